@@ -1,0 +1,35 @@
+"""python -m stages NAME KEY: parameters -> paths -> run(). The one way in which a stage is run."""
+
+import importlib
+import inspect
+import sys
+
+from stages import InputError, layout, params
+
+
+def invoke(stage: str, key: str) -> None:
+    """Runs `stage@key` with what params.yaml says, in the current folder."""
+    config = params.load()
+    entry, block = config.entry(stage, key), config.block(stage, key)
+    ends = {"target": entry.target, "source": entry.source} if isinstance(entry, params.Transfer) else {}
+    run = importlib.import_module(f"stages.{stage}").run
+    arguments = {**layout.inputs(stage, key, **ends), **layout.outputs(stage, key), "params": block}
+    extras = {"key": key, "entry": entry}
+    arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
+    run(**arguments)
+
+
+def main() -> int:
+    if len(sys.argv) != 3:
+        print("usage: python -m stages NAME KEY", file=sys.stderr)
+        return 2
+    try:
+        invoke(*sys.argv[1:])
+    except InputError as error:
+        print(f"{sys.argv[1]}@{sys.argv[2]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

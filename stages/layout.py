@@ -1,0 +1,151 @@
+"""Where every artifact lies: the only place where an artifact's path is spelled.
+
+An address is `stage@key`. Artifacts of one key lie together in `artifacts/<key>/`, those of the rendered
+people in `artifacts/samples/`. `INPUTS` names, for every argument of a stage's `run`, the stage that wrote
+it and whose key it has: the stage's own (`key`) or, in a transfer, that of its `target` or `source`.
+"""
+
+from pathlib import Path
+
+ROOT = Path("artifacts")
+CHECKPOINTS = Path(".checkpoints")  # training's resume state: not an artifact, so DVC must not clear it
+
+KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the order of the pipeline
+    "samples": "samples",
+    "frames": "videos",
+    "pose_extraction": "videos",
+    "mask_segmentation": "subjects",
+    "background_inpainting": "subjects",
+    "face_vector_indexing": "subjects",
+    "generator_training": "subjects",
+    "local_gan_training": "subjects",
+    "retargeting": "transfers",
+    "fusion": "transfers",
+    "metrics": "transfers",
+    "report": "transfers",
+}
+
+OUTPUTS = {  # stage: {argument of run: file below artifacts/}
+    "samples": {
+        "video": "samples/{key}.mp4",
+        "truth": "samples/{key}.parquet",
+        "alpha": "samples/{key}_alpha.mkv",
+        "plate": "samples/{key}_plate.png",
+    },
+    "frames": {
+        "frames": "{key}/frames.mkv",
+        "clock": "{key}/frames.parquet",
+        "full_frames": "{key}/full_frames.mkv",
+    },
+    "pose_extraction": {"poses": "{key}/poses.parquet"},
+    "mask_segmentation": {"masks": "{key}/masks.mkv"},
+    "background_inpainting": {
+        "background": "{key}/background.png",
+        "seen": "{key}/background_seen.png",
+        "full_background": "{key}/background_full.png",
+    },
+    "face_vector_indexing": {"faces": "{key}/faces.parquet"},
+    "generator_training": {"generator": "{key}/generator"},
+    "local_gan_training": {"local_gans": "{key}/local_gans"},
+    "retargeting": {"driving": "{key}/driving.parquet"},
+    "fusion": {"foreground": "{key}/foreground.mkv", "video": "{key}/video.mp4"},
+    "metrics": {"metrics": "{key}/metrics.json", "per_frame": "{key}/per_frame.parquet"},
+    "report": {"report": "{key}/report.html"},
+}
+
+INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key)}
+    "samples": {},
+    "frames": {},
+    "pose_extraction": {
+        "frames": ("frames", "frames", "key"),
+        "clock": ("frames", "clock", "key"),
+    },
+    "mask_segmentation": {
+        "frames": ("frames", "frames", "key"),
+        "poses": ("pose_extraction", "poses", "key"),
+    },
+    "background_inpainting": {
+        "frames": ("frames", "frames", "key"),
+        "clock": ("frames", "clock", "key"),
+        "full_frames": ("frames", "full_frames", "key"),
+        "masks": ("mask_segmentation", "masks", "key"),
+    },
+    "face_vector_indexing": {
+        "frames": ("frames", "frames", "key"),
+        "clock": ("frames", "clock", "key"),
+        "poses": ("pose_extraction", "poses", "key"),
+    },
+    "generator_training": {
+        "frames": ("frames", "frames", "key"),
+        "clock": ("frames", "clock", "key"),
+        "masks": ("mask_segmentation", "masks", "key"),
+        "poses": ("pose_extraction", "poses", "key"),
+    },
+    "local_gan_training": {
+        "frames": ("frames", "frames", "key"),
+        "clock": ("frames", "clock", "key"),
+        "masks": ("mask_segmentation", "masks", "key"),
+        "poses": ("pose_extraction", "poses", "key"),
+        "faces": ("face_vector_indexing", "faces", "key"),
+        "generator": ("generator_training", "generator", "key"),
+    },
+    "retargeting": {
+        "target_poses": ("pose_extraction", "poses", "target"),
+        "target_clock": ("frames", "clock", "target"),
+        "source_poses": ("pose_extraction", "poses", "source"),
+        "source_clock": ("frames", "clock", "source"),
+    },
+    "fusion": {
+        "driving": ("retargeting", "driving", "key"),
+        "generator": ("generator_training", "generator", "target"),
+        "local_gans": ("local_gan_training", "local_gans", "target"),
+        "faces": ("face_vector_indexing", "faces", "target"),
+        "background": ("background_inpainting", "background", "target"),
+        "full_background": ("background_inpainting", "full_background", "target"),
+        "target_clock": ("frames", "clock", "target"),
+        "source_frames": ("frames", "frames", "source"),
+        "source_clock": ("frames", "clock", "source"),
+    },
+    "metrics": {
+        "foreground": ("fusion", "foreground", "key"),
+        "driving": ("retargeting", "driving", "key"),
+        "background": ("background_inpainting", "background", "target"),
+        "target_frames": ("frames", "frames", "target"),
+        "target_clock": ("frames", "clock", "target"),
+        "target_poses": ("pose_extraction", "poses", "target"),
+        "source_frames": ("frames", "frames", "source"),
+    },
+    "report": {
+        "video": ("fusion", "video", "key"),
+        "foreground": ("fusion", "foreground", "key"),
+        "driving": ("retargeting", "driving", "key"),
+        "metrics": ("metrics", "metrics", "key"),
+        "per_frame": ("metrics", "per_frame", "key"),
+        "target_frames": ("frames", "frames", "target"),
+        "target_clock": ("frames", "clock", "target"),
+        "target_poses": ("pose_extraction", "poses", "target"),
+        "masks": ("mask_segmentation", "masks", "target"),
+        "background": ("background_inpainting", "background", "target"),
+        "seen": ("background_inpainting", "seen", "target"),
+        "faces": ("face_vector_indexing", "faces", "target"),
+        "generator": ("generator_training", "generator", "target"),
+        "local_gans": ("local_gan_training", "local_gans", "target"),
+        "source_frames": ("frames", "frames", "source"),
+        "source_clock": ("frames", "clock", "source"),
+        "source_poses": ("pose_extraction", "poses", "source"),
+    },
+}
+
+
+def outputs(stage: str, key: str) -> dict[str, Path]:
+    """The files that `stage@key` writes, by argument name."""
+    return {argument: ROOT / name.format(key=key) for argument, name in OUTPUTS[stage].items()}
+
+
+def inputs(stage: str, key: str, target: str = "", source: str = "") -> dict[str, Path]:
+    """The files that `stage@key` reads, by argument name; a transfer names its target and source."""
+    keys = {"key": key, "target": target, "source": source}
+    return {
+        argument: outputs(producer, keys[whose])[name]
+        for argument, (producer, name, whose) in INPUTS[stage].items()
+    }

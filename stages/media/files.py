@@ -1,0 +1,41 @@
+"""Whole files or none: an artifact appears under its name only when it is complete."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` (same suffix, so that writers know the format); on success it is
+    renamed to `path`, a file or a folder, on any error it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    remove(temporary)
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def existing(path: Path, what: str) -> Path:
+    """`path` itself; InputError naming it and `what` it should be, if it is not there."""
+    if not Path(path).exists():
+        raise InputError(f"{path}: not found; expected {what}")
+    return Path(path)

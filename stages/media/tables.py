@@ -1,0 +1,82 @@
+"""Parquet tables with a declared schema, and an `about` record (JSON) in the file's metadata.
+
+A point set of T frames and n points is one column of lists (n * 3): x, y in pixels of the S x S frame (the
+origin is the outer corner of the top left pixel, so a pixel's centre lies at +0.5), and a score in [0, 1].
+A point that is not known is NaN, NaN, 0.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages import InputError
+from stages.media.files import existing, replacing
+
+
+def points(n: int) -> pa.DataType:
+    """Column type of n points (x, y, score) a frame."""
+    return pa.list_(pa.float32(), n * 3)
+
+
+SPLITS = ("train", "gap", "test")
+
+CLOCK = pa.schema([
+    ("frame", pa.int32()),
+    ("seconds", pa.float64()),  # presentation time in the user's video, from 0
+    ("split", pa.string()),     # one of SPLITS, or null in a video too short to split
+])
+
+POSES = pa.schema([
+    ("frame", pa.int32()),
+    ("body", points(18)),         # OpenPose-18
+    ("left_hand", points(21)),    # wrist, then 4 joints for each finger from the thumb
+    ("right_hand", points(21)),
+    ("feet", points(4)),          # right heel, right toe, left heel, left toe
+    ("face", points(5)),          # right eye, left eye, left mouth corner, right mouth corner, nose
+    ("detected", pa.bool_()),     # false: no person found in this frame
+    ("interpolated", pa.bool_()), # true: filled between detections
+    ("people", pa.int32()),       # people seen in this frame, or -1 where the estimator cannot count
+])
+
+FACES = pa.schema([
+    ("frame", pa.int32()),
+    ("points", pa.list_(pa.float32(), 10)),   # five x, y in pixels of the S x S frame
+    ("vectors", pa.list_(pa.float32(), 10)),  # five x, y, in face sizes
+    ("box", pa.list_(pa.float32(), 4)),       # left, top, right, bottom in pixels of the S x S frame
+    ("crop", pa.binary()),                    # PNG, RGB
+])
+
+
+def write(path: Path, schema: pa.Schema, columns: dict, about: dict | None = None) -> None:
+    """Writes columns (arrays or lists, T rows; point sets as (T, n, 3) arrays) under the schema."""
+    arrays = [_column(columns[field.name], field.type) for field in schema]
+    metadata = {"about": json.dumps(about or {}, sort_keys=True)}
+    with replacing(path) as temporary:
+        pq.write_table(pa.Table.from_arrays(arrays, schema=schema.with_metadata(metadata)), temporary)
+
+
+def read(path: Path, schema: pa.Schema) -> tuple[dict, dict]:
+    """Columns as NumPy arrays (fixed lists as (T, width), binary and text as object arrays), and `about`.
+
+    Raises InputError where the file is missing or has other columns."""
+    table = pq.read_table(existing(path, "a Parquet table; run the stage that writes it"))
+    if not table.schema.equals(schema):
+        raise InputError(f"{path}: columns {table.schema.names}, expected {schema.names}; run its stage again")
+    about = json.loads((table.schema.metadata or {}).get(b"about", b"{}"))
+    return {name: _array(table[name].combine_chunks()) for name in table.schema.names}, about
+
+
+def _column(values, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_fixed_size_list(kind):
+        flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)  # (T * width,)
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat), kind.list_size)
+    return pa.array(values, kind)
+
+
+def _array(column: pa.Array) -> np.ndarray:
+    if pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.flatten()).reshape(len(column), column.type.list_size)
+    return column.to_numpy(zero_copy_only=False)

@@ -1,0 +1,123 @@
+"""Lossless video (FFV1 in Matroska) between stages, and the MP4 that the user gets. PyAV does the work.
+
+A frame is an array (height, width, channels) uint8: RGB, RGBA, or grey without the last axis.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from stages import InputError
+from stages.media.files import existing, replacing
+
+_ARRAY = {"rgb": "rgb24", "rgba": "rgba", "gray": "gray"}
+_FFV1 = {"rgb": "bgr0", "rgba": "bgra", "gray": "gray"}
+_BITEXACT = {"fflags": "+bitexact"}  # no random identifiers or dates: the same frames give the same bytes
+
+
+@contextmanager
+def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = None):
+    """Gives a function that appends one frame to an FFV1 video at `path`; the file appears when all is done.
+
+    mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC)."""
+    with replacing(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
+        stream = container.add_stream("ffv1", rate=rate(fps))
+        stream.pix_fmt = _FFV1[mode]
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        sound = copy_audio(container, audio, "flac") if audio else None
+
+        def append(frame: np.ndarray) -> None:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.shape[:2]
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=_ARRAY[mode])
+            container.mux(stream.encode(picture.reformat(format=_FFV1[mode])))
+
+        yield append
+        if not stream.codec_context.is_open:
+            raise InputError(f"{path}: no frames to write")
+        container.mux(stream.encode())
+        if sound:
+            sound()
+
+
+@contextmanager
+def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path | None = None):
+    """Gives a function that appends one RGB frame to an H.264 yuv420p MP4; odd sizes lose their last row or
+    column. `metadata` (title, comment, ...) is written into the file."""
+    options = {**_BITEXACT, "movflags": "+faststart+use_metadata_tags"}
+    with replacing(path) as temporary, av.open(str(temporary), "w", options=options) as container:
+        container.metadata.update(metadata)
+        stream = container.add_stream("libx264", rate=rate(fps), options={"crf": str(crf), "threads": "2"})
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        sound = copy_audio(container, audio, "aac") if audio else None
+
+        def append(frame: np.ndarray) -> None:
+            frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+
+        yield append
+        if not stream.codec_context.is_open:
+            raise InputError(f"{path}: no frames to write")
+        container.mux(stream.encode())
+        if sound:
+            sound()
+
+
+def copy_audio(container, path: Path, codec: str):
+    """Adds an audio stream like the first one of the file at `path`; gives a function that fills it once the
+    pictures are written, or None where there is no audio."""
+    with av.open(str(path)) as source:
+        if not source.streams.audio:
+            return None
+        sample_rate = source.streams.audio[0].rate
+    target = container.add_stream(codec, rate=sample_rate)
+    target.codec_context.flags |= av.codec.context.Flags.bitexact
+
+    def fill() -> None:
+        resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate)
+        with av.open(str(path)) as source:
+            for frame in [*source.decode(audio=0), None]:
+                for piece in resampler.resample(frame):
+                    container.mux(target.encode(piece))
+        container.mux(target.encode())
+
+    return fill
+
+
+def frames(path: Path, mode: str = "rgb") -> Iterator[np.ndarray]:
+    """The frames of a video that a stage wrote, in order, one at a time."""
+    with av.open(str(existing(path, "a video; run the stage that writes it"))) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
+            yield frame.to_ndarray(format=_ARRAY[mode])
+
+
+def pick(path: Path, indices: Iterable[int], mode: str = "rgb") -> dict[int, np.ndarray]:
+    """The named frames of a video, by index."""
+    wanted, found = set(indices), {}
+    for index, frame in enumerate(frames(path, mode)):
+        if index in wanted:
+            found[index] = frame
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def frame_rate(path: Path) -> float:
+    """Frames a second of a video that a stage wrote."""
+    with av.open(str(existing(path, "a video; run the stage that writes it"))) as container:
+        return float(container.streams.video[0].average_rate)
+
+
+def rate(fps: float) -> Fraction:
+    """29.97 -> 30000/1001, 25.0 -> 25."""
+    ntsc = Fraction(round(fps * 1.001) * 1000, 1001)
+    return ntsc if abs(float(ntsc) - fps) < 0.005 else Fraction(fps).limit_denominator(1000)
