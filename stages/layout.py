@@ -100,7 +100,6 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "generator": ("generator_training", "generator", "target"),
         "local_gans": ("local_gan_training", "local_gans", "target"),
         "faces": ("face_vector_indexing", "faces", "target"),
-        "background": ("background_inpainting", "background", "target"),
         "full_background": ("background_inpainting", "full_background", "target"),
         "target_clock": ("frames", "clock", "target"),
         "source_frames": ("frames", "frames", "source"),

@@ -22,15 +22,14 @@ class Block(BaseModel):
 
 
 class Sample(Block):
-    """A rendered video: `person` doing `motions` in an order and variation given by `seed`, or the motion of
-    the sample named by `like`."""
+    """A rendered video: `person` doing `motions` in an order and variation given by `seed`. The motion does not
+    depend on the person: two samples that differ in nothing else move alike."""
 
     person: str
     motions: tuple[Literal["turn", "wave", "squat", "kick", "dance"], ...]
     seed: Annotated[int, Field(ge=0)]
-    seconds: Weight
+    seconds: Positive
     size: Annotated[int, Field(ge=64, le=2048)]  # pixels, square
-    like: Name | None
 
 
 class Video(Block):
@@ -107,10 +106,12 @@ class GeneratorTraining(Block):
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]
     discriminator_width: Annotated[int, Field(ge=4)]
     learning_rate: Positive
+    decay_from: Share
     betas: tuple[Share, Share]
     ema: Annotated[float, Field(ge=0, lt=1)]
     features: Literal["vgg19", "random"]
     features_depth: Annotated[int, Field(ge=1, le=5)]
+    features_size: Annotated[int, Field(ge=32)]
     weight_l1: Weight
     weight_alpha: Weight
     weight_vgg: Weight
@@ -204,13 +205,15 @@ class Params(Block):
                 raise ValueError(f"transfers.{name}.target: no subject `{transfer.target}`")
             if transfer.source not in self.videos:
                 raise ValueError(f"transfers.{name}.source: no video `{transfer.source}`")
+            if transfer.truth is None:
+                raise ValueError(
+                    f"transfers.{name}.truth: expected a video of `{transfer.target}` doing it or, where there is "
+                    f"none, the source's own file: {self.videos[transfer.source].file}"
+                )
             if name in self.videos or name == "samples":
                 raise ValueError(f"transfers.{name}: the name is taken; its artifacts would lie in the same folder")
         if "samples" in self.videos:
             raise ValueError("videos.samples: the name is taken by the rendered people's folder")
-        for name, sample in self.samples.items():
-            if sample.like is not None and sample.like not in self.samples:
-                raise ValueError(f"samples.{name}.like: no sample `{sample.like}`")
         return self
 
     def entry(self, stage: str, key: str) -> Sample | Video | Subject | Transfer:
@@ -220,13 +223,16 @@ class Params(Block):
         entries = getattr(self, layout.KINDS[stage])
         if key not in entries:
             raise InputError(f"params.yaml: no `{key}` in `{layout.KINDS[stage]}`; there are {', '.join(sorted(entries))}")
-        return entries[key]
+        entry = entries[key]
+        if isinstance(entry, Transfer) and entry.truth == self.videos[entry.source].file:
+            return entry.model_copy(update={"truth": None})  # no other video shows the target doing it
+        return entry
 
     def block(self, stage: str, key: str) -> Block:
-        """The stage's block of the preset that `key` names; for `samples`, the motion to render."""
+        """The stage's block of the preset that `key` names; a sample's entry is its own block."""
         entry = self.entry(stage, key)
         if isinstance(entry, Sample):
-            return self.samples[entry.like] if entry.like else entry
+            return entry
         return getattr(self.presets[entry.preset], stage)
 
 

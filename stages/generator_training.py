@@ -1,0 +1,218 @@
+"""Generator training (paper sections 2.2 and 2.4): poses of the target -> their foreground.
+
+In: frames, masks and poses of the subject; only the training part of the clock is seen. Out: the folder
+`generator/`: the averaged weights (model.safetensors), what they are (about.json), the losses of every step
+(log.parquet) and previews: skeleton, generated and true foreground (preview_*.png).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from stages import __version__
+from stages.learning import device, footage, weights
+from stages.learning.checkpoints import Checkpoint
+from stages.losses.adversarial import discriminator_loss, generator_loss
+from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
+from stages.losses.perceptual import perceptual_loss
+from stages.media import clock as clocks
+from stages.media import files, tables
+from stages.nets import vgg
+from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
+from stages.nets.generator import Generator, GeneratorShape
+from stages.vision.skeleton import read_poses
+
+if TYPE_CHECKING:
+    from stages.params import GeneratorTraining, Subject
+
+LOSSES = ("l1", "alpha", "vgg", "gw", "spatial", "temporal", "d_spatial", "d_temporal")
+LOG = pa.schema([("step", pa.int32())] + [(name, pa.float32()) for name in LOSSES])
+
+
+def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path, params: "GeneratorTraining",
+        entry: "Subject", key: str) -> None:
+    """Trains, or goes on from the last checkpoint. Raises InputError without consent, without a training part,
+    or without the pre-trained features that params ask for."""
+    consent = entry.require_consent(key)
+    training_frames = clocks.read_clock(clock).training()
+    pose, _, _ = read_poses(poses)
+    data = footage.Footage(frames, masks, pose[training_frames], len(training_frames))
+    if data.count < params.run_length:
+        raise clocks.too_short(clock, params.run_length)
+
+    checkpoint = Checkpoint("generator_training", [frames, clock, masks, poses], params)
+    training = Training(params, device.choose(params.device))
+    if state := checkpoint.load():
+        training.restore(state)
+        print(f"resumed at step {training.step} of {params.steps}")
+
+    progress = tqdm(total=params.steps, initial=training.step, desc="generator_training", unit="step")
+    previews = checkpoint.path.with_suffix("")  # pictures made so far, beside the state
+    while training.step < params.steps:
+        values = training.advance(data)
+        progress.update()
+        progress.set_postfix(l1=f"{values['l1']:.4f}", gw=f"{values['gw']:.4f}", refresh=False)
+        if training.step % params.preview_every == 0 or training.step == params.steps:
+            previews.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(previews / f"preview_{training.step:06d}.png"), training.preview(data))
+        if training.step % params.checkpoint_every == 0:
+            checkpoint.save(training.state())
+    progress.close()
+
+    about = {
+        "shape": vars(training.shape), "size": data.size, "parts": list(params.parts), "steps": params.steps,
+        "features": params.features, "training_frames": data.count, "consent": consent, "version": __version__,
+    }
+    with files.replacing(generator) as folder:
+        weights.save(folder, training.average.state_dict(), about)
+        log = {"step": np.arange(params.steps) + 1} | {n: [row[n] for row in training.log] for n in LOSSES}
+        tables.write(folder / "log.parquet", LOG, log)
+        for picture in sorted(previews.glob("preview_*.png")):
+            picture.rename(folder / picture.name)
+    files.remove(previews)
+    checkpoint.remove()
+    print(f"generator of {key}: {params.steps} steps on {data.count} frames, {params.features} features, "
+          f"L1 {np.mean([row['l1'] for row in training.log[-20:]]):.4f} over the last steps")
+
+
+class Training:
+    """G, D_q, D_t, their optimisers and the average of G's weights; `advance` is one step of each."""
+
+    def __init__(self, params: "GeneratorTraining", where: torch.device):
+        torch.manual_seed(params.seed)
+        self.params, self.device = params, where
+        self.shape = GeneratorShape(params.width, params.levels, params.stem, params.dense)
+        self.networks = {
+            "generator": Generator(self.shape),
+            "quality": QualityDiscriminator(params.discriminator_width, params.stem),
+            "temporal": TemporalDiscriminator(params.discriminator_width, params.stem),
+        }
+        self.average = Generator(self.shape).to(where)
+        self.average.load_state_dict(self.networks["generator"].state_dict())
+        for network in self.networks.values():
+            network.to(where, memory_format=torch.channels_last)
+        self.optimisers = {
+            name: torch.optim.Adam(network.parameters(), params.learning_rate, tuple(params.betas), fused=True)
+            for name, network in self.networks.items()
+        }
+        self.features = vgg.Vgg(params.features, params.features_depth).to(where)
+        self.step, self.log = 0, []
+
+    def advance(self, data: footage.Footage) -> dict[str, float]:
+        """One batch of runs of consecutive frames: each frame is generated once, and every window of three
+        inside a run is scored by D_t."""
+        frames = self.batch(data.count)  # (runs, run_length)
+        poses, real = self.pictures(data, frames.reshape(-1)), data.foreground(frames.reshape(-1))
+        real = real.to(self.device, memory_format=torch.channels_last)
+        for optimiser in self.optimisers.values():
+            optimiser.param_groups[0]["lr"] = self.params.learning_rate * self.decay()
+
+        with device.precision(self.device):
+            fake = self.networks["generator"](poses)
+        skeletons = poses[:, 3:6]  # P_t (B, 3, S / stem, S / stem)
+
+        values = self.train_discriminators(skeletons, real, fake.detach().float())
+        values |= self.train_generator(skeletons, real, fake.float())
+        with torch.no_grad():
+            keep = min(self.params.ema, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.networks["generator"].parameters()), 1 - keep)
+        self.step += 1
+        self.log.append(values)
+        return values
+
+    def train_discriminators(self, skeletons: Tensor, real: Tensor, fake: Tensor) -> dict[str, float]:
+        """Eqs. 13 and 14, maximised by D_q and D_t."""
+        values = {"d_spatial": 0.0, "d_temporal": 0.0}
+        for name, loss_name, judge in self.judges():
+            with device.precision(self.device):
+                loss = discriminator_loss(judge(skeletons, real).float(), judge(skeletons, fake).float())
+            self.descend(name, loss)
+            values[loss_name] = loss.item()
+        return values
+
+    def train_generator(self, skeletons: Tensor, real: Tensor, fake: Tensor) -> dict[str, float]:
+        """The paired terms, Gromov-Wasserstein (Eq. 3), and Eqs. 13 and 14 as G sees them."""
+        p = self.params
+        terms = {"l1": (fake[:, :3] - real[:, :3]).abs().mean(), "alpha": (fake[:, 3] - real[:, 3]).abs().mean()}
+        if p.weight_vgg or p.weight_gw:
+            with device.precision(self.device):
+                generated, true = (self.features(self.shrink(x[:, :3])) for x in (fake, real))
+            terms["vgg"] = perceptual_loss([x.float() for x in generated], [x.float() for x in true])
+            terms["gw"] = gromov_wasserstein_loss(
+                vgg.vectors(generated), vgg.vectors(true), p.gw_epsilon, p.gw_outer, p.gw_inner
+            ) if p.weight_gw else fake.new_zeros(())
+        for name, loss_name, judge in self.judges():
+            with device.precision(self.device):
+                terms[loss_name.removeprefix("d_")] = generator_loss(judge(skeletons, fake).float())
+        self.descend("generator", sum(getattr(p, f"weight_{name}") * term for name, term in terms.items()))
+        return {name: terms[name].item() if name in terms else 0.0 for name in LOSSES[:6]}
+
+    def judges(self):
+        """D_q on frames and D_t on windows of three, each only where its weight is not zero."""
+        def windows(x: Tensor) -> Tensor:
+            runs = x.unflatten(0, (-1, self.params.run_length))  # (runs, L, C, S, S)
+            triples = [runs[:, i : i + 3] for i in range(self.params.run_length - 2)]
+            return torch.cat(triples)  # (runs * (L - 2), 3, C, S, S)
+
+        quality, temporal = self.networks["quality"], self.networks["temporal"]
+        if self.params.weight_spatial:
+            yield "quality", "d_spatial", quality
+        if self.params.weight_temporal:
+            yield "temporal", "d_temporal", lambda p, f: temporal(windows(p), windows(f))
+
+    def descend(self, name: str, loss: Tensor) -> None:
+        self.optimisers[name].zero_grad(set_to_none=True)
+        loss.backward(inputs=list(self.networks[name].parameters()))
+        self.optimisers[name].step()
+
+    def batch(self, count: int) -> np.ndarray:
+        """Frames of this step, (runs, run_length), drawn from (seed, step): a resumed run draws the same."""
+        starts = np.random.default_rng([self.params.seed, self.step]).integers(
+            0, count - self.params.run_length + 1, self.params.runs)
+        return starts[:, None] + np.arange(self.params.run_length)
+
+    def decay(self) -> float:
+        """The learning rate's factor: 1 until `decay_from`, then falling to 0."""
+        left = 1 - self.step / self.params.steps
+        return min(1.0, left / max(1 - self.params.decay_from, 1e-9))
+
+    def pictures(self, data: footage.Footage, frames: np.ndarray) -> Tensor:
+        size = data.size // self.shape.stem
+        pictures = footage.windows(data.poses, frames, size, data.size, self.params.parts)
+        return pictures.to(self.device, memory_format=torch.channels_last)
+
+    def shrink(self, pictures: Tensor) -> Tensor:
+        """To the size at which VGG looks, never enlarging."""
+        size = min(self.params.features_size, pictures.shape[-1])
+        return F.interpolate(pictures, (size, size), mode="area")
+
+    @torch.no_grad()
+    def preview(self, data: footage.Footage) -> np.ndarray:
+        """Skeletons, generated and true foregrounds of six training frames, (3 S, 6 S, 3) BGR."""
+        frames = np.linspace(0, data.count - 1, 6).round().astype(int)
+        poses = self.pictures(data, frames)
+        rows = [F.interpolate(poses[:, 3:6], (data.size, data.size)), self.average(poses)[:, :3],
+                data.foreground(frames)[:, :3].to(self.device)]
+        sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 S, 6 S)
+        return (sheet.permute(1, 2, 0).flip(2).clamp(0, 1) * 255).round().byte().cpu().numpy()
+
+    def state(self) -> dict:
+        return {
+            "step": self.step, "log": self.log, "average": self.average.state_dict(),
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }
+
+    def restore(self, state: dict) -> None:
+        self.step, self.log = state["step"], list(state["log"])
+        self.average.load_state_dict(state["average"])
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+            self.optimisers[name].load_state_dict(state["optimisers"][name])

@@ -1,0 +1,49 @@
+"""Training's resume state, outside the artifacts: DVC clears a stage's outputs before it runs.
+
+A run is known by a hash of its inputs, its parameters and the code that is loaded, so that a state is only
+ever resumed by the very same run. The state holds everything but the random numbers, which batches draw from
+(seed, step).
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel
+
+from stages import layout
+from stages.media.files import remove, replacing
+
+
+class Checkpoint:
+    """The resume state of one training run."""
+
+    def __init__(self, stage: str, inputs: list[Path], params: BaseModel):
+        digest = hashlib.sha256(params.model_dump_json().encode())
+        code = {module.__file__ for name, module in sys.modules.items() if name.startswith("stages") and getattr(module, "__file__", None)}
+        for path in [*inputs, *map(Path, sorted(code))]:
+            _add(digest, Path(path))
+        self.path = layout.CHECKPOINTS / f"{stage}_{digest.hexdigest()[:16]}.pt"
+
+    def load(self) -> dict | None:
+        """The last saved state, or None."""
+        if not self.path.exists():
+            return None
+        return torch.load(self.path, map_location="cpu", weights_only=True)
+
+    def save(self, state: dict) -> None:
+        with replacing(self.path) as temporary:
+            torch.save(state, temporary)
+
+    def remove(self) -> None:
+        """Called once the artifact is whole."""
+        remove(self.path)
+
+
+def _add(digest, path: Path) -> None:
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())

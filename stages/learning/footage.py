@@ -1,0 +1,52 @@
+"""The training frames, at random access: foreground, alpha and skeleton pictures of any frames.
+
+Pixels lie in a memory-mapped temporary file, so memory does not grow with the length of the video.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages import InputError
+from stages.media import video
+from stages.vision import skeleton
+
+
+class Footage:
+    """`count` first frames of a video with their masks and poses."""
+
+    def __init__(self, frames: Path, masks: Path, poses: skeleton.Pose, count: int):
+        self._file = tempfile.TemporaryFile()
+        self._pixels, self.poses, self.count = None, poses, count
+        for index, (frame, mask) in enumerate(zip(video.frames(frames), video.frames(masks, "gray"))):
+            if self._pixels is None:
+                self._pixels = np.memmap(self._file, np.uint8, "w+", shape=(count, *mask.shape, 4))
+            if index == count:
+                break
+            self._pixels[index, ..., :3], self._pixels[index, ..., 3] = frame, mask
+        if self._pixels is None or index + 1 < count:
+            raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")
+        self.size = self._pixels.shape[1]
+
+    def foreground(self, indices: np.ndarray) -> Tensor:
+        """F of the paper with its mask: RGB times alpha, and alpha, (B, 4, S, S) in [0, 1]."""
+        pixels = torch.from_numpy(self._pixels[indices]).permute(0, 3, 1, 2).float() / 255  # (B, 4, S, S)
+        colour, alpha = pixels.split([3, 1], 1)
+        return torch.cat([colour * alpha, alpha], 1)
+
+
+def skeletons(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple) -> Tensor:
+    """Skeleton pictures (B, 3, size, size) in [0, 1] of poses given in a frame_size x frame_size frame."""
+    pictures = [skeleton.draw(poses[i], size, size / frame_size, parts) for i in indices]
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def windows(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple) -> Tensor:
+    """Pose context windows <P_t-1, P_t, P_t+1> (B, 9, size, size); at either end of the poses P_t is repeated."""
+    around = np.clip(np.asarray(indices)[:, None] + [-1, 0, 1], 0, len(poses) - 1)  # (B, 3)
+    unique, place = np.unique(around, return_inverse=True)
+    pictures = skeletons(poses, unique, size, frame_size, parts)
+    return pictures[torch.from_numpy(place.reshape(around.shape))].flatten(1, 2)  # (B, 3, 3, ...) -> (B, 9, ...)

@@ -1,0 +1,21 @@
+"""Trained weights as an artifact: safetensors, and about.json with the shape they were built with."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from stages.media.files import existing
+
+
+def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / "model.safetensors")
+    (folder / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+
+
+def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Weights by name, and what about.json says."""
+    about = json.loads(existing(folder / "about.json", "trained weights; run the training stage").read_text())
+    return load_file(folder / "model.safetensors"), about

@@ -1,0 +1,66 @@
+"""The dual discriminator (paper section 2.2): D_q judges one frame, D_t three consecutive ones.
+
+Both read a skeleton picture (..., 3, S / stem, S / stem) and a foreground (..., 4, S, S: RGB times alpha, and
+alpha), and give patch logits, higher where the patch looks real. The foreground's pixels are folded into
+channels, so that nothing is lost where the networks work at S / stem.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stages.nets.generator import norm
+
+
+def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
+    """Halving convolution."""
+    layers = [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not normalised)]
+    layers += [norm(outputs)] if normalised else []
+    return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
+
+
+class QualityDiscriminator(nn.Module):
+    """D_q: (P_t, F_t) -> patch logits (B, 1, S / stem / 8, S / stem / 8)."""
+
+    def __init__(self, width: int, stem: int):
+        super().__init__()
+        self.stem = stem
+        self.body = nn.Sequential(
+            down(3 + 4 * stem**2, width, normalised=False),
+            down(width, 2 * width),
+            down(2 * width, 4 * width),
+            nn.Conv2d(4 * width, 1, 3, padding=1),
+        )
+
+    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Tensor:
+        return self.body(torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=1))
+
+
+class TemporalDiscriminator(nn.Module):
+    """D_t: three frames (B, 3, ., ., .) -> patch logits, by parallel dilated convolutions across the frames.
+
+    Each frame is encoded alone; then three branches look at the frames at three temporal scales, each with
+    its own spatial dilation: t-1, t, t+1 together; neighbours (t-1, t) and (t, t+1); and (t-1, t+1).
+    """
+
+    def __init__(self, width: int, stem: int):
+        super().__init__()
+        self.stem = stem
+        self.encode = nn.Sequential(
+            down(3 + 4 * stem**2, width, normalised=False), down(width, 2 * width), down(2 * width, 2 * width)
+        )
+        self.window = nn.Conv2d(6 * width, width, 3, padding=1, dilation=1)      # temporal kernel 3
+        self.neighbours = nn.Conv2d(4 * width, width, 3, padding=2, dilation=2)  # kernel 2, dilation 1
+        self.ends = nn.Conv2d(4 * width, width, 3, padding=4, dilation=4)        # kernel 2, dilation 2
+        self.head = nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(3 * width, 1, 3, padding=1))
+
+    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Tensor:
+        b = len(skeletons)
+        frames = torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
+        before, now, after = self.encode(frames).unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
+        branches = [
+            self.window(torch.cat([before, now, after], 1)),
+            (self.neighbours(torch.cat([before, now], 1)) + self.neighbours(torch.cat([now, after], 1))) / 2,
+            self.ends(torch.cat([before, after], 1)),
+        ]
+        return self.head(torch.cat(branches, 1))

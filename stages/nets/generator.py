@@ -1,0 +1,90 @@
+"""The pose-to-appearance generator: a U-Net with dense skip connections (paper section 2.2, Fig. 2).
+
+In: skeleton pictures of t-1, t, t+1, (B, 9, S / stem, S / stem) in [0, 1]. Out: the foreground at t,
+(B, 4, S, S): RGB multiplied by alpha, and alpha, in [0, 1]. Alpha is the mask M of Eq. 12, which no
+pre-processing can give for a pose that was never filmed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class GeneratorShape:
+    """All numbers of the network, as they stand in params.yaml."""
+
+    width: int    # channels at the finest level; doubled at every level, at most 8 times
+    levels: int   # halvings
+    stem: int     # the network works at S / stem
+    dense: bool   # every decoder also reads every finer encoder
+    pictures: int = 3  # skeleton pictures of the window
+
+
+def norm(width: int) -> nn.GroupNorm:
+    """Normalises groups of eight channels; unlike instance normalisation it keeps the layout of the pixels."""
+    return nn.GroupNorm(max(1, width // 8), width)
+
+
+class Block(nn.Module):
+    """Convolution, normalisation, leaky ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm = norm(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.convolution(x)), 0.2, inplace=True)
+
+
+class Residual(nn.Module):
+    """x + two blocks, at the coarsest level, where every cell sees the whole body."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.body = nn.Sequential(Block(width, width), Block(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Generator(nn.Module):
+    """E_0 .. E_L halve, D_L-1 .. D_0 double; D_i reads D_i+1, E_i and, if dense, E_0 .. E_i-1 pooled to it."""
+
+    def __init__(self, shape: GeneratorShape):
+        super().__init__()
+        self.shape = shape
+        widths = [shape.width * min(2**i, 8) for i in range(shape.levels + 1)]
+        self.encoders = nn.ModuleList([Block(3 * shape.pictures, widths[0])])
+        self.encoders.extend(Block(a, b, stride=2) for a, b in zip(widths, widths[1:]))
+        self.bottleneck = nn.Sequential(Residual(widths[-1]), Residual(widths[-1]))
+        self.decoders = nn.ModuleList()
+        for i in range(shape.levels):
+            skips = sum(widths[: i + 1]) if shape.dense else widths[i]
+            self.decoders.append(Block(widths[i + 1] + skips, widths[i]))
+        self.picture = nn.Sequential(
+            Block(widths[0], widths[0]),
+            nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1),
+            nn.PixelShuffle(shape.stem),
+        )
+
+    def forward(self, skeletons: Tensor) -> Tensor:
+        features, x = [], skeletons
+        for encode in self.encoders:
+            x = encode(x)
+            features.append(x)  # (B, width_i, S / stem / 2^i, ...)
+
+        x = self.bottleneck(features.pop())
+        for i in reversed(range(self.shape.levels)):
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.decoders[i](torch.cat([x, *self._skips(features, i)], dim=1))
+
+        colour, alpha = self.picture(x).sigmoid().split([3, 1], dim=1)
+        return torch.cat([colour * alpha, alpha], dim=1)  # (B, 4, S, S)
+
+    def _skips(self, features: list[Tensor], i: int) -> list[Tensor]:
+        finer = range(i) if self.shape.dense else ()
+        return [features[i], *(F.avg_pool2d(features[j], 2 ** (i - j)) for j in finer)]

@@ -1,0 +1,70 @@
+"""VGG-19's features relu1_1 .. reluN_1: the network Psi of Eq. 1.
+
+`vgg19` is the network trained on ImageNet: from weights/vgg19-dcbb9e9d.pth, or torch hub. `random` is the same
+network with weights drawn from a fixed seed, which needs no download and says so wherever it is used.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from stages import InputError
+
+Features = list[Tensor]
+FILE = Path("weights/vgg19-dcbb9e9d.pth")
+_RELU = (2, 7, 12, 21, 30)  # layers of torchvision's vgg19 up to and with relu1_1 .. relu5_1
+_SEED = 19
+
+
+class Vgg(nn.Module):
+    """RGB in [0, 1], (B, 3, H, W) -> features of `depth` blocks, finest first. Never trained."""
+
+    def __init__(self, kind: str, depth: int):
+        super().__init__()
+        layers = _pretrained() if kind == "vgg19" else _random()
+        starts = (0, *_RELU)
+        self.blocks = nn.ModuleList(layers[starts[i] : starts[i + 1]] for i in range(depth))
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+        self.register_buffer("spread", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        for module in self.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+        self.requires_grad_(False).eval()
+
+    def forward(self, pictures: Tensor) -> Features:
+        x, features = (pictures - self.mean) / self.spread, []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        return features
+
+
+def vectors(features: Features) -> Tensor:
+    """One vector a frame (Eq. 1's z): the deepest features, pooled to 4 x 4 cells. (B, C, h, w) -> (B, C * 16)."""
+    return nn.functional.adaptive_avg_pool2d(features[-1], 4).flatten(1)
+
+
+def _pretrained() -> nn.Sequential:
+    if FILE.exists():
+        network = models.vgg19(weights=None)
+        network.load_state_dict(torch.load(FILE, map_location="cpu", weights_only=True))
+        return network.features
+    try:
+        return models.vgg19(weights=models.VGG19_Weights.IMAGENET1K_V1).features
+    except OSError as error:
+        raise InputError(
+            f"features: vgg19 needs pre-trained weights: {FILE} is not there and they could not be downloaded "
+            f"({error}). Put the file there, or set generator_training.features to `random` in params.yaml."
+        ) from None
+
+
+def _random() -> nn.Sequential:
+    layers = models.vgg.make_layers(models.vgg.cfgs["E"])
+    draw = torch.Generator().manual_seed(_SEED)
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=draw)
+            nn.init.zeros_(layer.bias)
+    return layers

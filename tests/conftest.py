@@ -1,0 +1,73 @@
+"""A tiny subject that needs no estimator: a stick figure of boxes that waves, with its poses, masks and clock."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stages import params
+from stages.media import tables, video
+from stages.vision import skeleton
+
+SIZE, FRAMES, FPS = 64, 24, 8.0
+
+
+@pytest.fixture(scope="session")
+def config() -> params.Params:
+    """The repository's own params.yaml."""
+    return params.load(Path(__file__).parents[1] / "params.yaml")
+
+
+def small(block, **changes):
+    """A preset's block with some values changed."""
+    return block.model_copy(update=changes)
+
+
+def waving_pose(phase: float, size: int = SIZE) -> skeleton.Pose:
+    """A standing person, the right arm swinging, the face turning; every point known."""
+    body = np.array([
+        (32, 12), (32, 19), (27, 19), (24, 26), (20 + 6 * np.cos(phase), 32 + 8 * np.sin(phase)), (37, 19), (40, 26),
+        (42, 33), (29, 36), (28, 46), (28, 56), (35, 36), (36, 46), (36, 56), (30, 10), (34, 10), (28, 11), (36, 11)])
+    hand = np.linspace(0, 3, 21)[:, None] * [0.3, 1]
+    face = np.array([(30, 10), (34, 10), (34, 15), (30, 15), (32 + np.sin(phase), 12.5)])
+    feet = np.array([(28, 58), (25, 59), (36, 58), (39, 59)])
+    sets = (body, body[7] + hand, body[4] + hand, feet, face)
+    return skeleton.Pose(*(np.concatenate([xy * size / SIZE, np.ones((len(xy), 1))], 1).astype(np.float32) for xy in sets))
+
+
+def paint(pose: skeleton.Pose, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """Foreground RGB and alpha (uint8) of the figure."""
+    colour, alpha = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
+    for i, (a, b) in enumerate(skeleton.LIMBS):
+        ends = [tuple(int(v) for v in pose.body[j, :2]) for j in (a, b)]
+        cv2.line(colour, *ends, [int(c) for c in skeleton.COLOURS[i]], 3)
+        cv2.line(alpha, *ends, 255, 3)
+    return colour, alpha
+
+
+@pytest.fixture(scope="session")
+def subject(tmp_path_factory) -> dict:
+    """Paths of the artifacts that training reads (frames, clock, masks, poses), of 24 frames of 64 x 64."""
+    folder = tmp_path_factory.mktemp("subject")
+    paths = {name: folder / file for name, file in {
+        "frames": "frames.mkv", "clock": "frames.parquet", "masks": "masks.mkv", "poses": "poses.parquet",
+        "background": "background.png"}.items()}
+    rng = np.random.default_rng(0)
+    background = cv2.GaussianBlur(rng.integers(60, 200, (SIZE, SIZE, 3), np.uint8), (0, 0), 2)
+    cv2.imwrite(str(paths["background"]), background[..., ::-1])
+    poses = [waving_pose(0.4 * i) for i in range(FRAMES)]
+    with video.lossless(paths["frames"], FPS) as add_frame, video.lossless(paths["masks"], FPS, "gray") as add_mask:
+        for pose in poses:
+            colour, alpha = paint(pose)
+            add_frame(np.where(alpha[..., None] > 0, colour, background))
+            add_mask(alpha)
+    split = ["train"] * 17 + ["gap"] * 2 + ["test"] * 5
+    about = {"fps": FPS, "file": "figure.mp4", "full_size": [96, 80], "crop": [10.0, 5.0, 72.0],
+             "full_frames": [0], "split_reason": None}
+    tables.write(paths["clock"], tables.CLOCK, {
+        "frame": np.arange(FRAMES), "seconds": np.arange(FRAMES) / FPS, "split": split}, about)
+    tables.write(paths["poses"], tables.POSES, skeleton.Pose.stack(poses).columns() | {
+        "frame": np.arange(FRAMES), "detected": [True] * FRAMES, "interpolated": [False] * FRAMES,
+        "people": [1] * FRAMES}, {"estimator": "drawn"})
+    return paths

@@ -1,0 +1,25 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stages import InputError
+from stages.media import tables
+
+SCHEMA = pa.schema([("frame", pa.int32()), ("body", tables.points(18)), ("split", pa.string())])
+
+
+def test_point_sets_text_and_about_come_back(tmp_path):
+    body = np.random.default_rng(0).random((3, 18, 3)).astype(np.float32)
+    body[1, 2] = np.nan
+    tables.write(tmp_path / "t.parquet", SCHEMA, {"frame": [0, 1, 2], "body": body, "split": ["train", None, "test"]}, {"fps": 25})
+    columns, about = tables.read(tmp_path / "t.parquet", SCHEMA)
+    assert np.array_equal(columns["body"].reshape(3, 18, 3), body, equal_nan=True)
+    assert columns["split"].tolist() == ["train", None, "test"] and about == {"fps": 25}
+
+
+def test_a_missing_or_other_table_is_named(tmp_path):
+    with pytest.raises(InputError, match="gone.parquet: not found"):
+        tables.read(tmp_path / "gone.parquet", SCHEMA)
+    tables.write(tmp_path / "t.parquet", tables.CLOCK, {"frame": [0], "seconds": [0.0], "split": [None]})
+    with pytest.raises(InputError, match="t.parquet: columns"):
+        tables.read(tmp_path / "t.parquet", SCHEMA)

@@ -1,0 +1,79 @@
+"""params.yaml: what is wrong is refused by name before anything runs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import InputError, params
+
+FILE = Path(__file__).parents[2] / "params.yaml"
+
+
+def changed(tmp_path, *path, value) -> Path:
+    """params.yaml with one value changed."""
+    content = yaml.safe_load(FILE.read_text())
+    place = content
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "params.yaml"
+
+
+def test_the_repository_s_own_file_is_right(config):
+    assert {"demo", "paper"} <= set(config.presets)
+    assert config.block("generator_training", "ava") == config.presets["demo"].generator_training
+
+
+def test_the_paper_preset_has_the_paper_s_numbers(config):
+    learn = config.presets["paper"].generator_training
+    assert config.presets["paper"].frames.size == 512
+    assert learn.runs * learn.run_length == 10
+    assert (learn.learning_rate, learn.betas, learn.parts, learn.features) == (1e-4, (0.9, 0.999), ("body",), "vgg19")
+
+
+DEMO = ("presets", "demo")
+
+
+@pytest.mark.parametrize("path, value, message", [
+    ((*DEMO, "frames", "size"), 100, "presets.demo.frames.size.*multiple of 32"),
+    ((*DEMO, "frames", "colour"), "red", "presets.demo.frames.colour.*not permitted"),
+    ((*DEMO, "generator_training", "weight_gw"), -1, "weight_gw.*greater than or equal to 0"),
+    ((*DEMO, "generator_training", "features"), "vgg16", "features.*vgg19"),
+    ((*DEMO, "generator_training", "device"), "gpu; rm -rf", "device"),
+    ((*DEMO, "retargeting", "median_frames"), 4, "must be odd"),
+    (("videos", "../../etc"), {"file": "a.mp4", "preset": "demo"}, "should match pattern"),
+    (("videos", "a/b"), {"file": "a.mp4", "preset": "demo"}, "should match pattern"),
+    (("videos", "samples"), {"file": "a.mp4", "preset": "demo"}, "name is taken"),
+    (("videos", "ben", "preset"), "best", "no preset `best`"),
+    (("subjects", "zoe"), {"preset": "demo", "consent": "yes"}, "no video of that name"),
+    (("transfers", "ava_from_ben", "source"), "zoe", "no video `zoe`"),
+    (("transfers", "ben"), {"target": "ava", "source": "ben", "preset": "demo",
+                             "truth": "artifacts/samples/ben.mp4"}, "name is taken"),
+    (("samples", "ava", "motions"), ["fly"], "samples.ava.motions"),
+])
+def test_wrong_entries_are_named(tmp_path, path, value, message):
+    with pytest.raises(InputError, match=f"(?s)params.yaml.*{message}"):
+        params.load(changed(tmp_path, *path, value=value))
+
+
+def test_missing_values_are_not_guessed(tmp_path):
+    content = yaml.safe_load(FILE.read_text())
+    del content["presets"]["demo"]["frames"]["margin"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="presets.demo.frames.margin: Field required"):
+        params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("consent", [None, "", "  "])
+def test_training_without_consent_says_what_to_write(consent):
+    with pytest.raises(InputError, match="subjects.zoe has no consent. Write who agreed, when, and to what"):
+        params.Subject(preset="demo", consent=consent).require_consent("zoe")
+
+
+def test_unknown_addresses_are_named(config):
+    with pytest.raises(InputError, match="no stage `pose`"):
+        config.entry("pose", "ava")
+    with pytest.raises(InputError, match="no `zoe` in `videos`; there are ava, ben"):
+        config.entry("frames", "zoe")
