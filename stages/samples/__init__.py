@@ -1,0 +1,87 @@
+"""Sample people, rendered: a video as a camera would give it, with everything that is true about it.
+
+A body of melted distance-field primitives performs a motion before a still camera. Written: `video` (H.264,
+25 frames/s, a little sensor noise), `truth` (truth.TRUTH: joints, hands, feet, face, visibility), `alpha`
+(the person's exact coverage of each pixel, no shadow) and `plate` (the empty room, no noise).
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from stages import InputError, params as config
+from stages.media import video as media
+from stages.media.files import replacing
+from stages.samples import motion, people, render, scene
+from stages.samples.body import Body
+from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
+from stages.vision.skeleton import Pose
+
+__all__ = ["TRUTH", "frames", "read_truth", "run"]
+
+NOISE = 1.5  # of the sensor, standard deviation in 8-bit steps
+CRF = 16
+
+
+def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sample) -> None:
+    """Renders `params.person` doing the motion that the other parameters give."""
+    count, started = round(params.seconds * motion.FPS), time.monotonic()
+    poses, visible = [], []
+    about = {"person": params.person, "motions": list(params.motions), "seed": params.seed, "fps": motion.FPS}
+    metadata = {"title": f"{params.person}, a synthetic rendered person",
+                "comment": "Synthetic: rendered by FakeMotion from a procedural body. No real person is shown."}
+    rng = np.random.default_rng([params.seed, 1])
+    shots = frames(params.person, params.motions, params.seed, params.seconds, params.size)
+    with media.h264(video, motion.FPS, CRF, metadata) as show, media.lossless(alpha, motion.FPS, "gray") as mask:
+        for rgb, cover, pose, seen in tqdm(shots, total=count, desc=f"samples {params.person}", unit="frame"):
+            noisy = rgb + rng.normal(0, NOISE, rgb.shape)
+            show(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
+            mask(cover)
+            poses.append(pose)
+            visible.append(seen)
+    write_truth(truth, poses, visible, about)
+    empty = np.rint(255 * scene.plate(people.person(params.person).room, params.size)).astype(np.uint8)
+    with replacing(plate) as temporary:
+        cv2.imwrite(str(temporary), empty[..., ::-1])
+    taken = time.monotonic() - started
+    print(f"samples: {params.person} for {len(poses)} frames at {params.size} x {params.size}, {len(poses) / taken:.1f} frames/s")
+
+
+def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, size: int
+           ) -> Iterator[tuple[np.ndarray, np.ndarray, Pose, np.ndarray]]:
+    """One frame after the other, without noise: RGB (S, S, 3) and alpha (S, S), both uint8, the true pose, and
+    which of its 69 points (body, left hand, right hand, feet, face) are visible."""
+    if not motions or round(seconds * motion.FPS) < 1:
+        raise InputError(f"params.yaml: samples: {person} has {len(motions)} motions for {seconds} s; give at least one "
+                         "motion and 0.04 s")
+    who = people.person(person)
+    camera, empty = scene.Camera.of(who.room, size), scene.plate(who.room, size)
+
+    def shoot(posed):
+        rgb, cover, kept = render.draw([posed], camera, who.room.light)
+        picture = cover * rgb + (1 - cover) * empty * kept[..., None]
+        seen, = render.visible([posed], camera)
+        quantised = (np.rint(255 * part).astype(np.uint8) for part in (picture, cover[..., 0]))
+        return *quantised, to_pose(camera.project(posed.points), size), seen
+
+    return _in_order(shoot, Body(who).pose(motion.perform(tuple(motions), seed, seconds)))
+
+
+def _in_order(work, items: Iterator) -> Iterator:
+    """`work` on every item by as many threads as there are cores, a few items ahead of the reader."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

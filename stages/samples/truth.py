@@ -1,0 +1,45 @@
+"""The ground truth of a rendered video: where every point of the person is, and whether the camera sees it.
+
+Points as in tables.POSES, pixels of the rendered frame; score 1 inside the frame, 0 outside (still where they are).
+"""
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stages.media import tables
+from stages.vision.skeleton import Pose
+
+SIZES = {"body": 18, "left_hand": 21, "right_hand": 21, "feet": 4, "face": 5}
+
+TRUTH = pa.schema([
+    ("frame", pa.int32()),
+    *((name, tables.points(n)) for name, n in SIZES.items()),
+    ("visible", pa.list_(pa.float32(), sum(SIZES.values()))),  # 1 seen, 0 hidden; body, hands, feet, face in turn
+])
+
+
+def split(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Values (..., 69) or (..., 69, k) of all points -> one array a point set."""
+    ends = np.cumsum(list(SIZES.values()))
+    last = values.ndim > 1 and values.shape[-1] == 3
+    return dict(zip(SIZES, np.split(values, ends[:-1], axis=-2 if last else -1)))
+
+
+def to_pose(pixels: np.ndarray, size: int) -> Pose:
+    """Pixels (69, 2) of all points -> a pose."""
+    inside = ((pixels >= 0) & (pixels < size)).all(-1, keepdims=True)
+    return Pose(**split(np.concatenate([pixels, inside], -1).astype(np.float32)))
+
+
+def write_truth(path: Path, poses: list[Pose], visible: list[np.ndarray], about: dict) -> None:
+    tables.write(path, TRUTH, {"frame": np.arange(len(poses)), "visible": np.stack(visible), **Pose.stack(poses).columns()}, about)
+
+
+def read_truth(path: Path) -> tuple[Pose, dict[str, np.ndarray]]:
+    """The true poses (T frames) and, for each point set, which points are visible (T, n) bool."""
+    columns, _ = tables.read(path, TRUTH)
+    pose = Pose(*(columns[field.name].reshape(len(columns["frame"]), -1, 3) for field in fields(Pose)))  # (T, n, 3)
+    return pose, split(columns["visible"] > 0.5)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from stages.samples import motion, people, scene
+from stages.samples.body import Body
+from stages.samples.truth import to_pose
+from stages.vision.skeleton import Pose, person_height
+
+ALL = ("turn", "wave", "squat", "kick", "dance")
+SIZE = 256
+
+
+def poses(person, performed):
+    who = people.person(person)
+    camera = scene.Camera.of(who.room, SIZE)
+    return Pose.stack([to_pose(camera.project(posed.points), SIZE) for posed in Body(who).pose(performed)])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_held_out_poses_are_new(seed):
+    pose = poses("ava", motion.perform(ALL, seed, 20.0))
+    points, height = pose.body[..., :2], np.median(person_height(pose.body))
+    train, test = points[:400], points[425:]
+    nearest = np.linalg.norm(test[:, None] - train[None], axis=-1).mean(-1).min(1) / height  # mean over joints
+    assert np.median(nearest) >= 0.02
+    assert np.median(nearest) <= 0.12  # new, but not another kind of motion
+
+
+def test_training_part_shows_every_side():
+    yaw = motion.perform(ALL, 1, 20.0).channels["yaw"][:400] % (2 * np.pi)
+    seen = np.histogram(yaw, bins=12, range=(0, 2 * np.pi))[0]
+    assert (seen > 0).all()
+
+
+def test_same_seed_same_motion_other_seed_another():
+    a, b, c = (motion.perform(ALL, seed, 4.0) for seed in (7, 7, 8))
+    assert all(np.array_equal(a.channels[name], b.channels[name]) for name in motion.REST)
+    assert np.array_equal(a.feet, b.feet)
+    assert not np.allclose(a.channels["l_swing"], c.channels["l_swing"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_motion_does_what_its_name_says(name):
+    c = motion.perform((name,), 4, 8.0).channels
+    measure = {"turn": np.ptp(c["yaw"]), "wave": max(c["l_swing"].max(), c["r_swing"].max()), "squat": c["drop"].max(),
+               "kick": max(c["l_raise"].max(), c["r_raise"].max()), "dance": np.ptp(c["shift_x"])}
+    least = {"turn": 6.0, "wave": 1.0, "squat": 0.2, "kick": 0.8, "dance": 0.1}
+    assert measure[name] >= least[name]
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_feet_stand_still_or_step_one_at_a_time(seed):
+    feet = motion.perform(ALL, seed, 20.0).feet
+    moved = np.abs(np.diff(feet[..., :3], axis=0)).max(-1) > 1e-9  # (T - 1, 2)
+    assert not moved.all(1).any()
+    lifted = np.maximum(feet[1:, :, 3], feet[:-1, :, 3]) > 0
+    assert not (moved & ~lifted).any()
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_nothing_jumps_and_nobody_leaves_the_frame(seed):
+    pose = poses("ben", motion.perform(ALL, seed, 20.0))
+    step = np.linalg.norm(np.diff(pose.body[..., :2], axis=0), axis=-1) / np.median(person_height(pose.body))
+    assert step.max() < 0.12  # of the height, in 1/25 s: a fast kick
+    assert (pose.body[..., 2] == 1).all() and (pose.left_hand[..., 2] == 1).all() and (pose.right_hand[..., 2] == 1).all()
