@@ -6,6 +6,7 @@ A frame is an array (height, width, channels) uint8: RGB, RGBA, or grey without 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -20,15 +21,16 @@ _BITEXACT = {"fflags": "+bitexact"}  # no random identifiers or dates: the same 
 
 
 @contextmanager
-def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = None):
+def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = None, start: float = 0.0):
     """Gives a function that appends one frame to an FFV1 video at `path`; the file appears when all is done.
 
-    mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC)."""
+    mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC), from second
+    `start` of that file's clock on."""
     with replacing(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
         stream = container.add_stream("ffv1", rate=rate(fps))
         stream.pix_fmt = _FFV1[mode]
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
-        sound = copy_audio(container, audio, "flac") if audio else None
+        sound = copy_audio(container, audio, "flac", start) if audio else None
 
         def append(frame: np.ndarray) -> None:
             if not stream.codec_context.is_open:
@@ -60,7 +62,8 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
             frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
             if not stream.codec_context.is_open:
                 stream.height, stream.width = frame.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="yuv420p")))
 
         yield append
         if not stream.codec_context.is_open:
@@ -70,9 +73,9 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
             sound()
 
 
-def copy_audio(container, path: Path, codec: str):
+def copy_audio(container, path: Path, codec: str, start: float = 0.0):
     """Adds an audio stream like the first one of the file at `path`; gives a function that fills it once the
-    pictures are written, or None where there is no audio."""
+    pictures are written, or None where there is no audio. What was heard at `start` seconds comes at 0."""
     with av.open(str(path)) as source:
         if not source.streams.audio:
             return None
@@ -83,12 +86,22 @@ def copy_audio(container, path: Path, codec: str):
     def fill() -> None:
         resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate)
         with av.open(str(path)) as source:
-            for frame in [*source.decode(audio=0), None]:
+            for frame in chain(_sound(source), [None]):
                 for piece in resampler.resample(frame):
-                    container.mux(target.encode(piece))
+                    piece.pts -= round(start * piece.sample_rate)
+                    if piece.pts >= 0:
+                        container.mux(target.encode(piece))
         container.mux(target.encode())
 
     return fill
+
+
+def _sound(source) -> Iterator[av.AudioFrame]:
+    """The file's audio, as far as it can be decoded: a file that was cut off ends in a broken packet."""
+    try:
+        yield from source.decode(audio=0)
+    except av.error.InvalidDataError:
+        return
 
 
 def frames(path: Path, mode: str = "rgb") -> Iterator[np.ndarray]:

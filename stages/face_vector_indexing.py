@@ -1,0 +1,53 @@
+"""The subject's real faces, by the way they look (paper section 2.3, Fig. 3).
+
+Training frames only. Out: `faces` (tables.FACES), one row for each frame with all five points: the points, the five
+vectors and a square crop. Where no face is ever visible the table is empty and says why.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from stages import params as config
+from stages.media import tables, video
+from stages.media.clock import read_clock
+from stages.vision import crops, face_vectors
+from stages.vision.skeleton import read_poses
+
+SIDE = (32, 256)  # pixels, least and most, of a crop
+
+
+def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.FaceVectorIndexing) -> None:
+    usable = read_clock(clock).usable()
+    pose, _, _ = read_poses(poses)
+    known = (pose.face[usable, :, 2] >= params.min_score).all(1)
+    rows = usable[known]
+    points = pose.face[rows, :, :2].astype(np.float64)  # (N, 5, 2)
+    boxes = face_boxes(points, params.crop_scale)
+    pictures, wanted = [], dict(zip(rows.tolist(), boxes))
+    if wanted:
+        for index, frame in enumerate(tqdm(video.frames(frames), "face_vector_indexing", int(rows[-1]) + 1, unit="frame")):
+            if index in wanted:
+                pictures.append(png(frame, wanted[index]))
+            if index == rows[-1]:
+                break
+    reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points never "
+                                     f"all reach a score of {params.min_score}")
+    tables.write(faces, tables.FACES, {
+        "frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes, "crop": pictures,
+    }, {"reason": reason})
+    print(f"face_vector_indexing: {len(rows)} faces in {len(usable)} frames" + (
+        f", {np.median(face_vectors.size(points)):.1f} pixels large" if len(rows) else f": {reason}; face steps are skipped"))
+
+
+def face_boxes(points: np.ndarray, scale: float) -> np.ndarray:
+    """Squares of `scale` face sizes around the faces (N, 5, 2) -> (N, 4)."""
+    middle, half = points.mean(1), scale * face_vectors.size(points)[:, None] / 2
+    return np.concatenate([middle - half, middle + half], 1)  # (N, 4)
+
+
+def png(frame: np.ndarray, box: np.ndarray) -> bytes:
+    side = int(np.clip(np.ceil(box[2] - box[0]), *SIDE))
+    return cv2.imencode(".png", crops.cut(frame, box, side)[..., ::-1])[1].tobytes()

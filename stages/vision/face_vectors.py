@@ -1,0 +1,42 @@
+"""Face orientation as five vectors (paper section 2.3, Fig. 3) and their similarity (Eq. 8).
+
+Points are right eye, left eye, left mouth corner, right mouth corner, nose; vectors are in face sizes, so that
+the similarity does not depend on how near the camera the face is.
+"""
+
+import numpy as np
+
+_START, _END = (0, 1, 2, 3), (1, 2, 3, 0)  # v1..v4 run around the face; v5 goes from between the eyes to the nose
+_FLOOR = 1e-3  # of Eq. 8's denominator, in face sizes: identical faces are a thousand times as similar as unlike ones
+
+
+def size(points: np.ndarray) -> np.ndarray:
+    """Face size in pixels, (..., 5, 2) -> (...,): the diagonal of the distances between the eyes and from eyes to
+    mouth. A profile shortens the first and a bowed head the second, seldom both."""
+    right, left = points[..., 0, :], points[..., 1, :]
+    down = (points[..., 2, :] + points[..., 3, :] - right - left) / 2
+    return np.sqrt(((left - right) ** 2).sum(-1) + (down**2).sum(-1))
+
+
+def vectors(points: np.ndarray) -> np.ndarray:
+    """Five points (..., 5, 2) -> v1..v5 (..., 5, 2) in face sizes."""
+    points = np.asarray(points, np.float64)
+    around = points[..., _END, :] - points[..., _START, :]
+    nose = points[..., 4, :] - (points[..., 0, :] + points[..., 1, :]) / 2
+    field = np.concatenate([around, nose[..., None, :]], -2)
+    return field / np.maximum(size(points), 1e-6)[..., None, None]
+
+
+def similarity(a: np.ndarray, b: np.ndarray, count: int = 5) -> np.ndarray:
+    """Eq. 8 over the first `count` vectors of (..., 5, 2) and (..., 5, 2), which broadcast -> (...,)."""
+    difference = np.asarray(a, np.float64)[..., :count, :] - np.asarray(b, np.float64)[..., :count, :]
+    return 1 / np.maximum(np.linalg.norm(difference, axis=-1).sum(-1), _FLOOR)
+
+
+def search(index: np.ndarray, query: np.ndarray, m: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """The m faces of an index (N, 5, 2) most similar to a query (..., 5, 2), best first; equals keep their order.
+
+    Returns indices and similarities, both (..., m)."""
+    scores = similarity(index, query[..., None, :, :], count)  # (..., N)
+    order = np.argsort(-scores, axis=-1, kind="stable")[..., :m]
+    return order, np.take_along_axis(scores, order, -1)
