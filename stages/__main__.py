@@ -28,6 +28,8 @@ def main() -> int:
     except InputError as error:
         print(f"{sys.argv[1]}@{sys.argv[2]}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -67,7 +67,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path,
     progress.close()
 
     about = {
-        "shape": vars(training.shape), "size": data.size, "parts": list(params.parts), "steps": params.steps,
+        "shape": vars(training.shape), "size": data.size, "parts": list(params.parts),
+        "drawing": params.drawing, "steps": params.steps,
         "features": params.features, "training_frames": data.count, "consent": consent, "version": __version__,
     }
     with files.replacing(generator) as folder:
@@ -88,7 +89,8 @@ class Training:
     def __init__(self, params: "GeneratorTraining", where: torch.device):
         torch.manual_seed(params.seed)
         self.params, self.device = params, where
-        self.shape = GeneratorShape(params.width, params.levels, params.stem, params.dense)
+        self.shape = GeneratorShape(params.width, params.levels, params.stem, params.dense,
+                                    footage.channels(params.parts, params.drawing))
         self.networks = {
             "generator": Generator(self.shape),
             "quality": QualityDiscriminator(params.discriminator_width, params.stem),
@@ -185,8 +187,7 @@ class Training:
 
     def pictures(self, data: footage.Footage, frames: np.ndarray) -> Tensor:
         size = data.size // self.shape.stem
-        pictures = footage.windows(data.poses, frames, size, data.size, self.params.parts)
-        return pictures.to(self.device, memory_format=torch.channels_last)
+        return footage.windows(data.poses, frames, size, data.size, self.params.parts, self.params.drawing, self.device)
 
     def shrink(self, pictures: Tensor) -> Tensor:
         """To the size at which VGG looks, never enlarging."""

@@ -104,6 +104,7 @@ class GeneratorTraining(Block):
     stem: Literal[1, 2, 4]
     dense: bool
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]
+    drawing: Literal["lines", "fields"]
     discriminator_width: Annotated[int, Field(ge=4)]
     learning_rate: Positive
     decay_from: Share

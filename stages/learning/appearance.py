@@ -28,7 +28,7 @@ class Appearance:
         size = self.size // self.generator.shape.stem
         for start in range(0, len(poses), batch):
             indices = np.arange(start, min(start + batch, len(poses)))
-            pictures = footage.windows(poses, indices, size, self.size, self.about["parts"])
+            window = footage.windows(poses, indices, size, self.size, self.about["parts"], self.about["drawing"], self.device)
             with device.precision(self.device):
-                foreground = self.generator(pictures.to(self.device, memory_format=torch.channels_last))
+                foreground = self.generator(window)
             yield indices, foreground.float()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stages import InputError
+from stages.learning.fields import CHANNELS, fields, limb_count
 from stages.media import video
 from stages.vision import skeleton
 
@@ -44,9 +45,20 @@ def skeletons(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: 
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
 
 
-def windows(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple) -> Tensor:
-    """Pose context windows <P_t-1, P_t, P_t+1> (B, 9, size, size); at either end of the poses P_t is repeated."""
+def windows(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple, drawing: str,
+            device: torch.device) -> Tensor:
+    """What the generator is told: the pose context window <P_t-1, P_t, P_t+1> as skeleton pictures, (B, 9, size,
+    size), the middle three of which are P_t; at either end of the poses P_t is repeated. With drawing `fields`
+    those of P_t follow."""
     around = np.clip(np.asarray(indices)[:, None] + [-1, 0, 1], 0, len(poses) - 1)  # (B, 3)
     unique, place = np.unique(around, return_inverse=True)
-    pictures = skeletons(poses, unique, size, frame_size, parts)
-    return pictures[torch.from_numpy(place.reshape(around.shape))].flatten(1, 2)  # (B, 3, 3, ...) -> (B, 9, ...)
+    pictures = skeletons(poses, unique, size, frame_size, parts).to(device)
+    window = pictures[torch.from_numpy(place.reshape(around.shape))].flatten(1, 2)  # (B, 3, 3, ...) -> (B, 9, ...)
+    if drawing == "fields":
+        window = torch.cat([window, fields(poses[indices], size, frame_size, parts, device)], 1)
+    return window.contiguous(memory_format=torch.channels_last)
+
+
+def channels(parts: tuple, drawing: str) -> int:
+    """Channels of `windows`."""
+    return 9 + (CHANNELS * limb_count(parts) if drawing == "fields" else 0)

@@ -1,6 +1,6 @@
 """The pose-to-appearance generator: a U-Net with dense skip connections (paper section 2.2, Fig. 2).
 
-In: skeleton pictures of t-1, t, t+1, (B, 9, S / stem, S / stem) in [0, 1]. Out: the foreground at t,
+In: the pose window of t-1, t, t+1, (B, inputs, S / stem, S / stem), as pictures in [0, 1] or fields. Out: the foreground at t,
 (B, 4, S, S): RGB multiplied by alpha, and alpha, in [0, 1]. Alpha is the mask M of Eq. 12, which no
 pre-processing can give for a pose that was never filmed.
 """
@@ -20,7 +20,7 @@ class GeneratorShape:
     levels: int   # halvings
     stem: int     # the network works at S / stem
     dense: bool   # every decoder also reads every finer encoder
-    pictures: int = 3  # skeleton pictures of the window
+    inputs: int   # channels of the pose window
 
 
 def norm(width: int) -> nn.GroupNorm:
@@ -58,7 +58,7 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = [shape.width * min(2**i, 8) for i in range(shape.levels + 1)]
-        self.encoders = nn.ModuleList([Block(3 * shape.pictures, widths[0])])
+        self.encoders = nn.ModuleList([Block(shape.inputs, widths[0])])
         self.encoders.extend(Block(a, b, stride=2) for a, b in zip(widths, widths[1:]))
         self.bottleneck = nn.Sequential(Residual(widths[-1]), Residual(widths[-1]))
         self.decoders = nn.ModuleList()

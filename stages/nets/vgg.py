@@ -14,6 +14,7 @@ from stages import InputError
 
 Features = list[Tensor]
 FILE = Path("weights/vgg19-dcbb9e9d.pth")
+URL = models.VGG19_Weights.IMAGENET1K_V1
 _RELU = (2, 7, 12, 21, 30)  # layers of torchvision's vgg19 up to and with relu1_1 .. relu5_1
 _SEED = 19
 
@@ -47,24 +48,28 @@ def vectors(features: Features) -> Tensor:
 
 
 def _pretrained() -> nn.Sequential:
-    if FILE.exists():
-        network = models.vgg19(weights=None)
-        network.load_state_dict(torch.load(FILE, map_location="cpu", weights_only=True))
-        return network.features
     try:
-        return models.vgg19(weights=models.VGG19_Weights.IMAGENET1K_V1).features
+        state = torch.load(FILE, map_location="cpu", weights_only=True) if FILE.exists() else URL.get_state_dict(progress=True)
     except OSError as error:
         raise InputError(
             f"features: vgg19 needs pre-trained weights: {FILE} is not there and they could not be downloaded "
             f"({error}). Put the file there, or set generator_training.features to `random` in params.yaml."
         ) from None
+    layers = _layers()
+    layers.load_state_dict({name.removeprefix("features."): tensor for name, tensor in state.items() if name.startswith("features.")})
+    return layers
 
 
 def _random() -> nn.Sequential:
-    layers = models.vgg.make_layers(models.vgg.cfgs["E"])
+    layers = _layers()
     draw = torch.Generator().manual_seed(_SEED)
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=draw)
             nn.init.zeros_(layer.bias)
     return layers
+
+
+def _layers() -> nn.Sequential:
+    """VGG-19's convolutions (configuration E)."""
+    return models.vgg.make_layers(models.vgg.cfgs["E"])

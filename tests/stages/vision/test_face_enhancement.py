@@ -27,7 +27,7 @@ def index_of(*faces: tuple[np.ndarray, tuple]) -> FaceIndex:
 
 
 def turned(shift: float) -> np.ndarray:
-    return FACE + [[0, 0]] * 4 + np.array([[0, 0]] * 4 + [[shift, 0]])
+    return FACE + np.array([[0, 0]] * 4 + [[shift, 0]])
 
 
 def known(points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,94 @@
+"""Retargeting: the poses that drive the target, in pixels of the target's S x S frame.
+
+Reconstruction (target == source, the paper's Person Reconstruction): the held-out poses, unchanged. Action
+imitation: every pose of the source under the global pose normalisation of `vision.posenorm`; body, hands, feet and
+face move by the same similarity transform. In: poses and clocks of both. Out: `driving`, a POSES table whose
+`frame` is the source's frame; about: fps, first, reconstruction, scale (median), outside (share of known joints).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from stages import InputError
+from stages.media import clock as clocks
+from stages.media import tables
+from stages.vision import posenorm
+from stages.vision.skeleton import Pose, read_poses
+
+if TYPE_CHECKING:
+    from stages.params import Retargeting, Transfer
+
+OUTSIDE = 0.01  # a larger share of joints outside of the target's square is worth a warning
+
+
+def run(
+    target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
+    params: "Retargeting", entry: "Transfer",
+) -> None:
+    pose, rest, _ = read_poses(source_poses)
+    clock, side = clocks.read_clock(source_clock), clocks.read_clock(target_clock).about["size"]
+    with tqdm(total=len(pose), desc="retargeting", unit="frame") as progress:
+        if entry.reconstruction:
+            rows, scale = held_out(clock), 1.0
+            pose = pose[rows]
+        else:
+            target = _stance(target_poses, target_clock, "target")
+            source = _stance(source_poses, source_clock, "source")
+            rows = np.arange(len(pose))
+            scales, offsets = posenorm.normalise(target, source, params.median_frames)
+            scale = float(np.median(scales))
+            pose = moved(pose, scales, offsets)
+        progress.update(progress.total)
+
+    outside = outside_share(pose.body, side)
+    about = {
+        "fps": clock.about["fps"], "first": int(rows[0]), "reconstruction": entry.reconstruction,
+        "scale": scale, "outside": outside,
+    }
+    columns = {name: column[rows] for name, column in rest.items()}
+    tables.write(driving, tables.POSES, pose.columns() | columns, about)
+    warning = f"; {outside:.1%} of the joints fall outside of the target's square" if outside > OUTSIDE else ""
+    kind = "held-out poses, unchanged" if entry.reconstruction else f"poses, scale {scale:.3f}"
+    print(f"retargeting: {len(rows)} {kind}{warning}")
+
+
+def held_out(clock: clocks.Clock) -> np.ndarray:
+    """The frames of the test part; InputError where the video has none."""
+    if not clock.is_split():
+        raise InputError(
+            f"{clock.about['file']}: no held-out frames to reconstruct: {clock.about['split_reason']}. Give a longer "
+            "video, or a smaller frames.gap_seconds or frames.train_share"
+        )
+    return np.flatnonzero(clock.split == "test")
+
+
+def moved(pose: Pose, scale: np.ndarray, offset: np.ndarray) -> Pose:
+    """Every point k of frame t at k * scale (T,) + offset (T, 2); scores stay."""
+    factor = np.column_stack([scale, scale, np.ones(len(scale))])[:, None]   # (T, 1, 3)
+    shift = np.column_stack([offset, np.zeros(len(scale))])[:, None]         # (T, 1, 3)
+    return pose.map(lambda points: (points * factor + shift).astype(np.float32))
+
+
+def outside_share(body: np.ndarray, side: int) -> float:
+    """Share of the known joints (T, 18, 3) that lie outside of the side x side frame."""
+    known = body[..., 2] > 0
+    out = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & known
+    return float(out.sum() / max(1, known.sum()))
+
+
+def _stance(poses: Path, clock: Path, who: str) -> posenorm.Stance:
+    """How the person stands: a target's training frames only, so that its held-out part stays unseen."""
+    timeline, body = clocks.read_clock(clock), read_poses(poses)[0].body
+    about = timeline.about
+    (left, _, side), size = about["crop"], about["size"]
+    middle = (about["full_size"][0] / 2 - left) * size / side
+    try:
+        return posenorm.measure(body[timeline.usable()] if who == "target" else body, about["fps"], middle)
+    except ValueError as error:
+        raise InputError(
+            f"{poses}: cannot place the {who}: {error}. Expected a video that shows the whole person, feet included; "
+            "give one, or use pose_extraction.min_score lower than the ankles' scores"
+        ) from None

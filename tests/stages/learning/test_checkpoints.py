@@ -1,0 +1,20 @@
+import torch
+
+from stages.learning.checkpoints import Checkpoint
+
+
+def test_a_state_is_found_by_the_same_run_only(tmp_path, monkeypatch, config):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frames.mkv").write_bytes(b"pixels")
+    block = config.presets["demo"].generator_training
+    checkpoint = Checkpoint("generator_training", [tmp_path / "frames.mkv"], block)
+    assert checkpoint.load() is None
+    checkpoint.save({"step": 3, "weights": torch.ones(2)})
+
+    again = Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load()
+    assert again["step"] == 3 and torch.equal(again["weights"], torch.ones(2))
+    assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block.model_copy(update={"seed": 9})).load() is None
+    (tmp_path / "frames.mkv").write_bytes(b"others")
+    assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load() is None
+    checkpoint.remove()
+    assert checkpoint.load() is None

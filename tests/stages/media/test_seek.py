@@ -1,0 +1,40 @@
+"""Frames by number: whatever is asked for, in whatever order, is what plain reading gives."""
+
+import numpy as np
+import pytest
+
+from stages import InputError
+from stages.media import seek, video
+
+
+@pytest.fixture(scope="module", params=[25.0, 29.97, 5.0])
+def clip(request, tmp_path_factory):
+    """50 frames; every pixel of frame i is i."""
+    path = tmp_path_factory.mktemp("seek") / "clip.mkv"
+    with video.lossless(path, request.param) as add:
+        for i in range(50):
+            add(np.full((16, 16, 3), i, np.uint8))
+    return path
+
+
+def test_any_order(clip):
+    with seek.Seekable(clip) as frames:
+        for i in (30, 5, 49, 0, 0, 12, 11, 48):
+            assert (frames[i] == i).all()
+
+
+def test_a_frame_that_is_not_there(clip):
+    with seek.Seekable(clip) as frames, pytest.raises(InputError, match="no frame 50"):
+        frames[50]
+
+
+@pytest.mark.parametrize("rows, found", [([0, 1], [0, 1]), ([2, 4], [2, 4]), ([], [])])
+def test_chosen(rows, found):
+    frames = (np.full((2, 2, 3), i) for i in range(5))
+    assert [frame[0, 0, 0] for frame in seek.chosen(frames, np.array(rows), "x.mp4")] == found
+
+
+def test_chosen_refuses_a_short_video():
+    frames = (np.full((2, 2, 3), i) for i in range(5))
+    with pytest.raises(InputError, match="x.mp4: ends after frame 4"):
+        list(seek.chosen(frames, np.array([3, 7]), "x.mp4"))

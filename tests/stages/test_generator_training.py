@@ -1,0 +1,127 @@
+"""Training on the stick figure: it learns, stops without consent, and goes on after kill -9 as if nothing was."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import InputError, generator_training, layout, params
+from stages.learning import weights
+from stages.media import clock as clocks
+from stages.media import tables
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"steps": 12, "runs": 1, "run_length": 3, "width": 8, "levels": 3, "stem": 2, "discriminator_width": 8,
+         "features_depth": 1, "features_size": 32, "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
+         "gw_outer": 3, "gw_inner": 10}
+
+
+def place(subject: dict, folder: Path, consent: str | None = "synthetic", **changes) -> None:
+    """A working folder in which `python -m stages generator_training figure` runs."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    preset = content["presets"]["demo"]
+    preset["generator_training"] |= SMALL | changes
+    content = {"samples": {}, "videos": {"figure": {"file": "figure.mp4", "preset": "demo"}}, "transfers": {},
+               "subjects": {"figure": {"preset": "demo", "consent": consent}}, "presets": {"demo": preset}}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    for argument, path in layout.inputs("generator_training", "figure").items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(subject[argument], folder / path)
+
+
+def start(folder: Path) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "stages", "generator_training", "figure"], cwd=folder,
+                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(folder: Path) -> str:
+    process = start(folder)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    return output
+
+
+def train(subject, folder, monkeypatch, **changes):
+    """Runs the stage here; its output folder."""
+    place(subject, folder, **changes)
+    monkeypatch.chdir(folder)
+    config = params.load()
+    generator_training.run(
+        **layout.inputs("generator_training", "figure"), **layout.outputs("generator_training", "figure"),
+        params=config.block("generator_training", "figure"), entry=config.subjects["figure"], key="figure")
+    return folder / layout.outputs("generator_training", "figure")["generator"]
+
+
+def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypatch):
+    folder = train(subject, tmp_path, monkeypatch, steps=60, preview_every=30, learning_rate=0.003)
+    log, _ = tables.read(folder / "log.parquet", generator_training.LOG)
+    assert log["step"].tolist() == list(range(1, 61))
+    assert log["l1"][-5:].mean() < 0.6 * log["l1"][:5].mean()
+    state, about = weights.load(folder)
+    assert about["features"] == "random" and about["consent"] == "synthetic" and about["training_frames"] == 17
+    assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000030.png", "preview_000060.png"]
+    assert not list(Path(".checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("term", ["weight_vgg", "weight_gw", "weight_spatial", "weight_temporal", "weight_l1"])
+def test_each_weight_switches_its_term_off(subject, tmp_path, monkeypatch, term):
+    folder = train(subject, tmp_path, monkeypatch, steps=2, preview_every=2, **{term: 0.0})
+    log, _ = tables.read(folder / "log.parquet", generator_training.LOG)
+    assert all(np.isfinite(log[name]).all() for name in generator_training.LOSSES)
+    name = term.removeprefix("weight_")
+    if name in ("gw", "spatial", "temporal"):
+        assert not log[name].any()
+
+
+@pytest.mark.parametrize("consent", [None, " "])
+def test_no_consent_no_training(subject, tmp_path, monkeypatch, consent):
+    with pytest.raises(InputError, match="subjects.figure has no consent"):
+        train(subject, tmp_path, monkeypatch, consent=consent)
+    assert not (tmp_path / "artifacts/figure/generator").exists()
+
+
+def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
+    columns, about = tables.read(subject["clock"], tables.CLOCK)
+    columns["split"] = [None] * len(columns["frame"])
+    tables.write(tmp_path / "clock.parquet", tables.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
+    with pytest.raises(InputError, match="figure.mp4: cannot be learned from: 24 frames are too short"):
+        train(subject | {"clock": tmp_path / "clock.parquet"}, tmp_path / "run", monkeypatch)
+
+
+def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
+    """Black frames in place of the held-out ones change nothing."""
+    first = train(subject, tmp_path / "a", monkeypatch, steps=3)
+    from stages.media import video
+    training = len(clocks.read_clock(subject["clock"]).training())
+    with video.lossless(tmp_path / "frames.mkv", 8.0) as append:
+        for i, frame in enumerate(video.frames(subject["frames"])):
+            append(frame if i < training else np.zeros_like(frame))
+    second = train(subject | {"frames": tmp_path / "frames.mkv"}, tmp_path / "b", monkeypatch, steps=3)
+    assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+
+
+def test_kill_9_then_again_ends_with_the_same_bytes_as_an_unbroken_run(subject, tmp_path):
+    for name in ("unbroken", "killed"):
+        place(subject, tmp_path / name, steps=90, checkpoint_every=5, preview_every=60)
+    process = start(tmp_path / "killed")
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed/.checkpoints").glob("[!.]*.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed/artifacts/figure/generator").exists(), "was done before it could be killed"
+
+    assert "resumed at step" in finish(tmp_path / "killed")
+    assert "resumed" not in finish(tmp_path / "unbroken")
+    for file in ("model.safetensors", "log.parquet", "about.json", "preview_000060.png"):
+        a, b = (tmp_path / name / "artifacts/figure/generator" / file for name in ("unbroken", "killed"))
+        assert a.read_bytes() == b.read_bytes(), file

@@ -1,0 +1,107 @@
+"""The metrics stage on made-up artifacts: values against the definitions, reasons where there is no value."""
+
+import json
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from stages import InputError, metrics
+from stages.media import video
+from stages.params import Metrics
+from stages.vision import quality
+from tests.stages import toy
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("metrics")
+    toy.write_all(folder)
+    return folder
+
+
+def measure(root, entry, key, weights=False):
+    files = toy.paths("metrics", key, entry, root)
+    metrics.run(**files, params=Metrics(weights=weights, device="cpu"), entry=entry, key=key)
+    return json.loads(files["metrics"].read_text()), pq.read_table(files["per_frame"]).to_pydict()
+
+
+def test_reconstruction(root):
+    content, rows = measure(root, toy.RECONSTRUCTION, "ann_from_ann")
+    scores = {name: entry["value"] for name, entry in content["metrics"].items()}
+    truth = list(video.frames(root / "artifacts/ann/frames.mkv"))
+    generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
+    assert content["frames"] == 10 and content["kind"] == "reconstruction" and rows["frame"] == list(range(30, 40))
+    assert scores["psnr"] == pytest.approx(np.mean([quality.psnr(g, truth[30 + i]) for i, g in enumerate(generated)]))
+    assert scores["psnr_person_box"] < scores["psnr"]
+    left, top, right, bottom = map(int, rows["box"][4])
+    part = np.s_[top:bottom, left:right]
+    assert rows["psnr_person_box"][4] == pytest.approx(quality.psnr(generated[4][part], truth[34][part]))
+    found = rows["retrieval_frame"][4]
+    assert found < 25  # of the training part
+    assert rows["retrieval_psnr_person_box"][4] == pytest.approx(quality.psnr(truth[found][part], truth[34][part]))
+    assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
+    assert content["metrics"]["psnr"]["unit"] == "dB"
+
+
+def test_switched_off_scores_say_so(root):
+    scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
+    for name in ("lpips", "fid", "is"):
+        assert scores[name] == {"value": None, "unit": None, "reason": "switched off by presets.demo.metrics.weights"}
+
+
+def test_imitation_without_truth_has_only_what_needs_none(root):
+    content, rows = measure(root, toy.IMITATION, "ann_from_bob")
+    for name in metrics.PAIRED:
+        assert content["metrics"][name]["value"] is None and "truth" in content["metrics"][name]["reason"]
+    assert 0 < content["metrics"]["tcm"]["value"] <= 1
+    assert rows["psnr"] == [None] * toy.FRAMES and rows["retrieval_frame"][3] is not None
+
+
+@pytest.fixture()
+def truth(root, tmp_path):
+    """ann doing it, as a folder of full frames 96 x 80 around the square that toy's clock names."""
+    for t, frame in enumerate(video.frames(root / "artifacts/ann/frames.mkv")):
+        cv2.imwrite(str(tmp_path / f"{t}.png"), np.pad(frame, ((8, 8), (16, 16), (0, 0)))[..., ::-1])
+    return tmp_path
+
+
+def test_imitation_against_a_truth_cut_like_the_target(root, truth):
+    """Here ann's own video is the truth, so retrieval of a training frame is exact where the pose is the same."""
+    content, rows = measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
+    expected = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[1]
+    assert rows["psnr"][30:] == pytest.approx(expected["psnr"])
+    assert rows["retrieval_psnr"][:25] == pytest.approx([quality.BEST] * 25)
+    assert content["truth"] == str(truth)
+
+
+def test_a_truth_from_another_camera_is_refused(root, truth):
+    for file in truth.iterdir():
+        cv2.imwrite(str(file), np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(InputError, match="same camera"):
+        measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
+
+
+def test_a_truth_that_is_too_short_is_refused(root, truth):
+    (truth / "39.png").unlink()
+    with pytest.raises(InputError, match="ends after frame 38"):
+        measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
+
+
+def test_the_same_bytes_twice(root):
+    files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
+    measure(root, toy.RECONSTRUCTION, "ann_from_ann")
+    before = files["metrics"].read_bytes(), files["per_frame"].read_bytes()
+    measure(root, toy.RECONSTRUCTION, "ann_from_ann")
+    assert before == (files["metrics"].read_bytes(), files["per_frame"].read_bytes())
+
+
+def test_a_foreground_of_another_length_is_refused(root, tmp_path):
+    files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
+    short = tmp_path / "foreground.mkv"
+    with video.lossless(short, toy.FPS, "rgba") as add:
+        add(toy.figure(toy.pose(30)))
+    with pytest.raises(InputError, match="run fusion again"):
+        metrics.run(**files | {"foreground": short}, params=Metrics(weights=False, device="cpu"),
+                    entry=toy.RECONSTRUCTION, key="ann_from_ann")
