@@ -1,0 +1,30 @@
+# make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
+# make test    the test suite
+# make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
+# make clean   remove everything that was made: artifacts, caches, the environment
+#
+# VENV=folder chooses another place for the environment, PYTHON=program the interpreter that it is made from.
+
+VENV   ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+demo: $(VENV)/installed
+	$(VENV)/bin/python -m pipeline run ava --from ben ava
+
+test: $(VENV)/installed
+	$(VENV)/bin/python -m pytest
+
+deps: $(VENV)/installed
+	$(VENV)/bin/python -m pipeline.sources
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 13) or sys.exit("Python 3.11 or 3.12 is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+	touch $@
+
+clean:
+	find artifacts -mindepth 1 ! -name README.md -delete
+	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock .venv
+
+.PHONY: demo test deps clean

@@ -1,0 +1,6 @@
+"""Order, place, retries and the view. Imports Prefect, runs DVC, holds no science."""
+
+import os
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # nothing phones home:
+os.environ.setdefault("DO_NOT_TRACK", "1")  # both are read when Prefect is imported

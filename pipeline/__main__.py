@@ -1,0 +1,77 @@
+"""The command line.
+
+  python -m pipeline run ava --from ben        ava moves like ben; --from ava reconstructs the held-out part
+  python -m pipeline stage generator_training@ava
+  python -m pipeline inspect generator_training@ava
+"""
+
+import argparse
+import os
+import signal
+import sys
+
+from pipeline import artifacts, graph
+from stages import InputError, params
+
+def main() -> int:
+    options = _arguments()
+    try:
+        config = params.load()
+        if options.command == "inspect":
+            print(artifacts.inspect(config, options.address))
+        elif options.command == "stage":
+            graph.plan(config, [options.address])  # refuses what cannot be run before Prefect starts
+            _flow("stage", options.jobs, address=options.address, retries=options.retries)
+        else:
+            keys = [graph.transfer(config, options.target, source, options.key) for source in options.sources]
+            graph.plan(config, [f"report@{key}" for key in keys])
+            given = {"target": options.target, "source": options.sources, "key": options.key}
+            _flow("copy_motion", options.jobs, **given, retries=options.retries)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished stays", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _flow(name: str, jobs: int, **arguments) -> None:
+    """Runs a flow, `jobs` stages side by side. A stage's failure becomes an InputError: one message, no traceback."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the stages speak for themselves
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from pipeline import dvc, flows
+
+    def interrupt(*_) -> None:
+        dvc.stop()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        getattr(flows, name).with_options(task_runner=ThreadPoolTaskRunner(max_workers=jobs))(**arguments)
+    except dvc.StageFailed as error:
+        raise InputError(str(error)) from None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="copy a motion: from two videos to one")
+    run.add_argument("target", help="the person who will move, a subject of params.yaml")
+    run.add_argument("--from", dest="sources", nargs="+", required=True, metavar="SOURCE", help="whose motion: videos")
+    run.add_argument("--as", dest="key", metavar="TRANSFER", help="which transfer, where params.yaml has several")
+    stage = commands.add_parser("stage", help="run one stage and what it needs")
+    inspect = commands.add_parser("inspect", help="show what a stage wrote")
+    for command in (stage, inspect):
+        command.add_argument("address", help="STAGE@KEY, such as generator_training@ava")
+    for command in (run, stage):
+        command.add_argument("--jobs", type=int, default=1, metavar="N", help="stages side by side (1)")
+        command.add_argument("--retries", type=int, default=0, metavar="N", help="after a failure of a stage (0)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

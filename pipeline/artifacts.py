@@ -1,0 +1,118 @@
+"""What lies in artifacts/, told in the terminal: a stage's files, a transfer's results."""
+
+import json
+from pathlib import Path
+
+import av
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import graph
+from stages import InputError, layout
+from stages.params import Params
+
+
+def inspect(config: Params, address: str) -> str:
+    """Every artifact of `stage@key`: its path, size on disk and what is in it."""
+    stage, key = graph.split(address)
+    config.entry(stage, key)
+    rows = [row for path in layout.outputs(stage, key).values() for row in _rows(path)]
+    return table(("artifact", "size", "holds"), rows)
+
+
+def summary(key: str) -> str:
+    """Where a transfer's results lie, and its metrics."""
+    video, metrics, report = (
+        layout.outputs(stage, key)[name]
+        for stage, name in (("fusion", "video"), ("metrics", "metrics"), ("report", "report"))
+    )
+    figures = json.loads(metrics.read_text())["metrics"]
+    rows = [(name, _figure(entry)) for name, entry in figures.items()]
+    return f"\n{key}\n  video   {video}\n  report  {report}\n" + table(("metric", "value"), rows)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Columns as wide as their widest cell; the last one may have several lines."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
+    lines = []
+    for row in [head, *rows]:
+        start = "  " + "".join(cell.ljust(width + 2) for cell, width in zip(row, widths))
+        lines.append(start + row[-1].replace("\n", "\n" + " " * len(start)))
+    return "\n".join(lines)
+
+
+def _figure(entry: dict) -> str:
+    if entry["value"] is None:
+        return f"-  {entry.get('reason') or ''}".rstrip()
+    return f"{entry['value']:.4g} {entry.get('unit') or ''}".rstrip()
+
+
+def _rows(path: Path):
+    """One row for a file, one for every file of a folder."""
+    if not path.exists():
+        yield str(path), "-", "not there; run its stage"
+    elif path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                yield str(file), _size(file), _holds(file)
+    else:
+        yield str(path), _size(path), _holds(path)
+
+
+def _size(path: Path) -> str:
+    size = float(path.stat().st_size)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _holds(path: Path) -> str:
+    """What a file holds, in a line or a few."""
+    try:
+        if path.suffix == ".parquet":
+            return _table(path)
+        if path.suffix in (".mkv", ".mp4"):
+            return _video(path)
+        if path.suffix == ".png":
+            return _picture(path)
+        if path.suffix == ".json":
+            return ", ".join(json.loads(path.read_text()))
+    except (OSError, ValueError, av.FFmpegError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run its stage again") from None
+    return path.suffix.lstrip(".")
+
+
+def _table(path: Path) -> str:
+    file = pq.read_metadata(path)
+    schema = file.schema.to_arrow_schema()
+    about = json.loads((file.metadata or {}).get(b"about", b"{}"))
+    columns = [f"{field.name}: {_kind(field.type)}" for field in schema]
+    notes = [f"{name} = {_short(value)}" for name, value in about.items()]
+    return "\n".join([f"{file.num_rows} rows", *columns, *notes])
+
+
+def _kind(kind: pa.DataType) -> str:
+    return f"{kind.list_size} {kind.value_type}" if pa.types.is_fixed_size_list(kind) else str(kind)
+
+
+def _video(path: Path) -> str:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
+        frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        sound = " with sound" if container.streams.audio else ""
+        kind = f"{stream.codec_context.name} {stream.codec_context.pix_fmt}"
+        return f"{frames} frames of {size}, {rate:g} a second, {kind}{sound}"
+
+
+def _picture(path: Path) -> str:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return f"{stream.width} x {stream.height}, {stream.codec_context.pix_fmt}"
+
+
+def _short(value) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,299 @@
+"""The figures to reach, on rendered people that were not used while developing: python -m tests.benchmarks.ground_truth
+
+Renders two strangers, one of them also doing what the other does (the truth of imitation), runs the real stages with
+the demo preset of params.yaml in a folder of its own, and compares every intermediate with what is true. Prints one
+row a figure and exits with 1 where one is missed. Takes about 15 minutes on two cores.
+
+--only pose,gw   some of: pose, mask, background, face, retargeting, reconstruction, imitation, gw, repro
+--keep DIR       works in DIR and leaves it; what is already made there is not made again
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+
+from stages import layout
+from stages.media import clock, footage, video
+from stages.media.seek import chosen
+from stages.samples import motion, read_truth
+from stages.vision import quality
+from stages.vision import skeleton as sk
+
+ROOT = Path(__file__).parents[2]
+TARGET, SOURCE = "stranger_11", "stranger_12"
+ANKLES = [sk.R_ANKLE, sk.L_ANKLE]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`reached` is None where it could not be measured, and `remark` says why."""
+
+    what: str
+    reached: float | None
+    goal: float
+    unit: str = ""
+    at_most: bool = False
+    remark: str = ""
+
+    @property
+    def met(self) -> bool:
+        if self.reached is None:
+            return False
+        return self.reached <= self.goal if self.at_most else self.reached >= self.goal
+
+    def row(self) -> str:
+        reached = "-" if self.reached is None else f"{self.reached:.4g}"
+        goal = f"{'<=' if self.at_most else '>='} {self.goal:g} {self.unit}"
+        return f"{self.what:<62}{reached:>10}   {goal:<14}{'ok' if self.met else 'MISSED':<7}{self.remark}"
+
+
+# ------------------------------------------------------------------------------------------ running
+
+
+def settings() -> dict:
+    """A params.yaml of the same form as the project's, with its presets and the strangers as its people."""
+    imitator = {"person": SOURCE, "motions": ["dance", "wave", "squat"], "seed": 102, "seconds": 6.0, "size": 256}
+    own = {"person": TARGET, "motions": ["turn", "wave", "squat", "kick", "dance"], "seed": 101, "seconds": 20.0, "size": 256}
+    movie = {name: f"artifacts/samples/{name}.mp4" for name in ("target", "source", "truth")}
+    return {
+        "samples": {"target": own, "source": imitator, "truth": imitator | {"person": TARGET}},
+        "videos": {name: {"file": movie[name], "preset": "demo"} for name in ("target", "source")},
+        "subjects": {"target": {"preset": "demo", "consent": "synthetic"}},
+        "transfers": {
+            "reconstruction": {"target": "target", "source": "target", "preset": "demo", "truth": movie["target"]},
+            "imitation": {"target": "target", "source": "source", "preset": "demo", "truth": movie["truth"]},
+        },
+        "presets": yaml.safe_load((ROOT / "params.yaml").read_text())["presets"],
+    }
+
+
+def make(folder: Path, stage: str, key: str) -> None:
+    """Runs `stage@key` in the folder, after what it reads, unless its outputs are there."""
+    if all((folder / path).exists() for path in layout.outputs(stage, key).values()):
+        return
+    entry = settings()[layout.KINDS[stage]][key]
+    keys = {"key": key, "target": entry.get("target"), "source": entry.get("source")}
+    needed = {(producer, keys[whose]) for producer, _, whose in layout.INPUTS[stage].values()}
+    if stage == "frames":
+        needed = {("samples", key)}
+    if stage == "metrics" and key == "imitation":
+        needed |= {("samples", "truth")}
+    for producer, name in sorted(needed):
+        make(folder, producer, name)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "stages", stage, key], cwd=folder, env=environment, check=True)
+
+
+class Square:
+    """The S x S square of one video: what is true in it."""
+
+    def __init__(self, folder: Path, of: str, square: str):
+        self.about = clock.read_clock(folder / f"artifacts/{square}/frames.parquet").about
+        seconds = clock.read_clock(folder / f"artifacts/{square if of != 'truth' else 'source'}/frames.parquet").seconds
+        self.rows = np.rint(seconds * motion.FPS).astype(int)  # of the rendered video
+        pose, visible = read_truth(folder / f"artifacts/samples/{of}.parquet")
+        left, top, side = self.about["crop"]
+        self.size, scale = self.about["size"], self.about["size"] / side
+        # Also a point outside of the picture has a true place, so every score is 1.
+        self.pose = pose[self.rows].map(lambda p: np.concatenate([(p[..., :2] - [left, top]) * scale, np.ones_like(p[..., 2:])], -1))
+        inside = self.pose.map(lambda p: (p[..., :2] >= 0).all(-1) & (p[..., :2] < self.size).all(-1))
+        self.visible = {name: seen[self.rows] & getattr(inside, name) for name, seen in visible.items()}
+        self.height = np.percentile(sk.person_height(self.pose.body), 95)  # nose to ankles, upright
+
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """The square of a rendered picture."""
+        return footage.square(picture, self.about["crop"], self.size)
+
+
+# ------------------------------------------------------------------------------------------ figures
+
+
+def pose(folder: Path) -> list[Figure]:
+    hits = []
+    for name in ("target", "source"):
+        make(folder, "pose_extraction", name)
+        true, found = Square(folder, name, name), sk.read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
+        apart = np.linalg.norm(found.body[..., :2] - true.pose.body[..., :2], axis=-1)  # (T, 18), NaN where unknown
+        hits.append((apart <= 0.05 * true.height)[true.visible["body"]])
+    return [Figure("pose: visible joints within 5 % of the height", 100 * np.concatenate(hits).mean(), 98, "%")]
+
+
+def mask(folder: Path) -> list[Figure]:
+    make(folder, "mask_segmentation", "target")
+    true = Square(folder, "target", "target")
+    alphas = chosen(video.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
+    masks, scores = video.frames(folder / "artifacts/target/masks.mkv", "gray"), []
+    for alpha, found in zip(alphas, masks, strict=True):
+        alpha, found = true.cut(alpha) > 127, found > 127
+        scores.append((alpha & found).sum() / (alpha | found).sum())
+    return [Figure("mask: intersection over union at alpha 0.5, mean", np.mean(scores), 0.95)]
+
+
+def background(folder: Path) -> list[Figure]:
+    make(folder, "background_inpainting", "target")
+    true = Square(folder, "target", "target")
+    plate = true.cut(cv2.imread(str(folder / "artifacts/samples/target_plate.png"))).astype(float)
+    found = cv2.imread(str(folder / "artifacts/target/background.png"))
+    seen = cv2.imread(str(folder / "artifacts/target/background_seen.png"), cv2.IMREAD_GRAYSCALE) > 0
+    inside = true.cut(np.full((*_full(folder, "target"), 3), 255, np.uint8)).all(-1)
+    share = f"{seen[inside].mean():.1%} seen"
+    return [
+        Figure("background: PSNR of the pixels seen", quality.psnr(found[seen & inside], plate[seen & inside]), 35, "dB"),
+        Figure("background: PSNR of all pixels", quality.psnr(found[inside], plate[inside]), 28, "dB", remark=share),
+    ]
+
+
+def face(folder: Path) -> list[Figure]:
+    make(folder, "pose_extraction", "target")
+    true, found = Square(folder, "target", "target"), sk.read_poses(folder / "artifacts/target/poses.parquet")[0]
+    ears = np.linalg.norm(true.pose.body[:, sk.R_EAR, :2] - true.pose.body[:, sk.L_EAR, :2], axis=-1)
+    width = np.percentile(ears, 95)  # ear to ear, seen from the front
+    apart = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
+    remark = f"{np.isfinite(apart).mean():.1%} of the visible points found; width = ear to ear, frontal"
+    return [Figure("face: median error of five points, face widths", np.nanmedian(apart) / width, 0.06, "", True, remark)]
+
+
+def retargeting(folder: Path) -> list[Figure]:
+    make(folder, "retargeting", "imitation")
+    make(folder, "samples", "truth")
+    square = Square(folder, "truth", "target")
+    size, true = square.size, square.pose.body
+    found = sk.read_poses(folder / "artifacts/imitation/driving.parquet")[0].body
+    foot = np.linalg.norm(found[:, ANKLES, :2] - true[:, ANKLES, :2], axis=-1)
+    height = np.abs(sk.person_height(found) - sk.person_height(true))
+    return [
+        Figure("retargeting: foot error, share of frame height, median", 100 * np.nanmedian(foot) / size, 2, "%", True),
+        Figure("retargeting: height error, share of frame height, median", 100 * np.nanmedian(height) / size, 3, "%", True),
+    ]
+
+
+def reconstruction(folder: Path) -> list[Figure]:
+    make(folder, "metrics", "reconstruction")
+    score = _scores(folder, "reconstruction")
+    margin = score["psnr_person_box"] - score["retrieval_psnr_person_box"]
+    remark = f"{score['psnr_person_box']:.2f} against {score['retrieval_psnr_person_box']:.2f} dB"
+    return [
+        Figure("reconstruction: PSNR of the whole frame", score["psnr"], 26, "dB"),
+        Figure("reconstruction: SSIM of the whole frame", score["ssim"], 0.90),
+        Figure("reconstruction: person's box, above nearest-pose retrieval", margin, 2, "dB", remark=remark),
+    ]
+
+
+def imitation(folder: Path) -> list[Figure]:
+    make(folder, "metrics", "imitation")
+    score = _scores(folder, "imitation")
+    remark = (f"{score['psnr']:.2f} against {score['retrieval_psnr']:.2f} dB; in the box "
+              f"{score['psnr_person_box']:.2f} against {score['retrieval_psnr_person_box']:.2f} dB")
+    return [Figure("imitation: PSNR above nearest-pose retrieval", score["psnr"] - score["retrieval_psnr"], 0, "dB", remark=remark)]
+
+
+def gw(_: Path) -> list[Figure]:
+    """Against POT: agreement where both converge, and speed, forward and backward."""
+    import ot
+    import torch
+
+    from stages.losses.gromov_wasserstein import gromov_wasserstein, intra_space_distances
+
+    def costs(n):
+        points = (torch.randn(n, 6, dtype=torch.float64) + 3 * (torch.arange(n) % 3)[:, None] for _ in range(2))
+        dx, dy = map(intra_space_distances, points)
+        return (dx / dy.max()).requires_grad_(), dy / dy.max()
+
+    def timed(work, repeats):
+        """Seconds of the best repeat: others may be using the machine."""
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            result = work()
+            times.append(time.perf_counter() - start)
+        return min(times), result
+
+    def ours(dx, dy):
+        value = gromov_wasserstein(dx[None], dy[None], epsilon, steps, inner)[0][0]
+        return value.item(), torch.autograd.grad(value, dx)
+
+    def pots(dx, dy):
+        value = ot.gromov.entropic_gromov_wasserstein2(dx, dy, loss_fun="square_loss", epsilon=epsilon, max_iter=steps, tol=0)
+        return value.item(), torch.autograd.grad(value, dx)
+
+    torch.manual_seed(0)
+    dx, dy = costs(16)
+    value, plan = gromov_wasserstein(dx[None], dy[None], 0.1, 300, 200)
+    theirs, log = ot.gromov.entropic_gromov_wasserstein2(
+        dx.detach(), dy, loss_fun="square_loss", epsilon=0.1, max_iter=300, tol=1e-12, log=True)
+    gradient = torch.autograd.grad(value.sum(), dx)[0]
+    constant, hx, hy = ot.gromov.init_matrix(dx, dy, log["T"].sum(1), log["T"].sum(0), "square_loss")
+    expected = torch.autograd.grad(ot.gromov.gwloss(constant, hx, hy, log["T"].detach()), dx)[0]
+    slope = (gradient - expected).norm() / expected.norm()
+
+    # Speed: the same projected gradient steps; POT runs each Sinkhorn to its own tolerance, ours as often as it takes
+    # for the same value.
+    demo = settings()["presets"]["demo"]["generator_training"]
+    epsilon, inner, steps, pair = demo["gw_epsilon"], 200, 50, costs(64)
+    (taken, mine), (pot_taken, pots_own) = timed(lambda: ours(*pair), 5), timed(lambda: pots(*pair), 1)
+    remark = f"{1e3 * taken:.0f} against {1e3 * pot_taken:.0f} ms; values {mine[0]:.6f} and {pots_own[0]:.6f}"
+    return [
+        Figure("Gromov-Wasserstein: value, relative to POT", abs(value.item() / theirs.item() - 1), 1e-4, "", True),
+        Figure("Gromov-Wasserstein: gradient at the plan, relative to POT", slope.item(), 1e-4, "", True),
+        Figure("Gromov-Wasserstein: times as fast as POT, n = 64", pot_taken / taken, 20, remark=remark),
+    ]
+
+
+def repro(_: Path) -> list[Figure]:
+    """`dvc repro` in this checkout, where nothing has changed since the last."""
+    what = "dvc repro when nothing changed"
+    dvc = [sys.executable, "-m", "dvc"]
+    state = subprocess.run([*dvc, "status", "--quiet"], cwd=ROOT, capture_output=True)
+    if state.returncode:
+        return [Figure(what, None, 10, "s", True, "not up to date: run `dvc repro` before")]
+    start = time.perf_counter()
+    subprocess.run([*dvc, "repro", "--quiet"], cwd=ROOT, check=True)
+    return [Figure(what, time.perf_counter() - start, 10, "s", True)]
+
+
+PARTS = {part.__name__: part for part in
+         (pose, mask, background, face, retargeting, reconstruction, imitation, gw, repro)}
+
+
+def _scores(folder: Path, key: str) -> dict[str, float]:
+    scores = json.loads((folder / f"artifacts/{key}/metrics.json").read_text())["metrics"]
+    return {name: score["value"] for name, score in scores.items()}
+
+
+def _full(folder: Path, name: str) -> tuple[int, int]:
+    """Height and width of a rendered picture."""
+    return cv2.imread(str(folder / f"artifacts/samples/{name}_plate.png")).shape[:2]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="PART,...")
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.only) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (wanted.keep or Path(scratch)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "params.yaml").write_text(yaml.safe_dump(settings(), sort_keys=False))
+        figures = [figure for part in wanted.only for figure in PARTS[part](folder)]
+    print(f"\n{TARGET} (target) and {SOURCE} (source)")
+    for figure in figures:
+        print(figure.row())
+    missed = sum(not figure.met for figure in figures)
+    print(f"{len(figures) - missed} of {len(figures)} reached")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""A project in miniature: the real dvc.yaml, layout, params and pipeline over stages of a few lines, which write
+what they were given and keep a record of who ran."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+REAL = (
+    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml",
+    "stages/__init__.py", "stages/__main__.py", "stages/params.py", "stages/layout.py",
+    "stages/media/__init__.py", "stages/media/files.py",
+)
+PEOPLE = """
+samples:
+  ava: {person: ava, motions: [turn], seed: 1, seconds: 1.0, size: 64}
+  ben: {person: ben, motions: [turn], seed: 1, seconds: 1.0, size: 64}
+videos:
+  ava: {file: artifacts/samples/ava.mp4, preset: demo}
+  ben: {file: artifacts/samples/ben.mp4, preset: demo}
+subjects:
+  ava: {preset: demo, consent: synthetic}
+  ben: {preset: demo, consent: synthetic}
+transfers:
+  ava_from_ben: {target: ava, source: ben, preset: demo, truth: artifacts/samples/ben.mp4}
+"""
+STAGE = '''
+import json, os, time
+from pathlib import Path
+
+from stages import InputError, layout
+from stages.media.files import replacing
+
+
+def run(params, key, **paths):
+    stage = "{stage}"
+    outputs = [paths.pop(name) for name in layout.OUTPUTS[stage]]
+    print(stage, key, "works", flush=True)
+    order = Path(f"{{stage}}@{{key}}.order")
+    todo = order.read_text() if order.exists() else ""
+    if todo == "refuse":
+        raise InputError("nobody is in this video\\n  in no frame of it")
+    if todo == "crash":
+        raise ZeroDivisionError("a bug")
+    for path in outputs:
+        with replacing(path) as temporary:
+            given = dict(stage=stage, key=key, params=str(params), paths=sorted(map(str, paths.values())))
+            given["metrics"] = dict(psnr=dict(value=26.1234, unit="dB", reason=None))
+            temporary.write_text(json.dumps(given))
+            if todo == "hang":
+                Path("hangs").write_text(str(os.getpid()))
+                time.sleep(60)
+    with open("ran", "a") as record:
+        print(f"{{stage}}@{{key}}", file=record)
+'''
+
+
+class Project:
+    """A folder with the miniature project in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def order(self, address: str, what: str) -> Path:
+        """Makes a stage refuse, crash or hang until the file given back is removed."""
+        path = self.folder / f"{address}.order"
+        path.write_text(what)
+        return path
+
+    def ran(self) -> list[str]:
+        """Who has computed, in order, since this was last asked."""
+        record = self.folder / "ran"
+        lines = record.read_text().split() if record.exists() else []
+        record.unlink(missing_ok=True)
+        return lines
+
+    def artifacts(self) -> dict[str, bytes]:
+        files = [path for path in (self.folder / "artifacts").rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+
+    def change(self, **blocks) -> None:
+        """Changes entries of params.yaml: subjects={"ben": {"consent": "..."}}"""
+        path = self.folder / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        for block, entries in blocks.items():
+            for name, fields in entries.items():
+                content[block].setdefault(name, {}).update(fields)
+        path.write_text(yaml.safe_dump(content))
+
+    def dvc(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "dvc", *arguments]
+        environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def computed(tmp_path_factory) -> Project:
+    """The project after one `dvc repro`."""
+    folder = tmp_path_factory.mktemp("computed")
+    os.environ["DVC_SITE_CACHE_DIR"] = str(tmp_path_factory.mktemp("dvc"))
+    for name in REAL:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        for dep in stage["do"]["deps"]:
+            if dep.startswith("stages/") and not (folder / dep).exists():
+                (folder / dep).parent.mkdir(parents=True, exist_ok=True)
+                itself = dep in (f"stages/{name}.py", f"stages/{name}/__init__.py")
+                (folder / dep).write_text(STAGE.format(stage=name) if itself else f"# {dep}\n")
+    presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
+    (folder / "params.yaml").write_text(PEOPLE + yaml.safe_dump({"presets": presets}))
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    project = Project(folder)
+    project.dvc("repro")
+    return project
+
+
+@pytest.fixture
+def project(computed, tmp_path, monkeypatch) -> Project:
+    """A copy of the computed project, and the current folder; its record of who ran is empty."""
+    shutil.copytree(computed.folder, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    Path("ran").unlink(missing_ok=True)
+    return Project(tmp_path / "project")

@@ -1,0 +1,50 @@
+"""What `inspect` and the end of a run tell about artifacts of known content."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from pipeline import artifacts
+from stages import InputError, params
+from stages.media import tables, video
+
+
+def test_inspect_tells_frames_rows_and_columns(project):
+    with video.lossless("artifacts/ava/frames.mkv", fps=25.0) as append:
+        for level in (0, 100, 200):
+            append(np.full((48, 64, 3), level, np.uint8))
+    columns = {"frame": [0, 1, 2], "seconds": [0.0, 0.04, 0.08], "split": ["train", "gap", "test"]}
+    tables.write("artifacts/ava/frames.parquet", tables.CLOCK, columns, about={"fps": 25.0})
+    shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
+    (project.folder / "artifacts/ava/full_frames.mkv").unlink()
+    told = artifacts.inspect(params.load(), "frames@ava")
+    for words in ("3 frames of 64 x 48, 25 a second, ffv1", "3 rows", "seconds: double", "fps = 25.0", "not there"):
+        assert words in told
+
+
+def test_inspect_lists_a_folder_file_by_file(project):
+    folder = project.folder / "artifacts/ava/generator"
+    folder.unlink()
+    (folder / "previews").mkdir(parents=True)
+    (folder / "log.json").write_text('{"loss": [1], "steps": [0]}')
+    (folder / "previews/000.bin").write_bytes(bytes(1500))
+    told = artifacts.inspect(params.load(), "generator_training@ava")
+    assert "artifacts/ava/generator/previews/000.bin  1.5 kB" in told and "loss, steps" in told
+
+
+def test_inspect_names_a_file_that_is_not_what_its_name_says(project):
+    points = np.zeros((2, 10), np.float32)
+    columns = {"frame": [0, 1], "points": points, "vectors": points, "box": points[:, :4], "crop": [b"", b""]}
+    tables.write("artifacts/ava/faces.parquet", tables.FACES, columns)
+    assert "box: 4 float" in artifacts.inspect(params.load(), "face_vector_indexing@ava")
+    with pytest.raises(InputError, match="artifacts/ava/poses.parquet: cannot be read"):
+        artifacts.inspect(params.load(), "pose_extraction@ava")
+
+
+def test_summary_gives_figures_units_and_reasons(project):
+    figures = {"psnr": {"value": 26.1234, "unit": "dB", "reason": None}, "fid": {"value": None, "reason": "no weights"}}
+    (project.folder / "artifacts/ava_from_ben/metrics.json").write_text(json.dumps({"metrics": figures, "frames": 9}))
+    lines = artifacts.summary("ava_from_ben").split("\n")
+    assert "  psnr    26.12 dB" in lines and "  fid     -  no weights" in lines

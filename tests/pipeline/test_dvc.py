@@ -1,0 +1,137 @@
+"""The real DVC over the real dvc.yaml, with stages in miniature."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import dvc, graph
+from stages import params
+
+
+def wait_for(path: str) -> str:
+    for _ in range(1200):
+        if Path(path).exists() and Path(path).read_text():
+            return Path(path).read_text()
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not appear")
+
+
+def test_repro_runs_every_stage_once_each_after_what_it_needs(computed):
+    lines = (computed.folder / "ran").read_text().split()
+    config = params.load(computed.folder / "params.yaml")
+    goals = {*graph.producers(config).values()}
+    plan = graph.plan(config, goals)
+    assert sorted(lines) == sorted(goals)
+    assert all(lines.index(needed) < lines.index(address) for address, needs in plan.items() for needed in needs)
+
+
+def test_nothing_changed_nothing_runs(project):
+    project.dvc("repro")
+    assert project.ran() == []
+    assert dvc.reproduce("fusion@ava_from_ben") is False
+
+
+def test_a_lost_artifact_comes_from_the_cache(project):
+    before = project.artifacts()
+    Path("artifacts/ava/poses.parquet").unlink()
+    assert dvc.reproduce("pose_extraction@ava") is False
+    assert project.ran() == [] and project.artifacts() == before
+
+
+def test_one_subject_changes_and_nobody_else(project):
+    project.change(subjects={"ben": {"consent": "Ben, today, to this test"}})
+    project.dvc("repro")
+    assert project.ran() == ["generator_training@ben", "local_gan_training@ben"]
+
+
+def test_a_new_person_leaves_the_others_alone(project):
+    project.change(samples={"cleo": dict(person="ava", motions=["turn"], seed=3, seconds=1.0, size=64)})
+    project.dvc("repro")
+    assert project.ran() == ["samples@cleo"]
+
+
+@pytest.mark.parametrize("file, ran", [
+    ("stages/retargeting.py", ["retargeting@ava_from_ben"]),
+    ("stages/params.py", []),
+])
+def test_code_that_changes_runs_its_stage_again(project, file, ran):
+    Path(file).write_text(Path(file).read_text() + "\n# changed\n")
+    project.dvc("repro")
+    assert project.ran() == ran  # it writes the same bytes, so that nothing after it runs
+
+
+def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
+    project.order("pose_extraction@ava", "refuse")
+    Path("artifacts/ava/frames.mkv").write_text("another video")
+    with pytest.raises(dvc.StageFailed) as failure:
+        dvc.reproduce("pose_extraction@ava")
+    assert str(failure.value) == "pose_extraction@ava: nobody is in this video\n  in no frame of it"
+    assert failure.value.refused
+    shown = capsys.readouterr().out
+    assert "pose_extraction ava works" in shown and "lock file" not in shown and "Running stage" not in shown
+
+
+def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
+    order = project.order("retargeting@ava_from_ben", "crash")
+    Path("artifacts/ava/poses.parquet").write_text("other poses")
+    with pytest.raises(dvc.StageFailed, match="exited with 1(.|\n)*ZeroDivisionError: a bug") as failure:
+        dvc.reproduce("retargeting@ava_from_ben")
+    assert not failure.value.refused
+    order.unlink()
+    assert dvc.reproduce("retargeting@ava_from_ben") is True
+
+
+def test_dvcs_own_refusal_is_told(project):
+    Path("stages/retargeting.py").unlink()
+    with pytest.raises(dvc.StageFailed, match="stages/retargeting.py"):
+        dvc.reproduce("retargeting@ava_from_ben")
+
+
+@pytest.mark.parametrize("kill", [
+    lambda pid: os.kill(pid, signal.SIGKILL),                  # the stage
+    lambda pid: os.killpg(os.getpgid(pid), signal.SIGKILL),    # the stage and DVC
+    lambda pid: dvc.stop(),                                    # Ctrl-C
+], ids=["stage", "stage and dvc", "interrupt"])
+def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill):
+    order = project.order("retargeting@ava_from_ben", "hang")
+    Path("artifacts/ava/poses.parquet").write_text("other poses")
+    failures = []
+
+    def attempt():
+        try:
+            dvc.reproduce("retargeting@ava_from_ben")
+        except dvc.StageFailed as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    kill(int(wait_for("hangs")))
+    thread.join(timeout=30)
+    assert not thread.is_alive() and len(failures) == 1 and not failures[0].refused
+    assert not Path("artifacts/ava_from_ben/driving.parquet").exists()
+    order.unlink()
+    assert dvc.reproduce("retargeting@ava_from_ben") is True
+    assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
+
+
+def test_output_is_relayed_as_it_comes_progress_included(capsys):
+    read, write = os.pipe()
+    os.write(write, b"Running stage 'a@b':\n> python -m stages a b\nhello\n")
+    os.write(write, b"\r 10%\r 90%W0000 00:00:17 x.cc:1] noise\n\r100%")
+    os.write(write, "\n\nUpdating lock file 'dvc.lock'\nüber\n".encode())
+    os.close(write)
+    lines = dvc._relay(read)
+    os.close(read)
+    assert capsys.readouterr().out == "hello\n\r 10%\r 90%\r100%\nüber\n"
+    assert "hello\n" in lines and "über\n" in lines
+
+
+def test_python_in_dvc_yaml_is_the_one_that_runs(project):
+    path = dvc._environment()["PATH"]
+    said = subprocess.run(["sh", "-c", "command -v python"], env={"PATH": path}, capture_output=True, text=True).stdout
+    assert Path(said.strip()).parent == Path(os.sys.executable).parent

@@ -1,0 +1,122 @@
+"""The flows under a real Prefect server, started once; what DVC would do is real in one test and noted in the rest."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+import pipeline  # noqa: F401  before Prefect: switches its analytics off
+from prefect import Flow
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.testing.utilities import prefect_test_harness
+
+from pipeline import dvc, flows, graph, tasks
+from stages import layout, params
+
+DEPLOY = Path(__file__).parents[2] / "pipeline/deploy.yaml"
+
+
+@pytest.fixture(scope="module")
+def prefect():
+    with prefect_test_harness():
+        yield
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    """The addresses that DVC is asked for, in order; nothing is run."""
+    addresses = []
+    monkeypatch.setattr(dvc, "reproduce", lambda address: addresses.append(address) or True)
+    return addresses
+
+
+def with_jobs(flow, jobs: int):
+    return flow.with_options(task_runner=ThreadPoolTaskRunner(max_workers=jobs))
+
+
+def test_flow_and_dvc_share_one_cache_and_give_the_same(prefect, project, capfd):
+    before = project.artifacts()
+    shutil.rmtree("artifacts")
+    flows.stage("pose_extraction@ava")
+    shown = capfd.readouterr().out
+    assert project.ran() == [] and "pose_extraction@ava is up to date" in shown
+    assert {path: before[path] for path in project.artifacts()} == project.artifacts()
+
+    Path("stages/pose_extraction.py").write_text(Path("stages/pose_extraction.py").read_text() + "# changed\n")
+    flows.stage("pose_extraction@ava")
+    shown = capfd.readouterr().out
+    assert "frames@ava is up to date" in shown and "pose_extraction@ava done in" in shown
+    project.dvc("repro")
+    assert project.ran() == ["pose_extraction@ava", "pose_extraction@ben"]
+    assert project.artifacts() == before
+
+
+def test_copy_motion_asks_for_all_it_needs_in_order_and_tells_the_results(prefect, project, asked, capfd):
+    assert with_jobs(flows.copy_motion, 1)("ava", "ben") == ["ava_from_ben"]
+    assert asked == list(graph.plan(params.load(), ["report@ava_from_ben"]))
+    shown = capfd.readouterr().out
+    for line in ("artifacts/ava_from_ben/video.mp4", "artifacts/ava_from_ben/report.html", "26.12 dB"):
+        assert line in shown
+
+
+def test_several_sources_are_one_flow_and_nothing_is_asked_twice(prefect, project, asked):
+    itself = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
+    project.change(transfers={"ava_from_ava": itself})
+    shutil.copytree("artifacts/ava_from_ben", "artifacts/ava_from_ava")
+    assert with_jobs(flows.copy_motion, 2)("ava", ["ben", "ava"]) == ["ava_from_ben", "ava_from_ava"]
+    assert len(asked) == len(set(asked))
+    assert {"report@ava_from_ben", "report@ava_from_ava"} <= set(asked)
+
+
+def test_independent_stages_run_side_by_side(prefect, project, monkeypatch):
+    meeting = threading.Barrier(2, timeout=20)
+    monkeypatch.setattr(dvc, "reproduce", lambda address: meeting.wait() is not None)
+    with_jobs(Flow(flows.submit, name="two"), 2)({"samples@ava": [], "samples@ben": []})
+
+
+@pytest.mark.parametrize("refused, retries, attempts", [(False, 0, 1), (False, 2, 3), (True, 2, 1)])
+def test_a_failure_stops_what_waits_for_it_and_is_tried_again_only_if_that_can_help(
+    prefect, project, monkeypatch, refused, retries, attempts
+):
+    asked = []
+
+    def reproduce(address):
+        asked.append(address)
+        if address == "frames@ava":
+            raise dvc.StageFailed("frames@ava: no person", refused)
+        return True
+
+    monkeypatch.setattr(dvc, "reproduce", reproduce)
+    with pytest.raises(dvc.StageFailed, match="frames@ava: no person"):
+        flows.stage("pose_extraction@ava", retries=retries)
+    assert asked == ["samples@ava"] + ["frames@ava"] * attempts
+
+
+def test_one_task_a_stage_that_caches_nothing():
+    assert list(tasks.TASKS) == list(layout.KINDS)
+    assert all(task.cache_policy is NO_CACHE and task.name == stage for stage, task in tasks.TASKS.items())
+
+
+def test_deployments_can_be_made(prefect, tmp_path):
+    """Prefect's own program makes them from deploy.yaml, in the pools that the file names."""
+    entries = yaml.safe_load(DEPLOY.read_text())["deployments"]
+    wanted = {(entry["name"], entry["work_pool"]["name"]) for entry in entries}
+    assert {pool for _, pool in wanted} == {"cpu", "gpu"}
+    with get_client(sync_client=True) as client:
+        for pool in ("cpu", "gpu"):
+            client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(DEPLOY), "--all"]
+        server = PREFECT_API_URL.value() or str(client.api_url)
+        environment = dict(os.environ, PREFECT_API_URL=server, PREFECT_HOME=str(tmp_path))
+        done = subprocess.run(command, cwd=DEPLOY.parents[1], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        made = {(deployment.name, deployment.work_pool_name) for deployment in client.read_deployments()}
+    assert made == wanted

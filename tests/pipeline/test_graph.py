@@ -1,0 +1,72 @@
+"""Plans, and what a user is told when there is none."""
+
+import pytest
+import yaml
+
+from pipeline import graph
+from stages import InputError, params
+
+
+def test_plan_holds_what_the_goal_needs_and_no_more(project):
+    plan = graph.plan(params.load(), ["face_vector_indexing@ava"])
+    assert list(plan) == ["samples@ava", "frames@ava", "pose_extraction@ava", "face_vector_indexing@ava"]
+    assert plan["face_vector_indexing@ava"] == ["frames@ava", "pose_extraction@ava"]
+    assert plan["frames@ava"] == ["samples@ava"]
+
+
+def test_a_transfer_needs_the_sources_poses_but_not_its_training(project):
+    plan = graph.plan(params.load(), ["report@ava_from_ben"])
+    assert "pose_extraction@ben" in plan and "generator_training@ben" not in plan
+
+
+def test_a_generated_video_may_be_somebodys_source(project):
+    project.change(videos={"echo": {"file": "artifacts/ava_from_ben/video.mp4", "preset": "demo"}})
+    assert graph.plan(params.load(), ["frames@echo"])["frames@echo"] == ["fusion@ava_from_ben"]
+
+
+@pytest.mark.parametrize("change, goal, said", [
+    ({}, "frames", "expected STAGE@KEY"),
+    ({}, "painting@ava", "no stage `painting`"),
+    ({}, "frames@zoe", "no `zoe` in `videos`"),
+    ({"videos": {"ava": {"file": "clips/ava.mp4"}}}, "report@ava_from_ben", "videos.ava.file: clips/ava.mp4 is not"),
+    ({"transfers": {"ava_from_ben": {"truth": "no.mp4"}}}, "metrics@ava_from_ben", "truth: no.mp4 is not there"),
+    ({"videos": {"ben": {"file": "artifacts/ava_from_ben/video.mp4"}}}, "frames@ben", "each waits for the next"),
+    ({"videos": {"../ava": {"file": "a.mp4", "preset": "demo"}}}, "frames@ava", r"videos.\.\./ava"),
+    ({"subjects": {"ava/b": {"preset": "demo", "consent": "synthetic"}}}, "frames@ava", "subjects.ava/b"),
+    ({"transfers": {"ava_from_ben": {"truth": None}}}, "frames@ava", "own file: artifacts/samples/ben.mp4"),
+])
+def test_what_cannot_run_is_refused_before_anything_runs(project, change, goal, said):
+    project.change(**change)
+    with pytest.raises(InputError, match=said):
+        graph.plan(params.load(), [goal])
+
+
+def test_transfer_is_found_by_its_two_ends(project):
+    config = params.load()
+    assert graph.transfer(config, "ava", "ben") == "ava_from_ben"
+    assert graph.transfer(config, "ava", "ben", "ava_from_ben") == "ava_from_ben"
+
+
+def test_of_several_transfers_one_is_chosen(project):
+    again = dict(target="ava", source="ben", preset="demo", truth="artifacts/samples/ben.mp4")
+    project.change(transfers={"again": again})
+    config = params.load()
+    with pytest.raises(InputError, match="ava_from_ben, again|again, ava_from_ben"):
+        graph.transfer(config, "ava", "ben")
+    assert graph.transfer(config, "ava", "ben", "again") == "again"
+    with pytest.raises(InputError, match="`third` is not one of them"):
+        graph.transfer(config, "ava", "ben", "third")
+
+
+@pytest.mark.parametrize("target, source", [("ben", "ava"), ("cleo", "ben"), ("ava", "dan"), ("cleo", "cleo")])
+def test_the_lines_to_add_for_a_new_transfer_are_right(project, target, source):
+    with pytest.raises(InputError) as refusal:
+        graph.transfer(params.load(), target, source)
+    project.change(**yaml.safe_load(str(refusal.value).partition("Add:\n")[2]))
+    assert graph.transfer(params.load(), target, source) == f"{target}_from_{source}"
+
+
+def test_a_transfer_without_a_truth_has_none(project):
+    assert params.load().entry("metrics", "ava_from_ben").truth is None
+    project.change(transfers={"ava_from_ben": {"truth": "artifacts/samples/ava.mp4"}})
+    assert params.load().entry("metrics", "ava_from_ben").truth == "artifacts/samples/ava.mp4"

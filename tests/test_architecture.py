@@ -1,0 +1,199 @@
+"""The house rules: who may import whom, and that dvc.yaml says what the code does."""
+
+import ast
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from pipeline import graph
+from pipeline.sources import sources
+from stages import layout, params
+from stages.media import tables
+from stages.nets import refiner
+from stages.samples import truth
+
+ROOT = Path(__file__).parents[1]
+STAGES = sorted((ROOT / "stages").rglob("*.py"))
+PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
+SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, however deep in it; `from a import b` counts as a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def tops(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def local(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", STAGES, ids=local)
+def test_stages_know_neither_prefect_nor_dvc_nor_the_pipeline(path):
+    assert not tops(path) & {"prefect", "dvc", "pipeline"}
+
+
+@pytest.mark.parametrize("path", STAGES, ids=local)
+def test_nothing_imports_a_stage_but_its_own_folder(path):
+    own = path.relative_to(ROOT / "stages").parts[0].removesuffix(".py")
+    others = {name for name in imports(path) for stage in layout.KINDS if f"{name}.".startswith(f"stages.{stage}.")}
+    assert not {name for name in others if name.split(".")[1] != own}
+
+
+@pytest.mark.parametrize("path", PIPELINE, ids=local)
+def test_the_pipeline_holds_no_science(path):
+    assert not tops(path) & SCIENCE
+    allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params")
+    assert {name for name in imports(path) if name.split(".")[0] == "stages"} <= set(allowed)
+
+
+def test_importing_the_pipeline_loads_no_science():
+    code = "import pipeline.__main__, pipeline.flows, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"torch", "cv2", "mediapipe", "skimage", "numba"}
+
+
+def test_only_one_module_runs_dvc():
+    assert [path.name for path in PIPELINE if '"dvc"' in path.read_text()] == ["dvc.py"]
+    assert not any("dvc" in tops(path) for path in PIPELINE)
+
+
+@pytest.mark.parametrize("path", STAGES + PIPELINE, ids=local)
+def test_modules_are_short(path):
+    assert path.read_text().count("\n") <= 300
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory):
+    """dvc.yaml and params.yaml as DVC reads them."""
+    folder = tmp_path_factory.mktemp("graph")
+    (folder / ".dvc").mkdir()
+    for name in (".dvc/config", "dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    os.environ["DVC_SITE_CACHE_DIR"] = str(tmp_path_factory.mktemp("dvc"))
+    with Repo(str(folder)) as repo:
+        yield repo
+
+
+@pytest.fixture(scope="module")
+def config():
+    return params.load(ROOT / "params.yaml")
+
+
+def test_every_address_is_a_dvc_stage_and_reads_and_writes_what_the_layout_says(repo, config):
+    stages = {stage.name: stage for stage in repo.index.stages}
+    assert set(stages) == set(graph.producers(config).values())
+    for address, stage in stages.items():
+        name, key = graph.split(address)
+        assert stage.cmd == f"python -m stages {name} {key}"
+        assert {str(out) for out in stage.outs} == {str(path) for path in layout.outputs(name, key).values()}
+        files = {str(dep) for dep in stage.deps if not str(dep).startswith(("stages/", "params.yaml"))}
+        assert files == {str(path) for path in graph.reads(config, address).values()}, address
+
+
+def test_every_stage_depends_on_its_block_of_its_preset(repo, config):
+    for stage in repo.index.stages:
+        name, key = graph.split(stage.name)
+        tracked = {param for dep in stage.deps if str(dep) == "params.yaml" for param in dep.params}
+        entry = config.entry(name, key)
+        wanted = {f"presets.{entry.preset}.{name}"} if name != "samples" else {f"samples.{key}"}
+        if layout.KINDS[name] == "transfers":
+            wanted |= {f"transfers.{key}.target", f"transfers.{key}.source"}
+        assert all(any(f"{param}.".startswith(f"{kept}.") for kept in tracked) for param in wanted), stage.name
+
+
+def test_prefect_waits_for_what_dvc_waits_for(repo, config):
+    plan = graph.plan(config, graph.producers(config).values())
+    edges = {stage.name: {needed.name for needed in repo.index.graph.successors(stage)} for stage in repo.index.stages}
+    assert {address: set(needs) for address, needs in plan.items()} == edges
+
+
+@pytest.mark.parametrize("stage", layout.KINDS)
+def test_dvc_lists_the_files_that_a_stage_is_made_of(stage):
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["do"]["deps"]
+    listed = [dep for dep in deps if dep.startswith("stages/") and dep.endswith(".py")]
+    wanted = sources(stage, ROOT)
+    assert sorted(listed) == sorted(wanted), "`make deps` writes:\n" + "\n".join(f"        - {file}" for file in wanted)
+
+
+def test_what_a_stage_loads_is_among_its_files():
+    """Against Python itself: import every stage and see which files came along."""
+    code = """if True:
+        import importlib, json, sys
+        from stages import layout
+        loaded = {}
+        for stage in layout.KINDS:
+            for name in [name for name in sys.modules if name.startswith("stages")]:
+                del sys.modules[name]
+            importlib.import_module(f"stages.{stage}")
+            loaded[stage] = [m.__file__ for n, m in sys.modules.items() if n.startswith("stages.") and m.__file__]
+        print(json.dumps(loaded))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for stage, files in json.loads(done.stdout.splitlines()[-1]).items():
+        names = {local(Path(file)) for file in files} - {"stages/params.py", "stages/layout.py"}
+        packages = {name for name in names if name.endswith("__init__.py")}
+        empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
+        assert names - empty <= set(sources(stage, ROOT)), stage
+
+
+def test_files_that_are_not_python_stand_in_some_stages_deps():
+    text = (ROOT / "dvc.yaml").read_text()
+    files = [path for path in (ROOT / "stages").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert [local(path) for path in files if path.suffix != ".py" and f"- {local(path)}\n" not in text] == []
+
+
+def test_the_artifacts_readme_names_every_file_and_column():
+    text = (ROOT / "artifacts/README.md").read_text()
+    keys = {stage: f"<{kind[:-1]}>" for stage, kind in layout.KINDS.items()}
+    files = [name.format(key=keys[stage]) for stage in layout.KINDS for name in layout.OUTPUTS[stage].values()]
+    modules = [tables, truth, *(importlib.import_module(f"stages.{stage}") for stage in layout.KINDS)]
+    schemas = [value for module in modules for value in vars(module).values() if isinstance(value, pa.Schema)]
+    part = re.compile(rf"^({'|'.join(refiner.PARTS)})_(?=l1|adversarial|d)")
+    columns = {part.sub("<part>_", name) for schema in schemas for name in schema.names}
+    assert len(schemas) >= 7
+    assert [name for name in files if f"`{name}`" not in text and f"`{name}/`" not in text] == []
+    assert sorted(name for name in columns if f"`{name}`" not in text) == []
+
+
+@pytest.mark.parametrize("line, wanted", [
+    ("from stages.nets import generator", ["stages/nets/generator.py"]),
+    ("import stages.nets.generator", ["stages/nets/generator.py"]),
+    ("def f():\n    from stages.nets.generator import Generator", ["stages/nets/generator.py"]),
+    ("from stages import InputError, layout, params", []),
+    ("from stages import __version__", ["stages/__init__.py"]),
+    ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from stages.nets import generator", []),
+    ("from stages.nets.outer import x", ["stages/nets/generator.py", "stages/nets/outer.py"]),
+    ("import torch.nn", []),
+])
+def test_sources_of_known_imports(tmp_path, line, wanted):
+    files = {
+        "stages/__init__.py": "__version__ = '1'", "stages/layout.py": "a = 1", "stages/params.py": "a = 1",
+        "stages/nets/__init__.py": '"""Nothing here."""', "stages/nets/generator.py": "class Generator: pass",
+        "stages/nets/outer.py": "from stages.nets.generator import Generator", "stages/fusion.py": line,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert sources("fusion", tmp_path) == ["stages/fusion.py", *wanted]
