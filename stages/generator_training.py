@@ -27,7 +27,7 @@ from stages.media import files, tables
 from stages.nets import vgg
 from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
 from stages.nets.generator import Generator, GeneratorShape
-from stages.vision.skeleton import read_poses
+from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining, Subject
@@ -110,9 +110,7 @@ class Training:
     def advance(self, data: footage.Footage) -> dict[str, float]:
         """One batch of runs of consecutive frames: each frame is generated once, and every window of three
         inside a run is scored by D_t."""
-        frames = self.batch(data.count)  # (runs, run_length)
-        poses, real = self.pictures(data, frames.reshape(-1)), data.foreground(frames.reshape(-1))
-        real = real.to(self.device, memory_format=torch.channels_last)
+        poses, real = self.batch(data)
         for optimiser in self.optimisers.values():
             optimiser.param_groups[0]["lr"] = self.params.learning_rate * self.decay()
 
@@ -174,20 +172,25 @@ class Training:
         loss.backward(inputs=list(self.networks[name].parameters()))
         self.optimisers[name].step()
 
-    def batch(self, count: int) -> np.ndarray:
-        """Frames of this step, (runs, run_length), drawn from (seed, step): a resumed run draws the same."""
-        starts = np.random.default_rng([self.params.seed, self.step]).integers(
-            0, count - self.params.run_length + 1, self.params.runs)
-        return starts[:, None] + np.arange(self.params.run_length)
+    def batch(self, data: footage.Footage) -> tuple[Tensor, Tensor]:
+        """Pose windows and foregrounds of `runs` runs of consecutive frames, each run moved and scaled a little.
+        Drawn from (seed, step): a resumed run draws the same."""
+        random = np.random.default_rng([self.params.seed, self.step])
+        poses, real = [], []
+        for start in random.integers(0, data.count - self.params.run_length + 1, self.params.runs):
+            frames = np.arange(start, start + self.params.run_length)
+            shift = footage.Shift.draw(self.params.augment, random)
+            poses.append(self.windows(shift.pose(data.poses, data.size), frames, data.size))
+            real.append(shift.picture(data.foreground(frames)))
+        return torch.cat(poses), torch.cat(real).to(self.device, memory_format=torch.channels_last)
 
     def decay(self) -> float:
         """The learning rate's factor: 1 until `decay_from`, then falling to 0."""
         left = 1 - self.step / self.params.steps
         return min(1.0, left / max(1 - self.params.decay_from, 1e-9))
 
-    def pictures(self, data: footage.Footage, frames: np.ndarray) -> Tensor:
-        size = data.size // self.shape.stem
-        return footage.windows(data.poses, frames, size, data.size, self.params.parts, self.params.drawing, self.device)
+    def windows(self, poses: Pose, frames: np.ndarray, size: int) -> Tensor:
+        return footage.windows(poses, frames, size // self.shape.stem, size, self.params.parts, self.params.drawing, self.device)
 
     def shrink(self, pictures: Tensor) -> Tensor:
         """To the size at which VGG looks, never enlarging."""
@@ -198,7 +201,7 @@ class Training:
     def preview(self, data: footage.Footage) -> np.ndarray:
         """Skeletons, generated and true foregrounds of six training frames, (3 S, 6 S, 3) BGR."""
         frames = np.linspace(0, data.count - 1, 6).round().astype(int)
-        poses = self.pictures(data, frames)
+        poses = self.windows(data.poses, frames, data.size)
         rows = [F.interpolate(poses[:, 3:6], (data.size, data.size)), self.average(poses)[:, :3],
                 data.foreground(frames)[:, :3].to(self.device)]
         sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 S, 6 S)

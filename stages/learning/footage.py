@@ -4,11 +4,13 @@ Pixels lie in a memory-mapped temporary file, so memory does not grow with the l
 """
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stages import InputError
 from stages.learning.fields import CHANNELS, fields, limb_count
@@ -37,6 +39,33 @@ class Footage:
         pixels = torch.from_numpy(self._pixels[indices]).permute(0, 3, 1, 2).float() / 255  # (B, 4, S, S)
         colour, alpha = pixels.split([3, 1], 1)
         return torch.cat([colour * alpha, alpha], 1)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A similarity of the picture plane: scaled about its middle, then moved. Applied to a foreground and to its
+    pose alike, it makes a person who stands elsewhere."""
+
+    scale: float
+    x: float  # shares of the side
+    y: float
+
+    @classmethod
+    def draw(cls, amount: float, random: np.random.Generator) -> "Shift":
+        """Scale within 1 +- amount, moves within +- amount; none for amount 0."""
+        scale, x, y = random.uniform(-amount, amount, 3)
+        return cls(1 + scale, x, y)
+
+    def pose(self, pose: skeleton.Pose, size: int) -> skeleton.Pose:
+        move = np.array([(1 - self.scale) / 2 + self.x, (1 - self.scale) / 2 + self.y]) * size
+        return pose.map(lambda points: np.concatenate(
+            [points[..., :2] * self.scale + move, points[..., 2:]], -1).astype(np.float32))
+
+    def picture(self, pictures: Tensor) -> Tensor:
+        """(B, C, S, S); what comes in from outside is 0."""
+        back = torch.tensor([[1 / self.scale, 0, -2 * self.x / self.scale], [0, 1 / self.scale, -2 * self.y / self.scale]])
+        grid = F.affine_grid(back.expand(len(pictures), 2, 3), pictures.shape, align_corners=False)
+        return F.grid_sample(pictures, grid, align_corners=False)
 
 
 def skeletons(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple) -> Tensor:
