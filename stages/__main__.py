@@ -2,7 +2,10 @@
 
 import importlib
 import inspect
+import json
+import resource
 import sys
+import time
 
 from stages import InputError, layout, params
 
@@ -16,7 +19,17 @@ def invoke(stage: str, key: str) -> None:
     arguments = {**layout.inputs(stage, key, **ends), **layout.outputs(stage, key), "params": block}
     extras = {"key": key, "entry": entry}
     arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
+    begun = time.perf_counter()
     run(**arguments)
+    note_cost(stage, key, time.perf_counter() - begun)
+
+
+def note_cost(stage: str, key: str, seconds: float) -> None:
+    """Prints and keeps what the run took. It lies beside the artifacts, not in them: they do not depend on it."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB
+    layout.cost(stage, key).parent.mkdir(parents=True, exist_ok=True)
+    layout.cost(stage, key).write_text(json.dumps({"seconds": round(seconds, 1), "peak_gib": round(peak, 2)}))
+    print(f"{stage}@{key}: {seconds:.1f} s, {peak:.1f} GiB at most", flush=True)
 
 
 def main() -> int:

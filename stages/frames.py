@@ -72,7 +72,7 @@ def look_through(film: footage.Footage) -> Survey:
     """The number of frames, their size and an evenly spaced sample, in one pass: when the sample is full, every
     second frame of it is dropped and the spacing doubled."""
     every, sample, count, size = 1, [], 0, None
-    for shot in film.shots():
+    for shot in tqdm(film.shots(), "looking through", unit="frame"):
         if count % every == 0:
             picture = shot()
             size = size or picture.shape[1::-1]

@@ -101,7 +101,7 @@ class Training:
         for network in self.networks.values():
             network.to(where, memory_format=torch.channels_last)
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), params.learning_rate, tuple(params.betas), fused=True)
+            name: torch.optim.Adam(network.parameters(), self.learning_rate(name), tuple(params.betas), fused=True)
             for name, network in self.networks.items()
         }
         self.features = vgg.Vgg(params.features, params.features_depth).to(where)
@@ -111,8 +111,8 @@ class Training:
         """One batch of runs of consecutive frames: each frame is generated once, and every window of three
         inside a run is scored by D_t."""
         poses, real = self.batch(data)
-        for optimiser in self.optimisers.values():
-            optimiser.param_groups[0]["lr"] = self.params.learning_rate * self.decay()
+        for name, optimiser in self.optimisers.items():
+            optimiser.param_groups[0]["lr"] = self.learning_rate(name) * self.decay()
 
         with device.precision(self.device):
             fake = self.networks["generator"](poses)
@@ -183,6 +183,9 @@ class Training:
             poses.append(self.windows(shift.pose(data.poses, data.size), frames, data.size))
             real.append(shift.picture(data.foreground(frames)))
         return torch.cat(poses), torch.cat(real).to(self.device, memory_format=torch.channels_last)
+
+    def learning_rate(self, network: str) -> float:
+        return self.params.learning_rate if network == "generator" else self.params.discriminator_learning_rate
 
     def decay(self) -> float:
         """The learning rate's factor: 1 until `decay_from`, then falling to 0."""

@@ -8,7 +8,7 @@ it and whose key it has: the stage's own (`key`) or, in a transfer, that of its 
 from pathlib import Path
 
 ROOT = Path("artifacts")
-CHECKPOINTS = Path(".checkpoints")  # training's resume state: not an artifact, so DVC must not clear it
+CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
 
 KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the order of the pipeline
     "samples": "samples",
@@ -134,6 +134,11 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "source_poses": ("pose_extraction", "poses", "source"),
     },
 }
+
+
+def cost(stage: str, key: str) -> Path:
+    """Where the last run of `stage@key` on this machine left its seconds and memory: not an artifact."""
+    return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
 
 
 def outputs(stage: str, key: str) -> dict[str, Path]:

@@ -108,6 +108,7 @@ class GeneratorTraining(Block):
     drawing: Literal["lines", "fields"]
     discriminator_width: Annotated[int, Field(ge=4)]
     learning_rate: Positive
+    discriminator_learning_rate: Positive
     decay_from: Share
     betas: tuple[Share, Share]
     ema: Annotated[float, Field(ge=0, lt=1)]

@@ -4,6 +4,7 @@ In: frames.mkv and its clock. Out: `poses` (tables.POSES), pixels of the S x S f
 marked; where nobody is found for longer, the points are unknown.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +12,31 @@ from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.estimators import pose as estimator
-from stages.estimators.person import MediaPipeDetector
+from stages.estimators.person import MediaPipeDetector, Person
 from stages.media import tables, video
 from stages.media.clock import read_clock
 from stages.vision import gaps
 from stages.vision.skeleton import Pose
 from stages.vision.tracks import main_person
 
-COUNT_EVERY = 0.4  # seconds between two counts of the people
+LOOK_EVERY = 0.2   # seconds between two looks at everyone in the frame
+LOST_AFTER = 5     # looks in a row without the main person, until what is followed is no longer believed
 
 
 def run(frames: Path, clock: Path, poses: Path, params: config.PoseExtraction) -> None:
     timeline = read_clock(clock)
-    fps, file = timeline.about["fps"], timeline.about["file"]
-    estimate, detector = estimator.build(params.estimator, params.complexity), MediaPipeDetector()
-    found, people, every = [], [], max(1, round(COUNT_EVERY * fps))
-    for index, frame in enumerate(tqdm(video.frames(frames), "pose_extraction", len(timeline.frame), unit="frame")):
-        pose = estimate(frame)
-        found.append(pose.map(lambda points: estimator.hide_unknown(points, params.min_score)) if pose else None)
-        if index % every == 0:
-            several = len(detector.detect(frame))
-        people.append(max(several, int(pose is not None)))
+    fps, count = timeline.about["fps"], len(timeline.frame)
+    every = max(1, round(LOOK_EVERY * fps))
+    looks, people = look(frames, every, count)
+    estimate, found = estimator.build(params.estimator, params.complexity), []
+    for pose in tqdm(follow(video.frames(frames), looks, every, estimate), "pose_extraction", count, unit="frame"):
+        found.append(pose.map(lambda points: estimator.hide_unknown(points, params.min_score)) if pose else Pose.unknown())
 
-    pose, detected = follow(found)
+    pose = Pose.stack(found)
+    detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
-        raise InputError(f"{file}: no person in any of {len(found)} frames; expected one person, whole and upright")
+        raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; expected one person, whole and "
+                         "upright")
     pose, interpolated = bridge(pose, int(params.max_gap_seconds * fps))
     tables.write(poses, tables.POSES, {
         "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
@@ -44,12 +45,37 @@ def run(frames: Path, clock: Path, poses: Path, params: config.PoseExtraction) -
     print(summary(pose, detected, interpolated, np.array(people)))
 
 
-def follow(found: list[Pose | None]) -> tuple[Pose, np.ndarray]:
-    """The poses of the main person, and in which frames they are. A pose that leaps away is somebody else's: it is
-    dropped, unless that other person turns out to be the larger and steadier one."""
-    chosen = main_person([_sighting(pose) for pose in found])
-    poses = [pose if which == 0 else Pose.unknown() for pose, which in zip(found, chosen)]
-    return Pose.stack(poses), np.array(chosen) == 0
+def look(frames: Path, every: int, count: int) -> tuple[list[Person | None], list[int]]:
+    """The main person in every `every`-th frame and in the last one, and for each frame how many people were seen at
+    the last look."""
+    detector, seen, people = MediaPipeDetector(), [], []
+    for index, frame in enumerate(tqdm(video.frames(frames), "looking for people", count, unit="frame")):
+        if index % every == 0 or index == count - 1:
+            seen.append(detector.detect(frame))
+        people.append(len(seen[-1]))
+    chosen = main_person([np.array([(p.x, p.y, 2 * p.radius) for p in look]).reshape(-1, 3) for look in seen], reach=1.0)
+    return [look[which] if which >= 0 else None for look, which in zip(seen, chosen)], people
+
+
+def follow(frames: Iterable[np.ndarray], looks: list[Person | None], every: int, estimate: estimator.PoseEstimator
+           ) -> Iterator[Pose | None]:
+    """The main person's pose in each frame. The last pose tells where to look; where it does not agree with who was
+    seen there, or nobody was seen for long, what is followed is somebody or something else and is let go."""
+    person, unseen = None, 0
+    for index, frame in enumerate(frames):
+        here = looks[index // every]
+        if index % every == 0:
+            unseen = 0 if here else unseen + 1
+            if unseen > LOST_AFTER or (here and person and apart(here, person)):
+                person = None
+        nearby = here or looks[min(index // every + 1, len(looks) - 1)]
+        results = (estimate(frame, place) for place in (person, nearby) if place)
+        pose, person = next(filter(None, results), (None, None))
+        yield pose
+
+
+def apart(one: Person, other: Person) -> bool:
+    return np.hypot(one.x - other.x, one.y - other.y) > 0.6 * max(one.radius, other.radius)
 
 
 def bridge(pose: Pose, longest: int) -> tuple[Pose, np.ndarray]:
@@ -69,12 +95,3 @@ def summary(pose: Pose, detected: np.ndarray, interpolated: np.ndarray, people: 
     if (people > 1).any():
         line += f"; {people.max()} people in {int((people > 1).sum())} frames, the larger and steadier is followed"
     return line
-
-
-def _sighting(pose: Pose | None) -> np.ndarray:
-    """Middle and extent of a pose for `main_person`, (1, 3); (0, 3) where there is none."""
-    known = pose.body[pose.body[:, 2] > 0, :2] if pose else np.empty((0, 2))
-    if len(known) < 4:
-        return np.empty((0, 3))
-    low, high = known.min(0), known.max(0)
-    return np.array([[*(low + high) / 2, np.linalg.norm(high - low)]])

@@ -33,6 +33,8 @@ node {
 }
 """
 
+_SURE = 0.65  # score of a sighting; what scores less is as often a wall or a tree
+
 
 @dataclass(frozen=True)
 class Person:
@@ -43,6 +45,12 @@ class Person:
     radius: float
     lean: float   # radians, clockwise from upright
     score: float
+
+    @classmethod
+    def around(cls, hips: np.ndarray, rim: np.ndarray, score: float) -> "Person":
+        """From the hips' middle and the point of the circle above the head, both x, y."""
+        x, y = rim - hips
+        return cls(float(hips[0]), float(hips[1]), float(np.hypot(x, y)), float(np.arctan2(x, -y)), score)
 
 
 class Detector(Protocol):
@@ -62,7 +70,8 @@ class MediaPipeDetector:
     def detect(self, rgb: np.ndarray) -> list[Person]:
         height, width = rgb.shape[:2]
         found = self._graph(image=graph.picture(rgb)).get("people")
-        return [_person(item, width, height) for item in graph.read.get_proto_list(found)] if found else []
+        people = [_person(item, width, height) for item in graph.read.get_proto_list(found)] if found else []
+        return [person for person in people if person.score >= _SURE]
 
 
 class MediaPipeSegmenter:
@@ -83,10 +92,7 @@ class MediaPipeSegmenter:
 
     def _mask(self, rgb: np.ndarray, person: Person) -> np.ndarray | None:
         height, width = rgb.shape[:2]
-        side = 2.5 * person.radius  # a quarter more than the circle, as the network was trained
-        region = rect_pb2.NormalizedRect(x_center=person.x / width, y_center=person.y / height, width=side / width,
-                                         height=side / height, rotation=person.lean)
-        found = self._graph(image=graph.picture(rgb), region=graph.create.create_proto(region)).get("mask")
+        found = self._graph(image=graph.picture(rgb), region=region_of(person, width, height)).get("mask")
         return graph.read.get_image(found).numpy_view().reshape(height, width).copy() if found else None
 
 
@@ -100,6 +106,13 @@ def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
     return rgb if scale >= 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
+def region_of(person: Person, width: int, height: int):
+    """Where BlazePose's networks look for a person in a picture: a square a quarter larger than their circle, as a packet."""
+    side = 2.5 * person.radius
+    return graph.create.create_proto(rect_pb2.NormalizedRect(
+        x_center=person.x / width, y_center=person.y / height, width=side / width, height=side / height, rotation=person.lean))
+
+
 def _person(item, width: int, height: int) -> Person:
-    (x, y), (u, v) = ((point.x * width, point.y * height) for point in item.location_data.relative_keypoints[:2])
-    return Person(x, y, float(np.hypot(u - x, v - y)), float(np.arctan2(u - x, y - v)), item.score[0])
+    hips, rim = (np.array([point.x * width, point.y * height]) for point in item.location_data.relative_keypoints[:2])
+    return Person.around(hips, rim, item.score[0])

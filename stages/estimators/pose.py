@@ -1,7 +1,7 @@
-"""The whole-body pose of one person in each picture of a video, as OpenPose-18 joints, hands, feet and five face points.
+"""The whole-body pose of one person in a picture, as OpenPose-18 joints, hands, feet and five face points.
 
-A `PoseEstimator` is called with the pictures in order. MediaPipe's body, hand and face networks stand behind it;
-another estimator is another class with the same method, named in `build`.
+A `PoseEstimator` is pointed at a person and tells where to look in the next picture. MediaPipe's body, hand and face
+networks stand behind it; another estimator is another class with the same method, named in `build`.
 """
 
 from typing import Protocol
@@ -11,22 +11,23 @@ import numpy as np
 
 from stages.estimators import graph
 from stages.estimators.face import FaceMesh
+from stages.estimators.person import Person, region_of
 from stages.vision.skeleton import L_EYE, L_WRIST, NECK, NOSE, R_EYE, R_WRIST, Pose
 
 _BODY_AND_HANDS = """
 input_stream: "image"
+input_stream: "region"
 input_side_packet: "complexity"
-input_side_packet: "yes"
-input_side_packet: "no"
+input_side_packet: "segment"
 output_stream: "body"
+output_stream: "circle"
 output_stream: "left_hand"
 output_stream: "right_hand"
 node {
-  calculator: "PoseLandmarkCpu"
-  input_side_packet: "MODEL_COMPLEXITY:complexity" input_side_packet: "USE_PREV_LANDMARKS:yes"
-  input_side_packet: "SMOOTH_LANDMARKS:no" input_side_packet: "ENABLE_SEGMENTATION:no"
-  input_stream: "IMAGE:image"
-  output_stream: "LANDMARKS:body"
+  calculator: "PoseLandmarkByRoiCpu"
+  input_side_packet: "MODEL_COMPLEXITY:complexity" input_side_packet: "ENABLE_SEGMENTATION:segment"
+  input_stream: "IMAGE:image" input_stream: "ROI:region"
+  output_stream: "LANDMARKS:body" output_stream: "AUXILIARY_LANDMARKS:circle"
 }
 node {
   calculator: "HandLandmarksLeftAndRightCpu"
@@ -45,29 +46,30 @@ _LEAST_SIDE = 512             # pixels: smaller pictures are enlarged, which the
 
 
 class PoseEstimator(Protocol):
-    def __call__(self, rgb: np.ndarray) -> Pose | None:
-        """The pose in pixels of the picture, None where there is nobody."""
+    def __call__(self, rgb: np.ndarray, person: Person) -> tuple[Pose, Person] | None:
+        """The person's pose in pixels of the picture and where to look for them next; None where they are not."""
 
 
 class MediaPipe:
     def __init__(self, complexity: int):
         graph.require_model(complexity)
-        side = {"yes": graph.create.create_bool(True), "no": graph.create.create_bool(False)}
-        self._graph = graph.Graph(_BODY_AND_HANDS, ("body", "left_hand", "right_hand"),
-                                  complexity=graph.create.create_int(complexity), **side)
+        self._graph = graph.Graph(_BODY_AND_HANDS, ("body", "circle", "left_hand", "right_hand"),
+                                  complexity=graph.create.create_int(complexity), segment=graph.create.create_bool(False))
         self._face = FaceMesh()
 
-    def __call__(self, rgb: np.ndarray) -> Pose | None:
+    def __call__(self, rgb: np.ndarray, person: Person) -> tuple[Pose, Person] | None:
         height, width = rgb.shape[:2]
         enlarged = max(1, round(_LEAST_SIDE / max(height, width)))
         picture = cv2.resize(rgb, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_CUBIC) if enlarged > 1 else rgb
-        found = {name: graph.read.get_proto(packet).landmark for name, packet in self._graph(image=graph.picture(picture)).items()}
-        if "body" not in found:
+        packets = self._graph(image=graph.picture(picture), region=region_of(person, width, height))
+        if "body" not in packets:
             return None
+        found = {name: graph.read.get_proto(packet).landmark for name, packet in packets.items()}
         points = {name: np.array([(p.x, p.y, p.z) for p in landmarks]) * (width, height, width)
                   for name, landmarks in found.items()}  # x, y and depth in pixels
         score = np.array([landmark.visibility for landmark in found["body"]])
-        return to_pose(points, score, self._mesh(rgb, points["body"]))
+        then = Person.around(*points["circle"][:2, :2], score=float(score.mean()))
+        return to_pose(points, score, self._mesh(rgb, points["body"])), then
 
     def _mesh(self, rgb: np.ndarray, body: np.ndarray) -> np.ndarray | None:
         if turned_away(body):
@@ -98,7 +100,11 @@ def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray |
         body[[R_EYE, L_EYE, NOSE], :2] = face[[0, 1, 4]]
     elif turned_away(points["body"]):
         five[:, 2] = body[[NOSE, R_EYE, L_EYE], 2] = 0
-    hands = (_hand(points.get(name), body[wrist, 2]) for name, wrist in (("left_hand", L_WRIST), ("right_hand", R_WRIST)))
+    hands = []
+    for name, wrist in (("left_hand", L_WRIST), ("right_hand", R_WRIST)):
+        hands.append(_hand(points.get(name), body[wrist, 2]))
+        if name in points:  # two networks have seen this wrist
+            body[wrist, :2] = (body[wrist, :2] + hands[-1][0, :2]) / 2
     return Pose(body, *hands, every[list(_FEET)], five).map(hide_unknown)
 
 

@@ -63,7 +63,8 @@ class Shift:
 
     def picture(self, pictures: Tensor) -> Tensor:
         """(B, C, S, S); what comes in from outside is 0."""
-        back = torch.tensor([[1 / self.scale, 0, -2 * self.x / self.scale], [0, 1 / self.scale, -2 * self.y / self.scale]])
+        back = torch.tensor([[1 / self.scale, 0, -2 * self.x / self.scale],
+                             [0, 1 / self.scale, -2 * self.y / self.scale]], dtype=pictures.dtype)
         grid = F.affine_grid(back.expand(len(pictures), 2, 3), pictures.shape, align_corners=False)
         return F.grid_sample(pictures, grid, align_corners=False)
 

@@ -34,6 +34,7 @@ class Footage:
     fps: float
     audio: bool
     start: float                   # seconds of the first picture on the file's own clock
+    aspect: Fraction = Fraction(1)  # of a pixel, before any rotation
     remarks: dict = field(default_factory=dict)  # what is worth telling about the file
 
     def shots(self) -> Iterator[Shot]:
@@ -42,7 +43,7 @@ class Footage:
             yield from (lambda file=file: _image(file) for file in _images(self.path))
             return
         for frame in _resampled(_decoded(self.path, self.remarks), self.fps):
-            yield lambda: _upright(frame)
+            yield lambda frame=frame: _upright(frame, self.aspect)
 
     def pictures(self) -> Iterator[np.ndarray]:
         return (shot() for shot in self.shots())
@@ -57,15 +58,17 @@ def open_footage(file: str | Path, fps: float | None) -> Footage:
         if not _images(path):
             raise InputError(f"{path}: no images in this folder; expected files named {', '.join(sorted(IMAGES))}")
         remarks = {} if fps else {"assumed_fps": IMAGE_FPS}
-        return Footage(path, fps or IMAGE_FPS, False, 0.0, remarks)
+        return Footage(path, fps or IMAGE_FPS, False, 0.0, remarks=remarks)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise InputError(f"{path}: not a video: it has no picture stream")
             stream = container.streams.video[0]
             own = stream.average_rate or stream.guessed_rate or stream.base_rate
-            audio = bool(container.streams.audio)
+            audio, aspect = bool(container.streams.audio), stream.sample_aspect_ratio or Fraction(1)
         first = next((time for time, _ in _decoded(path, {})), None)
+    except av.error.EOFError:
+        first = None
     except av.FFmpegError as error:
         raise InputError(f"{path}: not a video that can be read, or cut off before its index ({error.strerror}); "
                          "expected a file that a player shows; download or export it again") from None
@@ -73,7 +76,7 @@ def open_footage(file: str | Path, fps: float | None) -> Footage:
         raise InputError(f"{path}: no frame can be decoded: the video is empty or cut off; export it again")
     if not fps and not own:
         raise InputError(f"{path}: does not say its frame rate; set frames.fps in params.yaml")
-    return Footage(path, float(fps or rate(float(own))), audio, first)
+    return Footage(path, float(fps or rate(float(own))), audio, first, aspect)
 
 
 def square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.ndarray:
@@ -135,16 +138,15 @@ def _resampled(frames: Iterator[tuple[float, av.VideoFrame]], fps: float) -> Ite
             yield before[1]
             n += 1
         before = time, frame
-    while before is not None and n * step < before[0] - start + step / 2:  # the last one is shown for one step
+    while before is not None and n * step < before[0] - start + step / 2 - 1e-9:  # the last one is shown for one step
         yield before[1]
         n += 1
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def _upright(frame: av.VideoFrame, aspect: Fraction) -> np.ndarray:
     rgb = frame.to_ndarray(format="rgb24")
     turns = round(frame.rotation / 90) % 4
     rgb = np.rot90(rgb, turns) if turns else rgb
-    aspect = getattr(frame, "sample_aspect_ratio", None) or Fraction(1)
     if aspect != 1:
         height, width = rgb.shape[:2]
         wide, high = (1, aspect) if turns % 2 else (aspect, 1)

@@ -53,7 +53,9 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
     options = {**_BITEXACT, "movflags": "+faststart+use_metadata_tags"}
     with replacing(path) as temporary, av.open(str(temporary), "w", options=options) as container:
         container.metadata.update(metadata)
-        stream = container.add_stream("libx264", rate=rate(fps), options={"crf": str(crf), "threads": "2"})
+        # mbtree: its approximate divisions are not always the same twice
+        options = {"crf": str(crf), "threads": "2", "mbtree": "0"}
+        stream = container.add_stream("libx264", rate=rate(fps), options=options)
         stream.pix_fmt = "yuv420p"
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         sound = copy_audio(container, audio, "aac") if audio else None
@@ -84,7 +86,7 @@ def copy_audio(container, path: Path, codec: str, start: float = 0.0):
     target.codec_context.flags |= av.codec.context.Flags.bitexact
 
     def fill() -> None:
-        resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate)
+        resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate, frame_size=256)
         with av.open(str(path)) as source:
             for frame in chain(_sound(source), [None]):
                 for piece in resampler.resample(frame):

@@ -51,7 +51,8 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
     with replacing(plate) as temporary:
         cv2.imwrite(str(temporary), empty[..., ::-1])
     taken = time.monotonic() - started
-    print(f"samples: {params.person} for {len(poses)} frames at {params.size} x {params.size}, {len(poses) / taken:.1f} frames/s")
+    print(f"samples: {params.person} for {len(poses)} frames at {params.size} x {params.size}, "
+          f"{len(poses) / taken:.1f} frames/s")
 
 
 def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, size: int
@@ -59,8 +60,8 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
     """One frame after the other, without noise: RGB (S, S, 3) and alpha (S, S), both uint8, the true pose, and
     which of its 69 points (body, left hand, right hand, feet, face) are visible."""
     if not motions or round(seconds * motion.FPS) < 1:
-        raise InputError(f"params.yaml: samples: {person} has {len(motions)} motions for {seconds} s; give at least one "
-                         "motion and 0.04 s")
+        raise InputError(f"params.yaml: samples: {person} has {len(motions)} motions for {seconds} s; "
+                         "give at least one motion and 0.04 s")
     who = people.person(person)
     camera, empty = scene.Camera.of(who.room, size), scene.plate(who.room, size)
 

@@ -1,21 +1,15 @@
-"""A person's flesh, hair and clothes: rounded cones and ellipsoids hung on the bones, and the points that are known.
-
-Primitives of one group melt into each other; groups only touch, so that a hand on a hip stays a hand. A
-primitive is a rounded cone along +y of its own frame, its x and z scaled; with length 0 it is an ellipsoid.
-"""
+"""A body: its flesh on its bones, posed frame by frame, and the points of it that are known."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.samples import skeleton
+from stages.samples.flesh import Flesh
 from stages.samples.motion import REST, Motion
-from stages.samples.people import Cloth, Person
-from stages.samples.skeleton import (
-    CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, PELVIS, RIGHT, SHIN, SPINE, THIGH, UPPER_ARM, Skeleton,
-)
+from stages.samples.people import Person
+from stages.samples.skeleton import CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM
 
-PATTERNS = ("plain", "stripes", "checks", "dots", "print", "denim", "skin", "face", "hair", "shoe")
 EYE_X, EYE_Y, MOUTH_Y = 0.148, 0.17, -0.125  # in head heights, from the head's joint
 POINTS = 18 + 21 + 21 + 4 + 5  # body, left hand, right hand, feet, face: the order of skeleton.Pose
 
@@ -24,204 +18,57 @@ POINTS = 18 + 21 + 21 + 4 + 5  # body, left hand, right hand, feet, face: the or
 class Posed:
     """One body in one frame, in world coordinates: what the renderer takes."""
 
-    primitives: np.ndarray  # (n, 18): rows of the scaled rotation 9, centre 3, length, radius at 0, at length, 1/scale^2 3
+    primitives: np.ndarray  # (n, 18): rows of the scaled rotation 9, centre 3, length, 2 radii, 1/scale^2 3
     melt: np.ndarray        # (n,) metres over which a primitive melts into its group
     labels: np.ndarray      # (n, 3) int: group, material, bone
     bones: np.ndarray       # (BONES, 14): origin 3, rotation 9, height of the origin at rest, radius for patterns
     materials: np.ndarray   # (m, 9): pattern, colour 3, second colour 3, metres a repeat, shine
-    face: np.ndarray        # (16,): head height, blink, mouth, smile, gaze, beard, iris 3, brow 3, lips 3, height of a print
+    face: np.ndarray        # (16,): head height, blink, mouth, smile, gaze, beard, iris, brow, lips 3 each, print
     points: np.ndarray      # (POINTS, 3) metres
     depths: np.ndarray      # (POINTS,) metres that a point lies at most below the surface when seen
 
 
 class Body:
-    """A person at rest: primitives in their bones' frames."""
+    """A person who can be posed."""
 
     def __init__(self, person: Person):
-        self.person, self.skeleton = person, Skeleton.of(person)
-        self.rows: list[tuple] = []
-        self.materials: list[tuple] = []
-        self._dress()
-        self.rows.sort(key=lambda row: row[0][0])  # groups lie together
-        self.labels = np.array([row[0] for row in self.rows])
-        self.melt = np.array([row[1] for row in self.rows])
-        self.centres = np.stack([row[2] for row in self.rows])
-        self.frames = np.stack([row[3] for row in self.rows])
-        self.scales = np.stack([row[4] for row in self.rows])
-        self.shapes = np.array([row[5] for row in self.rows])
+        self.person, self.flesh = person, Flesh(person)
+        self.skeleton = self.flesh.skeleton
         self.points = self._points()
         still = Motion({name: np.zeros(1) for name in REST}, np.zeros((1, 2, 4)))
-        self.rest = self.skeleton.place(still)[0][0, :, 1]
+        self.rest = self.skeleton.place(still)[0][0, :, 1]  # heights of the bones
 
-    # -------------------------------------------------------------------------------- building
-
-    def material(self, cloth: Cloth, shine: float = 0.0) -> int:
-        row = (PATTERNS.index(cloth.pattern), *np.divide(cloth.colour, 255), *np.divide(cloth.second, 255), cloth.scale, shine)
-        self.materials.append(row)
-        return len(self.materials) - 1
-
-    def cone(self, group, bone, start, end, first, last, material, flat=(1.0, 1.0), melt=0.02) -> None:
-        """A rounded cone between two points of a bone's frame."""
-        start, end = np.asarray(start, float), np.asarray(end, float)
-        length = np.linalg.norm(end - start)
-        y = (end - start) / length
-        z = np.array([0, 0, 1.0]) if abs(y[2]) < 0.8 else np.array([0, 1.0, 0])
-        x = np.cross(y, z) / np.linalg.norm(np.cross(y, z))
-        frame = np.stack([x, y, np.cross(x, y)], -1)
-        self._add(group, bone, start, frame, (flat[0], 1.0, flat[1]), (length, first, last), material, melt)
-
-    def ball(self, group, bone, centre, radii, material, tilt=0.0, melt=0.02) -> None:
-        """An ellipsoid, tilted forwards."""
-        self._add(group, bone, np.asarray(centre, float), skeleton.about_x(tilt), radii, (0.0, 1.0, 1.0), material, melt)
-
-    def _add(self, group, bone, centre, frame, scale, shape, material, melt) -> None:
-        if bone >= RIGHT:  # built as the left one, then mirrored
-            centre, frame = centre * MIRROR, MIRROR[:, None] * frame * MIRROR
-        self.rows.append(((group, material, bone), melt, centre, frame, np.asarray(scale, float), shape))
-
-    def _dress(self) -> None:
-        person = self.person
-        skin = self.material(Cloth("skin", person.skin), 0.12)
-        face = self.material(Cloth("face", person.skin), 0.12)
-        hair = self.material(Cloth("hair", person.hair, tuple(int(0.6 * c) for c in person.hair)), 0.25)
-        top, bottom = self.material(person.top), self.material(person.bottom)
-        shoe = self.material(Cloth("shoe", person.shoes, (238, 236, 230)), 0.15)
-        self._trunk(top, bottom, skin)
-        self._head(face, skin)
-        self._hair(hair)
-        for side, first in enumerate((LEFT, RIGHT)):
-            self._arm(3 + side, first, skin, top)
-            self._hand(5 + side, first, skin)
-            self._leg(7 + side, first, skin, bottom)
-            self._foot(9 + side, first, skin, shoe)
-
-    def _trunk(self, top, bottom, skin) -> None:
-        p, h, s = self.person, self.person.height, self.skeleton
-        wide = p.girth**0.6
-        hips, chest = (p.hip + 0.040) * wide * h, 0.84 * p.shoulder * wide * h
-        self.ball(0, PELVIS, (0, -0.030 * h, 0), (0.55 * hips, 0.050 * h, 0.045 * h), bottom)
-        self.ball(0, PELVIS, (0, 0.010 * h, -0.006 * h), (hips, 0.070 * h, 0.064 * p.girth * h), bottom)
-        self.ball(0, PELVIS, (0, 0.046 * h, -0.001 * h), (hips * 0.985, 0.050 * h, 0.062 * p.girth * h), top)
-        self.ball(0, SPINE, (0, 0.028 * h, 0.003 * h), (0.073 * p.girth * h, 0.085 * h, 0.055 * p.girth * h), top, melt=0.05)
-        self.ball(0, CHEST, (0, 0.045 * h, 0), (chest, 0.100 * h, 0.060 * p.girth * h), top, melt=0.05)
-        up, out = s.shoulder[1] - 0.004 * h, s.shoulder[0] - 0.004 * h
-        for x in (1, -1):
-            self.cone(0, CHEST, (0, up + 0.006 * h, -0.006 * h), (x * out, up, -0.004 * h), 0.036 * h, 0.0275 * p.limb * h,
-                      top, melt=0.06)
-            if p.bust > 0:
-                self.ball(0, CHEST, (x * 0.038 * h, 0.030 * h, 0.036 * p.girth * h),
-                          (0.038 * h, 0.040 * h, 0.030 * (0.6 + 0.4 * p.bust) * h), top, melt=0.05)
-        self.cone(0, CHEST, (0, s.neck - 0.040 * h, -0.008 * h), (0, s.neck - 0.012 * h, -0.006 * h), 0.050 * h, 0.035 * h, top,
-                  melt=0.04)
-        self.cone(0, NECK, (0, -0.010 * h, -0.002 * h), (0, s.skull + 0.01 * h, -0.004 * h), 0.0315 * h, 0.029 * h, skin,
-                  melt=0.006)
-
-    def _head(self, face, skin) -> None:
-        hh = self.person.head * self.person.height
-        jaw = 1.0 if self.person.bust == 0 else 0.94
-        self.ball(1, HEAD, (0, 0.30 * hh, -0.03 * hh), (0.355 * hh, 0.40 * hh, 0.43 * hh), face)
-        self.ball(1, HEAD, (0, 0.02 * hh, 0.08 * hh), (0.275 * jaw * hh, 0.32 * hh, 0.31 * hh), face, melt=0.20 * hh)
-        self.ball(1, HEAD, (0, -0.19 * hh, 0.25 * hh), (0.12 * hh, 0.10 * hh, 0.12 * hh), face, melt=0.12 * hh)
-        self.cone(1, HEAD, (0, 0.17 * hh, 0.385 * hh), (0, 0.03 * hh, 0.455 * hh), 0.022 * hh, 0.048 * hh, face, melt=0.05 * hh)
-        for x in (1, -1):
-            self.ball(1, HEAD, (x * 0.345 * hh, 0.10 * hh, -0.03 * hh), (0.05 * hh, 0.115 * hh, 0.075 * hh), skin, melt=0.01)
-
-    def _hair(self, hair) -> None:
-        hh, style = self.person.head * self.person.height, self.person.style
-        ball = lambda centre, radii, tilt=0.0, melt=0.05: self.ball(
-            2, HEAD, np.multiply(centre, hh), np.multiply(radii, hh), hair, tilt, melt * hh)
-        if style == "curly":
-            ball((0, 0.42, -0.10), (0.50, 0.44, 0.50))
-            ball((0, 0.18, -0.22), (0.46, 0.34, 0.36), melt=0.2)
-            return
-        ball((0, 0.35, -0.075), (0.405, 0.405, 0.445))
-        if style == "short":
-            ball((0, 0.58, 0.10), (0.28, 0.16, 0.28), -0.35, 0.15)
-            return
-        for x in (1, -1):  # parted fringe
-            ball((x * 0.17, 0.52, 0.17), (0.21, 0.16, 0.22), -0.5, 0.06)
-        if style == "ponytail":
-            ball((0, 0.42, -0.50), (0.11, 0.12, 0.10))
-            self.cone(2, HEAD, (0, 0.42 * hh, -0.56 * hh), (0, -0.02 * hh, -0.66 * hh), 0.10 * hh, 0.14 * hh, hair, melt=0.05 * hh)
-            self.cone(2, HEAD, (0, -0.02 * hh, -0.66 * hh), (0, -0.42 * hh, -0.60 * hh), 0.14 * hh, 0.05 * hh, hair, melt=0.08 * hh)
-        elif style == "bun":
-            ball((0, 0.66, -0.42), (0.20, 0.19, 0.19))
-        else:
-            low = -0.20 if style == "bob" else -0.62
-            ball((0, 0.10, -0.22), (0.40, 0.42, 0.26), 0.0, 0.15)
-            self.cone(2, HEAD, (0, 0.20 * hh, -0.22 * hh), (0, low * hh, -0.27 * hh), 0.23 * hh, 0.17 * hh, hair,
-                      (1.65, 1.0), 0.15 * hh)
-            for x in (1, -1):
-                self.cone(2, HEAD, (x * 0.33 * hh, 0.30 * hh, 0.0), (x * 0.36 * hh, low * hh, 0.0), 0.10 * hh, 0.09 * hh, hair,
-                          (1.0, 1.5), 0.10 * hh)
-
-    def _arm(self, group, first, skin, top) -> None:
-        p, h, s = self.person, self.person.height, self.skeleton
-        thick, upper, fore = p.limb * h, s.upper_arm, s.forearm
-        self.cone(group, first + UPPER_ARM, (0, 0, 0), (0, -upper, 0), 0.0265 * thick, 0.0215 * thick, skin)
-        self.cone(group, first + FOREARM, (0, 0, 0), (0, -0.35 * fore, 0), 0.0215 * thick, 0.0225 * thick, skin)
-        self.cone(group, first + FOREARM, (0, -0.35 * fore, 0), (0, -fore, 0), 0.0225 * thick, 0.0150 * thick, skin)
-        covered = p.sleeve * (upper + fore)
-        self.ball(group, first + UPPER_ARM, (0, 0, 0), np.full(3, 0.0290 * thick), top if p.sleeve > 0.05 else skin)
-        if covered > 0.05:
-            end, loose = min(covered, upper), 0.005 if covered > upper else 0.010
-            self.cone(group, first + UPPER_ARM, (0, 0, 0), (0, -end, 0), 0.0290 * thick, 0.0225 * thick + loose, top, melt=0.004)
-        if covered > upper:
-            self.cone(group, first + FOREARM, (0, 0, 0), (0, upper - covered, 0), 0.0225 * thick + 0.005, 0.0165 * thick + 0.006,
-                      top, melt=0.004)
-
-    def _hand(self, group, first, skin) -> None:
-        s = self.skeleton
-        hand, thick = s.hand, 0.052 * s.hand
-        knuckles, lengths = s.knuckles(), s.phalanges()
-        wrist = np.array([0, 0.01, 0])
-        self.ball(group, first + HAND, wrist, np.array([0.10, 0.12, 0.13]) * hand, skin, melt=0.012)
-        for knuckle in knuckles[1:]:
-            start = np.array([0, -0.05, 0.4 * knuckle[2] / hand]) * hand
-            self.cone(group, first + HAND, start, knuckle, 1.7 * thick, 1.25 * thick, skin, melt=0.012)
-        self.cone(group, first + HAND, (0, -0.03 * hand, 0.02 * hand), knuckles[0], 1.6 * thick, 1.5 * thick, skin, melt=0.012)
-        for finger, bones in enumerate(lengths):
-            for joint, length in enumerate(bones):
-                radius = thick * (1.15 if finger == 0 else 0.85 if finger == 4 else 1.0) * (1.08 - 0.09 * joint)
-                if finger == 0 and joint == 0:
-                    radius *= 1.25
-                self.cone(group, first + FINGER + 3 * finger + joint, (0, 0, 0), (0, -length + 0.4 * radius * (joint == 2), 0),
-                          radius, 0.93 * radius, skin, melt=0.004)
-
-    def _leg(self, group, first, skin, bottom) -> None:
-        p, h, s = self.person, self.person.height, self.skeleton
-        thick = p.limb * h
-        covered = p.trouser * s.leg
-        if covered < s.thigh:
-            self.cone(group, first + THIGH, (0, 0, 0), (0, -s.thigh, 0), 0.050 * thick, 0.0335 * thick, skin)
-        if covered < 0.9 * s.leg:
-            self.cone(group, first + SHIN, (0, 0, 0), (0, -s.shin, 0), 0.0325 * thick, 0.0195 * thick, skin)
-            self.ball(group, first + SHIN, (0, -0.28 * s.shin, -0.011 * h), (0.029 * thick, 0.22 * s.shin, 0.031 * thick), skin)
-        end = min(covered, s.thigh)
-        loose = 0.011 if covered > s.thigh * 1.7 else 0.008
-        self.cone(group, first + THIGH, (0, 0.01 * h, 0), (0, -end, 0), 0.0525 * thick + 0.004, 0.0345 * thick + loose, bottom,
-                  melt=0.02)
-        if covered > s.thigh:
-            self.cone(group, first + SHIN, (0, 0, 0), (0, s.thigh - covered + 0.01, 0), 0.0345 * thick + loose,
-                      0.0285 * thick + loose, bottom, melt=0.02)
-
-    def _foot(self, group, first, skin, shoe) -> None:
-        h, a = self.person.height, self.skeleton.ankle
-        bone = first + FOOT
-        self.ball(group, bone, (0, 0.008 * h, -0.002 * h), (0.0195 * h, 0.024 * h, 0.023 * h), skin)
-        self.ball(group, bone, (0, 0.022 * h - a, -0.012 * h), (0.0255 * h, 0.022 * h, 0.031 * h), shoe)
-        self.cone(group, bone, (0, 0.022 * h - a, -0.008 * h), (0, 0.026 * h - a, 0.030 * h), 0.022 * h, 0.026 * h, shoe, (1.1, 1.0))
-        self.cone(group, bone, (0, 0.024 * h - a, 0.030 * h), (0.002 * h, 0.0165 * h - a, 0.092 * h), 0.0235 * h, 0.0165 * h, shoe,
-                  (1.35, 1.0))
-
-    # -------------------------------------------------------------------------------- known points
+    def pose(self, motion: Motion):
+        """The body in every frame of a motion, one at a time."""
+        origins, turns = self.skeleton.place(motion)
+        p, c = self.person, motion.channels
+        labels, melt, centres, frames, scales, shapes = self.flesh.arrays()
+        bone = labels[:, 2]
+        point_bones = np.array([b for b, _, _ in self.points])
+        offsets, depths = np.stack([o for _, o, _ in self.points]), np.array([d for _, _, d in self.points])
+        pattern_radius = np.where(np.arange(skeleton.BONES) < 5, 0.085, 0.035) * p.height
+        brow = np.multiply(p.hair, 0.75 / 255)
+        for t in range(len(motion)):
+            rows = np.swapaxes(turns[t][bone] @ frames, 1, 2) / scales[:, :, None]  # (n, 3, 3)
+            centre = origins[t][bone] + skeleton.apply(turns[t][bone], centres)
+            points = origins[t][point_bones] + skeleton.apply(turns[t][point_bones], offsets)
+            points[1] = (points[2] + points[5]) / 2
+            yield Posed(
+                np.hstack([rows.reshape(-1, 9), centre, shapes, 1 / scales**2]), melt, labels,
+                np.hstack([origins[t], turns[t].reshape(-1, 9), self.rest[:, None], pattern_radius[:, None]]),
+                np.array(self.flesh.materials),
+                np.array([p.head * p.height, c["blink"][t], c["mouth"][t], c["smile"][t], c["gaze"][t], p.beard,
+                          *np.divide(p.iris, 255), *brow, *np.divide(p.lips,
+                                                                     255), self.rest[CHEST] + 0.045 * p.height]),
+                points, depths,
+            )
 
     def _points(self) -> list[tuple[int, np.ndarray, float]]:
         """(bone, offset, depth below the surface) of every point but the neck, which is the shoulders' middle."""
         p, h, s = self.person, self.person.height, self.skeleton
         hh = p.head * h
-        eye = lambda x: (HEAD, self._front(x * EYE_X * hh, EYE_Y * hh), 0.03)
-        mouth = lambda x: (HEAD, self._front(x * 0.105 * hh, MOUTH_Y * hh), 0.03)
+        eye = lambda x: (HEAD, self.flesh.front(x * EYE_X * hh, EYE_Y * hh), 0.03)
+        mouth = lambda x: (HEAD, self.flesh.front(x * 0.105 * hh, MOUTH_Y * hh), 0.03)
         nose = (HEAD, np.array([0, 0.03 * hh, 0.50 * hh]), 0.03)
         ear = lambda x: (HEAD, np.array([x * 0.31 * hh, 0.13 * hh, 0.02 * hh]), 0.09)
         o = np.zeros(3)
@@ -230,52 +77,21 @@ class Body:
             mirror = np.array([x, 1, 1])
             limbs[first] = [
                 (first + UPPER_ARM, o, 0.10), (first + FOREARM, o, 0.08), (first + HAND, o, 0.06),
-                (first + THIGH, mirror * (0.004 * h, 0.0, 0.0), 0.16), (first + SHIN, np.array([0, 0.008 * h, 0]), 0.13),
+                (first + THIGH, mirror * (0.004 * h, 0.0, 0.0), 0.16), (first + SHIN, np.array([0, 0.008 * h, 0]),
+                                                                        0.13),
                 (first + FOOT, np.array([0, 0.018 * h, 0]), 0.13)]
         arm, leg = lambda first: limbs[first][:3], lambda first: limbs[first][3:]
         body = [nose, (CHEST, np.array([0, s.shoulder[1], 0]), 0.13), *arm(RIGHT), *arm(LEFT), *leg(RIGHT), *leg(LEFT),
                 eye(-1), eye(1), ear(-1), ear(1)]
-        feet = [(first + FOOT, np.array([0, 0.014 * h - s.ankle, z * h]), 0.06) for first in (RIGHT, LEFT) for z in (-0.034, 0.100)]
-        return [*body, *self._hand_points(LEFT), *self._hand_points(RIGHT), *feet, eye(-1), eye(1), mouth(1), mouth(-1), nose]
+        feet = [(first + FOOT, np.array([0, 0.014 * h - s.ankle, z * h]), 0.06)
+                for first in (RIGHT, LEFT) for z in (-0.034, 0.100)]
+        return [*body, *self._hand_points(LEFT), *self._hand_points(RIGHT), *feet, eye(-1), eye(1), mouth(1),
+                mouth(-1), nose]
 
     def _hand_points(self, first) -> list:
         points = [(first + HAND, np.zeros(3), 0.05)]
         for finger, lengths in enumerate(self.skeleton.phalanges()):
             bones = [first + FINGER + 3 * finger + joint for joint in range(3)]
-            points += [(bone, np.zeros(3), 0.035) for bone in bones] + [(bones[2], np.array([0, -0.92 * lengths[2], 0]), 0.03)]
+            points += [(bone, np.zeros(3), 0.035) for bone in bones] + [(bones[2],
+                                                                         np.array([0, -0.92 * lengths[2], 0]), 0.03)]
         return points
-
-    def _front(self, x: float, y: float) -> np.ndarray:
-        """Where the head's ellipsoids end towards +z."""
-        reach = []
-        for (group, _, _), _, centre, _, radii, shape in self.rows:
-            rest = 1 - ((x - centre[0]) / radii[0]) ** 2 - ((y - centre[1]) / radii[1]) ** 2
-            if group == 1 and shape[0] == 0 and abs(centre[0]) < 1e-9 and rest > 0:
-                reach.append(centre[2] + radii[2] * np.sqrt(rest))
-        return np.array([x, y, max(reach)])
-
-    # -------------------------------------------------------------------------------- posing
-
-    def pose(self, motion: Motion):
-        """The body in every frame of a motion, one at a time."""
-        origins, turns = self.skeleton.place(motion)
-        p, c = self.person, motion.channels
-        bone = self.labels[:, 2]
-        point_bones = np.array([b for b, _, _ in self.points])
-        offsets, depths = np.stack([o for _, o, _ in self.points]), np.array([d for _, _, d in self.points])
-        pattern_radius = np.where(np.arange(skeleton.BONES) < 5, 0.085, 0.035) * p.height
-        brow = np.multiply(p.hair, 0.75 / 255)
-        for t in range(len(motion)):
-            frames = turns[t][bone] @ self.frames  # (n, 3, 3)
-            rows = np.swapaxes(frames, 1, 2) / self.scales[:, :, None]
-            centres = origins[t][bone] + np.einsum("nij,nj->ni", turns[t][bone], self.centres)
-            points = origins[t][point_bones] + np.einsum("nij,nj->ni", turns[t][point_bones], offsets)
-            points[1] = (points[2] + points[5]) / 2
-            yield Posed(
-                np.hstack([rows.reshape(-1, 9), centres, self.shapes, 1 / self.scales**2]), self.melt, self.labels,
-                np.hstack([origins[t], turns[t].reshape(-1, 9), self.rest[:, None], pattern_radius[:, None]]),
-                np.array(self.materials),
-                np.array([p.head * p.height, c["blink"][t], c["mouth"][t], c["smile"][t], c["gaze"][t], p.beard,
-                          *np.divide(p.iris, 255), *brow, *np.divide(p.lips, 255), self.rest[CHEST] + 0.045 * p.height]),
-                points, depths,
-            )

@@ -126,11 +126,13 @@ def _wave(rng, time, length, rest) -> Channels:
         beat = np.sin(2 * np.pi * rng.uniform(1.1, 1.9) * time + rng.uniform(0, 6.3))
         if rng.random() < 0.65:
             arm = {"swing": rng.uniform(1.1, 2.0) + 0.08 * beat, "azimuth": rng.uniform(0.0, 0.8),
-                   "turn": rng.uniform(1.1, 1.6) + 0.25 * beat, "elbow": rng.uniform(0.7, 1.6) + rng.uniform(0.25, 0.55) * beat}
+                   "turn": rng.uniform(1.1, 1.6) + 0.25 * beat,
+                   "elbow": rng.uniform(0.7, 1.6) + rng.uniform(0.25, 0.55) * beat}
         else:
             arm = {"swing": rng.uniform(2.2, 2.6) + rng.uniform(0.2, 0.4) * beat, "azimuth": rng.uniform(0.0, 0.5),
                    "turn": rng.uniform(0.5, 1.3), "elbow": rng.uniform(0.2, 0.6) + 0.15 * beat}
-        arm |= {"wrist": 0.3 * beat, "curl": rng.uniform(0.05, 0.3), "spread": rng.uniform(0.15, 0.35), "pronation": rng.uniform(-0.2, 0.3)}
+        arm |= {"wrist": 0.3 * beat, "curl": rng.uniform(0.05, 0.3), "spread": rng.uniform(0.15, 0.35),
+                "pronation": rng.uniform(-0.2, 0.3)}
         channels |= {f"{side}_{name}": value for name, value in arm.items()}
     return channels | {"lean": rest["lean"] + rng.uniform(-0.1, 0.1), "smile": rng.uniform(0.6, 1.0)}
 
@@ -173,9 +175,11 @@ def _dance(rng, time, length, rest) -> Channels:
     beat = lambda times, offset=0.0: np.sin(2 * np.pi * times * tempo * time + times * phase + offset)
     hip = rng.uniform(0.06, 0.12)
     channels = {
-        "x": rest["x"] + rng.uniform(0.0, 0.07) * beat(0.5), "yaw": rest["yaw"] + rng.uniform(0.1, 0.4) * beat(0.5, rng.uniform(0, 6)),
+        "x": rest["x"] + rng.uniform(0.0, 0.07) * beat(0.5),
+        "yaw": rest["yaw"] + rng.uniform(0.1, 0.4) * beat(0.5, rng.uniform(0, 6)),
         "shift_x": hip * beat(1), "drop": 0.01 + rng.uniform(0.015, 0.06) * (1 + beat(2)), "roll": 1.1 * hip * beat(1),
-        "lean": -0.9 * hip * beat(1), "twist": rng.uniform(0.1, 0.3) * beat(1, rng.uniform(0, 6)), "tilt": 0.15 * beat(1),
+        "lean": -0.9 * hip * beat(1), "twist": rng.uniform(0.1, 0.3) * beat(1,
+                                                                            rng.uniform(0, 6)), "tilt": 0.15 * beat(1),
     }
     for side in "lr":
         arm = _arm(side, rng, time, (0, 2, 3, 3, 4, 5))
@@ -210,7 +214,8 @@ def _footsteps(channels: Channels) -> np.ndarray:
     """Feet that stay where they stand and, one at a time, step after the trunk once it has moved off."""
     x, z, yaw = channels["x"], channels["z"], channels["yaw"]
     sides = np.array([1.0, -1.0])
-    ideal = np.stack([x[:, None] + STANCE * sides * np.cos(yaw)[:, None], z[:, None] - STANCE * sides * np.sin(yaw)[:, None],
+    ideal = np.stack([x[:, None] + STANCE * sides * np.cos(yaw)[:, None],
+                      z[:, None] - STANCE * sides * np.sin(yaw)[:, None],
                       yaw[:, None] + TOE_OUT * sides], -1)  # (T, 2, 3)
     busy = np.maximum(channels["l_kick"], channels["r_kick"]) > 0.01
     feet, planted = np.zeros((len(x), 2, 4)), ideal[0].copy()

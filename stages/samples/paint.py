@@ -5,8 +5,9 @@ Patterns lie in the bone's own frame, so that they move with the limb: u runs ar
 
 import math
 
-from stages.samples.body import EYE_X, EYE_Y, MOUTH_Y, PATTERNS
+from stages.samples.body import EYE_X, EYE_Y, MOUTH_Y
 from stages.samples.field import compiled
+from stages.samples.flesh import PATTERNS
 from stages.samples.skeleton import CHEST
 
 STRIPES, CHECKS, DOTS, PRINT, DENIM, FACE, HAIR, SHOE = (

@@ -12,6 +12,8 @@ from stages.samples.body import Posed
 from stages.samples.field import MISS, compiled, normal, trace
 from stages.samples.paint import paint
 from stages.samples.scene import Camera
+from stages.samples.shadow import CASTERS, cast
+from stages.samples.skeleton import BONES
 
 TILE = 8
 GRID = 4        # samples a side at a silhouette
@@ -19,10 +21,9 @@ INNER_GRID = 3  # at an edge inside
 SILHOUETTE, INSIDE = (  # where the samples lie in a pixel, the corners first
     np.array(sorted((((i + 0.5) / n, (j + 0.5) / n) for j in range(n) for i in range(n)),
                     key=lambda place: -abs(place[0] - 0.5) - abs(place[1] - 0.5))) for n in (GRID, INNER_GRID))
-SHADOW = 0.42  # how dark the floor gets at most
 
 
-def draw(bodies: list[Posed], camera: Camera, light: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def draw(bodies: list[Posed], camera: Camera, light: tuple[float, float, float]) -> tuple[np.ndarray, ...]:
     """RGB (S, S, 3) in [0, 1], the share of each pixel that each body covers (S, S, bodies), and what the
     floor keeps of its light (S, S)."""
     rows, melt, labels, bones, materials, faces = _together(bodies)
@@ -31,7 +32,7 @@ def draw(bodies: list[Posed], camera: Camera, light: tuple[float, float, float])
     rgb, cover, kept = np.zeros((size, size, 3)), np.zeros((size, size, len(bodies))), np.ones((size, size))
     spots, spans = _bounds(rows, melt, camera.packed())
     _draw(rows, melt, labels, bones, materials, faces, spots, spans, camera.packed(), lamp, rgb, cover)
-    _cast(rows[np.isin(labels[:, 4], CASTERS)], camera.packed(), lamp, kept)
+    cast(rows[np.isin(labels[:, 4], CASTERS)], camera.packed(), lamp, kept)
     return rgb, cover, kept
 
 
@@ -41,16 +42,14 @@ def visible(bodies: list[Posed], camera: Camera) -> list[np.ndarray]:
     return [_seen(body.points, body.depths, rows, melt, labels, camera.eye) for body in bodies]
 
 
-CASTERS = np.array([0, 1, 3, 4, 7, 8, 9, 10])  # groups of a body that cast a shadow worth seeing: not hands, not hair
-
-
 def _together(bodies: list[Posed]):
     """The bodies as one set of primitives; labels gain the body's number and the group within the body."""
     labels, groups, materials, bones = [], 0, 0, 0
     for number, body in enumerate(bodies):
         own = body.labels + np.array([groups, materials, bones])
         labels.append(np.column_stack([own, np.full(len(own), number), body.labels[:, 0]]))
-        groups, materials, bones = groups + body.labels[:, 0].max() + 1, materials + len(body.materials), bones + len(body.bones)
+        groups += body.labels[:, 0].max() + 1
+        materials, bones = materials + len(body.materials), bones + len(body.bones)
     stack = lambda name: np.concatenate([getattr(body, name) for body in bodies])
     return (stack("primitives"), stack("melt"), np.concatenate(labels), stack("bones"), stack("materials"),
             np.stack([body.face for body in bodies]))
@@ -58,7 +57,7 @@ def _together(bodies: list[Posed]):
 
 @compiled
 def _bounds(rows, melt, camera):
-    """Each primitive's capsule in the picture (x, y, radius of both ends, pixels), and its span of depth along the axis."""
+    """Each primitive's capsule in the picture (x, y, radius of both ends, pixels), and its span of depth."""
     spots, spans = np.empty((len(rows), 6)), np.empty((len(rows), 2))
     for i in range(len(rows)):
         wide = 1.0 / math.sqrt(min(rows[i, 15], min(rows[i, 16], rows[i, 17])))
@@ -109,7 +108,8 @@ def _draw(rows, melt, labels, bones, materials, faces, spots, spans, camera, lam
     for row in range(size):
         for column in range(size):
             tile = index[row // TILE, column // TILE]
-            n, near, far = _reaching(column + 0.5, row + 0.5, 0.71, spots, spans, tile, count[row // TILE, column // TILE], here)
+            n, near, far = _reaching(column + 0.5, row + 0.5, 0.71, spots, spans, tile,
+                                     count[row // TILE, column // TILE], here)
             if n:
                 slant = _slant(column, row, camera)
                 t, hit, closest, r, g, b = _sample(column + 0.5, row + 0.5, rows, melt, labels, bones, materials, faces,
@@ -205,7 +205,7 @@ def _sample(px, py, rows, melt, labels, bones, materials, faces, near, far, came
     ax, ay, az = x - bone[0], y - bone[1], z - bone[2]
     r, g, b = paint(
         material, bone[3] * ax + bone[6] * ay + bone[9] * az, bone[4] * ax + bone[7] * ay + bone[10] * az,
-        bone[5] * ax + bone[8] * ay + bone[11] * az, labels[hit, 2] % 47, bone[12], bone[13], faces[body])
+        bone[5] * ax + bone[8] * ay + bone[11] * az, labels[hit, 2] % BONES, bone[12], bone[13], faces[body])
 
     facing = nx * lamp[0] + ny * lamp[1] + nz * lamp[2]
     lit = max(0.0, 0.75 * facing + 0.25)  # light wraps a little, as it does from a large lamp
@@ -216,38 +216,6 @@ def _sample(px, py, rows, melt, labels, bones, materials, faces, near, far, came
     half = (nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz)
     shine = material[8] * max(0.0, half) ** 24
     return t, hit, 0.0, min(1.0, r * glow + shine), min(1.0, g * glow * 0.99 + shine), min(1.0, b * glow * 0.98 + shine)
-
-
-@compiled
-def _cast(rows, camera, lamp, kept):
-    """The floor's share of light under spheres strung along the primitives; softer the higher they are."""
-    size, count = len(kept), 0
-    balls = np.empty((3 * len(rows), 4))
-    for i in range(len(rows)):
-        wide = math.sqrt(1.0 / min(rows[i, 15], rows[i, 17]))
-        for part in range(3 if rows[i, 12] > 0 else 1):
-            along = rows[i, 12] * 0.5 * part
-            for axis in range(3):
-                balls[count, axis] = rows[i, 9 + axis] + along * rows[i, 3 + axis] * (rows[i, 12] > 0)
-            balls[count, 3] = wide * (rows[i, 13] + (rows[i, 14] - rows[i, 13]) * 0.5 * part)
-            count += 1
-    for row in range(size):
-        down = (row + 0.5 - camera[5]) / camera[3]
-        if down <= 0 or camera[1] / down > camera[2] + 1.7:
-            continue
-        depth = camera[1] / down
-        for column in range(size):
-            x, z = camera[0] + (column + 0.5 - camera[4]) / camera[3] * depth, camera[2] - depth
-            light = 1.0
-            for i in range(count):
-                cx, cy, cz, radius = balls[i, 0] - x, balls[i, 1], balls[i, 2] - z, balls[i, 3]
-                s = cx * lamp[0] + cy * lamp[1] + cz * lamp[2]
-                off = cx * cx + cy * cy + cz * cz - s * s
-                soft = 0.02 + 0.16 * s
-                if off < (radius + soft) ** 2:
-                    reach = min(1.0, (radius + soft - math.sqrt(max(off, 0.0))) / (2 * soft))
-                    light *= 1 - 0.30 * reach * reach * min(1.0, (radius / soft) ** 1.5)
-            kept[row, column] = 1 - SHADOW * (1 - light)
 
 
 @compiled

@@ -102,7 +102,8 @@ def _wall(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         inner = np.where((figure_here | hills)[..., None], np.array(figure) / 255, np.array(ground) / 255)
         inner = inner * (0.92 + 0.08 * b)[..., None]
         framed = np.where((rim > -0.028)[..., None], np.array([0.24, 0.19, 0.16]), inner)
-        colour = np.where((rim < 0)[..., None], framed, colour * (1 - 0.25 * np.exp(-np.maximum(rim, 0) / 0.02))[..., None])
+        colour = np.where((rim < 0)[..., None], framed, colour * (1 - 0.25 * np.exp(-np.maximum(rim, 0) / 0.02))[...,
+                                                                                                                 None])
     return np.where((y < 0.09)[..., None], np.array(room.skirting) / 255 * (0.9 + 0.1 * (y > 0.015))[..., None], colour)
 
 

@@ -77,8 +77,10 @@ class Skeleton:
         for bone, parent, offset, turn in (
             (SPINE, PELVIS, self.spine, half),
             (CHEST, SPINE, self.chest, half),
-            (NECK, CHEST, self.neck, about_y(0.4 * c["look"]) @ about_x(0.12 + 0.4 * c["nod"]) @ about_z(0.4 * c["tilt"])),
-            (HEAD, NECK, self.skull, about_y(0.6 * c["look"]) @ about_x(0.6 * c["nod"] - 0.12) @ about_z(0.6 * c["tilt"])),
+            (NECK, CHEST, self.neck,
+             about_y(0.4 * c["look"]) @ about_x(0.12 + 0.4 * c["nod"]) @ about_z(0.4 * c["tilt"])),
+            (HEAD, NECK, self.skull,
+             about_y(0.6 * c["look"]) @ about_x(0.6 * c["nod"] - 0.12) @ about_z(0.6 * c["tilt"])),
         ):
             origins[:, bone] = origins[:, parent] + offset * turns[:, parent, :, 1]
             turns[:, bone] = turns[:, parent] @ turn

@@ -35,7 +35,8 @@ def to_pose(pixels: np.ndarray, size: int) -> Pose:
 
 
 def write_truth(path: Path, poses: list[Pose], visible: list[np.ndarray], about: dict) -> None:
-    tables.write(path, TRUTH, {"frame": np.arange(len(poses)), "visible": np.stack(visible), **Pose.stack(poses).columns()}, about)
+    tables.write(path, TRUTH, {"frame": np.arange(len(poses)), "visible": np.stack(visible),
+                               **Pose.stack(poses).columns()}, about)
 
 
 def read_truth(path: Path) -> tuple[Pose, dict[str, np.ndarray]]:

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-_POINTS = 300
+_POINTS = 300   # followed at most
+_LEVELS = (0, 2, 4)  # halvings tried: coarse pictures show far motion, but also the person everywhere
 _LOST = 0.25  # share of the points that must be found again for a measurement
 
 
@@ -23,13 +24,18 @@ def displacements(pictures: list[np.ndarray], masks: list[np.ndarray]) -> np.nda
 
 def _moved(first: np.ndarray, second: np.ndarray, points: np.ndarray, mask: np.ndarray) -> float:
     """Median distance between the points in the first picture and where they are in the second."""
-    there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, winSize=(21, 21), maxLevel=4)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, winSize=(21, 21), maxLevel=4)
     at = np.clip(points[:, 0].astype(int), 0, np.array(mask.shape[::-1]) - 1)
-    open_here = ~mask[at[:, 1], at[:, 0]]  # not hidden behind the person in the second picture
-    same = (np.abs(points - back).max((1, 2)) < 0.5) & (found[:, 0] > 0) & (returned[:, 0] > 0)
-    if open_here.sum() < 8:
+    points = points[~mask[at[:, 1], at[:, 0]]]  # not hidden behind the person in the second picture
+    if len(points) < 8:
         return np.nan
-    if (same & open_here).sum() < _LOST * open_here.sum():
+    there, same = max((_followed(first, second, points, levels) for levels in _LEVELS), key=lambda found: found[1].sum())
+    if same.sum() < _LOST * len(points):
         return np.inf
-    return float(np.median(np.linalg.norm((there - points)[same & open_here, 0], axis=1)))
+    return float(np.median(np.linalg.norm((there - points)[same, 0], axis=1)))
+
+
+def _followed(first: np.ndarray, second: np.ndarray, points: np.ndarray, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the points have gone, and which of them come back to where they were when followed backwards."""
+    there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, winSize=(21, 21), maxLevel=levels)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, winSize=(21, 21), maxLevel=levels)
+    return there, (np.abs(points - back).max((1, 2)) < 0.5) & (found[:, 0] > 0) & (returned[:, 0] > 0)

@@ -85,8 +85,9 @@ def surely_body(pose: Pose, size: int) -> np.ndarray:
 def without_islands(alpha: np.ndarray, body: np.ndarray) -> np.ndarray:
     """Alpha without the parts that do not hang together with the body."""
     _, labels = cv2.connectedComponents((alpha > _FAINT).astype(np.uint8), connectivity=8)
-    mine = np.unique(labels[body])
-    return np.where(np.isin(labels, mine[mine > 0]) | (labels == 0), alpha, 0).astype(np.float32)
+    mine = np.isin(labels, np.setdiff1d(labels[body], 0))
+    rim = cv2.dilate(mine.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # too faint to be labelled
+    return np.where(mine | (rim & (labels == 0)), alpha, 0).astype(np.float32)
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:

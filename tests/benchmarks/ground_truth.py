@@ -265,6 +265,14 @@ PARTS = {part.__name__: part for part in
          (pose, mask, background, face, retargeting, reconstruction, imitation, gw, repro)}
 
 
+def measured(part: str, folder: Path) -> list[Figure]:
+    """The figures of a part; one missed figure where a stage that it needs stops."""
+    try:
+        return PARTS[part](folder)
+    except subprocess.CalledProcessError as error:
+        return [Figure(part, None, 0, remark=f"not measured: {' '.join(error.cmd[1:])} ended with {error.returncode}")]
+
+
 def _scores(folder: Path, key: str) -> dict[str, float]:
     scores = json.loads((folder / f"artifacts/{key}/metrics.json").read_text())["metrics"]
     return {name: score["value"] for name, score in scores.items()}
@@ -286,7 +294,7 @@ def main() -> int:
         folder = (wanted.keep or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "params.yaml").write_text(yaml.safe_dump(settings(), sort_keys=False))
-        figures = [figure for part in wanted.only for figure in PARTS[part](folder)]
+        figures = [figure for part in wanted.only for figure in measured(part, folder)]
     print(f"\n{TARGET} (target) and {SOURCE} (source)")
     for figure in figures:
         print(figure.row())

@@ -6,7 +6,8 @@ from stages.samples.field import distance, normal, trace
 
 def field(*shapes, melt=0.0, group=0):
     """Primitives from (centre, scale, length, first radius, last radius), upright, in one group or one each."""
-    rows = [np.r_[np.diag(1 / np.array(scale, float)).ravel(), centre, length, first, last, 1 / np.array(scale, float) ** 2]
+    rows = [np.r_[np.diag(1 / np.array(scale, float)).ravel(), centre, length, first, last,
+                  1 / np.array(scale, float) ** 2]
             for centre, scale, length, first, last in shapes]
     labels = np.zeros((len(rows), 5), int)
     labels[:, 0] = np.arange(len(rows)) * group
@@ -25,7 +26,8 @@ def test_spheres_and_capsules_are_exact():
         pill = np.linalg.norm(point - [0, np.clip(point[1], -0.5, 0.5), 0]) - 0.2
         assert distance(*point, *field(SPHERE))[0] == pytest.approx(ball, abs=1e-6)
         assert distance(*point, *field(CAPSULE))[0] == pytest.approx(pill, abs=1e-6)
-        assert distance(*point, *field(SPHERE, CAPSULE, group=1)) == (pytest.approx(min(ball, pill), abs=1e-6), int(pill < ball))
+        both = distance(*point, *field(SPHERE, CAPSULE, group=1))
+        assert both == (pytest.approx(min(ball, pill), abs=1e-6), int(pill < ball))
 
 
 def test_ellipsoid_is_right_near_its_surface():

@@ -62,4 +62,4 @@ def test_nothing_jumps_and_nobody_leaves_the_frame(seed):
     pose = poses("ben", motion.perform(ALL, seed, 20.0))
     step = np.linalg.norm(np.diff(pose.body[..., :2], axis=0), axis=-1) / np.median(person_height(pose.body))
     assert step.max() < 0.12  # of the height, in 1/25 s: a fast kick
-    assert (pose.body[..., 2] == 1).all() and (pose.left_hand[..., 2] == 1).all() and (pose.right_hand[..., 2] == 1).all()
+    assert all((points[..., 2] == 1).all() for points in (pose.body, pose.left_hand, pose.right_hand, pose.feet))

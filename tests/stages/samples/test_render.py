@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.samples import motion, people, render, scene
+from stages.samples import motion, people, render, scene, shadow
 from stages.samples.body import POINTS, Body, Posed
 from stages.vision import skeleton
 
@@ -14,7 +14,8 @@ def ball(centre, radius):
     """A body that is one plain red ball."""
     row = np.r_[(np.eye(3) / radius).ravel(), centre, 0.0, 1.0, 1.0, np.full(3, radius**-2.0)]
     bone = np.r_[centre, np.eye(3).ravel(), 0.0, 0.1]
-    return Posed(row[None], np.zeros(1), np.zeros((1, 3), int), bone[None], np.array([[0, 1, 0, 0, 0, 0, 0, 0.1, 0]], float),
+    return Posed(row[None], np.zeros(1), np.zeros((1, 3), int), bone[None],
+                 np.array([[0, 1, 0, 0, 0, 0, 0, 0.1, 0]], float),
                  np.full(16, 0.2), np.tile(np.array(centre, float), (POINTS, 1)), np.full(POINTS, 1.2 * radius))
 
 
@@ -49,7 +50,7 @@ def test_the_nearer_body_hides_the_other():
 
 def test_the_shadow_lies_on_the_floor_and_is_modest():
     _, cover, kept = render.draw([ball((0, 0.3, 0), 0.3)], camera(), LIGHT)
-    assert kept.min() >= 1 - render.SHADOW and kept.min() < 0.95
+    assert kept.min() >= 1 - shadow.DARKEST and kept.min() < 0.95
     assert (kept[: int(camera().centre[1])] == 1).all()
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from stages.samples import motion, people
-from stages.samples.skeleton import BONES, CHEST, FOOT, FOREARM, HAND, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM, Skeleton, about
+from stages.samples.skeleton import (
+    BONES, CHEST, FOOT, FOREARM, HAND, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM, Skeleton, about)
 
 PERFORMED = motion.perform(("squat", "kick", "turn", "dance", "wave"), 3, 12.0)
 WHO = ("ava", "ben", "cleo", "stranger_4")
@@ -18,7 +19,8 @@ def test_bones_keep_their_length(name):
     for first in (LEFT, RIGHT):
         for a, b, length in ((UPPER_ARM, FOREARM, skeleton.upper_arm), (FOREARM, HAND, skeleton.forearm),
                              (THIGH, SHIN, skeleton.thigh), (SHIN, FOOT, skeleton.shin)):
-            assert np.allclose(np.linalg.norm(origins[:, first + a] - origins[:, first + b], axis=-1), length, atol=1e-6)
+            bone = origins[:, first + a] - origins[:, first + b]
+            assert np.allclose(np.linalg.norm(bone, axis=-1), length, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", WHO)

@@ -1,0 +1,39 @@
+"""A rendered stranger who waves, with everything that is true about them: what the estimators are held to."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from stages import params, samples
+from stages.media import video
+from stages.samples.truth import read_truth
+
+FRAMES = 18
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory) -> SimpleNamespace:
+    """`file` (mp4, 256 x 256, 25 frames/s), true `pose`, `visible` points, `alpha` (T, S, S) and `plate`."""
+    folder = tmp_path_factory.mktemp("stranger")
+    paths = {"video": folder / "stranger.mp4", "truth": folder / "truth.parquet", "alpha": folder / "alpha.mkv",
+             "plate": folder / "plate.png"}
+    sample = params.Sample(person="stranger_7", motions=("wave",), seed=5, seconds=FRAMES / 25, size=256)
+    samples.run(**paths, params=sample)
+    pose, visible = read_truth(paths["truth"])
+    return SimpleNamespace(
+        file=paths["video"], pose=pose, visible=visible, alpha=np.stack(list(video.frames(paths["alpha"], "gray"))),
+        plate=cv2.imread(str(paths["plate"]))[..., ::-1], pictures=list(video.frames(paths["video"])))
+
+
+@pytest.fixture
+def lossless(tmp_path: Path):
+    """Writes frames as a stage would and gives the path."""
+    def write(name: str, pictures, mode="rgb", fps=25.0) -> Path:
+        with video.lossless(tmp_path / name, fps, mode) as add:
+            for picture in pictures:
+                add(picture)
+        return tmp_path / name
+    return write

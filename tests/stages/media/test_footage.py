@@ -1,0 +1,173 @@
+"""The user's footage: what PyAV wrote with known pictures at known times comes back upright, in order and on time."""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stages import InputError
+from stages.media import footage
+
+
+def write(path, pictures, times=None, fps=10, rotation=0, aspect=None, options=None):
+    """A lossless H.264 (RGB) video of pictures shown at `times`, in units of 1 / fps."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264rgb", rate=fps, options={"crf": "0"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.time_base = "rgb24", Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for picture, time in zip(pictures, times if times is not None else range(len(pictures))):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(time * 1000 / fps), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def levels(count, size=(48, 64)):
+    """Grey pictures, the i-th of level 10 i."""
+    return [np.full((*size, 3), 10 * i, np.uint8) for i in range(count)]
+
+
+def seen(film):
+    return [round(picture.mean() / 10) for picture in film.pictures()]
+
+
+@pytest.mark.parametrize("times, fps", [
+    (np.arange(8), None),
+    (np.arange(8) + 31, 10),                               # starts late
+    ([0, 1, 2, 6.1, 7, 8.1, 9, 14], 10),                   # variable rate: held where frames are missing
+    ([0, 0.3, 0.9, 2.2, 2.4, 4.8, 5.3, 6.8], 20),          # faster than the video
+    (np.arange(8), 3),                                     # slower: frames are left out
+])
+def test_every_frame_is_the_one_nearest_in_time(tmp_path, times, fps):
+    film = footage.open_footage(write(tmp_path / "a.mp4", levels(8), times), fps)
+    taken = seen(film)
+    elapsed = np.asarray(times, float) / 10
+    elapsed -= elapsed[0]
+    expected = [int(np.abs(elapsed - n / film.fps).argmin()) for n in range(len(taken))]
+    assert taken == expected
+    assert abs(len(taken) / film.fps - (elapsed[-1] + 1 / film.fps)) <= 1 / film.fps
+    if fps is None:
+        assert film.fps == 10 and taken == list(range(8))
+
+
+@pytest.mark.parametrize("rotation, turns", [(90, 1), (180, 2), (-90, 3)])
+def test_rotation_is_honoured(tmp_path, rotation, turns):
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    film = footage.open_footage(write(tmp_path / "a.mp4", [picture] * 3, rotation=rotation), None)
+    assert all((upright == np.rot90(picture, turns)).all() for upright in film.pictures())
+
+
+@pytest.mark.parametrize("rotation, size", [(0, (48, 128)), (90, (128, 48))])
+def test_pixels_that_are_not_square_are_made_so(tmp_path, rotation, size):
+    film = footage.open_footage(write(tmp_path / "a.mp4", levels(3), aspect=Fraction(2), rotation=rotation), None)
+    assert next(film.pictures()).shape[:2] == size
+
+
+def test_odd_sizes(tmp_path):
+    pictures = list(np.random.default_rng(0).integers(0, 256, (3, 47, 63, 3), np.uint8))
+    film = footage.open_footage(write(tmp_path / "a.mkv", pictures), None)
+    assert all((a == b).all() for a, b in zip(film.pictures(), pictures, strict=True))
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path):
+    for i, name in enumerate(("f1.png", "f2.png", "f10.jpg", "f11.png")):
+        cv2.imwrite(str(tmp_path / name), levels(4)[i])
+    (tmp_path / "notes.txt").write_text("not an image")
+    film = footage.open_footage(tmp_path, None)
+    assert seen(film) == [0, 1, 2, 3]
+    assert film.fps == film.remarks["assumed_fps"] == 25
+    assert "assumed_fps" not in footage.open_footage(tmp_path, 12).remarks
+
+
+def missing(tmp_path):
+    return tmp_path / "nobody.mp4"
+
+
+def empty_folder(tmp_path):
+    return tmp_path
+
+
+def text(tmp_path):
+    path = tmp_path / "text.mp4"
+    path.write_text("this is not a video\n" * 100)
+    return path
+
+
+def empty_file(tmp_path):
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    return path
+
+
+def sound_only(tmp_path):
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def cut_before_its_index(tmp_path):
+    whole = write(tmp_path / "whole.mp4", levels(8)).read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
+
+
+def no_frames(tmp_path):
+    path = tmp_path / "none.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        container.start_encoding()
+    return path
+
+
+@pytest.mark.parametrize("make, told", [
+    (missing, "no such file"), (empty_folder, "no images"), (text, "not a video"), (empty_file, "not a video"),
+    (sound_only, "no picture stream"), (cut_before_its_index, "cut off"), (no_frames, "no frame can be decoded"),
+])
+def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path, make, told):
+    path = make(tmp_path)
+    with pytest.raises(InputError, match=told) as error:
+        footage.open_footage(path, None)
+    assert str(path) in str(error.value)
+
+
+def test_an_unreadable_image_is_named(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), levels(1)[0])
+    (tmp_path / "2.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match="2.png"):
+        list(footage.open_footage(tmp_path, 25).pictures())
+
+
+def test_a_video_that_was_cut_off_gives_what_it_has_and_says_so(tmp_path):
+    pictures = list(np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), np.uint8))
+    whole = write(tmp_path / "whole.mp4", pictures, options={"movflags": "faststart"}).read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    film = footage.open_footage(path, None)
+    taken = list(film.pictures())
+    assert 8 <= len(taken) < 14
+    assert (taken[3] == pictures[3]).all()
+    assert film.remarks["damaged"]["promised"] == 20 and film.remarks["damaged"]["decoded"] < 14
+
+
+@pytest.mark.parametrize("crop, size", [((10, 5, 32), 32), ((-8, 4, 40), 40), ((40, 20, 48), 48)])
+def test_the_square_is_cut_and_its_edge_goes_on_outside(crop, size):
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    left, top, side = crop
+    rows, columns = np.clip(np.arange(top, top + side), 0, 47), np.clip(np.arange(left, left + side), 0, 63)
+    assert (footage.square(picture, crop, size) == picture[rows][:, columns]).all()

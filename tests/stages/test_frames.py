@@ -1,0 +1,155 @@
+"""From the user's video to square frames: what is cut out, what is refused, what is said."""
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stages import InputError, frames, params
+from stages.media import tables, video
+from stages.media.clock import read_clock
+
+
+@pytest.fixture
+def run(tmp_path, config):
+    """Runs the stage on a file; gives the clock and the paths."""
+    def run(file, **changes):
+        block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
+        paths = {"frames": tmp_path / "frames.mkv", "clock": tmp_path / "frames.parquet",
+                 "full_frames": tmp_path / "full_frames.mkv"}
+        frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo"))
+        return read_clock(paths["clock"]), paths
+    return run
+
+
+def record(path, pictures, fps=25, audio=None):
+    """An H.264 file; `audio`: samples at 8 kHz, which start a second before the pictures."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "12"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=8000, layout="mono") if audio is not None else None
+        for i, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = i + (0 if audio is None else fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if audio is not None:
+            frame = av.AudioFrame.from_ndarray(audio[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 0
+            container.mux(sound.encode(frame))
+            container.mux(sound.encode())
+    return path
+
+
+def beside(picture, left=0, right=0, scale=1.0):
+    """The picture with grey at its sides, scaled."""
+    wide = cv2.copyMakeBorder(picture, 0, 0, left, right, cv2.BORDER_REPLICATE)
+    return cv2.resize(wide, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def test_the_square_holds_the_person_in_every_frame(stranger, run, tmp_path):
+    file = record(tmp_path / "wide.mp4", [beside(p, 100, 60) for p in stranger.pictures])
+    clock, paths = run(file)
+    left, top, side = clock.about["crop"]
+    rows, columns = np.nonzero(stranger.alpha.max(0) > 127)
+    assert left <= columns.min() + 100 and left + side > columns.max() + 100
+    assert top <= rows.min() and top + side > rows.max()
+    assert clock.about["full_size"] == [416, 256] and clock.about["size"] == 128 and clock.about["people"] == 1
+    assert side <= 256 and 0 <= left and left + side <= 416
+    cut = list(video.frames(paths["frames"]))
+    assert len(cut) == len(stranger.pictures) == len(clock.frame) and cut[0].shape == (128, 128, 3)
+    assert np.allclose(clock.seconds, np.arange(len(cut)) / 25)
+    whole = list(video.frames(paths["full_frames"]))
+    assert len(whole) == len(clock.about["full_frames"]) <= 32 and whole[0].shape == (256, 416, 3)
+    again = cv2.resize(whole[0][top : top + side, left : left + side], (128, 128), interpolation=cv2.INTER_AREA)
+    assert np.abs(again.astype(int) - cut[0]).max() <= 1
+
+
+def test_too_short_to_split_is_said_not_refused(stranger, run):
+    clock, _ = run(stranger.file)
+    assert not clock.is_split() and "too short" in clock.about["split_reason"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_frames(stranger, run, tmp_path, count):
+    with pytest.raises(InputError, match=f"{count} frames?, but at least 3"):
+        run(record(tmp_path / "short.mp4", stranger.pictures[:count]))
+
+
+def test_nobody_in_any_frame(stranger, run, tmp_path):
+    file = record(tmp_path / "empty.mp4", [stranger.plate] * 5)
+    with pytest.raises(InputError, match="empty.mp4: no person in any of 5 frames"):
+        run(file)
+
+
+def test_of_two_people_the_larger_is_taken_and_it_is_said(stranger, run, tmp_path, capsys):
+    def two(picture):
+        small = cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+        small = cv2.copyMakeBorder(small, 256 - len(small), 0, 0, 0, cv2.BORDER_REPLICATE)
+        return beside(np.hstack([small[:, :178], picture]), right=2)
+    clock, _ = run(record(tmp_path / "two.mp4", [two(picture) for picture in stranger.pictures]))
+    left, _, side = clock.about["crop"]
+    columns = np.nonzero(stranger.alpha.max(0) > 127)[1] + 178
+    assert left <= columns.min() and left + side > columns.max()
+    assert abs(left + side / 2 - columns.mean()) < 40
+    assert clock.about["people"] == 2 and "2 people" in capsys.readouterr().out
+
+
+def test_images_of_odd_and_of_different_sizes(stranger, run, tmp_path, capsys):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, picture in enumerate(stranger.pictures[:5]):
+        cv2.imwrite(str(folder / f"{i}.png"), picture[:251, :253, ::-1])
+    clock, _ = run(folder)
+    assert clock.about["fps"] == clock.about["assumed_fps"] == 25 and clock.about["full_size"] == [253, 251]
+    assert "taken as 25 frames/s" in capsys.readouterr().out
+    cv2.imwrite(str(folder / "3.png"), stranger.pictures[0][:200])
+    with pytest.raises(InputError, match="frame 3 is 256 x 200"):
+        run(folder)
+    assert not list(tmp_path.glob(".*"))  # nothing half-written stays
+
+
+def test_sound_goes_along_and_starts_with_the_first_picture(stranger, run, tmp_path):
+    rng = np.random.default_rng(0)
+    samples = rng.integers(-9000, 9000, 14000).astype(np.int16)
+    file = record(tmp_path / "sound.mkv", stranger.pictures, audio=samples)
+    _, paths = run(file)
+    with av.open(str(paths["frames"])) as container:
+        heard = list(container.decode(audio=0))
+    assert abs(heard[0].time) < 0.15
+    at = round((heard[0].time + 1) * 8000)
+    first = heard[0].to_ndarray().reshape(-1, heard[0].layout.nb_channels)[:400, 0]  # mono may have become stereo
+    assert np.corrcoef(first, samples[at : at + 400])[0, 1] > 0.999
+
+
+def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, run, tmp_path, capsys):
+    whole = record(tmp_path / "whole.mp4", stranger.pictures)
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "fast.mp4"), "w", options={"movflags": "faststart"}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    data = (tmp_path / "fast.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 8 // 10])
+    clock, _ = run(tmp_path / "cut.mp4")
+    assert 3 <= len(clock.frame) < 18
+    assert clock.about["damaged"]["promised"] == 18
+    assert "WARNING" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("extent, full, margin, expected", [
+    ((100, 20, 200, 220), (640, 360), 0.1, (30, 0, 240)),       # inside, with its margin, against the upper edge
+    ((100, 60, 200, 260), (640, 360), 0.0, (50, 60, 200)),
+    ((300, 10, 420, 350), (640, 360), 0.15, (180, 0, 360)),     # no higher than the picture
+    ((100, 100, 600, 1150), (720, 1280), 0.0, (-165, 100, 1050)),  # taller than the picture is wide
+])
+def test_square_around(extent, full, margin, expected):
+    assert frames.square_around(np.array(extent, float), full, margin, 256) == expected
+
+
+def test_the_clock_table_is_the_declared_one(stranger, run):
+    _, paths = run(stranger.file, fps=12.5)
+    columns, about = tables.read(paths["clock"], tables.CLOCK)
+    assert about["fps"] == 12.5 and len(columns["frame"]) == 9
