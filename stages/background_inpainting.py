@@ -43,8 +43,8 @@ def run(
     full_covered = grown(full_covered, params.dilate * timeline.about["crop"][2])
     full_plate, full_known = uncovered_median(full, full_covered)
     write_picture(full_background, fill(full_plate, full_known, params.inpaint_radius)[..., ::-1])
-    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(pictures)} frames, the rest inpainted; "
-          f"the camera moves by {moved:.2f} pixels" + (" (no texture to measure it by)" if np.isnan(moved) else ""))
+    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(pictures)} frames, the rest inpainted"
+          f"; the camera moves by {moved:.2f} pixels" + (" (no texture to measure it by)" if np.isnan(moved) else ""))
 
 
 def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int], dilate: float) -> tuple[np.ndarray, ...]:
@@ -99,7 +99,8 @@ def uncropped(alpha: np.ndarray, timeline: Clock, shape: tuple[int, int]) -> np.
 def fill(plate: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:
     """The plate with what was never seen inpainted from what lies around it."""
     if not known.any():
-        raise InputError("background_inpainting: the person covers every pixel in every frame; step back from the camera")
+        raise InputError("background_inpainting: the person covers every pixel in every frame; "
+                         "step back from the camera")
     unknown = np.where(known, 0, 255).astype(np.uint8)
     return cv2.inpaint(plate, unknown, max(2.0, radius * len(plate)), cv2.INPAINT_TELEA) if unknown.any() else plate
 

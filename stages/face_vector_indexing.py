@@ -28,18 +28,20 @@ def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.Face
     boxes = face_boxes(points, params.crop_scale)
     pictures, wanted = [], dict(zip(rows.tolist(), boxes))
     if wanted:
-        for index, frame in enumerate(tqdm(video.frames(frames), "face_vector_indexing", int(rows[-1]) + 1, unit="frame")):
+        progress = tqdm(video.frames(frames), "face_vector_indexing", int(rows[-1]) + 1, unit="frame")
+        for index, frame in enumerate(progress):
             if index in wanted:
                 pictures.append(png(frame, wanted[index]))
             if index == rows[-1]:
                 break
-    reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points never "
-                                     f"all reach a score of {params.min_score}")
+    reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points "
+                                     f"never all reach a score of {params.min_score}")
     tables.write(faces, tables.FACES, {
         "frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes, "crop": pictures,
     }, {"reason": reason})
-    print(f"face_vector_indexing: {len(rows)} faces in {len(usable)} frames" + (
-        f", {np.median(face_vectors.size(points)):.1f} pixels large" if len(rows) else f": {reason}; face steps are skipped"))
+    found = f"face_vector_indexing: {len(rows)} faces in {len(usable)} frames"
+    print(f"{found}: {reason}; face steps are skipped" if reason else
+          f"{found}, {np.median(face_vectors.size(points)):.1f} pixels large")
 
 
 def face_boxes(points: np.ndarray, scale: float) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages import InputError, params as config
-from stages.estimators.person import MediaPipeDetector, MediaPipeSegmenter, reduced
+from stages.estimators.person import MediaPipeDetector, MediaPipeSegmenter, places, reduced
 from stages.media import footage, tables, video
 from stages.media.clock import split
 from stages.vision.tracks import main_person
@@ -52,9 +52,10 @@ def run(frames: Path, clock: Path, full_frames: Path, params: config.Frames, ent
     })
     if damage := film.remarks.get("damaged"):
         print(f"WARNING: {entry.file}: damaged or cut off: {damage['decoded']} frames could be decoded of "
-              f"{damage['promised'] or 'an unknown number'}, {damage['broken']} broken; going on with these", file=sys.stderr)
-    print(f"frames: {survey.count} frames at {film.fps:.2f} frames/s, {survey.size[0]} x {survey.size[1]}; the square of "
-          f"{crop[2]} pixels at ({crop[0]}, {crop[1]}) as {params.size} x {params.size}; "
+              f"{damage['promised'] or 'an unknown number'}, {damage['broken']} broken; going on with these",
+              file=sys.stderr)
+    print(f"frames: {survey.count} frames at {film.fps:.2f} frames/s, {survey.size[0]} x {survey.size[1]}; "
+          f"the square of {crop[2]} pixels at ({crop[0]}, {crop[1]}) as {params.size} x {params.size}; "
           f"{parts.count('train')} training and {parts.count('test')} held-out frames"
           + (f"; {people} people at once, the larger and steadier is followed" if people > 1 else "")
           + (f"; no split: {reason}" if reason else "")
@@ -81,8 +82,8 @@ def look_through(film: footage.Footage) -> Survey:
                 every, sample = 2 * every, sample[::2]
         count += 1
     if count < footage.LEAST:
-        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; give a "
-                         "longer video")
+        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
+                         "give a longer video")
     return Survey(count, size, sample)
 
 
@@ -91,7 +92,7 @@ def person_extent(survey: Survey, file: str) -> tuple[np.ndarray, int]:
     people are seen at once at most."""
     detector, segmenter = MediaPipeDetector(), MediaPipeSegmenter()
     seen = [detector.detect(picture) for picture in survey.sample]
-    chosen = main_person([np.array([(p.x, p.y, 2 * p.radius) for p in people]).reshape(-1, 3) for people in seen], reach=1.0)
+    chosen = main_person([places(people) for people in seen], reach=1.0)
     boxes = []
     for picture, people, which in zip(survey.sample, seen, chosen):
         if which < 0 or (mask := segmenter.mask(picture, people[which])) is None or mask.max() < 0.5:
@@ -99,8 +100,8 @@ def person_extent(survey: Survey, file: str) -> tuple[np.ndarray, int]:
         rows, columns = np.nonzero(mask > 0.5)
         boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
     if not boxes:
-        raise InputError(f"{file}: no person in any of {len(survey.sample)} frames looked at; expected one person, whole, "
-                         "upright and at least a quarter of the picture high")
+        raise InputError(f"{file}: no person in any of {len(survey.sample)} frames looked at; expected one person, "
+                         "whole, upright and at least a quarter of the picture high")
     boxes = np.array(boxes) * survey.size[0] / survey.sample[0].shape[1]
     return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)]), max(map(len, seen))
 

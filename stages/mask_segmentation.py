@@ -15,7 +15,7 @@ from stages.media import video
 from stages.vision import matting
 from stages.vision.skeleton import L_HIP, R_HIP, Pose, read_poses
 
-SNUG = 0.9  # of the circle that holds all points: the network sees the person larger, [measured] best
+SNUG = 0.9  # of the circle that holds all points: the network sees the person larger, which is measured to be best
 
 
 def run(frames: Path, poses: Path, masks: Path, params: config.MaskSegmentation) -> None:
@@ -24,7 +24,8 @@ def run(frames: Path, poses: Path, masks: Path, params: config.MaskSegmentation)
     with video.lossless(masks, video.frame_rate(frames), "gray") as add:
         for index, frame in enumerate(tqdm(video.frames(frames), "mask_segmentation", len(pose), unit="frame")):
             if index == len(pose):
-                raise InputError(f"{frames}: more frames than the {len(pose)} poses of {poses}; run pose_extraction again")
+                raise InputError(f"{frames}: more frames than the {len(pose)} poses of {poses}; "
+                                 "run pose_extraction again")
             person = region(pose[index]) or largest(detector, frame)
             alpha = segment.mask(frame, person) if person else None
             if alpha is None:

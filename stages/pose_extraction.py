@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.estimators import pose as estimator
-from stages.estimators.person import MediaPipeDetector, Person
+from stages.estimators.person import MediaPipeDetector, Person, places
 from stages.media import tables, video
 from stages.media.clock import read_clock
 from stages.vision import gaps
@@ -27,16 +27,17 @@ def run(frames: Path, clock: Path, poses: Path, params: config.PoseExtraction) -
     timeline = read_clock(clock)
     fps, count = timeline.about["fps"], len(timeline.frame)
     every = max(1, round(LOOK_EVERY * fps))
-    looks, people = look(frames, every, count)
     estimate, found = estimator.build(params.estimator, params.complexity), []
+    looks, people = look(frames, every, count)
     for pose in tqdm(follow(video.frames(frames), looks, every, estimate), "pose_extraction", count, unit="frame"):
-        found.append(pose.map(lambda points: estimator.hide_unknown(points, params.min_score)) if pose else Pose.unknown())
+        pose = pose or Pose.unknown()
+        found.append(pose.map(lambda points: estimator.hide_unknown(points, params.min_score)))
 
     pose = Pose.stack(found)
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
-        raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; expected one person, whole and "
-                         "upright")
+        raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; "
+                         "expected one person, whole and upright")
     pose, interpolated = bridge(pose, int(params.max_gap_seconds * fps))
     tables.write(poses, tables.POSES, {
         "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
@@ -53,7 +54,7 @@ def look(frames: Path, every: int, count: int) -> tuple[list[Person | None], lis
         if index % every == 0 or index == count - 1:
             seen.append(detector.detect(frame))
         people.append(len(seen[-1]))
-    chosen = main_person([np.array([(p.x, p.y, 2 * p.radius) for p in look]).reshape(-1, 3) for look in seen], reach=1.0)
+    chosen = main_person([places(look) for look in seen], reach=1.0)
     return [look[which] if which >= 0 else None for look, which in zip(seen, chosen)], people
 
 
@@ -85,10 +86,10 @@ def bridge(pose: Pose, longest: int) -> tuple[Pose, np.ndarray]:
 
 
 def summary(pose: Pose, detected: np.ndarray, interpolated: np.ndarray, people: np.ndarray) -> str:
-    missing = int((~detected).sum())
-    line = (f"pose_extraction: a person in {len(detected) - missing} of {len(detected)} frames, {np.mean(pose.body[..., 2] > 0):.0%} "
-            f"of the joints, a face in {np.mean((pose.face[..., 2] > 0.5).all(1)):.0%}, "
-            f"hands in {np.mean([(hand[:, 0, 2] > 0).mean() for hand in (pose.left_hand, pose.right_hand)]):.0%}; "
+    missing, hands = int((~detected).sum()), np.stack([pose.left_hand, pose.right_hand])
+    line = (f"pose_extraction: a person in {len(detected) - missing} of {len(detected)} frames, "
+            f"{np.mean(pose.body[..., 2] > 0):.0%} of the joints, "
+            f"a face in {np.mean((pose.face[..., 2] > 0.5).all(1)):.0%}, hands in {np.mean(hands[..., 0, 2] > 0):.0%}; "
             f"{int(interpolated.sum())} frames with joints interpolated")
     if missing > len(detected) / 2:
         line += f"; WARNING: nobody is found in {missing} frames, more than half: is the person whole, and near enough?"

@@ -100,6 +100,11 @@ def segmenter(name: str) -> Segmenter:
     return {"mediapipe": MediaPipeSegmenter}[name](mirrored=True)
 
 
+def places(people: list[Person]) -> np.ndarray:
+    """The people of one picture as rows x, y, height (n, 3), for `tracks.main_person`."""
+    return np.array([(person.x, person.y, 2 * person.radius) for person in people]).reshape(-1, 3)
+
+
 def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
     """The picture, shrunk so that its longer side has at most `longest` pixels."""
     scale = longest / max(rgb.shape[:2])
@@ -107,10 +112,11 @@ def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
 
 
 def region_of(person: Person, width: int, height: int):
-    """Where BlazePose's networks look for a person in a picture: a square a quarter larger than their circle, as a packet."""
+    """Where BlazePose's networks look for a person: a square a quarter larger than their circle, as a packet."""
     side = 2.5 * person.radius
     return graph.create.create_proto(rect_pb2.NormalizedRect(
-        x_center=person.x / width, y_center=person.y / height, width=side / width, height=side / height, rotation=person.lean))
+        x_center=person.x / width, y_center=person.y / height, width=side / width, height=side / height,
+        rotation=person.lean))
 
 
 def _person(item, width: int, height: int) -> Person:

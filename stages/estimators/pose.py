@@ -53,14 +53,14 @@ class PoseEstimator(Protocol):
 class MediaPipe:
     def __init__(self, complexity: int):
         graph.require_model(complexity)
-        self._graph = graph.Graph(_BODY_AND_HANDS, ("body", "circle", "left_hand", "right_hand"),
-                                  complexity=graph.create.create_int(complexity), segment=graph.create.create_bool(False))
+        side = {"complexity": graph.create.create_int(complexity), "segment": graph.create.create_bool(False)}
+        self._graph = graph.Graph(_BODY_AND_HANDS, ("body", "circle", "left_hand", "right_hand"), **side)
         self._face = FaceMesh()
 
     def __call__(self, rgb: np.ndarray, person: Person) -> tuple[Pose, Person] | None:
         height, width = rgb.shape[:2]
         enlarged = max(1, round(_LEAST_SIDE / max(height, width)))
-        picture = cv2.resize(rgb, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_CUBIC) if enlarged > 1 else rgb
+        picture = cv2.resize(rgb, (width * enlarged, height * enlarged), interpolation=cv2.INTER_CUBIC)
         packets = self._graph(image=graph.picture(picture), region=region_of(person, width, height))
         if "body" not in packets:
             return None
@@ -121,7 +121,8 @@ def turned_away(body: np.ndarray) -> bool:
 def body_height(body: np.ndarray) -> float:
     """Head to heel along the bones in pixels, so that a bent body is as tall as an upright one."""
     def length(*joints):
-        return np.linalg.norm(np.diff(np.array([body[list(pair), :2].mean(0) for pair in joints]), axis=0), axis=1).sum()
+        places = np.array([body[list(pair), :2].mean(0) for pair in joints])
+        return np.linalg.norm(np.diff(places, axis=0), axis=1).sum()
 
     legs = max(length((24, 24), (26, 26), (28, 28)), length((23, 23), (25, 25), (27, 27)))
     return float(length((7, 8), (11, 12), (23, 24)) + legs)

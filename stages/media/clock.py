@@ -39,11 +39,13 @@ def read_clock(path: Path) -> Clock:
 def too_short(path: Path, needed: int) -> InputError:
     """The error for a clock with fewer than `needed` training frames."""
     clock = read_clock(path)
-    return InputError(f"{clock.about['file']}: {len(clock.training())} training frames, but at least {needed} are needed "
-                      "(generator_training.run_length); give a longer video")
+    return InputError(f"{clock.about['file']}: {len(clock.training())} training frames, but at least {needed} are "
+                      "needed (generator_training.run_length); give a longer video")
 
 
-def split(seconds: np.ndarray, fps: float, train_share: float, gap_seconds: float) -> tuple[list[str | None], str | None]:
+def split(
+    seconds: np.ndarray, fps: float, train_share: float, gap_seconds: float,
+) -> tuple[list[str | None], str | None]:
     """Train on the first `train_share` of the time, leave a gap, test on the rest; where a part would be too short
     nothing is split and the second value says why."""
     end = len(seconds) / fps * train_share
@@ -51,8 +53,9 @@ def split(seconds: np.ndarray, fps: float, train_share: float, gap_seconds: floa
     train, test = (parts == "train").sum(), (parts == "test").sum()
     if train >= LEAST_TRAINING and test >= LEAST_TEST:
         return parts.tolist(), None
-    reason = (f"{len(seconds)} frames ({len(seconds) / fps:.1f} s) are too short to split: {train} for training, {test} held "
-              f"out after a gap of {gap_seconds:g} s; at least {LEAST_TRAINING} and {LEAST_TEST} are needed")
+    reason = (f"{len(seconds)} frames ({len(seconds) / fps:.1f} s) are too short to split: {train} for training, "
+              f"{test} held out after a gap of {gap_seconds:g} s; at least {LEAST_TRAINING} and {LEAST_TEST} "
+              "are needed")
     return [None] * len(seconds), reason
 
 

@@ -157,7 +157,8 @@ def _upright(frame: av.VideoFrame, aspect: Fraction) -> np.ndarray:
 def _images(folder: Path) -> list[Path]:
     """The folder's images in natural order: 9.png before 10.png."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith(".")]
-    return sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)])
+    parts = {file: re.split(r"(\d+)", file.name) for file in files}
+    return sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in parts[file]])
 
 
 def _image(file: Path) -> np.ndarray:

@@ -16,7 +16,8 @@ def displacements(pictures: list[np.ndarray], masks: list[np.ndarray]) -> np.nda
     """
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]
     middle = len(grey) // 2
-    points = cv2.goodFeaturesToTrack(grey[middle], _POINTS, 0.01, 5, mask=np.where(masks[middle], 0, 255).astype(np.uint8))
+    room = np.where(masks[middle], 0, 255).astype(np.uint8)
+    points = cv2.goodFeaturesToTrack(grey[middle], _POINTS, 0.01, 5, mask=room)
     if points is None or len(points) < 8:
         return np.full(len(grey), np.nan)
     return np.array([_moved(grey[middle], other, points, mask) for other, mask in zip(grey, masks)])
@@ -28,7 +29,8 @@ def _moved(first: np.ndarray, second: np.ndarray, points: np.ndarray, mask: np.n
     points = points[~mask[at[:, 1], at[:, 0]]]  # not hidden behind the person in the second picture
     if len(points) < 8:
         return np.nan
-    there, same = max((_followed(first, second, points, levels) for levels in _LEVELS), key=lambda found: found[1].sum())
+    attempts = (_followed(first, second, points, levels) for levels in _LEVELS)
+    there, same = max(attempts, key=lambda attempt: attempt[1].sum())
     if same.sum() < _LOST * len(points):
         return np.inf
     return float(np.median(np.linalg.norm((there - points)[same, 0], axis=1)))

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 from stages.vision import skeleton
-from stages.vision.skeleton import L_ANKLE, L_ELBOW, L_KNEE, L_WRIST, NECK, NOSE, R_ANKLE, R_ELBOW, R_KNEE, R_WRIST, Pose
+from stages.vision.skeleton import (
+    L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_WRIST, NECK, NOSE, R_ANKLE, R_ELBOW, R_HIP, R_KNEE, R_WRIST, Pose,
+)
 
 SHARES = {"face": 0.16, "right_hand": 0.13, "left_hand": 0.13, "right_foot": 0.15, "left_foot": 0.15}  # of the height
 
@@ -62,7 +64,8 @@ def _placing(box: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _warp(image: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.ndarray:
-    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR).reshape(height, width, *image.shape[2:])
+    warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return warped.reshape(height, width, *image.shape[2:])
 
 
 def _unwarp(crop: np.ndarray, box: np.ndarray, shape: tuple) -> np.ndarray:
@@ -82,7 +85,7 @@ def _height(body: np.ndarray) -> float:
         return np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
 
     guesses = [skeleton.person_height(body), 2 * length(NECK, R_ELBOW, R_WRIST), 2 * length(NECK, L_ELBOW, L_WRIST),
-               2.2 * length(skeleton.R_HIP, R_KNEE, R_ANKLE), 2.2 * length(skeleton.L_HIP, L_KNEE, L_ANKLE)]
+               2.2 * length(R_HIP, R_KNEE, R_ANKLE), 2.2 * length(L_HIP, L_KNEE, L_ANKLE)]
     known = [guess for guess in guesses if np.isfinite(guess)]
     return max(known, default=np.nan)
 

@@ -5,7 +5,9 @@ import numpy as np
 
 def fill(points: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """Points (T, n, 3) of x, y, score; unknown ones are NaN with score 0. Gaps of at most `longest` frames between
-    two known points are filled, with half the lesser score of the two. Returns the points and which were filled (T, n)."""
+    two known points are filled, with half the lesser score of the two.
+
+    Returns the points and which were filled (T, n)."""
     filled, known = points.copy(), points[..., 2] > 0
     for j in range(points.shape[1]):
         frames = np.flatnonzero(known[:, j])

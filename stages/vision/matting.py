@@ -31,7 +31,7 @@ def _sharpened(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
     rows, columns = (np.flatnonzero((alpha > 0.02).any(axis)) for axis in (1, 0))
     if len(rows):
         reach = 3 * radius
-        box = np.s_[max(rows[0] - reach, 0) : rows[-1] + reach + 1, max(columns[0] - reach, 0) : columns[-1] + reach + 1]
+        box = tuple(slice(max(some[0] - reach, 0), some[-1] + reach + 1) for some in (rows, columns))
         filtered = guided_filter(rgb[box].astype(np.float32) / 255, alpha[box].astype(np.float32), radius, _EPSILON)
         result[box] = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
     return result

@@ -12,9 +12,10 @@ def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndar
     for top in range(0, pictures.shape[1], _ROWS):
         rows = np.s_[top : top + _ROWS]
         hidden = covered[:, rows]
-        values = np.where(hidden[..., None], np.uint16(256), pictures[:, rows].astype(np.uint16))  # covered ones sort last
+        values = np.where(hidden[..., None], np.uint16(256), pictures[:, rows])  # covered ones sort last
         values.sort(axis=0)
         count = (~hidden).sum(0)[None, ..., None]  # (1, rows, W, 1)
-        lower, upper = (np.take_along_axis(values, np.maximum(at, 0), 0)[0] for at in ((count - 1) // 2, count // 2 - (count == 0)))
+        places = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(values) - 1)
+        lower, upper = (np.take_along_axis(values, place, 0)[0] for place in places)
         median[rows] = np.where(count[0] > 0, (lower + upper) // 2, 0)
     return median, ~covered.all(0)

@@ -72,7 +72,8 @@ def test_the_room_is_found_behind_somebody_who_walks(paint):
 
 def test_what_is_never_seen_is_marked_and_filled(paint):
     background, seen, _ = paint(walk=0.1)
-    true = cv2.resize(room()[20 : 20 + FULL[1], : FULL[0], ::-1][10:130, 40:160], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    true = room()[20 : 20 + FULL[1], : FULL[0], ::-1][10:130, 40:160]
+    true = cv2.resize(true, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     hidden = seen == 0
     assert 0.04 < hidden.mean() < 0.25
     assert psnr(background, true, ~hidden) > 38

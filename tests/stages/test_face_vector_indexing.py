@@ -18,9 +18,11 @@ def index(tmp_path, lossless, config):
             "frame": np.arange(count), "seconds": np.arange(count) / 25,
             "split": ["train"] * training + ["test"] * (count - training)}, {"fps": 25.0, "file": "wave.mp4"})
         tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | {
-            "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count, "people": [1] * count})
-        face_vector_indexing.run(lossless("frames.mkv", pictures), tmp_path / "clock.parquet", tmp_path / "poses.parquet",
-                                 tmp_path / "faces.parquet", config.presets["demo"].face_vector_indexing)
+            "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
+            "people": [1] * count})
+        face_vector_indexing.run(
+            lossless("frames.mkv", pictures), tmp_path / "clock.parquet", tmp_path / "poses.parquet",
+            tmp_path / "faces.parquet", config.presets["demo"].face_vector_indexing)
         return tables.read(tmp_path / "faces.parquet", tables.FACES)
     return index
 

@@ -125,7 +125,8 @@ def test_sound_goes_along_and_starts_with_the_first_picture(stranger, run, tmp_p
 
 def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, run, tmp_path, capsys):
     whole = record(tmp_path / "whole.mp4", stranger.pictures)
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "fast.mp4"), "w", options={"movflags": "faststart"}) as target:
+    index_first = {"movflags": "faststart"}
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "fast.mp4"), "w", options=index_first) as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:

@@ -13,7 +13,8 @@ def segment(tmp_path, lossless, config):
     def segment(pictures, pose: Pose):
         count = len(pose)
         tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | {
-            "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count, "people": [1] * count})
+            "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
+            "people": [1] * count})
         masks = tmp_path / "masks.mkv"
         mask_segmentation.run(lossless("frames.mkv", pictures), tmp_path / "poses.parquet", masks,
                               config.presets["demo"].mask_segmentation)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, pose_extraction
+from stages.estimators import graph
 from stages.estimators.person import Person
 from stages.estimators.pose import to_pose
 from stages.media import tables
@@ -106,3 +107,9 @@ def test_seen_from_behind_there_is_no_face():
     pose = to_pose(*landmarks(-5), None)
     assert not pose.face[:, 2].any() and np.isnan(pose.body[skeleton.NOSE, 0])
     assert pose.body[skeleton.R_EAR, 2] > 0
+
+
+def test_a_model_that_is_not_there_is_named(stranger, extract, tmp_path, monkeypatch):
+    monkeypatch.setattr(graph, "HOME", tmp_path)
+    with pytest.raises(InputError, match="complexity 2 needs .*heavy.*set complexity: 1"):
+        extract(stranger.pictures[:2], complexity=2)

@@ -16,7 +16,8 @@ def room(size=200):
 
 def shot(x, y=0.0, person=60):
     """The room seen by a camera that moved, with somebody in another place each time, and where they are."""
-    moved = cv2.warpAffine(room(), np.float64([[1, 0, x], [0, 1, y]]), (200, 200), borderMode=cv2.BORDER_REFLECT)[20:180, 20:180]
+    matrix = np.float64([[1, 0, x], [0, 1, y]])
+    moved = cv2.warpAffine(room(), matrix, (200, 200), borderMode=cv2.BORDER_REFLECT)[20:180, 20:180]
     mask = np.zeros(moved.shape[:2], bool)
     mask[40:140, person : person + 40] = True
     moved[mask] = (200, 30, 30)

@@ -16,7 +16,8 @@ def smooth(size=96, channels=4):
 def standing() -> Pose:
     """A person of 150 pixels whose every point is known."""
     body = np.array([(100, 40), (100, 60), (85, 60), (75, 90), (72, 115), (115, 60), (125, 90), (128, 115), (90, 115),
-                     (89, 150), (88, 190), (110, 115), (111, 150), (112, 190), (96, 36), (104, 36), (92, 38), (108, 38)])
+                     (89, 150), (88, 190), (110, 115), (111, 150), (112, 190), (96, 36), (104, 36),
+                     (92, 38), (108, 38)])
     hand = np.linspace(0, 12, 21)[:, None] * [0, 1]
     feet = np.array([(88, 194), (82, 198), (112, 194), (118, 198)])
     face = np.array([(96, 36), (104, 36), (103, 46), (97, 46), (100, 41)])
@@ -24,13 +25,12 @@ def standing() -> Pose:
     return Pose(*(np.column_stack([points, np.ones(len(points))]).astype(np.float32) for points in sets))
 
 
-@pytest.mark.parametrize("box", [(20, 30, 52, 62), (20.3, 30.7, 51.3, 61.7), (-6.5, 70.2, 33.5, 110.2)])
-@pytest.mark.parametrize("side", [24, 48])
+@pytest.mark.parametrize("box, side", [
+    ((20, 30, 52, 62), 32), ((20, 30, 52, 62), 48), ((20.3, 30.7, 51.3, 61.7), 48), ((-6.5, 70.2, 33.5, 110.2), 48),
+])
 def test_a_crop_is_what_bilinear_sampling_at_its_pixel_centres_gives(box, side):
     image = smooth()
     scale = (box[2] - box[0]) / side
-    if scale > 1:
-        pytest.skip("averaged, not sampled")
     x = box[0] + (np.arange(side) + 0.5) * scale - 0.5
     y = box[1] + (np.arange(side) + 0.5) * scale - 0.5
     grid = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
@@ -44,7 +44,9 @@ def test_a_crop_that_shrinks_is_averaged():
     assert np.abs(crops.cut(image, np.array([8, 16, 72, 80.0]), 16) - blocks).max() < 1e-4
 
 
-@pytest.mark.parametrize("box, side", [((20, 30, 52, 62), 32), ((20.3, 30.7, 61.3, 71.7), 64), ((20.3, 30.7, 61.3, 71.7), 24)])
+@pytest.mark.parametrize("box, side", [
+    ((20, 30, 52, 62), 32), ((20.3, 30.7, 61.3, 71.7), 64), ((20.3, 30.7, 61.3, 71.7), 24),
+])
 def test_cut_and_paste_change_nothing(box, side):
     image, box = smooth(), np.array(box)
     assert np.abs(crops.paste(image, crops.cut(image, box, side), box) - image).max() < 0.03

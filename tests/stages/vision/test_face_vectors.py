@@ -11,7 +11,8 @@ FACE = np.array([(30, 40), (50, 41), (48, 65), (33, 64), (40, 53)], float)
 def by_hand(a, b, count=5):
     def field(points):
         right, left, mouth_left, mouth_right, nose = points
-        size = np.hypot(np.linalg.norm(left - right), np.linalg.norm((mouth_left + mouth_right) / 2 - (left + right) / 2))
+        down = (mouth_left + mouth_right) / 2 - (left + right) / 2
+        size = np.hypot(np.linalg.norm(left - right), np.linalg.norm(down))
         return [v / size for v in (left - right, mouth_left - left, mouth_right - mouth_left, right - mouth_right,
                                    nose - (left + right) / 2)]
     return 1 / sum(np.linalg.norm(v - w) for v, w in list(zip(field(a), field(b)))[:count])
