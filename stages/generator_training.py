@@ -108,8 +108,8 @@ class Training:
         self.step, self.log = 0, []
 
     def advance(self, data: footage.Footage) -> dict[str, float]:
-        """One batch of runs of consecutive frames: each frame is generated once, and every window of three
-        inside a run is scored by D_t."""
+        """One step on one batch: each frame is generated once, and every window of three inside a run is scored
+        by D_t."""
         poses, real = self.batch(data)
         for name, optimiser in self.optimisers.items():
             optimiser.param_groups[0]["lr"] = self.learning_rate(name) * self.decay()
@@ -157,7 +157,7 @@ class Training:
     def judges(self):
         """D_q on frames and D_t on windows of three, each only where its weight is not zero."""
         def windows(x: Tensor) -> Tensor:
-            runs = x.unflatten(0, (-1, self.params.run_length))  # (runs, L, C, S, S)
+            runs = x[: self.params.runs * self.params.run_length].unflatten(0, (self.params.runs, -1))  # (runs, L, C, S, S)
             triples = [runs[:, i : i + 3] for i in range(self.params.run_length - 2)]
             return torch.cat(triples)  # (runs * (L - 2), 3, C, S, S)
 
@@ -173,13 +173,14 @@ class Training:
         self.optimisers[name].step()
 
     def batch(self, data: footage.Footage) -> tuple[Tensor, Tensor]:
-        """Pose windows and foregrounds of `runs` runs of consecutive frames, each run moved and scaled a little.
-        Drawn from (seed, step): a resumed run draws the same."""
-        random = np.random.default_rng([self.params.seed, self.step])
+        """Pose windows and foregrounds of `runs` runs of consecutive frames, then of `singles` frames from anywhere,
+        each moved and scaled a little. Drawn from (seed, step): a resumed run draws the same."""
+        p, random = self.params, np.random.default_rng([self.params.seed, self.step])
+        lengths = [p.run_length] * p.runs + [1] * p.singles
         poses, real = [], []
-        for start in random.integers(0, data.count - self.params.run_length + 1, self.params.runs):
-            frames = np.arange(start, start + self.params.run_length)
-            shift = footage.Shift.draw(self.params.augment, random)
+        for length in lengths:
+            frames = random.integers(0, data.count - length + 1) + np.arange(length)
+            shift = footage.Shift.draw(p.augment, random)
             poses.append(self.windows(shift.pose(data.poses, data.size), frames, data.size))
             real.append(shift.picture(data.foreground(frames)))
         return torch.cat(poses), torch.cat(real).to(self.device, memory_format=torch.channels_last)
@@ -188,7 +189,7 @@ class Training:
         return self.params.learning_rate if network == "generator" else self.params.discriminator_learning_rate
 
     def decay(self) -> float:
-        """The learning rate's factor: 1 until `decay_from`, then falling to 0."""
+        """The learning rates' factor: 1 until `decay_from`, then falling to 0."""
         left = 1 - self.step / self.params.steps
         return min(1.0, left / max(1 - self.params.decay_from, 1e-9))
 

@@ -89,7 +89,8 @@ def run(
             if truth is not None:
                 record |= likeness(generated, truth, box)
                 if found is not None:
-                    record |= {f"retrieval_{name}": value for name, value in likeness(lookup[found], truth, box).items()}
+                    copied = likeness(lookup[found], truth, box)
+                    record |= {f"retrieval_{name}": value for name, value in copied.items()}
             if before and rows[t] == rows[t - 1] + 1:
                 pair, reference = zip(before, (generated, original))
                 records[-1] |= dict(zip(STEADY, flow.steadiness(pair, reference)))
@@ -126,8 +127,8 @@ def true_frames(file: str, about: dict, fps: float) -> Iterator[np.ndarray]:
     """A video of the target at `fps`, cut and resized like the target's own, of whose clock `about` is."""
     for index, picture in enumerate(footage.open_footage(file, fps).pictures()):
         if list(picture.shape[1::-1]) != about["full_size"]:
-            raise InputError(f"{file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}; expected a video from the "
-                             f"same camera as {about['file']}: {about['full_size'][0]} x {about['full_size'][1]}")
+            raise InputError(f"{file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}; expected a video from "
+                             f"the same camera as {about['file']}: {about['full_size'][0]} x {about['full_size'][1]}")
         yield footage.square(picture, about["crop"], about["size"])
 
 

@@ -99,6 +99,7 @@ class GeneratorTraining(Block):
     steps: Count
     runs: Count
     run_length: Annotated[int, Field(ge=3)]
+    singles: Annotated[int, Field(ge=0)]
     augment: Annotated[float, Field(ge=0, le=0.5)]
     width: Annotated[int, Field(ge=4)]
     levels: Annotated[int, Field(ge=2, le=8)]

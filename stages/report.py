@@ -50,7 +50,8 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
     pose, columns, driving = read_poses(paths["driving"])
     rows, learned = columns["frame"], clocks.read_clock(paths["target_clock"]).usable()
     with tqdm(total=4, desc="report", unit="part") as progress:
-        content = {"key": key, "entry": entry, "driving": driving, "frames": len(rows), "warnings": warnings(paths, driving)}
+        content = {"key": key, "entry": entry, "driving": driving, "frames": len(rows)}
+        content["warnings"] = warnings(paths, driving)
         content |= side_by_side(paths, entry, pose, rows, driving["fps"])
         content["video"] = _carried(paths["video"])
         progress.update()
@@ -144,7 +145,8 @@ def target_sheets(paths: dict[str, Path], picks: np.ndarray) -> Sheets:
     yield "Poses", "the target's frames with the joints that were found", sheets.sheet(
         [[frames[i] for i in picks], [sheets.with_skeleton(frames[i], pose[i]) for i in picks]])
     yield "Masks", "alpha, and what it cuts out", sheets.sheet(
-        [[cv2.cvtColor(masks[i], cv2.COLOR_GRAY2RGB) for i in picks], [sheets.cut_out(frames[i], masks[i]) for i in picks]])
+        [[cv2.cvtColor(masks[i], cv2.COLOR_GRAY2RGB) for i in picks],
+         [sheets.cut_out(frames[i], masks[i]) for i in picks]])
     plate, seen = _read(paths["background"]), cv2.imread(str(paths["seen"]), cv2.IMREAD_GRAYSCALE)
     yield "Background", f"in red the {(seen == 0).mean():.1%} that no frame shows, which is filled in", sheets.sheet(
         [[plate, sheets.never_seen(plate, seen)]], side=352)
@@ -152,7 +154,7 @@ def target_sheets(paths: dict[str, Path], picks: np.ndarray) -> Sheets:
     if len(index):
         shown = _spread(np.arange(len(index)), 2 * len(picks))
         tiles = [_large(*_face(index, i), side=176) for i in shown]
-        yield "Faces", f"{len(index)} faces of the training part, with their orientation vectors (Fig. 3)", sheets.sheet(
+        yield "Faces", f"{len(index)} training faces with their orientation vectors (Fig. 3)", sheets.sheet(
             [tiles[: len(picks)], tiles[len(picks):]] if len(tiles) > len(picks) else [tiles])
     previews = sorted(paths["generator"].glob("preview_*.png"))
     for path in previews[-1:]:
@@ -187,7 +189,8 @@ def nearest_faces(paths: dict[str, Path], rows: np.ndarray) -> list[dict]:
         crop, corner = sheets.square(frames[row], points.mean(0), reach)
         out.append({
             "frame": int(row), "picture": page.picture(_large(crop, points - corner)),
-            "found": [(int(index.frames[i]), float(s), page.picture(_large(*_face(index, i)))) for i, s in zip(order, similarity)],
+            "found": [(int(index.frames[i]), float(alike), page.picture(_large(*_face(index, i))))
+                      for i, alike in zip(order, similarity)],
         })
     return out
 
@@ -238,7 +241,7 @@ def blocks(key: str, entry: "Transfer") -> dict[str, dict]:
     for stage, kind in layout.KINDS.items():
         if kind == "samples":
             continue
-        keys = {"videos": {entry.source: 0, entry.target: 0}, "subjects": {entry.target: 0}, "transfers": {key: 0}}[kind]
+        keys = {"videos": sorted({entry.target, entry.source}), "subjects": [entry.target], "transfers": [key]}[kind]
         out |= {f"{stage}@{name}": settings.block(stage, name).model_dump() for name in keys}
     return out
 

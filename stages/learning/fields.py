@@ -1,9 +1,11 @@
 """Poses as fields: every pixel knows where it lies on every limb.
 
 Lines are thin and leave most pixels empty, so a network must first learn to carry them to where the body is.
-A field says it outright: three channels a limb, how near, how far along, and on which side how far off. They
-are computed from the continuous coordinates, so they keep sub-pixel positions at any size.
+A field says it outright: five channels a limb, how near, how far along (as a slope and as a wave, for stripes and
+prints), and on which side how far off. They are computed from the continuous coordinates, so they keep sub-pixel positions at any size.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor
 
 from stages.vision.skeleton import FEET, LIMBS, Pose
 
-CHANNELS = 3       # a limb: nearness, along, across
+CHANNELS = 5       # a limb: nearness, along, across, and a wave along it
+TURNS = 4          # of the wave: stripes and prints are quicker than a slope
 SPREAD = 0.03      # of the nearness, share of the frame's side
 HAND = ((0, 9), (9, 12), (0, 4))  # wrist to middle knuckle, to its tip; wrist to thumb tip
 FACE = ((0, 1), (3, 2))           # eye to eye, mouth corner to mouth corner
@@ -23,11 +26,12 @@ def limb_count(parts: tuple) -> int:
 
 
 def fields(poses: Pose, size: int, frame_size: int, parts: tuple, device: torch.device) -> Tensor:
-    """Poses (leading axis B) in a frame_size x frame_size frame -> (B, 3 * limbs, size, size).
+    """Poses (leading axis B) in a frame_size x frame_size frame -> (B, 5 * limbs, size, size).
 
     nearness  1 on the limb, 1 / 2 at SPREAD from it; 0 everywhere for an unknown limb
     along     nearness times the place along the limb, -1/2 at its first end, 1/2 at the second
     across    nearness times the signed distance from the limb's line, in SPREADs
+    wave      nearness times the sine and the cosine of TURNS turns along the limb
     """
     ends = torch.from_numpy(_limbs(poses, parts) / frame_size).to(device)  # (B, L, 2, 3), x and y in frame sides
     score = ends[..., 2] * frame_size
@@ -43,7 +47,9 @@ def fields(poses: Pose, size: int, frame_size: int, parts: tuple, device: torch.
     across = (dy * limb[:, :, 0] - dx * limb[:, :, 1]) / length2.sqrt() / SPREAD
     beyond = (along - along.clamp(0, 1)) * length2.sqrt() / SPREAD
     nearness = known / (1 + across**2 + beyond**2)
-    return torch.stack([nearness, nearness * (along - 0.5).clamp(-1, 1), nearness * across], 2).flatten(1, 2)
+    turn = 2 * math.pi * TURNS * along
+    return torch.stack([nearness, nearness * (along - 0.5).clamp(-1, 1), nearness * across,
+                        nearness * turn.sin(), nearness * turn.cos()], 2).flatten(1, 2)
 
 
 def _limbs(poses: Pose, parts: tuple) -> np.ndarray:

@@ -32,7 +32,8 @@ def curve(name: str, x: np.ndarray, y: np.ndarray, from_zero: bool = True) -> st
     keep = np.isfinite(y)
     if not keep.any():
         return ""
-    x, y = (np.array([part.mean() for part in np.array_split(v[keep].astype(float), min(POINTS, keep.sum()))]) for v in (x, y))
+    count = min(POINTS, keep.sum())
+    x, y = (np.array([part.mean() for part in np.array_split(v[keep].astype(float), count)]) for v in (x, y))
     low, high = min(y.min(), 0.0 if from_zero else np.inf), max(y.max(), y.min() + 1e-9)
     told = f"{y[-1]:.3g}" if from_zero else f"{low:.4g} to {high:.4g}"
     width, height = CHART

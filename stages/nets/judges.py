@@ -6,6 +6,7 @@ with the reason, never a number from another network. Pictures are (height, widt
 """
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import lpips
 import numpy as np
@@ -34,8 +35,8 @@ class Judges:
     def _build(self, name: str, make):
         try:
             return make().to(self.device).eval()
-        except (OSError, RuntimeError) as error:  # no download, or a file with other weights
-            self.reasons[name] = f"its network's weights could not be had: {error}".splitlines()[0]
+        except (OSError, RuntimeError, KeyError, UnpicklingError) as error:  # no download, or a file of something else
+            self.reasons[name] = f"its network's weights could not be had: {error!r}".splitlines()[0]
             return None
 
     @torch.inference_mode()

@@ -9,7 +9,8 @@ from stages.vision import skeleton as sk
 
 PAPER = (246, 245, 242)  # behind the tiles
 VECTORS = (  # of face orientation, Fig. 3: from, to (points of skeleton.Pose.face; -1 is the middle of the eyes), RGB
-    (0, 1, (255, 80, 80)), (1, 2, (255, 200, 60)), (2, 3, (90, 220, 90)), (3, 0, (80, 180, 255)), (-1, 4, (230, 110, 255)),
+    (0, 1, (255, 80, 80)), (1, 2, (255, 200, 60)), (2, 3, (90, 220, 90)), (3, 0, (80, 180, 255)),
+    (-1, 4, (230, 110, 255)),
 )
 
 

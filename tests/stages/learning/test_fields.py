@@ -31,6 +31,9 @@ def test_a_pixel_knows_its_place_on_the_limb(x, y, along, distance):
     spread = fields.SPREAD * 64
     assert nearness == pytest.approx(1 / (1 + (distance / spread) ** 2), rel=1e-3)
     assert place / nearness == pytest.approx(along - 0.5, abs=1e-3)
+    wave = fields.fields(pose, 64, 64, ("body",), CPU)[0, LIMB + 3 : LIMB + 5, int(y), int(x)].numpy() / nearness
+    turn = 2 * np.pi * fields.TURNS * along
+    assert wave == pytest.approx([np.sin(turn), np.cos(turn)], abs=1e-3)
     assert abs(side / nearness) * spread == pytest.approx(10.0 if along == 0.5 else 0.0, abs=1e-3)
 
 
@@ -39,7 +42,7 @@ def test_unknown_limbs_are_empty_and_other_poses_do_not_matter():
     picture = fields.fields(both, 16, 64, skeleton.PARTS, CPU)
     assert picture.isfinite().all()
     assert picture[1].abs().sum() == 0 and picture[0, LIMB].max() > 0.3
-    others = [c for c in range(picture.shape[1]) if not LIMB <= c < LIMB + 3]
+    others = [c for c in range(picture.shape[1]) if not LIMB <= c < LIMB + fields.CHANNELS]
     assert picture[0, others].abs().sum() == 0
 
 
