@@ -67,7 +67,7 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
             "scores": json.loads(existing(paths["metrics"], "the metrics; run their stage").read_text()),
             "per_frame": per_frame_curves(paths["per_frame"]), "curves": loss_curves(paths),
             "trained": {name: _about(paths[name]) for name in LEARNED}, "blocks": blocks(key, entry),
-            "versions": versions(), "files": files(paths),
+            "versions": versions(), "costs": costs(key, entry), "files": files(paths),
         }
         progress.update()
     template = jinja2.Environment(
@@ -234,16 +234,22 @@ def loss_curves(paths: dict[str, Path]) -> dict[str, list[str]]:
     return out
 
 
+def addresses(key: str, entry: "Transfer") -> list[tuple[str, str]]:
+    """Stage and key of every stage that had a part in a transfer, in order."""
+    keys = {"videos": sorted({entry.target, entry.source}), "subjects": [entry.target], "transfers": [key]}
+    return [(stage, name) for stage, kind in layout.KINDS.items() if kind in keys for name in keys[kind]]
+
+
 def blocks(key: str, entry: "Transfer") -> dict[str, dict]:
-    """The parameters of every stage that had a part in it, by `stage@key`."""
+    """The parameters of those stages, by `stage@key`."""
     settings = config.load()
-    out = {}
-    for stage, kind in layout.KINDS.items():
-        if kind == "samples":
-            continue
-        keys = {"videos": sorted({entry.target, entry.source}), "subjects": [entry.target], "transfers": [key]}[kind]
-        out |= {f"{stage}@{name}": settings.block(stage, name).model_dump() for name in keys}
-    return out
+    return {f"{stage}@{name}": settings.block(stage, name).model_dump() for stage, name in addresses(key, entry)}
+
+
+def costs(key: str, entry: "Transfer") -> dict[str, dict]:
+    """Seconds and peak memory of those stages, by `stage@key`; without what this machine took from a cache."""
+    paths = {f"{stage}@{name}": layout.cost(stage, name) for stage, name in addresses(key, entry)}
+    return {address: json.loads(path.read_text()) for address, path in paths.items() if path.exists()}
 
 
 def versions() -> dict[str, str]:
