@@ -1,0 +1,26 @@
+"""One figure of a benchmark: what was reached beside its goal."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`reached` is None where it could not be measured, and `remark` says why."""
+
+    what: str
+    reached: float | None
+    goal: float
+    unit: str = ""
+    at_most: bool = False
+    remark: str = ""
+
+    @property
+    def met(self) -> bool:
+        if self.reached is None:
+            return False
+        return self.reached <= self.goal if self.at_most else self.reached >= self.goal
+
+    def row(self) -> str:
+        reached = "-" if self.reached is None else f"{self.reached:.4g}"
+        goal = f"{'<=' if self.at_most else '>='} {self.goal:g} {self.unit}"
+        return f"{self.what:<62}{reached:>10}   {goal:<14}{'ok' if self.met else 'MISSED':<7}{self.remark}"
