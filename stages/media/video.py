@@ -32,18 +32,8 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         sound = copy_audio(container, audio, "flac", start) if audio else None
 
-        def append(frame: np.ndarray) -> None:
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = frame.shape[:2]
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=_ARRAY[mode])
-            container.mux(stream.encode(picture.reformat(format=_FFV1[mode])))
-
-        yield append
-        if not stream.codec_context.is_open:
-            raise InputError(f"{path}: no frames to write")
-        container.mux(stream.encode())
-        if sound:
-            sound()
+        with encoding(container, stream, path, _ARRAY[mode], sound) as append:
+            yield append
 
 
 @contextmanager
@@ -60,19 +50,26 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         sound = copy_audio(container, audio, "aac") if audio else None
 
-        def append(frame: np.ndarray) -> None:
-            frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = frame.shape[:2]
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            container.mux(stream.encode(picture.reformat(format="yuv420p")))
+        with encoding(container, stream, path, "rgb24", sound) as append:
+            yield lambda frame: append(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
 
-        yield append
+
+@contextmanager
+def encoding(container, stream, path: Path, array: str, sound):
+    """Gives a function that appends one frame, of PyAV's format `array`, to a stream; then ends the stream and
+    adds the sound, if any."""
+    def append(frame: np.ndarray) -> None:
         if not stream.codec_context.is_open:
-            raise InputError(f"{path}: no frames to write")
-        container.mux(stream.encode())
-        if sound:
-            sound()
+            stream.height, stream.width = frame.shape[:2]
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=array)
+        container.mux(stream.encode(picture.reformat(format=stream.pix_fmt)))
+
+    yield append
+    if not stream.codec_context.is_open:
+        raise InputError(f"{path}: no frames to write")
+    container.mux(stream.encode())
+    if sound:
+        sound()
 
 
 def copy_audio(container, path: Path, codec: str, start: float = 0.0):
