@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import dvc, graph
 from stages import params
@@ -47,6 +48,17 @@ def test_one_subject_changes_and_nobody_else(project):
     project.change(subjects={"ben": {"consent": "Ben, today, to this test"}})
     project.dvc("repro")
     assert project.ran() == ["generator_training@ben", "local_gan_training@ben"]
+
+
+def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(project):
+    """DVC would only say that a parameter is missing."""
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    del content["subjects"]["ben"]["consent"]
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    stage = Path("stages/generator_training.py")
+    stage.write_text(stage.read_text().replace("def run(params, key, **paths):", "def run(params, key, entry, **paths):\n    entry.require_consent(key)"))
+    with pytest.raises(dvc.StageFailed, match="subjects.ben has no consent. Write who agreed, when, and to what"):
+        dvc.reproduce("generator_training@ben")
 
 
 def test_a_new_person_leaves_the_others_alone(project):
