@@ -122,7 +122,8 @@ class Training:
         values |= self.train_generator(skeletons, real, fake.float())
         with torch.no_grad():
             keep = min(self.params.ema, (1 + self.step) / (10 + self.step))
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.networks["generator"].parameters()), 1 - keep)
+            now = list(self.networks["generator"].parameters())
+            torch._foreach_lerp_(list(self.average.parameters()), now, 1 - keep)
         self.step += 1
         self.log.append(values)
         return values
@@ -156,16 +157,18 @@ class Training:
 
     def judges(self):
         """D_q on frames and D_t on windows of three, each only where its weight is not zero."""
+        p = self.params
+
         def windows(x: Tensor) -> Tensor:
-            runs = x[: self.params.runs * self.params.run_length].unflatten(0, (self.params.runs, -1))  # (runs, L, C, S, S)
-            triples = [runs[:, i : i + 3] for i in range(self.params.run_length - 2)]
+            runs = x[: p.runs * p.run_length].unflatten(0, (p.runs, -1))  # (runs, L, C, S, S)
+            triples = [runs[:, i : i + 3] for i in range(p.run_length - 2)]
             return torch.cat(triples)  # (runs * (L - 2), 3, C, S, S)
 
         quality, temporal = self.networks["quality"], self.networks["temporal"]
-        if self.params.weight_spatial:
+        if p.weight_spatial:
             yield "quality", "d_spatial", quality
-        if self.params.weight_temporal:
-            yield "temporal", "d_temporal", lambda p, f: temporal(windows(p), windows(f))
+        if p.weight_temporal:
+            yield "temporal", "d_temporal", lambda skeletons, f: temporal(windows(skeletons), windows(f))
 
     def descend(self, name: str, loss: Tensor) -> None:
         self.optimisers[name].zero_grad(set_to_none=True)
@@ -194,7 +197,8 @@ class Training:
         return min(1.0, left / max(1 - self.params.decay_from, 1e-9))
 
     def windows(self, poses: Pose, frames: np.ndarray, size: int) -> Tensor:
-        return footage.windows(poses, frames, size // self.shape.stem, size, self.params.parts, self.params.drawing, self.device)
+        p = self.params
+        return footage.windows(poses, frames, size // p.stem, size, p.parts, p.drawing, self.device)
 
     def shrink(self, pictures: Tensor) -> Tensor:
         """To the size at which VGG looks, never enlarging."""

@@ -55,7 +55,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
             local.restore(state[part])
         print(f"resumed at step {step} of {params.steps}")
 
-    for step in tqdm(range(step, params.steps), initial=step, total=params.steps, desc="local_gan_training", unit="step"):
+    steps = range(step, params.steps)
+    for step in tqdm(steps, initial=step, total=params.steps, desc="local_gan_training", unit="step"):
         row = {}
         for part, local in training.items():
             generated, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
@@ -79,7 +80,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
             cv2.imwrite(str(folder / "preview.png"), preview(training, pairs))
     checkpoint.remove()
     gains = ", ".join(f"{part} {_gain(log, part):+.0%}" for part in training)
-    print(f"local GANs of {key}: {params.steps} steps; L1 of the last steps against the first: {gains or 'no part seen'}")
+    print(f"local GANs of {key}: {params.steps} steps; L1 of the last steps against the first: "
+          f"{gains or 'no part seen'}")
 
 
 class Pairs:

@@ -200,7 +200,8 @@ class Params(Block):
         for kind in ("videos", "subjects", "transfers"):
             for name, entry in getattr(self, kind).items():
                 if entry.preset not in self.presets:
-                    raise ValueError(f"{kind}.{name}.preset: no preset `{entry.preset}`; there are {sorted(self.presets)}")
+                    known = ", ".join(sorted(self.presets))
+                    raise ValueError(f"{kind}.{name}.preset: no preset `{entry.preset}`; there are {known}")
         for name in self.subjects:
             if name not in self.videos:
                 raise ValueError(f"subjects.{name}: no video of that name in `videos`")
@@ -226,7 +227,8 @@ class Params(Block):
             raise InputError(f"no stage `{stage}`; there are {', '.join(layout.KINDS)}")
         entries = getattr(self, layout.KINDS[stage])
         if key not in entries:
-            raise InputError(f"params.yaml: no `{key}` in `{layout.KINDS[stage]}`; there are {', '.join(sorted(entries))}")
+            known = ", ".join(sorted(entries))
+            raise InputError(f"params.yaml: no `{key}` in `{layout.KINDS[stage]}`; there are {known}")
         entry = entries[key]
         if isinstance(entry, Transfer) and entry.truth == self.videos[entry.source].file:
             return entry.model_copy(update={"truth": None})  # no other video shows the target doing it
@@ -251,7 +253,8 @@ def load(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params(**content)
     except ValidationError as error:
-        places = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {_short(e['input'])})" for e in error.errors())
+        places = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {_short(e['input'])})"
+                  for e in error.errors())
         raise InputError(f"{path}:\n  " + "\n  ".join(places)) from None
 
 

@@ -28,7 +28,8 @@ class Appearance:
         size = self.size // self.generator.shape.stem
         for start in range(0, len(poses), batch):
             indices = np.arange(start, min(start + batch, len(poses)))
-            window = footage.windows(poses, indices, size, self.size, self.about["parts"], self.about["drawing"], self.device)
+            window = footage.windows(
+                poses, indices, size, self.size, self.about["parts"], self.about["drawing"], self.device)
             with device.precision(self.device):
                 foreground = self.generator(window)
             yield indices, foreground.float()

@@ -21,7 +21,8 @@ class Checkpoint:
 
     def __init__(self, stage: str, inputs: list[Path], params: BaseModel):
         digest = hashlib.sha256(params.model_dump_json().encode())
-        code = {module.__file__ for name, module in sys.modules.items() if name.startswith("stages") and getattr(module, "__file__", None)}
+        ours = (module for name, module in sys.modules.items() if name.split(".")[0] == "stages")
+        code = {module.__file__ for module in ours if getattr(module, "__file__", None)}
         for path in [*inputs, *map(Path, sorted(code))]:
             _add(digest, Path(path))
         self.path = layout.CHECKPOINTS / f"{stage}_{digest.hexdigest()[:16]}.pt"

@@ -2,7 +2,8 @@
 
 Lines are thin and leave most pixels empty, so a network must first learn to carry them to where the body is.
 A field says it outright: five channels a limb, how near, how far along (as a slope and as a wave, for stripes and
-prints), and on which side how far off. They are computed from the continuous coordinates, so they keep sub-pixel positions at any size.
+prints), and on which side how far off. They are computed from the continuous coordinates, so they keep sub-pixel
+positions at any size.
 """
 
 import math
@@ -22,7 +23,8 @@ FACE = ((0, 1), (3, 2))           # eye to eye, mouth corner to mouth corner
 
 def limb_count(parts: tuple) -> int:
     """How many limbs the named parts have."""
-    return ("body" in parts) * len(LIMBS) + 2 * (("hands" in parts) * len(HAND) + ("feet" in parts)) + ("face" in parts) * len(FACE)
+    counts = {"body": len(LIMBS), "hands": 2 * len(HAND), "feet": len(FEET), "face": len(FACE)}
+    return sum(counts[part] for part in parts)
 
 
 def fields(poses: Pose, size: int, frame_size: int, parts: tuple, device: torch.device) -> Tensor:

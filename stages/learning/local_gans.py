@@ -38,7 +38,9 @@ class LocalGans:
                 if part not in self.refiners or not np.isfinite(box).all():
                     continue
                 before = crops.cut(picture, box, side)
-                after = enhance(before, box, poses.face[i], index, **self.about["enhancement"]) if part == "face" else before
+                after = before
+                if part == "face":
+                    after = enhance(before, box, poses.face[i], index, **self.about["enhancement"])
                 batch = torch.from_numpy(after).permute(2, 0, 1)[None].to(self.device)  # (1, 4, c, c)
                 after = refine(self.refiners[part], batch)[0].permute(1, 2, 0).cpu().numpy()
                 pictures[i] = picture = crops.add(picture, after - before, box)

@@ -11,7 +11,8 @@ from stages.media.files import existing
 
 def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / "model.safetensors")
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(plain, folder / "model.safetensors")
     (folder / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
 
 

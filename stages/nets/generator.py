@@ -1,8 +1,8 @@
 """The pose-to-appearance generator: a U-Net with dense skip connections (paper section 2.2, Fig. 2).
 
-In: the pose window of t-1, t, t+1, (B, inputs, S / stem, S / stem), as pictures in [0, 1] or fields. Out: the foreground at t,
-(B, 4, S, S): RGB multiplied by alpha, and alpha, in [0, 1]. Alpha is the mask M of Eq. 12, which no
-pre-processing can give for a pose that was never filmed.
+In: the pose window of t-1, t, t+1, (B, inputs, S / stem, S / stem), as pictures in [0, 1] or fields. Out: the
+foreground at t, (B, 4, S, S): RGB multiplied by alpha, and alpha, in [0, 1]. Alpha is the mask M of Eq. 12, which
+no pre-processing can give for a pose that was never filmed.
 """
 
 from dataclasses import dataclass

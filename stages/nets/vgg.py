@@ -49,14 +49,19 @@ def vectors(features: Features) -> Tensor:
 
 def _pretrained() -> nn.Sequential:
     try:
-        state = torch.load(FILE, map_location="cpu", weights_only=True) if FILE.exists() else URL.get_state_dict(progress=True)
+        if FILE.exists():
+            state = torch.load(FILE, map_location="cpu", weights_only=True)
+        else:
+            state = URL.get_state_dict(progress=True)
     except OSError as error:
         raise InputError(
             f"features: vgg19 needs pre-trained weights: {FILE} is not there and they could not be downloaded "
             f"({error}). Put the file there, or set generator_training.features to `random` in params.yaml."
         ) from None
     layers = _layers()
-    layers.load_state_dict({name.removeprefix("features."): tensor for name, tensor in state.items() if name.startswith("features.")})
+    prefix = "features."
+    convolutions = (name for name in state if name.startswith(prefix))
+    layers.load_state_dict({name.removeprefix(prefix): state[name] for name in convolutions})
     return layers
 
 

@@ -56,7 +56,8 @@ def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(proje
     del content["subjects"]["ben"]["consent"]
     Path("params.yaml").write_text(yaml.safe_dump(content))
     stage = Path("stages/generator_training.py")
-    stage.write_text(stage.read_text().replace("def run(params, key, **paths):", "def run(params, key, entry, **paths):\n    entry.require_consent(key)"))
+    asking = "def run(params, key, entry, **paths):\n    entry.require_consent(key)"
+    stage.write_text(stage.read_text().replace("def run(params, key, **paths):", asking))
     with pytest.raises(dvc.StageFailed, match="subjects.ben has no consent. Write who agreed, when, and to what"):
         dvc.reproduce("generator_training@ben")
 

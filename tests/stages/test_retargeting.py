@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from stages import InputError, retargeting
-from stages.media import tables
 from stages.params import Retargeting
 from stages.vision.skeleton import person_height, read_poses
 from tests.stages import toy
