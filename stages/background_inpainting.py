@@ -12,9 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from stages import InputError, params as config
-from stages.media import video
+from stages.media import footage, pictures, video
 from stages.media.clock import Clock, read_clock
-from stages.media.files import replacing
 from stages.vision import camera
 from stages.vision.median import uncovered_median
 
@@ -31,19 +30,19 @@ def run(
     usable = timeline.usable()
     chosen = np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))
     whole = timeline.about["full_frames"]
-    pictures, covered, alphas = collect(frames, masks, usable[chosen], whole, params.dilate)
-    moved = still(pictures, covered, timeline, params.max_camera_motion)
+    shown, covered, alphas = collect(frames, masks, usable[chosen], whole, params.dilate)
+    moved = still(shown, covered, timeline, params.max_camera_motion)
 
-    plate, known = uncovered_median(pictures, covered)
-    write_picture(background, fill(plate, known, params.inpaint_radius)[..., ::-1])
-    write_picture(seen, np.where(known, 255, 0).astype(np.uint8))
+    plate, known = uncovered_median(shown, covered)
+    pictures.write(background, fill(plate, known, params.inpaint_radius))
+    pictures.write(seen, np.where(known, 255, 0).astype(np.uint8))
 
     full = np.stack(list(video.frames(full_frames)))  # (n, height, width, 3)
     full_covered = np.stack([uncropped(alpha, timeline, full.shape[1:3]) for alpha in alphas])
     full_covered = grown(full_covered, params.dilate * timeline.about["crop"][2])
     full_plate, full_known = uncovered_median(full, full_covered)
-    write_picture(full_background, fill(full_plate, full_known, params.inpaint_radius)[..., ::-1])
-    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(pictures)} frames, the rest inpainted"
+    pictures.write(full_background, fill(full_plate, full_known, params.inpaint_radius))
+    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, the rest inpainted"
           f"; the camera moves by {moved:.2f} pixels" + (" (no texture to measure it by)" if np.isnan(moved) else ""))
 
 
@@ -90,9 +89,7 @@ def grown(covered: np.ndarray, radius: float) -> np.ndarray:
 
 def uncropped(alpha: np.ndarray, timeline: Clock, shape: tuple[int, int]) -> np.ndarray:
     """Where a mask of the square covers the full frame, (height, width) bool."""
-    left, top, side = timeline.about["crop"]
-    scale = side / len(alpha)
-    matrix = np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
+    matrix = footage.placing(timeline.about["crop"], len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 
@@ -103,8 +100,3 @@ def fill(plate: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:
                          "step back from the camera")
     unknown = np.where(known, 0, 255).astype(np.uint8)
     return cv2.inpaint(plate, unknown, max(2.0, radius * len(plate)), cv2.INPAINT_TELEA) if unknown.any() else plate
-
-
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    with replacing(path) as temporary:
-        cv2.imwrite(str(temporary), picture)

@@ -18,6 +18,7 @@ from stages.learning import device
 from stages.learning.appearance import Appearance
 from stages.learning.local_gans import LocalGans
 from stages.media import clock as clocks
+from stages.media import footage, pictures
 from stages.media import video as videos
 from stages.vision import blend
 from stages.vision.face_enhancement import FaceIndex
@@ -35,7 +36,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     poses, _, about = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
-    plate = cv2.cvtColor(cv2.imread(str(full_background)), cv2.COLOR_BGR2RGB)
+    plate = pictures.read(full_background)
     place = Placement(clocks.read_clock(target_clock).about["crop"], appearance.size, plate.shape)
 
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
@@ -61,10 +62,7 @@ class Placement:
     """Where the S x S square lies in the target's full frame."""
 
     def __init__(self, crop: list[float], size: int, plate_shape: tuple):
-        left, top, side = crop
-        scale = side / size  # frame pixels a square pixel
-        # OpenCV counts from pixel centres, the crop from pixel corners
-        self.matrix = np.array([[scale, 0, left + (scale - 1) / 2], [0, scale, top + (scale - 1) / 2]])
+        self.matrix = footage.placing(crop, size)
         self.size = plate_shape[1], plate_shape[0]
 
     def over(self, foreground: np.ndarray, plate: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from stages import InputError
 from stages.learning import device
 from stages.media import clock as clocks
-from stages.media import footage, video
-from stages.media.files import existing, replacing
+from stages.media import footage, pictures, video
+from stages.media.files import replacing
 from stages.media.seek import Seekable, chosen
 from stages.vision import blend, flow, quality
 from stages.vision.skeleton import read_poses
@@ -62,7 +62,7 @@ def run(
 ) -> None:
     pose, columns, about = read_poses(driving)
     timeline = clocks.read_clock(target_clock)
-    plate = _picture(background)
+    plate = pictures.read(background)
     size, rows = len(plate), columns["frame"]
     training = timeline.usable()
     nearest = quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
@@ -161,11 +161,6 @@ def _judges(params: "Metrics"):
     from stages.nets.judges import Judges
 
     return Judges(device.choose(params.device))
-
-
-def _picture(path: Path) -> np.ndarray:
-    """A PNG as RGB."""
-    return cv2.cvtColor(cv2.imread(str(existing(path, "a picture; run the stage that writes it"))), cv2.COLOR_BGR2RGB)
 
 
 def _null(value):

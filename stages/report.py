@@ -23,7 +23,7 @@ from tqdm import tqdm
 from stages import __version__, layout
 from stages import params as config
 from stages.media import clock as clocks
-from stages.media import page, tables
+from stages.media import page, pictures, tables
 from stages.media import video as videos
 from stages.media.files import existing, replacing
 from stages.media.seek import chosen
@@ -113,7 +113,7 @@ def warnings(paths: dict[str, Path], driving: dict) -> list[str]:
 
 def side_by_side(paths: dict[str, Path], entry: "Transfer", pose: Pose, rows: np.ndarray, fps: float) -> dict:
     """`panels`: what stands side by side; `beside`: the video of at most LONGEST frames."""
-    plate = _read(paths["background"])
+    plate = pictures.read(paths["background"])
     streams = {
         f"{entry.source}, the held-out truth" if entry.reconstruction else f"{entry.source}, the source":
             chosen(videos.frames(paths["source_frames"]), rows, paths["source_frames"]),
@@ -125,8 +125,8 @@ def side_by_side(paths: dict[str, Path], entry: "Transfer", pose: Pose, rows: np
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "beside.mp4"
         with videos.h264(path, fps, CRF, {"comment": NOTICE}) as show:
-            for _, *pictures in zip(range(LONGEST), *streams.values()):
-                show(np.hstack([sheets.fit(picture, side) for picture in pictures]))
+            for _, *panels in zip(range(LONGEST), *streams.values()):
+                show(np.hstack([sheets.fit(picture, side) for picture in panels]))
         return {"panels": list(streams), "beside": page.movie(path), "cut": len(rows) > LONGEST}
 
 
@@ -147,7 +147,7 @@ def target_sheets(paths: dict[str, Path], picks: np.ndarray) -> Sheets:
     yield "Masks", "alpha, and what it cuts out", sheets.sheet(
         [[cv2.cvtColor(masks[i], cv2.COLOR_GRAY2RGB) for i in picks],
          [sheets.cut_out(frames[i], masks[i]) for i in picks]])
-    plate, seen = _read(paths["background"]), cv2.imread(str(paths["seen"]), cv2.IMREAD_GRAYSCALE)
+    plate, seen = pictures.read(paths["background"]), cv2.imread(str(paths["seen"]), cv2.IMREAD_GRAYSCALE)
     yield "Background", f"in red the {(seen == 0).mean():.1%} that no frame shows, which is filled in", sheets.sheet(
         [[plate, sheets.never_seen(plate, seen)]], side=352)
     index = FaceIndex.read(paths["faces"])
@@ -158,15 +158,15 @@ def target_sheets(paths: dict[str, Path], picks: np.ndarray) -> Sheets:
             [tiles[: len(picks)], tiles[len(picks):]] if len(tiles) > len(picks) else [tiles])
     previews = sorted(paths["generator"].glob("preview_*.png"))
     for path in previews[-1:]:
-        yield "Generator", f"{path.stem.replace('_', ' ')}: skeleton, generated and true foreground", _read(path)
+        yield "Generator", f"{path.stem.replace('_', ' ')}: skeleton, generated and true foreground", pictures.read(path)
     for path in sorted(paths["local_gans"].glob("preview*.png")):
-        yield "Local GANs", "face, hands and feet before, after and as they are", _read(path)
+        yield "Local GANs", "face, hands and feet before, after and as they are", pictures.read(path)
 
 
 def result_sheets(paths: dict[str, Path], pose: Pose, count: int) -> Sheets:
     """What was made of the driving poses."""
     picks = _spread(np.arange(len(pose)), count)
-    foreground, plate = videos.pick(paths["foreground"], picks, "rgba"), _read(paths["background"])
+    foreground, plate = videos.pick(paths["foreground"], picks, "rgba"), pictures.read(paths["background"])
     yield "Foreground", "driving pose, generated foreground, and over the background (Eq. 12)", sheets.sheet([
         [skeleton.draw(pose[i], len(plate), parts=skeleton.PARTS) for i in picks],
         [sheets.cut_out(foreground[i][..., :3], foreground[i][..., 3]) for i in picks],
@@ -205,7 +205,7 @@ def _large(crop: np.ndarray, points: np.ndarray, side: int = 132) -> np.ndarray:
 
 def _face(index: FaceIndex, i: int) -> tuple[np.ndarray, np.ndarray]:
     """Crop i of the index, and its points in pixels of the crop."""
-    crop = cv2.imdecode(np.frombuffer(index.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
+    crop = index.picture(i)
     left, top, right, _ = index.boxes[i]
     return crop, (index.points[i] - [left, top]) * crop.shape[1] / (right - left)
 
@@ -269,11 +269,6 @@ def files(paths: dict[str, Path]) -> list[tuple[str, int, str]]:
 
 def _about(folder: Path) -> dict:
     return json.loads(existing(folder / "about.json", "trained weights; run the training stage").read_text())
-
-
-def _read(path: Path) -> np.ndarray:
-    """A PNG as RGB."""
-    return cv2.imread(str(existing(path, "a picture; run the stage that writes it")), cv2.IMREAD_COLOR_RGB)
 
 
 def _spread(values: np.ndarray, count: int) -> np.ndarray:

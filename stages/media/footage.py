@@ -90,6 +90,14 @@ def square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.nda
     return cropped if side == size else cv2.resize(cropped, (size, size), interpolation=method)
 
 
+def placing(crop: list[float], size: int) -> np.ndarray:
+    """Where a size x size picture of the square `crop` lies in the full frame: (2, 3), in OpenCV's coordinates, which
+    count from pixel centres while the crop counts from pixel corners."""
+    left, top, side = crop
+    scale = side / size  # frame pixels a square pixel
+    return np.array([[scale, 0, left + (scale - 1) / 2], [0, scale, top + (scale - 1) / 2]])
+
+
 def _decoded(path: Path, remarks: dict) -> Iterator[tuple[float, av.VideoFrame]]:
     """Frames with their time in seconds, in order of presentation. Broken packets are passed over and counted; a
     file that ends before what it promised is remarked on."""

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from stages import InputError, params as config
+from stages.media import pictures
 from stages.media import video as media
-from stages.media.files import replacing
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
@@ -48,8 +47,7 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
             visible.append(seen)
     write_truth(truth, poses, visible, about)
     empty = np.rint(255 * scene.plate(people.person(params.person).room, params.size)).astype(np.uint8)
-    with replacing(plate) as temporary:
-        cv2.imwrite(str(temporary), empty[..., ::-1])
+    pictures.write(plate, empty)
     taken = time.monotonic() - started
     print(f"samples: {params.person} for {len(poses)} frames at {params.size} x {params.size}, "
           f"{len(poses) / taken:.1f} frames/s")

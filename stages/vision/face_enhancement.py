@@ -34,6 +34,10 @@ class FaceIndex:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def picture(self, i: int) -> np.ndarray:
+        """Crop i, RGB (side, side, 3) uint8."""
+        return cv2.imdecode(np.frombuffer(self.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
+
     def without(self, frame: int, distance: int) -> "FaceIndex":
         """The faces that are at least `distance` frames away: what training may use for `frame`."""
         keep = np.flatnonzero(np.abs(self.frames - frame) >= distance)
@@ -74,7 +78,7 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _aligned(index: FaceIndex, i: int, points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
     """Face i, moved onto `points` and shown in `box`: (side, side, 3) in [0, 1]."""
-    crop = cv2.imdecode(np.frombuffer(index.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
+    crop = index.picture(i)
     source = _to_crop(index.points[i], index.boxes[i], crop.shape[0])
     matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)  # OpenCV: integers are centres
     warped = cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,19 @@
+"""Single pictures (PNG) between stages, as RGB or grey arrays uint8."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.media.files import existing, replacing
+
+
+def read(path: Path) -> np.ndarray:
+    """An RGB picture (H, W, 3); InputError where it is missing."""
+    return cv2.imread(str(existing(path, "a picture; run the stage that writes it")), cv2.IMREAD_COLOR_RGB)
+
+
+def write(path: Path, picture: np.ndarray) -> None:
+    """RGB (H, W, 3) or grey (H, W)."""
+    with replacing(path) as temporary:
+        cv2.imwrite(str(temporary), picture[..., ::-1] if picture.ndim == 3 else picture)
