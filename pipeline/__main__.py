@@ -3,14 +3,16 @@
   python -m pipeline run ava --from ben        ava moves like ben; --from ava reconstructs the held-out part
   python -m pipeline stage generator_training@ava
   python -m pipeline inspect generator_training@ava
+  python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
 """
 
 import argparse
 import os
 import signal
 import sys
+from pathlib import Path
 
-from pipeline import artifacts, graph
+from pipeline import artifacts, graph, weights
 from stages import InputError, params
 
 def main() -> int:
@@ -19,6 +21,8 @@ def main() -> int:
         config = params.load()
         if options.command == "inspect":
             print(artifacts.inspect(config, options.address))
+        elif options.command == "weights":
+            print(_weights(config, options))
         elif options.command == "stage":
             graph.plan(config, [options.address])  # refuses what cannot be run before Prefect starts
             _flow("stage", options.jobs, address=options.address, retries=options.retries)
@@ -34,6 +38,14 @@ def main() -> int:
         print("interrupted; what was finished stays", file=sys.stderr)
         return 130
     return 0
+
+
+def _weights(config: params.Params, options: argparse.Namespace) -> str:
+    if options.action == "fetch":
+        return weights.fetch(config, options.names)
+    if options.action == "take":
+        return weights.take(Path(options.folder))
+    return weights.listing(config)
 
 
 def _flow(name: str, jobs: int, **arguments) -> None:
@@ -65,6 +77,12 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--as", dest="key", metavar="TRANSFER", help="which transfer, where params.yaml has several")
     stage = commands.add_parser("stage", help="run one stage and what it needs")
     inspect = commands.add_parser("inspect", help="show what a stage wrote")
+    files = commands.add_parser("weights", help="list, fetch or take trained weights")
+    actions = files.add_subparsers(dest="action")
+    fetch = actions.add_parser("fetch", help="the missing ones, from their publishers")
+    fetch.add_argument("names", nargs="*", metavar="FILE", help="which; all that the presets need where none is named")
+    take = actions.add_parser("take", help="those in a folder of this machine")
+    take.add_argument("folder", metavar="FOLDER")
     for command in (stage, inspect):
         command.add_argument("address", help="STAGE@KEY, such as generator_training@ava")
     for command in (run, stage):

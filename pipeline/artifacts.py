@@ -54,18 +54,20 @@ def _rows(path: Path):
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():
-                yield str(file), _size(file), _holds(file)
+                yield str(file), size(file.stat().st_size), _holds(file)
     else:
-        yield str(path), _size(path), _holds(path)
+        yield str(path), size(path.stat().st_size), _holds(path)
 
 
-def _size(path: Path) -> str:
-    size = float(path.stat().st_size)
+def size(bytes: float | None) -> str:
+    """In a unit that leaves three digits; - where it is not known."""
+    if bytes is None:
+        return "-"
     for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
+        if bytes < 1000:
+            return f"{bytes:.3g} {unit}"
+        bytes /= 1000
+    return f"{bytes:.3g} GB"
 
 
 def _holds(path: Path) -> str:

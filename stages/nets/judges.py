@@ -1,12 +1,9 @@
 """LPIPS, FID and IS: the scores that need trained networks (Section 3.2).
 
 LPIPS is Zhang et al. 2018 with AlexNet; FID and IS use the Inception network of the original TensorFlow release, as
-ported by torch-fidelity. The networks come from `weights/` or a download; where neither is there a score is None
-with the reason, never a number from another network. Pictures are (height, width, 3) uint8.
+ported by torch-fidelity. The networks come from files of trained weights; where one cannot be had its score is None with
+the reason, never a number from another network. Pictures are (height, width, 3) uint8.
 """
-
-from pathlib import Path
-from pickle import UnpicklingError
 
 import lpips
 import numpy as np
@@ -14,10 +11,9 @@ import torch
 from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 from torchmetrics.image.inception import InceptionScore
-from torchvision import models
 
-ALEXNET = Path("weights/alexnet-owt-7be5be79.pth")
-INCEPTION = Path("weights/weights-inception-2015-12-05-6726825d.pth")
+from stages import weights
+
 SPLITS = 10  # of IS
 
 Score = tuple[float | None, str | None]  # value, or why there is none
@@ -35,8 +31,8 @@ class Judges:
     def _build(self, name: str, make):
         try:
             return make().to(self.device).eval()
-        except (OSError, RuntimeError, KeyError, UnpicklingError) as error:  # no download, or a file of something else
-            self.reasons[name] = f"its network's weights could not be had: {error!r}".splitlines()[0]
+        except weights.Missing as error:
+            self.reasons[name] = f"its network's weights could not be had: {error}"
             return None
 
     @torch.inference_mode()
@@ -73,21 +69,23 @@ class Judges:
 
 def _lpips() -> torch.nn.Module:
     """LPIPS; its linear weights come with the package, AlexNet's do not."""
-    if not ALEXNET.exists():
-        models.AlexNet_Weights.IMAGENET1K_V1.get_state_dict(progress=False)  # into torch hub's folder, or OSError
-        return lpips.LPIPS(net="alex", verbose=False)
+    state = weights.load(weights.find(weights.ALEXNET))
     network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    weights = torch.load(ALEXNET, map_location="cpu", weights_only=True)
     for name, parameter in network.net.named_parameters():  # slice2.3.weight holds features.3.weight
-        parameter.data.copy_(weights["features." + name.split(".", 1)[1]])
+        parameter.data.copy_(state["features." + name.split(".", 1)[1]])
     return network
 
 
 def _fid() -> FrechetInceptionDistance:
-    return FrechetInceptionDistance(2048, feature_extractor_weights_path=str(INCEPTION) if INCEPTION.exists() else None)
+    return FrechetInceptionDistance(2048, feature_extractor_weights_path=_inception())
 
 
 def _inception_score() -> InceptionScore:
-    path = str(INCEPTION) if INCEPTION.exists() else None
-    network = NoTrainInceptionV3("inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=path)
+    network = NoTrainInceptionV3("inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=_inception())
     return InceptionScore(network, splits=SPLITS)
+
+
+def _inception() -> str:
+    path = weights.find(weights.INCEPTION)
+    weights.load(path)  # refuses a pickle with code in it; torch-fidelity itself would run it
+    return str(path)

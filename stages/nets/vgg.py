@@ -1,20 +1,16 @@
 """VGG-19's features relu1_1 .. reluN_1: the network Psi of Eq. 1.
 
-`vgg19` is the network trained on ImageNet: from weights/vgg19-dcbb9e9d.pth, or torch hub. `random` is the same
-network with weights drawn from a fixed seed, which needs no download and says so wherever it is used.
+`vgg19` is the network trained on ImageNet, from a file of trained weights. `random` is the same network with weights
+drawn from a fixed seed, which needs no file and says so wherever it is used.
 """
-
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from stages import InputError
+from stages import InputError, weights
 
 Features = list[Tensor]
-FILE = Path("weights/vgg19-dcbb9e9d.pth")
-URL = models.VGG19_Weights.IMAGENET1K_V1
 _RELU = (2, 7, 12, 21, 30)  # layers of torchvision's vgg19 up to and with relu1_1 .. relu5_1
 _SEED = 19
 
@@ -49,19 +45,11 @@ def vectors(features: Features) -> Tensor:
 
 def _pretrained() -> nn.Sequential:
     try:
-        if FILE.exists():
-            state = torch.load(FILE, map_location="cpu", weights_only=True)
-        else:
-            state = URL.get_state_dict(progress=True)
-    except OSError as error:
-        raise InputError(
-            f"features: vgg19 needs pre-trained weights: {FILE} is not there and they could not be downloaded "
-            f"({error}). Put the file there, or set generator_training.features to `random` in params.yaml."
-        ) from None
-    layers = _layers()
-    prefix = "features."
-    convolutions = (name for name in state if name.startswith(prefix))
-    layers.load_state_dict({name.removeprefix(prefix): state[name] for name in convolutions})
+        state = weights.load(weights.find(weights.VGG19))
+    except weights.Missing as error:
+        raise InputError(f"features: vgg19: {error}; or set generator_training.features to `random`") from None
+    layers, prefix = _layers(), "features."
+    layers.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
     return layers
 
 

@@ -18,7 +18,8 @@ def test_inspect_tells_frames_rows_and_columns(project):
     columns = {"frame": [0, 1, 2], "seconds": [0.0, 0.04, 0.08], "split": ["train", "gap", "test"]}
     tables.write("artifacts/ava/frames.parquet", tables.CLOCK, columns, about={"fps": 25.0})
     shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
-    (project.folder / "artifacts/ava/full_frames.mkv").unlink()
+    for name in ("full_frames.mkv", "view.parquet"):
+        (project.folder / "artifacts/ava" / name).unlink()
     told = artifacts.inspect(params.load(), "frames@ava")
     for words in ("3 frames of 64 x 48, 25 a second, ffv1", "3 rows", "seconds: double", "fps = 25.0", "not there"):
         assert words in told

@@ -7,19 +7,16 @@ import torch
 from torch import nn
 from torchvision import models
 
+from stages import InputError, weights
 from stages.nets import judges
 
 
 @pytest.fixture()
-def offline(monkeypatch, tmp_path):
-    """An empty folder without weights, where every download fails."""
-    def refuse(*_, **__):
-        raise OSError("no network")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
+def folder(monkeypatch, tmp_path):
+    """An empty folder of weights in which the networks may be any files; nothing can be fetched."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    anything = weights.File(licence="own")
+    monkeypatch.setattr(weights, "table", lambda: {weights.ALEXNET: anything, weights.INCEPTION: anything})
     return tmp_path
 
 
@@ -27,18 +24,17 @@ def pictures(count=3):
     return np.random.default_rng(0).integers(0, 255, (count, 64, 64, 3), np.uint8)
 
 
-def test_without_weights_every_score_is_null_with_the_reason(offline):
+def test_without_weights_every_score_is_null_with_the_reason(folder):
     found = judges.Judges(torch.device("cpu"))
     found.add(*pictures())
     for value, reason in found.scores().values():
         assert value is None and "weights could not be had" in reason
 
 
-def test_lpips_uses_the_planted_backbone(offline):
+def test_lpips_uses_the_planted_backbone(folder):
     torch.manual_seed(0)
     network = models.alexnet(weights=None)
-    (offline / "weights").mkdir()
-    torch.save(network.state_dict(), judges.ALEXNET)
+    torch.save(network.state_dict(), folder / weights.ALEXNET)
     found = judges.Judges(torch.device("cpu"))
     a, b, _ = pictures()
     found.add(a, b, b)
@@ -50,7 +46,7 @@ def test_lpips_uses_the_planted_backbone(offline):
     assert found.scores()["lpips"][0] == pytest.approx(expected(*tensors).item(), rel=1e-5)
 
 
-def test_a_file_with_other_weights_is_no_score(offline):
-    (offline / "weights").mkdir()
-    judges.INCEPTION.write_bytes(b"not weights")
-    assert judges.Judges(torch.device("cpu")).scores()["fid"][0] is None
+def test_a_file_of_something_else_is_an_error_not_a_score(folder):
+    (folder / weights.INCEPTION).write_bytes(b"not weights")
+    with pytest.raises(InputError, match="not a file of trained weights"):
+        judges.Judges(torch.device("cpu"))

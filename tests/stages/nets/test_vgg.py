@@ -4,27 +4,28 @@ import pytest
 import torch
 from torchvision import models
 
-from stages import InputError
+from stages import InputError, weights
 from stages.nets import vgg
 
 
-def test_weights_folder_is_read(tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of weights in which VGG-19 may be any file; nothing can be fetched."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "table", lambda: {weights.VGG19: weights.File(licence="own")})
+    return tmp_path
+
+
+def test_weights_folder_is_read(folder):
     planted = models.vgg.make_layers(models.vgg.cfgs["E"])
-    monkeypatch.chdir(tmp_path)
-    vgg.FILE.parent.mkdir()
-    torch.save({f"features.{name}": tensor for name, tensor in planted.state_dict().items()}, vgg.FILE)
+    torch.save({f"features.{name}": tensor for name, tensor in planted.state_dict().items()}, folder / weights.VGG19)
     network, pictures = vgg.Vgg("vgg19", 1), torch.rand(1, 3, 16, 16)
-    normalised = (pictures - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    mean, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    normalised = (pictures - mean[:, None, None]) / spread[:, None, None]
     assert torch.equal(network(pictures)[0], planted[:2](normalised))
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_missing_weights_stop_with_what_to_do(tmp_path, monkeypatch):
-    def offline(*_, **__):
-        raise OSError("no network")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(InputError, match="weights/vgg19.*random"):
+def test_missing_weights_stop_with_what_to_do(folder):
+    with pytest.raises(InputError, match="vgg19.*weights fetch vgg19.*random"):
         vgg.Vgg("vgg19", 1)

@@ -1,0 +1,84 @@
+"""The files of trained weights that the presets need: told, fetched, taken from a folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.artifacts import size, table
+from stages import InputError, weights
+from stages.params import Params, Preset
+
+TASKS = {"frames": "mask", "pose_extraction": "pose", "mask_segmentation": "mask"}
+
+
+def needed(preset: Preset) -> dict[str, list[str]]:
+    """The files that a preset needs, and which of its stages need each."""
+    uses = []
+    for stage, task in TASKS.items():
+        block = getattr(preset, stage)
+        if block.estimator != "mediapipe":
+            uses.append((weights.name_of(block.estimator, task, block.model), stage))
+    if preset.generator_training.features == "vgg19":
+        uses.append((weights.VGG19, "generator_training"))
+    if preset.metrics.weights:
+        uses += [(weights.ALEXNET, "metrics"), (weights.INCEPTION, "metrics")]
+    return {name: [stage for other, stage in uses if other == name] for name, _ in uses}
+
+
+def listing(config: Params) -> str:
+    """Every preset's files, then every estimator's models. What is there is checked."""
+    parts = []
+    for key, preset in config.presets.items():
+        rows = [(name, size(weights.known(name).size), state(name), ", ".join(stages), about(name))
+                for name, stages in needed(preset).items()]
+        nothing = "  nothing: MediaPipe's models come in its wheel"
+        head = ("file", "size", "here", "needed by", "licence, source, checksum")
+        parts.append(f"preset {key}\n" + (table(head, rows) if rows else nothing))
+    models = {"mediapipe": ["full (in its wheel)"]}
+    for file in weights.table().values():
+        if file.estimator and file.model not in models.setdefault(file.estimator, []):
+            models[file.estimator].append(file.model)
+    rows = [(estimator, ", ".join(names)) for estimator, names in models.items()]
+    return "\n\n".join([*parts, "models of the estimators\n" + table(("estimator", "model"), rows)])
+
+
+def state(name: str) -> str:
+    """yes or no; InputError where another file lies there under its name."""
+    path = weights.FOLDER / name
+    if not path.exists():
+        return "no"
+    weights.check(path, name)
+    return "yes"
+
+
+def about(name: str) -> str:
+    file, kept = weights.known(name), weights.sums().get(name)
+    published = [f"{what} {digits}{'...' * (len(digits) < whole)}" for what, digits, whole
+                 in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
+    if kept and kept != file.sha256:
+        published.append(f"SHA-256 {kept} (of the file that came first)")
+    return "\n".join([file.licence, file.source or "no source: take it from a folder", *published])
+
+
+def fetch(config: Params, names: Iterable[str]) -> str:
+    """The named files, or all that the presets need, as far as they are missing."""
+    wanted = list(names) or list(dict.fromkeys(name for preset in config.presets.values() for name in needed(preset)))
+    failed = []
+    for name in (name for name in wanted if state(name) == "no"):
+        try:
+            weights.fetch(name)
+        except OSError as error:
+            failed.append(f"{name}: {error}\n  {weights.known(name).source}")
+    if failed:
+        raise InputError("could not be fetched:\n" + "\n".join(failed) + "\nFetch them on another machine, and "
+                         "`python -m pipeline weights take FOLDER` takes them from a folder")
+    return f"all there: {', '.join(wanted)}"
+
+
+def take(folder: Path) -> str:
+    """Every known file of a folder; its others stay where they are."""
+    found = [folder / name for name in weights.table() if (folder / name).is_file()]
+    if not found:
+        raise InputError(f"{folder}: no file of trained weights in it; `python -m pipeline weights` says their names")
+    for path in found:
+        weights.take(path)
+    return f"taken: {', '.join(path.name for path in found)}"

@@ -1,0 +1,187 @@
+"""Files of trained weights: which there are (weights.yaml), that they are the right ones, and the tensors in them.
+
+A file lies in weights/ under its publisher's name. It is used only where its checksum is the known one, and opening it
+runs no code of its own unless weights.yaml calls it trusted. This module loads no torch before `load`.
+"""
+
+import hashlib
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.request import urlopen
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from tqdm import tqdm
+
+from stages import InputError
+from stages.media.files import replacing
+from stages.unpickling import Refused, tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FOLDER = Path("weights")
+TABLE = Path(__file__).parents[1] / "weights.yaml"
+SUMS = "SHA256SUMS"         # in the folder, as `sha256sum -c` reads it: every file that was ever admitted
+CHECKED = ".checked.json"   # likewise: size, time and checksums of the files, so that they are read through but once
+VGG19 = "vgg19-dcbb9e9d.pth"
+ALEXNET = "alexnet-owt-7be5be79.pth"
+INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
+Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
+
+
+class Missing(InputError):
+    """The file is not there and cannot be had."""
+
+
+class File(BaseModel):
+    """One entry of weights.yaml, which says what the fields are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    licence: str
+    estimator: Literal["ultralytics", "torchvision", "detectron2"] | None = None
+    task: Literal["mask", "pose"] | None = None
+    model: str | None = None
+    source: str | None = None
+    size: int | None = None
+    sha256: Digits | None = None
+    md5: Digits | None = None
+    trusted: bool = False
+
+    @model_validator(mode="after")
+    def trust_needs_a_checksum(self) -> "File":
+        if self.trusted and len(self.sha256 or "") != 64:
+            raise ValueError("a trusted file needs its whole sha256 (64 digits)")
+        return self
+
+
+@cache
+def table() -> dict[str, File]:
+    """Every file by its name."""
+    try:
+        return {name: File(**entry) for name, entry in yaml.safe_load(TABLE.read_text()).items()}
+    except (OSError, TypeError, ValidationError, yaml.YAMLError) as error:
+        raise InputError(f"{TABLE}: {error}") from None
+
+
+def name_of(estimator: str, task: str, model: str) -> str:
+    """The file that holds an estimator's network; InputError naming its models where it has no such one."""
+    found = {file.model: name for name, file in table().items() if (file.estimator, file.task) == (estimator, task)}
+    if model not in found:
+        raise InputError(f"params.yaml: {estimator} has no model {model} for the task {task}; expected one of "
+                         f"{', '.join(found)}, or an entry in {TABLE.name}")
+    return found[model]
+
+
+def find(name: str) -> Path:
+    """The file, checked; fetched where it is missing and there is a network, else Missing."""
+    path = FOLDER / name
+    if not path.exists():
+        try:
+            fetch(name)
+        except OSError as error:
+            raise Missing(
+                f"{path}: these trained weights are not there and could not be fetched ({error}). With a network, "
+                f"`python -m pipeline weights fetch {name}`; without one, `python -m pipeline weights take FOLDER` "
+                "takes them from a folder"
+            ) from None
+    check(path, name)
+    return path
+
+
+def fetch(name: str) -> None:
+    """From its source into the folder. OSError where that cannot be had, InputError where it is another file."""
+    if (source := known(name).source) is None:
+        raise OSError(f"{TABLE.name} names no source")
+    with urlopen(source, timeout=30) as answer, replacing(FOLDER / name) as temporary:
+        size = int(answer.headers.get("Content-Length") or 0)
+        with open(temporary, "wb") as file, tqdm(total=size or None, desc=name, unit="B", unit_scale=True) as bar:
+            while block := answer.read(1 << 20):
+                bar.update(file.write(block))
+        if size and temporary.stat().st_size != size:
+            raise OSError(f"{source}: the connection broke off")
+        check(temporary, name)
+
+
+def take(path: Path) -> None:
+    """From elsewhere on this machine into the folder, by its name."""
+    with replacing(FOLDER / path.name) as temporary:
+        shutil.copyfile(path, temporary)
+        check(temporary, path.name, path)
+
+
+def check(path: Path, name: str, told: Path | None = None) -> str:
+    """Its SHA-256; InputError where what lies at `path` is not the file that is known by that name. What is not yet
+    known of it is kept."""
+    file, kept, size = known(name), sums().get(name), path.stat().st_size
+    sha256, md5 = _digests(path, name)
+    for what, expected, found, right in (
+        ("size", file.size, size, size == file.size),
+        ("SHA-256", file.sha256, sha256, sha256.startswith(file.sha256 or "")),
+        (f"SHA-256 in {SUMS}", kept, sha256, sha256 == kept),
+        ("MD5", file.md5, md5, md5.startswith(file.md5 or "")),
+    ):
+        if expected is not None and not right:
+            raise InputError(f"{told or path}: not the file that is known as {name}: its {what} should be {expected}, "
+                             f"and is {found}. Remove it and get it again; `python -m pipeline weights` says where")
+    if kept is None:
+        _keep(FOLDER / SUMS, "".join(f"{digest}  {key}\n" for key, digest in {**sums(), name: sha256}.items()))
+    return sha256
+
+
+def known(name: str) -> File:
+    if name not in table():
+        raise InputError(f"{FOLDER / name}: not known; give it an entry in {TABLE.name}")
+    return table()[name]
+
+
+def sums() -> dict[str, str]:
+    """SHA-256 of every file that was ever admitted, by name."""
+    path = FOLDER / SUMS
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+
+
+def load(path: Path) -> dict[str, "Tensor"]:
+    """A network's tensors by name, halves as floats."""
+    trusted = path.name in table() and known(path.name).trusted
+    if trusted:
+        check(path, path.name)
+    try:
+        return tensors(path, trusted)
+    except Refused as error:
+        raise InputError(f"{path}: refused, for opening it would run code that comes with it ({error}). Where you "
+                         f"trust it, say so: an entry in {TABLE.name} with `trusted: true` and its sha256") from None
+    except Exception as error:  # of another kind, cut off, ...: the readers raise what they please
+        raise InputError(f"{path}: not a file of trained weights ({type(error).__name__}: {error})") from None
+
+
+def _digests(path: Path, name: str) -> list[str]:
+    """SHA-256 and MD5, remembered for as long as size and time of the file stay as they are."""
+    stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+    try:
+        remembered = json.loads((FOLDER / CHECKED).read_text())
+    except (OSError, ValueError):
+        remembered = {}
+    if remembered.get(name, {}).get("stamp") != stamp:
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                sha256.update(block)
+                md5.update(block)
+        remembered[name] = {"stamp": stamp, "digests": [sha256.hexdigest(), md5.hexdigest()]}
+        _keep(FOLDER / CHECKED, json.dumps(remembered, indent=1, sort_keys=True))
+    return remembered[name]["digests"]
+
+
+def _keep(path: Path, text: str) -> None:
+    """Writes a small file that only saves work, as far as the folder can be written to."""
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+    except OSError:
+        return

@@ -1,0 +1,114 @@
+"""`python -m pipeline weights`: what a preset needs, what is there, and that DVC can track it."""
+
+import hashlib
+
+import pytest
+
+from pipeline import __main__ as command, weights as files
+from stages import InputError, weights
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Every known file stands at its publisher's, small and with its own checksum; the folder of weights is empty."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
+    origin, table = tmp_path / "origin", {}
+    origin.mkdir()
+    for name, file in weights.table().items():
+        (origin / name).write_text(name)
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        table[name] = file.model_copy(update={"source": (origin / name).as_uri(), "size": len(name), "sha256": digest,
+                                              "md5": None})
+    monkeypatch.setattr(weights, "table", lambda: table)
+    return origin
+
+
+def test_what_a_preset_needs_follows_from_its_values(config):
+    demo, paper = config.presets["demo"], config.presets["paper"]
+    assert files.needed(demo) == {}
+
+    def with_(block, **changes):
+        return paper.model_copy(update={block: getattr(paper, block).model_copy(update=changes)})
+
+    before = files.needed(paper)
+    assert weights.VGG19 not in files.needed(with_("generator_training", features="random"))
+    assert set(before) - set(files.needed(with_("metrics", weights=False))) == {weights.ALEXNET, weights.INCEPTION}
+    changed = files.needed(with_("pose_extraction", estimator="ultralytics", model="yolo11s"))
+    assert changed["yolo11s-pose.pt"] == ["pose_extraction"]
+    both = with_("frames", estimator="torchvision", model="R50-FPN")
+    both = both.model_copy(update={"mask_segmentation": both.mask_segmentation.model_copy(
+        update={"estimator": "torchvision", "model": "R50-FPN"})})
+    assert files.needed(both)["maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"] == ["frames", "mask_segmentation"]
+
+
+def test_an_unknown_model_is_named(config):
+    preset = config.presets["paper"]
+    wrong = preset.model_copy(update={"frames": preset.frames.model_copy(update={"model": "huge"})})
+    with pytest.raises(InputError, match="huge"):
+        files.needed(wrong)
+
+
+def test_the_list_says_what_is_there(config, shelf):
+    weights.fetch(weights.ALEXNET)
+    lines = {line.split()[0]: line for line in files.listing(config).splitlines() if line.strip()}
+    assert " yes " in lines[weights.ALEXNET] and " no " in lines[weights.VGG19]
+    digest = hashlib.sha256(weights.VGG19.encode()).hexdigest()
+    for told in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
+        assert told in files.listing(config)
+
+
+def test_the_list_stops_at_a_wrong_file(config, shelf):
+    (weights.FOLDER).mkdir()
+    (weights.FOLDER / weights.VGG19).write_text("something else")
+    with pytest.raises(InputError, match=weights.VGG19):
+        files.listing(config)
+
+
+def test_everything_that_is_needed_is_fetched(config, shelf):
+    files.fetch(config, [])
+    wanted = {name for preset in config.presets.values() for name in files.needed(preset)}
+    assert {path.name for path in weights.FOLDER.iterdir() if path.name[0] != "."} == wanted | {weights.SUMS}
+    assert "yolo11n-seg.pt" not in wanted
+    files.fetch(config, ["yolo11n-seg.pt"])
+    assert (weights.FOLDER / "yolo11n-seg.pt").exists()
+
+
+def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
+    (shelf / weights.VGG19).unlink()
+    with pytest.raises(InputError, match=f"(?s){weights.VGG19}.*take FOLDER"):
+        files.fetch(config, [])
+    assert (weights.FOLDER / weights.INCEPTION).exists()
+
+
+def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
+    (shelf / "notes.txt").write_text("nothing known")
+    assert weights.VGG19 in files.take(shelf)
+    assert {path.name for path in weights.FOLDER.iterdir()} >= set(weights.table())
+    assert not (weights.FOLDER / "notes.txt").exists()
+    with pytest.raises(InputError, match="no file of trained weights"):
+        files.take(tmp_path)
+
+
+def test_the_command(shelf, monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["pipeline", "weights", *arguments])
+        return command.main(), *capsys.readouterr()
+
+    assert run("take", str(shelf))[0] == 0
+    code, out, _ = run()
+    assert code == 0 and " yes " in out and " no " not in out
+    (weights.FOLDER / weights.VGG19).write_text("something else")
+    code, _, problem = run("fetch")
+    assert code == 1 and weights.VGG19 in problem and "Traceback" not in problem
+
+
+def test_dvc_tracks_the_folder_and_brings_it_back(project):
+    folder = project.folder / "weights"
+    folder.mkdir()
+    (folder / "net.pth").write_text("weights")
+    project.dvc("add", "weights")
+    (folder / weights.CHECKED).write_text("{}")
+    assert "up to date" in project.dvc("status", "weights.dvc")
+    (folder / "net.pth").unlink()
+    project.dvc("checkout", "weights.dvc")
+    assert (folder / "net.pth").read_text() == "weights"

@@ -1,0 +1,137 @@
+"""Files of trained weights: only the right ones are used, each is read through once, and what is missing is fetched."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from stages import InputError, weights
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder of weights with one known file, `net.pth`, and its publisher's copy; `publish` changes its entry."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
+    origin = tmp_path / "origin" / "net.pth"
+    origin.parent.mkdir()
+    torch.save({"a": torch.arange(6.0)}, origin)
+    digest = hashlib.sha256(origin.read_bytes()).hexdigest()
+
+    def publish(**entry):
+        table = {"net.pth": weights.File(licence="own", **entry)}
+        monkeypatch.setattr(weights, "table", lambda: table)
+
+    publish(source=origin.as_uri(), size=origin.stat().st_size, sha256=digest)
+    return SimpleNamespace(origin=origin, digest=digest, publish=publish, folder=tmp_path / "weights")
+
+
+def test_the_table_is_sound():
+    table = weights.table()
+    networks = [(file.estimator, file.task, file.model) for file in table.values() if file.estimator]
+    assert len(set(networks)) == len(networks) and {task for _, task, _ in networks} == {"mask", "pose"}
+    for name, file in table.items():
+        assert file.source.startswith("https://") and file.source.endswith(f"/{name}") and file.licence
+        assert len(file.sha256 or "") == 64 or file.md5, name
+        if stated := re.search(r"-([0-9a-f]{8})\.pth$", name):  # torchvision's names begin the SHA-256
+            assert file.sha256.startswith(stated[1])
+        if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2's the MD5
+            assert file.md5 == stated[1]
+    assert {weights.VGG19, weights.ALEXNET, weights.INCEPTION} <= set(table)
+
+
+def test_a_network_is_found_by_estimator_task_and_model():
+    assert weights.name_of("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
+    with pytest.raises(InputError, match="detectron2 has no model huge .*R50-FPN, R101-FPN, X101-FPN"):
+        weights.name_of("detectron2", "mask", "huge")
+
+
+def test_a_missing_file_is_fetched_once(shelf):
+    path = weights.find("net.pth")
+    assert path.read_bytes() == shelf.origin.read_bytes()
+    shelf.origin.unlink()
+    assert weights.find("net.pth") == path
+
+
+def test_without_a_network_the_command_is_named(shelf):
+    shelf.origin.unlink()
+    with pytest.raises(weights.Missing, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
+        weights.find("net.pth")
+    assert not shelf.folder.exists() or not list(shelf.folder.iterdir())
+
+
+def test_a_name_nobody_knows(shelf):
+    with pytest.raises(InputError, match="other.pth: not known; give it an entry in weights.yaml"):
+        weights.find("other.pth")
+
+
+@pytest.mark.parametrize("changes", [
+    {"sha256": "0" * 64}, {"sha256": "0" * 8}, {"md5": "0" * 6}, {"size": 1},
+])
+@pytest.mark.parametrize("way", ["fetch", "take", "find"])
+def test_another_file_under_its_name_is_an_error(shelf, changes, way):
+    weights.take(shelf.origin)
+    shelf.publish(**{"source": shelf.origin.as_uri(), **changes})
+    arrive = {"fetch": lambda: weights.fetch("net.pth"), "take": lambda: weights.take(shelf.origin),
+              "find": lambda: weights.find("net.pth")}[way]
+    if way != "find":
+        (shelf.folder / "net.pth").unlink()
+    with pytest.raises(InputError, match="not the file that is known as net.pth"):
+        arrive()
+    assert way == "find" or not (shelf.folder / "net.pth").exists()
+
+
+def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(shelf):
+    shelf.publish(sha256=shelf.digest[:8])
+    weights.take(shelf.origin)
+    assert weights.sums() == {"net.pth": shelf.digest}
+    shelf.publish()
+    (shelf.folder / "net.pth").write_bytes(b"something else")
+    with pytest.raises(InputError, match=f"SHA256SUMS.*{shelf.digest}"):
+        weights.find("net.pth")
+
+
+def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
+    path, read = weights.find("net.pth"), []
+    sha256 = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda *given: read.append(1) or sha256(*given))
+    weights.find("net.pth")
+    assert not read
+    with open(path, "r+b") as file:
+        file.write(b"XX")
+    with pytest.raises(InputError, match="SHA-256"):
+        weights.find("net.pth")
+    assert read
+
+
+def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
+    weights.take(shelf.origin)
+    for name in (weights.SUMS, weights.CHECKED):
+        (shelf.folder / name).unlink()
+
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(weights, "replacing", refuse)
+    assert weights.find("net.pth").exists() and weights.sums() == {}
+
+
+def test_trust_needs_a_whole_checksum():
+    with pytest.raises(ValueError, match="whole sha256"):
+        weights.File(licence="own", trusted=True, sha256="abcd")
+
+
+def test_a_damaged_file_is_named(shelf):
+    path = weights.find("net.pth")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="net.pth: not a file of trained weights"):
+        weights.load(path)
+
+
+def test_looking_for_a_file_loads_no_torch():
+    code = "import stages.weights, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=weights.TABLE.parent, capture_output=True, check=True)
+    assert b"torch" not in done.stdout.split()
