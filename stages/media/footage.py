@@ -1,13 +1,14 @@
 """The user's footage: any video file that PyAV reads, or a folder of images, as upright RGB pictures at a constant
 frame rate.
 
-Frames are chosen by presentation time, so a variable rate, missing frames and a late start are no matter; the
-rotation that a phone writes into its files and pixels that are not square are honoured. Pictures come one at a time
-and are converted only when asked for.
+Frames are chosen by presentation time, so a variable rate, missing frames, a wrong duration and a late start are no
+matter; the rotation that a phone writes into its files and pixels that are not square are honoured. Pictures come one
+at a time and are converted only when asked for. Of a range, only what is in it is read.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,56 +18,151 @@ import cv2
 import numpy as np
 
 from stages import InputError
+from stages.media import colour
+from stages.media.decoding import Decoding, Timed
 from stages.media.video import rate
 
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
-IMAGE_FPS = 25.0  # of a folder of images where the params give none
-LEAST = 3         # frames: a pose window of the generator
+TRANSPARENT = {".png", ".webp", ".tif", ".tiff"}
+IMAGE_FPS = 25.0    # of a folder of images where the params give none
+LEAST = 3           # frames: a pose window of the generator
+MOST_BROKEN = 0.05  # share of the frames that may be skipped because they cannot be decoded
 
-Shot = Callable[[], np.ndarray]  # gives the RGB picture (H, W, 3) uint8
+
+class Shot:
+    """One frame of a video."""
+
+    def __init__(self, frame: av.VideoFrame, aspect: Fraction):
+        self._frame, self._aspect = frame, aspect
+
+    def picture(self) -> np.ndarray:
+        """RGB (H, W, 3) uint8, upright, its pixels square."""
+        picture = self._upright(colour.rgb(self._frame))
+        if self._aspect == 1:
+            return picture
+        return cv2.resize(picture, self._size(), interpolation=cv2.INTER_CUBIC)
+
+    def thumbnail(self, longest: int) -> np.ndarray:
+        """The same with at most so many pixels on its longer side, without making the whole picture first: the mean of
+        four of its pixels or more."""
+        size, twice = (_within(self._size(), most) for most in (longest, 2 * longest))
+        if size == self._size():
+            return self.picture()
+        samples = self._upright(colour.rgb(self._frame, twice[::-1] if self._turns() % 2 else twice))
+        return cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
+
+    def _turns(self) -> int:
+        return round(self._frame.rotation / 90) % 4
+
+    def _upright(self, picture: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.rot90(picture, self._turns()))
+
+    def _size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        width, height = round(self._frame.width * self._aspect), self._frame.height
+        return (height, width) if self._turns() % 2 else (width, height)
+
+
+class ImageShot:
+    """One image of a folder, which has to have the first one's size."""
+
+    def __init__(self, file: Path, first: "ImageShot | None"):
+        self._file, self._first, self._picture = file, first, None
+
+    def picture(self) -> np.ndarray:
+        if self._picture is None:
+            self._picture = _image(self._file)
+            self.size = self._picture.shape[1::-1]
+            if self._first and self.size != self._first.size:
+                raise InputError(
+                    f"{self._file} is {self.size[0]} x {self.size[1]}, {self._first._file.name} "
+                    f"{self._first.size[0]} x {self._first.size[1]}; all images of a folder must have one size")
+        return self._picture
+
+    def thumbnail(self, longest: int) -> np.ndarray:
+        picture = self.picture()
+        return cv2.resize(picture, _within(self.size, longest), interpolation=cv2.INTER_AREA)
 
 
 @dataclass
 class Footage:
-    """`shots()` runs through the frames; what it came across on the way stands in the fields below."""
+    """`shots()` runs through the frames; what it came across on the way stands in `remarks`."""
 
     path: Path
     fps: float
     audio: bool
-    start: float                   # seconds of the first picture on the file's own clock
+    start: float                    # seconds of the first picture on the file's own clock
     aspect: Fraction = Fraction(1)  # of a pixel, before any rotation
+    begin: float = 0.0              # seconds of the first picture from the file's first
+    end: float | None = None        # where the range ends, from the file's first; None: with the file
     remarks: dict = field(default_factory=dict)  # what is worth telling about the file
+    begun: tuple[Decoding, Iterator[Timed]] | None = field(default=None, repr=False)  # for the first run
 
-    def shots(self) -> Iterator[Shot]:
-        """One function a frame; calling it converts the picture. Call it before taking the next."""
+    def shots(self) -> Iterator[Shot | ImageShot]:
         if self.path.is_dir():
-            yield from (lambda file=file: _image(file) for file in _images(self.path))
+            yield from self._images()
             return
-        for frame in _resampled(_decoded(self.path, self.remarks), self.fps):
-            yield lambda frame=frame: _upright(frame, self.aspect)
+        decoding, frames = self.begun or _decoding(self.path, self.start if self.begin else None)
+        self.begun, length = None, None if self.end is None else self.end - self.begin
+        with closing(frames):
+            for frame in _resampled(frames, self.fps, self.start, length):
+                yield Shot(frame, self.aspect)
+        self._tell_damage(decoding)
 
     def pictures(self) -> Iterator[np.ndarray]:
-        return (shot() for shot in self.shots())
+        return (shot.picture() for shot in self.shots())
+
+    def _images(self) -> Iterator[ImageShot]:
+        files, first = images(self.path), None
+        last = None if self.end is None else round(self.end * self.fps)
+        for file in files[round(self.begin * self.fps) : last]:
+            shot = ImageShot(file, first)
+            if first is None:
+                shot.picture()
+                first = shot
+            yield shot
+
+    def _tell_damage(self, decoding: Decoding) -> None:
+        """Remarks on what was skipped; InputError where it is too much."""
+        skipped, cut_off = decoding.skipped, (decoding.promised or 0) > decoding.count + len(decoding.skipped)
+        if not skipped and not (cut_off and self.end is None):
+            return
+        every, times = decoding.count + len(skipped), [round(time - self.start + self.begin, 3) for time in skipped]
+        self.remarks["damaged"] = {"decoded": decoding.count, "promised": decoding.promised, "broken": len(skipped),
+                                   "skipped": times}
+        if len(skipped) > MOST_BROKEN * every:
+            shown = ", ".join(f"{time:.2f}" for time in times[:8]) + ", ..." * (len(times) > 8)
+            raise InputError(
+                f"{self.path}: {len(skipped)} of {every} frames cannot be decoded, at {shown} s; at most "
+                f"{MOST_BROKEN:.0%} may be skipped. Copy or export it again, or name a range without them: start, end")
 
 
-def open_footage(file: str | Path, fps: float | None) -> Footage:
-    """`fps`: frames a second, None for the video's own average. InputError where nothing can be read."""
+def open_footage(file: str | Path, fps: float | None, start: float | None = None, end: float | None = None) -> Footage:
+    """`fps`: frames a second, None for the video's own average. `start`, `end`: a range in seconds from the file's
+    first picture. InputError where nothing can be read."""
     path = Path(file)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give a video file or a folder of images")
     if path.is_dir():
-        if not _images(path):
+        if not (files := images(path)):
             raise InputError(f"{path}: no images in this folder; expected files named {', '.join(sorted(IMAGES))}")
-        remarks = {} if fps else {"assumed_fps": IMAGE_FPS}
-        return Footage(path, fps or IMAGE_FPS, False, 0.0, remarks=remarks)
+        film = Footage(path, fps or IMAGE_FPS, False, 0.0, remarks={} if fps else {"assumed_fps": IMAGE_FPS})
+        film.end, length = end, len(files) / film.fps
+    else:
+        film = _open_video(path, fps)
+        film.end, length = end, _length(film, max(start or 0, end or 0)) if start or end else np.inf
+    if (start or 0) >= length or (end or 0) > length + 1 / film.fps:
+        raise InputError(f"{path}: the range {start or 0:g} to {'the end' if end is None else f'{end:g}'} s is not in "
+                         f"it: it is {length:.2f} s long; change start and end in params.yaml")
+    if start:
+        film.begin, film.start, film.begun = start, film.start + start, None
+    return film
+
+
+def _open_video(path: Path, fps: float | None) -> Footage:
+    decoding, frames = _decoding(path)
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: not a video: it has no picture stream")
-            stream = container.streams.video[0]
-            own = stream.average_rate or stream.guessed_rate or stream.base_rate
-            audio, aspect = bool(container.streams.audio), stream.sample_aspect_ratio or Fraction(1)
-        first = next((time for time, _ in _decoded(path, {})), None)
+        first = next(frames, None)
     except av.error.EOFError:
         first = None
     except av.FFmpegError as error:
@@ -74,9 +170,29 @@ def open_footage(file: str | Path, fps: float | None) -> Footage:
                          "expected a file that a player shows; download or export it again") from None
     if first is None:
         raise InputError(f"{path}: no frame can be decoded: the video is empty or cut off; export it again")
-    if not fps and not own:
+    if not fps and not decoding.rate:
         raise InputError(f"{path}: does not say its frame rate; set frames.fps in params.yaml")
-    return Footage(path, float(fps or rate(float(own))), audio, first, aspect)
+    own = float(fps or rate(float(decoding.rate)))
+    return Footage(path, own, decoding.sound, first[0], decoding.aspect, begun=(decoding, _again(first, frames)))
+
+
+def _decoding(path: Path, since: float | None = None) -> tuple[Decoding, Iterator[Timed]]:
+    decoding = Decoding(path, since)
+    return decoding, decoding.frames()
+
+
+def _again(first: Timed, frames: Iterator[Timed]) -> Iterator[Timed]:
+    yield first
+    yield from frames
+
+
+def _length(film: Footage, seconds: float) -> float:
+    """Infinity where there is a picture `seconds` after the first one, else how long the video is."""
+    last = film.start
+    for last, _ in Decoding(film.path, film.start + seconds).frames():
+        if last >= film.start + seconds:
+            return np.inf
+    return last - film.start + 1 / film.fps
 
 
 def square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.ndarray:
@@ -98,71 +214,30 @@ def placing(crop: list[float], size: int) -> np.ndarray:
     return np.array([[scale, 0, left + (scale - 1) / 2], [0, scale, top + (scale - 1) / 2]])
 
 
-def _decoded(path: Path, remarks: dict) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Frames with their time in seconds, in order of presentation. Broken packets are passed over and counted; a
-    file that ends before what it promised is remarked on."""
-    broken = count = 0
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        promised, step = stream.frames, 1 / float(stream.average_rate or 25)
-        last = -np.inf
-        for frame in _packets(container, stream):
-            if frame is None:
-                broken += 1
-                continue
-            time = frame.time if frame.time is not None else (last + step if count else 0.0)
-            count += 1
-            if time > last:
-                last = time
-                yield time, frame
-    if broken or count < promised:
-        remarks["damaged"] = {"decoded": count, "promised": promised or None, "broken": broken}
+def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Width and height, reduced so that the longer one is at most `longest`."""
+    scale = min(1, longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _packets(container, stream) -> Iterator[av.VideoFrame | None]:
-    """Decoded frames; None for a packet that cannot be decoded or read."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                return
-            frames = packet.decode()
-        except av.error.EOFError:
-            return
-        except av.error.InvalidDataError:
-            yield None
-            continue
-        yield from frames
-
-
-def _resampled(frames: Iterator[tuple[float, av.VideoFrame]], fps: float) -> Iterator[av.VideoFrame]:
-    """For each n the frame whose time is nearest to n / fps after the first frame's."""
-    step, n, start, before = 1 / fps, 0, None, None
+def _resampled(frames: Iterator[Timed], fps: float, start: float, length: float | None) -> Iterator[av.VideoFrame]:
+    """For each n the frame whose time is nearest to start + n / fps, up to `length` seconds or the last frame."""
+    step, n, before = 1 / fps, 0, None
     for time, frame in frames:
-        start = time if start is None else start
         while before is not None and n * step < (before[0] + time) / 2 - start:
+            if length is not None and n * step >= length - 1e-9:
+                return
             yield before[1]
             n += 1
         before = time, frame
     while before is not None and n * step < before[0] - start + step / 2 - 1e-9:  # the last one is shown for one step
+        if length is not None and n * step >= length - 1e-9:
+            return
         yield before[1]
         n += 1
 
 
-def _upright(frame: av.VideoFrame, aspect: Fraction) -> np.ndarray:
-    rgb = frame.to_ndarray(format="rgb24")
-    turns = round(frame.rotation / 90) % 4
-    rgb = np.rot90(rgb, turns) if turns else rgb
-    if aspect != 1:
-        height, width = rgb.shape[:2]
-        wide, high = (1, aspect) if turns % 2 else (aspect, 1)
-        rgb = cv2.resize(rgb, (round(width * wide), round(height * high)), interpolation=cv2.INTER_CUBIC)
-    return np.ascontiguousarray(rgb)
-
-
-def _images(folder: Path) -> list[Path]:
+def images(folder: Path) -> list[Path]:
     """The folder's images in natural order: 9.png before 10.png."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith(".")]
     parts = {file: re.split(r"(\d+)", file.name) for file in files}
@@ -170,7 +245,12 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _image(file: Path) -> np.ndarray:
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    kind = cv2.IMREAD_UNCHANGED if file.suffix.lower() in TRANSPARENT else cv2.IMREAD_COLOR
+    image = cv2.imread(str(file), kind)
     if image is None:
         raise InputError(f"{file}: not an image that can be read; remove it or export it again")
-    return image[..., ::-1]
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return image[..., ::-1] if image.shape[2] == 3 else colour.over_grey(image[..., [2, 1, 0, 3]])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 
 from stages import InputError
 from stages.media.files import existing, replacing
@@ -25,7 +26,7 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
     """Gives a function that appends one frame to an FFV1 video at `path`; the file appears when all is done.
 
     mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC), from second
-    `start` of that file's clock on."""
+    `start` of that file's clock on, for as long as there are pictures."""
     with replacing(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
         stream = container.add_stream("ffv1", rate=rate(fps))
         stream.pix_fmt = _FFV1[mode]
@@ -48,6 +49,7 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
         stream = container.add_stream("libx264", rate=rate(fps), options=options)
         stream.pix_fmt = "yuv420p"
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU601, ColorRange.MPEG
         sound = copy_audio(container, audio, "aac") if audio else None
 
         with encoding(container, stream, path, "rgb24", sound) as append:
@@ -58,7 +60,11 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
 def encoding(container, stream, path: Path, array: str, sound):
     """Gives a function that appends one frame, of PyAV's format `array`, to a stream; then ends the stream and
     adds the sound, if any."""
+    count = 0
+
     def append(frame: np.ndarray) -> None:
+        nonlocal count
+        count += 1
         if not stream.codec_context.is_open:
             stream.height, stream.width = frame.shape[:2]
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=array)
@@ -69,12 +75,12 @@ def encoding(container, stream, path: Path, array: str, sound):
         raise InputError(f"{path}: no frames to write")
     container.mux(stream.encode())
     if sound:
-        sound()
+        sound(count / float(stream.average_rate))
 
 
 def copy_audio(container, path: Path, codec: str, start: float = 0.0):
-    """Adds an audio stream like the first one of the file at `path`; gives a function that fills it once the
-    pictures are written, or None where there is no audio. What was heard at `start` seconds comes at 0."""
+    """Adds an audio stream like the first one of the file at `path`; gives a function that fills it with so many
+    seconds once the pictures are written, or None where there is no audio. What was heard at `start` comes at 0."""
     with av.open(str(path)) as source:
         if not source.streams.audio:
             return None
@@ -82,23 +88,30 @@ def copy_audio(container, path: Path, codec: str, start: float = 0.0):
     target = container.add_stream(codec, rate=sample_rate)
     target.codec_context.flags |= av.codec.context.Flags.bitexact
 
-    def fill() -> None:
+    def fill(seconds: float) -> None:
         resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate, frame_size=256)
         with av.open(str(path)) as source:
-            for frame in chain(_sound(source), [None]):
+            for frame in chain(_sound(source, start, start + seconds), [None]):
                 for piece in resampler.resample(frame):
                     piece.pts -= round(start * piece.sample_rate)
-                    if piece.pts >= 0:
+                    if 0 <= piece.pts < seconds * piece.sample_rate:
                         container.mux(target.encode(piece))
         container.mux(target.encode())
 
     return fill
 
 
-def _sound(source) -> Iterator[av.AudioFrame]:
-    """The file's audio, as far as it can be decoded: a file that was cut off ends in a broken packet."""
+def _sound(source, start: float, end: float) -> Iterator[av.AudioFrame]:
+    """The file's audio about these seconds, as far as it can be decoded: a file that was cut off ends in a broken
+    packet."""
+    stream = source.streams.audio[0]
+    if start > 2:
+        source.seek(int((start - 1) / stream.time_base), stream=stream)
     try:
-        yield from source.decode(audio=0)
+        for frame in source.decode(stream):
+            if frame.time is not None and frame.time >= end:
+                return
+            yield frame
     except av.error.InvalidDataError:
         return
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.media import footage
+from stages.media import footage, video
 
 
-def write(path, pictures, times=None, fps=10, rotation=0, aspect=None, options=None):
+def write(path, pictures, times=None, fps=10, rotation=0, aspect=None, options=None, keys=250):
     """A lossless H.264 (RGB) video of pictures shown at `times`, in units of 1 / fps."""
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream("libx264rgb", rate=fps, options={"crf": "0"})
+        stream = container.add_stream("libx264rgb", rate=fps, options={"crf": "0", "g": str(keys)})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.time_base = "rgb24", Fraction(1, 1000)
         stream.codec_context.time_base = Fraction(1, 1000)
@@ -163,6 +163,93 @@ def test_a_video_that_was_cut_off_gives_what_it_has_and_says_so(tmp_path):
     assert 8 <= len(taken) < 14
     assert (taken[3] == pictures[3]).all()
     assert film.remarks["damaged"]["promised"] == 20 and film.remarks["damaged"]["decoded"] < 14
+
+
+@pytest.mark.parametrize("keys", [5, 250])
+@pytest.mark.parametrize("start, end, expected", [
+    (None, 1.0, range(10)), (0.0, 0.3, range(3)), (0.5, None, range(5, 60)), (3.2, 4.0, range(32, 40)),
+    (5.0, 6.0, range(50, 60)), (3.24, 3.5, [32, 33, 34]), (5.9, None, [59]),
+])
+def test_a_range(tmp_path, keys, start, end, expected):
+    pictures = [np.full((48, 64, 3), 4 * i, np.uint8) for i in range(60)]
+    path = write(tmp_path / "a.mp4", pictures, np.arange(60) + 7, options={"movflags": "faststart"}, keys=keys)
+    film = footage.open_footage(path, None, start, end)
+    assert [round(picture.mean() / 4) for picture in film.pictures()] == list(expected)
+    assert film.begin == (start or 0) and film.start == pytest.approx(0.7 + (start or 0))
+
+
+def test_a_range_of_a_variable_rate(tmp_path):
+    times = [0, 1, 2, 6.1, 7, 8.1, 9, 14, 15, 16]
+    film = footage.open_footage(write(tmp_path / "a.mp4", levels(10), times), 10, start=0.4, end=0.9)
+    assert seen(film) == [2, 3, 3, 4, 5]
+
+
+def test_a_range_of_images(tmp_path):
+    for i, picture in enumerate(levels(20)):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+    film = footage.open_footage(tmp_path, 10, start=0.5, end=0.8)
+    assert seen(film) == [5, 6, 7]
+    with pytest.raises(InputError, match="2.00 s long"):
+        footage.open_footage(tmp_path, 10, start=0.5, end=2.5)
+
+
+@pytest.mark.parametrize("start, end", [(6.1, None), (6.1, 7), (0, 6.3), (None, 100), (3, 8), (100, None)])
+def test_a_range_that_is_not_in_it(tmp_path, start, end):
+    path = write(tmp_path / "a.mp4", levels(20) * 3)
+    with pytest.raises(InputError, match=r"a.mp4: the range .* is not in it: it is 6.00 s long; .*params.yaml"):
+        footage.open_footage(path, None, start, end)
+
+
+def test_the_sound_of_a_range(tmp_path):
+    """Eight seconds of a tone that rises; the range's is heard from its first picture to its last."""
+    rate, seconds = 8000, np.arange(64000) / 8000
+    samples = (9000 * np.sin(2 * np.pi * (200 + 100 * seconds) * seconds)).astype(np.int16)
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        for i in range(80):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(levels(1, (32, 32))[0], format="rgb24")))
+            frame = av.AudioFrame.from_ndarray(samples[None, 800 * i : 800 * (i + 1)], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = rate, 800 * i
+            container.mux(sound.encode(frame))
+        container.mux(stream.encode())
+        container.mux(sound.encode())
+    film = footage.open_footage(tmp_path / "a.mkv", None, 5.0, 6.5)
+    with video.lossless(tmp_path / "cut.mkv", film.fps, audio=film.path, start=film.start) as add:
+        count = sum(add(picture) is None for picture in film.pictures())
+    with av.open(str(tmp_path / "cut.mkv")) as container:
+        frames = list(container.decode(audio=0))
+    heard = np.concatenate([frame.to_ndarray().reshape(-1, frame.layout.nb_channels)[:, 0] for frame in frames])
+    at = round((frames[0].time + 5) * rate)
+    assert count == 15 and abs(frames[0].time) < 0.05 and abs(len(heard) / rate - 1.5) < 0.05
+    assert np.corrcoef(heard[:4000], samples[at : at + 4000])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("rotation, aspect, size", [(0, None, (40, 30)), (90, None, (30, 40)),
+                                                    (0, Fraction(2), (40, 15)), (90, Fraction(2), (15, 40))])
+def test_a_thumbnail_is_the_picture_made_small(tmp_path, rotation, aspect, size):
+    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 16)
+    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+    path = write(tmp_path / "a.mp4", [picture] * 3, rotation=rotation, aspect=aspect)
+    shot = next(footage.open_footage(path, None).shots())
+    small = cv2.resize(shot.picture(), size, interpolation=cv2.INTER_AREA)
+    assert np.abs(shot.thumbnail(40).astype(int) - small).mean() <= 4
+    assert (shot.thumbnail(10000) == shot.picture()).all()
+
+
+def test_a_thumbnail_of_an_image(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), levels(3, (60, 80))[2])
+    shot = next(footage.open_footage(tmp_path, 25).shots())
+    assert shot.thumbnail(20).shape == (15, 20, 3) and (shot.thumbnail(20) == 20).all()
+
+
+def test_images_of_several_sizes(tmp_path):
+    for i, size in enumerate([(48, 64), (48, 64), (64, 48), (10, 10)]):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), levels(1, size)[0])
+    film = footage.open_footage(tmp_path, 25)
+    with pytest.raises(InputError, match=r"2\.png is 48 x 64, 0\.png 64 x 48; all images of a folder"):
+        [shot.thumbnail(16) for shot in film.shots()]
 
 
 @pytest.mark.parametrize("crop, size", [((10, 5, 32), 32), ((-8, 4, 40), 40), ((40, 20, 48), 48)])
