@@ -1,4 +1,4 @@
-"""The five face points of a head whose place the body's pose tells.
+"""The five face points, and the ears, of a head whose place the body's pose tells.
 
 MediaPipe's face mesh with attention, on an enlarged crop of the head: small and dark faces, that its own face detector
 passes over, are found, and the points lie nearer to the truth. It is also what tells whether a face can be seen.
@@ -22,8 +22,9 @@ node {
   output_stream: "LANDMARKS:landmarks"
 }
 """
-# Right eye, left eye (corners and lids), left mouth corner, right mouth corner, nose: the mean of these mesh points
-_POINTS = ((33, 133, 159, 145), (263, 362, 386, 374), (291,), (61,), (1,))
+# Right eye, left eye (corners and lids), left mouth corner, right mouth corner, nose, right ear, left ear (tragion):
+# the mean of these mesh points
+_POINTS = ((33, 133, 159, 145), (263, 362, 386, 374), (291,), (61,), (1,), (234,), (454,))
 _CROP = 0.5          # side of the crop, in body heights: more than the head, so that the mesh may reach out
 _SIDE = 384          # pixels of the enlarged crop
 _FACES = (0.2, 0.17)  # of the height: the region tried first, and the next
@@ -33,8 +34,8 @@ class FaceMesh:
     def __init__(self):
         self._graph = graph.Graph(_MESH, ("landmarks",), attention=graph.create.create_bool(True))
 
-    def __call__(self, rgb: np.ndarray, centre: np.ndarray, height: float) -> np.ndarray | None:
-        """Five points (5, 2) in pixels of the picture, or None where no face is seen.
+    def head(self, rgb: np.ndarray, centre: np.ndarray, height: float) -> np.ndarray | None:
+        """Five points and the ears (7, 2) in pixels of the picture, or None where no face is seen.
 
         centre, height: the middle of the head and the height of the body, in pixels"""
         corner, scale = centre - _CROP * height / 2, _SIDE / (_CROP * height)
@@ -44,6 +45,12 @@ class FaceMesh:
             region = rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=face / _CROP, height=face / _CROP)
             found = self._graph(image=graph.picture(crop), region=graph.create.create_proto(region)).get("landmarks")
             if found:
-                mesh = np.array([(point.x, point.y) for point in graph.read.get_proto(found).landmark]) * _SIDE
-                return np.array([mesh[list(some)].mean(0) for some in _POINTS]) / scale + corner
+                mesh = graph.read.get_proto(found).landmark
+                places = [np.mean([(mesh[i].x, mesh[i].y) for i in some], axis=0) for some in _POINTS]
+                return np.array(places) * _SIDE / scale + corner
         return None
+
+    def __call__(self, rgb: np.ndarray, centre: np.ndarray, height: float) -> np.ndarray | None:
+        """The five points alone (5, 2), likewise."""
+        head = self.head(rgb, centre, height)
+        return None if head is None else head[:5]

@@ -22,7 +22,7 @@ from mediapipe.python._framework_bindings import calculator_graph, resource_util
 from stages import InputError  # noqa: E402
 
 HOME = Path(mediapipe.__file__).parent
-_LANDMARKS = "modules/pose_landmark/pose_landmark_{}.tflite"
+MODELS = ("lite", "full", "heavy")
 
 create, read = packet_creator, packet_getter
 
@@ -53,9 +53,12 @@ def picture(rgb: np.ndarray):
     return create.create_image_frame(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
-def require_model(complexity: int) -> None:
-    """InputError where the pose model of that complexity is not on this machine."""
-    name = _LANDMARKS.format(("lite", "full", "heavy")[complexity])
-    if not (HOME / name).exists():
-        raise InputError(f"params.yaml: pose_extraction.complexity {complexity} needs {HOME / name}, which MediaPipe's "
-                         "package does not carry; set complexity: 1, or put the file there")
+def complexity(model: str) -> int:
+    """MediaPipe's number of a pose model; InputError where there is no such model on this machine."""
+    if model not in MODELS:
+        raise InputError(f"params.yaml: MediaPipe has no pose model {model}; expected one of {', '.join(MODELS)}")
+    file = HOME / f"modules/pose_landmark/pose_landmark_{model}.tflite"
+    if not file.exists():
+        raise InputError(f"params.yaml: MediaPipe's model {model} needs {file}, which its package does not carry; "
+                         "set model: full, or put the file there")
+    return MODELS.index(model)

@@ -1,0 +1,77 @@
+"""detectron2's Keypoint R-CNN and Mask R-CNN (Apache-2.0), which the paper uses: its own configurations, trained 3x."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from detectron2 import model_zoo
+from detectron2.data.transforms import ResizeShortestEdge
+from detectron2.modeling import build_model
+from detectron2.modeling.postprocessing import detector_postprocess
+from detectron2.structures import Instances
+
+from stages import InputError
+from stages.estimators import instances, rcnn
+from stages.estimators.instances import LEAST, Found
+from stages.estimators.network import trained
+from stages.learning import device as devices
+
+_CONFIGS = {"mask": "COCO-InstanceSegmentation/mask_rcnn_{}_3x.yaml", "pose": "COCO-Keypoints/keypoint_rcnn_{}_3x.yaml"}
+_BACKBONES = {"R50-FPN": "R_50_FPN", "R101-FPN": "R_101_FPN", "X101-FPN": "X_101_32x8d_FPN"}
+_PERSON = 0
+
+
+class Detector(instances.Detector):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("mask", model, device))
+
+
+class Segmenter(instances.Segmenter):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("mask", model, device))
+
+
+class PoseEstimator(instances.PoseEstimator):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("pose", model, device))
+
+
+class _Network:
+    def __init__(self, task: str, model: str, device: str):
+        config = configuration(task, model, device)
+        self._model = trained(build_model(config), "detectron2", task, model, device)
+        self._resize = ResizeShortestEdge(config.INPUT.MIN_SIZE_TEST, config.INPUT.MAX_SIZE_TEST)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+        found = self._model.inference([{"image": self._input(picture)} for picture in pictures], do_postprocess=False)
+        return [_found(people[people.pred_classes == _PERSON], picture.shape[:2])
+                for people, picture in zip(found, pictures)]
+
+    def _input(self, rgb: np.ndarray) -> torch.Tensor:
+        """(3, h, w) floats of 0 to 255 in the order blue, green, red."""
+        resized = self._resize.get_transform(rgb).apply_image(rgb)
+        return torch.from_numpy(np.ascontiguousarray(resized[..., ::-1].transpose(2, 0, 1))).float()
+
+
+def configuration(task: str, model: str, device: str):
+    if model not in _BACKBONES:
+        raise InputError(f"params.yaml: detectron2 builds no {model}; expected one of {', '.join(_BACKBONES)}")
+    config = model_zoo.get_config(_CONFIGS[task].format(_BACKBONES[model]))
+    config.MODEL.DEVICE = str(devices.choose(device))
+    config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = LEAST
+    return config
+
+
+def _found(people: Instances, shape: tuple[int, int]) -> Found:
+    """What the network found at its own size, in pixels of the picture of the given shape."""
+    if people.has("pred_masks"):  # kept as the network gives them: pasting would make them hard, and not all are needed
+        people.set("cells", people.pred_masks[:, 0])
+        people.remove("pred_masks")
+    people = detector_postprocess(people, *shape).to("cpu")
+    boxes, scores = people.pred_boxes.tensor.numpy(), people.scores.numpy()
+    if people.has("cells"):
+        return Found(boxes, scores, mask=lambda i: rcnn.paste(people.cells[i].numpy(), boxes[i], shape))
+    keypoints = people.pred_keypoints.numpy()  # (N, 17, 3)
+    keypoints[..., 2] = rcnn.certainty(people.pred_keypoint_heatmaps).numpy()
+    return Found(boxes, scores, keypoints)

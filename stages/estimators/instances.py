@@ -1,0 +1,76 @@
+"""Everyone a network finds in a picture, and one of them picked out: what estimators that look at whole pictures share.
+
+Such a network takes a list of pictures and gives for each what it found. An adapter makes a detector, a segmenter and a
+pose estimator of it with the classes below.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.estimators import coco
+from stages.estimators.person import Person, overlap
+from stages.estimators.pose import Sighting
+
+LEAST = 0.3   # score of a person who is said to be there
+SURE = 0.5    # score of a person nobody has told of
+_NEARBY = 0.3  # overlap of the box found with the box told: below, it is somebody else
+
+
+@dataclass(frozen=True)
+class Found:
+    """The people in one picture, in its pixels."""
+
+    boxes: np.ndarray   # (N, 4)
+    scores: np.ndarray  # (N,)
+    keypoints: np.ndarray | None = None  # (N, 17, 3), COCO's, x, y and score in [0, 1]
+    mask: Callable[[int], np.ndarray] | None = None  # of one of them, (H, W) float32 in [0, 1]
+
+    def nearest(self, person: Person) -> int | None:
+        """Whose box overlaps best with the person's."""
+        shares = [overlap(tuple(box), person.box) for box in self.boxes]
+        return int(np.argmax(shares)) if shares and max(shares) >= _NEARBY else None
+
+
+Network = Callable[[Sequence[np.ndarray]], list[Found]]
+
+
+class Detector:
+    def __init__(self, network: Network):
+        self._network = network
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Person]]:
+        return [[Person(tuple(map(float, box)), float(score)) for box, score in zip(found.boxes, found.scores)
+                 if score >= SURE] for found in self._network(pictures)]
+
+
+class Segmenter:
+    def __init__(self, network: Network):
+        self._network = network
+
+    def masks(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[np.ndarray | None]:
+        return [None if which is None else found.mask(which)
+                for found, which in _picked(self._network, pictures, people)]
+
+
+class PoseEstimator:
+    silhouettes = False
+
+    def __init__(self, network: Network):
+        self._network = network
+
+    def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
+        return [None if which is None else Sighting(coco.to_pose(found.keypoints[which]))
+                for found, which in _picked(self._network, pictures, people)]
+
+
+def _picked(network: Network, pictures: Sequence[np.ndarray], people: Sequence[Person | None]
+            ) -> list[tuple[Found | None, int | None]]:
+    """For each picture what was found in it and who of them is the person; the network sees no picture without one."""
+    seen = iter(network([picture for picture, person in zip(pictures, people) if person]) if any(people) else [])
+    picked = []
+    for person in people:
+        found = next(seen) if person else None
+        picked.append((found, found.nearest(person) if found else None))
+    return picked

@@ -1,0 +1,80 @@
+"""torchvision's Keypoint R-CNN and Mask R-CNN v2 (BSD-3), both on ResNet-50 with a feature pyramid."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torchvision.models.detection import KeypointRCNN, maskrcnn_resnet50_fpn_v2
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops import FrozenBatchNorm2d
+
+from stages.estimators import instances, rcnn
+from stages.estimators.coco import KEYPOINTS
+from stages.estimators.instances import LEAST, Found
+from stages.estimators.network import trained
+
+_PERSON = 1  # among COCO's labels, 0 is the background
+
+
+class Detector(instances.Detector):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("mask", model, device))
+
+
+class Segmenter(instances.Segmenter):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("mask", model, device))
+
+
+class PoseEstimator(instances.PoseEstimator):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("pose", model, device))
+
+
+class _Network:
+    def __init__(self, task: str, model: str, device: str):
+        built = {"mask": mask_rcnn, "pose": keypoint_rcnn}[task](box_score_thresh=LEAST)
+        self._model = trained(built, "torchvision", task, model, device)
+        self._device = next(self._model.parameters()).device
+        if task == "pose":  # the library tells the height of each joint's peak only
+            self._model.roi_heads.keypoint_predictor.register_forward_hook(self._keep_certainty)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+        model, shapes = self._model, [picture.shape[:2] for picture in pictures]
+        tensors = [torch.from_numpy(np.ascontiguousarray(picture)).to(self._device).permute(2, 0, 1) / 255
+                   for picture in pictures]  # (3, H, W)
+        images, _ = model.transform(tensors)
+        features = model.backbone(images.tensors)
+        proposals, _ = model.rpn(images, features)
+        people, _ = model.roi_heads(features, proposals, images.image_sizes)
+        if "keypoints" in people[0]:
+            for one, certainty in zip(people, self._certainty.split([len(one["boxes"]) for one in people])):
+                one["keypoints"][..., 2] = certainty
+        people = [{name: values[one["labels"] == _PERSON] for name, values in one.items()} for one in people]
+        cells = [one.pop("masks", None) for one in people]  # still as the network gives them: not everyone's is needed
+        people = model.transform.postprocess(people, images.image_sizes, shapes)
+        return [_found(one, mask, shape) for one, mask, shape in zip(people, cells, shapes)]
+
+    def _keep_certainty(self, module, given, heat: torch.Tensor) -> None:
+        self._certainty = rcnn.certainty(heat)
+
+
+def _found(people: dict[str, torch.Tensor], cells: torch.Tensor | None, shape: tuple[int, int]) -> Found:
+    boxes, scores = people["boxes"].cpu().numpy(), people["scores"].cpu().numpy()
+    if cells is not None:
+        return Found(boxes, scores, mask=lambda i: rcnn.paste(cells[i, 0].cpu().numpy(), boxes[i], shape))
+    return Found(boxes, scores, people["keypoints"].cpu().numpy())
+
+
+def mask_rcnn(**options) -> torch.nn.Module:
+    return maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, **options)
+
+
+def keypoint_rcnn(**options) -> torch.nn.Module:
+    """Normalised as its weights were trained: frozen, without an epsilon."""
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d)
+    for layer in backbone.modules():
+        if isinstance(layer, FrozenBatchNorm2d):
+            layer.eps = 0.0
+    return KeypointRCNN(backbone, num_classes=2, num_keypoints=KEYPOINTS, **options)

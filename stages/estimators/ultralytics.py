@@ -1,0 +1,103 @@
+"""YOLO's pose and segmentation networks. ultralytics is under AGPL-3.0, code and weights: this module is imported only
+where it is chosen.
+
+Of the library, the networks, their letterbox and their suppression of doubles are used; its predictor, settings,
+downloads and installers are not.
+"""
+
+import os
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch  # before ultralytics, which would take its threads away
+from torch.nn import functional as F
+
+for _name, _value in (("YOLO_OFFLINE", "true"), ("YOLO_AUTOINSTALL", "false"), ("YOLO_VERBOSE", "false")):
+    os.environ.setdefault(_name, _value)
+_threads = cv2.getNumThreads()
+
+from ultralytics.data.augment import LetterBox  # noqa: E402
+from ultralytics.nn.tasks import PoseModel, SegmentationModel  # noqa: E402
+from ultralytics.utils import nms, ops  # noqa: E402
+
+from stages import InputError  # noqa: E402
+from stages.estimators import instances  # noqa: E402
+from stages.estimators.coco import KEYPOINTS  # noqa: E402
+from stages.estimators.instances import LEAST, Found  # noqa: E402
+from stages.estimators.network import trained  # noqa: E402
+
+cv2.setNumThreads(_threads)  # it has set them to 0
+
+_TASKS = {"mask": (SegmentationModel, "{}-seg.yaml", 80), "pose": (PoseModel, "{}-pose.yaml", 1)}  # and classes
+_PERSON = 0
+_SIDE = 640      # pixels, of what the networks were trained on
+_DOUBLE = 0.7    # overlap of two boxes of one person
+
+
+class Detector(instances.Detector):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("mask", model, device))
+
+
+class Segmenter(instances.Segmenter):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("mask", model, device))
+
+
+class PoseEstimator(instances.PoseEstimator):
+    def __init__(self, model: str, device: str):
+        super().__init__(_Network("pose", model, device))
+
+
+class _Network:
+    def __init__(self, task: str, model: str, device: str):
+        self._model = trained(build(task, model), "ultralytics", task, model, device).fuse(verbose=False)
+        self._task, self._device = task, next(self._model.parameters()).device
+        self._letterbox = LetterBox(_SIDE, auto=True, stride=int(self._model.stride.max()))
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+        if len({picture.shape for picture in pictures}) > 1:  # a batch has one size
+            return [self([picture])[0] for picture in pictures]
+        return self._same_size(pictures)
+
+    @torch.inference_mode()
+    def _same_size(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+        boxed = np.stack([self._letterbox(image=picture) for picture in pictures])  # (B, h, w, 3)
+        batch = torch.from_numpy(boxed).to(self._device).permute(0, 3, 1, 2).float() / 255
+        out = self._model(batch)[0]
+        out, protos = out if self._task == "mask" else (out, [None] * len(pictures))
+        people = nms.non_max_suppression(out, LEAST, _DOUBLE, classes=[_PERSON], nc=_TASKS[self._task][2],
+                                         end2end=self._model.end2end, max_time_img=float("inf"))  # never cut short
+        find = _masked if self._task == "mask" else _jointed
+        return [find(one, proto, batch.shape[2:], picture.shape[:2])
+                for one, proto, picture in zip(people, protos, pictures)]
+
+
+def build(task: str, model: str) -> torch.nn.Module:
+    kind, file, classes = _TASKS[task]
+    try:
+        return kind(file.format(model), nc=classes, verbose=False)
+    except FileNotFoundError:
+        raise InputError(f"params.yaml: ultralytics builds no {file.format(model)}; expected yolo11 or yolo26 with n, "
+                         "s, m, l or x behind it") from None
+
+
+def _jointed(people: torch.Tensor, _, inner: tuple[int, int], shape: tuple[int, int]) -> Found:
+    """people (N, 6 + 51): box, score, class and keypoints, in pixels of the letterboxed picture."""
+    boxes = ops.scale_boxes(inner, people[:, :4], shape)
+    keypoints = ops.scale_coords(inner, people[:, 6:].reshape(-1, KEYPOINTS, 3), shape)
+    return Found(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), keypoints.cpu().numpy())
+
+
+def _masked(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]) -> Found:
+    """people (N, 6 + 32): box, score, class and the weights of the prototype masks (32, h / 4, w / 4)."""
+    boxes = ops.scale_boxes(inner, people[:, :4].clone(), shape)
+
+    def mask(which: int) -> np.ndarray:
+        logits = torch.tensordot(people[which, 6:], proto, 1)[None, None]  # (1, 1, h / 4, w / 4)
+        logits = F.interpolate(logits, inner, mode="bilinear")             # so that the border is whole pixels
+        soft = ops.scale_masks(logits, shape)[0].sigmoid()                 # (1, H, W)
+        return ops.crop_mask(soft, boxes[which, None])[0].cpu().numpy()
+
+    return Found(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), mask=mask)
