@@ -1,57 +1,118 @@
 """The person's soft alpha in every frame (paper section 2.1).
 
-In: frames.mkv and the poses, which tell the network where to look. Out: `masks`, 8-bit alpha, one a frame; empty
-where there is nobody.
+First a network: the pose estimator's own silhouettes where it is the same one, else its masks, pointed at the person by
+the pose. Then, with `against_plate`, each frame is held against the empty background: the median of a sample of frames
+from the whole clip, held-out ones too, as a mask tells nothing but where the person is in its own frame. Without it
+the network's edges only move onto the image's.
+
+Out: `masks`, 8-bit alpha, one a frame; empty where there is nobody, and outside of what the camera saw.
 """
 
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from stages import InputError, params as config
-from stages.estimators.person import Detector, MediaPipeDetector, Person, segmenter
+from stages.estimators.person import Person, segmenter
 from stages.media import video
-from stages.vision import matting
+from stages.media.ahead import ahead, batches
+from stages.media.clock import read_clock
+from stages.media.view import View, read_view
+from stages.vision import matting, plate
+from stages.vision.difference import Against
 from stages.vision.skeleton import L_HIP, R_HIP, Pose, read_poses
 
-SNUG = 0.9  # of the circle that holds all points: the network sees the person larger, which is measured to be best
+SNUG = 0.9     # of the circle that holds all points: the network sees the person larger, which is measured to be best
+SAMPLE = 100   # frames at most that the plate is made of
+COVERED = 12   # soft mask of 255 from which a pixel may be the person's
+HALO = 0.004   # share of S around it that they still colour
 
 
-def run(frames: Path, poses: Path, masks: Path, params: config.MaskSegmentation) -> None:
-    pose, _, _ = read_poses(poses)
-    segment, detector, shares = segmenter(params.estimator), MediaPipeDetector(), []
-    with video.lossless(masks, video.frame_rate(frames), "gray") as add:
-        for index, frame in enumerate(tqdm(video.frames(frames), "mask_segmentation", len(pose), unit="frame")):
-            if index == len(pose):
-                raise InputError(f"{frames}: more frames than the {len(pose)} poses of {poses}; "
-                                 "run pose_extraction again")
-            person = region(pose[index]) or largest(detector, frame)
-            alpha = segment.mask(frame, person) if person else None
-            if alpha is None:
-                alpha = np.zeros(frame.shape[:2], np.float32)
-            else:
-                radius = max(1, round(params.refine_radius * len(frame)))
-                alpha = matting.refine(frame, alpha, radius, pose[index])
-            add(np.rint(255 * alpha).astype(np.uint8))
-            shares.append(alpha.mean())
+def run(
+    frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path, params: config.MaskSegmentation,
+) -> None:
+    scene, about = read_view(view), read_clock(clock).about
+    crop, size = about["crop"], about["size"]
+    pose, _, estimated = read_poses(poses)
+    given = silhouettes if estimated["silhouettes"] == params.estimator else None
+    pairs, shares, radius = softly(frames, given, pose, scene, params), [], max(1, round(params.refine_radius * size))
+    with TemporaryDirectory(dir=masks.parent, prefix=".masks_") as folder:
+        if params.against_plate:
+            kept = Path(folder) / "soft.mkv"
+            against = Against.of(survey(pairs, kept, video.frame_rate(frames), scene, crop, size))
+            pairs = zip(video.frames(frames), (soft.astype(np.float32) / 255 for soft in video.frames(kept, "gray")))
+        with video.lossless(masks, video.frame_rate(frames), "gray") as add:
+            for t, (frame, soft) in enumerate(tqdm(ahead(pairs), "mask_segmentation", len(pose), unit="frame")):
+                shown = scene.inside(t, crop, size)
+                if params.against_plate:
+                    alpha = against.alpha(frame, matting.with_hands(soft, pose[t]), shown)
+                    alpha = matting.whole(alpha, pose[t])
+                else:
+                    alpha = matting.refine(frame, soft, radius, pose[t])
+                alpha = alpha * shown
+                add(np.rint(255 * alpha).astype(np.uint8))
+                shares.append(alpha.mean())
     shares = np.array(shares)
     found = shares > 0
     print(f"mask_segmentation: a person in {found.sum()} of {len(found)} masks"
           + (f", covering {shares[found].min():.1%} to {shares[found].max():.1%} of the frame" if found.any() else ""))
 
 
-def region(pose: Pose) -> Person | None:
-    """Where to look for the person of a pose: a circle around the hips, or None where too little is known."""
+def softly(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, params: config.MaskSegmentation
+           ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Every frame with the network's soft mask, float32: its silhouette; where that is empty, what the network makes of
+    the place where the person is said to be."""
+    outlines = video.frames(silhouettes, "gray") if silhouettes else repeat(np.zeros((1, 1), np.uint8), len(pose))
+    network, t = None, 0
+    for batch in batches(zip_equal(frames, video.frames(frames), outlines), params.batch):
+        pictures, shown = zip(*batch)
+        people = [None if outline.any() else where(pose[t + i], scene.box[t + i]) for i, outline in enumerate(shown)]
+        if any(people):
+            network = network or segmenter(params)
+            shown = [outline if mask is None else 255 * mask
+                     for outline, mask in zip(shown, network.masks(pictures, people))]
+        for picture, outline in zip(pictures, shown):
+            yield picture, np.broadcast_to(outline * np.float32(1 / 255), picture.shape[:2])
+        t += len(batch)
+
+
+def zip_equal(frames: Path, pictures: Iterator, outlines: Iterator) -> Iterator[tuple]:
+    """Pairs; InputError where there is not one outline for each picture."""
+    try:
+        yield from zip(pictures, outlines, strict=True)
+    except ValueError:
+        raise InputError(f"{frames}: not as many frames as poses or silhouettes; run pose_extraction again") from None
+
+
+def where(pose: Pose, box: np.ndarray) -> Person | None:
+    """Where to look for the person of a pose: around the hips, or where they were followed to; None if nowhere."""
     points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand])
     known, hips = points[points[:, 2] > 0, :2], pose.body[[R_HIP, L_HIP]]
     hips = hips[hips[:, 2] > 0, :2]
-    if len(known) < 4 or not len(hips):
-        return None
-    x, y = hips.mean(0)
-    return Person(float(x), float(y), SNUG * float(np.linalg.norm(known - (x, y), axis=1).max()), 0.0, 1.0)
+    if len(known) >= 4 and len(hips):
+        x, y = (float(value) for value in hips.mean(0))
+        radius = SNUG * float(np.linalg.norm(known - (x, y), axis=1).max())
+        return Person((x - radius, y - radius, x + radius, y + radius))
+    return Person(tuple(box.tolist())) if np.isfinite(box).all() else None
 
 
-def largest(detector: Detector, frame: np.ndarray) -> Person | None:
-    """The largest person that the detector sees, for frames without a pose."""
-    return max(detector.detect(frame), key=lambda person: person.radius, default=None)
+def survey(pairs: Iterator, kept: Path, fps: float, scene: View, crop: list[float], size: int) -> plate.Plate:
+    """One pass over frames and soft masks: the plate of a sample of them, and the masks written to `kept`."""
+    count = len(scene.box)
+    sample = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)).tolist()
+    pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
+    around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
+    with video.lossless(kept, fps, "gray") as keep:
+        for t, (frame, soft) in enumerate(tqdm(ahead(pairs), "mask_segmentation: plate", count, unit="frame")):
+            soft = np.rint(255 * soft).astype(np.uint8)
+            keep(soft)
+            if t in sample:
+                i = sample.index(t)
+                pictures[i] = frame
+                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.inside(t, crop, size)
+    return plate.of(pictures, covered)

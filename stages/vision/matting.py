@@ -12,14 +12,20 @@ from stages.vision.skeleton import L_HIP, L_SHOULDER, LIMBS, NOSE, R_HIP, R_SHOU
 _EPSILON = 1e-3   # of the guided filter, for colours in [0, 1]: fainter edges are not followed
 _CONTRAST = 2.0   # undoes the filter's softening
 _BONE = 0.012     # radius of what is surely body around a bone, in heights
+_FINGER = 0.02    # width of a finger, in heights
+_POSSIBLE = 0.4   # alpha where a finger is told
 _FAINT = 0.15     # alpha from which a pixel may belong to an island
 
 
 def refine(rgb: np.ndarray, alpha: np.ndarray, radius: int, pose: Pose) -> np.ndarray:
     """`alpha` with its edges on the image's within `radius` pixels, its body whole and what does not touch the
     body gone; a pose without points only moves the edges."""
-    alpha = _sharpened(rgb, alpha, radius)
-    body = surely_body(pose, len(rgb))
+    return whole(_sharpened(rgb, alpha, radius), pose)
+
+
+def whole(alpha: np.ndarray, pose: Pose) -> np.ndarray:
+    """`alpha` without holes where the body surely is and without what does not hang together with it."""
+    body = surely_body(pose, len(alpha))
     if not body.any():
         return alpha
     return without_islands(np.maximum(alpha, cv2.GaussianBlur(body.astype(np.float32), (3, 3), 0)), body)
@@ -27,14 +33,19 @@ def refine(rgb: np.ndarray, alpha: np.ndarray, radius: int, pose: Pose) -> np.nd
 
 def _sharpened(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
     """Filtered where there is something of the person, and made as crisp as before."""
-    result = np.zeros(alpha.shape, np.float32)
-    rows, columns = (np.flatnonzero((alpha > 0.02).any(axis)) for axis in (1, 0))
-    if len(rows):
-        reach = 3 * radius
-        box = tuple(slice(max(some[0] - reach, 0), some[-1] + reach + 1) for some in (rows, columns))
+    result, box = np.zeros(alpha.shape, np.float32), around(alpha, 3 * radius)
+    if box:
         filtered = guided_filter(rgb[box].astype(np.float32) / 255, alpha[box].astype(np.float32), radius, _EPSILON)
         result[box] = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
     return result
+
+
+def around(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
+    """The box of what may be the person with a margin; None where nothing is."""
+    rows, columns = (np.flatnonzero((alpha > 0.02).any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    return tuple(slice(max(some[0] - margin, 0), some[-1] + margin + 1) for some in (rows, columns))
 
 
 def guided_filter(guide: np.ndarray, alpha: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
@@ -63,6 +74,18 @@ def _solve(a, b, c, d, e, f, right):
     solution = np.stack([first * x + second * y + third * z, second * x + fifth * y + sixth * z,
                          third * x + sixth * y + ninth * z], -1)
     return solution / (a * first + b * second + c * third)[..., None]
+
+
+def with_hands(alpha: np.ndarray, pose: Pose) -> np.ndarray:
+    """`alpha` where fingers, which networks lose, are at least possible where the pose has them."""
+    canvas, height = np.zeros(alpha.shape, np.uint8), skeleton.person_height(pose.body)
+    for hand in (pose.left_hand, pose.right_hand):
+        for a, b in skeleton.FINGERS:
+            if np.isfinite(height) and min(hand[a, 2], hand[b, 2]) > 0:
+                cv2.line(canvas, _pixel(hand[a]), _pixel(hand[b]), 255, max(1, round(_FINGER * height)))
+    if not canvas.any():
+        return alpha
+    return np.maximum(alpha, cv2.GaussianBlur(canvas, (0, 0), 1.0) * np.float32(_POSSIBLE / 255))
 
 
 def surely_body(pose: Pose, size: int) -> np.ndarray:

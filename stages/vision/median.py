@@ -13,9 +13,10 @@ def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndar
         rows = np.s_[top : top + _ROWS]
         hidden = covered[:, rows]
         values = np.where(hidden[..., None], np.uint16(256), pictures[:, rows])  # covered ones sort last
-        values.sort(axis=0)
-        count = (~hidden).sum(0)[None, ..., None]  # (1, rows, W, 1)
-        places = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(values) - 1)
-        lower, upper = (np.take_along_axis(values, place, 0)[0] for place in places)
-        median[rows] = np.where(count[0] > 0, (lower + upper) // 2, 0)
+        values = np.ascontiguousarray(np.moveaxis(values, 0, -1))  # (rows, W, 3, T)
+        values.sort(axis=-1)
+        count = (~hidden).sum(0)[..., None, None]  # (rows, W, 1, 1)
+        places = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(pictures) - 1)
+        lower, upper = (np.take_along_axis(values, place, -1)[..., 0] for place in places)
+        median[rows] = np.where(count[..., 0] > 0, (lower + upper) // 2, 0)
     return median, ~covered.all(0)

@@ -1,25 +1,55 @@
 """Masks against the rendered alpha."""
 
+import cv2
 import numpy as np
 import pytest
 
 from stages import InputError, mask_segmentation
+from stages.estimators.person import Person
 from stages.media import tables, video
+from stages.vision.outlines import boundary_f
 from stages.vision.skeleton import Pose
+from tests.stages import toy
+
+
+def soft(alpha):
+    """What a network would make of it: blurred, half a pixel off, without fingers."""
+    thick = cv2.morphologyEx(alpha, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    return cv2.GaussianBlur(cv2.warpAffine(thick, np.float32([[1, 0, 0.5], [0, 1, -0.5]]), thick.shape), (0, 0), 1.5)
+
+
+def cameras(count: int, shift: float = 0.0) -> np.ndarray:
+    """Homographies of a camera that sees what lies `shift` pixels further right."""
+    return np.tile([1, 0, shift, 0, 1, 0, 0, 0, 1.0], (count, 1))
 
 
 @pytest.fixture
 def segment(tmp_path, lossless, config):
-    def segment(pictures, pose: Pose):
-        count = len(pose)
-        tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | {
-            "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
-            "people": [1] * count})
-        masks = tmp_path / "masks.mkv"
-        mask_segmentation.run(lossless("frames.mkv", pictures), tmp_path / "poses.parquet", masks,
-                              config.presets["demo"].mask_segmentation)
-        return np.stack(list(video.frames(masks, "gray")))
+    def segment(pictures, pose: Pose, silhouettes=None, box=None, camera=None, **changes):
+        """Masks (T, S, S) uint8; `silhouettes`: those of the pose's estimator, where it has some."""
+        count, size = len(pose), len(pictures[0])
+        known = {"frame": np.arange(count), "people": [1] * count}
+        tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | known | {
+            "detected": [True] * count, "interpolated": [False] * count},
+            {"silhouettes": "mediapipe" if silhouettes is not None else None})
+        tables.write(tmp_path / "view.parquet", tables.VIEW, known | {
+            "box": np.full((count, 4), np.nan) if box is None else np.tile(box, (count, 1)),
+            "camera": cameras(count) if camera is None else camera, "light": np.tile([1, 1, 1, 0, 0, 0], (count, 1))},
+            {"moving": camera is not None, "reference": 0, "frame_size": [size, size]})
+        toy.write_clock(tmp_path / "frames.parquet", count, False, crop=[0, 0, size], size=size, full_size=[size, size])
+        outlines = silhouettes if silhouettes is not None else np.zeros((count, size, size), np.uint8)
+        mask_segmentation.run(
+            lossless("frames.mkv", pictures), tmp_path / "frames.parquet", tmp_path / "view.parquet",
+            tmp_path / "poses.parquet", lossless("silhouettes.mkv", outlines, "gray"), tmp_path / "masks.mkv",
+            config.presets["demo"].mask_segmentation.model_copy(update=changes))
+        return np.stack(list(video.frames(tmp_path / "masks.mkv", "gray")))
     return segment
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Fails where the network is asked."""
+    monkeypatch.setattr(mask_segmentation, "segmenter", lambda params: pytest.fail("silhouettes suffice"))
 
 
 def overlap(masks, alpha):
@@ -27,21 +57,55 @@ def overlap(masks, alpha):
     return (a & b).sum((1, 2)) / (a | b).sum((1, 2))
 
 
-def test_masks_cover_the_person_and_not_their_shadow(stranger, segment):
-    masks = segment(stranger.pictures[::3], stranger.pose[::3])
-    alpha = stranger.alpha[::3]
-    assert overlap(masks, alpha).mean() > 0.94
-    assert np.abs(masks / 255.0 - alpha / 255.0).sum() / (alpha / 255.0).sum() < 0.08
-    rows = np.nonzero(alpha.max(0) > 127)[0].max()
+def test_against_the_plate_masks_come_close_to_the_truth(stranger, segment, no_network):
+    silhouettes = np.stack([soft(alpha) for alpha in stranger.alpha])
+    first, masks = (segment(stranger.pictures, stranger.pose, silhouettes, against_plate=on) for on in (False, True))
+    better, before = overlap(masks, stranger.alpha), overlap(first, stranger.alpha)
+    assert better.mean() > 0.975 and better.mean() > before.mean() + 0.01
+    edges = [boundary_f(mask > 127, alpha > 127, 2) for mask, alpha in zip(masks, stranger.alpha)]
+    assert np.mean(edges) > 0.99
+    assert np.abs(masks / 255.0 - stranger.alpha / 255.0).mean() < 0.004
+    rows = np.nonzero(stranger.alpha.max(0) > 127)[0].max()
     assert masks[:, min(rows + 6, 255) :].max() == 0  # the floor before the feet
 
 
-def test_without_a_pose_the_person_is_looked_for_and_an_empty_room_gives_an_empty_mask(stranger, segment):
-    masks = segment([stranger.pictures[0], stranger.plate], Pose.unknown(2))
-    assert overlap(masks[:1], stranger.alpha[:1]) > 0.9
-    assert not masks[1].any()
+def test_without_silhouettes_the_network_looks_where_the_pose_or_the_view_says(stranger, segment):
+    masks = segment(stranger.pictures[::3], stranger.pose[::3], against_plate=False)
+    assert overlap(masks, stranger.alpha[::3]).mean() > 0.94
+    unknown = Pose.unknown(2)
+    y, x = np.nonzero(stranger.alpha[0] > 127)
+    box = [x.min() - 6, y.min() - 6, x.max() + 6, y.max() + 6]
+    pictures = [stranger.pictures[0], stranger.plate]
+    found = segment(pictures, unknown, box=box, against_plate=False)
+    assert overlap(found[:1], stranger.alpha[:1]) > 0.9 and not found[1].any()
+    assert not segment(pictures, unknown).any()  # nobody is there
 
 
-def test_frames_and_poses_must_be_of_one_video(stranger, segment):
-    with pytest.raises(InputError, match="2 poses"):
-        segment(stranger.pictures[:3], stranger.pose[:2])
+def test_frames_that_the_pose_estimator_passed_over_are_looked_at(stranger, segment, monkeypatch):
+    asked = []
+
+    class Network:
+        def masks(self, pictures, people):
+            asked.extend(people)
+            return [stranger.alpha[1] / np.float32(255) if person else None for person in people]
+
+    monkeypatch.setattr(mask_segmentation, "segmenter", lambda params: Network())
+    silhouettes = stranger.alpha[:4].copy()
+    silhouettes[1] = 0
+    masks = segment(stranger.pictures[:4], stranger.pose[:4], silhouettes, against_plate=False, batch=3)
+    assert overlap(masks, stranger.alpha[:4]).min() > 0.95
+    assert [bool(person) for person in asked] == [False, True, False]
+    assert isinstance(asked[1], Person)
+
+
+def test_outside_of_what_a_moving_camera_saw_there_is_nobody(stranger, segment, no_network):
+    middle = int(np.nonzero(stranger.alpha[0] > 127)[1].mean())
+    masks = segment(stranger.pictures[:4], stranger.pose[:4], stranger.alpha[:4], camera=cameras(4, middle))
+    assert not masks[:, :, : middle - 1].any()
+    assert overlap(masks[:, :, middle + 1 :], stranger.alpha[:4, :, middle + 1 :]).mean() > 0.95
+
+
+def test_frames_poses_and_silhouettes_must_be_of_one_video(stranger, segment):
+    for silhouettes in (None, stranger.alpha[:2]):
+        with pytest.raises(InputError, match="run pose_extraction again"):
+            segment(stranger.pictures[:3], stranger.pose[:2], silhouettes)

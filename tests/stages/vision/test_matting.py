@@ -76,3 +76,15 @@ def test_without_a_pose_only_the_edges_move():
     picture, truth = figure()
     assert overlap(matting.refine(picture, truth, 2, Pose.unknown()), truth) > 0.97
     assert not matting.refine(picture, np.zeros_like(truth), 2, Pose.unknown()).any()
+
+
+def test_fingers_are_possible_where_the_pose_has_a_hand():
+    pose, alpha = upright(), np.zeros((128, 128), np.float32)
+    alpha[28:74, 48:80] = 1
+    assert matting.with_hands(alpha, pose) is alpha
+    for joint in range(21):
+        pose.left_hand[joint] = (90 + joint % 4 * 4, 60 + joint // 4 * 3, 0.9)
+    hinted = matting.with_hands(alpha, pose)
+    for x, y, _ in pose.left_hand[1:]:
+        assert 0.15 < hinted[int(y), int(x)] <= 0.4
+    assert np.array_equal(hinted[:, :84], alpha[:, :84]) and not hinted[:50].max(0)[84:].any()
