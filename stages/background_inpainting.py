@@ -1,8 +1,8 @@
 """The room without the person (paper section 2.3): temporal median of what the person does not cover, and
-OpenCV's inpainting where they always stand.
+inpainting where they always stand.
 
-Training frames only. Out: `background` (S x S) with `seen` (255 where it was seen at least once) and
-`full_background`, the same for the whole frame of the user's video. A moving camera is refused.
+Training frames only. Out: `full_background`, the whole still frame of the user's video (for a moving camera a mosaic
+of all that it saw), `background`, the S x S square of it, and `seen` (255 where the square was seen at least once).
 """
 
 from pathlib import Path
@@ -12,72 +12,62 @@ import numpy as np
 from tqdm import tqdm
 
 from stages import InputError, params as config
+from stages.learning import inpainting
 from stages.media import footage, pictures, video
-from stages.media.clock import Clock, read_clock
-from stages.vision import camera
+from stages.media.clock import read_clock
+from stages.media.view import read_view
 from stages.vision.median import uncovered_median
 
 SAMPLE = 160     # frames at most in the median
-CAMERA = 24      # of these, frames at most in which the camera is measured
 COVERED = 12     # alpha of 255 from which a pixel is the person's
+AROUND = 0.5     # of a hole's longer side: how far around it an inpainter looks
+MOST = 512       # pixels, longer side of what OpenCV's inpainters work on
+METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
 def run(
-    frames: Path, clock: Path, full_frames: Path, masks: Path, background: Path, seen: Path, full_background: Path,
-    params: config.BackgroundInpainting,
+    frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path,
+    background: Path, seen: Path, full_background: Path, params: config.BackgroundInpainting,
 ) -> None:
-    timeline = read_clock(clock)
-    usable = timeline.usable()
-    chosen = np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))
+    timeline, camera = read_clock(clock), read_view(view)
+    usable, crop = timeline.usable(), timeline.about["crop"]
+    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))]
     whole = timeline.about["full_frames"]
-    shown, covered, alphas = collect(frames, masks, usable[chosen], whole, params.dilate)
-    moved = still(shown, covered, timeline, params.max_camera_motion)
+    shown, alphas, whole_alphas = collect(frames, masks, chosen, whole)
 
-    plate, known = uncovered_median(shown, covered)
-    pictures.write(background, fill(plate, known, params.inpaint_radius))
-    pictures.write(seen, np.where(known, 255, 0).astype(np.uint8))
+    size = shown.shape[1]
+    outside = np.stack([~camera.inside(frame, crop, size) for frame in chosen])
+    plate, known = uncovered_median(shown, grown(alphas >= COVERED, params.dilate * size) | outside)
 
     full = np.stack(list(video.frames(full_frames)))  # (n, height, width, 3)
-    full_covered = np.stack([uncropped(alpha, timeline, full.shape[1:3]) for alpha in alphas])
-    full_covered = grown(full_covered, params.dilate * timeline.about["crop"][2])
-    full_plate, full_known = uncovered_median(full, full_covered)
-    pictures.write(full_background, fill(full_plate, full_known, params.inpaint_radius))
-    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, the rest inpainted"
-          f"; the camera moves by {moved:.2f} pixels" + (" (no texture to measure it by)" if np.isnan(moved) else ""))
+    outside = np.stack([~camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
+    behind = np.stack([uncropped(alpha, crop, full.shape[1:3]) for alpha in whole_alphas])
+    full_plate, full_known = uncovered_median(full, grown(behind, params.dilate * crop[2]) | outside)
+
+    full_plate = fill(full_plate, full_known, ~outside.all(0), params)
+    pictures.write(full_background, full_plate)
+    pictures.write(background, np.where(known[..., None], plate, footage.square(full_plate, crop, size)))
+    pictures.write(seen, np.where(known, 255, 0).astype(np.uint8))
+    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, "
+          f"the rest inpainted ({params.inpainter})")
 
 
-def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int], dilate: float) -> tuple[np.ndarray, ...]:
-    """The chosen frames (T, S, S, 3), where the person covers them (T, S, S) bool, and the alphas of the frames that
-    are kept whole (n, S, S)."""
-    pictures, covered, alphas, wanted = [], [], [], set(chosen.tolist())
+def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> tuple[np.ndarray, ...]:
+    """The chosen frames (T, S, S, 3), their alphas (T, S, S), and those of the frames that are kept whole (n, S, S)."""
+    shown, alphas, whole_alphas, wanted = [], [], [], set(chosen.tolist())
+    last = max(int(chosen[-1]), whole[-1])
     pairs = zip(video.frames(frames), video.frames(masks, "gray"))
-    for index, (picture, alpha) in enumerate(tqdm(pairs, "background_inpainting", int(chosen[-1]) + 1, unit="frame")):
+    for index, (picture, alpha) in enumerate(tqdm(pairs, "background_inpainting", last + 1, unit="frame")):
         if index in wanted:
-            pictures.append(picture)
-            covered.append(alpha)
-        if index in whole:
+            shown.append(picture)
             alphas.append(alpha)
-        if index == max(chosen[-1], whole[-1]):
+        if index in whole:
+            whole_alphas.append(alpha)
+        if index == last:
             break
-    if len(pictures) < len(chosen) or len(alphas) < len(whole):
-        raise InputError(f"{masks}: fewer masks than the {chosen[-1] + 1} training frames; run mask_segmentation again")
-    covered = grown(np.stack(covered) >= COVERED, dilate * pictures[0].shape[0])
-    return np.stack(pictures), covered, np.stack(alphas)
-
-
-def still(pictures: np.ndarray, covered: np.ndarray, timeline: Clock, most: float) -> float:
-    """How far the background moves, in pixels of the S x S frame; InputError where it is more than `most` of S."""
-    some = np.unique(np.linspace(0, len(pictures) - 1, min(CAMERA, len(pictures))).round().astype(int))
-    moved = camera.displacements([pictures[i] for i in some], [covered[i] for i in some])
-    if np.isnan(moved).all():
-        return np.nan
-    worst, size = float(np.nanquantile(moved, 0.95, method="higher")), pictures.shape[1]
-    if worst > most * size:
-        told = (f"by {worst:.1f} pixels, {worst / size:.1%} of the frame's side" if np.isfinite(worst)
-                else "so far that the background is not found again")
-        raise InputError(f"{timeline.about['file']}: the camera moves {told}; at most {most:.1%} is allowed "
-                         "(background_inpainting.max_camera_motion). Use a tripod, or stabilise the video first")
-    return worst
+    if len(shown) < len(chosen) or len(whole_alphas) < len(whole):
+        raise InputError(f"{masks}: fewer masks than the {last + 1} training frames; run mask_segmentation again")
+    return np.stack(shown), np.stack(alphas), np.stack(whole_alphas)
 
 
 def grown(covered: np.ndarray, radius: float) -> np.ndarray:
@@ -87,16 +77,62 @@ def grown(covered: np.ndarray, radius: float) -> np.ndarray:
     return np.stack([cv2.dilate(one.astype(np.uint8), disc) > 0 for one in covered])
 
 
-def uncropped(alpha: np.ndarray, timeline: Clock, shape: tuple[int, int]) -> np.ndarray:
+def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> np.ndarray:
     """Where a mask of the square covers the full frame, (height, width) bool."""
-    matrix = footage.placing(timeline.about["crop"], len(alpha))
+    matrix = footage.placing(crop, len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 
-def fill(plate: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:
-    """The plate with what was never seen inpainted from what lies around it."""
+def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: config.BackgroundInpainting) -> np.ndarray:
+    """The plate (H, W, 3) completed: what the camera viewed but the person always hid by the inpainter, from its
+    surroundings and at a bounded size; what it never viewed, the corners of a mosaic, by the nearest known pixel."""
     if not known.any():
         raise InputError("background_inpainting: the person covers every pixel in every frame; "
                          "step back from the camera")
-    unknown = np.where(known, 0, 255).astype(np.uint8)
-    return cv2.inpaint(plate, unknown, max(2.0, radius * len(plate)), cv2.INPAINT_TELEA) if unknown.any() else plate
+    hidden = viewed & ~known
+    plate = plate if viewed.all() else nearest(plate, known)
+    if not hidden.any():
+        return plate
+    place = surroundings(hidden, params.size)
+    region, unknown = plate[place], ~known[place]
+    longer = max(unknown.shape)
+    scale = min(1.0, (params.size if params.inpainter == "gated" else MOST) / longer)
+    small, hole = reduced(region, unknown, scale)
+    if params.inpainter == "gated":
+        filled = inpainting.inpaint(small, hole, params)
+    else:
+        radius = max(2.0, params.inpaint_radius * len(plate) * scale)
+        filled = cv2.inpaint(small, hole.astype(np.uint8), radius, METHODS[params.inpainter])
+    filled = filled if scale == 1 else cv2.resize(filled, unknown.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    plate = plate.copy()
+    plate[place] = np.where(hidden[place][..., None], filled, region)
+    return plate
+
+
+def surroundings(hidden: np.ndarray, least: int) -> tuple[slice, slice]:
+    """The part of the picture that holds all holes and what lies around them, if it can at least `least` wide."""
+    spans = [np.flatnonzero(hidden.any(axis))[[0, -1]] + [0, 1] for axis in (1, 0)]  # rows, columns
+    around = AROUND * max(high - low for low, high in spans)
+    place = []
+    for (low, high), side in zip(spans, hidden.shape):
+        spare = max(around, (least - (high - low)) / 2)
+        place.append(slice(max(0, int(low - spare)), min(side, int(np.ceil(high + spare)))))
+    return tuple(place)
+
+
+def reduced(picture: np.ndarray, unknown: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """The picture and where it is unknown, a pixel if any part of it is."""
+    if scale == 1:
+        return picture, unknown
+    size = tuple(max(8, round(scale * side)) for side in unknown.shape[::-1])
+    share = cv2.resize(unknown.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), share > 0
+
+
+def nearest(plate: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Every unknown pixel as the nearest known one."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((labels.max() + 1, 3), np.uint8)
+    colours[labels[known]] = plate[known]
+    return colours[labels]

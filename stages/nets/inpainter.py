@@ -1,0 +1,119 @@
+"""The free-form inpainter of Yu et al. (2019): gated convolutions in two stages, and the SN-PatchGAN that judges them.
+
+Pictures are RGB (B, 3, H, W) in [-1, 1], H and W multiples of 8, their holes filled by a plain method; holes are
+(B, 1, H, W), 1 where a pixel was never seen. The networks learn what the plain method gets wrong: at first they add
+nothing to it.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+DILATIONS = (2, 4, 8, 16)
+GAIN = 2.4  # of the features' first weights: keeps a signal's strength through the gate
+
+
+class GatedConv(nn.Module):
+    """ELU(features) * sigmoid(gate): the gate learns what there is to trust at every place and channel."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1):
+        super().__init__()
+        self.both = nn.Conv2d(inputs, 2 * outputs, kernel, stride, dilation * (kernel - 1) // 2, dilation)
+        nn.init.kaiming_normal_(self.both.weight, nonlinearity="linear")
+        nn.init.zeros_(self.both.bias)
+        with torch.no_grad():
+            self.both.weight[:outputs] *= GAIN
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, gate = self.both(x).chunk(2, 1)
+        elu = features.clamp_min(0) + features.clamp_max(0).exp() - 1  # F.elu is ten times as slow on a CPU
+        return elu * torch.sigmoid(gate)
+
+
+class ContextualAttention(nn.Module):
+    """Rebuilds all features from the known ones that look alike: patches of 3 x 3 are compared by their cosine at
+    1 / RATE of the size, and the patches that lie there are pasted at full size."""
+
+    RATE = 2
+
+    def __init__(self, scale: float = 10.0):
+        super().__init__()
+        self.scale = scale  # of the softmax
+
+    def forward(self, features: Tensor, holes: Tensor) -> Tensor:
+        """Features (B, C, h, w) and holes (B, 1, h, w), h and w even; n = h w / RATE^2 patches."""
+        rate, shape = self.RATE, features.shape[2:]
+        patches = F.normalize(F.unfold(F.avg_pool2d(features, rate), 3, padding=1), dim=1)  # (B, C * 9, n)
+        touched = F.unfold(F.max_pool2d(holes, rate), 3, padding=1).amax(1, keepdim=True)   # (B, 1, n)
+        likeness = patches.transpose(1, 2) @ patches                                        # (B, n, n)
+        weights = torch.softmax(self.scale * likeness.masked_fill(touched > 0, -1e4), 2)
+
+        grid = {"kernel_size": 2 * rate, "padding": rate // 2, "stride": rate}
+        pasted = F.unfold(features, **grid) @ weights.transpose(1, 2)                       # (B, C * 4 RATE^2, n)
+        times = F.fold(F.unfold(torch.ones_like(holes), **grid), shape, **grid)
+        return F.fold(pasted, shape, **grid) / times
+
+
+class Inpainter(nn.Module):
+    """(picture, holes) -> the coarse and the refined picture, both (B, 3, H, W); outside of the holes nothing
+    changes."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.coarse = nn.Sequential(*encoder(width), *dilated(width), *decoder(4 * width, width))
+        self.around = nn.Sequential(*encoder(width), *dilated(width))
+        self.alike = nn.Sequential(*encoder(width))
+        self.attention = ContextualAttention()
+        self.pasted = nn.Sequential(GatedConv(4 * width, 4 * width), GatedConv(4 * width, 4 * width))
+        self.refined = nn.Sequential(*decoder(8 * width, width))
+        for stage in (self.coarse, self.refined):
+            nn.init.zeros_(stage[-1].weight)
+            nn.init.zeros_(stage[-1].bias)
+
+    def forward(self, pictures: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:
+        about = torch.cat([torch.ones_like(holes), holes], 1)  # the ones tell where the picture ends
+        coarse = pictures + holes * self.coarse(torch.cat([pictures, about], 1))
+        x = torch.cat([coarse, about], 1)
+        pasted = self.pasted(self.attention(self.alike(x), F.max_pool2d(holes, 4)))
+        return coarse, coarse + holes * self.refined(torch.cat([self.around(x), pasted], 1))
+
+
+def encoder(width: int) -> list[nn.Module]:
+    """A picture, ones and holes -> 4 width channels at a quarter of the size."""
+    return [
+        GatedConv(5, width, 5), GatedConv(width, 2 * width, stride=2), GatedConv(2 * width, 2 * width),
+        GatedConv(2 * width, 4 * width, stride=2), GatedConv(4 * width, 4 * width), GatedConv(4 * width, 4 * width),
+    ]
+
+
+def dilated(width: int) -> list[nn.Module]:
+    """Looks far around."""
+    return [GatedConv(4 * width, 4 * width, dilation=dilation) for dilation in DILATIONS]
+
+
+def decoder(inputs: int, width: int) -> list[nn.Module]:
+    """From a quarter of the size -> RGB."""
+    up = nn.Upsample(scale_factor=2.0, mode="nearest")
+    return [
+        GatedConv(inputs, 4 * width), GatedConv(4 * width, 4 * width),
+        up, GatedConv(4 * width, 2 * width), GatedConv(2 * width, 2 * width),
+        up, GatedConv(2 * width, width), GatedConv(width, width // 2), nn.Conv2d(width // 2, 3, 3, padding=1),
+    ]
+
+
+class PatchCritic(nn.Module):
+    """SN-PatchGAN: (picture, holes) -> a score for every place and channel at 1 / 64 of the size, higher where it
+    looks real. Spectrally normalised 5 x 5 convolutions, width, 2 width and then 4 width channels."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        channels = [4, width, 2 * width, *[4 * width] * 4]
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 5, 2, 2)) for a, b in zip(channels, channels[1:]))
+
+    def forward(self, pictures: Tensor, holes: Tensor) -> Tensor:
+        x = torch.cat([pictures, holes], 1)
+        for layer in self.layers[:-1]:
+            x = F.leaky_relu(layer(x), 0.2)
+        return self.layers[-1](x)
