@@ -1,11 +1,14 @@
 """Fusion (paper section 2.3, Eqs. 9-12): driving poses -> the target's foreground, refined, over the target's
-background, in the target's full frame.
+background, as the target's camera saw it.
 
 In: the driving poses, all that was learned of the target, and the source's frames (for their rate and sound).
 Out: `foreground.mkv` (RGBA, S x S) and `video.mp4` (H.264, the target's resolution), whose metadata says that
-it is AI-generated, of whom, after whom and by what.
+it is AI-generated, of whom, after whom and by what. Where the target's camera moves, the still background is its
+mosaic: a reconstruction moves with the camera of its own frames, an imitation is seen from the reference frame.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ from stages.learning.local_gans import LocalGans
 from stages.media import clock as clocks
 from stages.media import footage, pictures
 from stages.media import video as videos
+from stages.media import view as views
 from stages.vision import blend
 from stages.vision.face_enhancement import FaceIndex
 from stages.vision.skeleton import read_poses
@@ -29,15 +33,16 @@ if TYPE_CHECKING:
 
 
 def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_background: Path,
-        target_clock: Path, source_frames: Path, source_clock: Path, foreground: Path, video: Path,
+        target_clock: Path, target_view: Path, source_frames: Path, source_clock: Path, foreground: Path, video: Path,
         params: "Fusion", entry: "Transfer") -> None:
     """Writes one frame for every driving pose; the square is placed into the full background by the target's crop."""
     where = device.choose(params.device)
-    poses, _, about = read_poses(driving)
+    poses, columns, _ = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
     plate = pictures.read(full_background)
-    place = Placement(clocks.read_clock(target_clock).about["crop"], appearance.size, plate.shape)
+    still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
+    place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
@@ -49,28 +54,56 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     ):
         for indices, generated in appearance.foregrounds(poses, params.batch):
             polished = parts.polish(generated, poses[indices], index)
-            for picture in polished.permute(0, 2, 3, 1).cpu().numpy():  # (S, S, 4)
+            for frame, picture in zip(indices, polished.permute(0, 2, 3, 1).cpu().numpy()):  # (S, S, 4)
                 straight = blend.straight(picture)
                 write_foreground(straight)
-                write_video(place.over(straight, plate))
+                placed = place(frame)
+                write_video(placed.over(straight))
                 progress.update()
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
-          f"{plate.shape[1]} x {plate.shape[0]} at {fps:g} frames/s, {video}")
+          f"{placed.plate.shape[1]} x {placed.plate.shape[0]} at {fps:g} frames/s, {video}")
 
 
+def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
+    """For each frame of the result the placement in it: as the target's camera stood in the frames `rows` of its own
+    video, or always in the reference frame."""
+    if not view.about["moving"]:
+        return lambda frame: still
+    size = tuple(view.about["frame_size"])
+    if rows is not None:
+        return lambda frame: still.seen_by(view.camera[rows[frame]], size)
+    steady = still.seen_by(view.camera[view.about["reference"]], size)
+    return lambda frame: steady
+
+
+@dataclass(frozen=True)
 class Placement:
-    """Where the S x S square lies in the target's full frame."""
+    """Where the S x S square lies over the background."""
 
-    def __init__(self, crop: list[float], size: int, plate_shape: tuple):
-        self.matrix = footage.placing(crop, size)
-        self.size = plate_shape[1], plate_shape[0]
+    matrix: np.ndarray  # (3, 3) pixels of the square -> of the plate
+    plate: np.ndarray   # (H, W, 3)
 
-    def over(self, foreground: np.ndarray, plate: np.ndarray) -> np.ndarray:
-        """The square foreground (S, S, 4), straight alpha, over the full frame (H, W, 3); Eq. 12."""
-        alpha = foreground[..., 3:].astype(np.float32) / 255
+    @classmethod
+    def of(cls, crop: list[float], size: int, plate: np.ndarray) -> "Placement":
+        """In the target's full frame."""
+        return cls(np.vstack([footage.placing(crop, size), [0, 0, 1]]), plate)
+
+    def seen_by(self, camera: np.ndarray, size: tuple[int, int]) -> "Placement":
+        """In the frame (width, height) of a camera (frame -> full frame) that moved."""
+        back = np.linalg.inv(camera)
+        plate = cv2.warpPerspective(self.plate, back, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return Placement(back @ self.matrix, plate)
+
+    def over(self, foreground: np.ndarray) -> np.ndarray:
+        """The square foreground (S, S, 4), straight alpha, over the plate; Eq. 12."""
+        alpha, size = foreground[..., 3:].astype(np.float32) / 255, self.plate.shape[1::-1]
         premultiplied = np.concatenate([foreground[..., :3] * alpha, foreground[..., 3:]], -1).astype(np.float32)
-        placed = cv2.warpAffine(premultiplied, self.matrix, self.size, flags=cv2.INTER_CUBIC).clip(0, 255)
-        return (placed[..., :3] + (1 - placed[..., 3:] / 255) * plate).clip(0, 255).round().astype(np.uint8)
+        if np.array_equal(self.matrix[2], [0, 0, 1]):
+            placed = cv2.warpAffine(premultiplied, self.matrix[:2], size, flags=cv2.INTER_CUBIC)
+        else:
+            placed = cv2.warpPerspective(premultiplied, self.matrix, size, flags=cv2.INTER_CUBIC)
+        placed = placed.clip(0, 255)
+        return (placed[..., :3] + (1 - placed[..., 3:] / 255) * self.plate).clip(0, 255).round().astype(np.uint8)
 
 
 def metadata(entry: "Transfer") -> dict[str, str]:

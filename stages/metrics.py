@@ -2,8 +2,9 @@
 
 The S x S composite of Eq. 12 is compared with the frames as they really are: the target's own held-out frames
 (reconstruction), or `truth`, a video of the target doing the source's motion (imitation, where there is one). The
-same scores of the training frame whose pose is nearest (retrieval) are what copying would reach. In: foreground,
-driving, background and frames. Out: metrics.json, every score a value or null with the reason, and per_frame.parquet.
+same scores of the training frame whose pose is nearest (retrieval) are what copying would reach. What a moving camera
+did not see in a frame does not count. In: foreground, driving, background, frames and views. Out: metrics.json, every
+score a value or null with the reason, and per_frame.parquet.
 """
 
 import json
@@ -24,6 +25,7 @@ from stages.media import clock as clocks
 from stages.media import footage, pictures, video
 from stages.media.files import replacing
 from stages.media.seek import Seekable, chosen
+from stages.media.view import View, read_view, stabilised
 from stages.vision import blend, flow, quality
 from stages.vision.skeleton import read_poses
 
@@ -57,8 +59,9 @@ SWITCHED_OFF = "switched off by presets.{}.metrics.weights"
 
 
 def run(
-    foreground: Path, driving: Path, background: Path, target_frames: Path, target_clock: Path, target_poses: Path,
-    source_frames: Path, metrics: Path, per_frame: Path, params: "Metrics", entry: "Transfer", key: str,
+    foreground: Path, driving: Path, background: Path, target_frames: Path, target_clock: Path, target_view: Path,
+    target_poses: Path, source_frames: Path, source_clock: Path, source_view: Path, metrics: Path, per_frame: Path,
+    params: "Metrics", entry: "Transfer", key: str,
 ) -> None:
     pose, columns, about = read_poses(driving)
     timeline = clocks.read_clock(target_clock)
@@ -67,6 +70,8 @@ def run(
     training = timeline.usable()
     nearest = quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
     judges = _judges(params)
+    view, crop = read_view(target_view), timeline.about["crop"]
+    driven, driven_crop = read_view(source_view), clocks.read_clock(source_clock).about["crop"]
 
     composites = (blend.compose(rgba, plate) for rgba in video.frames(foreground, "rgba"))
     if entry.reconstruction:
@@ -75,29 +80,32 @@ def run(
         originals = chosen(video.frames(source_frames), rows, source_frames)
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
-        truths = chosen(true_frames(entry.truth, timeline.about, about["fps"]), rows, entry.truth)
+        truths = chosen(true_frames(entry.truth, timeline.about, view, about["fps"]), rows, entry.truth)
 
-    records, before = [], None  # before: the last composite and original
+    records, before = [], None  # before: the last composite and original, and what was seen of it
     with Seekable(target_frames) as lookup:
         together = zip(composites, originals, truths, strict=False)
         for t, (generated, original, truth) in enumerate(tqdm(together, "metrics", len(rows), unit="frame")):
             original = original if original.shape == plate.shape else cv2.resize(original, (size, size))
             truth = original if entry.reconstruction else truth
             box = quality.person_box(pose[t], size)
+            shown = view.inside(int(rows[t]) if entry.reconstruction else view.about["reference"], crop, size)
             found = int(training[nearest[t]]) if nearest[t] >= 0 else None
+            seen = driven.inside(int(rows[t]), driven_crop, size)
             record = {"frame": int(rows[t]), "box": box, "retrieval_frame": found}
             if truth is not None:
-                record |= likeness(generated, truth, box)
+                record |= likeness(generated, truth, box, shown)
                 if found is not None:
-                    copied = likeness(lookup[found], truth, box)
+                    copied = likeness(lookup[found], truth, box, shown & view.inside(found, crop, size))
                     record |= {f"retrieval_{name}": value for name, value in copied.items()}
             if before and rows[t] == rows[t - 1] + 1:
-                pair, reference = zip(before, (generated, original))
-                records[-1] |= dict(zip(STEADY, flow.steadiness(pair, reference)))
+                pair, reference, (first, second) = zip(before, (generated, original, seen))
+                records[-1] |= dict(zip(STEADY, flow.steadiness(pair, reference, first & second)))
             if judges:
-                judges.add(generated, truth, lookup[int(training[t % len(training)])] if truth is None else truth)
+                judged = generated if truth is None else np.where(shown[..., None], generated, truth)
+                judges.add(judged, truth, lookup[int(training[t % len(training)])] if truth is None else truth)
             records.append(record)
-            before = generated, original
+            before = generated, original, seen
     if len(records) != len(rows):
         raise InputError(f"{foreground}: {len(records)} frames, but {driving} has {len(rows)} poses; run fusion again")
 
@@ -123,22 +131,27 @@ def run(
     print(f"metrics: {len(records)} frames of {key}: {line or 'no paired scores, ' + NO_TRUTH}")
 
 
-def true_frames(file: str, about: dict, fps: float) -> Iterator[np.ndarray]:
-    """A video of the target at `fps`, cut and resized like the target's own, of whose clock `about` is."""
+def true_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.ndarray]:
+    """A video of the target at `fps`, cut and resized like the target's own, of whose clock `about` is; taken by a
+    camera that stands still and, where the target's own moves, as that stood in its reference frame."""
+    width, height = view.about["frame_size"]
     for index, picture in enumerate(footage.open_footage(file, fps).pictures()):
-        if list(picture.shape[1::-1]) != about["full_size"]:
+        if picture.shape[1::-1] != (width, height):
             raise InputError(f"{file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}; expected a video from "
-                             f"the same camera as {about['file']}: {about['full_size'][0]} x {about['full_size'][1]}")
-        yield footage.square(picture, about["crop"], about["size"])
+                             f"the same camera as {about['file']}: {width} x {height}")
+        if view.about["moving"]:
+            yield stabilised(picture, view.camera[view.about["reference"]], about["crop"], about["size"])
+        else:
+            yield footage.square(picture, about["crop"], about["size"])
 
 
-def likeness(picture: np.ndarray, truth: np.ndarray, box: tuple | None) -> dict[str, float]:
-    """PSNR and SSIM, of the whole frame and within the person's box (left, top, right, bottom)."""
-    scores = {"psnr": quality.psnr(picture, truth), "ssim": quality.ssim(picture, truth)}
+def likeness(picture: np.ndarray, truth: np.ndarray, box: tuple | None, seen: np.ndarray) -> dict[str, float]:
+    """PSNR and SSIM, of the whole frame and within the person's box (left, top, right, bottom), of what was seen."""
+    scores = {"psnr": quality.psnr(picture, truth, seen), "ssim": quality.ssim(picture, truth, seen)}
     if box:
         part = np.s_[box[1] : box[3], box[0] : box[2]]
-        scores["psnr_person_box"] = quality.psnr(picture[part], truth[part])
-        scores["ssim_person_box"] = quality.ssim(picture[part], truth[part])
+        scores["psnr_person_box"] = quality.psnr(picture[part], truth[part], seen[part])
+        scores["ssim_person_box"] = quality.ssim(picture[part], truth[part], seen[part])
     return scores
 
 

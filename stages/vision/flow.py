@@ -42,13 +42,14 @@ def warp_error(first: np.ndarray, second: np.ndarray, flow: np.ndarray, mask: np
     return float((difference[mask] ** 2).mean(dtype=np.float64)) if mask.any() else 0.0
 
 
-def steadiness(pair: tuple, reference: tuple) -> tuple[float, float, float]:
-    """TCM of two consecutive frames against those of the reference video, and the two raw warp errors.
+def steadiness(pair: tuple, reference: tuple, seen: np.ndarray | None = None) -> tuple[float, float, float]:
+    """TCM of two consecutive frames against those of the reference video, and the two raw warp errors; of the pixels
+    `seen` (height, width) bool where it is given.
 
     TCM = exp(-| error / reference error - 1 |): 1 where the video changes as much along the reference's flow as the
     reference does. NaN where the reference is static."""
     forward, backward = dis(*reference), dis(*reference[::-1])
-    mask = visible(forward, backward)
+    mask = visible(forward, backward) if seen is None else visible(forward, backward) & seen
     own, given = warp_error(*pair, forward, mask), warp_error(*reference, forward, mask)
     if given < STATIC:
         return float("nan"), own, given

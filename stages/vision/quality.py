@@ -2,28 +2,40 @@
 taken in. SSIM is that of Wang et al. 2004: Gaussian window 11, sigma 1.5, whole windows only, mean over channels.
 """
 
+import cv2
 import numpy as np
 from skimage.metrics import structural_similarity
 
 from stages.vision.skeleton import Pose
 
-SMALLEST = 16   # pixels, side of a box: SSIM's window of 11 must fit
+WINDOW = 11     # pixels, of SSIM
+SMALLEST = 16   # pixels, side of a box: SSIM's window must fit
 BEST = 100.0    # dB, what equal pictures score, so that means stay finite
 MARGIN = 0.1    # around a pose, share of its height: joints lie inside of the body
 
 
-def psnr(picture: np.ndarray, reference: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB, of 8-bit pictures."""
+def psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, of 8-bit pictures; of the pixels `seen` (height, width) bool where it is
+    given, NaN where there is none."""
+    if seen is not None and not seen.all():
+        if not seen.any():
+            return float("nan")
+        picture, reference = picture[seen], reference[seen]  # (n, 3)
     error = np.mean((picture.astype(np.float32) - reference) ** 2, dtype=np.float64)
     return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
 
 
-def ssim(picture: np.ndarray, reference: np.ndarray) -> float:
-    """Structural similarity, at most 1."""
-    return float(structural_similarity(
-        picture, reference, channel_axis=2, data_range=255,
+def ssim(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
+    """Structural similarity, at most 1. Of the windows that `seen` (height, width) bool holds whole, where it is
+    given; NaN where there is none."""
+    mean, local = structural_similarity(
+        picture, reference, channel_axis=2, data_range=255, full=True,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-    ))
+    )
+    if seen is None or seen.all():
+        return float(mean)
+    whole = cv2.erode(seen.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8), borderValue=0) > 0
+    return float(local[whole].mean(dtype=np.float64)) if whole.any() else float("nan")
 
 
 def person_box(pose: Pose, size: int) -> tuple[int, int, int, int] | None:

@@ -11,6 +11,7 @@ from stages.learning import footage, weights
 from stages.media import tables, video
 from stages.nets.generator import Generator, GeneratorShape
 from stages.vision.skeleton import read_poses
+from tests.stages import toy
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def learned(subject, tmp_path) -> dict:
     weights.save(tmp_path / "local_gans", {}, {"parts": [], "width": 8, "crop": 16, "enhancement": {}})
     tables.write(tmp_path / "faces.parquet", tables.FACES, {name: [] for name in tables.FACES.names}, {"reason": "back"})
     cv2.imwrite(str(tmp_path / "full.png"), np.full((81, 97, 3), (40, 90, 160), np.uint8)[..., ::-1])
+    toy.write_view(tmp_path / "view.parquet", len(read_poses(subject["poses"])[0]))
     poses, other, about = read_poses(subject["poses"])
     keep = np.arange(6)
     tables.write(tmp_path / "driving.parquet", tables.POSES,
@@ -30,12 +32,13 @@ def learned(subject, tmp_path) -> dict:
     return {"driving": tmp_path / "driving.parquet", "generator": tmp_path / "generator",
             "local_gans": tmp_path / "local_gans", "faces": tmp_path / "faces.parquet",
             "full_background": tmp_path / "full.png", "target_clock": subject["clock"],
+            "target_view": tmp_path / "view.parquet",
             "source_frames": subject["frames"], "source_clock": subject["clock"]}
 
 
-def fuse(learned: dict, folder, config) -> dict:
+def fuse(learned: dict, folder, config, source="other") -> dict:
     outputs = {"foreground": folder / "foreground.mkv", "video": folder / "video.mp4"}
-    entry = params.Transfer(target="figure", source="other", preset="demo", truth="other.mp4")
+    entry = params.Transfer(target="figure", source=source, preset="demo", truth="other.mp4")
     assert set(learned) == set(layout.INPUTS["fusion"])
     fusion.run(**learned, **outputs, params=config.presets["demo"].fusion.model_copy(update={"device": "cpu"}), entry=entry)
     return outputs
@@ -64,7 +67,7 @@ def test_the_square_is_placed_where_the_crop_says(crop):
     plate = np.zeros((200, 200, 3), np.uint8)
     square = np.zeros((64, 64, 4), np.uint8)
     square[20:40, 30:50] = 255
-    found = fusion.Placement(crop, 64, plate.shape).over(square, plate)[..., 0] / 255
+    found = fusion.Placement.of(crop, 64, plate).over(square)[..., 0] / 255
     scale = crop[2] / 64
     y, x = np.mgrid[:200, :200] + 0.5
     inside = ((x > crop[0] + 30 * scale) & (x < crop[0] + 50 * scale) & (y > crop[1] + 20 * scale) & (y < crop[1] + 40 * scale))
@@ -77,5 +80,59 @@ def test_the_square_is_placed_where_the_crop_says(crop):
 def test_where_the_foreground_is_transparent_the_background_is_untouched():
     rng = np.random.default_rng(0)
     plate = rng.integers(0, 256, (70, 90, 3), np.uint8)
-    found = fusion.Placement([3.0, -4.0, 80.0], 64, plate.shape).over(np.zeros((64, 64, 4), np.uint8), plate)
+    found = fusion.Placement.of([3.0, -4.0, 80.0], 64, plate).over(np.zeros((64, 64, 4), np.uint8))
     assert np.array_equal(found, plate)
+
+
+def scene(size):
+    noise = np.random.default_rng(0).integers(0, 256, (size[1] // 10, size[0] // 10, 3), np.uint8)
+    return cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
+
+
+def cameras(count):
+    """One that turns, tilts and leans; the reference, frame 2, lies on the canvas's pixels."""
+    t = np.arange(count) - 2
+    out = np.tile(np.eye(3), (count, 1, 1))
+    out[:, 0, 1], out[:, 1, 0] = -0.01 * t, 0.01 * t
+    out[:, 0, 2], out[:, 1, 2], out[:, 2, 0] = 25 + 5.5 * t, 20 + 2.25 * t, 1e-4 * t
+    return out
+
+
+@pytest.mark.parametrize("source, rows", [("figure", range(6)), ("other", [2] * 6)])
+def test_a_moving_camera_s_background_is_drawn_from_the_mosaic(learned, tmp_path, config, source, rows):
+    """Where the square is not: the canvas as that camera saw it, in the target's own frame size; an imitation stands
+    still in the reference frame."""
+    canvas = scene((150, 120))
+    cv2.imwrite(str(learned["full_background"]), canvas[..., ::-1])
+    toy.write_view(learned["target_view"], 24, cameras(24), reference=2)
+    found = list(video.frames(fuse(learned, tmp_path / "out", config, source)["video"]))
+    assert len(found) == 6 and found[0].shape == (80, 96, 3)
+    inner = np.s_[4:-4, 4:-4]
+    for row, frame in zip(rows, found):
+        crop = np.zeros((120, 150), np.uint8)
+        crop[5:77, 10:82] = 255  # the square, which an untrained generator fills
+        matrix, flags = cameras(24)[row], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        free = cv2.warpPerspective(crop, matrix, (96, 80), flags=flags)[inner] == 0
+        wanted = cv2.warpPerspective(canvas, matrix, (96, 80), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)[inner]
+        apart = lambda picture: np.abs(picture[free].astype(float) - frame[inner][free]).mean()
+        assert free.mean() > 0.1 and apart(wanted) < 7 < 3 * apart(wanted) < apart(np.roll(wanted, 3, axis=(0, 1)))
+
+
+def test_seen_by_the_reference_nothing_is_resampled():
+    plate, square = scene((150, 120)), np.zeros((64, 64, 4), np.uint8)
+    square[10:50, 20:40] = (200, 30, 60, 255)
+    still = fusion.Placement.of([30.0, 25.0, 64.0], 64, plate)
+    assert np.array_equal(still.seen_by(cameras(3)[2], (96, 80)).over(square), still.over(square)[20:100, 25:121])
+
+
+def test_the_figure_moves_with_the_background():
+    """A dot at a place of the canvas is drawn where the camera sees that place, together with its background."""
+    plate, square = np.zeros((120, 150, 3), np.uint8), np.zeros((64, 64, 4), np.uint8)
+    square[30:34, 40:44] = 255
+    spot = np.array([30 + 41.5, 25 + 31.5, 1])  # of the dot's middle on the canvas, from pixel centres
+    for camera in cameras(8):
+        found = fusion.Placement.of([30.0, 25.0, 64.0], 64, plate).seen_by(camera, (96, 80)).over(square)[..., 0]
+        x, y, w = np.linalg.inv(camera) @ spot
+        rows, columns = np.mgrid[:80, :96]
+        middle = [(found * at).sum() / found.sum() for at in (columns, rows)]
+        assert middle == pytest.approx([x / w, y / w], abs=0.05)

@@ -83,6 +83,45 @@ def test_a_truth_from_another_camera_is_refused(root, truth):
         measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
 
 
+def test_what_a_moving_camera_did_not_see_does_not_count(root, tmp_path):
+    """The target's camera saw the left half of the square only: what the right half holds makes no difference."""
+    half = np.tile(np.float64([[1, 0, -48], [0, 1, 0], [0, 0, 1]]), (toy.FRAMES, 1, 1))  # the frame ends at x = 48
+    files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
+    view, frames = tmp_path / "view.parquet", tmp_path / "frames.mkv"
+    toy.write_view(view, camera=half)
+    with video.lossless(frames, toy.FPS) as add:
+        for t, picture in enumerate(video.frames(files["target_frames"])):
+            picture = picture.copy()
+            picture[:, 32:] = 7 * t % 256
+            add(picture)
+    files |= {"target_view": view, "source_view": view, "target_frames": frames, "source_frames": frames}
+    metrics.run(**files, params=Metrics(weights=False, device="cpu"), entry=toy.RECONSTRUCTION, key="ann_from_ann")
+    rows = pq.read_table(files["per_frame"]).to_pydict()
+    truth = list(video.frames(root / "artifacts/ann/frames.mkv"))
+    for i in range(10):
+        generated = toy.over(toy.figure(toy.pose(30 + i), (190, 90, 70)), toy.wall())
+        assert rows["psnr"][i] == pytest.approx(quality.psnr(generated[:, :32], truth[30 + i][:, :32]))
+        assert rows["ssim"][i] > 0.8 and 0 < rows["tcm"][0] <= 1
+    measure(root, toy.RECONSTRUCTION, "ann_from_ann")
+
+
+def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_path):
+    """The truth's frames show the canvas from there: placed on it, the square is the target's own."""
+    view = tmp_path / "view.parquet"
+    camera = np.tile(np.float64([[1, 0, 20], [0, 1, 10], [0, 0, 1]]), (toy.FRAMES, 1, 1))
+    toy.write_view(view, camera=camera, frame_size=[64, 60])
+    wide = tmp_path / "truth"
+    wide.mkdir()
+    for t, frame in enumerate(video.frames(root / "artifacts/ann/frames.mkv")):
+        canvas = np.pad(frame, ((8, 8), (16, 16), (0, 0)))
+        cv2.imwrite(str(wide / f"{t}.png"), canvas[10:70, 20:84, ::-1])
+    files = toy.paths("metrics", "ann_from_bob", toy.IMITATION, root) | {"target_view": view}
+    metrics.run(**files, params=Metrics(weights=False, device="cpu"), key="ann_from_bob",
+                entry=toy.IMITATION.model_copy(update={"truth": str(wide)}))
+    rows = pq.read_table(files["per_frame"]).to_pydict()
+    assert rows["retrieval_psnr"][:25] == [quality.BEST] * 25  # of what that camera saw
+
+
 def test_a_truth_that_is_too_short_is_refused(root, truth):
     (truth / "39.png").unlink()
     with pytest.raises(InputError, match="ends after frame 38"):

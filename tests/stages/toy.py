@@ -63,6 +63,15 @@ def write_clock(path: Path, frames: int = FRAMES, split: bool = True, **about) -
     })
 
 
+def write_view(path: Path, frames: int = FRAMES, camera: np.ndarray | None = None, **about) -> None:
+    """Of a camera that stands still, or stood as `camera` (T, 3, 3) says."""
+    moved = np.tile(np.eye(3), (frames, 1, 1)) if camera is None else camera
+    tables.write(path, tables.VIEW, {
+        "frame": np.arange(frames), "box": np.tile(np.float32([20, 10, 44, 60]), (frames, 1)), "people": [1] * frames,
+        "camera": moved.reshape(frames, 9), "light": np.tile(np.repeat(np.float32([1, 0]), 3), (frames, 1)),
+    }, {"moving": camera is not None, "reference": 0, "frame_size": [96, 80], "residual": 0.0, **about})
+
+
 def write_poses(path: Path, p: sk.Pose, about: dict | None = None, frames=None) -> None:
     count = len(p)
     rest = {"frame": np.arange(count) if frames is None else frames, "detected": [True] * count,
@@ -85,6 +94,7 @@ def write_person(root: Path, key: str, height: float, colour) -> None:
             frames(over(rgba, background))
             masks(rgba[..., 3])
     write_clock(folder / "frames.parquet")
+    write_view(folder / "view.parquet")
     write_poses(folder / "poses.parquet", p)
     cv2.imwrite(str(folder / "background.png"), background[..., ::-1])
     seen = np.full((SIZE, SIZE), 255, np.uint8)
