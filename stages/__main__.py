@@ -3,9 +3,11 @@
 import importlib
 import inspect
 import json
+import re
 import resource
 import sys
 import time
+from pathlib import Path
 
 from stages import InputError, layout, params
 
@@ -26,10 +28,18 @@ def invoke(stage: str, key: str) -> None:
 
 def note_cost(stage: str, key: str, seconds: float) -> None:
     """Prints and keeps what the run took. It lies beside the artifacts, not in them: they do not depend on it."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB
+    peak = peak_memory()
     layout.cost(stage, key).parent.mkdir(parents=True, exist_ok=True)
     layout.cost(stage, key).write_text(json.dumps({"seconds": round(seconds, 1), "peak_gib": round(peak, 2)}))
     print(f"{stage}@{key}: {seconds:.1f} s, {peak:.1f} GiB at most", flush=True)
+
+
+def peak_memory() -> float:
+    """GiB of this process at most. Not from getrusage on Linux, where a process inherits its parent's peak."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**(30 if sys.platform == "darwin" else 20)
 
 
 def main() -> int:

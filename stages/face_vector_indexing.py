@@ -4,6 +4,7 @@ Training frames only. Out: `faces` (tables.FACES), one row for each frame with a
 vectors and a square crop. Where no face is ever visible the table is empty and says why.
 """
 
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,12 @@ from tqdm import tqdm
 from stages import params as config
 from stages.media import tables, video
 from stages.media.clock import read_clock
+from stages.media.seek import chosen
 from stages.vision import crops, face_vectors
 from stages.vision.skeleton import read_poses
 
 SIDE = (32, 256)  # pixels, least and most, of a crop
+AT_ONCE = 64      # faces in memory
 
 
 def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.FaceVectorIndexing) -> None:
@@ -26,19 +29,15 @@ def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.Face
     rows = usable[known]
     points = pose.face[rows, :, :2].astype(np.float64)  # (N, 5, 2)
     boxes = face_boxes(points, params.crop_scale)
-    pictures, wanted = [], dict(zip(rows.tolist(), boxes))
-    if wanted:
-        progress = tqdm(video.frames(frames), "face_vector_indexing", int(rows[-1]) + 1, unit="frame")
-        for index, frame in enumerate(progress):
-            if index in wanted:
-                pictures.append(png(frame, wanted[index]))
-            if index == rows[-1]:
-                break
     reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points "
                                      f"never all reach a score of {params.min_score}")
-    tables.write(faces, tables.FACES, {
-        "frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes, "crop": pictures,
-    }, {"reason": reason})
+    columns = {"frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes}
+    shown = tqdm(chosen(video.frames(frames), rows, frames), "face_vector_indexing", len(rows), unit="face")
+    pictures = (png(frame, box) for frame, box in zip(shown, boxes))
+    with tables.writing(faces, tables.FACES, {"reason": reason}) as append:
+        for start in range(0, max(len(rows), 1), AT_ONCE):
+            some = {name: column[start : start + AT_ONCE] for name, column in columns.items()}
+            append(some | {"crop": list(islice(pictures, len(some["frame"])))})
     found = f"face_vector_indexing: {len(rows)} faces in {len(usable)} frames"
     print(f"{found}: {reason}; face steps are skipped" if reason else
           f"{found}, {np.median(face_vectors.size(points)):.1f} pixels large")
