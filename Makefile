@@ -3,7 +3,8 @@
 # make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
 # make clean   remove everything that was made: artifacts, caches, the environment
 #
-# VENV=folder chooses another place for the environment, PYTHON=program the interpreter that it is made from.
+# VENV=folder chooses another place for the environment, PYTHON=program the interpreter that it is made from,
+# EXTRA=requirements-ultralytics.txt what else goes into it.
 
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,10 +18,10 @@ test: $(VENV)/installed
 deps: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline.sources
 
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt $(EXTRA)
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 13) or sys.exit("Python 3.11 or 3.12 is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check $(addprefix -r ,requirements.txt $(EXTRA))
 	touch $@
 
 clean:
