@@ -35,9 +35,10 @@ OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "frames": {
         "frames": "{key}/frames.mkv",
         "clock": "{key}/frames.parquet",
+        "view": "{key}/view.parquet",
         "full_frames": "{key}/full_frames.mkv",
     },
-    "pose_extraction": {"poses": "{key}/poses.parquet"},
+    "pose_extraction": {"poses": "{key}/poses.parquet", "silhouettes": "{key}/silhouettes.mkv"},
     "mask_segmentation": {"masks": "{key}/masks.mkv"},
     "background_inpainting": {
         "background": "{key}/background.png",
@@ -59,14 +60,19 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
     "pose_extraction": {
         "frames": ("frames", "frames", "key"),
         "clock": ("frames", "clock", "key"),
+        "view": ("frames", "view", "key"),
     },
     "mask_segmentation": {
         "frames": ("frames", "frames", "key"),
+        "clock": ("frames", "clock", "key"),
+        "view": ("frames", "view", "key"),
         "poses": ("pose_extraction", "poses", "key"),
+        "silhouettes": ("pose_extraction", "silhouettes", "key"),
     },
     "background_inpainting": {
         "frames": ("frames", "frames", "key"),
         "clock": ("frames", "clock", "key"),
+        "view": ("frames", "view", "key"),
         "full_frames": ("frames", "full_frames", "key"),
         "masks": ("mask_segmentation", "masks", "key"),
     },
@@ -102,6 +108,7 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "faces": ("face_vector_indexing", "faces", "target"),
         "full_background": ("background_inpainting", "full_background", "target"),
         "target_clock": ("frames", "clock", "target"),
+        "target_view": ("frames", "view", "target"),
         "source_frames": ("frames", "frames", "source"),
         "source_clock": ("frames", "clock", "source"),
     },
@@ -111,8 +118,11 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "background": ("background_inpainting", "background", "target"),
         "target_frames": ("frames", "frames", "target"),
         "target_clock": ("frames", "clock", "target"),
+        "target_view": ("frames", "view", "target"),
         "target_poses": ("pose_extraction", "poses", "target"),
         "source_frames": ("frames", "frames", "source"),
+        "source_clock": ("frames", "clock", "source"),
+        "source_view": ("frames", "view", "source"),
     },
     "report": {
         "video": ("fusion", "video", "key"),

@@ -33,8 +33,21 @@ class Sample(Block):
 
 
 class Video(Block):
+    """`start`, `end`: seconds of the file, the whole where they are absent. `person`: whom to follow where several
+    are in view: 0 the larger and steadier (where absent), 1 the next, ...; or a point (x, y) on them or their box
+    (left, top, right, bottom), in pixels of the first frame."""
+
     file: str
     preset: Name
+    start: Weight | None = None
+    end: Positive | None = None
+    person: Annotated[int, Field(ge=0)] | tuple[float, float] | tuple[float, float, float, float] | None = None
+
+    @model_validator(mode="after")
+    def in_order(self) -> "Video":
+        if self.end is not None and self.end <= (self.start or 0):
+            raise ValueError(f"end {self.end:g} s must come after start {self.start or 0:g} s")
+        return self
 
 
 class Subject(Block):
@@ -63,30 +76,51 @@ class Transfer(Block):
         return self.target == self.source
 
 
-class Frames(Block):
+class Estimated(Block):
+    """A stage that looks with a trained estimator: whose, which of its models, where, how many frames at once."""
+
+    estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
+    model: str
+    device: Device
+    batch: Count
+
+
+class Frames(Estimated):
     size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
     fps: Annotated[float, Field(gt=0, le=240)] | None
     margin: Share
     train_share: Annotated[float, Field(gt=0, lt=1)]
     gap_seconds: Weight
+    max_camera_motion: Share
+    max_residual: Share
+    max_flicker: Share
 
 
-class PoseExtraction(Block):
-    estimator: Literal["mediapipe"]
-    complexity: Literal[0, 1, 2]
+class PoseExtraction(Estimated):
+    details: Literal["mediapipe", "none"]
     min_score: Share
     max_gap_seconds: Weight
+    smoothing: Weight
 
 
-class MaskSegmentation(Block):
-    estimator: Literal["mediapipe"]
+class MaskSegmentation(Estimated):
     refine_radius: Share
+    against_plate: bool
 
 
 class BackgroundInpainting(Block):
     dilate: Share
-    max_camera_motion: Share
+    inpainter: Literal["telea", "navier_stokes", "gated"]
     inpaint_radius: Share
+    seed: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=32, le=512)]
+    weights: str | None
+    steps: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=4, multiple_of=2)]
+    batch: Count
+    learning_rate: Positive
+    weight_adversarial: Weight
+    device: Device
 
 
 class FaceVectorIndexing(Block):

@@ -1,109 +1,136 @@
-"""The user's video as square frames at a constant rate (paper section 3.1).
+"""The user's video as square frames at a constant rate, of a camera that stands still (paper section 3.1).
 
-Two passes over the file, one frame in memory at a time. The first finds the main person on a sample of frames and
-one static square that holds them in all of these, with a margin; the second cuts, resizes and writes. Out:
-`frames` (S x S), `clock` (tables.CLOCK) and `full_frames`, a few whole frames for the full-size background.
+The video is looked through once for its cuts and for who is in view (survey.py), a second time where the camera moves
+or the light changes (steady.py), and a last time to be cut and written. Out: `frames` (S x S), `clock`
+(tables.CLOCK), `view` (tables.VIEW: the followed person's place, the camera and the light of each frame) and
+`full_frames`, a few whole frames for the full-size background.
 """
 
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from stages import InputError, params as config
-from stages.estimators.person import MediaPipeDetector, MediaPipeSegmenter, places, reduced
+from stages.estimators.person import Person, Segmenter, detector, segmenter
+from stages.frames.steady import Steadying, steady
+from stages.frames.survey import Survey, look_through, refuse_cuts
 from stages.media import footage, tables, video
+from stages.media import view as views
+from stages.media.ahead import ahead
 from stages.media.clock import split
-from stages.vision.tracks import main_person
+from stages.vision import light
+from stages.vision.tracks import Track, choose
 
-SAMPLE = 64        # frames at most in which the person is looked for
-LOOK = 384         # pixels, longer side of what the estimator sees
 FULL_FRAMES = 32
 
 
-def run(frames: Path, clock: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
-    film = footage.open_footage(entry.file, params.fps)
-    survey = look_through(film)
-    extent, people = person_extent(survey, entry.file)
-    crop = square_around(extent, survey.size, params.margin, params.size)
+def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
+    film = footage.open_footage(entry.file, params.fps, entry.start, entry.end)
+    survey = look_through(film, detector(params), params.batch)
+    refuse_cuts(film, survey)
+    mine = choose(survey.tracker.tracks(), entry.person, survey.scale, film.fps, entry.file)
+    steadied = steady(film, survey, params)
+    extent = person_extent(survey, mine, steadied, segmenter(params), entry.file)
+    crop = square_around(extent, steadied.size, params.margin, params.size)
 
     seconds = np.arange(survey.count) / film.fps
     parts, reason = split(seconds, film.fps, params.train_share, params.gap_seconds)
     usable = parts.count("train") or survey.count
     whole = sorted({round(i) for i in np.linspace(0, usable - 1, min(FULL_FRAMES, usable))})
+    write_pictures(film, survey, steadied, crop, whole, frames, full_frames, params.size)
 
+    people = survey.people()
+    tables.write(clock, tables.CLOCK, {"frame": np.arange(survey.count), "seconds": seconds, "split": parts}, {
+        "fps": film.fps, "file": entry.file, "full_size": list(steadied.size), "crop": list(crop), "size": params.size,
+        "full_frames": whole, "people": int(people.max()), "split_reason": reason, **film.remarks,
+    })
+    on_canvas = mine.mapped(lambda frame, box: mapped(box / survey.scale, steadied.cameras[frame]))
+    boxes = (on_canvas.boxes(survey.count) - [*crop[:2], *crop[:2]]) * params.size / crop[2]
+    tables.write(view, tables.VIEW, {
+        "frame": np.arange(survey.count), "box": boxes, "people": people,
+        "camera": steadied.cameras.reshape(-1, 9), "light": steadied.lights,
+    }, {"moving": steadied.moving, "reference": steadied.reference, "frame_size": list(survey.size),
+        "residual": steadied.residual, "estimator": params.estimator, "model": params.model})
+    tell(film, survey, steadied, crop, parts, reason, params.size)
+
+
+def write_pictures(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
+                   whole: list[int], frames: Path, full_frames: Path, size: int) -> None:
+    """The square of every frame, with the sound, and some whole frames."""
     with ExitStack() as stack:
         sound = {"audio": film.path, "start": film.start} if film.audio else {}
         add = stack.enter_context(video.lossless(frames, film.fps, **sound))
         add_whole = stack.enter_context(video.lossless(full_frames, film.fps))
-        for index, picture in enumerate(tqdm(film.pictures(), "frames", survey.count, unit="frame")):
-            if picture.shape[1::-1] != survey.size:
-                raise InputError(f"{entry.file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}, the first "
-                                 f"{survey.size[0]} x {survey.size[1]}; all must have one size")
-            add(footage.square(picture, crop, params.size))
-            if index in whole:
-                add_whole(picture)
-    tables.write(clock, tables.CLOCK, {"frame": np.arange(survey.count), "seconds": seconds, "split": parts}, {
-        "fps": film.fps, "file": entry.file, "full_size": list(survey.size), "crop": list(crop), "size": params.size,
-        "full_frames": whole, "people": people, "split_reason": reason, **film.remarks,
-    })
-    if damage := film.remarks.get("damaged"):
-        print(f"WARNING: {entry.file}: damaged or cut off: {damage['decoded']} frames could be decoded of "
-              f"{damage['promised'] or 'an unknown number'}, {damage['broken']} broken; going on with these",
-              file=sys.stderr)
-    print(f"frames: {survey.count} frames at {film.fps:.2f} frames/s, {survey.size[0]} x {survey.size[1]}; "
-          f"the square of {crop[2]} pixels at ({crop[0]}, {crop[1]}) as {params.size} x {params.size}; "
-          f"{parts.count('train')} training and {parts.count('test')} held-out frames"
-          + (f"; {people} people at once, the larger and steadier is followed" if people > 1 else "")
-          + (f"; no split: {reason}" if reason else "")
-          + (f"; images without a rate, taken as {film.fps:g} frames/s" if "assumed_fps" in film.remarks else ""))
+        pictures = ahead(cut_out(film, survey, steadied, crop, whole, size))
+        for square, full in tqdm(pictures, "frames", survey.count, unit="frame"):
+            add(square)
+            if full is not None:
+                add_whole(full)
 
 
-@dataclass
-class Survey:
-    count: int
-    size: tuple[int, int]    # width, height
-    sample: list[np.ndarray]  # evenly spaced frames, reduced
+def cut_out(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
+            whole: list[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """The square of every frame, still and in the clip's own light, and where it is one of `whole`, the full frame."""
+    for index, picture in enumerate(film.pictures()):
+        if picture.shape[1::-1] != survey.size:
+            raise InputError(f"{film.path}: frame {index} is {picture.shape[1]} x {picture.shape[0]}, the first "
+                             f"{survey.size[0]} x {survey.size[1]}; all must have one size")
+        picture, camera = light.corrected(picture, steadied.lights[index]), steadied.cameras[index]
+        if steadied.moving:
+            full = views.unfolded(picture, camera, steadied.size) if index in whole else None
+            yield views.stabilised(picture, camera, crop, size), full
+        else:
+            yield footage.square(picture, crop, size), picture if index in whole else None
 
 
-def look_through(film: footage.Footage) -> Survey:
-    """The number of frames, their size and an evenly spaced sample, in one pass: when the sample is full, every
-    second frame of it is dropped and the spacing doubled."""
-    every, sample, count, size = 1, [], 0, None
-    for shot in tqdm(film.shots(), "looking through", unit="frame"):
-        if count % every == 0:
-            picture = shot()
-            size = size or picture.shape[1::-1]
-            sample.append(reduced(picture, LOOK))
-            if len(sample) > SAMPLE:
-                every, sample = 2 * every, sample[::2]
-        count += 1
-    if count < footage.LEAST:
-        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
-                         "give a longer video")
-    return Survey(count, size, sample)
-
-
-def person_extent(survey: Survey, file: str) -> tuple[np.ndarray, int]:
-    """Left, top, right, bottom of the main person over the whole sample, in pixels of the full frame, and how many
-    people are seen at once at most."""
-    detector, segmenter = MediaPipeDetector(), MediaPipeSegmenter()
-    seen = [detector.detect(picture) for picture in survey.sample]
-    chosen = main_person([places(people) for people in seen], reach=1.0)
-    boxes = []
-    for picture, people, which in zip(survey.sample, seen, chosen):
-        if which < 0 or (mask := segmenter.mask(picture, people[which])) is None or mask.max() < 0.5:
+def person_extent(survey: Survey, mine: Track, steadied: Steadying, segment: Segmenter, file: str) -> np.ndarray:
+    """Left, top, right, bottom of the person over the whole sample, in pixels of the still, full frame."""
+    places, boxes = dict(zip(mine.index.tolist(), mine.places)), []
+    for frame, picture in survey.sample.items():
+        if frame not in places:
+            continue
+        mask, = segment.masks([picture], [Person(tuple(places[frame]))])
+        if mask is None or mask.max() < 0.5:
             continue
         rows, columns = np.nonzero(mask > 0.5)
-        boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / survey.scale
+        boxes.append(mapped(box, steadied.cameras[frame]))
     if not boxes:
         raise InputError(f"{file}: no person in any of {len(survey.sample)} frames looked at; expected one person, "
                          "whole, upright and at least a quarter of the picture high")
-    boxes = np.array(boxes) * survey.size[0] / survey.sample[0].shape[1]
-    return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)]), max(map(len, seen))
+    boxes = np.array(boxes)
+    return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
+
+
+def mapped(box: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """The upright box around where a homography takes a box; both count pixels from their corners."""
+    left, top, right, bottom = box - 0.5
+    corners = np.float64([[[left, top]], [[right, top]], [[right, bottom]], [[left, bottom]]])
+    there = cv2.perspectiveTransform(corners, camera)[:, 0] + 0.5  # (4, 2)
+    return np.concatenate([there.min(0), there.max(0)])
+
+
+def tell(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tuple[int, int, int], parts: list,
+         reason: str | None, size: int) -> None:
+    """One line of what was found, and a warning where the file is damaged."""
+    if damage := film.remarks.get("damaged"):
+        times = damage["skipped"]
+        at = f" (at {', '.join(f'{time:.2f}' for time in times[:8])}{', ...' * (len(times) > 8)} s)" if times else ""
+        print(f"WARNING: {film.path}: damaged or cut off: {damage['decoded']} frames could be decoded of "
+              f"{damage['promised'] or 'an unknown number'}, {damage['broken']} skipped{at}; going on with these",
+              file=sys.stderr)
+    people = int(survey.people().max())
+    print(f"frames: {survey.count} frames at {film.fps:.2f} frames/s, {survey.size[0]} x {survey.size[1]}; "
+          f"the square of {crop[2]} pixels at ({crop[0]}, {crop[1]}) as {size} x {size}; "
+          f"{parts.count('train')} training and {parts.count('test')} held-out frames" + steadied.describe()
+          + (f"; {people} people at once" if people > 1 else "")
+          + (f"; no split: {reason}" if reason else "")
+          + (f"; images without a rate, taken as {film.fps:g} frames/s" if "assumed_fps" in film.remarks else ""))
 
 
 def square_around(extent: np.ndarray, full_size: tuple[int, int], margin: float, size: int) -> tuple[int, int, int]:

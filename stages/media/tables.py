@@ -6,6 +6,7 @@ A point that is not known is NaN, NaN, 0.
 """
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,15 @@ CLOCK = pa.schema([
     ("split", pa.string()),     # one of SPLITS, or null in a video too short to split
 ])
 
+VIEW = pa.schema([
+    ("frame", pa.int32()),
+    ("box", pa.list_(pa.float32(), 4)),     # of the person who is followed: left, top, right, bottom in pixels of the
+                                            # S x S frame; NaN while they are not in view
+    ("people", pa.int32()),                 # in view at the last look
+    ("camera", pa.list_(pa.float64(), 9)),  # homography: pixels of the video's frame -> of the still, full frame
+    ("light", pa.list_(pa.float32(), 6)),   # gain and offset of R, G, B that bring the frame to the clip's own light
+])
+
 POSES = pa.schema([
     ("frame", pa.int32()),
     ("body", points(18)),         # OpenPose-18
@@ -50,12 +60,19 @@ FACES = pa.schema([
 ])
 
 
+@contextmanager
+def writing(path: Path, schema: pa.Schema, about: dict | None = None):
+    """Gives a function that appends rows: columns as arrays or lists, T rows; point sets as (T, n, 3) arrays."""
+    schema = schema.with_metadata({"about": json.dumps(about or {}, sort_keys=True)})
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        yield lambda columns: writer.write_table(
+            pa.Table.from_arrays([_column(columns[field.name], field.type) for field in schema], schema=schema))
+
+
 def write(path: Path, schema: pa.Schema, columns: dict, about: dict | None = None) -> None:
-    """Writes columns (arrays or lists, T rows; point sets as (T, n, 3) arrays) under the schema."""
-    arrays = [_column(columns[field.name], field.type) for field in schema]
-    metadata = {"about": json.dumps(about or {}, sort_keys=True)}
-    with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=schema.with_metadata(metadata)), temporary)
+    """Writes all rows at once."""
+    with writing(path, schema, about) as append:
+        append(columns)
 
 
 def read(path: Path, schema: pa.Schema) -> tuple[dict, dict]:

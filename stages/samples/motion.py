@@ -64,6 +64,12 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
     return Motion(total, _footsteps(total))
 
 
+def walking(motion: Motion, x: np.ndarray, z: np.ndarray, yaw: np.ndarray) -> Motion:
+    """The same motion on a way of its own: x, z (heights) and yaw (radians), (T,) each."""
+    channels = motion.channels | {"x": x, "z": z, "yaw": yaw}
+    return Motion(channels, _footsteps(channels))
+
+
 def _shuffled(order: list[str], rng: np.random.Generator) -> list[str]:
     """A new order that does not begin with what was just done."""
     fresh = [order[i] for i in rng.permutation(len(order))]

@@ -4,7 +4,8 @@ Renders two strangers, one of them also doing what the other does (the truth of 
 the demo preset of params.yaml in a folder of its own, and compares every intermediate with what is true. Prints one
 row a figure and exits with 1 where one is missed. Takes about 15 minutes on two cores.
 
---only pose,gw   some of: pose, mask, background, face, retargeting, reconstruction, imitation, gw, repro
+--only pose,gw   some of: pose, following, mask, background, camera, face, retargeting, reconstruction, imitation, gw,
+                 repro
 --keep DIR       works in DIR and leaves it; what is already made there is not made again
 """
 
@@ -21,14 +22,18 @@ import cv2
 import numpy as np
 import yaml
 
-from stages import layout
+from stages import layout, pose_extraction
 from stages.media import clock, footage, video
 from stages.media.seek import chosen
+from stages.params import Params
 from stages.samples import motion, read_truth
 from stages.vision import quality
 from stages.vision import skeleton as sk
+from stages.vision.outlines import boundary_f
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
+from tests.benchmarks.moving import camera
 
 ROOT = Path(__file__).parents[2]
 TARGET, SOURCE = "stranger_101", "stranger_102"
@@ -93,24 +98,60 @@ class Square:
 
 
 def pose(folder: Path) -> list[Figure]:
-    hits = []
+    """Of both people. Jitter: how far accelerations are off, mean norm of the error's second difference."""
+    hits, jitter, lost, fast = [], [], [], []
     for name in ("target", "source"):
         make(folder, "pose_extraction", name)
         true, found = Square(folder, name, name), sk.read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
-        apart = np.linalg.norm(found.body[..., :2] - true.pose.body[..., :2], axis=-1)  # (T, 18), NaN where unknown
-        hits.append((apart <= 0.05 * true.height)[true.visible["body"]])
-    return [Figure("pose: visible joints within 5 % of the height", 100 * np.concatenate(hits).mean(), 98, "%")]
+        off, rough = (error.body[..., :2] - true.pose.body[..., :2] for error in (found, raw_poses(folder, name)))
+        apart, before = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18), or NaN
+        seen = true.visible["body"]
+        hits.append(apart[seen])
+        thrice = seen[:-2] & seen[1:-1] & seen[2:]
+        shaking = [np.nanmean(np.linalg.norm(np.diff(error, 2, axis=0), axis=-1)[thrice]) for error in (off, rough)]
+        jitter.append(shaking[0] / shaking[1])
+        worse = 100 * (apart - before)
+        speed = np.linalg.norm(np.gradient(true.pose.body[..., :2], axis=0), axis=-1)
+        lost.append(np.nanmean(worse[seen]))
+        fast.append(np.nanmean(worse[seen & (speed > np.percentile(speed[seen], 90))]))
+    hits = np.concatenate(hits)
+    return [
+        Figure("pose: visible joints within 5 % of the height", 100 * (hits <= 0.05).mean(), 98, "%"),
+        Figure("pose: visible joints within 2.5 % of the height", 100 * (hits <= 0.025).mean(), 95, "%"),
+        Figure("pose: jitter, smoothed / raw, the worse of two", max(jitter), 0.5, "", True),
+        Figure("pose: accuracy lost by smoothing, share of the height", max(lost), 0, "%", True),
+        Figure("pose: the same of the fastest tenth", max(fast), 0, "%", True),
+    ]
+
+
+def raw_poses(folder: Path, name: str) -> sk.Pose:
+    """What the estimator alone sees: the stage with smoothing 0."""
+    outputs = {argument: folder / "raw" / path for argument, path in layout.outputs("pose_extraction", name).items()}
+    if not outputs["poses"].exists():
+        inputs = {argument: folder / path for argument, path in layout.inputs("pose_extraction", name).items()}
+        params = Params(**settings()).presets["demo"].pose_extraction.model_copy(update={"smoothing": 0.0})
+        pose_extraction.run(**inputs, **outputs, params=params)
+    return sk.read_poses(outputs["poses"])[0]
 
 
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
     alphas = chosen(video.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
-    masks, scores = video.frames(folder / "artifacts/target/masks.mkv", "gray"), []
-    for alpha, found in zip(alphas, masks, strict=True):
-        alpha, found = true.cut(alpha) > 127, found > 127
-        scores.append((alpha & found).sum() / (alpha | found).sum())
-    return [Figure("mask: intersection over union at alpha 0.5, mean", np.mean(scores), 0.95)]
+    masks, scores, band = video.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
+    for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
+        inside, called, error = alpha > 127, found > 127, cv2.absdiff(alpha, found) / 255
+        edge = (cv2.dilate(alpha, np.ones((5, 5))) > 0) & (cv2.erode(alpha, np.ones((5, 5))) < 255)
+        scores.append(((inside & called).sum() / (inside | called).sum(),
+                       boundary_f(called, inside, 2 * true.size / 256), error.mean()))
+        band.append(error[edge].mean())
+    overlap, outline, error = np.mean(scores, axis=0)
+    remark = f"{np.mean(band):.3f} of the pixels within 2 of the edge"
+    return [
+        Figure("mask: intersection over union at alpha 0.5, mean", overlap, 0.98, remark=f"worst {min(scores)[0]:.3f}"),
+        Figure("mask: boundary F-score, 2 pixels at 256", outline, 0.95),
+        Figure("mask: mean absolute error of alpha", error, 0.01, "", True, remark),
+    ]
 
 
 def background(folder: Path) -> list[Figure]:
@@ -186,7 +227,7 @@ def repro(_: Path) -> list[Figure]:
 
 
 PARTS = {part.__name__: part for part in
-         (pose, mask, background, face, retargeting, reconstruction, imitation, gw, repro)}
+         (pose, following, mask, background, camera, face, retargeting, reconstruction, imitation, gw, repro)}
 
 
 def measured(part: str, folder: Path) -> list[Figure]:

@@ -50,7 +50,7 @@ def test_flow_and_dvc_share_one_cache_and_give_the_same(prefect, project, capfd)
     assert project.ran() == [] and "frames@ava is up to date" in shown
     assert project.artifacts() == {path: before[path] for path in project.artifacts()} != {}
 
-    Path("stages/frames.py").write_text(Path("stages/frames.py").read_text() + "# changed\n")
+    Path("stages/frames/__init__.py").write_text(Path("stages/frames/__init__.py").read_text() + "# changed\n")
     flows.stage("frames@ava")
     shown = capfd.readouterr().out
     assert "samples@ava is up to date" in shown and "frames@ava done in" in shown

@@ -8,6 +8,9 @@ import pytest
 from stages import InputError, frames, params
 from stages.media import tables, video
 from stages.media.clock import read_clock
+from stages.media.view import read_view
+from stages.samples import motion, people, render, scene
+from stages.samples.body import Body
 
 
 @pytest.fixture
@@ -16,18 +19,18 @@ def run(tmp_path, config):
     def run(file, **changes):
         block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
         paths = {"frames": tmp_path / "frames.mkv", "clock": tmp_path / "frames.parquet",
-                 "full_frames": tmp_path / "full_frames.mkv"}
+                 "full_frames": tmp_path / "full_frames.mkv", "view": tmp_path / "view.parquet"}
         frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo"))
         return read_clock(paths["clock"]), paths
     return run
 
 
-def record(path, pictures, fps=25, audio=None):
+def record(path, pictures, fps=25, audio=None, kind="yuv420p"):
     """An H.264 file; `audio`: samples at 8 kHz, which start a second before the pictures."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "12"})
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = kind
         sound = container.add_stream("pcm_s16le", rate=8000, layout="mono") if audio is not None else None
         for i, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -79,7 +82,7 @@ def test_too_few_frames(stranger, run, tmp_path, count):
 
 def test_nobody_in_any_frame(stranger, run, tmp_path):
     file = record(tmp_path / "empty.mp4", [stranger.plate] * 5)
-    with pytest.raises(InputError, match="empty.mp4: no person in any of 5 frames"):
+    with pytest.raises(InputError, match="empty.mp4: no person found"):
         run(file)
 
 
@@ -105,7 +108,7 @@ def test_images_of_odd_and_of_different_sizes(stranger, run, tmp_path, capsys):
     assert clock.about["fps"] == clock.about["assumed_fps"] == 25 and clock.about["full_size"] == [253, 251]
     assert "taken as 25 frames/s" in capsys.readouterr().out
     cv2.imwrite(str(folder / "3.png"), stranger.pictures[0][:200])
-    with pytest.raises(InputError, match="frame 3 is 256 x 200"):
+    with pytest.raises(InputError, match="3.png is 256 x 200, 0.png 253 x 251"):
         run(folder)
     assert not list(tmp_path.glob(".*"))  # nothing half-written stays
 
@@ -154,3 +157,61 @@ def test_the_clock_table_is_the_declared_one(stranger, run):
     _, paths = run(stranger.file, fps=12.5)
     columns, about = tables.read(paths["clock"], tables.CLOCK)
     assert about["fps"] == 12.5 and len(columns["frame"]) == 9
+
+
+@pytest.mark.parametrize("keep", [(slice(0, 170), slice(None)), (slice(None), slice(122, None)),
+                                  (slice(80, None), slice(None))], ids=["legs", "an arm", "head"])
+def test_a_person_cut_by_the_border_goes_up_to_it(stranger, run, tmp_path, keep):
+    file = record(tmp_path / "cut.mp4", [picture[keep] for picture in stranger.pictures])
+    clock, paths = run(file)
+    rows, columns = np.nonzero(stranger.alpha.max(0)[keep] > 127)
+    left, top, side = clock.about["crop"]
+    assert left <= columns.min() + 3 and left + side >= columns.max() - 3
+    assert top <= rows.min() + 3 and top + side >= rows.max() - 3
+    box = read_view(paths["view"]).box
+    assert np.isfinite(box).all() and (box[:, 2] > box[:, 0]).all()
+
+
+def test_a_person_too_small_to_be_found_is_said(stranger, run, tmp_path):
+    """Fifty pixels high in a room of 640 x 360."""
+    room = np.ascontiguousarray(cv2.resize(stranger.plate, (640, 360)))
+    pictures = []
+    for picture in stranger.pictures[:6]:
+        small = cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA)
+        pictures.append(room.copy())
+        pictures[-1][150:214, 300:364] = small
+    with pytest.raises(InputError, match=r"small.mp4: no person .*at least a quarter of the picture high"):
+        run(record(tmp_path / "small.mp4", pictures))
+
+
+def test_a_person_seen_from_behind_is_found(run, tmp_path):
+    """Ten frames of a turn in which the face is hidden."""
+    who = people.person("stranger_7")
+    bodies = list(Body(who).pose(motion.perform(("turn",), 5, 4.0)))[36:46]
+    camera, plate = scene.Camera.of(who.room, 256), scene.plate(who.room, 256)
+    pictures = []
+    for body in bodies:
+        rgb, cover, kept = render.draw([body], camera, who.room.light)
+        picture = 255 * (cover * rgb + (1 - cover) * plate * kept[..., None])
+        pictures.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
+    clock, paths = run(record(tmp_path / "behind.mp4", pictures))
+    assert len(clock.frame) == 10 and np.isfinite(read_view(paths["view"]).box).all()
+
+
+def test_a_monochrome_video(stranger, run, tmp_path):
+    colour, _ = run(record(tmp_path / "colour.mp4", stranger.pictures))
+    grey = [cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for p in stranger.pictures]
+    mono, paths = run(record(tmp_path / "mono.mp4", grey, kind="gray"))
+    assert np.abs(np.subtract(mono.about["crop"], colour.about["crop"])).max() <= 12
+    cut = next(video.frames(paths["frames"])).astype(int)
+    assert np.ptp(cut, axis=2).max() <= 2 and cut.std() > 10
+
+
+def test_a_black_second_is_no_cut_and_nobody_is_in_it(stranger, run, tmp_path):
+    black = [np.zeros_like(stranger.plate)] * 25
+    clock, paths = run(record(tmp_path / "black.mp4", [*stranger.pictures, *black, *stranger.pictures]))
+    present = np.isfinite(read_view(paths["view"]).box).all(1)
+    assert len(clock.frame) == 61 and present[:16].all() and present[45:].all() and not present[24:36].any()
+    rows, columns = np.nonzero(stranger.alpha.max(0) > 127)
+    left, top, side = clock.about["crop"]
+    assert left <= columns.min() and left + side > columns.max() and top <= rows.min() and top + side > rows.max()

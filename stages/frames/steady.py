@@ -1,0 +1,73 @@
+"""The second look, only where the camera moves or the light changes: how each frame is brought to one still view in
+one light."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from stages import params as config
+from stages.estimators.person import reduced
+from stages.frames.survey import Survey
+from stages.media import footage
+from stages.media.ahead import ahead
+from stages.vision import camera, light
+
+
+@dataclass
+class Steadying:
+    moving: bool
+    cameras: np.ndarray   # (T, 3, 3) homographies: the video's frame -> the still, full frame (the canvas)
+    size: tuple[int, int]  # width, height of the canvas
+    reference: int        # the frame whose view is the canvas's own
+    residual: float       # pixels of the full frame that the homographies leave unexplained, median
+    lights: np.ndarray    # (T, 6) gain and offset of R, G, B
+
+    def describe(self) -> str:
+        parts = []
+        if self.moving:
+            parts.append(f"the camera moves: stabilised on a canvas of {self.size[0]} x {self.size[1]}, "
+                         f"residual {self.residual:.2f} pixels")
+        if changed := int((self.lights != np.repeat([1, 0], 3)).any(1).sum()):
+            parts.append(f"the light changes: compensated in {changed} frames")
+        return "".join(f"; {part}" for part in parts)
+
+
+def steady(film: footage.Footage, survey: Survey, params: config.Frames) -> Steadying:
+    """InputError where the camera moves as no homography can explain."""
+    sample = list(survey.sample.values())
+    hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
+    motion = camera.motion(sample, hidden)  # NaN where there is no texture to measure it by
+    still = Steadying(False, np.tile(np.eye(3), (survey.count, 1, 1)), survey.size, 0, 0.0,
+                      np.tile(np.repeat(np.float32([1, 0]), 3), (survey.count, 1)))
+    result = registered(film, survey, params.max_residual) if motion > params.max_camera_motion else still
+    views = (result.cameras[list(survey.sample)], survey.size, result.size) if result.moving else ()
+    if max(survey.flicker, light.change(sample, hidden, *views)) > params.max_flicker:
+        result.lights = lit(film, survey, result, params.max_flicker)
+    return result
+
+
+def registered(film: footage.Footage, survey: Survey, most: float) -> Steadying:
+    path = camera.Registration(str(film.path), survey.size, film.fps, most, film.begin)
+    for picture, hidden in looked_at(film, survey, "registering the camera"):
+        path.add(picture, hidden)
+    track = path.track()
+    lights = np.tile(np.repeat(np.float32([1, 0]), 3), (survey.count, 1))
+    return Steadying(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
+
+
+def lit(film: footage.Footage, survey: Survey, steadied: Steadying, most: float) -> np.ndarray:
+    """The gain and offset of each frame (T, 6)."""
+    hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
+    cameras = steadied.cameras[list(survey.sample)] if steadied.moving else None
+    typical = light.Typical(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
+    measured = [typical.measure(picture, covered, steadied.cameras[index] if steadied.moving else None)
+                for index, (picture, covered) in enumerate(looked_at(film, survey, "measuring the light"))]
+    return light.settled(np.array(measured), most)
+
+
+def looked_at(film: footage.Footage, survey: Survey, title: str):
+    """Every frame, reduced, and where people may be in it."""
+    for index, shot in enumerate(tqdm(ahead(film.shots()), title, survey.count, unit="frame")):
+        picture = reduced(shot.picture(), camera.LOOK)
+        yield picture, survey.covered(index, picture.shape)

@@ -1,0 +1,121 @@
+"""The first look at a video: how long it is, where it cuts, who is in view and where, and whether the light is steady.
+
+One pass, one frame in memory at a time. Every frame's thumbnail is looked at for cuts and flicker; people are looked
+for every LOOK_EVERY seconds, oftener while they are close to each other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from stages import InputError
+from stages.estimators.person import Detector, Person, reduced
+from stages.media import footage
+from stages.media.ahead import ahead
+from stages.vision.cuts import Cuts
+from stages.vision.light import Watch
+from stages.vision.tracks import Tracker
+
+SAMPLE = 64        # pictures kept at most
+LOOK = 384         # pixels, longer side of what the detector sees
+LOOK_EVERY, CROWDED = 0.2, 0.08  # seconds between two looks, and while people overlap
+THUMBNAIL = 96     # pixels, longer side
+ROOM = 0.3         # around a box, share of its height, in which there may be more of the person
+
+
+@dataclass
+class Survey:
+    count: int                       # frames
+    size: tuple[int, int]            # width, height of the full frame
+    looks: dict[int, list[Person]]   # frame: who was in view, in pixels of the look
+    sample: dict[int, np.ndarray]    # frame: its picture, reduced; evenly spaced looks
+    tracker: Tracker
+    cuts: list[int]                  # first frames of new shots
+    flicker: float                   # from frame to frame, share of full brightness
+
+    @property
+    def scale(self) -> float:
+        """Pixels of a look a pixel of the full frame."""
+        return min(1.0, LOOK / max(self.size))
+
+    def people(self) -> np.ndarray:
+        """How many people were in view at the last look, for each frame (T,)."""
+        frames = np.array(sorted(self.looks))
+        counts = np.array([len(self.looks[frame]) for frame in frames])
+        return counts[np.searchsorted(frames, np.arange(self.count), side="right") - 1]
+
+    def covered(self, frame: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Where people may be in a frame, generously: (height, width) bool of the given shape."""
+        frames = np.array(sorted(self.looks))
+        after = int(np.searchsorted(frames, frame, side="right"))
+        hidden = np.zeros(shape[:2], bool)
+        ratio = max(shape[:2]) / (max(self.size) * self.scale)
+        for look in frames[max(after - 1, 0) : after + 1]:
+            for person in self.looks[look]:
+                left, top, right, bottom = (side * ratio for side in person.box)
+                room = ROOM * (bottom - top)
+                rows, columns = (slice(max(0, int(low - room)), max(0, int(np.ceil(high + room))))
+                                 for low, high in ((top, bottom), (left, right)))
+                hidden[rows, columns] = True
+        return hidden
+
+
+def look_through(film: footage.Footage, find: Detector, batch: int) -> Survey:
+    """InputError where there are fewer frames than a pose window of the generator."""
+    tracker, cutter, lamp = Tracker(film.fps, find), Cuts(film.fps), Watch()
+    looks, sample, size, count, due = {}, Sample(), None, 0, 0
+    waiting: dict[int, np.ndarray] = {}
+
+    def look() -> None:
+        pictures = list(waiting.values())
+        for (index, picture), people in zip(waiting.items(), find.detect(pictures) if pictures else []):
+            looks[index] = people
+            tracker.add(index, picture, people)
+        waiting.clear()
+
+    for count, shot in enumerate(tqdm(ahead(film.shots()), "looking through", unit="frame"), 1):
+        index = count - 1
+        thumbnail = shot.thumbnail(THUMBNAIL)
+        cutter.add(thumbnail)
+        lamp.add(thumbnail)
+        if index >= due:
+            picture = shot.picture()
+            size = size or picture.shape[1::-1]
+            waiting[index] = reduced(picture, LOOK)
+            sample.add(index, waiting[index])
+            if tracker.company or len(waiting) == batch:
+                look()
+            due = index + max(1, round((CROWDED if tracker.crowded else LOOK_EVERY) * film.fps))
+    look()
+    if count < footage.LEAST:
+        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
+                         "give a longer video")
+    return Survey(count, size, looks, sample.kept, tracker, cutter.found(), lamp.change())
+
+
+class Sample:
+    """An evenly spaced choice of at most SAMPLE pictures of a stream of unknown length: when it is full, every second
+    one is dropped and the spacing doubled."""
+
+    def __init__(self):
+        self.kept: dict[int, np.ndarray] = {}
+        self._spacing, self._seen = 1, 0
+
+    def add(self, index: int, picture: np.ndarray) -> None:
+        if self._seen % self._spacing == 0:
+            self.kept[index] = picture
+        self._seen += 1
+        if len(self.kept) > SAMPLE:
+            self._spacing *= 2
+            self.kept = dict(list(self.kept.items())[::2])
+
+
+def refuse_cuts(film: footage.Footage, survey: Survey) -> None:
+    """InputError with the list of shots where there is more than one."""
+    if not survey.cuts:
+        return
+    bounds = np.array([0, *survey.cuts, survey.count]) / film.fps + film.begin
+    shots = [f"  start: {a:.2f}, end: {b:.2f}  ({b - a:.2f} s)" for a, b in zip(bounds[:-1], bounds[1:])]
+    raise InputError(f"{film.path}: {len(shots)} shots, cut at frame {', '.join(map(str, survey.cuts))}; expected one. "
+                     "Name one of them in the video's entry of params.yaml:\n" + "\n".join(shots))

@@ -1,0 +1,67 @@
+"""Shots of a camera that turns and zooms on the spot, cut out of a wide picture with the homographies that are true."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from stages import samples
+from stages.samples import people, scene
+
+WIDE, FRAME = 480, (320, 240)  # pixels; width, height
+FOCAL = 560.0
+
+
+@cache
+def room(person: str) -> np.ndarray:
+    return np.rint(255 * scene.plate(people.person(person).room, WIDE, 2)).astype(np.uint8)
+
+
+@cache
+def dancer(count: int) -> list[np.ndarray]:
+    """RGBA (200, 200, 4) of somebody who dances."""
+    frames = samples.frames("stranger_7", ("dance",), 4, count / 25, 200)
+    return [np.dstack([picture, alpha]) for picture, alpha, *_ in frames]
+
+
+def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0, zoom: float = 1.0, wide: int = WIDE,
+           frame: tuple[int, int] = FRAME) -> np.ndarray:
+    """Pixels of the frame -> of the wide picture, (3, 3), by a pinhole camera's rotation (radians)."""
+    centre = lambda size: [(size[0] - 1) / 2, (size[1] - 1) / 2]
+    rotation, _ = cv2.Rodrigues(np.array([pitch, yaw, 0.0]))
+    level, _ = cv2.Rodrigues(np.array([0.0, 0.0, roll]))
+    lens = lambda focal, size: np.array([[focal, 0, centre(size)[0]], [0, focal, centre(size)[1]], [0, 0, 1]])
+    matrix = lens(FOCAL, (wide, wide)) @ rotation @ level @ np.linalg.inv(lens(FOCAL * zoom, frame))
+    return matrix / matrix[2, 2]
+
+
+def shaking(count: int, seed: int = 0) -> list[np.ndarray]:
+    """A hand-held camera: some pixels to and fro."""
+    walk = np.random.default_rng(seed).normal(0, 1, (count + 20, 3))
+    walk = cv2.GaussianBlur(walk, (1, 0), sigmaX=0.1, sigmaY=2.5)[10 : 10 + count] * [0.025, 0.025, 0.02]
+    return [turned(*angles) for angles in walk]
+
+
+def panning(count: int, reach: float = 0.12) -> list[np.ndarray]:
+    """To the right and back, nodding and zooming a little."""
+    return [turned(reach * np.sin(phase), 0.02 * np.sin(3 * phase), 0.02 * np.sin(2 * phase), 1 + 0.05 * np.sin(phase))
+            for phase in np.linspace(-np.pi / 2, 1.5 * np.pi, count)]
+
+
+def filmed(cameras: list[np.ndarray], background: np.ndarray, person: bool = True, noise: float = 1.5
+           ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Frames with the dancer, and a box around them (height, width) bool, generous."""
+    rng, frames, covered = np.random.default_rng(1), [], []
+    for t, camera in enumerate(cameras):
+        wide, box = background.copy(), np.zeros((WIDE, WIDE), np.uint8)
+        if person:
+            figure = dancer(30)[t % 30]
+            x, y, alpha = 110 + 2 * (t % 30), 160, figure[..., 3:] / 255
+            wide[y : y + 200, x : x + 200] = alpha * figure[..., :3] + (1 - alpha) * wide[y : y + 200, x : x + 200]
+            columns, rows = (np.flatnonzero(figure[..., 3].max(axis) > 127) for axis in (0, 1))
+            box[y + rows[0] - 8 : y + rows[-1] + 8, x + columns[0] - 8 : x + columns[-1] + 8] = 255
+        frame, hidden = (cv2.warpPerspective(picture, camera, FRAME, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+                                             borderMode=cv2.BORDER_REFLECT) for picture in (wide, box))
+        frames.append(np.clip(np.rint(frame + rng.normal(0, noise, frame.shape)), 0, 255).astype(np.uint8))
+        covered.append(hidden > 0)
+    return frames, covered
