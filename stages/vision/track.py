@@ -16,6 +16,7 @@ from stages.vision.clothes import Clothes
 LOST = 1.0      # seconds after which somebody who was not seen has gone
 HELD = 0.2      # seconds that a box stays before the first and after the last look of a presence
 FASTEST = 3.0   # heights a second
+AROUND = 0.2    # seconds before and after a look close to somebody else, from which its box is taken
 LISTED = 10     # people at most that an error lists
 
 
@@ -44,7 +45,7 @@ class Track:
         """The box in each of `count` frames (count, 4), interpolated; NaN where they are away, and around where they
         are hidden, as long as the other is close."""
         frames, held = np.arange(count), HELD * self.fps
-        boxes = np.stack([np.interp(frames, self.index, side) for side in self.places.T], -1)
+        boxes = np.stack([np.interp(frames, self.index, side) for side in self._settled().T], -1)
         boxes[(frames < self.index[0] - held) | (frames > self.index[-1] + held)] = np.nan
         for before, after in zip(self.index[:-1], self.index[1:]):
             if ((self.hidden > before) & (self.hidden < after)).any():
@@ -73,6 +74,17 @@ class Track:
         together = lambda name: np.concatenate([getattr(self, name), getattr(other, name)])
         return Track(index[order], together("places")[order], together("clear")[order], np.sort(together("hidden")),
                      self.clothes.joined(other.clothes), self.fps)
+
+    def _settled(self) -> np.ndarray:
+        """The places; close to somebody else, where a detector's box easily lies between the two, the straight line
+        through those around."""
+        places = self.places.copy()
+        for look in np.flatnonzero(~self.clear):
+            near = np.abs(self.index - self.index[look]) <= AROUND * self.fps
+            if near.sum() > 2:
+                _, at = np.polyfit(self.index[near] - self.index[look], self.places[near], 1)
+                places[look] = at
+        return places
 
     def _heights(self) -> np.ndarray:
         return self.places[:, 3] - self.places[:, 1]

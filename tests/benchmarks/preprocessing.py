@@ -3,9 +3,10 @@
 Renders a stranger and runs the real stages with the demo preset of params.yaml. Prints one row a figure and exits with
 1 where one is missed. Takes about five minutes on two cores.
 
-speed   frames a second of pose_extraction, with mask_segmentation, and with frames as well, decoding and encoding
-        included, as a share of those of a loop over MediaPipe's Holistic (body, hands, face, mask) that reads the clip
-        and writes the masks with OpenCV; in turn in one process, so that both have the same machine
+speed   frames a second of pose_extraction (body, hands, face and mask in one pass), decoding and encoding included, as
+        a share of those of a loop over MediaPipe's Holistic (the same) that reads the clip and writes the masks with
+        OpenCV; and with mask_segmentation and frames as well, whose work the loop does not do: following, steadying,
+        refining. In turn in one process, so that both have the same machine
 memory  peak of each stage's process on ten times as long a video, as a share of that on the video itself
 large   a clip of 3840 x 2160 at 60 frames/s
 

@@ -7,7 +7,8 @@ from stages import InputError
 from stages.estimators.mediapipe import Detector
 from stages.estimators.person import Person
 from stages.samples.people import person
-from stages.vision.tracks import Tracker, choose
+from stages.vision.clothes import Clothes
+from stages.vision.tracks import Track, Tracker, choose
 from tests.stages import duo
 
 FPS, STEP = 25, 5  # a look every 0.2 s
@@ -160,3 +161,14 @@ def test_rendered_people_are_never_taken_for_each_other(walkers):
             there = [frame for frame in range(film.count) if film.poses(frame)[who].body[:, 2].all()]
             assert len(known) > 0.75 * len(there) and {0, film.count - 1} <= set(known)
     assert {track.boxes(1)[0, 0] for track in tracks} == {choose(tracks, n, 1, FPS, "").boxes(1)[0, 0] for n in (0, 1)}
+
+
+def test_a_box_that_jumps_while_somebody_is_close_is_taken_from_those_around():
+    index, clear = np.arange(0, 20, 2), np.array([True] * 3 + [False] * 4 + [True] * 3)
+    places = np.stack([10.0 * index, 0 * index, 10.0 * index + 30, 0 * index + 60], -1)
+    jumpy = places + np.where(index == 8, 25.0, 0)[:, None] * [1, 0, 1, 0]
+    clothes = Clothes.of(np.zeros((60, 60, 3), np.uint8), (0, 0, 30, 60))
+    track = Track(index, jumpy, clear, np.array([], int), clothes, 25.0)
+    assert np.abs(track.boxes(19)[8] - places[4]).max() < 8
+    everywhere = Track(index, jumpy, np.ones(10, bool), np.array([], int), clothes, 25.0)
+    assert np.allclose(everywhere.boxes(19)[8], jumpy[4])
