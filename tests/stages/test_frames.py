@@ -5,22 +5,23 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import InputError, frames, params
+from stages import InputError, frames, params, samples
 from stages.media import tables, video
 from stages.media.clock import read_clock
 from stages.media.view import read_view
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
+from tests.stages import turning
 
 
 @pytest.fixture
 def run(tmp_path, config):
     """Runs the stage on a file; gives the clock and the paths."""
-    def run(file, **changes):
+    def run(file, video=(), **changes):
         block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
         paths = {"frames": tmp_path / "frames.mkv", "clock": tmp_path / "frames.parquet",
                  "full_frames": tmp_path / "full_frames.mkv", "view": tmp_path / "view.parquet"}
-        frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo"))
+        frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
         return read_clock(paths["clock"]), paths
     return run
 
@@ -86,11 +87,62 @@ def test_nobody_in_any_frame(stranger, run, tmp_path):
         run(file)
 
 
+def two(picture):
+    """A smaller one to the left of the person."""
+    small = cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    small = cv2.copyMakeBorder(small, 256 - len(small), 0, 0, 0, cv2.BORDER_REPLICATE)
+    return beside(np.hstack([small[:, :178], picture]), right=2)
+
+
+@pytest.mark.parametrize("person", [1, (90.0, 180.0), (50.0, 100.0, 130.0, 250.0)])
+def test_who_is_named_is_followed(stranger, run, tmp_path, person):
+    file = record(tmp_path / "two.mp4", [two(picture) for picture in stranger.pictures])
+    clock, paths = run(file, {"person": person})
+    left, _, side = clock.about["crop"]
+    x = np.nonzero(stranger.alpha.max(0) > 127)[1].mean() * 0.7
+    assert abs(left + side / 2 - x) < 40
+    box = read_view(paths["view"]).box * side / 128 + left
+    assert (np.abs((box[:, 0] + box[:, 2]) / 2 - x) < 30).all()
+
+
+def test_shots_are_listed_and_one_can_be_named(stranger, run, tmp_path):
+    other = list(samples.frames("stranger_12", ("wave",), 3, 0.72, 256))
+    file = record(tmp_path / "shots.mp4", [*stranger.pictures, *(picture for picture, *_ in other)])
+    with pytest.raises(InputError, match=r"2 shots, cut at frame 18; (.|\n)*start: 0.00, end: 0.72(.|\n)*end: 1.44"):
+        run(file)
+    clock, paths = run(file, {"start": 0.72, "end": 1.44})
+    assert len(clock.frame) == 18 and clock.seconds[0] == 0
+    whole = next(video.frames(paths["full_frames"])).astype(int)
+    assert np.abs(whole - other[0][0]).mean() < 6 < np.abs(whole - stranger.pictures[0]).mean()
+
+
+def test_a_shaking_camera_is_held_still(run, tmp_path):
+    cameras = turning.shaking(25)
+    pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
+    clock, paths = run(record(tmp_path / "hand.mp4", pictures))
+    view = read_view(paths["view"])
+    assert view.about["moving"] and view.about["frame_size"] == [320, 240]
+    assert clock.about["full_size"][0] > 320 and clock.about["full_size"][1] > 240
+    corners = np.float64([[[0, 0]], [[319, 0]], [[319, 239]], [[0, 239]]])
+    onto = cameras[view.about["reference"]] @ np.linalg.inv(view.camera[view.about["reference"]])
+    for true, found in zip(cameras, view.camera):
+        there = (cv2.perspectiveTransform(corners, matrix) for matrix in (true, onto @ found))
+        assert np.linalg.norm(np.subtract(*there), axis=-1).max() < 2.5  # pixels
+    assert np.isfinite(view.box).all() and (view.box[:, :2] > -20).all() and (view.box[:, 2:] < 148).all()
+
+
+def test_flicker_is_evened_out_and_a_steady_clip_is_left_alone(stranger, run, tmp_path):
+    gains = 1 + 0.15 * np.sin(2.1 * np.arange(18))
+    flickering = [np.clip(gain * 0.8 * picture, 0, 255).astype(np.uint8) for gain, picture
+                  in zip(gains, stranger.pictures)]
+    _, paths = run(record(tmp_path / "flicker.mp4", flickering))
+    empty = np.stack(list(video.frames(paths["frames"])))[:, :24].mean((1, 2, 3))  # the wall above the person
+    assert empty.std() < 0.2 * np.std([picture[:24].mean() for picture in flickering])
+    _, paths = run(stranger.file)
+    assert (read_view(paths["view"]).light == np.repeat([1, 0], 3)).all()
+
+
 def test_of_two_people_the_larger_is_taken_and_it_is_said(stranger, run, tmp_path, capsys):
-    def two(picture):
-        small = cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
-        small = cv2.copyMakeBorder(small, 256 - len(small), 0, 0, 0, cv2.BORDER_REPLICATE)
-        return beside(np.hstack([small[:, :178], picture]), right=2)
     clock, _ = run(record(tmp_path / "two.mp4", [two(picture) for picture in stranger.pictures]))
     left, _, side = clock.about["crop"]
     columns = np.nonzero(stranger.alpha.max(0) > 127)[1] + 178
