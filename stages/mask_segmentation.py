@@ -46,7 +46,8 @@ def run(
             kept = Path(folder) / "soft.mkv"
             against = Against.of(survey(pairs, kept, video.frame_rate(frames), scene, crop, size))
             pairs = zip(video.frames(frames), (soft.astype(np.float32) / 255 for soft in video.frames(kept, "gray")))
-        with video.lossless(masks, video.frame_rate(frames), "gray") as add:
+        made_by = {"estimator": params.estimator, "model": params.model}
+        with video.lossless(masks, video.frame_rate(frames), "gray", metadata=made_by) as add:
             for t, (frame, soft) in enumerate(tqdm(ahead(pairs), "mask_segmentation", len(pose), unit="frame")):
                 shown = scene.inside(t, crop, size)
                 if params.against_plate:

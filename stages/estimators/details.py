@@ -9,7 +9,8 @@ import numpy as np
 from mediapipe.framework.formats import landmark_pb2
 
 from stages.estimators import graph
-from stages.estimators.face import FaceMesh
+from stages.estimators.face import CHIN, FaceMesh
+from stages.estimators.hands import HANDS
 from stages.estimators.person import Person
 from stages.estimators.pose import PoseEstimator, Sighting, hide_unknown
 from stages.vision.skeleton import (
@@ -17,23 +18,11 @@ from stages.vision.skeleton import (
     R_HIP, R_KNEE, R_SHOULDER, R_WRIST, Pose,
 )
 
-_HANDS = """
-input_stream: "image"
-input_stream: "body"
-output_stream: "left_hand"
-output_stream: "right_hand"
-node {
-  calculator: "HandLandmarksLeftAndRightCpu"
-  input_stream: "IMAGE:image" input_stream: "POSE_LANDMARKS:body"
-  output_stream: "LEFT_HAND_LANDMARKS:left_hand" output_stream: "RIGHT_HAND_LANDMARKS:right_hand"
-}
-"""
 # Of BlazePose's 33 landmarks, those which that graph reads: wrist, little finger, index finger
 _LANDMARKS, _HAND = 33, {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
 _ARMS = {"left_hand": (L_ELBOW, L_WRIST), "right_hand": (R_ELBOW, R_WRIST)}
 _HEAD = [NOSE, R_EYE, L_EYE, R_EAR, L_EAR]
 _KNUCKLES = 0.05  # beyond the wrist, share of the height: farther out, fewer hands of rendered people are found
-_CHIN = 0.02     # of the height: the face's middle lies below the middle of eyes and ears
 _LEGLESS = 2.8   # torsos in a height
 _AWAY = 0.15     # of the torso, by which the shoulders of somebody seen from behind lie the other way round
 
@@ -42,7 +31,7 @@ class Detailed:
     """A pose estimator whose poses get hands and five face points."""
 
     def __init__(self, body: PoseEstimator):
-        self._body, self._hands, self._face = body, graph.Graph(_HANDS, tuple(_HAND)), FaceMesh()
+        self._body, self._hands, self._face = body, graph.Graph(HANDS, tuple(_HAND)), FaceMesh()
         self.silhouettes = body.silhouettes
 
     def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
@@ -73,7 +62,7 @@ class Detailed:
         head = body[_HEAD][body[_HEAD, 2] > 0]
         if turned_away(body):
             body[[NOSE, R_EYE, L_EYE], 2] = face[:, 2] = 0
-        elif len(head) and (five := self._face(rgb, head[:, :2].mean(0) + (0, _CHIN * tall), tall)) is not None:
+        elif len(head) and (five := self._face(rgb, head[:, :2].mean(0) + (0, CHIN * tall), tall)) is not None:
             face = np.column_stack([five, np.full(5, head[:, 2].max())])
             body[[R_EYE, L_EYE, NOSE], :2] = five[[0, 1, 4]]
         return {"body": hide_unknown(body), "face": hide_unknown(face)}

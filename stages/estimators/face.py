@@ -1,8 +1,10 @@
-"""The five face points, and the ears, of a head whose place the body's pose tells.
+"""The five face points, and the ears, of a head whose place the body's pose tells: the protocol, and who speaks it.
 
 MediaPipe's face mesh with attention, on an enlarged crop of the head: small and dark faces, that its own face detector
 passes over, are found, and the points lie nearer to the truth. It is also what tells whether a face can be seen.
 """
+
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -30,7 +32,16 @@ _SIDE = 384          # pixels of the enlarged crop
 _FACES = (0.2, 0.17)  # of the height: the region tried first, and the next
 
 
-class FaceMesh:
+CHIN = 0.02           # of the height: the face's middle lies below the middle of eyes and ears
+
+
+class FaceEstimator(Protocol):
+    def head(self, rgb: np.ndarray, centre: np.ndarray, height: float) -> np.ndarray | None:
+        """Right eye, left eye, left and right mouth corner, nose, right and left ear (7, 2) in pixels of the picture;
+        None where no face is seen. centre, height: the middle of the head and the body's height, in pixels"""
+
+
+class FaceMesh(FaceEstimator):
     def __init__(self):
         self._graph = graph.Graph(_MESH, ("landmarks",), attention=graph.create.create_bool(True))
 

@@ -13,7 +13,8 @@ from mediapipe.framework.formats import rect_pb2
 
 from stages.estimators import graph
 from stages.estimators.blazepose import body_height, to_pose, turned_away
-from stages.estimators.face import FaceMesh
+from stages.estimators.face import CHIN, FaceMesh
+from stages.estimators.hands import HANDS
 from stages.estimators.person import Person, overlap
 from stages.estimators.pose import Sighting
 
@@ -38,18 +39,6 @@ node {
   output_stream: "LANDMARKS:landmarks" output_stream: "AUXILIARY_LANDMARKS:circle"
 }
 """
-_HANDS = """
-input_stream: "image"
-input_stream: "body"
-output_stream: "left_hand"
-output_stream: "right_hand"
-node {
-  calculator: "HandLandmarksLeftAndRightCpu"
-  input_stream: "IMAGE:image" input_stream: "POSE_LANDMARKS:body"
-  output_stream: "LEFT_HAND_LANDMARKS:left_hand" output_stream: "RIGHT_HAND_LANDMARKS:right_hand"
-}
-"""
-_CHIN = 0.02       # of the height: the face's middle lies below the middle of eyes and ears
 _LEAST_SIDE = 512  # pixels: smaller pictures are enlarged, which the networks' own sampling does worse
 _ELSEWHERE = 0.6   # radii from where the person is told to be, beyond which it is somebody else
 _WIDE, _SMALL = 1.25, 0.75  # a picture's sides, and people's height in the shorter, for which parts are looked at too
@@ -143,7 +132,7 @@ class PoseEstimator:
 
     def __init__(self, model: str, device: str):
         self._body = _body_graph(model, "mask", "landmarks", "circle")
-        self._hands, self._face = graph.Graph(_HANDS, ("left_hand", "right_hand")), FaceMesh()
+        self._hands, self._face = graph.Graph(HANDS, ("left_hand", "right_hand")), FaceMesh()
         self._hand_thread, self._face_thread = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._last = None
 
@@ -189,7 +178,7 @@ class PoseEstimator:
         if turned_away(body):
             return None
         tall = body_height(body)
-        return self._face.head(rgb, body[[0, 2, 5, 7, 8], :2].mean(0) + (0, _CHIN * tall), tall)
+        return self._face.head(rgb, body[[0, 2, 5, 7, 8], :2].mean(0) + (0, CHIN * tall), tall)
 
 
 def _body_graph(model: str, *outputs: str) -> graph.Graph:

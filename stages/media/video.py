@@ -22,12 +22,14 @@ _BITEXACT = {"fflags": "+bitexact"}  # no random identifiers or dates: the same 
 
 
 @contextmanager
-def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = None, start: float = 0.0):
+def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = None, start: float = 0.0,
+             metadata: dict[str, str] | None = None):
     """Gives a function that appends one frame to an FFV1 video at `path`; the file appears when all is done.
 
     mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC), from second
-    `start` of that file's clock on, for as long as there are pictures."""
+    `start` of that file's clock on, for as long as there are pictures. metadata: written into the file."""
     with replacing(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream("ffv1", rate=rate(fps))
         stream.pix_fmt = _FFV1[mode]
         stream.codec_context.flags |= av.codec.context.Flags.bitexact

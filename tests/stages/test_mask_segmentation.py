@@ -1,5 +1,6 @@
 """Masks against the rendered alpha."""
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -109,3 +110,10 @@ def test_frames_poses_and_silhouettes_must_be_of_one_video(stranger, segment):
     for silhouettes in (None, stranger.alpha[:2]):
         with pytest.raises(InputError, match="run pose_extraction again"):
             segment(stranger.pictures[:3], stranger.pose[:2], silhouettes)
+
+
+def test_the_file_says_who_made_it(segment, stranger, tmp_path):
+    segment(stranger.pictures[:2], Pose.unknown(2), [soft(alpha) for alpha in stranger.alpha[:2]])
+    with av.open(str(tmp_path / "masks.mkv")) as container:
+        said = {name.lower(): value for name, value in container.metadata.items()}
+    assert (said["estimator"], said["model"]) == ("mediapipe", "full")
