@@ -1,8 +1,8 @@
 """LPIPS, FID and IS: the scores that need trained networks (Section 3.2).
 
 LPIPS is Zhang et al. 2018 with AlexNet; FID and IS use the Inception network of the original TensorFlow release, as
-ported by torch-fidelity. The networks come from files of trained weights; where one cannot be had its score is None with
-the reason, never a number from another network. Pictures are (height, width, 3) uint8.
+ported by torch-fidelity. The networks come from files of trained weights; where one cannot be had its score is None
+with the reason, never a number from another network. Pictures are (height, width, 3) uint8.
 """
 
 import lpips
@@ -81,7 +81,8 @@ def _fid() -> FrechetInceptionDistance:
 
 
 def _inception_score() -> InceptionScore:
-    network = NoTrainInceptionV3("inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=_inception())
+    network = NoTrainInceptionV3(
+        "inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=_inception())
     return InceptionScore(network, splits=SPLITS)
 
 
