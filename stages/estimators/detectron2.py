@@ -21,21 +21,6 @@ _BACKBONES = {"R50-FPN": "R_50_FPN", "R101-FPN": "R_101_FPN", "X101-FPN": "X_101
 _PERSON = 0
 
 
-class Detector(instances.Detector):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("mask", model, device))
-
-
-class Segmenter(instances.Segmenter):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("mask", model, device))
-
-
-class PoseEstimator(instances.PoseEstimator):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("pose", model, device))
-
-
 class _Network:
     def __init__(self, task: str, model: str, device: str):
         config = configuration(task, model, device)
@@ -52,6 +37,9 @@ class _Network:
         """(3, h, w) floats of 0 to 255 in the order blue, green, red."""
         resized = self._resize.get_transform(rgb).apply_image(rgb)
         return torch.from_numpy(np.ascontiguousarray(resized[..., ::-1].transpose(2, 0, 1))).float()
+
+
+Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
 
 
 def configuration(task: str, model: str, device: str):

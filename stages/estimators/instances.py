@@ -1,7 +1,7 @@
 """Everyone a network finds in a picture, and one of them picked out: what estimators that look at whole pictures share.
 
 Such a network takes a list of pictures and gives for each what it found. An adapter makes a detector, a segmenter and a
-pose estimator of it with the classes below.
+pose estimator of it with `estimators`.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,6 +63,14 @@ class PoseEstimator:
     def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
         return [None if which is None else Sighting(coco.to_pose(found.keypoints[which]))
                 for found, which in _picked(self._network, pictures, people)]
+
+
+def estimators(build: Callable[[str, str, str], Network]) -> tuple[Callable, Callable, Callable]:
+    """An adapter's Detector, Segmenter and PoseEstimator, each made of (model, device), of networks built of a task
+    (mask or pose), model and device. People are found by the network of the masks."""
+    def of(kind: type, task: str) -> Callable:
+        return lambda model, device: kind(build(task, model, device))
+    return of(Detector, "mask"), of(Segmenter, "mask"), of(PoseEstimator, "pose")
 
 
 def _picked(network: Network, pictures: Sequence[np.ndarray], people: Sequence[Person | None]

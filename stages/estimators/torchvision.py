@@ -16,21 +16,6 @@ from stages.estimators.network import trained
 _PERSON = 1  # among COCO's labels, 0 is the background
 
 
-class Detector(instances.Detector):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("mask", model, device))
-
-
-class Segmenter(instances.Segmenter):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("mask", model, device))
-
-
-class PoseEstimator(instances.PoseEstimator):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("pose", model, device))
-
-
 class _Network:
     def __init__(self, task: str, model: str, device: str):
         built = {"mask": mask_rcnn, "pose": keypoint_rcnn}[task](box_score_thresh=LEAST)
@@ -58,6 +43,9 @@ class _Network:
 
     def _keep_certainty(self, module, given, heat: torch.Tensor) -> None:
         self._certainty = rcnn.certainty(heat)
+
+
+Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
 
 
 def _found(people: dict[str, torch.Tensor], cells: torch.Tensor | None, shape: tuple[int, int]) -> Found:

@@ -35,21 +35,6 @@ _SIDE = 640      # pixels, of what the networks were trained on
 _DOUBLE = 0.7    # overlap of two boxes of one person
 
 
-class Detector(instances.Detector):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("mask", model, device))
-
-
-class Segmenter(instances.Segmenter):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("mask", model, device))
-
-
-class PoseEstimator(instances.PoseEstimator):
-    def __init__(self, model: str, device: str):
-        super().__init__(_Network("pose", model, device))
-
-
 class _Network:
     def __init__(self, task: str, model: str, device: str):
         self._model = trained(build(task, model), "ultralytics", task, model, device).fuse(verbose=False)
@@ -72,6 +57,9 @@ class _Network:
         find = _masked if self._task == "mask" else _jointed
         return [find(one, proto, batch.shape[2:], picture.shape[:2])
                 for one, proto, picture in zip(people, protos, pictures)]
+
+
+Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
 
 
 def build(task: str, model: str) -> torch.nn.Module:

@@ -28,7 +28,7 @@ class Steadying:
         if self.moving:
             parts.append(f"the camera moves: stabilised on a canvas of {self.size[0]} x {self.size[1]}, "
                          f"residual {self.residual:.2f} pixels")
-        if changed := int((self.lights != np.repeat([1, 0], 3)).any(1).sum()):
+        if changed := int((self.lights != light.SAME).any(1).sum()):
             parts.append(f"the light changes: compensated in {changed} frames")
         return "".join(f"; {part}" for part in parts)
 
@@ -39,11 +39,11 @@ def steady(film: footage.Footage, survey: Survey, params: config.Frames) -> Stea
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
     motion = camera.motion(sample, hidden)  # NaN where there is no texture to measure it by
     still = Steadying(False, np.tile(np.eye(3), (survey.count, 1, 1)), survey.size, 0, 0.0,
-                      np.tile(np.repeat(np.float32([1, 0]), 3), (survey.count, 1)))
+                      np.tile(light.SAME, (survey.count, 1)))
     result = registered(film, survey, params.max_residual) if motion > params.max_camera_motion else still
     views = (result.cameras[list(survey.sample)], survey.size, result.size) if result.moving else ()
     if max(survey.flicker, light.change(sample, hidden, *views)) > params.max_flicker:
-        result.lights = lit(film, survey, result, params.max_flicker)
+        result.lights = lit(film, survey, result, hidden, params.max_flicker)
     return result
 
 
@@ -52,13 +52,13 @@ def registered(film: footage.Footage, survey: Survey, most: float) -> Steadying:
     for picture, hidden in looked_at(film, survey, "registering the camera"):
         path.add(picture, hidden)
     track = path.track()
-    lights = np.tile(np.repeat(np.float32([1, 0]), 3), (survey.count, 1))
+    lights = np.tile(light.SAME, (survey.count, 1))
     return Steadying(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
 
 
-def lit(film: footage.Footage, survey: Survey, steadied: Steadying, most: float) -> np.ndarray:
-    """The gain and offset of each frame (T, 6)."""
-    hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
+def lit(film: footage.Footage, survey: Survey, steadied: Steadying, hidden: list[np.ndarray], most: float
+        ) -> np.ndarray:
+    """The gain and offset of each frame (T, 6). hidden: where people may be in the sample's pictures."""
     cameras = steadied.cameras[list(survey.sample)] if steadied.moving else None
     typical = light.Typical(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
     measured = [typical.measure(picture, covered, steadied.cameras[index] if steadied.moving else None)

@@ -24,3 +24,12 @@ class Figure:
         reached = "-" if self.reached is None else f"{self.reached:.4g}"
         goal = f"{'<=' if self.at_most else '>='} {self.goal:g} {self.unit}"
         return f"{self.what:<62}{reached:>10}   {goal:<14}{'ok' if self.met else 'MISSED':<7}{self.remark}"
+
+
+def verdict(figures: list[Figure]) -> int:
+    """Prints every figure and how many reached their goal; gives the exit status, 1 where one is missed."""
+    for figure in figures:
+        print(figure.row())
+    missed = sum(not figure.met for figure in figures)
+    print(f"{len(figures) - missed} of {len(figures)} reached")
+    return 1 if missed else 0

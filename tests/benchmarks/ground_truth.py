@@ -30,7 +30,7 @@ from stages.samples import motion, read_truth
 from stages.vision import quality
 from stages.vision import skeleton as sk
 from stages.vision.outlines import boundary_f
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, verdict
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
 from tests.benchmarks.moving import camera
@@ -261,11 +261,7 @@ def main() -> int:
         (folder / "params.yaml").write_text(yaml.safe_dump(settings(), sort_keys=False))
         figures = [figure for part in wanted.only for figure in measured(part, folder)]
     print(f"\n{TARGET} (target) and {SOURCE} (source)")
-    for figure in figures:
-        print(figure.row())
-    missed = sum(not figure.met for figure in figures)
-    print(f"{len(figures) - missed} of {len(figures)} reached")
-    return 1 if missed else 0
+    return verdict(figures)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from stages import layout, params, samples
 from stages.__main__ import invoke
 from stages.media import video
 from stages.media.clock import read_clock
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, verdict
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
@@ -164,11 +164,7 @@ def main() -> int:
         figures = [figure for part in wanted.only for figure in measured(part, wanted.rounds)]
         os.chdir(ROOT)
     print()
-    for figure in figures:
-        print(figure.row())
-    missed = sum(not figure.met for figure in figures)
-    print(f"{len(figures) - missed} of {len(figures)} reached")
-    return 1 if missed else 0
+    return verdict(figures)
 
 
 if __name__ == "__main__":

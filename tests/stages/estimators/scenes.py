@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.estimators import instances
 from stages.estimators.person import Person
 from stages.vision import skeleton
 
@@ -141,3 +142,10 @@ def check_one_by_one(estimator, plant) -> None:
         plant([scene])
         alone = estimator.sightings([scene.picture], [person])[0]
         np.testing.assert_allclose(alone.pose.body, sighting.pose.body, atol=1e-3)
+
+
+def use(monkeypatch, module, networks: dict) -> None:
+    """The adapter's estimators run these networks, by task, instead of loading some."""
+    made = instances.estimators(lambda task, model, device: networks[task])
+    for name, estimator in zip(("Detector", "Segmenter", "PoseEstimator"), made):
+        monkeypatch.setattr(module, name, estimator)

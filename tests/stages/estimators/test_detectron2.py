@@ -49,7 +49,7 @@ def networks(tmp_path_factory):
 @pytest.fixture
 def network(networks, monkeypatch):
     """The networks above, and estimators are made on them."""
-    monkeypatch.setattr(detectron2, "_Network", lambda task, model, device: networks[task])
+    scenes.use(monkeypatch, detectron2, networks)
     return networks
 
 

@@ -65,7 +65,7 @@ def plant(network, planted) -> None:
 @pytest.fixture
 def network(networks, monkeypatch):
     """The networks above, and estimators are made on them."""
-    monkeypatch.setattr(torchvision, "_Network", lambda task, model, device: networks[task])
+    scenes.use(monkeypatch, torchvision, networks)
     return networks
 
 

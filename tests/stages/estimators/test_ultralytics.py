@@ -50,7 +50,7 @@ def networks(request, tmp_path_factory):
 @pytest.fixture
 def network(networks, monkeypatch):
     """The networks above, and estimators are made on them."""
-    monkeypatch.setattr(ultralytics, "_Network", lambda task, model, device: networks[task])
+    scenes.use(monkeypatch, ultralytics, networks)
     return networks
 
 
