@@ -20,7 +20,7 @@ from tqdm import tqdm
 from stages import InputError, params as config
 from stages.estimators.person import Person, segmenter
 from stages.media import video
-from stages.media.ahead import ahead, batches
+from stages.media.ahead import ahead, batches, in_order
 from stages.media.clock import read_clock
 from stages.media.view import View, read_view
 from stages.vision import matting, plate
@@ -48,14 +48,15 @@ def run(
             pairs = zip(video.frames(frames), (soft.astype(np.float32) / 255 for soft in video.frames(kept, "gray")))
         made_by = {"estimator": params.estimator, "model": params.model}
         with video.lossless(masks, video.frame_rate(frames), "gray", metadata=made_by) as add:
-            for t, (frame, soft) in enumerate(tqdm(ahead(pairs), "mask_segmentation", len(pose), unit="frame")):
+            def finish(item: tuple[int, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+                t, (frame, soft) = item
                 shown = scene.inside(t, crop, size)
                 if params.against_plate:
                     alpha = against.alpha(frame, matting.with_hands(soft, pose[t]), shown)
-                    alpha = matting.whole(alpha, pose[t])
-                else:
-                    alpha = matting.refine(frame, soft, radius, pose[t])
-                alpha = alpha * shown
+                    return matting.whole(alpha, pose[t]) * shown
+                return matting.refine(frame, soft, radius, pose[t]) * shown
+
+            for alpha in tqdm(in_order(finish, ahead(enumerate(pairs))), "mask_segmentation", len(pose), unit="frame"):
                 add(np.rint(255 * alpha).astype(np.uint8))
                 shares.append(alpha.mean())
     shares = np.array(shares)

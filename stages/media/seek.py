@@ -22,8 +22,8 @@ def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str) -> 
             yield frame
             row = next(wanted, None)
     if row is not None:
-        raise InputError(f"{path}: ends after frame {index}, but frame {row} is needed; expected one frame for each "
-                         "frame of the driving video")
+        raise InputError(f"{path}: ends after frame {index}, but frame {row} is needed; it is not the video that "
+                         "the poses were found in: run the stages that wrote them again")
 
 
 class Seekable:

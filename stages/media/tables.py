@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from stages import InputError
 from stages.media.files import existing, replacing
 
+pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps several times a table's size for itself
+
 
 def points(n: int) -> pa.DataType:
     """Column type of n points (x, y, score) a frame."""

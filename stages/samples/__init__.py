@@ -5,11 +5,8 @@ A body of melted distance-field primitives performs a motion before a still came
 (the person's exact coverage of each pixel, no shadow) and `plate` (the empty room, no noise).
 """
 
-import os
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from tqdm import tqdm
 from stages import InputError, params as config
 from stages.media import pictures
 from stages.media import video as media
+from stages.media.ahead import in_order
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
@@ -70,17 +68,4 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
         quantised = (np.rint(255 * part).astype(np.uint8) for part in (picture, cover[..., 0]))
         return *quantised, to_pose(camera.project(posed.points), size), seen
 
-    return _in_order(shoot, Body(who).pose(motion.perform(tuple(motions), seed, seconds)))
-
-
-def _in_order(work, items: Iterator) -> Iterator:
-    """`work` on every item by as many threads as there are cores, a few items ahead of the reader."""
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    return in_order(shoot, Body(who).pose(motion.perform(tuple(motions), seed, seconds)))

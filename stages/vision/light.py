@@ -114,11 +114,6 @@ def settled(measured: np.ndarray, most: float) -> np.ndarray:
     return np.where(np.isnan(measured), SAME, measured).astype(np.float32)
 
 
-def black(measured: np.ndarray) -> np.ndarray:
-    """Which frames (T,) are left alone."""
-    return np.isnan(measured).any(1)
-
-
 def extent(lights: np.ndarray) -> float:
     """How much lights (n, 6) change a middle grey, share of full brightness: the 98 % quantile."""
     lights = lights[~np.isnan(lights).any(1)]

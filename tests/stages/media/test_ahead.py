@@ -1,10 +1,12 @@
-"""The same items in the same order, made in another thread, at most two of them before they are asked for."""
+"""The same items in the same order, made in other threads, only a few of them before they are asked for."""
 
+import os
 import threading
+import time
 
 import pytest
 
-from stages.media.ahead import ahead, batches
+from stages.media.ahead import ahead, batches, in_order
 
 
 def test_order_and_end():
@@ -49,3 +51,27 @@ def test_stopping_early_leaves_no_thread_behind():
 def test_batches(count, sizes):
     made = list(batches(range(count), 4))
     assert [len(batch) for batch in made] == sizes and sum(made, []) == list(range(count))
+
+
+def test_in_order_whichever_is_done_first_and_not_too_far_ahead():
+    taken = []
+
+    def items():
+        for i in range(40):
+            taken.append(i)
+            yield i
+
+    def work(i):
+        time.sleep(0.004 * (i % 3 == 0))
+        return i * i
+
+    results = in_order(work, items())
+    assert next(results) == 0 and len(taken) <= 2 * os.cpu_count() + 1
+    assert list(results) == [i * i for i in range(1, 40)] and list(in_order(work, [])) == []
+
+
+def test_in_order_passes_on_what_goes_wrong():
+    results = in_order(lambda i: 1 // (3 - i), range(10))
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        list(results)
