@@ -52,9 +52,9 @@ def reproduce(address: str) -> bool:
 
 
 def stop() -> None:
-    """Interrupts every stage that runs, as Ctrl-C would."""
+    """Ends every stage that runs. Not by SIGINT, which a process started in the background ignores."""
     for process in list(_running):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 def _environment() -> dict[str, str]:
