@@ -3,6 +3,7 @@
   python -m pipeline run ava --from ben        ava moves like ben; --from ava reconstructs the held-out part
   python -m pipeline stage generator_training@ava
   python -m pipeline inspect generator_training@ava
+  python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
   python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
 """
 
@@ -12,8 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline import artifacts, graph, weights
+from pipeline import artifacts, graph, variants, weights
 from stages import InputError, params
+
 
 def main() -> int:
     options = _arguments()
@@ -21,6 +23,8 @@ def main() -> int:
         config = params.load()
         if options.command == "inspect":
             print(artifacts.inspect(config, options.address))
+        elif options.command == "variant":
+            print(variants.write(config, options.variant, options.preset))
         elif options.command == "weights":
             print(_weights(config, options))
         elif options.command == "stage":
@@ -77,6 +81,9 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--as", dest="key", metavar="TRANSFER", help="which transfer, where params.yaml has several")
     stage = commands.add_parser("stage", help="run one stage and what it needs")
     inspect = commands.add_parser("inspect", help="show what a stage wrote")
+    vary = commands.add_parser("variant", help="write a variant of a preset into params.yaml")
+    vary.add_argument("variant", help="one of `variants` in params.yaml")
+    vary.add_argument("--of", dest="preset", required=True, metavar="PRESET", help="what it is laid over")
     files = commands.add_parser("weights", help="list, fetch or take trained weights")
     actions = files.add_subparsers(dest="action")
     fetch = actions.add_parser("fetch", help="the missing ones, from their publishers")

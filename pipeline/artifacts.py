@@ -1,6 +1,7 @@
 """What lies in artifacts/, told in the terminal: a stage's files, a transfer's results."""
 
 import json
+import math
 from pathlib import Path
 
 import av
@@ -10,6 +11,9 @@ import pyarrow.parquet as pq
 from pipeline import graph
 from stages import InputError, layout
 from stages.params import Params
+
+WIDE = 32              # characters of a loss's line
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def inspect(config: Params, address: str) -> str:
@@ -90,9 +94,25 @@ def _table(path: Path) -> str:
     file = pq.read_metadata(path)
     schema = file.schema.to_arrow_schema()
     about = json.loads((file.metadata or {}).get(b"about", b"{}"))
-    columns = [f"{field.name}: {_kind(field.type)}" for field in schema]
+    if schema.names[:1] == ["step"]:
+        columns = [f"{name}: {course(pq.read_table(path)[name].to_pylist())}" for name in schema.names[1:]]
+    else:
+        columns = [f"{field.name}: {_kind(field.type)}" for field in schema]
     notes = [f"{name} = {_short(value)}" for name, value in about.items()]
     return "\n".join([f"{file.num_rows} rows", *columns, *notes])
+
+
+def course(losses: list[float]) -> str:
+    """How a loss went: the means of its first and last steps, and a line of at most WIDE blocks, the largest full."""
+    known = [loss for loss in losses if math.isfinite(loss)]
+    if not any(known):
+        return "not used"
+    count = min(WIDE, len(known))
+    ends = [len(known) * i // count for i in range(count + 1)]
+    means = [sum(known[a:b]) / (b - a) for a, b in zip(ends, ends[1:])]
+    most = max(max(means), 1e-12)
+    line = "".join(BLOCKS[max(0, min(len(BLOCKS) - 1, int(mean / most * len(BLOCKS))))] for mean in means)
+    return f"{means[0]:.3g} .. {means[-1]:.3g}  {line}"
 
 
 def _kind(kind: pa.DataType) -> str:

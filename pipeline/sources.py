@@ -1,9 +1,9 @@
 """Which files of stages/ a stage is made of: what it imports, directly or not, read from the source.
 
 DVC cannot see imports, so dvc.yaml lists these files beside the artifacts of stages/layout.py;
-`python -m pipeline.sources` (make deps) writes both lists anew. Left out: params.py, layout.py and __main__.py,
-whose word reaches a stage as parameters and paths that DVC tracks themselves; modules that hold nothing but a
-docstring; and InputError, an exception without behaviour.
+`python -m pipeline.sources` (make deps) writes both lists anew. Left out: params.py, presets.py, layout.py and
+__main__.py, whose word reaches a stage as parameters and paths that DVC tracks themselves; modules that hold nothing
+but a docstring; and InputError, an exception without behaviour.
 """
 
 import ast
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stages import layout
 
-APART = {Path("stages/params.py"), Path("stages/layout.py"), Path("stages/__main__.py")}
+APART = {Path(f"stages/{name}.py") for name in ("params", "presets", "layout", "__main__")}
 
 
 def sources(stage: str, root: Path = Path()) -> list[str]:

@@ -7,13 +7,15 @@ it is AI-generated, of whom, after whom and by what. Where the target's camera m
 mosaic: a reconstruction moves with the camera of its own frames, an imitation is seen from the reference frame.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from stages import __version__
@@ -21,15 +23,19 @@ from stages.learning import device
 from stages.learning.appearance import Appearance
 from stages.learning.local_gans import LocalGans
 from stages.media import clock as clocks
-from stages.media import footage, pictures
+from stages.media import footage
+from stages.media import pictures as stills
 from stages.media import video as videos
 from stages.media import view as views
+from stages.media.ahead import ahead, in_order
 from stages.vision import blend
 from stages.vision.face_enhancement import FaceIndex
 from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import Fusion, Transfer
+
+CUBIC = 2  # pixels that cubic interpolation looks to either side
 
 
 def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_background: Path,
@@ -39,10 +45,29 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     where = device.choose(params.device)
     poses, columns, _ = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
-    index = FaceIndex.read(faces)
-    plate = pictures.read(full_background)
+    index, cores = FaceIndex.read(faces), torch.get_num_threads()
+    plate = stills.read(full_background)
     still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
     place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
+
+    def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        torch.set_num_threads(max(1, cores - 1))  # of this thread; a core is left for those beside it
+        yield from appearance.foregrounds(poses, params.batch)
+
+    def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
+        torch.set_num_threads(1)
+        indices, foregrounds = batch
+        pictures = parts.polish(foregrounds, poses[indices], index).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 4)
+        return [blend.straight(picture) for picture in pictures]
+
+    def placed(picture: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        frame, straight = picture
+        return straight, place(frame).over(straight)
+
+    def written(pictures: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+        for straight, picture in pictures:
+            write_foreground(straight)
+            yield picture
 
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
@@ -50,18 +75,13 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     with (
         videos.lossless(foreground, fps, "rgba") as write_foreground,
         videos.h264(video, fps, params.crf, metadata(entry), audio) as write_video,
-        tqdm(total=len(poses), desc="fusion", unit="frame") as progress,
     ):
-        for indices, generated in appearance.foregrounds(poses, params.batch):
-            polished = parts.polish(generated, poses[indices], index)
-            for frame, picture in zip(indices, polished.permute(0, 2, 3, 1).cpu().numpy()):  # (S, S, 4)
-                straight = blend.straight(picture)
-                write_foreground(straight)
-                placed = place(frame)
-                write_video(placed.over(straight))
-                progress.update()
+        straight = chain.from_iterable(in_order(polished, ahead(generated())))
+        pictures = ahead(written(in_order(placed, enumerate(straight))))
+        for picture in tqdm(pictures, "fusion", len(poses), unit="frame"):
+            write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
-          f"{placed.plate.shape[1]} x {placed.plate.shape[0]} at {fps:g} frames/s, {video}")
+          f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {video}")
 
 
 def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
@@ -94,16 +114,33 @@ class Placement:
         plate = cv2.warpPerspective(self.plate, back, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return Placement(back @ self.matrix, plate)
 
+    def reach(self, alpha: np.ndarray) -> np.ndarray:
+        """The rectangle of the plate on which a foreground's alpha (S, S) has any effect; an empty one for none."""
+        x, y, width, height = cv2.boundingRect(np.ascontiguousarray(alpha))
+        if width == 0:
+            return np.zeros(4, int)
+        low, high = np.array([x, y]) - CUBIC, np.array([x + width, y + height]) - 1 + CUBIC
+        corners = np.array([[low, [high[0], low[1]], [low[0], high[1]], high]], float)
+        spread = cv2.perspectiveTransform(corners, self.matrix)[0]
+        first, last = np.floor(spread.min(0)), np.ceil(spread.max(0) + 1)
+        return np.stack([first, last]).clip(0, self.plate.shape[1::-1]).astype(int).ravel()
+
     def over(self, foreground: np.ndarray) -> np.ndarray:
-        """The square foreground (S, S, 4), straight alpha, over the plate; Eq. 12."""
-        alpha, size = foreground[..., 3:].astype(np.float32) / 255, self.plate.shape[1::-1]
-        premultiplied = np.concatenate([foreground[..., :3] * alpha, foreground[..., 3:]], -1).astype(np.float32)
+        """The square foreground (S, S, 4), straight alpha, over the plate; Eq. 12. Only where the person is
+        is anything computed."""
+        picture = self.plate.copy()
+        left, top, right, bottom = self.reach(foreground[..., 3])
+        if left >= right or top >= bottom:
+            return picture
+        matrix = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ self.matrix  # to that part of the plate
+        whole, size = blend.premultiplied(foreground), (right - left, bottom - top)
         if np.array_equal(self.matrix[2], [0, 0, 1]):
-            placed = cv2.warpAffine(premultiplied, self.matrix[:2], size, flags=cv2.INTER_CUBIC)
+            placed = cv2.warpAffine(whole, matrix[:2], size, flags=cv2.INTER_CUBIC)
         else:
-            placed = cv2.warpPerspective(premultiplied, self.matrix, size, flags=cv2.INTER_CUBIC)
-        placed = placed.clip(0, 255)
-        return (placed[..., :3] + (1 - placed[..., 3:] / 255) * self.plate).clip(0, 255).round().astype(np.uint8)
+            placed = cv2.warpPerspective(whole, matrix, size, flags=cv2.INTER_CUBIC)
+        part = picture[top:bottom, left:right]
+        part[:] = blend.over(placed.clip(0, 255), part)
+        return picture
 
 
 def metadata(entry: "Transfer") -> dict[str, str]:

@@ -1,8 +1,11 @@
 """Local GAN training (paper section 2.3, Eqs. 9-11 and 15): face, hands and feet get a refiner each.
 
 In: the subject's training frames, masks, poses and face index, and the trained generator. Out: the folder
-`local_gans/`: the five refiners (model.safetensors, about.json), the losses of every step (log.parquet) and a
+`local_gans/`: the refiners (model.safetensors, about.json), the losses of every step (log.parquet) and a
 picture of crops before, after and true (preview.png).
+
+The last part of the training frames is not learned from: there it is measured how far each refiner can be trusted. Its
+residual is taken at the strength that leaves the least squared error there; a part that does not gain is switched off.
 """
 
 import tempfile
@@ -17,22 +20,24 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stages import __version__
-from stages.learning import device, footage, weights
+from stages.learning import device, footage, parts, weights
 from stages.learning.appearance import Appearance
 from stages.learning.checkpoints import Checkpoint
-from stages.losses.adversarial import discriminator_loss, generator_loss
+from stages.learning.faces import Faces
+from stages.learning.local_gan import LocalGan
+from stages.learning.local_gans import enhanced
 from stages.media import clock as clocks
 from stages.media import files, tables
-from stages.nets.refiner import PARTS, Critic, Refiner, refine
+from stages.nets.refiner import PARTS, refine
 from stages.vision import crops
-from stages.vision.face_enhancement import FaceIndex, enhance
+from stages.vision.face_enhancement import FaceIndex
 from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import LocalGanTraining, Subject
 
 LOG = pa.schema([("step", pa.int32())] + [
-    (f"{part}_{name}", pa.float32()) for part in PARTS for name in ("l1", "adversarial", "d")])
+    (f"{part}_{name}", pa.float32()) for part in PARTS for name in ("l1", "l2", "adversarial", "d")])
 
 
 def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, generator: Path, local_gans: Path,
@@ -46,8 +51,11 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     checkpoint = Checkpoint("local_gan_training", [frames, clock, masks, poses, faces, generator], params)
     where = device.choose(params.device)
 
-    pairs = Pairs(data, Appearance(generator, where), FaceIndex.read(faces), timeline.about["fps"], params)
-    training = {part: LocalGan(params, where) for part in PARTS if len(pairs.frames[part])}
+    enhancement = {name: getattr(params, name) for name in
+                   ("faces", "face_vectors", "candidates", "alpha", "beta", "features")}
+    pairs = Pairs(data, Appearance(generator, where), Faces(FaceIndex.read(faces), enhancement), timeline.about["fps"],
+                  params)
+    training = {part: LocalGan(params, part, where) for part in params.parts if len(pairs.frames[part])}
     step, log = 0, []
     if state := checkpoint.load():
         step, log = state["step"], state["log"]
@@ -55,127 +63,100 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
             local.restore(state[part])
         print(f"resumed at step {step} of {params.steps}")
 
-    steps = range(step, params.steps)
-    for step in tqdm(steps, initial=step, total=params.steps, desc="local_gan_training", unit="step"):
+    steps = range(step, params.steps if training else 0)
+    for step in tqdm(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
         row = {}
         for part, local in training.items():
-            generated, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
-            values = local.advance(generated.to(where), real.to(where), 1 - step / params.steps)
+            generated, told, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
+            values = local.advance(generated.to(where), told.to(where), real.to(where), step)
             row |= {f"{part}_{name}": value for name, value in values.items()}
         log.append(row)
         if (step + 1) % params.checkpoint_every == 0:
             states = {part: local.state() for part, local in training.items()}
             checkpoint.save({"step": step + 1, "log": log, **states})
 
+    trust = {part: strength(local, pairs, part, params.batch) for part, local in training.items()}
+    learned = {part: local for part, local in training.items() if trust[part] > 0}
     with files.replacing(local_gans) as folder:
-        state = {f"{part}.{name}": tensor for part, local in training.items()
-                 for name, tensor in local.refiner.state_dict().items()}
-        enhancement = {name: getattr(params, name) for name in ("candidates", "alpha", "beta")}
-        about = {"parts": list(training), "width": params.width, "crop": params.crop, "enhancement": enhancement,
-                 "steps": params.steps, "version": __version__}
+        state = {f"{part}.{name}": tensor for part, local in learned.items()
+                 for name, tensor in local.average.state_dict().items()}
+        kept = {part: {"shape": vars(local.shape), "strength": trust[part]} for part, local in learned.items()}
+        about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
+                 "enhancement": enhancement, "steps": params.steps, "version": __version__}
         weights.save(folder, state, about)
         columns = {name: [row.get(name, float("nan")) for row in log] for name in LOG.names[1:]}
         tables.write(folder / "log.parquet", LOG, {"step": np.arange(len(log)) + 1} | columns)
         if training:
-            cv2.imwrite(str(folder / "preview.png"), preview(training, pairs))
+            cv2.imwrite(str(folder / "preview.png"), preview(training, trust, pairs))
     checkpoint.remove()
-    gains = ", ".join(f"{part} {_gain(log, part):+.0%}" for part in training)
-    print(f"local GANs of {key}: {params.steps} steps; L1 of the last steps against the first: "
-          f"{gains or 'no part seen'}")
+    found = ", ".join(f"{part} {value:.2f}" if value else f"{part} off: it gains nothing"
+                      for part, value in trust.items()) or "no part to refine"
+    print(f"local GANs of {key}: {params.steps} steps; strength by the frames kept back: {found}")
 
 
 class Pairs:
     """Crops of every part in every training frame, generated (the face enhanced, Eq. 9) and true, at random
     access in a memory-mapped temporary file."""
 
-    def __init__(self, data: footage.Footage, appearance: Appearance, index: FaceIndex, fps: float,
+    def __init__(self, data: footage.Footage, appearance: Appearance, faces: Faces, fps: float,
                  params: "LocalGanTraining"):
+        self.params, self.poses = params, data.poses
+        boxes = np.stack([crops.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
+        known = np.isfinite(boxes).all(2)
+        self.corners = parts.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
         self.file = tempfile.TemporaryFile()
-        shape = (len(PARTS), data.count, 2, params.crop, params.crop, 4)
+        shape = (len(PARTS), data.count, 2, 4, params.crop, params.crop)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
-        frames = {part: [] for part in PARTS}
+        wanted = [PARTS.index(part) for part in params.parts]
         for indices, foregrounds in tqdm(appearance.foregrounds(data.poses, params.batch), desc="crops", unit="batch"):
             real = data.foreground(indices)
-            for i, generated, true in zip(indices, foregrounds.cpu(), real):
-                boxes = crops.part_boxes(data.poses[i], data.size)
-                for j, part in enumerate(PARTS):
-                    if not np.isfinite(boxes[j]).all():
-                        continue
-                    pair = [_cut(picture, boxes[j], params.crop) for picture in (generated, true)]
-                    if part == "face":  # its own face and its neighbours would be too good an example
-                        others = index.without(i, round(fps / 2))
-                        pair[0] = enhance(pair[0], boxes[j], data.poses.face[i], others,
-                                          params.candidates, params.alpha, params.beta)
-                    self.pixels[j, i] = (np.stack(pair) * 255).round()
-                    frames[part].append(i)
-        self.frames = {part: np.array(known, int) for part, known in frames.items()}
+            for j in wanted:
+                seen = np.flatnonzero(known[indices, j])
+                if len(seen):
+                    rows, corners = indices[seen], self.corners[indices[seen], j]
+                    pair = [parts.cut([picture[i] for i in seen], corners, params.crop) for picture in
+                            (foregrounds.cpu(), real.cpu())]
+                    if PARTS[j] == "face":  # its own face and its neighbours would be too good an example
+                        others = [faces.index.away(i, round(fps / 2)) for i in rows]
+                        pair[0] = enhanced(faces, pair[0], data.poses[rows], corners, others)
+                    self.pixels[j, rows] = (torch.stack(pair, 1) * 255).round().byte().numpy()
+        frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(PARTS)}
+        kept = {part: round(len(known) * params.keep_back) for part, known in frames.items()}
+        self.frames = {part: known[: len(known) - kept[part]] for part, known in frames.items()}
+        self.back = {part: known[len(known) - kept[part] :] for part, known in frames.items()}
 
-    def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor]:
-        """Generated and true crops, each (B, 4, c, c), drawn from the seed."""
+    def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of training frames drawn from the seed."""
         return self.of(part, np.random.default_rng(seed).choice(self.frames[part], size))
 
-    def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor]:
-        pixels = torch.from_numpy(self.pixels[PARTS.index(part), frames]).float() / 255  # (B, 2, c, c, 4)
-        return tuple(pixels.permute(1, 0, 4, 2, 3))  # each (B, 4, c, c)
-
-
-class LocalGan:
-    """A refiner G_j and its critic D_j, with their optimisers."""
-
-    def __init__(self, params: "LocalGanTraining", where: torch.device):
-        torch.manual_seed(params.seed)
-        self.params = params
-        self.refiner, self.critic = Refiner(params.width).to(where), Critic(params.width).to(where)
-        self.optimisers = [torch.optim.Adam(network.parameters(), params.learning_rate, (0.5, 0.999))
-                           for network in (self.refiner, self.critic)]
-
-    def advance(self, generated: Tensor, real: Tensor, decay: float) -> dict[str, float]:
-        """One step of Eq. 15 with a paired L1 term; the learning rate falls linearly with `decay`."""
-        refined, loss_d, adversarial = refine(self.refiner, generated), real.new_zeros(()), real.new_zeros(())
-        for optimiser in self.optimisers:
-            optimiser.param_groups[0]["lr"] = self.params.learning_rate * decay
-        if self.params.weight_adversarial:
-            loss_d = discriminator_loss(self.critic(real), self.critic(refined.detach()))
-            self._descend(1, self.critic, loss_d)
-            adversarial = generator_loss(self.critic(refined))
-        l1 = (refined - real).abs().mean()
-        self._descend(0, self.refiner, self.params.weight_l1 * l1 + self.params.weight_adversarial * adversarial)
-        return {"l1": l1.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
-
-    def _descend(self, which: int, network: torch.nn.Module, loss: Tensor) -> None:
-        self.optimisers[which].zero_grad(set_to_none=True)
-        loss.backward(inputs=list(network.parameters()))
-        self.optimisers[which].step()
-
-    def state(self) -> dict:
-        return {"refiner": self.refiner.state_dict(), "critic": self.critic.state_dict(),
-                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers]}
-
-    def restore(self, state: dict) -> None:
-        self.refiner.load_state_dict(state["refiner"])
-        self.critic.load_state_dict(state["critic"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"]):
-            optimiser.load_state_dict(saved)
+    def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Generated crops (B, 4, c, c), what is told beside them, and true crops (B, 4, c, c)."""
+        j, p = PARTS.index(part), self.params
+        generated, real = (torch.from_numpy(self.pixels[j, frames]).float() / 255).unbind(1)
+        told = parts.beside(self.poses[frames], part, self.corners[frames, j], p.crop, p.pose, generated.device)
+        return generated, told, real
 
 
 @torch.no_grad()
-def preview(training: dict[str, LocalGan], pairs: Pairs) -> np.ndarray:
-    """For every part three rows, generated, refined and true, of eight training frames; BGR."""
+def strength(local: LocalGan, pairs: Pairs, part: str, batch: int) -> float:
+    """The share of the residual, in [0, 1], that leaves the least squared error in the frames kept back; 1 where none
+    are."""
+    product, square, back = 0.0, 0.0, pairs.back[part]
+    for start in range(0, len(back), batch):
+        generated, told, real = (x.to(local.device) for x in pairs.of(part, back[start : start + batch]))
+        change = refine(local.average, generated, told) - generated
+        product += (change * (real - generated)).sum().item()
+        square += (change**2).sum().item()
+    return float(np.clip(product / max(square, 1e-12), 0, 1)) if len(back) else 1.0
+
+
+@torch.no_grad()
+def preview(training: dict[str, LocalGan], trust: dict[str, float], pairs: Pairs) -> np.ndarray:
+    """For every part three rows, generated, refined and true, of eight frames, kept back where some are; BGR."""
     rows = []
     for part, local in training.items():
-        known = pairs.frames[part]
-        generated, real = pairs.of(part, known[np.linspace(0, len(known) - 1, 8).round().astype(int)])
-        rows += [generated, refine(local.refiner.cpu(), generated), real]
+        known = pairs.back[part] if len(pairs.back[part]) else pairs.frames[part]
+        generated, told, real = pairs.of(part, known[np.linspace(0, len(known) - 1, 8).round().astype(int)])
+        rows += [generated, refine(local.average.cpu(), generated, told, trust[part]), real]
     sheet = torch.cat([torch.cat(list(row[:, :3]), 2) for row in rows], 1)  # (3, rows * c, 8 * c)
     return (sheet.permute(1, 2, 0).flip(2) * 255).round().byte().numpy()
-
-
-def _cut(picture: Tensor, box: np.ndarray, side: int) -> np.ndarray:
-    """(4, S, S) -> (side, side, 4)."""
-    return crops.cut(picture.permute(1, 2, 0).numpy(), box, side)
-
-
-def _gain(log: list[dict], part: str) -> float:
-    values = [row[f"{part}_l1"] for row in log]
-    span = max(1, len(values) // 10)
-    return np.mean(values[-span:]) / np.mean(values[:span]) - 1

@@ -1,24 +1,18 @@
-"""The typed, frozen mirror of params.yaml. Unknown keys, missing keys and values out of range are refused
-before anything runs; nothing has a default, so that what is in the file is what ran."""
+"""The typed, frozen mirror of params.yaml; its presets' blocks are in presets.py. Unknown keys, missing keys and values
+out of range are refused before anything runs."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from stages import InputError, layout
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]  # becomes a folder name
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]  # 0 switches a term off
-Count = Annotated[int, Field(ge=1)]
-Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+from stages.presets import (
+    BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
+    LocalGanTraining, MaskSegmentation, Metrics, Name, PoseExtraction, Positive, Preset, Report, Retargeting,
+    Weight,
+)
 
 
 class Sample(Block):
@@ -76,150 +70,6 @@ class Transfer(Block):
         return self.target == self.source
 
 
-class Estimated(Block):
-    """A stage that looks with a trained estimator: whose, which of its models, where, how many frames at once."""
-
-    estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
-    model: str
-    device: Device
-    batch: Count
-
-
-class Frames(Estimated):
-    size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
-    fps: Annotated[float, Field(gt=0, le=240)] | None
-    margin: Share
-    train_share: Annotated[float, Field(gt=0, lt=1)]
-    gap_seconds: Weight
-    max_camera_motion: Share
-    max_residual: Share
-    max_flicker: Share
-
-
-class PoseExtraction(Estimated):
-    details: Literal["mediapipe", "none"]
-    min_score: Share
-    max_gap_seconds: Weight
-    smoothing: Weight
-
-
-class MaskSegmentation(Estimated):
-    refine_radius: Share
-    against_plate: bool
-
-
-class BackgroundInpainting(Block):
-    dilate: Share
-    inpainter: Literal["telea", "navier_stokes", "gated"]
-    inpaint_radius: Share
-    seed: Annotated[int, Field(ge=0)]
-    size: Annotated[int, Field(ge=32, le=512)]
-    weights: str | None
-    steps: Annotated[int, Field(ge=0)]
-    width: Annotated[int, Field(ge=4, multiple_of=2)]
-    batch: Count
-    learning_rate: Positive
-    weight_adversarial: Weight
-    device: Device
-
-
-class FaceVectorIndexing(Block):
-    min_score: Share
-    crop_scale: Annotated[float, Field(ge=1, le=5)]
-
-
-class GeneratorTraining(Block):
-    seed: int
-    steps: Count
-    runs: Count
-    run_length: Annotated[int, Field(ge=3)]
-    singles: Annotated[int, Field(ge=0)]
-    augment: Annotated[float, Field(ge=0, le=0.5)]
-    width: Annotated[int, Field(ge=4)]
-    levels: Annotated[int, Field(ge=2, le=8)]
-    stem: Literal[1, 2, 4]
-    dense: bool
-    parts: tuple[Literal["body", "hands", "feet", "face"], ...]
-    drawing: Literal["lines", "fields"]
-    discriminator_width: Annotated[int, Field(ge=4)]
-    learning_rate: Positive
-    discriminator_learning_rate: Positive
-    decay_from: Share
-    betas: tuple[Share, Share]
-    ema: Annotated[float, Field(ge=0, lt=1)]
-    features: Literal["vgg19", "random"]
-    features_depth: Annotated[int, Field(ge=1, le=5)]
-    features_size: Annotated[int, Field(ge=32)]
-    weight_l1: Weight
-    weight_alpha: Weight
-    weight_vgg: Weight
-    weight_gw: Weight
-    weight_spatial: Weight
-    weight_temporal: Weight
-    gw_epsilon: Positive
-    gw_outer: Count
-    gw_inner: Count
-    checkpoint_every: Count
-    preview_every: Count
-    device: Device
-
-
-class LocalGanTraining(Block):
-    seed: int
-    steps: Count
-    batch: Count
-    crop: Annotated[int, Field(ge=16, multiple_of=8)]
-    width: Annotated[int, Field(ge=4)]
-    learning_rate: Positive
-    candidates: Count
-    alpha: Share
-    beta: Share
-    weight_l1: Weight
-    weight_adversarial: Weight
-    checkpoint_every: Count
-    device: Device
-
-
-class Retargeting(Block):
-    median_frames: Annotated[int, Field(ge=1)]
-
-    @field_validator("median_frames")
-    @classmethod
-    def odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd")
-        return value
-
-
-class Fusion(Block):
-    crf: Annotated[int, Field(ge=0, le=40)]
-    batch: Count
-    device: Device
-
-
-class Metrics(Block):
-    weights: bool
-    device: Device
-
-
-class Report(Block):
-    frames: Annotated[int, Field(ge=2, le=24)]
-
-
-class Preset(Block):
-    frames: Frames
-    pose_extraction: PoseExtraction
-    mask_segmentation: MaskSegmentation
-    background_inpainting: BackgroundInpainting
-    face_vector_indexing: FaceVectorIndexing
-    generator_training: GeneratorTraining
-    local_gan_training: LocalGanTraining
-    retargeting: Retargeting
-    fusion: Fusion
-    metrics: Metrics
-    report: Report
-
-
 class Params(Block):
     """The whole file. `entry` and `block` give a stage what it is run with."""
 
@@ -228,6 +78,7 @@ class Params(Block):
     subjects: dict[Name, Subject]
     transfers: dict[Name, Transfer]
     presets: dict[Name, Preset]
+    variants: dict[Name, dict[str, dict[str, Any]]] = {}  # stage -> field -> what stands there instead
 
     @model_validator(mode="after")
     def references(self) -> "Params":
@@ -254,6 +105,28 @@ class Params(Block):
         if "samples" in self.videos:
             raise ValueError("videos.samples: the name is taken by the rendered people's folder")
         return self
+
+    @model_validator(mode="after")
+    def variations(self) -> "Params":
+        """Every variant can be laid over every preset."""
+        for variant in self.variants:
+            for preset in self.presets:
+                try:
+                    self.varied(preset, variant)
+                except ValidationError as error:
+                    places = (f"variants.{variant}.{place}" for place in _places(error))
+                    raise ValueError(f"over presets.{preset}:\n  " + "\n  ".join(places)) from None
+        return self
+
+    def varied(self, preset: str, variant: str) -> Preset:
+        """A preset with a variant's values in place of its own."""
+        for kind, name in (("presets", preset), ("variants", variant)):
+            if name not in getattr(self, kind):
+                raise InputError(f"params.yaml: no `{name}` in `{kind}`; there are {', '.join(getattr(self, kind))}")
+        blocks = self.presets[preset].model_dump()
+        for stage, fields in self.variants[variant].items():
+            blocks[stage] = blocks.get(stage, {}) | fields
+        return Preset(**blocks)
 
     def entry(self, stage: str, key: str) -> Sample | Video | Subject | Transfer:
         """The entry of params.yaml that `stage@key` is about; InputError if there is none."""
@@ -287,9 +160,11 @@ def load(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params(**content)
     except ValidationError as error:
-        places = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {_short(e['input'])})"
-                  for e in error.errors())
-        raise InputError(f"{path}:\n  " + "\n  ".join(places)) from None
+        raise InputError(f"{path}:\n  " + "\n  ".join(_places(error))) from None
+
+
+def _places(error: ValidationError) -> list[str]:
+    return [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {_short(e['input'])})" for e in error.errors()]
 
 
 def _short(value) -> str:

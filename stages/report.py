@@ -223,13 +223,13 @@ def per_frame_curves(path: Path) -> list[str]:
 
 
 def loss_curves(paths: dict[str, Path]) -> dict[str, list[str]]:
-    """Charts of every loss, by what was trained."""
+    """Charts of every loss that played a part, by what was trained."""
     out = {}
     for name in LEARNED:
         if (log := paths[name] / "log.parquet").exists():
             table = pq.read_table(log)
-            charts = (page.curve(column, table["step"].to_numpy(), table[column].to_numpy())
-                      for column in table.column_names if column != "step")
+            steps, losses = table["step"].to_numpy(), {loss: table[loss].to_numpy() for loss in table.column_names[1:]}
+            charts = (page.curve(loss, steps, values) for loss, values in losses.items() if np.nansum(np.abs(values)))
             out[name] = [chart for chart in charts if chart]
     return out
 

@@ -153,7 +153,7 @@ def test_what_a_stage_loads_is_among_its_files():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for stage, files in json.loads(done.stdout.splitlines()[-1]).items():
-        names = {local(Path(file)) for file in files} - {"stages/params.py", "stages/layout.py"}
+        names = {local(Path(file)) for file in files} - {f"stages/{name}.py" for name in ("params", "presets", "layout")}
         packages = {name for name in names if name.endswith("__init__.py")}
         empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
         assert names - empty <= set(sources(stage, ROOT)), stage
@@ -171,7 +171,7 @@ def test_the_artifacts_readme_names_every_file_and_column():
     files = [name.format(key=keys[stage]) for stage in layout.KINDS for name in layout.OUTPUTS[stage].values()]
     modules = [tables, truth, *(importlib.import_module(f"stages.{stage}") for stage in layout.KINDS)]
     schemas = [value for module in modules for value in vars(module).values() if isinstance(value, pa.Schema)]
-    part = re.compile(rf"^({'|'.join(refiner.PARTS)})_(?=l1|adversarial|d)")
+    part = re.compile(rf"^({'|'.join(refiner.PARTS)})_(?=l1|l2|adversarial|d)")
     columns = {part.sub("<part>_", name) for schema in schemas for name in schema.names}
     assert len(schemas) >= 7
     assert [name for name in files if f"`{name}`" not in text and f"`{name}/`" not in text] == []

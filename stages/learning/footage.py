@@ -1,6 +1,7 @@
-"""The training frames, at random access: foreground, alpha and skeleton pictures of any frames.
+"""The training frames, at random access: the foreground of any frames, or of a window of them.
 
-Pixels lie in a memory-mapped temporary file, so memory does not grow with the length of the video.
+Pixels are kept as bytes: on the GPU where that leaves it half of its memory, else in a memory-mapped temporary file, so
+memory does not grow with the length of the video.
 """
 
 import tempfile
@@ -13,82 +14,104 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages import InputError
-from stages.learning.fields import CHANNELS, fields, limb_count
 from stages.media import video
 from stages.vision import skeleton
 
+SHARE = 0.5  # of the GPU's free memory that the frames may take
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
+
 
 class Footage:
-    """`count` first frames of a video with their masks and poses."""
+    """`count` first frames of a video with their masks and poses; `boxes` (count, 4) hold all that the masks show."""
 
-    def __init__(self, frames: Path, masks: Path, poses: skeleton.Pose, count: int):
-        self._file = tempfile.TemporaryFile()
-        self._pixels, self.poses, self.count = None, poses, count
+    def __init__(self, frames: Path, masks: Path, poses: skeleton.Pose, count: int,
+                 device: torch.device = torch.device("cpu")):
+        self.poses, self.count, self.device = poses, count, device
+        self.boxes = np.full((count, 4), np.nan)
+        self._file, self._pixels, index = tempfile.TemporaryFile(), None, -1
         for index, (frame, mask) in enumerate(zip(video.frames(frames), video.frames(masks, "gray"))):
             if self._pixels is None:
-                self._pixels = np.memmap(self._file, np.uint8, "w+", shape=(count, *mask.shape, 4))
+                self._pixels = self._room((count, 4, *mask.shape))
             if index == count:
                 break
-            self._pixels[index, ..., :3], self._pixels[index, ..., 3] = frame, mask
-        if self._pixels is None or index + 1 < count:
+            self._pixels[index] = torch.from_numpy(np.concatenate([frame, mask[..., None]], -1)).permute(2, 0, 1)
+            self.boxes[index] = extent(mask)
+        if index + 1 < count:
             raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")
-        self.size = self._pixels.shape[1]
+        self.size = self._pixels.shape[-1]
 
-    def foreground(self, indices: np.ndarray) -> Tensor:
-        """F of the paper with its mask: RGB times alpha, and alpha, (B, 4, S, S) in [0, 1]."""
-        pixels = torch.from_numpy(self._pixels[indices]).permute(0, 3, 1, 2).float() / 255  # (B, 4, S, S)
-        colour, alpha = pixels.split([3, 1], 1)
-        return torch.cat([colour * alpha, alpha], 1)
+    def _room(self, shape: tuple[int, ...]) -> Tensor:
+        """Bytes for all frames."""
+        if self.device.type == "cuda" and np.prod(shape) <= SHARE * torch.cuda.mem_get_info(self.device)[0]:
+            return torch.empty(shape, dtype=torch.uint8, device=self.device)
+        return torch.from_numpy(np.memmap(self._file, np.uint8, "w+", shape=shape))
+
+    def foreground(self, indices: np.ndarray, box: Box | None = None) -> Tensor:
+        """F of the paper with its mask: RGB times alpha, and alpha, (B, 4, h, w) in [0, 1], on the device; of the
+        whole square, or of a box in it."""
+        left, top, right, bottom = box or (0, 0, self.size, self.size)
+        bytes_ = self._pixels[:, :, top:bottom, left:right][torch.as_tensor(indices, device=self._pixels.device)]
+        pixels = bytes_.to(self.device).float().div_(255)  # (B, 4, h, w)
+        pixels[:, :3] *= pixels[:, 3:]
+        return pixels
+
+
+def extent(mask: np.ndarray) -> np.ndarray:
+    """The box of what is not zero in (h, w); NaN where nothing is."""
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    if not len(rows):
+        return np.full(4, np.nan)
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A similarity of the picture plane: scaled about its middle, then moved. Applied to a foreground and to its
-    pose alike, it makes a person who stands elsewhere."""
+    """A similarity of the picture plane: scaled and turned about its middle, then moved. Applied to a foreground and to
+    its pose alike, it makes a person who stands elsewhere."""
 
-    scale: float
-    x: float  # shares of the side
-    y: float
+    scale: float = 1.0
+    x: float = 0.0      # shares of the side
+    y: float = 0.0
+    angle: float = 0.0  # radians, from x to y
 
     @classmethod
-    def draw(cls, amount: float, random: np.random.Generator) -> "Shift":
-        """Scale within 1 +- amount, moves within +- amount; none for amount 0."""
-        scale, x, y = random.uniform(-amount, amount, 3)
-        return cls(1 + scale, x, y)
+    def draw(cls, amount: float, turn: float, random: np.random.Generator) -> "Shift":
+        """Scale within 1 +- amount, moves within +- amount, the angle within +- turn; none for 0."""
+        scale, x, y, angle = random.uniform(-1, 1, 4) * (amount, amount, amount, turn)
+        return cls(1 + scale, x, y, angle)
+
+    def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """A (2, 2) and b (2,): a point p of the frame, in pixels, goes to A p + b."""
+        cosine, sine = self.scale * np.cos(self.angle), self.scale * np.sin(self.angle)
+        turn, middle = np.array([[cosine, -sine], [sine, cosine]]), np.full(2, size / 2)
+        return turn, middle - turn @ middle + np.array([self.x, self.y]) * size
 
     def pose(self, pose: skeleton.Pose, size: int) -> skeleton.Pose:
-        move = np.array([(1 - self.scale) / 2 + self.x, (1 - self.scale) / 2 + self.y]) * size
+        turn, move = self.matrix(size)
         return pose.map(lambda points: np.concatenate(
-            [points[..., :2] * self.scale + move, points[..., 2:]], -1).astype(np.float32))
+            [points[..., :2] @ turn.T + move, points[..., 2:]], -1).astype(np.float32))
 
-    def picture(self, pictures: Tensor) -> Tensor:
-        """(B, C, S, S); what comes in from outside is 0."""
-        back = torch.tensor([[1 / self.scale, 0, -2 * self.x / self.scale],
-                             [0, 1 / self.scale, -2 * self.y / self.scale]], dtype=pictures.dtype)
-        grid = F.affine_grid(back.expand(len(pictures), 2, 3), pictures.shape, align_corners=False)
-        return F.grid_sample(pictures, grid, align_corners=False)
+    def boxes(self, boxes: np.ndarray, size: int) -> np.ndarray:
+        """Around what boxes (n, 4) hold; interpolation spreads it by a pixel."""
+        turn, move = self.matrix(size)
+        corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]] @ turn.T + move  # (n, 4, 2)
+        return np.concatenate([corners.min(1) - 1, corners.max(1) + 1], 1)
 
+    def foreground(self, data: Footage, indices: np.ndarray, box: Box) -> Tensor:
+        """What the box shows of the shifted frames, (B, 4, h, w); what comes in from outside of the square is 0."""
+        if self == Shift():
+            return data.foreground(indices, box)
+        left, top, right, bottom = box
+        turn, move = self.matrix(data.size)
+        back = np.linalg.inv(turn)
+        seen = (np.array([(left, top), (right, top), (left, bottom), (right, bottom)]) - move) @ back.T
+        low = np.floor(seen.min(0) - 1).clip(0, data.size - 1).astype(int)
+        high = np.maximum(np.ceil(seen.max(0) + 1).clip(1, data.size).astype(int), low + 1)
+        part = data.foreground(indices, (*low.tolist(), *high.tolist()))
 
-def skeletons(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple) -> Tensor:
-    """Skeleton pictures (B, 3, size, size) in [0, 1] of poses given in a frame_size x frame_size frame."""
-    pictures = [skeleton.draw(poses[i], size, size / frame_size, parts) for i in indices]
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-
-
-def windows(poses: skeleton.Pose, indices: np.ndarray, size: int, frame_size: int, parts: tuple, drawing: str,
-            device: torch.device) -> Tensor:
-    """What the generator is told: the pose context window <P_t-1, P_t, P_t+1> as skeleton pictures, (B, 9, size,
-    size), the middle three of which are P_t; at either end of the poses P_t is repeated. With drawing `fields`
-    those of P_t follow."""
-    around = np.clip(np.asarray(indices)[:, None] + [-1, 0, 1], 0, len(poses) - 1)  # (B, 3)
-    unique, place = np.unique(around, return_inverse=True)
-    pictures = skeletons(poses, unique, size, frame_size, parts).to(device)
-    window = pictures[torch.from_numpy(place.reshape(around.shape))].flatten(1, 2)  # (B, 3, 3, ...) -> (B, 9, ...)
-    if drawing == "fields":
-        window = torch.cat([window, fields(poses[indices], size, frame_size, parts, device)], 1)
-    return window.contiguous(memory_format=torch.channels_last)
-
-
-def channels(parts: tuple, drawing: str) -> int:
-    """Channels of `windows`."""
-    return 9 + (CHANNELS * limb_count(parts) if drawing == "fields" else 0)
+        scale = 2 * back / (high - low)[:, None]  # to grid_sample's coordinates, -1 to 1 over the part
+        x = (np.arange(left, right)[:, None] + 0.5 - move[0]) * scale[:, 0]  # (w, 2)
+        y = (np.arange(top, bottom)[:, None] + 0.5 - move[1]) * scale[:, 1] - 2 * low / (high - low) - 1  # (h, 2)
+        x, y = (torch.from_numpy(axis.astype(np.float32)).to(part.device) for axis in (x, y))
+        return F.grid_sample(part, (x + y[:, None]).expand(len(part), -1, -1, -1), align_corners=False)

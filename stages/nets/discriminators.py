@@ -1,8 +1,9 @@
 """The dual discriminator (paper section 2.2): D_q judges one frame, D_t three consecutive ones.
 
-Both read a skeleton picture (..., 3, S / stem, S / stem) and a foreground (..., 4, S, S: RGB times alpha, and
-alpha), and give patch logits, higher where the patch looks real. The foreground's pixels are folded into
-channels, so that nothing is lost where the networks work at S / stem.
+Both read a skeleton picture (..., 3, h / stem, w / stem) and a foreground (..., 4, h, w: RGB times alpha, and
+alpha). The foreground's pixels are folded into channels, so that nothing is lost where the networks work at
+1 / stem of the size. Both give their looks: a list of scales, here one, each the features of every layer, the
+last being patch logits, higher where the patch looks real.
 """
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.nets.generator import norm
+
+Looks = list[list[Tensor]]
 
 
 def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
@@ -19,8 +22,19 @@ def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
 
 
+def look(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
+    """The output of every layer."""
+    features = []
+    for layer in layers:
+        x = layer(x)
+        features.append(x)
+    return features
+
+
 class QualityDiscriminator(nn.Module):
-    """D_q: (P_t, F_t) -> patch logits (B, 1, S / stem / 8, S / stem / 8)."""
+    """D_q: (P_t, F_t) -> one scale of looks, patch logits (B, 1, h / stem / 8, w / stem / 8)."""
+
+    frames = 1
 
     def __init__(self, width: int, stem: int):
         super().__init__()
@@ -32,16 +46,18 @@ class QualityDiscriminator(nn.Module):
             nn.Conv2d(4 * width, 1, 3, padding=1),
         )
 
-    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Tensor:
-        return self.body(torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=1))
+    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Looks:
+        return [look(self.body, torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=1))]
 
 
 class TemporalDiscriminator(nn.Module):
-    """D_t: three frames (B, 3, ., ., .) -> patch logits, by parallel dilated convolutions across the frames.
+    """D_t: three frames (B, 3, ., ., .) -> one scale of looks, by parallel dilated convolutions across the frames.
 
     Each frame is encoded alone; then three branches look at the frames at three temporal scales, each with
     its own spatial dilation: t-1, t, t+1 together; neighbours (t-1, t) and (t, t+1); and (t-1, t+1).
     """
+
+    frames = 3
 
     def __init__(self, width: int, stem: int):
         super().__init__()
@@ -52,15 +68,17 @@ class TemporalDiscriminator(nn.Module):
         self.window = nn.Conv2d(6 * width, width, 3, padding=1, dilation=1)      # temporal kernel 3
         self.neighbours = nn.Conv2d(4 * width, width, 3, padding=2, dilation=2)  # kernel 2, dilation 1
         self.ends = nn.Conv2d(4 * width, width, 3, padding=4, dilation=4)        # kernel 2, dilation 2
-        self.head = nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(3 * width, 1, 3, padding=1))
+        self.head = nn.Conv2d(3 * width, 1, 3, padding=1)
 
-    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Tensor:
+    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Looks:
         b = len(skeletons)
         frames = torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
-        before, now, after = self.encode(frames).unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
+        encoded = look(self.encode, frames)
+        before, now, after = encoded[-1].unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
         branches = [
             self.window(torch.cat([before, now, after], 1)),
             (self.neighbours(torch.cat([before, now], 1)) + self.neighbours(torch.cat([now, after], 1))) / 2,
             self.ends(torch.cat([before, after], 1)),
         ]
-        return self.head(torch.cat(branches, 1))
+        joined = F.leaky_relu(torch.cat(branches, 1), 0.2)
+        return [[*encoded, joined, self.head(joined)]]

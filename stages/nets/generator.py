@@ -1,8 +1,18 @@
 """The pose-to-appearance generator: a U-Net with dense skip connections (paper section 2.2, Fig. 2).
 
-In: the pose window of t-1, t, t+1, (B, inputs, S / stem, S / stem), as pictures in [0, 1] or fields. Out: the
-foreground at t, (B, 4, S, S): RGB multiplied by alpha, and alpha, in [0, 1]. Alpha is the mask M of Eq. 12, which
-no pre-processing can give for a pose that was never filmed.
+In: the pose window of t-1, t, t+1, (B, inputs, h / stem, w / stem), as pictures in [0, 1] or fields. Out: the
+foreground at t, (B, 4, h, w): RGB multiplied by alpha, and alpha, in [0, 1]; h and w are multiples of
+stem * 2^levels. Alpha is the mask M of Eq. 12, which no pre-processing can give for a pose that was never filmed.
+
+With three levels, what each block reads (x2: doubled, /k: pooled by k; those pooled only if dense):
+
+    1 / stem        E0: pose window       D0: D1 x2, E0                      picture: D0
+    half of it      E1: E0                D1: D2 x2, E1, E0 /2
+    a quarter       E2: E1                D2: bottom x2, E2, E1 /2, E0 /4
+    an eighth       E3: E2                bottom: E3, through residual blocks
+
+All are 3 x 3 convolutions, group normalisation and leaky ReLU; `picture` ends in a convolution whose channels are the
+stem x stem pixels of a cell, and in sigmoids.
 """
 
 from dataclasses import dataclass
@@ -16,11 +26,13 @@ from torch.nn import functional as F
 class GeneratorShape:
     """All numbers of the network, as they stand in params.yaml."""
 
-    width: int    # channels at the finest level; doubled at every level, at most 8 times
+    width: int    # channels at the finest level; doubled at every level
+    widest: int   # channels at most
     levels: int   # halvings
     stem: int     # the network works at S / stem
     dense: bool   # every decoder also reads every finer encoder
     inputs: int   # channels of the pose window
+    blocks: int = 2  # residual blocks at the coarsest level
 
 
 def norm(width: int) -> nn.GroupNorm:
@@ -57,10 +69,10 @@ class Generator(nn.Module):
     def __init__(self, shape: GeneratorShape):
         super().__init__()
         self.shape = shape
-        widths = [shape.width * min(2**i, 8) for i in range(shape.levels + 1)]
+        widths = [min(shape.width * 2**i, shape.widest) for i in range(shape.levels + 1)]
         self.encoders = nn.ModuleList([Block(shape.inputs, widths[0])])
         self.encoders.extend(Block(a, b, stride=2) for a, b in zip(widths, widths[1:]))
-        self.bottleneck = nn.Sequential(Residual(widths[-1]), Residual(widths[-1]))
+        self.bottleneck = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
         self.decoders = nn.ModuleList()
         for i in range(shape.levels):
             skips = sum(widths[: i + 1]) if shape.dense else widths[i]

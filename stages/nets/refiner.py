@@ -1,36 +1,62 @@
 """A local GAN (paper section 2.3): a refiner that adds a residual to one body part, and its critic D_j.
 
-Both read a crop of the foreground (B, 4, c, c): RGB times alpha, and alpha, in [0, 1].
+The refiner reads a crop of the foreground (B, 4, c, c), RGB times alpha, and alpha, in [0, 1], and what it is told
+beside it (B, inputs - 4, c, c); the critic reads a crop. With 3 halvings, 5 blocks and stem 1 the refiner is Everybody
+Dance Now's face GAN.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from stages.nets.discriminators import down
+from stages.nets.discriminators import Looks, down, look
 from stages.nets.generator import Block, Residual
 
 PARTS = ("face", "right_hand", "left_hand", "right_foot", "left_foot")
 
 
-class Refiner(nn.Module):
-    """G_j: crop -> residual F_r of Eqs. 10 and 11, (B, 4, c, c) in [-1, 1]; at first it is zero."""
+@dataclass(frozen=True)
+class RefinerShape:
+    """All numbers of the network, as they stand in params.yaml."""
 
-    def __init__(self, width: int):
+    inputs: int    # channels of the crop and what is told beside it
+    width: int     # channels at the finest level, doubled with every halving
+    halvings: int
+    blocks: int    # residual blocks at the bottom
+    stem: int      # the network works at c / stem; its residual is shuffled up
+
+
+class Refiner(nn.Module):
+    """G_j: crop -> residual F_r of Eqs. 10 and 11, (B, 4, c, c) in [-1, 1]; at first it is zero. A U-Net."""
+
+    def __init__(self, shape: RefinerShape):
         super().__init__()
-        self.encode = nn.Sequential(Block(4, width), Block(width, 2 * width, stride=2))
-        self.body = nn.Sequential(*(Residual(2 * width) for _ in range(3)))
-        self.decode = nn.Sequential(nn.Upsample(scale_factor=2.0, mode="nearest"), Block(2 * width, width))
-        self.residual = nn.Conv2d(width + 4, 4, 3, padding=1)
+        self.stem = shape.stem
+        widths = [shape.width * 2**i for i in range(shape.halvings + 1)]
+        self.encoders = nn.ModuleList([Block(shape.inputs * shape.stem**2, widths[0])])
+        self.encoders.extend(Block(a, b, stride=2) for a, b in zip(widths, widths[1:]))
+        self.body = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
+        self.decoders = nn.ModuleList(Block(a + b, a) for a, b in zip(widths, widths[1:]))
+        self.residual = nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
 
-    def forward(self, crops: Tensor) -> Tensor:
-        x = self.decode(self.body(self.encode(crops)))
-        return torch.tanh(self.residual(torch.cat([x, crops], 1)))
+    def forward(self, told: Tensor) -> Tensor:
+        features, x = [], F.pixel_unshuffle(told, self.stem)
+        for encode in self.encoders:
+            x = encode(x)
+            features.append(x)  # (B, width * 2^i, c / stem / 2^i, ...)
+        x = self.body(features.pop())
+        for decode in reversed(self.decoders):
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = decode(torch.cat([features.pop(), x], 1))
+        return torch.tanh(F.pixel_shuffle(self.residual(x), self.stem))
 
 
 class Critic(nn.Module):
-    """D_j of Eq. 15: crop -> patch logits (B, 1, c / 4, c / 4)."""
+    """D_j of Eq. 15: crop -> one scale of looks, patch logits (B, 1, c / 4, c / 4)."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -38,12 +64,16 @@ class Critic(nn.Module):
             down(4, width, normalised=False), down(width, 2 * width), nn.Conv2d(2 * width, 1, 3, padding=1)
         )
 
-    def forward(self, crops: Tensor) -> Tensor:
-        return self.body(crops)
+    def forward(self, crops: Tensor) -> Looks:
+        return [look(self.body, crops)]
 
 
-def refine(refiner: Refiner, crops: Tensor) -> Tensor:
-    """Eqs. 10 and 11: crop + residual, kept a colour: alpha in [0, 1], RGB times alpha in [0, alpha]."""
-    refined = crops + refiner(crops)
-    alpha = refined[:, 3:].clamp(0, 1)
-    return torch.cat([refined[:, :3].clamp_min(0).minimum(alpha), alpha], 1)
+def refine(refiner: Refiner, crops: Tensor, beside: Tensor, strength: float = 1.0) -> Tensor:
+    """Eqs. 10 and 11: crop + residual."""
+    return legal(crops + strength * refiner(torch.cat([crops, beside], 1)))
+
+
+def legal(foregrounds: Tensor) -> Tensor:
+    """Kept a colour: alpha in [0, 1], RGB times alpha in [0, alpha]."""
+    alpha = foregrounds[:, 3:].clamp(0, 1)
+    return torch.cat([foregrounds[:, :3].clamp_min(0).minimum(alpha), alpha], 1)

@@ -43,6 +43,11 @@ def vectors(features: Features) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(features[-1], 4).flatten(1)
 
 
+def patches(features: Features) -> Tensor:
+    """One vector a patch of every frame: the deepest features, pooled to 8 x 8 cells. (B, C, h, w) -> (B, 64, C)."""
+    return nn.functional.adaptive_avg_pool2d(features[-1], 8).flatten(2).mT
+
+
 def _pretrained() -> nn.Sequential:
     try:
         state = weights.load(weights.find(weights.VGG19))

@@ -1,16 +1,30 @@
 """Foreground over background (paper section 2.3, Eq. 12)."""
 
+import cv2
 import numpy as np
 
 
 def compose(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     """M * F + (1 - M) * B. foreground (H, W, 4) and background (H, W, 3), uint8; returns (H, W, 3) uint8."""
-    alpha = foreground[..., 3:].astype(np.float32) / 255
-    return (alpha * foreground[..., :3] + (1 - alpha) * background + 0.5).astype(np.uint8)
+    return over(premultiplied(foreground), background)
+
+
+def premultiplied(foreground: np.ndarray) -> np.ndarray:
+    """RGB and alpha, uint8 -> RGB times alpha, and alpha, (H, W, 4) float in [0, 255]: what may be resampled."""
+    alpha = np.ascontiguousarray(foreground[..., 3])
+    factor = cv2.merge([alpha, alpha, alpha, np.full_like(alpha, 255)])
+    return cv2.multiply(foreground, factor, scale=1 / 255, dtype=cv2.CV_32F)
+
+
+def over(premultiplied: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Such a foreground over a background (H, W, 3) uint8; rounded and clipped once, at the end."""
+    rest = cv2.cvtColor(255 - cv2.extractChannel(premultiplied, 3), cv2.COLOR_GRAY2RGB)
+    covered = cv2.multiply(background, rest, scale=1 / 255, dtype=cv2.CV_32F)
+    return cv2.add(cv2.cvtColor(premultiplied, cv2.COLOR_RGBA2RGB), covered, dtype=cv2.CV_8U)
 
 
 def straight(premultiplied: np.ndarray) -> np.ndarray:
     """RGB times alpha, and alpha, (H, W, 4) float in [0, 1] -> RGB and alpha, uint8."""
-    alpha = premultiplied[..., 3:]
-    colour = premultiplied[..., :3] / np.maximum(alpha, 1 / 255)
-    return (np.concatenate([colour, alpha], -1).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    factor = 255 / np.maximum(premultiplied[..., 3], 1 / 255)
+    factor = cv2.merge([factor, factor, factor, np.full_like(factor, 255)])
+    return cv2.multiply(premultiplied, factor, dtype=cv2.CV_8U)

@@ -1,4 +1,4 @@
-"""The five key parts of a person (paper section 2.3): face, hands and feet as square boxes, cut out and put back.
+"""The five key parts of a person (paper section 2.3): face, hands and feet as square boxes, and how they are cut out.
 
 A box is left, top, right, bottom in pixels of the frame, continuous, the origin at the outer corner of the top
 left pixel; it may reach outside the frame, where pictures are 0.
@@ -43,20 +43,6 @@ def cut(image: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA).reshape(side, side, *image.shape[2:])
 
 
-def add(image: np.ndarray, change: np.ndarray, box: np.ndarray, feather: float = 0.15) -> np.ndarray:
-    """The image plus a crop's change (c, c, C), which fades to nothing over `feather` of the box at its edges."""
-    side = change.shape[0]
-    ramp = np.clip((0.5 - np.abs((np.arange(side) + 0.5) / side - 0.5)) / feather, 0, 1).astype(np.float32)
-    faded = change * np.minimum.outer(ramp, ramp)[..., None]
-    return image + _unwarp(faded, box, image.shape)
-
-
-def paste(image: np.ndarray, crop: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The image with a crop (c, c, C) in place of what the box showed."""
-    weight = _unwarp(np.ones((*crop.shape[:2], 1), np.float32), box, (*image.shape[:2], 1))
-    return image * (1 - weight) + _unwarp(crop.astype(np.float32), box, image.shape)
-
-
 def _placing(box: np.ndarray, scale: float) -> np.ndarray:
     """Frame -> crop as a (2, 3) matrix in OpenCV's coordinates, whose integers are pixel centres."""
     left, top = (np.asarray(box[:2]) - 0.5) * scale + 0.5
@@ -66,16 +52,6 @@ def _placing(box: np.ndarray, scale: float) -> np.ndarray:
 def _warp(image: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.ndarray:
     warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     return warped.reshape(height, width, *image.shape[2:])
-
-
-def _unwarp(crop: np.ndarray, box: np.ndarray, shape: tuple) -> np.ndarray:
-    """A crop laid where its box lies in an empty picture of the given shape; averaged where it shrinks."""
-    side = crop.shape[0]
-    fit = max(1, int(np.floor(box[2] - box[0])))
-    if fit < side:
-        crop = cv2.resize(crop, (fit, fit), interpolation=cv2.INTER_AREA)
-    matrix = cv2.invertAffineTransform(_placing(box, crop.shape[0] / (box[2] - box[0])))
-    return _warp(crop, matrix, shape[1], shape[0]).reshape(shape)
 
 
 def _height(body: np.ndarray) -> float:

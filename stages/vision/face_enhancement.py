@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 
 from stages.media import tables
-from stages.vision import face_vectors
+from stages.vision import crops, face_vectors
+
+INNER = 1.2  # face sizes; the background is seldom in it
 
 
 @dataclass(frozen=True)
@@ -38,32 +40,34 @@ class FaceIndex:
         """Crop i, RGB (side, side, 3) uint8."""
         return cv2.imdecode(np.frombuffer(self.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
 
-    def without(self, frame: int, distance: int) -> "FaceIndex":
-        """The faces that are at least `distance` frames away: what training may use for `frame`."""
-        keep = np.flatnonzero(np.abs(self.frames - frame) >= distance)
-        return FaceIndex(self.frames[keep], self.points[keep], self.vectors[keep], self.boxes[keep],
-                         [self.crops[i] for i in keep])
+    def away(self, frame: int, distance: int) -> np.ndarray:
+        """The faces at least `distance` frames away: what training may use for `frame`."""
+        return np.flatnonzero(np.abs(self.frames - frame) >= distance)
 
 
-def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIndex, candidates: int,
-            alpha: float, beta: float) -> np.ndarray:
+def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIndex, chosen: np.ndarray,
+            similarity: np.ndarray, alpha: float, beta: float) -> np.ndarray:
     """Eq. 9 on a generated crop.
 
     face    (c, c, 4) float, RGB times alpha and alpha in [0, 1]; what the square `box` of the frame shows
-    points  (5, 3) the driving face's points; a face with an unknown point comes back unchanged
+    points  (5, 2) the driving face's points
+    chosen  (m,) the faces of the index to blend, and their similarity, which becomes lambda_i
     Only the inner face, an ellipse around the points, is blended, and only as far as alpha and beta say.
     """
-    if len(index) == 0 or not (points[:, 2] > 0).all():
-        return face
-    query = face_vectors.vectors(points[:, :2])
-    nearest, similarity = face_vectors.search(index.vectors, query, min(candidates, len(index)))
     weights = similarity / similarity.sum()  # lambda_i
     side = face.shape[0]
-    blend = sum(weight * _aligned(index, i, points[:, :2], box, side) for weight, i in zip(weights, nearest))
-    inner = _ellipse(_to_crop(points[:, :2], box, side), side)[..., None]
+    blend = sum(weight * _aligned(index, i, points, box, side) for weight, i in zip(weights, chosen))
+    inner = _ellipse(_to_crop(points, box, side), side)[..., None]
     mixed = alpha * blend * face[..., 3:] + beta * face[..., :3]  # Eq. 9
     colour = inner * mixed + (1 - inner) * face[..., :3]
     return np.concatenate([colour, face[..., 3:]], -1).astype(np.float32)
+
+
+def inner(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
+    """The inner face at one size, (side, side, C): a square of INNER face sizes around its points (5, 2), in pixels of
+    the picture."""
+    middle, half = points.mean(0), INNER * face_vectors.size(points) / 2
+    return crops.cut(picture, np.concatenate([middle - half, middle + half]), side)
 
 
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:

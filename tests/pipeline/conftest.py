@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml",
-    "stages/__init__.py", "stages/__main__.py", "stages/params.py", "stages/layout.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/params.py", "stages/presets.py", "stages/layout.py",
     "stages/media/__init__.py", "stages/media/files.py",
 )
 PEOPLE = """
@@ -89,7 +89,7 @@ class Project:
         content = yaml.safe_load(path.read_text())
         for block, entries in blocks.items():
             for name, fields in entries.items():
-                content[block].setdefault(name, {}).update(fields)
+                content.setdefault(block, {}).setdefault(name, {}).update(fields)
         path.write_text(yaml.safe_dump(content))
 
     def dvc(self, *arguments: str) -> str:

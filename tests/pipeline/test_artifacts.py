@@ -1,9 +1,12 @@
 """What `inspect` and the end of a run tell about artifacts of known content."""
 
 import json
+import math
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import artifacts
@@ -33,6 +36,24 @@ def test_inspect_lists_a_folder_file_by_file(project):
     (folder / "previews/000.bin").write_bytes(bytes(1500))
     told = artifacts.inspect(params.load(), "generator_training@ava")
     assert "artifacts/ava/generator/previews/000.bin  1.5 kB" in told and "loss, steps" in told
+
+
+@pytest.mark.parametrize("losses, told", [
+    ([8.0, 6.0, 4.0, 2.0, 0.0], "8 .. 0  █▇▅▃▁"), ([0.0, 0.0], "not used"), ([math.nan, math.nan], "not used"),
+    ([math.nan, 1.0], "1 .. 1  █"), ([2.0] * 64 + [1.0] * 64, f"2 .. 1  {'█' * 16}{'▅' * 16}"),
+    ([-1.0, 1.0], "-1 .. 1  ▁█"),
+])
+def test_a_loss_is_a_line(losses, told):
+    assert artifacts.course(losses) == told
+
+
+def test_inspect_shows_how_the_losses_went(project):
+    (project.folder / "artifacts/ava/generator").unlink()
+    log = pa.table({"step": [1, 2], "l1": pa.array([0.4, 0.1], pa.float32()), "gw": pa.array([0.0, 0.0], pa.float32())})
+    (project.folder / "artifacts/ava/generator").mkdir()
+    pq.write_table(log, project.folder / "artifacts/ava/generator/log.parquet")
+    told = artifacts.inspect(params.load(), "generator_training@ava")
+    assert "l1: 0.4 .. 0.1  █▃" in told and "gw: not used" in told and "step:" not in told
 
 
 def test_inspect_names_a_file_that_is_not_what_its_name_says(project):

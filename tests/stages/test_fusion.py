@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stages import fusion, layout, params
-from stages.learning import footage, weights
+from stages.learning import weights
 from stages.media import tables, video
 from stages.nets.generator import Generator, GeneratorShape
 from stages.vision.skeleton import read_poses
@@ -18,10 +18,12 @@ from tests.stages import toy
 def learned(subject, tmp_path) -> dict:
     """All that fusion reads: an untrained generator, no local GANs, no faces, a plain background of odd size."""
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, levels=2, stem=2, dense=True, inputs=footage.channels(("body",), "lines"))
+    shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
     weights.save(tmp_path / "generator", Generator(shape).state_dict(), {
-        "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines"})
-    weights.save(tmp_path / "local_gans", {}, {"parts": [], "width": 8, "crop": 16, "enhancement": {}})
+        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
+        "temporal": 1, "window": False, "window_margin": 0.1})
+    weights.save(tmp_path / "local_gans", {}, {
+        "parts": {}, "crop": 16, "pose": False, "enhancement": {"faces": "none"}})
     tables.write(tmp_path / "faces.parquet", tables.FACES, {name: [] for name in tables.FACES.names}, {"reason": "back"})
     cv2.imwrite(str(tmp_path / "full.png"), np.full((81, 97, 3), (40, 90, 160), np.uint8)[..., ::-1])
     toy.write_view(tmp_path / "view.parquet", len(read_poses(subject["poses"])[0]))
@@ -82,6 +84,24 @@ def test_where_the_foreground_is_transparent_the_background_is_untouched():
     plate = rng.integers(0, 256, (70, 90, 3), np.uint8)
     found = fusion.Placement.of([3.0, -4.0, 80.0], 64, plate).over(np.zeros((64, 64, 4), np.uint8))
     assert np.array_equal(found, plate)
+
+
+@pytest.mark.parametrize("matrix", [
+    [[1, 0, 0], [0, 1, 0]], [[1, 0, 7], [0, 1, -5]], [[1.37, 0, 3.2], [0, 1.37, 4.9]], [[0.4, 0, 20.3], [0, 0.4, 11.1]],
+    [[2.5, 0, -60], [0, 2.5, -40]], [[1, 0, 500], [0, 1, 0]], [[1.2, 0.1, 9], [-0.1, 1.2, 20], [4e-4, -2e-4, 1]],
+])
+def test_only_what_the_person_covers_is_computed_and_all_is_as_if_the_whole_frame_were(matrix):
+    """Against Eq. 12 on every pixel of the plate, in floats."""
+    rng = np.random.default_rng(0)
+    plate, square = rng.integers(0, 256, (110, 130, 3), np.uint8), np.zeros((64, 64, 4), np.uint8)
+    square[9:52, 20:45] = cv2.GaussianBlur(rng.integers(0, 256, (43, 25, 4), np.uint8), (0, 0), 2)
+    matrix = np.vstack([*matrix, [0, 0, 1]])[:3].astype(float)
+    alpha = square[..., 3:] / 255
+    whole = cv2.warpPerspective(np.concatenate([square[..., :3] * alpha, alpha], -1).astype(np.float32), matrix,
+                                (130, 110), flags=cv2.INTER_CUBIC)
+    expected = whole[..., :3].clip(0, 255) + (1 - whole[..., 3:].clip(0, 1)) * plate
+    apart = np.abs(fusion.Placement(matrix, plate).over(square) - expected.clip(0, 255))
+    assert apart.max() < 1.6 and (apart > 0.51).mean() < 1e-5
 
 
 def scene(size):

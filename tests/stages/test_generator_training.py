@@ -10,16 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from stages import InputError, generator_training, layout, params
-from stages.learning import weights
+from stages.learning import training, weights
+from stages.learning.watch import Diverged
 from stages.media import clock as clocks
 from stages.media import tables
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"steps": 12, "runs": 1, "run_length": 3, "width": 8, "levels": 3, "stem": 2, "discriminator_width": 8,
-         "features_depth": 1, "features_size": 32, "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
+         "features_depth": 1, "features_size": 32, "judge_every": 1, "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
          "gw_outer": 3, "gw_inner": 10}
 
 
@@ -125,3 +127,49 @@ def test_kill_9_then_again_ends_with_the_same_bytes_as_an_unbroken_run(subject, 
     for file in ("model.safetensors", "log.parquet", "about.json", "preview_000060.png"):
         a, b = (tmp_path / name / "artifacts/figure/generator" / file for name in ("unbroken", "killed"))
         assert a.read_bytes() == b.read_bytes(), file
+
+
+def test_two_processes_learn_what_one_does(subject, tmp_path):
+    """Gradients over gloo, Gromov-Wasserstein over the frames of both."""
+    logs = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        place(subject, folder, steps=6, runs=2, singles=2, devices=devices, weight_gw=5.0, optimiser="adam",
+              learning_rate=1e-5, discriminator_learning_rate=1e-5)
+        finish(folder)
+        logs.append(tables.read(folder / "artifacts/figure/generator/log.parquet", generator_training.LOG)[0])
+        assert not list((folder / ".checkpoints").glob("*.pt"))
+    one, two = logs
+    assert one["gw"].all()
+    for name in training.LOSSES:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, tmp_path, monkeypatch):
+    true = training.perceptual_loss
+    seen = []
+
+    def broken(*features):
+        seen.append(1)
+        return true(*features) * (float("nan") if len(seen) > 6 else 1.0)
+
+    monkeypatch.setattr(training, "perceptual_loss", broken)
+    with pytest.raises(Diverged, match=r"generator_training: the loss `vgg` .* in step 7; .* state is .*\.pt"):
+        train(subject, tmp_path, monkeypatch, steps=30)
+    kept, = Path(".checkpoints").glob("*.pt")
+    assert torch.load(kept, weights_only=True)["training"]["step"] == 4
+    assert not (tmp_path / "artifacts/figure/generator").exists()
+
+
+def test_weights_that_are_lost_are_not_kept(subject, tmp_path, monkeypatch):
+    """The gradient of step 4 is no number, its losses are."""
+    descend = training.Training.descend
+
+    def broken(self, name):
+        if self.step == 3 and name == "generator":
+            next(self.networks[name].parameters()).grad.fill_(float("nan"))
+        descend(self, name)
+
+    monkeypatch.setattr(training.Training, "descend", broken)
+    with pytest.raises(Diverged, match="weights are no finite numbers any more in step 4; .*no state was kept"):
+        train(subject, tmp_path, monkeypatch, steps=8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stages import layout, local_gan_training, params
-from stages.learning import footage, weights
+from stages.learning import weights
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.local_gans import LocalGans
 from stages.media import tables, video
@@ -17,6 +17,7 @@ from stages.vision.face_enhancement import FaceIndex
 from stages.vision.skeleton import read_poses
 
 CPU = torch.device("cpu")
+TWO = ("face", "left_foot")
 
 
 def write_faces(subject: dict, path, frames: list[int]) -> None:
@@ -37,34 +38,41 @@ def learned(subject, tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("learned")
     write_faces(subject, folder / "faces.parquet", list(range(0, 17, 2)))
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, levels=2, stem=2, dense=True, inputs=footage.channels(("body",), "lines"))
+    shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
     weights.save(folder / "generator", Generator(shape).state_dict(), {
-        "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines"})
+        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
+        "temporal": 1, "window": False, "window_margin": 0.1})
     return subject | {"faces": folder / "faces.parquet", "generator": folder / "generator"}
 
 
 def train(learned: dict, folder, config, **changes):
     block = config.presets["demo"].local_gan_training.model_copy(
-        update={"steps": 30, "batch": 4, "crop": 16, "width": 8, "checkpoint_every": 10, "device": "cpu",
-                "learning_rate": 0.002} | changes)
+        update={"steps": 30, "batch": 4, "crop": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
+                "learning_rate": 0.005} | changes)
     inputs = {name: learned[name] for name in layout.INPUTS["local_gan_training"]}
     local_gan_training.run(**inputs, local_gans=folder / "local_gans", params=block, key="figure",
                            entry=params.Subject(preset="demo", consent="synthetic"))
     return folder / "local_gans"
 
 
-def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, config):
+@pytest.mark.parametrize("changes", [
+    {"parts": PARTS}, {"pose": False}, {"stem": 1, "halvings": 3, "blocks": 2}, {"adversarial": "least_squares"},
+    {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features"}, {"weight_adversarial": 0.0},
+], ids=str)
+def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, config, changes):
     monkeypatch.chdir(tmp_path)
-    folder = train(learned, tmp_path, config, steps=50)
+    folder = train(learned, tmp_path, config, **{"parts": ("face",)} | changes)
     log, _ = tables.read(folder / "log.parquet", local_gan_training.LOG)
-    for part in PARTS:
-        assert log[f"{part}_l1"][-5:].mean() < 0.7 * log[f"{part}_l1"][:5].mean(), part
+    for part in changes.get("parts", ("face",)):
+        assert log[f"{part}_l2"][-5:].mean() < 0.7 * log[f"{part}_l2"][:5].mean(), part
+    judged = changes.get("weight_adversarial") != 0
+    assert (log["face_d"] > 0).all() == judged
     assert (folder / "preview.png").exists()
 
 
 def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
-    unbroken = train(learned, tmp_path / "a", config).joinpath("model.safetensors").read_bytes()
+    unbroken = train(learned, tmp_path / "a", config, parts=TWO).joinpath("model.safetensors").read_bytes()
 
     class Killed(Exception):
         pass
@@ -78,15 +86,17 @@ def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch
 
     monkeypatch.setattr(Checkpoint, "save", save_then_die)
     with pytest.raises(Killed):
-        train(learned, tmp_path / "b", config)
+        train(learned, tmp_path / "b", config, parts=TWO)
     assert not (tmp_path / "b/local_gans").exists()
     monkeypatch.setattr(Checkpoint, "save", save)
-    assert train(learned, tmp_path / "b", config).joinpath("model.safetensors").read_bytes() == unbroken
+    resumed = train(learned, tmp_path / "b", config, parts=TWO)
+    assert resumed.joinpath("model.safetensors").read_bytes() == unbroken
 
 
 def test_a_subject_without_a_visible_face_is_polished_all_the_same(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
-    tables.write(tmp_path / "faces.parquet", tables.FACES, {name: [] for name in tables.FACES.names}, {"reason": "back"})
+    none = {name: [] for name in tables.FACES.names}
+    tables.write(tmp_path / "faces.parquet", tables.FACES, none, {"reason": "back"})
     poses, other, about = read_poses(learned["poses"])
     poses = poses.map(np.copy)
     poses.face[...] = (np.nan, np.nan, 0)
@@ -102,11 +112,72 @@ def test_a_subject_without_a_visible_face_is_polished_all_the_same(learned, tmp_
     assert polished.shape == foregrounds.shape and polished.isfinite().all()
 
 
-def test_polishing_changes_the_parts_and_nothing_else(learned, tmp_path, monkeypatch, config):
-    monkeypatch.chdir(tmp_path)
-    gans = LocalGans(train(learned, tmp_path, config), CPU)
+def change(folder, learned: dict) -> torch.Tensor:
+    """How much each pixel of a grey foreground changes, (S, S)."""
     poses, _, _ = read_poses(learned["poses"])
     foregrounds = torch.full((1, 4, 64, 64), 0.5)
-    change = (gans.polish(foregrounds, poses[np.array([3])], FaceIndex.read(learned["faces"])) - foregrounds).abs().sum(1)[0]
-    assert change[8:18, 26:38].max() > 0  # the face
-    assert change[38:44, 28:38].max() == 0  # the thighs
+    polished = LocalGans(folder, CPU).polish(foregrounds, poses[np.array([3])], FaceIndex.read(learned["faces"]))
+    return (polished - foregrounds).abs().sum(1)[0]
+
+
+FACE, HAND, THIGHS = np.s_[8:18, 26:38], np.s_[32:38, 40:46], np.s_[46:50, 31:35]
+
+
+@pytest.mark.parametrize("changes, face, hand", [
+    ({}, True, True),
+    ({"parts": ("face",)}, True, False),                                     # Everybody Dance Now's
+    ({"parts": (), "faces": "vectors", "alpha": 1.0, "beta": 0.0}, True, False),  # enhancement alone
+    ({"parts": (), "faces": "none"}, False, False),
+], ids=str)
+def test_polishing_changes_the_wanted_parts_and_nothing_else(
+        learned, tmp_path, monkeypatch, config, changes, face, hand):
+    monkeypatch.chdir(tmp_path)
+    changed = change(train(learned, tmp_path, config, steps=5, **changes), learned)
+    assert (changed[FACE].max() > 0) == face and (changed[HAND].max() > 0) == hand
+    assert changed[THIGHS].max() == 0
+
+
+def test_polishing_a_batch_is_polishing_its_frames(learned, tmp_path, monkeypatch, config):
+    monkeypatch.chdir(tmp_path)
+    gans = LocalGans(train(learned, tmp_path, config, steps=5, faces="vectors"), CPU)
+    (poses, _, _), index = read_poses(learned["poses"]), FaceIndex.read(learned["faces"])
+    poses = poses.map(np.copy)
+    poses.body[1, 4] = poses.body[1, 3] = poses.right_hand[1] = (np.nan, np.nan, 0)  # one hand is not seen
+    pictures = torch.rand(3, 4, 64, 64)
+    pictures[:, :3] *= pictures[:, 3:]
+    whole = gans.polish(pictures, poses[np.arange(3)], index)
+    alone = torch.cat([gans.polish(pictures[i : i + 1], poses[np.array([i])], index) for i in range(3)])
+    assert torch.allclose(whole, alone, atol=1e-5)
+    assert (whole[:, :3] <= whole[:, 3:]).all()
+
+
+def test_a_residual_is_trusted_as_far_as_the_frames_kept_back_say():
+    """Half of the way is right where the refiner goes twice as far as it should; none, where it goes astray."""
+    real = torch.full((6, 4, 8, 8), 0.4)
+
+    class Known:
+        device = CPU
+        back = {"face": np.arange(6)}
+
+        def __init__(self, step: float):
+            self.average = lambda told: torch.full_like(told[:, :4], step)
+
+        def of(self, part, frames):
+            return torch.full((len(frames), 4, 8, 8), 0.2), torch.zeros(len(frames), 0, 8, 8), real[frames]
+
+    for step, wanted in ((0.4, 0.5), (0.2, 1.0), (0.1, 1.0), (-0.1, 0.0)):
+        assert local_gan_training.strength(Known(step), Known(step), "face", 4) == pytest.approx(wanted), step
+
+
+def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatch, config, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(local_gan_training, "strength", lambda local, pairs, part, batch: float(part != "face"))
+    gans = LocalGans(train(learned, tmp_path, config, steps=2), CPU)
+    assert gans.about["off"] == ["face"] and set(gans.refiners) == set(PARTS[1:])
+    assert "face off: it gains nothing" in capsys.readouterr().out
+
+
+def test_a_crop_that_the_refiner_cannot_halve_is_refused(config):
+    block = config.presets["demo"].local_gan_training
+    with pytest.raises(ValueError, match="a multiple of 16"):
+        type(block)(**block.model_dump() | {"crop": 40, "halvings": 3})

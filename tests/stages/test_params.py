@@ -52,10 +52,42 @@ DEMO = ("presets", "demo")
     (("transfers", "ben"), {"target": "ava", "source": "ben", "preset": "demo",
                              "truth": "artifacts/samples/ben.mp4"}, "name is taken"),
     (("samples", "ava", "motions"), ["fly"], "samples.ava.motions"),
+    (("variants", "td"), {"generator_training": {"weight_time": 0}},
+     "over presets.demo:.*variants.td.generator_training.weight_time: Extra"),
+    (("variants", "td"), {"training": {"weight_temporal": 0}}, "variants.td.training: Extra"),
+    (("variants", "td"), {"generator_training": {"dense": "rather"}}, "variants.td.generator_training.dense.*rather"),
+    (("variants", "td"), {"generator_training": {"run_length": 2}}, "variants.td.generator_training.*frames in a row"),
+    (("variants", "td"), {"generator_training": 0}, "variants.td.generator_training.*dictionary"),
+    (("variants", "T D"), {}, "variants.T D.*should match pattern"),
 ])
 def test_wrong_entries_are_named(tmp_path, path, value, message):
     with pytest.raises(InputError, match=f"(?s)params.yaml.*{message}"):
         params.load(changed(tmp_path, *path, value=value))
+
+
+def test_a_variant_is_checked_over_every_preset(tmp_path):
+    """One frame in a row is enough where no discriminator looks at several."""
+    file = changed(tmp_path, "presets", "demo", "generator_training", "weight_temporal", value=0.0)
+    content = yaml.safe_load(file.read_text())
+    content["variants"] = {"pairs": {"generator_training": {"run_length": 2, "runs": 2}}}
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="(?s)over presets.paper.*variants.pairs.generator_training"):
+        params.load(file)
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else(config):
+    for preset, own in config.presets.items():
+        for variant, blocks in config.variants.items():
+            varied = config.varied(preset, variant).model_dump(mode="json")
+            for stage, fields in own.model_dump(mode="json").items():
+                assert varied[stage] == {name: blocks.get(stage, {}).get(name, value) for name, value in fields.items()}
+
+
+def test_unknown_variants_are_named(config):
+    with pytest.raises(InputError, match="no `tdd` in `variants`; there are .*td"):
+        config.varied("demo", "tdd")
+    with pytest.raises(InputError, match="no `fast` in `presets`; there are demo"):
+        config.varied("fast", "td")
 
 
 def test_missing_values_are_not_guessed(tmp_path):

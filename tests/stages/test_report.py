@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -109,6 +111,16 @@ def test_pictures_decode(pages):
     assert len(pictures) >= 7
     for source in pictures:
         assert cv2.imdecode(np.frombuffer(base64.b64decode(source.split(",")[1]), np.uint8), cv2.IMREAD_COLOR).std() > 1
+
+
+def test_losses_that_play_no_part_have_no_curve(tmp_path):
+    """Switched off, all zero; or of a part that was never seen, all NaN; or of the first steps only not."""
+    nan = float("nan")
+    columns = {"step": [1, 2, 3], "l1": [0.3, 0.2, 0.1], "gw": [0.0] * 3, "d_face": [nan] * 3, "vgg": [nan, 2.0, 1.0]}
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    charts = report.loss_curves({"generator": tmp_path, "local_gans": tmp_path / "none"})
+    assert list(charts) == ["generator"]
+    assert [re.search('aria-label="(.*?)"', chart)[1] for chart in charts["generator"]] == ["l1", "vgg"]
 
 
 def test_the_same_bytes_twice(root, pages):

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from stages.losses.perceptual import perceptual_loss
@@ -9,6 +10,16 @@ def test_equal_pictures_cost_nothing_and_scale_does_not_matter():
     assert perceptual_loss(x, x).item() == 0
     ten = [[10 * f for f in features] for features in (x, y)]
     assert torch.allclose(perceptual_loss(x, y), perceptual_loss(*ten))
+
+
+@pytest.mark.parametrize("depth, weights", [
+    (1, [1]), (2, [1 / 4, 1]), (4, [1 / 16, 1 / 8, 1 / 4, 1]), (5, [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1])])
+def test_layers_weigh_as_pix2pixhd_has_them(depth, weights):
+    real = [torch.full((1, 2, 3, 3), 10.0**i) for i in range(depth)]
+    for i, weight in enumerate(weights):
+        generated = [y.clone() for y in real]
+        generated[i] += 0.3 * 10**i
+        assert perceptual_loss(generated, real).item() == pytest.approx(0.3 * weight, rel=1e-4)
 
 
 def test_random_features_are_the_same_every_time_and_give_one_vector_a_frame():

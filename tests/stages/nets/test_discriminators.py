@@ -5,9 +5,29 @@ from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminat
 
 
 @pytest.mark.parametrize("stem", [1, 2])
-def test_quality_discriminator_gives_patch_logits(stem):
-    logits = QualityDiscriminator(8, stem)(torch.rand(2, 3, 64 // stem, 64 // stem), torch.rand(2, 4, 64, 64))
-    assert logits.shape == (2, 1, 8 // stem, 8 // stem)
+def test_quality_discriminator_gives_every_layer_and_patch_logits(stem):
+    judge, h, w = QualityDiscriminator(8, stem), 64 // stem, 96 // stem
+    layers, = judge(torch.rand(2, 3, h, w), torch.rand(2, 4, 64, 96))
+    sizes = [(8, h // 2, w // 2), (16, h // 4, w // 4), (32, h // 8, w // 8), (1, h // 8, w // 8)]
+    assert [tuple(layer.shape[1:]) for layer in layers] == sizes
+
+
+@pytest.mark.parametrize("stem", [1, 2])
+def test_temporal_discriminator_gives_every_layer_and_patch_logits(stem):
+    judge, h, w = TemporalDiscriminator(8, stem), 64 // stem, 96 // stem
+    layers, = judge(torch.rand(2, 3, 3, h, w), torch.rand(2, 3, 4, 64, 96))
+    sizes = [(6, 8, h // 2, w // 2), (6, 16, h // 4, w // 4), (6, 16, h // 8, w // 8)]  # 2 x 3 frames, each alone
+    sizes += [(2, 24, h // 8, w // 8), (2, 1, h // 8, w // 8)]
+    assert [tuple(layer.shape) for layer in layers] == sizes
+
+
+def test_a_layer_is_not_changed_by_those_after_it():
+    """In-place activations must leave what feature matching compares as it was."""
+    torch.manual_seed(0)
+    judge, poses, frames = QualityDiscriminator(8, 1), torch.rand(1, 3, 32, 32), torch.rand(1, 4, 32, 32)
+    layers, = judge(poses, frames)
+    assert torch.equal(judge.body[1](layers[0]), layers[1])
+    assert torch.equal(judge.body[:2](torch.cat([poses, frames], 1)), layers[1])
 
 
 @pytest.mark.parametrize("frame", [0, 1, 2])
@@ -15,7 +35,7 @@ def test_temporal_discriminator_sees_each_of_the_three_frames(frame):
     torch.manual_seed(0)
     judge = TemporalDiscriminator(8, 2)
     foregrounds = torch.rand(1, 3, 4, 64, 64, requires_grad=True)
-    judge(torch.rand(1, 3, 3, 32, 32), foregrounds).sum().backward()
+    judge(torch.rand(1, 3, 3, 32, 32), foregrounds)[0][-1].sum().backward()
     assert foregrounds.grad[0, frame].abs().max() > 0
 
 
@@ -23,4 +43,5 @@ def test_temporal_discriminator_tells_order():
     torch.manual_seed(0)
     judge, poses = TemporalDiscriminator(8, 1), torch.zeros(1, 3, 3, 32, 32)
     frames = torch.rand(1, 3, 4, 32, 32)
-    assert not torch.allclose(judge(poses, frames), judge(poses, frames[:, [1, 0, 2]]))
+    forwards, backwards = (judge(poses, x)[0][-1] for x in (frames, frames[:, [1, 0, 2]]))
+    assert not torch.allclose(forwards, backwards)

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from skimage.transform import SimilarityTransform
 
+from stages.learning.faces import Faces
 from stages.vision import face_vectors
-from stages.vision.face_enhancement import FaceIndex, enhance, similarity_transform
+from stages.vision.face_enhancement import FaceIndex, similarity_transform
 
 FACE = np.array([(18, 20), (30, 20), (29, 32), (19, 32), (24, 26)], float)
+
+PARAMS = {"faces": "vectors", "face_vectors": 5, "candidates": 1, "alpha": 1.0, "beta": 0.0, "features": "random"}
 
 
 def drawn(points: np.ndarray, colour: tuple) -> np.ndarray:
@@ -41,30 +44,62 @@ def test_similarity_transform_agrees_with_scikit_image():
     assert np.allclose(similarity_transform(source, target), expected)
 
 
-def test_the_face_that_looks_the_same_way_is_aligned_and_blended():
+@pytest.mark.parametrize("how", ["vectors", "features"])
+def test_the_face_that_looks_the_same_way_is_aligned_and_blended(how):
     index = index_of((turned(5), (200, 30, 30)), (turned(-5), (30, 200, 30)))
     moved = turned(5) * 0.8 + [3, 6]  # the driving face: smaller, elsewhere
-    face = np.ones((48, 48, 4), np.float32) * 0.5
-    face[..., 3] = 1
-    result = enhance(face, np.array([0, 0, 48, 48.0]), known(moved), index, candidates=1, alpha=1.0, beta=0.0)
+    face = np.ones((48, 48, 4), np.float32)
+    face[..., :3] = drawn(moved, (190, 40, 40)) / np.float32(255)
+    result = Faces(index, PARAMS | {"faces": how}).enhance(face, np.array([0, 0]), known(moved))
     expected = drawn(moved, (200, 30, 30))[..., :3] / 255
-    inner = slice(20, 30)
-    assert np.abs(result[inner, inner, :3] - expected[inner, inner]).mean() < 0.06
+    middle = slice(20, 30)
+    assert np.abs(result[middle, middle, :3] - expected[middle, middle]).mean() < 0.06
     assert np.array_equal(result[0, 0], face[0, 0])  # outside of the face nothing changes
 
 
-@pytest.mark.parametrize("why", ["empty index", "unknown point"])
+def test_features_find_the_face_of_the_same_colour_and_vectors_the_one_of_the_same_orientation():
+    index = index_of((turned(5), (200, 30, 30)), (turned(-5), (30, 200, 30)))
+    face = np.ones((48, 48, 4), np.float32)
+    face[..., :3] = drawn(turned(5), (30, 200, 30)) / np.float32(255)  # turned like the first, coloured like the second
+    red = {how: Faces(index, PARAMS | {"faces": how}).enhance(face, np.array([0, 0]), known(turned(5)))[25, 20, 0]
+           for how in ("vectors", "features")}
+    assert red["vectors"] > 0.6 and red["features"] < 0.3
+
+
+def test_only_the_vectors_that_are_asked_for_are_compared():
+    """v5, to the nose, is what tells the first from the second; without it equals keep their order."""
+    index = index_of((turned(-5), (200, 30, 30)), (turned(5), (30, 200, 30)))
+    face = np.ones((48, 48, 4), np.float32)
+    faces = {count: Faces(index, PARAMS | {"face_vectors": count}) for count in (4, 5)}
+    green = {count: found.enhance(face, np.array([0, 0]), known(turned(5)))[25, 20, 1]
+             for count, found in faces.items()}
+    assert green[5] > 0.6 and green[4] < 0.3
+
+
+def test_more_candidates_are_averaged():
+    index = index_of((FACE, (200, 30, 30)), (FACE, (30, 200, 30)))
+    face = np.ones((48, 48, 4), np.float32)
+    one, two = (Faces(index, PARAMS | {"candidates": count}).enhance(face, np.array([0, 0]), known(FACE))[21, 24]
+                for count in (1, 2))
+    assert np.allclose(one[:2] * 255, (200, 30), atol=12) and np.allclose(two[:2] * 255, (115, 115), atol=12)
+
+
+@pytest.mark.parametrize("why", ["empty index", "nothing allowed", "unknown point", "none"])
 def test_without_a_face_nothing_changes(why):
-    points = known(FACE)
+    points, rows, params = known(FACE), None, PARAMS
     index = index_of((FACE, (9, 9, 9)))
     if why == "empty index":
-        index = index.without(0, 1000)
+        index = FaceIndex(*(np.zeros((0, *shape)) for shape in ((), (5, 2), (5, 2), (4,))), [])
+    elif why == "nothing allowed":
+        rows = index.away(0, 1000)
+    elif why == "none":
+        params = PARAMS | {"faces": "none"}
     else:
         points[4] = (np.nan, np.nan, 0)
     face = np.random.default_rng(0).random((48, 48, 4)).astype(np.float32)
-    assert np.array_equal(enhance(face, np.array([0, 0, 48, 48.0]), points, index, 3, 0.5, 0.5), face)
+    assert np.array_equal(Faces(index, params).enhance(face, np.array([0, 0]), points, rows), face)
 
 
 def test_neighbouring_frames_can_be_left_out():
     index = index_of((FACE, (1, 1, 1)), (FACE, (2, 2, 2)), (FACE, (3, 3, 3)))
-    assert index.without(frame=12, distance=5).frames.tolist() == [0, 20]
+    assert index.away(frame=12, distance=5).tolist() == [0, 2]

@@ -1,0 +1,68 @@
+"""Windows: rectangles of the S x S frame around the person, which are all that the networks look at.
+
+Outside of its window a foreground is empty by definition. The windows of one batch have one size, in whole multiples of
+the grid that the networks halve; their corners are multiples of the stem, so that a small picture's pixels stay whole.
+Boxes are (left, top, right, bottom) in pixels of the frame, NaN where there is nobody.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.vision.skeleton import Pose
+
+HEADROOM = 2.0  # margins above the pose: the topmost points are eyes and ears, and hair is not a point
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One a picture. Behaves like an array of them: `len`, and indices."""
+
+    corners: np.ndarray  # (B, 2) x and y of the top left pixel
+    width: int
+    height: int
+
+    @classmethod
+    def whole(cls, count: int, size: int) -> "Windows":
+        """The full square."""
+        return cls(np.zeros((count, 2), int), size, size)
+
+    @classmethod
+    def around(cls, boxes: np.ndarray, size: int, grid: int, stem: int, least: np.ndarray = 0) -> "Windows":
+        """The smallest, but with sides of `least`, that hold what of the boxes (B, 4) lies in the square; the box in
+        the middle where it can be."""
+        boxes = np.where(np.isnan(boxes), size / 2, boxes).clip(0, size)
+        low, high = np.floor(boxes[:, :2] / stem) * stem, np.ceil(boxes[:, 2:] / stem) * stem
+        sides = np.maximum(whole_cells((high - low).max(0), size, grid), least)
+        corners = low - np.floor((sides - (high - low)) / 2 / stem) * stem
+        return cls(corners.clip(0, size - sides).astype(int), *sides.astype(int).tolist())
+
+    def __getitem__(self, index) -> "Windows":
+        return Windows(self.corners[index], self.width, self.height)
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        return [(x, y, x + self.width, y + self.height) for x, y in self.corners.tolist()]
+
+
+def whole_cells(lengths: np.ndarray, size: int, grid: int) -> np.ndarray:
+    """Rounded up to the grid, at least one cell, at most the square."""
+    return np.clip(np.ceil(lengths / grid), 1, size // grid) * grid
+
+
+def pose_boxes(poses: Pose, margin: float) -> np.ndarray:
+    """Around the known points of poses (leading axis B), with a margin in shares of the longer side; (B, 4)."""
+    points = np.concatenate([poses.body, poses.left_hand, poses.right_hand, poses.feet, poses.face], 1)  # (B, 69, 3)
+    known = points[..., 2:] > 0
+    low = np.where(known, points[..., :2], np.inf).min(1)
+    high = np.where(known, points[..., :2], -np.inf).max(1)
+    low[~known.any((1, 2))] = high[~known.any((1, 2))] = np.nan
+    room = margin * (high - low).max(1, keepdims=True)
+    return np.concatenate([low - room * (1, HEADROOM), high + room], 1)
+
+
+def union(boxes: np.ndarray) -> np.ndarray:
+    """Around boxes (n, 4): (4,)."""
+    return np.concatenate([np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])])

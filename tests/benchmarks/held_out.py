@@ -1,0 +1,115 @@
+"""People to learn in benchmarks: rendered, or from a video file; training for a given time; and how near the generated
+held-out frames come to the true ones."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from stages import generator_training, layout
+from stages.learning import device
+from stages.learning.appearance import Appearance
+from stages.learning.batches import Batches
+from stages.learning.footage import Footage
+from stages.learning.training import Training
+from stages.media import clock as clocks
+from stages.media import pictures, video
+from stages.media.seek import chosen
+from stages.params import GeneratorTraining, Subject
+from stages.vision import blend, flow, quality
+from stages.vision.skeleton import read_poses
+
+ROOT = Path(__file__).parents[2]
+MOTIONS = ["turn", "wave", "squat", "kick", "dance"]
+PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
+
+
+def prepare(folder: Path, people: dict[str, str], preset: str = "demo", seconds: float = 20.0, size: int = 256) -> None:
+    """Everything before training, for people by name: `rendered`, or the path of a video. What is there is kept."""
+    samples = {name: {"person": name, "motions": MOTIONS, "seed": int(name.rsplit("_")[-1]), "seconds": seconds,
+                      "size": size} for name, file in people.items() if file == "rendered"}
+    presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump({
+        "samples": samples, "transfers": {},
+        "videos": {name: {"file": f"artifacts/samples/{name}.mp4" if name in samples else file, "preset": preset}
+                   for name, file in people.items()},
+        "subjects": {name: {"preset": preset, "consent": "synthetic" if name in samples else "for measuring only"}
+                     for name in people},
+        "presets": presets,
+    }, sort_keys=False))
+    for name in people:
+        for stage in (("samples",) if name in samples else ()) + PREPARED:
+            if not all((folder / path).exists() for path in layout.outputs(stage, name).values()):
+                subprocess.run([sys.executable, "-m", "stages", stage, name], cwd=folder, check=True,
+                               env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+
+
+def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3) -> float:
+    """Seconds a step, after one to warm up."""
+    batches, training = begin(folder, name, block)
+    training.advance(batches)
+    begun = time.perf_counter()
+    for _ in range(steps):
+        training.advance(batches)
+    return (time.perf_counter() - begun) / steps
+
+
+def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
+    """A training at its first step."""
+    inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
+    rows = clocks.read_clock(inputs["clock"]).training()
+    fabric = device.fabric(block.device, 1, block.precision)
+    data = Footage(inputs["frames"], inputs["masks"], read_poses(inputs["poses"])[0][rows], len(rows), fabric.device)
+    batches = Batches(data, block, fabric.device)
+    return batches, Training(block, fabric, batches.inputs)
+
+
+def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to: Path) -> tuple[int, float]:
+    """Trains for about that time, its schedule fitted to it, into the folder `to`: how many steps, and how long."""
+    steps = max(1, round(seconds / rate(folder, name, block)))
+    block = block.model_copy(update={"steps": steps, "checkpoint_every": 10**6, "preview_every": 10**6})
+    inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
+    begun = time.perf_counter()
+    os.chdir(folder)
+    generator_training.run(**inputs, generator=to, params=block, key=name,
+                           entry=Subject(preset="demo", consent="for measuring only"))
+    return steps, time.perf_counter() - begun
+
+
+@dataclasses.dataclass
+class Scores:
+    """Means over the held-out frames."""
+
+    psnr: float  # dB, whole frame
+    ssim: float
+    box: float   # PSNR in the person's box, dB
+    tcm: float
+
+
+def scores(folder: Path, name: str, generator: Path) -> Scores:
+    """Of the composite of Eq. 12 against the true frames."""
+    artifacts = folder / layout.ROOT / name
+    pose, _, _ = read_poses(artifacts / "poses.parquet")
+    rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
+    plate = pictures.read(artifacts / "background.png")
+    appearance = Appearance(generator, torch.device("cpu"))
+    values, steady, before = [], [], None
+    truths = chosen(video.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
+    for indices, foregrounds in appearance.foregrounds(pose[rows], 8):
+        for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
+            picture, truth = blend.compose(blend.straight(foreground), plate), next(truths)
+            left, top, right, bottom = quality.person_box(pose[rows[index]], len(plate))
+            part = np.s_[top:bottom, left:right]
+            values.append((quality.psnr(picture, truth), quality.ssim(picture, truth),
+                           quality.psnr(picture[part], truth[part])))
+            if before:
+                steady.append(flow.steadiness(*zip(before, (picture, truth)))[0])
+            before = picture, truth
+    return Scores(*np.mean(values, axis=0).tolist(), float(np.nanmean(steady)))

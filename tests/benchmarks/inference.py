@@ -1,0 +1,92 @@
+"""How fast a learned person is shown: fusion as it is run, from driving poses to the encoded video. Rows of
+tests.benchmarks.training.
+
+The networks have a preset's shape and hardly any training, which costs the same."""
+
+import os
+import tempfile
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+
+from stages import face_vector_indexing, fusion, generator_training, layout, local_gan_training, params, samples
+from stages.media import pictures, tables, video
+from stages.vision.skeleton import Pose
+from tests.benchmarks.figures import Figure
+
+ROOT = Path(__file__).parents[2]
+PERSON, MOTIONS, FPS, RENDERED, SHOWN = "stranger_301", ("dance",), 25.0, 60, 240  # frames
+GOALS = {128: 12, 256: 4}
+ME = params.Transfer(target="me", source="me", preset="demo", truth=None)
+
+
+def inference() -> list[Figure]:
+    """The demo preset's, a row a size, on this machine's processors."""
+    remark = f"{os.cpu_count()} cores, {SHOWN} frames"
+    return [Figure(f"inference: frames/s at {size}", speed(size), goal, remark=remark) for size, goal in GOALS.items()]
+
+
+def speed(size: int, device: str = "cpu", preset: str = "demo") -> float:
+    """Frames a second at size x size, start and end included."""
+    preset = params.load(ROOT / "params.yaml").presets[preset]
+    with tempfile.TemporaryDirectory() as scratch, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        root = Path(scratch)
+        learn(root, preset, size, device)
+        begun = time.perf_counter()
+        fusion.run(**paths(root, "fusion", "me_from_me"), entry=ME, params=small(preset.fusion, device=device))
+        return SHOWN / (time.perf_counter() - begun)
+
+
+def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
+    """All that fusion reads: the truth of a rendered person, and what the stages make of it in one step."""
+    found = paths(root, "fusion", "me_from_me") | paths(root, "generator_training", "me")
+    poses, count = [], RENDERED
+    found["frames"].parent.mkdir(parents=True)
+    with video.lossless(found["frames"], FPS) as frame, video.lossless(found["masks"], FPS, "gray") as mask:
+        for rgb, alpha, pose, _ in samples.frames(PERSON, MOTIONS, 301, RENDERED / FPS, size):
+            frame(rgb)
+            mask(alpha)
+            poses.append(pose)
+    pictures.write(found["full_background"], rgb)
+    write_poses(found["poses"], Pose.stack(poses))
+    there_and_back = [*range(count), *reversed(range(count))]
+    write_poses(found["driving"], Pose.stack([poses[i] for i in there_and_back * (SHOWN // len(there_and_back))]))
+    tables.write(found["clock"], tables.CLOCK, {
+        "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": ["train"] * count,
+    }, {"fps": FPS, "file": "me.mp4", "full_size": [size, size], "crop": [0.0, 0.0, float(size)], "size": size})
+    tables.write(found["target_view"], tables.VIEW, {
+        "frame": np.arange(count), "box": np.tile(np.float32([0, 0, size, size]), (count, 1)), "people": [1] * count,
+        "camera": np.tile(np.eye(3), (count, 1, 1)).reshape(count, 9), "light": np.ones((count, 6), np.float32),
+    }, {"moving": False, "reference": 0, "frame_size": [size, size]})
+
+    subject, before = params.Subject(preset="demo", consent="synthetic"), os.getcwd()
+    os.chdir(root)  # where the trainings keep their checkpoints
+    try:
+        face_vector_indexing.run(**paths(root, "face_vector_indexing", "me"), params=preset.face_vector_indexing)
+        for stage, block in ((generator_training, preset.generator_training),
+                             (local_gan_training, preset.local_gan_training)):
+            stage.run(**paths(root, stage.__name__.removeprefix("stages."), "me"), entry=subject, key="me",
+                      params=small(block, steps=1, features="random", device=device))
+    finally:
+        os.chdir(before)
+
+
+def paths(root: Path, stage: str, key: str) -> dict[str, Path]:
+    """A stage's arguments that are files; the person is their own source."""
+    ends = {"target": "me", "source": "me"} if layout.KINDS[stage] == "transfers" else {}
+    found = layout.inputs(stage, key, **ends) | layout.outputs(stage, key)
+    return {name: root / path for name, path in found.items()}
+
+
+def write_poses(path: Path, poses: Pose) -> None:
+    count = len(poses)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tables.write(path, tables.POSES, poses.columns() | {
+        "frame": np.arange(count) % RENDERED, "detected": [True] * count, "interpolated": [False] * count,
+        "people": [1] * count})
+
+
+def small(block: params.Block, **changes) -> params.Block:
+    return block.model_copy(update=changes)

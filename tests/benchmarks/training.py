@@ -1,0 +1,152 @@
+"""Learning: how fast and how good, beside its goals: python -m tests.benchmarks.training
+
+Renders strangers, prepares them with the demo preset, and trains for equal time on this machine: the demo's generator
+and the baseline (the variant `edn`, Everybody Dance Now at full width). Prints one row a figure and exits with 1 where
+one is missed. Takes about 50 minutes on two cores with the defaults.
+
+--only gw,speed      some of: gw, speed, share, equal, parts, demo, inference, gpu
+--people 3           strangers of equal
+--seconds 240        of each training of equal, the demo's budget
+--keep DIR           works in DIR and leaves it; what is already prepared there is not made again
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from stages.params import GeneratorTraining, Params
+from tests.benchmarks import gromov_wasserstein, held_out
+from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.inference import inference
+from tests.benchmarks.local_gans import local_gans
+
+ROOT = Path(__file__).parents[2]
+PEOPLE = ("stranger_301", "stranger_302", "stranger_303")
+
+
+def blocks() -> dict[str, GeneratorTraining]:
+    """What is compared: the demo's generator and Everybody Dance Now's on the same frames."""
+    params = Params(**yaml.safe_load((ROOT / "params.yaml").read_text()))
+    return {"best": params.presets["demo"].generator_training, "edn": params.varied("demo", "edn").generator_training}
+
+
+def gw(_) -> list[Figure]:
+    return gromov_wasserstein.speed()
+
+
+def speed(wanted) -> list[Figure]:
+    """Images a second of whole training steps."""
+    prepare(wanted, PEOPLE[:1])
+    rates = {}
+    for name, block in blocks().items():
+        frames = block.runs * block.run_length + block.singles
+        rates[name] = frames / held_out.rate(wanted.folder, PEOPLE[0], block, 10 if name == "best" else 2)
+    remark = ", ".join(f"{name} {rate:.2f} images/s" for name, rate in rates.items())
+    return [Figure("training images/s at 256 x 256, best / edn at full width", rates["best"] / rates["edn"], 4,
+                   remark=remark)]
+
+
+def share(wanted) -> list[Figure]:
+    """Data and drawing, beside whole steps, in turn."""
+    prepare(wanted, PEOPLE[:1])
+    batches, training = held_out.begin(wanted.folder, PEOPLE[0], blocks()["best"])
+    training.advance(batches)
+    data, whole = 0.0, 0.0
+    for _ in range(20):
+        begun = time.perf_counter()
+        batches.of(training.step)
+        data += time.perf_counter() - begun
+        begun = time.perf_counter()
+        training.advance(batches)
+        whole += time.perf_counter() - begun
+    return [Figure("share of step time outside network compute", 100 * data / whole, 5, "%", True)]
+
+
+def equal(wanted) -> list[Figure]:
+    """Held-out quality after equal time."""
+    people = PEOPLE[: wanted.people]
+    prepare(wanted, people)
+    found = {name: [] for name in blocks()}
+    for person in people:
+        for name, block in blocks().items():
+            to = wanted.folder / f"{person}_{name}_{wanted.seconds:g}"
+            steps, seconds = held_out.train(wanted.folder, person, block, wanted.seconds, to)
+            found[name].append(held_out.scores(wanted.folder, person, to))
+            score = found[name][-1]
+            print(f"{person} {name}: {steps} steps in {seconds:.0f} s, {score.psnr:.2f} dB, SSIM {score.ssim:.3f}, "
+                  f"in the box {score.box:.2f} dB, TCM {score.tcm:.3f}")
+    mean = {name: {what: np.mean([getattr(score, what) for score in scores]) for what in ("psnr", "ssim", "box", "tcm")}
+            for name, scores in found.items()}
+    best, edn = mean["best"], mean["edn"]
+    return [
+        Figure("held-out PSNR at equal time, best - edn", best["psnr"] - edn["psnr"], 1.5, "dB",
+               remark=f"{best['psnr']:.2f} against {edn['psnr']:.2f}, in the box {best['box']:.2f} against {edn['box']:.2f}"),
+        Figure("held-out TCM, best - edn", best["tcm"] - edn["tcm"], 0, remark=f"{best['tcm']:.3f} - {edn['tcm']:.3f}"),
+        Figure("LPIPS at equal time, lower than edn's by", None, 15, "%", remark="no pre-trained weights given"),
+    ]
+
+
+def parts(wanted) -> list[Figure]:
+    return local_gans(wanted.folder)
+
+
+def demo(_) -> list[Figure]:
+    """What the last `make demo` in this checkout scored."""
+    scores = ROOT / "artifacts/ava_from_ava/metrics.json"
+    found = json.loads(scores.read_text())["metrics"] if scores.exists() else {}
+    value = {name: found.get(name, {}).get("value") for name in
+             ("psnr", "ssim", "psnr_person_box", "retrieval_psnr_person_box")}
+    above = value["psnr_person_box"] - value["retrieval_psnr_person_box"] if found else None
+    why = "" if found else "run `make demo` before"
+    return [Figure("demo: held-out frames, PSNR", value["psnr"], 30, "dB", remark=why),
+            Figure("demo: held-out frames, SSIM", value["ssim"], 0.94, remark=why),
+            Figure("demo: person's box, above nearest-pose retrieval", above, 4, "dB", remark=why)]
+
+
+def gpu(wanted) -> list[Figure]:
+    """The paper's training: 1,500 frames, 120 epochs, 512 x 512."""
+    what = "512 x 512 `paper` training, 1,500 frames x 120 epochs"
+    if not torch.cuda.is_available():
+        return [Figure(what, None, 30, "min", True, "no GPU here")]
+    block = Params(**yaml.safe_load((ROOT / "params.yaml").read_text())).presets["paper"].generator_training
+    folder = wanted.folder / "large"
+    held_out.prepare(folder, {"stranger_304": "rendered"}, size=512)
+    torch.cuda.reset_peak_memory_stats()
+    seconds = held_out.rate(folder, "stranger_304", block, 20)
+    memory = torch.cuda.max_memory_allocated() / 2**30
+    return [Figure(what, block.steps * seconds / 60, 30, "min", True, f"{torch.cuda.get_device_name()}, extrapolated"),
+            Figure("its memory", memory, 24, "GiB", True)]
+
+
+def prepare(wanted, people: tuple[str, ...]) -> None:
+    held_out.prepare(wanted.folder, dict.fromkeys(people, "rendered"))
+
+
+PARTS = {part.__name__: part for part in (gw, speed, share, equal, parts, demo)} | {"inference": lambda _: inference(),
+                                                                                  "gpu": gpu}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="PART,...")
+    parser.add_argument("--people", type=int, default=len(PEOPLE), choices=range(1, len(PEOPLE) + 1))
+    parser.add_argument("--seconds", type=float, default=240.0)
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.only) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted.folder = (wanted.keep or Path(scratch)).resolve()
+        figures = [figure for part in wanted.only for figure in PARTS[part](wanted)]
+    return verdict(figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""A generator in use: whatever is asked at once, its pictures are those of the network in its windows."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.learning import device, weights
+from stages.learning.appearance import Appearance
+from stages.learning.context import Context
+from stages.learning.windows import Windows, pose_boxes
+from stages.nets.generators import build
+from stages.vision.skeleton import Pose
+from tests.conftest import waving_pose
+
+CPU = torch.device("cpu")
+POSES = Pose.stack([waving_pose(0.4 * i) if i != 3 else Pose.unknown() for i in range(7)])
+CONTEXT = Context(64, 2, ("body",), "fields", 1, CPU)
+
+
+@pytest.fixture(params=[True, False], ids=["window", "whole"])
+def appearance(request, tmp_path) -> Appearance:
+    torch.manual_seed(0)
+    shape = {"width": 8, "widest": 64, "levels": 2, "blocks": 1, "stem": 2, "dense": True, "inputs": CONTEXT.inputs}
+    weights.save(tmp_path, build("fakemotion", shape).state_dict(), {
+        "architecture": "fakemotion", "shape": shape, "size": 64, "parts": ["body"], "drawing": "fields",
+        "temporal": 1, "window": request.param, "window_margin": 0.1})
+    return Appearance(tmp_path, CPU)
+
+
+def test_each_window_is_pasted_into_an_empty_square(appearance):
+    known = np.array([0, 1, 2, 4, 5, 6])
+    windows = Windows.whole(6, 64)
+    if appearance.about["window"]:
+        windows = Windows.around(pose_boxes(POSES[known], 0.1), 64, 8, 2)
+        assert 16 <= windows.width < 64
+    (indices, found), = appearance.foregrounds(POSES, 7)
+    assert indices.tolist() == list(range(7)) and found.shape == (7, 4, 64, 64) and found[3].abs().sum() == 0
+    told = CONTEXT.of(POSES, CONTEXT.around(known, 7), windows)
+    with torch.no_grad(), device.precision(CPU):
+        expected = appearance.generator(told).float()
+    for i, picture, (left, top, right, bottom) in zip(known, expected, windows.boxes()):
+        assert torch.allclose(found[i, :, top:bottom, left:right], picture, atol=1e-5)
+        assert found[i].sum() == pytest.approx(picture.sum().item(), rel=1e-4)
+
+
+def test_batches_come_in_order(appearance):
+    found = [indices.tolist() for indices, _ in appearance.foregrounds(POSES, 3)]
+    assert found == [[0, 1, 2], [3, 4, 5], [6]]

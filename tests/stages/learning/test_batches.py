@@ -1,0 +1,120 @@
+"""A step's batch: the same for the same seed and step, however it is divided, and nothing of the person is cut off."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages import InputError
+from stages.learning.batches import Batches
+from stages.learning.footage import Footage
+from stages.learning.windows import Windows
+from stages.vision.skeleton import Pose, read_poses
+from tests.conftest import small
+
+CPU = torch.device("cpu")
+DEMO = {"runs": 2, "run_length": 4, "singles": 6, "stem": 2, "levels": 2, "window": True, "augment": 0.1,
+        "rotate": 0.1, "judge_every": 1}
+
+
+@pytest.fixture(scope="module")
+def data(subject):
+    poses, _, _ = read_poses(subject["poses"])
+    return Footage(subject["frames"], subject["masks"], poses[:17], 17)
+
+
+@pytest.fixture
+def batches(data, config):
+    return lambda footage=data, **changes: Batches(
+        footage, small(config.presets["demo"].generator_training, **DEMO | changes), CPU)
+
+
+def test_drawn_from_seed_and_step(batches):
+    first, again = batches(seed=3).of(5), batches(seed=3).of(5)
+    assert torch.equal(first.poses, again.poses) and torch.equal(first.real, again.real)
+    for other in (batches(seed=3).of(6), batches(seed=4).of(5)):
+        assert other.real.shape != first.real.shape or not torch.equal(other.real, first.real)
+
+
+@pytest.mark.parametrize("drawing", ["lines", "fields"])
+@pytest.mark.parametrize("window", [True, False])
+def test_parts_are_the_undivided_batch(batches, drawing, window):
+    data = batches(drawing=drawing, window=window)
+    for step in range(3):
+        whole, parts = data.of(step), [data.of(step, part, 2) for part in range(2)]
+        assert (whole.runs, whole.run_length, len(whole.real)) == (2, 4, 14)
+        for name in ("poses", "skeletons", "real"):
+            mine, theirs = getattr(whole, name), [getattr(part, name) for part in parts]
+            runs = torch.cat([part[:4] for part in theirs])
+            singles = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # dealt out in turn
+            assert torch.equal(torch.cat([runs, singles]), mine), name
+
+
+@pytest.mark.parametrize("changes", [{"runs": 1}, {"singles": 3}])
+def test_what_cannot_be_divided_is_refused(batches, changes):
+    with pytest.raises(InputError, match="cannot be divided by 2"):
+        batches(**changes).of(0, 0, 2)
+
+
+def test_a_small_window_shows_what_the_whole_square_does(batches):
+    """Everything that is not empty, of the same frames and shifts."""
+    data = batches()
+    for step in range(5):
+        takes, least = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
+        cut = data.show(takes, data.windows(takes, least), 2)
+        square = data.show(takes, Windows.whole(len(takes), 64), 2)
+        assert cut.real.shape[-1] % 8 == cut.real.shape[-2] % 8 == 0 and square.real.shape[-2:] == (64, 64)
+        assert (np.array(cut.real.shape[:1:-1]) >= least).all()
+        assert torch.equal(cut.real.flatten(2).count_nonzero(-1), square.real.flatten(2).count_nonzero(-1))
+        assert cut.real.sum() == pytest.approx(square.real.sum().item(), rel=1e-5)
+        assert cut.real.shape[-1] < 64
+
+
+def test_pose_and_picture_lie_on_each_other(batches, data):
+    """The figure is painted over its limbs, wherever its window lies and whatever the shift is."""
+    shifted = batches(augment=0.2, rotate=0.5, parts=("body",)).of(1)
+    for batch in (shifted, batches(parts=("body",)).at(np.arange(0, 17, 4))):
+        alpha = torch.nn.functional.avg_pool2d(batch.real[:, 3], 2)
+        drawn = batch.skeletons.amax(1)
+        assert (alpha[drawn > 0.5] > 0.1).float().mean() > 0.97
+        assert (drawn > 0.5).any((1, 2)).all()
+
+
+def test_runs_are_consecutive_and_judged_in_windows(batches, data):
+    batch = batches(augment=0.0, rotate=0.0, window=False).of(2)
+    frames = data.foreground(np.arange(17))
+
+    def frame(picture):
+        return (frames - picture).abs().sum((1, 2, 3)).argmin().item()
+
+    found = [frame(picture) for picture in batch.real]
+    assert found[:8] == [*range(found[0], found[0] + 4), *range(found[4], found[4] + 4)]
+    for length, windows in ((2, 3), (3, 2)):
+        seen = batch.windows(batch.real, length)
+        assert seen.shape == (2 * windows, length, 4, 64, 64)
+        starts = {tuple(found[i : i + length]) for run in (0, 4) for i in range(run, run + windows)}
+        assert {tuple(map(frame, row)) for row in seen} == starts
+
+
+def test_where_nobody_judges_all_are_singles(batches):
+    data = batches(judge_every=3)
+    assert [(data.of(step).runs, len(data.of(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
+
+
+def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(batches):
+    """No batch is enlarged for one frame that needs more than the first; and large frames are not rarer than small."""
+    data, seen = batches(augment=0.0, rotate=0.0), np.zeros(17)
+    assert len({tuple(side) for side in data.sides.tolist()}) > 1
+    for step in range(400):
+        takes, least = data.draw(np.random.default_rng(step), [1] * 6)
+        frames = np.concatenate([take.frames for take in takes])
+        assert (data.sides[frames] == least).all()
+        windows = data.windows(takes, least)
+        assert [windows.width, windows.height] == least.tolist()
+        np.add.at(seen, frames, 1)
+    assert seen.min() > 0.6 * seen.mean() and seen.max() < 1.4 * seen.mean()
+
+
+def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
+    nobody = Footage(subject["frames"], subject["masks"], Pose.unknown(17), 17)
+    batch = batches(nobody, augment=0.0, rotate=0.0).of(0)
+    assert batch.poses.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known

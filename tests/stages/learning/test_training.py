@@ -1,0 +1,155 @@
+"""One step is the same step, however its batch is split; and what runs out of memory is told what would fit."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from stages import InputError, params as config
+from stages.learning import device, memory
+from stages.learning.batches import Batches
+from stages.learning.footage import Footage
+from stages.learning.training import LOSSES, Training
+from stages.vision.skeleton import read_poses
+from tests.test_architecture import ROOT
+
+SMALL = {"steps": 8, "runs": 2, "run_length": 3, "singles": 4, "width": 8, "levels": 2, "blocks": 1, "stem": 2,
+         "discriminator_width": 8, "features_depth": 2, "features_size": 32, "judge_every": 1, "precision": "float32", "device": "cpu", "gw_outer": 5,
+         "gw_inner": 20, "optimiser": "adam", "learning_rate": 1e-4, "discriminator_learning_rate": 1e-4, "weight_l2": 1.0, "weight_gw": 5.0, "weight_matching": 1.0}
+EDN = {"architecture": "pix2pixhd", "stem": 1, "discriminators": "multiscale", "adversarial": "least_squares",
+       "drawing": "lines", "weight_temporal": 0.0}
+
+
+def settings(**changes) -> config.GeneratorTraining:
+    block = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]["demo"]["generator_training"]
+    return config.GeneratorTraining(**{**block, **SMALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def data(subject):
+    pose = read_poses(subject["poses"])[0][np.arange(17)]
+    return Footage(subject["frames"], subject["masks"], pose, 17, torch.device("cpu"))
+
+
+def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
+    """Losses of some steps, and the generator's weights after them."""
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    losses = torch.stack([training.advance(batches) for _ in range(steps)]).numpy()
+    return losses, training.networks["generator"].state_dict()
+
+
+def gradients(data, params) -> tuple[np.ndarray, dict]:
+    """Losses and gradients of the first step, before any network has moved."""
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    found = {}
+
+    def keep(name):
+        for part, weight in training.networks[name].named_parameters():
+            found[f"{name}.{part}"], weight.grad = weight.grad, None
+
+    training.descend = keep
+    return training.advance(batches).numpy(), found
+
+
+@pytest.mark.parametrize("changes", [{}, {"gw_points": "patches"}, {"gw_debiased": True}, EDN],
+                         ids=["frames", "patches", "debiased", "pix2pixhd"])
+def test_micro_batches_change_nothing(data, changes):
+    """Gromov-Wasserstein among them: the vectors of all micro-batches are compared."""
+    whole, pulls = gradients(data, settings(**changes))
+    split, others = gradients(data, settings(accumulation=2, **changes))
+    assert whole[[LOSSES.index(name) for name in ("l1", "l2", "alpha", "vgg", "gw", "matching", "spatial")]].all()
+    np.testing.assert_allclose(split, whole, rtol=1e-4)
+    assert pulls.keys() == others.keys()
+    for name, pull in pulls.items():
+        torch.testing.assert_close(others[name], pull, rtol=0, atol=1e-3 * pull.abs().max().item(),
+                                   msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
+    """What the test above would miss if no vectors were gathered."""
+    params = settings()
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+
+    def value(parts):
+        looks = [[training.look(pictures(batches.of(0, i, parts))) for i in range(parts)]
+                 for pictures in (lambda share: training.average(share.poses).detach(), lambda share: share.real)]
+        together = training.gromov_wasserstein(*looks)[0]["gw"]
+        alone = [training.gromov_wasserstein([x], [y])[0]["gw"] for x, y in zip(*looks)]
+        return float(together), float(np.mean(alone))
+
+    assert value(2)[0] == pytest.approx(value(1)[0], rel=1e-4)
+    assert value(2)[1] != pytest.approx(value(1)[0], rel=1e-2)
+
+
+def test_the_judges_are_asked_every_so_often_and_weigh_as_much_more(data):
+    every = {name: LOSSES.index(name) for name in ("l1", "alpha")}
+    asked = {name: LOSSES.index(name) for name in ("vgg", "gw", "spatial", "d_temporal")}
+    losses, _ = stepped(data, settings(judge_every=3), steps=5)
+    assert all(len(set(losses[:, column].tolist())) == 5 for column in every.values())
+    assert all(len(set(losses[:3, column].tolist())) == 1 for column in asked.values())
+    assert all(len({losses[0, column], losses[3, column]}) == 2 for column in asked.values())
+    lone = {"weight_l1": 0.0, "weight_l2": 0.0, "weight_alpha": 0.0, "weight_temporal": 0.0, "weight_gw": 0.0,
+            "weight_matching": 0.0}
+    once = stepped(data, settings(judge_every=3, weight_vgg=1.0, weight_spatial=0.1, **lone), steps=1)[1]
+    thrice = stepped(data, settings(judge_every=1, weight_vgg=3.0, weight_spatial=0.3, **lone), steps=1)[1]
+    assert all(torch.equal(once[name], thrice[name]) for name in once)
+
+
+def test_a_step_goes_on_from_a_saved_state(data):
+    params = settings()
+    batches = Batches(data, params, torch.device("cpu"))
+    first, second = (Training(params, device.fabric("cpu", 1, "float32"), batches.inputs) for _ in range(2))
+    first.advance(batches)
+    second.restore(copy.deepcopy(first.state()))
+    assert torch.equal(first.advance(batches), second.advance(batches))
+
+
+@pytest.mark.parametrize("most, told", [
+    (6, "`accumulation: 2`, which learns the same, fits"),
+    (4, "`accumulation: 2`|`runs: 1` with `singles: 0` fits"),
+])
+def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
+    """A generator that can take no more than `most` frames at once."""
+    params = settings()
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    generate = training.generate
+
+    def limited(share):
+        if len(share.poses) > most:
+            raise torch.OutOfMemoryError
+        return generate(share)
+
+    monkeypatch.setattr(training, "generate", limited)
+    with pytest.raises(torch.OutOfMemoryError):
+        training.advance(batches)
+    advice = memory.advice(training, batches)
+    assert "10 frames of" in advice
+    assert any(part in advice for part in told.split("|"))
+
+
+def test_out_of_memory_of_any_frame_asks_for_smaller_ones(data, monkeypatch):
+    params = settings(runs=1, singles=0)
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    full, generate = batches.of(0).poses[0].numel(), training.generate
+
+    def limited(share):
+        if share.poses[0].numel() >= full:
+            raise torch.OutOfMemoryError
+        return generate(share)
+
+    monkeypatch.setattr(training, "generate", limited)
+    assert "frames.size" in memory.advice(training, batches)
+
+
+def test_more_gpus_than_there_are_are_refused():
+    if torch.cuda.device_count() >= 8:
+        pytest.skip("there are that many")
+    with pytest.raises(InputError, match="devices|no CUDA device"):
+        device.fabric("cuda", 8)
