@@ -38,7 +38,7 @@ def blocks() -> dict[str, GeneratorTraining]:
 
 
 def gw(_) -> list[Figure]:
-    return gromov_wasserstein.speed()
+    return gromov_wasserstein.gw(Path())
 
 
 def speed(wanted) -> list[Figure]:
