@@ -2,11 +2,11 @@
 
 Renders strangers, prepares them with the demo preset, and trains for equal time on this machine: the demo's generator
 and the baseline (the variant `edn`, Everybody Dance Now at full width). Prints one row a figure and exits with 1 where
-one is missed. Takes about 50 minutes on two cores with the defaults.
+one is missed. Takes about 35 minutes on two cores with the defaults.
 
 --only gw,speed      some of: gw, speed, share, equal, parts, demo, inference, gpu
 --people 3           strangers of equal
---seconds 240        of each training of equal, the demo's budget
+--seconds 120        of each training of equal, the demo's budget
 --keep DIR           works in DIR and leaves it; what is already prepared there is not made again
 """
 
@@ -137,7 +137,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="PART,...")
     parser.add_argument("--people", type=int, default=len(PEOPLE), choices=range(1, len(PEOPLE) + 1))
-    parser.add_argument("--seconds", type=float, default=240.0)
+    parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--keep", type=Path, metavar="DIR")
     wanted = parser.parse_args()
     if unknown := set(wanted.only) - set(PARTS):
