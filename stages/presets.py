@@ -133,8 +133,11 @@ class GeneratorTraining(Block):
             raise ValueError(f"run_length: {self.run_length}, but the discriminators look at {look} frames in a row")
         shares = self.devices * self.accumulation
         if self.runs % shares or self.singles % shares:
-            raise ValueError(f"runs ({self.runs}) and singles ({self.singles}) do not divide into {self.devices} devices "
-                             f"x {self.accumulation} micro-batches")
+            raise ValueError(f"runs ({self.runs}) and singles ({self.singles}) do not divide into {self.devices} "
+                             f"devices x {self.accumulation} micro-batches")
+        if self.judge_every > 1 and not (self.weight_l1 or self.weight_l2 or self.weight_alpha):
+            raise ValueError(f"judge_every: {self.judge_every}, but no term is left for the steps between: give "
+                             "weight_l1, weight_l2 or weight_alpha, or ask every step")
         if self.architecture == "pix2pixhd" and self.stem != 1:
             raise ValueError("stem: pix2pixhd works at full size; expected 1")
         return self
@@ -173,7 +176,8 @@ class LocalGanTraining(Block):
     def consistent(self) -> "LocalGanTraining":
         grid = self.stem * 2**self.halvings
         if self.crop % grid:
-            raise ValueError(f"crop: {self.crop}, but with this stem and so many halvings a multiple of {grid} is needed")
+            raise ValueError(f"crop: {self.crop}, but with this stem and so many halvings a multiple of {grid} is "
+                             "needed")
         return self
 
 
@@ -215,3 +219,11 @@ class Preset(Block):
     fusion: Fusion
     metrics: Metrics
     report: Report
+
+    @model_validator(mode="after")
+    def halved(self) -> "Preset":
+        learn, size = self.generator_training, self.frames.size
+        if size % (grid := learn.stem * 2**learn.levels):
+            raise ValueError(f"frames.size: {size}, but generator_training's stem of {learn.stem} and {learn.levels} "
+                             f"levels need a multiple of {grid}")
+        return self

@@ -57,6 +57,9 @@ DEMO = ("presets", "demo")
     (("variants", "td"), {"training": {"weight_temporal": 0}}, "variants.td.training: Extra"),
     (("variants", "td"), {"generator_training": {"dense": "rather"}}, "variants.td.generator_training.dense.*rather"),
     (("variants", "td"), {"generator_training": {"run_length": 2}}, "variants.td.generator_training.*frames in a row"),
+    (("variants", "td"), {"generator_training": {"judge_every": 3, "weight_l1": 0, "weight_alpha": 0}},
+     "variants.td.generator_training.*judge_every: 3, but no term is left"),
+    ((*DEMO, "generator_training", "levels"), 7, "frames.size: 256, but .* stem of 4 and 7 levels need a multiple of 512"),
     (("variants", "td"), {"generator_training": 0}, "variants.td.generator_training.*dictionary"),
     (("variants", "T D"), {}, "variants.T D.*should match pattern"),
 ])
