@@ -95,8 +95,8 @@ def test_the_judges_are_asked_every_so_often_and_weigh_as_much_more(data):
     assert all(len({losses[0, column], losses[3, column]}) == 2 for column in asked.values())
     lone = {"weight_l1": 0.0, "weight_l2": 0.0, "weight_alpha": 0.0, "weight_temporal": 0.0, "weight_gw": 0.0,
             "weight_matching": 0.0}
-    once = stepped(data, settings(judge_every=3, weight_vgg=1.0, weight_spatial=0.1, **lone), steps=1)[1]
-    thrice = stepped(data, settings(judge_every=1, weight_vgg=3.0, weight_spatial=0.3, **lone), steps=1)[1]
+    once, thrice = (stepped(data, settings(judge_every=every, weight_vgg=vgg, weight_spatial=spatial).model_copy(
+        update=lone), steps=1)[1] for every, vgg, spatial in ((3, 1.0, 0.1), (1, 3.0, 0.3)))
     assert all(torch.equal(once[name], thrice[name]) for name in once)
 
 
