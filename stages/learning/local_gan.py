@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from stages.learning import parts
+from stages.learning.optimisers import follow
 from stages.losses.adversarial import discriminator_loss, generator_loss
 from stages.nets.refiner import PARTS, Critic, Refiner, RefinerShape, refine
 
@@ -43,9 +44,7 @@ class LocalGan:
             adversarial = generator_loss(self.critic(refined), p.adversarial)
         l1, l2 = (refined - real).abs().mean(), (refined - real).square().mean()
         self._descend("refiner", p.weight_l1 * l1 + p.weight_l2 * l2 + p.weight_adversarial * adversarial)
-        with torch.no_grad():
-            keep = min(p.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.refiner.parameters()), 1 - keep)
+        follow(self.average, self.refiner, step, p.ema)
         return {"l1": l1.item(), "l2": l2.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
 
     def schedule(self, step: int) -> float:

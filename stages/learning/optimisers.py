@@ -1,5 +1,5 @@
-"""Optimisers of one network, behind one face: Adam for every weight, or Muon (Jordan et al. 2024) for the matrices, which
-is what convolutions are, and Adam for the rest.
+"""Optimisers of one network, behind one face: Adam for every weight, or Muon (Jordan et al. 2024) for the matrices,
+which is what convolutions are, and Adam for the rest.
 
 Muon makes each step's update orthogonal, so that all directions of a layer learn alike: far fewer steps are needed.
 """
@@ -37,6 +37,14 @@ class Optimiser:
     def load_state_dict(self, states: list[dict]) -> None:
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, step: int, most: float) -> None:
+    """Moves the average of a network's weights after step 0, 1, ...; `most` of it is kept, less at first, so that it
+    forgets the beginning."""
+    keep = min(most, (1 + step) / (10 + step))
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
 
 
 def flat(weight: Tensor) -> Tensor:

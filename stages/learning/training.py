@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.learning import device
-from stages.learning.optimisers import Optimiser
+from stages.learning.optimisers import Optimiser, follow
 from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
 from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
 from stages.losses.perceptual import perceptual_loss
@@ -38,22 +38,21 @@ class Training:
         torch.manual_seed(params.seed)
         p = self.params = params
         self.fabric, where = fabric, fabric.device
-        self.shape = {name: getattr(p, name) for name in ("width", "widest", "levels", "blocks", "stem", "dense")} | {"inputs": inputs}
+        numbers = ("width", "widest", "levels", "blocks", "stem", "dense")
+        self.shape = {name: getattr(p, name) for name in numbers} | {"inputs": inputs}
         self.judges = judges(p)
         self.networks = {"generator": build(p.architecture, self.shape)} | self.judges
         self.average = build(p.architecture, self.shape).to(where)
         self.average.load_state_dict(self.networks["generator"].state_dict())
         for name, network in self.networks.items():
-            wide = name == "generator" and p.architecture == "pix2pixhd"  # slower channels-last on a CPU
-            network.to(where, memory_format=torch.contiguous_format if wide and where.type == "cpu" else torch.channels_last)
+            slower = name == "generator" and p.architecture == "pix2pixhd" and where.type == "cpu"  # channels-last
+            network.to(where, memory_format=torch.contiguous_format if slower else torch.channels_last)
             if p.compile:
                 network.compile()
-        rates = {"generator": p.learning_rate}
-        self.optimisers = {
-            name: Optimiser(network, p.optimiser if name == "generator" else "adam",
-                            rates.get(name, p.discriminator_learning_rate), tuple(p.betas), p.matrix_learning_rate)
-            for name, network in self.networks.items()
-        }
+        shared = tuple(p.betas), p.matrix_learning_rate
+        self.optimisers = {"generator": Optimiser(self.networks["generator"], p.optimiser, p.learning_rate, *shared)}
+        self.optimisers |= {name: Optimiser(judge, "adam", p.discriminator_learning_rate, *shared)
+                            for name, judge in self.judges.items()}
         self.features = vgg.Vgg(p.features, p.features_depth).to(where, memory_format=torch.channels_last)
         self.step = 0
         self.losses = dict.fromkeys(LOSSES, torch.zeros((), device=where))  # as each was last seen
@@ -70,7 +69,7 @@ class Training:
         if self.judged:
             self.losses |= self.train_judges(shares, fakes)
         self.losses |= self.train_generator(shares, fakes)
-        self.follow()
+        follow(self.average, self.networks["generator"], self.step, p.ema)
         self.step += 1
         return torch.stack([self.losses[name].float() for name in LOSSES])
 
@@ -159,7 +158,8 @@ class Training:
             first = self.fabric.global_rank * len(own)
             every = torch.cat([others[:first], own, others[first + len(own) :]])
         value = gromov_wasserstein_loss(every, real, p.gw_epsilon, p.gw_outer, p.gw_inner, p.gw_debiased)
-        pull, = torch.autograd.grad(self.weight("gw") * world * value, own)  # the mean over processes divides by their number
+        # the mean over processes will divide by their number
+        pull, = torch.autograd.grad(self.weight("gw") * world * value, own)
         return {"gw": value.detach()}, list(pull.split([len(rows) for rows in x]))
 
     def vectors(self, features: vgg.Features) -> Tensor:
@@ -193,12 +193,6 @@ class Training:
     def descend(self, name: str) -> None:
         device.average(self.fabric, [parameter.grad for parameter in self.networks[name].parameters()])
         self.optimisers[name].step(self.decay())
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        """The average of G's weights; short at first, so that it forgets the beginning."""
-        keep = min(self.params.ema, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.networks["generator"].parameters()), 1 - keep)
 
     def decay(self) -> float:
         """The learning rates' factor: 1 until `decay_from`, then falling to 0."""

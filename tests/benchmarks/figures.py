@@ -1,6 +1,9 @@
 """One figure of a benchmark: what was reached beside its goal."""
 
+import argparse
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,19 @@ class Figure:
             return f"{self.what:<62}{reached:>10}   {self.unit:<21}{self.remark}"
         goal = f"{'<=' if self.at_most else '>='} {self.goal:g} {self.unit}"
         return f"{self.what:<62}{reached:>10}   {goal:<14}{'ok' if self.met else 'MISSED':<7}{self.remark}"
+
+
+def command(doc: str, parts: Iterable[str]) -> argparse.ArgumentParser:
+    """The options that every benchmark of several parts has: which of them, and where to work."""
+    def some(text: str) -> list[str]:
+        if unknown := set(names := text.split(",")) - set(parts):
+            raise argparse.ArgumentTypeError(f"no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+        return names
+
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--only", type=some, default=list(parts), metavar="PART,...")
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    return parser
 
 
 def verdict(figures: list[Figure]) -> int:

@@ -9,7 +9,6 @@ row a figure and exits with 1 where one is missed. Takes about 15 minutes on two
 --keep DIR       works in DIR and leaves it; what is already made there is not made again
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -30,7 +29,7 @@ from stages.samples import motion, read_truth
 from stages.vision import quality
 from stages.vision import skeleton as sk
 from stages.vision.outlines import boundary_f
-from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.figures import Figure, command, verdict
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
 from tests.benchmarks.moving import camera
@@ -249,12 +248,7 @@ def _full(folder: Path, name: str) -> tuple[int, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="PART,...")
-    parser.add_argument("--keep", type=Path, metavar="DIR")
-    wanted = parser.parse_args()
-    if unknown := set(wanted.only) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    wanted = command(__doc__, PARTS).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (wanted.keep or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,6 @@ large   a clip of 3840 x 2160 at 60 frames/s
 --rounds N            of speed; the median counts
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from stages import layout, params, samples
 from stages.__main__ import invoke
 from stages.media import video
 from stages.media.clock import read_clock
-from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.figures import Figure, command, verdict
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
@@ -149,13 +148,9 @@ def measured(part: str, rounds: int) -> list[Figure]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="PART,...")
-    parser.add_argument("--keep", type=Path, metavar="DIR")
+    parser = command(__doc__, PARTS)
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     wanted = parser.parse_args()
-    if unknown := set(wanted.only) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = (wanted.keep or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)

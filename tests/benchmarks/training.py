@@ -10,7 +10,6 @@ one is missed. Takes about 35 minutes on two cores with the defaults.
 --keep DIR           works in DIR and leaves it; what is already prepared there is not made again
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import yaml
 
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
-from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.figures import Figure, command, verdict
 from tests.benchmarks.inference import inference
 from tests.benchmarks.local_gans import local_gans
 
@@ -134,14 +133,10 @@ PARTS = {part.__name__: part for part in (gw, speed, share, equal, parts, demo)}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), metavar="PART,...")
+    parser = command(__doc__, PARTS)
     parser.add_argument("--people", type=int, default=len(PEOPLE), choices=range(1, len(PEOPLE) + 1))
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--keep", type=Path, metavar="DIR")
     wanted = parser.parse_args()
-    if unknown := set(wanted.only) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory() as scratch:
         wanted.folder = (wanted.keep or Path(scratch)).resolve()
         figures = [figure for part in wanted.only for figure in PARTS[part](wanted)]
