@@ -51,14 +51,33 @@ def prepare(folder: Path, people: dict[str, str], preset: str = "demo", seconds:
                                env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
 
 
-def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3) -> float:
-    """Seconds a step, after one to warm up."""
+def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, least: float = 0.0) -> float:
+    """Seconds a step, after one to warm up: of at least so many steps and seconds, in whole rounds of `judge_every`, as
+    not every step asks the discriminators."""
     batches, training = begin(folder, name, block)
     training.advance(batches)
-    begun = time.perf_counter()
-    for _ in range(steps):
+    begun, done = time.perf_counter(), 0
+    while done < steps or done % block.judge_every or time.perf_counter() - begun < least:
         training.advance(batches)
-    return (time.perf_counter() - begun) / steps
+        done += 1
+    return (time.perf_counter() - begun) / done
+
+
+def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: GeneratorTraining, rounds: int = 3) -> float:
+    """How many of the base's steps take as long as one of the block's, in CPU seconds; both run in turns, in whole
+    rounds of `judge_every`, so that whatever else slows the machine slows both."""
+    if block.model_copy(update={"seed": base.seed}) == base:
+        return 1.0
+    runs, taken = [begin(folder, name, each) for each in (base, block)], np.zeros((2, rounds))
+    for batches, training in runs:
+        training.advance(batches)
+    for turn in range(rounds):
+        for i, (batches, training) in enumerate(runs):
+            begun, every = time.process_time(), training.params.judge_every
+            for _ in range(every):
+                training.advance(batches)
+            taken[i, turn] = (time.process_time() - begun) / every
+    return float(np.median(taken[1] / taken[0]))
 
 
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
@@ -72,20 +91,25 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
 
 
 def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to: Path) -> tuple[int, float]:
-    """Trains for about that time, its schedule fitted to it, into the folder `to`: how many steps, and how long."""
-    steps = max(1, round(seconds / rate(folder, name, block)))
+    """Trains for about that time into the folder `to`: how many steps, and how long."""
+    steps = max(1, round(seconds / rate(folder, name, block, least=seconds / 20)))
+    begun = time.perf_counter()
+    learn(folder, name, block, steps, to)
+    return steps, time.perf_counter() - begun
+
+
+def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Path) -> None:
+    """So many steps, the schedule fitted to them, into the folder `to`."""
     block = block.model_copy(update={"steps": steps, "checkpoint_every": 10**6, "preview_every": 10**6})
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    begun = time.perf_counter()
     os.chdir(folder)
     generator_training.run(**inputs, generator=to, params=block, key=name,
                            entry=Subject(preset="demo", consent="for measuring only"))
-    return steps, time.perf_counter() - begun
 
 
 @dataclasses.dataclass
 class Scores:
-    """Means over the held-out frames."""
+    """Means over held-out frames."""
 
     psnr: float  # dB, whole frame
     ssim: float
@@ -93,17 +117,22 @@ class Scores:
     tcm: float
 
 
-def scores(folder: Path, name: str, generator: Path) -> Scores:
-    """Of the composite of Eq. 12 against the true frames."""
+def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -> Scores:
+    """Of the composite of Eq. 12 against the true frames: all that are held out, or so many pairs of consecutive ones,
+    evenly spread (all where there are no more)."""
     artifacts = folder / layout.ROOT / name
     pose, _, _ = read_poses(artifacts / "poses.parquet")
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
     plate = pictures.read(artifacts / "background.png")
     appearance = Appearance(generator, torch.device("cpu"))
     values, steady, before = [], [], None
-    truths = chosen(video.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
+    scored = paired(len(rows), pairs)
+    truths = chosen(video.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
     for indices, foregrounds in appearance.foregrounds(pose[rows], 8):
         for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
+            if index not in scored:
+                before = None
+                continue
             picture, truth = blend.compose(blend.straight(foreground), plate), next(truths)
             left, top, right, bottom = quality.person_box(pose[rows[index]], len(plate))
             part = np.s_[top:bottom, left:right]
@@ -113,3 +142,11 @@ def scores(folder: Path, name: str, generator: Path) -> Scores:
                 steady.append(flow.steadiness(*zip(before, (picture, truth)))[0])
             before = picture, truth
     return Scores(*np.mean(values, axis=0).tolist(), float(np.nanmean(steady)))
+
+
+def paired(count: int, pairs: int | None) -> np.ndarray:
+    """The indices of that many pairs of neighbours, evenly spread over `count` frames, without their gaps; rising."""
+    if pairs is None or 2 * pairs >= count:
+        return np.arange(count)
+    firsts = np.linspace(0, count - 2, pairs).round().astype(int)
+    return np.unique([firsts, firsts + 1])

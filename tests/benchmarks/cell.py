@@ -1,0 +1,117 @@
+"""One training of an experiment: a person and a seed; in a process of its own with one thread. It takes as long as so
+many steps of the base, told from a few steps of both in turns: what else runs on the machine slows both alike.
+
+`key` names what its result depends on, so that it is measured once. `measure` starts the process
+(python -m tests.benchmarks.cell FOLDER CELL) and gives what it found: the steps that fitted, the CPU seconds they
+took, and the scores of the held-out frames; or the error of a training that diverged.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+import cv2
+import torch
+
+from pipeline.sources import sources
+from stages import layout
+from stages.learning.watch import Diverged
+from stages.media.files import existing
+from stages.params import GeneratorTraining
+from tests.benchmarks import held_out
+
+PAIRS = 12  # of held-out frames that are scored: TCM needs neighbours
+SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py", "stages/vision/blend.py",
+           "stages/vision/flow.py", "stages/vision/quality.py")
+FITTED = {"steps", "checkpoint_every", "preview_every"}  # what held_out.learn sets itself
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    experiment: str
+    person: str
+    steps: int  # of the base
+    block: GeneratorTraining
+    base: GeneratorTraining
+
+    @property
+    def seed(self) -> int:
+        return self.block.seed
+
+    def key(self, folder: Path) -> str:
+        """A hash of the parameters, the base and its steps, the person's prepared data, the code, and the machine."""
+        told = {"blocks": [block.model_dump(mode="json", exclude=FITTED) for block in (self.block, self.base)],
+                "steps": self.steps, "data": prepared(folder, self.person), "code": code(held_out.ROOT), "machine": machine()}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def prepared(folder: Path, person: str) -> str:
+    """A hash of what is trained on and scored with."""
+    paths = [*layout.inputs("generator_training", person).values(), layout.ROOT / person / "background.png"]
+    digest = hashlib.sha256()
+    for path in paths:
+        with existing(folder / path, "what prepares a person; run without --table").open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+@cache
+def code(root: Path) -> str:
+    """A hash of all that learns and scores, but for comments."""
+    files = sorted({*sources("generator_training", root), *SCORING})
+    does = "".join(ast.dump(ast.parse((root / file).read_text())) for file in files)
+    return hashlib.sha256(does.encode()).hexdigest()
+
+
+@cache
+def machine() -> str:
+    """Its processor, as the system calls it."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} x {names[0] if names else platform.processor() or platform.machine()}"
+
+
+def measure(folder: Path, cell: Cell) -> dict:
+    told = json.dumps({"person": cell.person, "steps": cell.steps, "block": cell.block.model_dump(mode="json"),
+                       "base": cell.base.model_dump(mode="json")})
+    done = subprocess.run([sys.executable, "-m", "tests.benchmarks.cell", str(folder), told], cwd=held_out.ROOT,
+                          env=os.environ | ONE_THREAD, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{cell.experiment}, {cell.person}, seed {cell.seed}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
+
+
+def main(folder: Path, person: str, steps: int, block: dict, base: dict) -> dict:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    block = GeneratorTraining(**block)
+    cost = held_out.relative_cost(folder, person, block, GeneratorTraining(**base))
+    steps = max(1, round(steps / cost))
+    with tempfile.TemporaryDirectory() as scratch:
+        to = Path(scratch) / "generator"
+        try:
+            begun = time.process_time()
+            held_out.learn(folder, person, block, steps, to)
+            took = time.process_time() - begun
+        except Diverged as error:
+            return {"error": str(error)}
+        return {"steps": steps, "cost": cost, "took": took, **dataclasses.asdict(held_out.scores(folder, person, to, PAIRS))}
+
+
+if __name__ == "__main__":
+    with contextlib.redirect_stdout(sys.stderr):
+        found = main(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+    print(json.dumps(found))
