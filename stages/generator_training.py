@@ -79,7 +79,8 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         print(f"resumed at step {training.step} of {params.steps}")
     watch, fresh = Watch(LOSSES, tuple(f"d_{name}" for name in training.judges)), []
     first = fabric.global_rank == 0
-    progress = tqdm(total=params.steps, initial=training.step, desc="generator_training", unit="step", disable=not first)
+    progress = tqdm(total=params.steps, initial=training.step, desc="generator_training", unit="step",
+                    disable=not first)
     while training.step < params.steps:
         try:
             fresh.append(training.advance(batches))

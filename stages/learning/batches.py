@@ -3,19 +3,19 @@ little. All is drawn from (seed, step), so a resumed run sees the same; and a st
 together are the undivided batch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from stages import InputError
 from stages.learning.context import Context
 from stages.learning.footage import Footage, Shift
 from stages.learning.windows import Windows, pose_boxes, union, whole_cells
-from stages.vision.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
@@ -88,45 +88,52 @@ class Batches:
 
     def draw(self, random: np.random.Generator, lengths: list[int]) -> tuple[list[Take], np.ndarray]:
         """Takes of these lengths, and the size of the first one's window, which the others' have too."""
-        p, takes, least = self.params, [], None
+        p, takes, least, firsts = self.params, [], None, {}
         for length in lengths:
-            firsts = np.arange(self.data.count - length + 1)
-            if takes and p.window:
-                sides = np.max([self.sides[i : i + len(firsts)] for i in range(length)], 0)  # (firsts, 2)
-                same = (sides == least).all(1)
-                firsts = firsts[same if same.any() else (sides <= least).all(1)]
-            frames = random.choice(firsts) + np.arange(length)
-            least = self.sides[frames].max(0) if not takes else least
-            takes.append(Take(frames, Shift.draw(p.augment, p.rotate, random)))
+            if not takes:
+                first = random.integers(self.data.count - length + 1)
+                least = self.sides[first : first + length].max(0)
+            else:
+                if length not in firsts:
+                    firsts[length] = self.alike(length, least)
+                first = random.choice(firsts[length])
+            takes.append(Take(first + np.arange(length), Shift.draw(p.augment, p.rotate, random)))
         return takes, least
+
+    def alike(self, length: int, least: np.ndarray) -> np.ndarray:
+        """Where takes begin whose windows have these sides, or else smaller ones."""
+        sides = sliding_window_view(self.sides, length, 0).max(-1)  # (firsts, 2)
+        if not self.params.window:
+            return np.arange(len(sides))
+        same = (sides == least).all(1)
+        return np.flatnonzero(same if same.any() else (sides <= least).all(1))
 
     def show(self, takes: list[Take], windows: Windows, runs: int) -> Batch:
         """What each take's window shows of it."""
-        poses, around, boxes = [], [], windows.boxes()
-        for take in takes:
-            near, place = np.unique(self.context.around(take.frames, self.data.count), return_inverse=True)
-            around.append(place.reshape(len(take.frames), -1) + sum(map(len, poses)))
-            poses.append(take.shift.pose(self.data.poses[near], self.data.size))
-        each = np.repeat(np.arange(len(takes)), [len(take.frames) for take in takes])
-        poses, around, windows = joined(poses), np.concatenate(around), windows[each]
+        frames, each, shift = self.spread(takes)
+        count, windows = self.data.count, windows[each]
+        rows, around = np.unique(self.context.around(frames, count) + count * each[:, None], return_inverse=True)
+        around = around.reshape(len(frames), -1)
+        takes_of_rows = np.searchsorted(each, rows // count)
+        poses = shift[takes_of_rows].pose(self.data.poses[rows % count], self.data.size)
         now = poses[around[:, self.context.temporal]]
-        real = torch.cat([take.shift.foreground(self.data, take.frames, box) for take, box in zip(takes, boxes)])
-        return Batch(self.context.of(poses, around, windows), real.contiguous(memory_format=torch.channels_last), runs,
-                     self.params.run_length, lambda: self.context.picture(now, windows))
+        real = shift.foreground(self.data, frames, np.array(windows.boxes()))
+        return Batch(self.context.of(poses, around, windows), real, runs, self.params.run_length,
+                     lambda: self.context.picture(now, windows))
 
     def windows(self, takes: list[Take], least: np.ndarray) -> Windows:
         """One a take, of these sides or larger: around all its poses, and all that its masks show."""
         p, size = self.params, self.data.size
         if not p.window:
             return Windows.whole(len(takes), size)
-        boxes = []
-        for take in takes:
-            poses = take.shift.pose(self.data.poses[take.frames], size)
-            masks = take.shift.boxes(self.data.boxes[take.frames], size)
-            boxes.append(union(np.concatenate([pose_boxes(poses, 0), masks])))
+        frames, each, shift = self.spread(takes)
+        boxes = np.stack([pose_boxes(shift.pose(self.data.poses[frames], size), 0),
+                          shift.boxes(self.data.boxes[frames], size)], 1)  # (frames, 2, 4)
+        boxes = [union(boxes[each == take].reshape(-1, 4)) for take in range(len(takes))]
         return Windows.around(np.stack(boxes), size, self.grid, p.stem, least)
 
-
-def joined(poses: list[Pose]) -> Pose:
-    """One after the other."""
-    return Pose(*(np.concatenate([getattr(pose, field.name) for pose in poses]) for field in fields(Pose)))
+    def spread(self, takes: list[Take]) -> tuple[np.ndarray, np.ndarray, Shift]:
+        """Of the frames of all takes: which they are, which take's, and how they are shifted."""
+        lengths = [len(take.frames) for take in takes]
+        frames = np.concatenate([take.frames for take in takes])
+        return frames, np.repeat(np.arange(len(takes)), lengths), Shift.each([take.shift for take in takes], lengths)

@@ -7,10 +7,12 @@ They are computed from the continuous coordinates, so they keep sub-pixel positi
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stages.learning.windows import Windows
 from stages.vision.skeleton import FEET, LIMBS, Pose
@@ -46,11 +48,9 @@ def fields(poses: Pose, around: np.ndarray, windows: Windows, size: int, stem: i
     wave      nearness times the sine and the cosine of TURNS turns along the limb
     motion    to where the nearest limbs are in each other pose, x and y, in SPREADs
     """
-    limbs, middle = _limbs(poses, parts), around.shape[1] // 2
-    now, others = limbs[around[:, middle]], limbs[np.delete(around, middle, 1)]  # (B, L, 2, 3), (B, 2 k, L, 2, 3)
-    start, end = now[..., :2].transpose(2, 0, 1, 3) / size  # (B, L, 2) in frame sides
-    known = np.isfinite(start + end).all(-1)
-    start, end = np.nan_to_num(start), np.nan_to_num(end)
+    limbs, middle = _limbs(poses[around], parts) / size, around.shape[1] // 2  # (B, 2 k + 1, L, 2, 2) in frame sides
+    now = limbs[:, middle]
+    known, (start, end) = np.isfinite(now).all((2, 3)), np.nan_to_num(now).transpose(2, 0, 1, 3)  # (B, L), (B, L, 2)
     dx, dy = (end - start).transpose(2, 0, 1)
     length2 = np.maximum(dx**2 + dy**2, 1e-6)
     length = np.sqrt(length2)
@@ -60,48 +60,49 @@ def fields(poses: Pose, around: np.ndarray, windows: Windows, size: int, stem: i
     def tensor(values):
         return torch.from_numpy(values.astype(np.float32)).to(device)
 
-    def outer(by_x, by_y):  # a sum of what depends on x and what depends on y: (B, h, w, L)
-        return tensor(by_x)[:, None] + tensor(by_y)[:, :, None]
+    # all that is linear is a sum of what depends on x, (B, 1, w, L), and what depends on y, (B, h, 1, L)
+    along_x, along_y = tensor(x * (dx / length2)[:, None])[:, None], tensor(y * (dy / length2)[:, None])[:, :, None]
+    across = (tensor(x * (-dy / length / SPREAD)[:, None])[:, None]
+              + tensor(y * (dx / length / SPREAD)[:, None])[:, :, None])
+    along = (along_x - 0.5) + along_y  # from the limb's middle
+    beyond = F.softshrink(along, 0.5).mul_(tensor(length / SPREAD)[:, None, None])
+    nearness = tensor(known)[:, None, None] / beyond.mul_(beyond).addcmul_(across, across).add_(1)
 
-    along_x, along_y = x * (dx / length2)[:, None], y * (dy / length2)[:, None]
-    along = outer(along_x, along_y)
-    across = outer(x * (-dy / length / SPREAD)[:, None], y * (dx / length / SPREAD)[:, None])
-    place = along.clamp(0, 1)
-    beyond = (along - place).mul_(tensor(length / SPREAD)[:, None, None])
-    nearness = tensor(known)[:, None, None] / torch.addcmul(across * across, beyond, beyond).add_(1)
-
-    turn = 2 * math.pi * TURNS  # sines and cosines of a sum, from those of its two parts
-    sine_x, cosine_x = (tensor(wave(turn * along_x))[:, None] for wave in (np.sin, np.cos))
-    sine_y, cosine_y = (tensor(wave(turn * along_y))[:, :, None] for wave in (np.sin, np.cos))
-    out = torch.empty(*along.shape[:3], channels(parts, middle), device=device)
-    each = out[..., : CHANNELS * along.shape[3]].unflatten(-1, (CHANNELS, -1))  # (B, h, w, 5, L)
-    each[..., 0, :] = nearness
-    torch.mul(nearness, (along - 0.5).clamp_(-1, 1), out=each[..., 1, :])
-    torch.mul(nearness, across, out=each[..., 2, :])
-    torch.mul(nearness, torch.addcmul(sine_x * cosine_y, cosine_x, sine_y), out=each[..., 3, :])
-    torch.mul(nearness, torch.addcmul(cosine_x * cosine_y, sine_x, sine_y, value=-1), out=each[..., 4, :])
-
+    sine_x, cosine_x, sine_y, cosine_y = (
+        function(2 * math.pi * TURNS * part) for part in (along_x, along_y) for function in (torch.sin, torch.cos))
+    sine = (sine_x * cosine_y).addcmul_(cosine_x, sine_y)
+    cosine = (cosine_x * cosine_y).addcmul_(sine_x, sine_y, value=-1)
+    told = [nearness, along.clamp(-1, 1).mul_(nearness), across.mul_(nearness), sine.mul_(nearness),
+            cosine.mul_(nearness)]
     if middle:
-        move = np.nan_to_num((others - now[:, None])[..., :2] / (size * SPREAD))  # (B, 2 k, L, 2, 2)
-        at_start, at_end = (  # (B, 4 k, L)
-            tensor(move[..., i, :].transpose(0, 1, 3, 2).reshape(len(around), -1, known.shape[1])) for i in (0, 1))
-        weight = (nearness * nearness).flatten(1, 2)  # (B, h w, L)
-        moved = at_start @ weight.mT + (at_end - at_start) @ (weight * place.flatten(1, 2)).mT  # (B, 4 k, h w)
-        moved /= weight.sum(2)[:, None] + FAR
-        out[..., CHANNELS * along.shape[3] :] = moved.mT.unflatten(1, along.shape[1:3])
-    return out.permute(0, 3, 1, 2)
+        told.append(_motion(limbs, nearness, along, tensor))
+    return torch.cat(told, 3).permute(0, 3, 1, 2)
+
+
+def _motion(limbs: np.ndarray, nearness: Tensor, along: Tensor, tensor: Callable) -> Tensor:
+    """From limbs (B, 2 k + 1, L, 2, 2) in frame sides: (B, h, w, 4 k). The tensors given are spent."""
+    count, middle = len(limbs), limbs.shape[1] // 2
+    move = np.nan_to_num((np.delete(limbs, middle, 1) - limbs[:, middle, None]) / SPREAD)  # (B, 2 k, L, 2, 2)
+    ends = move.transpose(3, 0, 1, 4, 2).reshape(2, count, 4 * middle, -1)  # (2, B, 4 k, L)
+    ends = np.concatenate([ends, np.ones_like(ends[:, :, :1])], 2)  # and how many there are
+    half, change = tensor(ends.mean(0)), tensor(ends[1] - ends[0])
+    weight = nearness * nearness
+    place = along.clamp_(-0.5, 0.5).mul_(weight)
+    moved = torch.baddbmm(half @ weight.flatten(1, 2).mT, change, place.flatten(1, 2).mT)  # (B, 4 k + 1, h w)
+    moved = moved[:, :-1] / (moved[:, -1:] + FAR)
+    return moved.mT.reshape(*nearness.shape[:3], 4 * middle)  # (B, 4 k, h w) -> (B, h, w, 4 k)
 
 
 def _limbs(poses: Pose, parts: tuple) -> np.ndarray:
-    """Both ends of every limb, (B, L, 2, 3); NaN where unknown."""
+    """Both ends of every limb, (..., L, 2, 2); NaN where unknown."""
     limbs = []
     if "body" in parts:
-        limbs += [(poses.body[:, a], poses.body[:, b]) for a, b in LIMBS]
+        limbs.append(poses.body[..., LIMBS, :])
     if "hands" in parts:
-        limbs += [(hand[:, a], hand[:, b]) for hand in (poses.right_hand, poses.left_hand) for a, b in HAND]
+        limbs += [hand[..., HAND, :] for hand in (poses.right_hand, poses.left_hand)]
     if "feet" in parts:
-        limbs += [(poses.feet[:, heel], poses.feet[:, toe]) for _, heel, toe in FEET]
+        limbs.append(poses.feet[..., [(heel, toe) for _, heel, toe in FEET], :])
     if "face" in parts:
-        limbs += [(poses.face[:, a], poses.face[:, b]) for a, b in FACE]
-    ends = np.stack([np.stack(both, 1) for both in limbs], 1).astype(np.float64)
-    return np.where(ends[..., 2:] > 0, ends, np.nan)
+        limbs.append(poses.face[..., FACE, :])
+    ends = np.concatenate(limbs, -3).astype(np.float64)
+    return np.where(ends[..., 2:] > 0, ends[..., :2], np.nan)

@@ -47,11 +47,12 @@ class Footage:
             return torch.empty(shape, dtype=torch.uint8, device=self.device)
         return torch.from_numpy(np.memmap(self._file, np.uint8, "w+", shape=shape))
 
-    def foreground(self, indices: np.ndarray, box: Box | None = None) -> Tensor:
+    def foreground(self, indices: np.ndarray, boxes: np.ndarray | Box | None = None) -> Tensor:
         """F of the paper with its mask: RGB times alpha, and alpha, (B, 4, h, w) in [0, 1], on the device; of the
-        whole square, or of a box in it."""
-        left, top, right, bottom = box or (0, 0, self.size, self.size)
-        bytes_ = self._pixels[:, :, top:bottom, left:right][torch.as_tensor(indices, device=self._pixels.device)]
+        whole square, or of a box in it: one, or one a frame (B, 4) of one size."""
+        boxes = np.broadcast_to((0, 0, self.size, self.size) if boxes is None else boxes, (len(indices), 4)).tolist()
+        bytes_ = torch.stack([self._pixels[i, :, top:bottom, left:right] for i, (left, top, right, bottom) in
+                              zip(np.asarray(indices).tolist(), boxes)])
         pixels = bytes_.to(self.device).float().div_(255)  # (B, 4, h, w)
         pixels[:, :3] *= pixels[:, 3:]
         return pixels
@@ -68,12 +69,12 @@ def extent(mask: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Shift:
     """A similarity of the picture plane: scaled and turned about its middle, then moved. Applied to a foreground and to
-    its pose alike, it makes a person who stands elsewhere."""
+    its pose alike, it makes a person who stands elsewhere. Its numbers may be arrays (B,), one a frame."""
 
-    scale: float = 1.0
-    x: float = 0.0      # shares of the side
-    y: float = 0.0
-    angle: float = 0.0  # radians, from x to y
+    scale: float | np.ndarray = 1.0
+    x: float | np.ndarray = 0.0      # shares of the side
+    y: float | np.ndarray = 0.0
+    angle: float | np.ndarray = 0.0  # radians, from x to y
 
     @classmethod
     def draw(cls, amount: float, turn: float, random: np.random.Generator) -> "Shift":
@@ -81,37 +82,58 @@ class Shift:
         scale, x, y, angle = random.uniform(-1, 1, 4) * (amount, amount, amount, turn)
         return cls(1 + scale, x, y, angle)
 
+    @classmethod
+    def each(cls, shifts: "list[Shift]", counts: list[int]) -> "Shift":
+        """One a frame, of which the first shift has the first count, and so on."""
+        return cls(*np.repeat([(one.scale, one.x, one.y, one.angle) for one in shifts], counts, 0).T)
+
+    def __getitem__(self, index) -> "Shift":
+        return Shift(self.scale[index], self.x[index], self.y[index], self.angle[index])
+
     def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """A (2, 2) and b (2,): a point p of the frame, in pixels, goes to A p + b."""
+        """A (..., 2, 2) and b (..., 2): a point p of the frame, in pixels, as a row goes to p A + b."""
         cosine, sine = self.scale * np.cos(self.angle), self.scale * np.sin(self.angle)
-        turn, middle = np.array([[cosine, -sine], [sine, cosine]]), np.full(2, size / 2)
-        return turn, middle - turn @ middle + np.array([self.x, self.y]) * size
+        turn = np.array([[cosine, -sine], [sine, cosine]]).T
+        return turn, size * (0.5 - turn.sum(-2) / 2 + np.array([self.x, self.y]).T)
 
     def pose(self, pose: skeleton.Pose, size: int) -> skeleton.Pose:
         turn, move = self.matrix(size)
         return pose.map(lambda points: np.concatenate(
-            [points[..., :2] @ turn.T + move, points[..., 2:]], -1).astype(np.float32))
+            [points[..., :2] @ turn + move[..., None, :], points[..., 2:]], -1).astype(np.float32))
 
     def boxes(self, boxes: np.ndarray, size: int) -> np.ndarray:
-        """Around what boxes (n, 4) hold; interpolation spreads it by a pixel."""
+        """Around what boxes (B, 4) hold; interpolation spreads it by a pixel."""
         turn, move = self.matrix(size)
-        corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]] @ turn.T + move  # (n, 4, 2)
+        corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]] @ turn + move[..., None, :]  # (B, 4, 2)
         return np.concatenate([corners.min(1) - 1, corners.max(1) + 1], 1)
 
-    def foreground(self, data: Footage, indices: np.ndarray, box: Box) -> Tensor:
-        """What the box shows of the shifted frames, (B, 4, h, w); what comes in from outside of the square is 0."""
-        if self == Shift():
-            return data.foreground(indices, box)
-        left, top, right, bottom = box
+    def foreground(self, data: Footage, indices: np.ndarray, boxes: np.ndarray | Box) -> Tensor:
+        """What the boxes, one or one a frame (B, 4) of one size, show of the shifted frames, (B, 4, h, w), channels
+        last; what comes in from outside of the square is 0. Only what the masks show is looked at."""
         turn, move = self.matrix(data.size)
-        back = np.linalg.inv(turn)
-        seen = (np.array([(left, top), (right, top), (left, bottom), (right, bottom)]) - move) @ back.T
-        low = np.floor(seen.min(0) - 1).clip(0, data.size - 1).astype(int)
-        high = np.maximum(np.ceil(seen.max(0) + 1).clip(1, data.size).astype(int), low + 1)
-        part = data.foreground(indices, (*low.tolist(), *high.tolist()))
+        if (turn == np.eye(2)).all() and not move.any():
+            return data.foreground(indices, boxes).contiguous(memory_format=torch.channels_last)
+        boxes = np.broadcast_to(boxes, (len(indices), 4))
+        corners, sides = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+        source = whole(data.boxes[indices], data.size)
+        target = whole(self.boxes(data.boxes[indices], data.size) - np.tile(corners, 2), sides)  # in the boxes
+        scale = 2 / (source[:, 2:] - source[:, :2])  # to grid_sample's coordinates, -1 to 1 over the source
+        back = turn / np.square(self.scale)[..., None, None] * scale[..., None]  # A's transpose, as A is a similarity
+        first = (target[:, :2] + corners + 0.5 - move)[..., None]  # (B, 2, 1)
+        x, y = (torch.from_numpy(axis.astype(np.float32)).to(data.device) for axis in (
+            back[..., :1] * (first[:, :1] + np.arange(sides[0, 0])) - (source[:, :2] * scale + 1)[..., None],
+            back[..., 1:] * (first[:, 1:] + np.arange(sides[0, 1]))))  # (B, 2, w), (B, 2, h)
 
-        scale = 2 * back / (high - low)[:, None]  # to grid_sample's coordinates, -1 to 1 over the part
-        x = (np.arange(left, right)[:, None] + 0.5 - move[0]) * scale[:, 0]  # (w, 2)
-        y = (np.arange(top, bottom)[:, None] + 0.5 - move[1]) * scale[:, 1] - 2 * low / (high - low) - 1  # (h, 2)
-        x, y = (torch.from_numpy(axis.astype(np.float32)).to(part.device) for axis in (x, y))
-        return F.grid_sample(part, (x + y[:, None]).expand(len(part), -1, -1, -1), align_corners=False)
+        shown = torch.zeros(len(boxes), *sides[0, ::-1].tolist(), 4, device=data.device).permute(0, 3, 1, 2)
+        for i, (left, top, right, bottom) in enumerate(target.tolist()):
+            grid = (x[i, :, None, : right - left] + y[i, :, : bottom - top, None]).permute(1, 2, 0)  # (h, w, 2)
+            part = data.foreground(indices[i : i + 1], source[i])
+            shown[i, :, top:bottom, left:right] = F.grid_sample(part, grid[None], align_corners=False)[0]
+        return shown
+
+
+def whole(boxes: np.ndarray, high: np.ndarray | int) -> np.ndarray:
+    """The boxes (B, 4) to whole pixels from 0 to high, at least one."""
+    boxes = np.nan_to_num(boxes)
+    start = np.floor(boxes[:, :2]).clip(0, np.subtract(high, 1))
+    return np.concatenate([start, np.ceil(boxes[:, 2:]).clip(start + 1, high)], 1).astype(int)

@@ -53,7 +53,8 @@ def cheaper(p: "GeneratorTraining", size: int):
             yield f"`accumulation: {n}`, which learns the same,", {"accumulation": n}, 1.0
     for runs, singles in ((1, p.singles // 2), (1, 0)):
         if (runs, singles) != (p.runs, p.singles):
-            yield f"`runs: {runs}` with `singles: {singles}`", {"runs": runs, "singles": singles, "accumulation": 1}, 1.0
+            fewer = {"runs": runs, "singles": singles, "accumulation": 1}
+            yield f"`runs: {runs}` with `singles: {singles}`", fewer, 1.0
     for scale in (0.75, 0.5, 0.25):
         smaller = round(size * scale / GRID) * GRID
         yield f"`frames.size: {smaller}`", {"accumulation": 1}, smaller / size

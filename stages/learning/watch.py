@@ -31,5 +31,5 @@ class Watch:
                 self._lost[name] = self._lost[name] + 1 if row[self.names.index(name)] < WON else 0
                 if self._lost[name] >= PATIENCE:
                     raise Diverged(
-                        f"the discriminator's loss `{name}` has been at zero for {PATIENCE} steps, up to step {step}: it "
-                        f"has won, and the generator learns nothing from it; lower discriminator_learning_rate")
+                        f"the discriminator's loss `{name}` has been at zero for {PATIENCE} steps, up to step {step}: "
+                        f"it has won, and the generator learns nothing from it; lower discriminator_learning_rate")

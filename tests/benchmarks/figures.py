@@ -8,7 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """`reached` is None where it could not be measured, and `remark` says why; `goal` None for one that stands beside another for comparison."""
+    """`reached` is None where it could not be measured, and `remark` says why; `goal` None for one that stands beside
+    another for comparison."""
 
     what: str
     reached: float | None

@@ -10,6 +10,7 @@ one is missed. Takes about 35 minutes on two cores with the defaults.
 --keep DIR           works in DIR and leaves it; what is already prepared there is not made again
 """
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -20,6 +21,8 @@ import numpy as np
 import torch
 import yaml
 
+from stages import generator_training
+from stages.learning.checkpoints import Checkpoint
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
 from tests.benchmarks.figures import Figure, command, verdict
@@ -53,19 +56,36 @@ def speed(wanted) -> list[Figure]:
 
 
 def share(wanted) -> list[Figure]:
-    """Data and drawing, beside whole steps, in turn."""
+    """Of whole training, its log, checkpoint and preview among it: all but `advance`, and in that the batches."""
     prepare(wanted, PEOPLE[:1])
-    batches, training = held_out.begin(wanted.folder, PEOPLE[0], blocks()["best"])
+    block = blocks()["best"].model_copy(update={"steps": 100, "checkpoint_every": 100, "preview_every": 100})
+    batches, training = held_out.begin(wanted.folder, PEOPLE[0], block)
     training.advance(batches)
-    data, whole = 0.0, 0.0
-    for _ in range(20):
+    training.step, spent = 0, {"advance": 0.0, "batches": 0.0}
+
+    def timed(function, name):
+        def run(*given):
+            begun = time.perf_counter()
+            found = function(*given)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            spent[name] += time.perf_counter() - begun
+            return found
+        return run
+
+    def drawn(*given, of=timed(batches.of, "batches")):
+        batch = of(*given)
+        batch.paint = timed(batch.paint, "batches")
+        return batch
+
+    training.advance, batches.of = timed(training.advance, "advance"), drawn
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         begun = time.perf_counter()
-        batches.of(training.step)
-        data += time.perf_counter() - begun
-        begun = time.perf_counter()
-        training.advance(batches)
-        whole += time.perf_counter() - begun
-    return [Figure("share of step time outside network compute", 100 * data / whole, 5, "%", True)]
+        generator_training.learn(training, batches, Checkpoint("share", [], block), Path("previews"))
+        whole = time.perf_counter() - begun
+    data, rest = 100 * spent["batches"] / whole, 100 * (1 - spent["advance"] / whole)
+    return [Figure("share of step time outside network compute", data + rest, 5, "%", True,
+                   f"data and drawing {data:.1f}, log, checkpoint and preview {rest:.1f}")]
 
 
 def equal(wanted) -> list[Figure]:
@@ -86,7 +106,8 @@ def equal(wanted) -> list[Figure]:
     best, edn = mean["best"], mean["edn"]
     return [
         Figure("held-out PSNR at equal time, best - edn", best["psnr"] - edn["psnr"], 1.5, "dB",
-               remark=f"{best['psnr']:.2f} against {edn['psnr']:.2f}, in the box {best['box']:.2f} against {edn['box']:.2f}"),
+               remark=f"{best['psnr']:.2f} against {edn['psnr']:.2f}, "
+                      f"in the box {best['box']:.2f} against {edn['box']:.2f}"),
         Figure("held-out TCM, best - edn", best["tcm"] - edn["tcm"], 0, remark=f"{best['tcm']:.3f} - {edn['tcm']:.3f}"),
         Figure("LPIPS at equal time, lower than edn's by", None, 15, "%", remark="no pre-trained weights given"),
     ]
@@ -128,8 +149,8 @@ def prepare(wanted, people: tuple[str, ...]) -> None:
     held_out.prepare(wanted.folder, dict.fromkeys(people, "rendered"))
 
 
-PARTS = {part.__name__: part for part in (gw, speed, share, equal, parts, demo)} | {"inference": lambda _: inference(),
-                                                                                  "gpu": gpu}
+PARTS = {part.__name__: part for part in (gw, speed, share, equal, parts, demo)} | {
+    "inference": lambda _: inference(), "gpu": gpu}
 
 
 def main() -> int:
