@@ -160,6 +160,29 @@ def test_sets_of_a_batch_are_solved_alone_and_their_mean_is_the_loss():
     assert together == pytest.approx(sum(alone) / 2, rel=1e-6)
 
 
+def test_plans_of_a_batch_of_unequal_difficulty_are_those_found_alone():
+    pairs = [costs(12, scale, seed) for scale, seed in ((0.01, 0), (1.0, 3), (4.0, 1))]
+    together = gromov_wasserstein(*(torch.stack(d) for d in zip(*pairs)), 0.02, 500, 10)[1]
+    alone = torch.cat([gromov_wasserstein(dx[None], dy[None], 0.02, 500, 10)[1] for dx, dy in pairs])
+    assert torch.allclose(together, alone, atol=1e-7)
+
+
+def test_a_slope_is_kept_for_a_kernel_close_by(monkeypatch):
+    kernel, tolerance = -costs(30)[0][None] / 0.02, torch.tensor(1e-10).double()
+    g, _, slope = module._met(kernel, kernel.new_zeros(1, 30, 1), None, 1, tolerance)
+    monkeypatch.setattr(torch.linalg, "lu_factor_ex", lambda _: pytest.fail("decomposed anew"))
+    plan = module._met(1.001 * kernel, g, slope, 1, tolerance)[1]
+    assert slope and (plan.sum(1) - 1 / 30).norm() < 1e-9 and (plan.sum(2) - 1 / 30).norm() < 1e-9
+
+
+def test_three_tries_of_a_linear_map_of_the_plane_point_to_its_fixed_point():
+    slope, fixed = torch.tensor([[0.5, 0.2], [-0.1, 0.8]]).double(), torch.tensor([3.0, -1.0]).double()
+    starts = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]).double()
+    ends = [(fixed + slope @ (start - fixed)).view(1, 1, 2) for start in starts]
+    steps = [end - start for end, start in zip(ends, starts)]
+    assert torch.allclose(module._extrapolated(ends, steps)[0, 0], fixed, atol=1e-6)
+
+
 def test_points_that_are_all_one_give_a_finite_gradient():
     generated = (points(6) / 100).requires_grad_()
     value = gromov_wasserstein_loss(generated, torch.ones(6, 6), 0.01, 10, 10)
