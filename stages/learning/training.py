@@ -5,6 +5,7 @@ mean over frames, so its gradient adds up. Gromov-Wasserstein compares all frame
 feature vectors are gathered first, and each share gets the gradient of the whole with respect to its own vectors.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -99,16 +100,13 @@ class Training:
 
     def train_generator(self, shares: "list[Batch]", fakes: list[Tensor]) -> dict[str, Tensor]:
         """The paired terms, Gromov-Wasserstein (Eq. 3), and Eqs. 13 and 14 as G sees them."""
-        whole = len(shares) == 1  # else the graph of each share is built anew, one at a time
-        with torch.set_grad_enabled(whole):
-            generated = [self.look(fake) for fake in fakes]
-        with torch.no_grad():
-            true = [self.look(share.real) for share in shares]
-        losses, pulls = self.gromov_wasserstein(generated, true)
-        for share, fake, features, real_features, pull in zip(shares, fakes, generated, true, pulls, strict=True):
-            if not whole:
-                fake = self.generate(share)
-                features = self.look(fake)
+        whole = len(shares) == 1  # else graph and features of each share are built anew, one at a time
+        looks = map(self.looks, shares, fakes)
+        looks = list(looks) if whole else looks
+        losses, pulls = self.gromov_wasserstein(looks, len(shares))
+        for share, fake, pull in zip(shares, fakes, pulls, strict=True):
+            fake = fake if whole else self.generate(share)
+            features, real_features = looks[0] if whole else self.looks(share, fake)
             terms = self.terms(share, fake, features, real_features)
             loss = sum(self.weight(name) * term for name, term in terms.items()) / len(shares)
             if pull is not None:
@@ -144,13 +142,14 @@ class Training:
                 terms["matching"] = terms.get("matching", 0) + feature_matching(wanted, looks)
         return terms
 
-    def gromov_wasserstein(self, generated: list[vgg.Features], true: list[vgg.Features]
+    def gromov_wasserstein(self, looks: Iterable[tuple[vgg.Features, vgg.Features]], count: int
                            ) -> tuple[dict[str, Tensor], list[Tensor | None]]:
-        """The loss over the whole batch, and its weighted gradient by the feature vectors of each share."""
+        """The loss over the whole batch of so many shares, of which it sees the features one after the other, and its
+        weighted gradient by the feature vectors of each."""
         p = self.params
         if not (p.weight_gw and self.judged):
-            return {}, [None] * len(generated)
-        x, y = ([self.vectors(features).detach() for features in side] for side in (generated, true))
+            return {}, [None] * count
+        x, y = zip(*([self.vectors(features).detach() for features in sides] for sides in looks))
         own, real, world = torch.cat(x).requires_grad_(), torch.cat(y), 1
         every = own
         if p.gw_points == "frames":  # they are compared across the whole batch
@@ -165,6 +164,12 @@ class Training:
     def vectors(self, features: vgg.Features) -> Tensor:
         """z of Eq. 1: one a frame, (B, d), or one a cell of each frame, (B, cells, d)."""
         return vgg.vectors(features) if self.params.gw_points == "frames" else vgg.patches(features)
+
+    def looks(self, share: "Batch", fake: Tensor) -> tuple[vgg.Features, vgg.Features]:
+        """VGG's features of the generated foregrounds and of the real ones."""
+        with torch.no_grad():
+            real = self.look(share.real)
+        return self.look(fake), real
 
     def look(self, pictures: Tensor) -> vgg.Features:
         """VGG's features of foregrounds, at the size at which it looks, never enlarged; none where nothing asks."""

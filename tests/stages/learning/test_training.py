@@ -76,10 +76,10 @@ def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
     training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
 
     def value(parts):
-        looks = [[training.look(pictures(batches.of(0, i, parts))) for i in range(parts)]
-                 for pictures in (lambda share: training.average(share.poses).detach(), lambda share: share.real)]
-        together = training.gromov_wasserstein(*looks)[0]["gw"]
-        alone = [training.gromov_wasserstein([x], [y])[0]["gw"] for x, y in zip(*looks)]
+        shares = [batches.of(0, i, parts) for i in range(parts)]
+        looks = [training.looks(share, training.average(share.poses).detach()) for share in shares]
+        together = training.gromov_wasserstein(looks, parts)[0]["gw"]
+        alone = [training.gromov_wasserstein([look], 1)[0]["gw"] for look in looks]
         return float(together), float(np.mean(alone))
 
     assert value(2)[0] == pytest.approx(value(1)[0], rel=1e-4)
