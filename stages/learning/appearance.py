@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 
 from stages.learning import device, weights
 from stages.learning.context import Context
-from stages.learning.windows import Windows, pose_boxes
+from stages.learning.windows import Windows, own_sides, pose_boxes
 from stages.nets.generators import build
 from stages.vision.skeleton import Pose
+
+
+STEADY = 6  # frames: windows grow so long before they must
 
 
 class Appearance:
@@ -20,6 +24,7 @@ class Appearance:
     def __init__(self, folder: Path, where: torch.device):
         state, about = weights.load(folder)
         self.about, self.size, self.device, self.shape = about, about["size"], where, about["shape"]
+        self.grid = self.shape["stem"] * 2 ** self.shape["levels"]
         self.context = Context(
             self.size, self.shape["stem"], tuple(about["parts"]), about["drawing"], about["temporal"], where)
         self.generator = build(about["architecture"], self.shape)
@@ -31,22 +36,25 @@ class Appearance:
         """(indices, foregrounds (B, 4, S, S): RGB times alpha, and alpha, in [0, 1]) of all poses, in order. A pose of
         which nothing is known has an empty one."""
         boxes = pose_boxes(poses, self.about["window_margin"])
-        somebody = np.isfinite(boxes).all(1)
-        windows = self.windows(boxes)  # of one size, as the network's normalisation depends on it
+        somebody, sides = np.isfinite(boxes).all(1), self.sides(boxes)
         for start in range(0, len(poses), batch):
             indices = np.arange(start, min(start + batch, len(poses)))
             whole = torch.zeros(len(indices), 4, self.size, self.size, device=self.device)
             seen = indices[somebody[indices]]
-            if len(seen):
-                told = self.context.of(poses, self.context.around(seen, len(poses)), windows[seen])
+            for least in np.unique(sides[seen], axis=0):
+                alike = seen[(sides[seen] == least).all(1)]
+                windows = Windows.around(boxes[alike], self.size, self.grid, self.shape["stem"], least)
+                told = self.context.of(poses, self.context.around(alike, len(poses)), windows)
                 with device.precision(self.device):
                     foreground = self.generator(told)
-                for i, picture, (left, top, right, bottom) in zip(seen - start, foreground, windows[seen].boxes()):
+                for i, picture, (left, top, right, bottom) in zip(alike - start, foreground, windows.boxes()):
                     whole[i, :, top:bottom, left:right] = picture
             yield indices, whole
 
-    def windows(self, boxes: np.ndarray) -> Windows:
+    def sides(self, boxes: np.ndarray) -> np.ndarray:
+        """Of each frame's window, (T, 2): its own as in training, since the network's normalisation depends on it, but
+        the largest within STEADY frames, so that it changes seldom."""
         if not self.about["window"]:
-            return Windows.whole(len(boxes), self.size)
-        stem = self.shape["stem"]
-        return Windows.around(boxes, self.size, stem * 2 ** self.shape["levels"], stem)
+            return np.full((len(boxes), 2), self.size)
+        own = own_sides(boxes, self.size, self.grid, self.shape["stem"])
+        return maximum_filter1d(own, 2 * STEADY + 1, axis=0, mode="nearest")

@@ -31,9 +31,8 @@ class Windows:
     def around(cls, boxes: np.ndarray, size: int, grid: int, stem: int, least: np.ndarray = 0) -> "Windows":
         """The smallest, but with sides of `least`, that hold what of the boxes (B, 4) lies in the square; the box in
         the middle where it can be."""
-        boxes = np.where(np.isnan(boxes), size / 2, boxes).clip(0, size)
-        low, high = np.floor(boxes[:, :2] / stem) * stem, np.ceil(boxes[:, 2:] / stem) * stem
-        sides = np.maximum(whole_cells((high - low).max(0), size, grid), least)
+        low, high = stems(boxes, size, stem)
+        sides = np.maximum(own_sides(boxes, size, grid, stem).max(0), least)
         corners = low - np.floor((sides - (high - low)) / 2 / stem) * stem
         return cls(corners.clip(0, size - sides).astype(int), *sides.astype(int).tolist())
 
@@ -45,6 +44,18 @@ class Windows:
 
     def boxes(self) -> list[tuple[int, int, int, int]]:
         return [(x, y, x + self.width, y + self.height) for x, y in self.corners.tolist()]
+
+
+def stems(boxes: np.ndarray, size: int, stem: int) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high corners, (B, 2) each, of what of the boxes (B, 4) lies in the square, in whole stems."""
+    boxes = np.where(np.isnan(boxes), size / 2, boxes).clip(0, size)
+    return np.floor(boxes[:, :2] / stem) * stem, np.ceil(boxes[:, 2:] / stem) * stem
+
+
+def own_sides(boxes: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
+    """Of the smallest window around each box (B, 4): (B, 2)."""
+    low, high = stems(boxes, size, stem)
+    return whole_cells(high - low, size, grid)
 
 
 def whole_cells(lengths: np.ndarray, size: int, grid: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.learning import device, weights
-from stages.learning.appearance import Appearance
+from stages.learning.appearance import STEADY, Appearance
 from stages.learning.context import Context
 from stages.learning.windows import Windows, pose_boxes
 from stages.nets.generators import build
@@ -41,6 +41,33 @@ def test_each_window_is_pasted_into_an_empty_square(appearance):
     for i, picture, (left, top, right, bottom) in zip(known, expected, windows.boxes()):
         assert torch.allclose(found[i, :, top:bottom, left:right], picture, atol=1e-5)
         assert found[i].sum() == pytest.approx(picture.sum().item(), rel=1e-4)
+
+
+def test_windows_are_each_frames_own_and_change_seldom(appearance):
+    """Of somebody who is small but in one frame, and nobody in one."""
+    small = Pose.stack([POSES[0].map(lambda points: points * np.float32([0.5, 0.5, 1]))] * 30)
+    boxes = pose_boxes(small, 0.1)
+    boxes[15], boxes[2] = (0, 0, 64, 64), np.nan
+    sides = appearance.sides(boxes)
+    if not appearance.about["window"]:
+        assert (sides == 64).all()
+        return
+    own = Windows.around(boxes[:1], 64, 8, 2)
+    large = np.arange(30)[(sides == 64).all(1)]
+    assert large.tolist() == list(range(15 - STEADY, 15 + STEADY + 1))
+    assert (np.delete(sides, large, 0) == (own.width, own.height)).all() and own.width < 64
+
+
+def test_frames_of_several_sizes_keep_their_order(appearance):
+    """A batch is generated in parts, one a size; each frame is as it is alone."""
+    steps = [0.3] * 20 + [1.0] * 20
+    poses = Pose.stack([POSES[i % 3].map(lambda points: points * np.float32([s, s, 1])) for i, s in enumerate(steps)])
+    (_, found), = appearance.foregrounds(poses, 40)
+    if appearance.about["window"]:
+        assert len(np.unique(appearance.sides(pose_boxes(poses, 0.1)), axis=0)) > 1
+    for i, (indices, alone) in enumerate(appearance.foregrounds(poses, 1)):
+        assert indices.tolist() == [i] and torch.allclose(found[i], alone[0], atol=1e-2)  # bfloat16
+        assert alone.abs().sum() > 1
 
 
 def test_batches_come_in_order(appearance):
