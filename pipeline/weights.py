@@ -19,8 +19,12 @@ def needed(preset: Preset) -> dict[str, list[str]]:
             uses.append((weights.name_of(block.estimator, task, block.model), stage))
     if preset.generator_training.features == "vgg19":
         uses.append((weights.VGG19, "generator_training"))
+    if preset.metrics.flow != "dis":
+        uses.append((weights.RAFT, "metrics"))
+    if preset.metrics.weights and preset.metrics.redetect:
+        uses.append((weights.FACES, "metrics"))
     if preset.metrics.weights:
-        uses += [(weights.ALEXNET, "metrics"), (weights.INCEPTION, "metrics")]
+        uses += [(weights.alexnet(), "metrics"), (weights.INCEPTION, "metrics")]
     return {name: [stage for other, stage in uses if other == name] for name, _ in uses}
 
 

@@ -1,9 +1,9 @@
 """The person's soft alpha in every frame (paper section 2.1).
 
 First a network: the pose estimator's own silhouettes where it is the same one, else its masks, pointed at the person by
-the pose. Then, with `against_plate`, each frame is held against the empty background: the median of a sample of frames
-from the whole clip, held-out ones too, as a mask tells nothing but where the person is in its own frame. Without it
-the network's edges only move onto the image's.
+the pose. Then, with `against_plate`, each frame is held against the empty background: the median of a sample of
+training frames, so that no mask that is learned from knows the held-out ones. Without it the network's edges only move
+onto the image's.
 
 Out: `masks`, 8-bit alpha, one a frame; empty where there is nobody, and outside of what the camera saw.
 """
@@ -21,7 +21,7 @@ from stages import InputError, params as config
 from stages.estimators.person import Person, segmenter
 from stages.media import video
 from stages.media.ahead import ahead, batches, in_order
-from stages.media.clock import read_clock
+from stages.media.clock import Clock, read_clock
 from stages.media.view import View, read_view
 from stages.vision import matting, plate
 from stages.vision.difference import Against
@@ -36,15 +36,15 @@ HALO = 0.004   # share of S around it that they still colour
 def run(
     frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path, params: config.MaskSegmentation,
 ) -> None:
-    scene, about = read_view(view), read_clock(clock).about
-    crop, size = about["crop"], about["size"]
+    scene, timeline = read_view(view), read_clock(clock)
+    crop, size = timeline.about["crop"], timeline.about["size"]
     pose, _, estimated = read_poses(poses)
     given = silhouettes if estimated["silhouettes"] == params.estimator else None
     pairs, shares, radius = softly(frames, given, pose, scene, params), [], max(1, round(params.refine_radius * size))
     with TemporaryDirectory(dir=masks.parent, prefix=".masks_") as folder:
         if params.against_plate:
             kept = Path(folder) / "soft.mkv"
-            against = Against.of(survey(pairs, kept, video.frame_rate(frames), scene, crop, size))
+            against = Against.of(survey(pairs, kept, video.frame_rate(frames), scene, timeline))
             pairs = zip(video.frames(frames), (soft.astype(np.float32) / 255 for soft in video.frames(kept, "gray")))
         made_by = {"estimator": params.estimator, "model": params.model}
         with video.lossless(masks, video.frame_rate(frames), "gray", metadata=made_by) as add:
@@ -103,10 +103,10 @@ def where(pose: Pose, box: np.ndarray) -> Person | None:
     return Person(tuple(box.tolist())) if np.isfinite(box).all() else None
 
 
-def survey(pairs: Iterator, kept: Path, fps: float, scene: View, crop: list[float], size: int) -> plate.Plate:
-    """One pass over frames and soft masks: the plate of a sample of them, and the masks written to `kept`."""
-    count = len(scene.box)
-    sample = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)).tolist()
+def survey(pairs: Iterator, kept: Path, fps: float, scene: View, timeline: Clock) -> plate.Plate:
+    """One pass over frames and soft masks: the plate of a sample of the usable ones, and the masks put in `kept`."""
+    count, usable, size = len(scene.box), timeline.usable(), timeline.about["size"]
+    sample = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))].tolist()
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
     around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
     with video.lossless(kept, fps, "gray") as keep:
@@ -116,5 +116,5 @@ def survey(pairs: Iterator, kept: Path, fps: float, scene: View, crop: list[floa
             if t in sample:
                 i = sample.index(t)
                 pictures[i] = frame
-                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.inside(t, crop, size)
+                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.inside(t, timeline.about["crop"], size)
     return plate.of(pictures, covered)

@@ -200,7 +200,11 @@ class Fusion(Block):
 
 class Metrics(Block):
     weights: bool
+    flow: Literal["auto", "raft", "dis"]
+    redetect: bool
+    min_score: Share
     device: Device
+    batch: Count
 
 
 class Report(Block):

@@ -1,11 +1,13 @@
 """Tensors out of a file of trained weights, without running the code that a pickle may carry.
 
 `.pth`, `.pt`: torch's own format, read with weights_only; where a whole network was saved (ultralytics), its layers
-come in as `Shell`, which holds what a layer held and can do nothing. `.pkl`: arrays in plain containers (detectron2).
+come in as `Shell`, which holds what a layer held and can do nothing. `.pkl`, `.ckpt`: arrays in plain containers
+(detectron2, Flax), whose names are joined by dots.
 """
 
 import pickle
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,17 +46,25 @@ def tensors(path: Path, trusted: bool = False) -> dict[str, "Tensor"]:
     import numpy as np
     import torch
 
-    content = _arrays(path, trusted) if path.suffix == ".pkl" else _torch(path, trusted)
+    content = _arrays(path, trusted) if path.suffix in (".pkl", ".ckpt") else _torch(path, trusted)
     for key in NETWORK:
         if isinstance(content, dict) and content.get(key) is not None and not isinstance(content[key], torch.Tensor):
             content = content[key]
             break
-    state = content if isinstance(content, dict) else content.state_dict()
+    state = dict(_leaves(content)) if isinstance(content, dict) else content.state_dict()
     state = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in state.items()}
     state = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     if not state:
         raise ValueError("no tensors in it")
     return {name: value.float() if value.dtype == torch.half else value for name, value in state.items()}
+
+
+def _leaves(content: dict, before: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def _torch(path: Path, trusted: bool):

@@ -29,7 +29,10 @@ SUMS = "SHA256SUMS"         # in the folder, as `sha256sum -c` reads it: every f
 CHECKED = ".checked.json"   # likewise: size, time and checksums of the files, so that they are read through but once
 VGG19 = "vgg19-dcbb9e9d.pth"
 ALEXNET = "alexnet-owt-7be5be79.pth"
+CONVOLUTIONS = "alexnet.ckpt"  # of the same AlexNet, without the rest
 INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
+RAFT = "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
+FACES = "dlib_face_recognition_resnet_model_v1.dat"
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 
 
@@ -66,6 +69,11 @@ def table() -> dict[str, File]:
         return {name: File(**entry) for name, entry in yaml.safe_load(TABLE.read_text()).items()}
     except (OSError, TypeError, ValidationError, yaml.YAMLError) as error:
         raise InputError(f"{TABLE}: {error}") from None
+
+
+def alexnet() -> str:
+    """torchvision's file or, where only that one is there, the other with its convolutions."""
+    return CONVOLUTIONS if (FOLDER / CONVOLUTIONS).exists() and not (FOLDER / ALEXNET).exists() else ALEXNET
 
 
 def name_of(estimator: str, task: str, model: str) -> str:

@@ -18,6 +18,7 @@ from dvc.repo import Repo
 from pipeline import graph
 from pipeline.sources import sources
 from stages import layout, params
+from stages.measures import scoring
 from stages.media import tables
 from stages.nets import refiner
 from stages.samples import truth
@@ -169,7 +170,7 @@ def test_the_artifacts_readme_names_every_file_and_column():
     text = (ROOT / "artifacts/README.md").read_text()
     keys = {stage: f"<{kind[:-1]}>" for stage, kind in layout.KINDS.items()}
     files = [name.format(key=keys[stage]) for stage in layout.KINDS for name in layout.OUTPUTS[stage].values()]
-    modules = [tables, truth, *(importlib.import_module(f"stages.{stage}") for stage in layout.KINDS)]
+    modules = [tables, truth, scoring, *(importlib.import_module(f"stages.{stage}") for stage in layout.KINDS)]
     schemas = [value for module in modules for value in vars(module).values() if isinstance(value, pa.Schema)]
     part = re.compile(rf"^({'|'.join(refiner.PARTS)})_(?=l1|l2|adversarial|d)")
     columns = {part.sub("<part>_", name) for schema in schemas for name in schema.names}

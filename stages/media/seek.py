@@ -1,5 +1,6 @@
 """Some frames of a video: a rising choice of them as they stream by, or any of a lossless one, in any order."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,9 @@ import numpy as np
 
 from stages import InputError
 from stages.media.files import existing
+
+KEPT = 2**27  # bytes of decoded frames: 680 of 256 x 256, 170 of 512 x 512
+NEAR = 12     # frames that are decoded rather than jumped over: FFV1's distance of key frames
 
 
 def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str) -> Iterator[np.ndarray]:
@@ -27,12 +31,16 @@ def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str) -> 
 
 
 class Seekable:
-    """frames[i] is frame i of an RGB video that a stage wrote; use as a context manager."""
+    """frames[i] is frame i of an RGB video that a stage wrote, not to be written to; use as a context manager. What was
+    decoded on the way is kept, the newest KEPT bytes of it."""
 
     def __init__(self, path: Path):
         self._path = path
         self._container = av.open(str(existing(path, "a video; run the stage that writes it")))
         self._stream = self._container.streams.video[0]
+        self._fps = Fraction(self._stream.average_rate)
+        self._coming, self._next = iter(()), -NEAR  # what the decoder gives next, and its index
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()  # the one that was asked for last stands last
 
     def __enter__(self) -> "Seekable":
         return self
@@ -41,9 +49,22 @@ class Seekable:
         self._container.close()
 
     def __getitem__(self, index: int) -> np.ndarray:
-        time_base, fps = self._stream.time_base, Fraction(self._stream.average_rate)
-        self._container.seek(int(Fraction(index) / fps / time_base), stream=self._stream)  # to the key frame before
-        for frame in self._container.decode(self._stream):
-            if round(frame.pts * time_base * fps) == index:
-                return frame.to_ndarray(format="rgb24")
+        if index not in self._kept:
+            self._decode(index)
+        self._kept.move_to_end(index)
+        return self._kept[index]
+
+    def _decode(self, index: int) -> None:
+        if not self._next <= index < self._next + NEAR:  # to the key frame before
+            self._container.seek(int(Fraction(index) / self._fps / self._stream.time_base), stream=self._stream)
+            self._coming = self._container.decode(self._stream)
+        for frame in self._coming:
+            found = round(frame.pts * self._stream.time_base * self._fps)
+            self._next = found + 1
+            self._kept[found] = picture = frame.to_ndarray(format="rgb24")
+            while len(self._kept) * picture.nbytes > KEPT:
+                self._kept.popitem(last=False)
+            if found == index:
+                return
+        self._coming, self._next = iter(()), -NEAR
         raise InputError(f"{self._path}: no frame {index}; run its stage again")

@@ -52,7 +52,8 @@ class Cell:
     def key(self, folder: Path) -> str:
         """A hash of the parameters, the base and its steps, the person's prepared data, the code, and the machine."""
         told = {"blocks": [block.model_dump(mode="json", exclude=FITTED) for block in (self.block, self.base)],
-                "steps": self.steps, "data": prepared(folder, self.person), "code": code(held_out.ROOT), "machine": machine()}
+                "steps": self.steps, "data": prepared(folder, self.person), "code": code(held_out.ROOT),
+                "machine": machine()}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -108,7 +109,8 @@ def main(folder: Path, person: str, steps: int, block: dict, base: dict) -> dict
             took = time.process_time() - begun
         except Diverged as error:
             return {"error": str(error)}
-        return {"steps": steps, "cost": cost, "took": took, **dataclasses.asdict(held_out.scores(folder, person, to, PAIRS))}
+        found = dataclasses.asdict(held_out.scores(folder, person, to, PAIRS))
+        return {"steps": steps, "cost": cost, "took": took, **found}
 
 
 if __name__ == "__main__":

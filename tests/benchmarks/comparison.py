@@ -86,7 +86,8 @@ def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine:
     took = [row["took"] for row in rows if "took" in row]
     spent = f" ({min(took):.0f} to {max(took):.0f} CPU seconds, reading included)" if took else ""
     people = ", ".join(f"{sum(found == kind for found in kinds.values())} {kind}" for kind in KINDS)
-    return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; people: {people}. "
+    return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; people: "
+            f"{people}. "
             "The base in absolute values, below it differences to it of one person and seed: the mean over people. "
             "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
             "these people, not of others. Steps: the mean, and from where to where.")

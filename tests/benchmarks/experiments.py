@@ -1,7 +1,8 @@
 """What makes the generator better in the same time: python -m tests.benchmarks.experiments --keep DIR
 
 Trains every experiment of recipes.py on every person, rendered or filmed, with every seed: for as long as so many steps
-of the base take, on one thread, the schedule fitted to that. Scores pairs of held-out frames and prints the table of docs/experiments.md.
+of the base take, on one thread, the schedule fitted to that. Scores pairs of held-out frames and prints the table of
+docs/experiments.md.
 Each training is written to DIR/experiments.jsonl as it ends; run again, it goes on with what is missing, or what other
 parameters, code or data have made out of date. The base comes first, then one experiment after the other; with the
 defaults each takes about 10 minutes, and 7 more for two clips.

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from torch import nn
 
 from stages import generator_training, layout
 from stages.learning import device
@@ -115,11 +116,13 @@ class Scores:
     ssim: float
     box: float   # PSNR in the person's box, dB
     tcm: float
+    lpips: float  # NaN where nobody looks
 
 
-def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -> Scores:
+def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, lpips: nn.Module | None = None
+           ) -> Scores:
     """Of the composite of Eq. 12 against the true frames: all that are held out, or so many pairs of consecutive ones,
-    evenly spread (all where there are no more)."""
+    evenly spread (all where there are no more). lpips: the network, stages.nets.judges.lpips_network."""
     artifacts = folder / layout.ROOT / name
     pose, _, _ = read_poses(artifacts / "poses.parquet")
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
@@ -137,11 +140,20 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -
             left, top, right, bottom = quality.person_box(pose[rows[index]], len(plate))
             part = np.s_[top:bottom, left:right]
             values.append((quality.psnr(picture, truth), quality.ssim(picture, truth),
-                           quality.psnr(picture[part], truth[part])))
+                           quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
             if before:
-                steady.append(flow.steadiness(*zip(before, (picture, truth)))[0])
+                steady.append(flow.steadiness(flow.Dis(), *zip(before, (picture, truth)))[0])
             before = picture, truth
-    return Scores(*np.mean(values, axis=0).tolist(), float(np.nanmean(steady)))
+    *alike, lpips = np.mean(values, axis=0).tolist()
+    return Scores(*alike, float(np.nanmean(steady)), lpips)
+
+
+@torch.no_grad()
+def perceived(network: nn.Module | None, *pictures: np.ndarray) -> float:
+    """LPIPS of two pictures (h, w, 3) uint8."""
+    if network is None:
+        return float("nan")
+    return float(network(*(torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1 for picture in pictures)))
 
 
 def paired(count: int, pairs: int | None) -> np.ndarray:

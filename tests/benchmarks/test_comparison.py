@@ -82,5 +82,5 @@ def test_the_table():
     assert lines[4][2:] == ["+0.50, +0.00, +0.0000, +0.000", "-, -, -, -", "100 (100 - 100)", "1 + 0",
                             "one seed, -, 1 of 2 diverged", "no"]
     said = about(measured, kinds, 300, "a machine")
-    assert said.startswith("14 trainings, each as long as 300 steps of the base (40 to 40 CPU seconds, reading included), "
-                           "one thread of a machine; people: 2 rendered, 1 real.")
+    assert said.startswith("14 trainings, each as long as 300 steps of the base (40 to 40 CPU seconds, reading "
+                           "included), one thread of a machine; people: 2 rendered, 1 real.")

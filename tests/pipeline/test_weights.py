@@ -23,7 +23,8 @@ def shelf(tmp_path, monkeypatch):
     return origin
 
 
-def test_what_a_preset_needs_follows_from_its_values(config):
+def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no weights are
     demo, paper = config.presets["demo"], config.presets["paper"]
     assert files.needed(demo) == {}
 
@@ -32,7 +33,10 @@ def test_what_a_preset_needs_follows_from_its_values(config):
 
     before = files.needed(paper)
     assert weights.VGG19 not in files.needed(with_("generator_training", features="random"))
-    assert set(before) - set(files.needed(with_("metrics", weights=False))) == {weights.ALEXNET, weights.INCEPTION}
+    judging = {weights.ALEXNET, weights.INCEPTION, weights.FACES}
+    assert set(before) - set(files.needed(with_("metrics", weights=False))) == judging
+    assert set(before) - set(files.needed(with_("metrics", redetect=False))) == {weights.FACES}
+    assert set(before) - set(files.needed(with_("metrics", flow="dis"))) == {weights.RAFT}
     changed = files.needed(with_("pose_extraction", estimator="ultralytics", model="yolo11s"))
     assert changed["yolo11s-pose.pt"] == ["pose_extraction"]
     both = with_("frames", estimator="torchvision", model="R50-FPN")

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages import InputError, metrics
+from stages.measures import scoring
 from stages.media import video
-from stages.params import Metrics
 from stages.vision import quality
 from tests.stages import toy
 
@@ -21,9 +21,9 @@ def root(tmp_path_factory):
     return folder
 
 
-def measure(root, entry, key, weights=False):
+def measure(root, entry, key):
     files = toy.paths("metrics", key, entry, root)
-    metrics.run(**files, params=Metrics(weights=weights, device="cpu"), entry=entry, key=key)
+    metrics.run(**files, params=toy.METRICS, entry=entry, key=key)
     return json.loads(files["metrics"].read_text()), pq.read_table(files["per_frame"]).to_pydict()
 
 
@@ -43,17 +43,19 @@ def test_reconstruction(root):
     assert rows["retrieval_psnr_person_box"][4] == pytest.approx(quality.psnr(truth[found][part], truth[34][part]))
     assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
     assert content["metrics"]["psnr"]["unit"] == "dB"
+    assert list(content["metrics"]) == [*scoring.NAMES, *scoring.TOTALS] and list(rows) == scoring.PER_FRAME.names
 
 
 def test_switched_off_scores_say_so(root):
     scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
-    for name in ("lpips", "fid", "is"):
-        assert scores[name] == {"value": None, "unit": None, "reason": "switched off by presets.demo.metrics.weights"}
+    for name in ("lpips", "lpips_person_box", "fid", "is"):
+        assert scores[name]["value"] is None
+        assert scores[name]["reason"] == "switched off by presets.demo.metrics.weights"
 
 
 def test_imitation_without_truth_has_only_what_needs_none(root):
     content, rows = measure(root, toy.IMITATION, "ann_from_bob")
-    for name in metrics.PAIRED:
+    for name in (*scoring.LIKE, *scoring.COPIED):
         assert content["metrics"][name]["value"] is None and "truth" in content["metrics"][name]["reason"]
     assert 0 < content["metrics"]["tcm"]["value"] <= 1
     assert rows["psnr"] == [None] * toy.FRAMES and rows["retrieval_frame"][3] is not None
@@ -95,7 +97,7 @@ def test_what_a_moving_camera_did_not_see_does_not_count(root, tmp_path):
             picture[:, 32:] = 7 * t % 256
             add(picture)
     files |= {"target_view": view, "source_view": view, "target_frames": frames, "source_frames": frames}
-    metrics.run(**files, params=Metrics(weights=False, device="cpu"), entry=toy.RECONSTRUCTION, key="ann_from_ann")
+    metrics.run(**files, params=toy.METRICS, entry=toy.RECONSTRUCTION, key="ann_from_ann")
     rows = pq.read_table(files["per_frame"]).to_pydict()
     truth = list(video.frames(root / "artifacts/ann/frames.mkv"))
     for i in range(10):
@@ -116,7 +118,7 @@ def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_p
         canvas = np.pad(frame, ((8, 8), (16, 16), (0, 0)))
         cv2.imwrite(str(wide / f"{t}.png"), canvas[10:70, 20:84, ::-1])
     files = toy.paths("metrics", "ann_from_bob", toy.IMITATION, root) | {"target_view": view}
-    metrics.run(**files, params=Metrics(weights=False, device="cpu"), key="ann_from_bob",
+    metrics.run(**files, params=toy.METRICS, key="ann_from_bob",
                 entry=toy.IMITATION.model_copy(update={"truth": str(wide)}))
     rows = pq.read_table(files["per_frame"]).to_pydict()
     assert rows["retrieval_psnr"][:25] == [quality.BEST] * 25  # of what that camera saw
@@ -142,5 +144,5 @@ def test_a_foreground_of_another_length_is_refused(root, tmp_path):
     with video.lossless(short, toy.FPS, "rgba") as add:
         add(toy.figure(toy.pose(30)))
     with pytest.raises(InputError, match="run fusion again"):
-        metrics.run(**files | {"foreground": short}, params=Metrics(weights=False, device="cpu"),
+        metrics.run(**files | {"foreground": short}, params=toy.METRICS,
                     entry=toy.RECONSTRUCTION, key="ann_from_ann")

@@ -17,7 +17,7 @@ import yaml
 
 from stages import metrics, report
 from stages.media import tables
-from stages.params import Metrics, Report
+from stages.params import Report
 from tests.stages import toy
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def root(tmp_path_factory):
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     for key, entry in (("ann_from_ann", toy.RECONSTRUCTION), ("ann_from_bob", toy.IMITATION)):
-        metrics.run(**toy.paths("metrics", key, entry, folder), params=Metrics(weights=False, device="cpu"), entry=entry, key=key)
+        metrics.run(**toy.paths("metrics", key, entry, folder), params=toy.METRICS, entry=entry, key=key)
     return folder
 
 

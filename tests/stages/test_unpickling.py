@@ -57,6 +57,12 @@ def test_detectron2s_arrays_come_back(tmp_path):
     assert found.keys() == state.keys() and all((found[name].numpy() == state[name]).all() for name in state)
 
 
+def test_nested_arrays_have_their_place_in_their_names(tmp_path):
+    save_pickle({"Net_0": {"Conv_1": {"kernel": np.ones(2)}, "bias": np.zeros(1)}, "step": 3}, tmp_path / "net.ckpt")
+    found = tensors(tmp_path / "net.ckpt")
+    assert {name: value.tolist() for name, value in found.items()} == {"Net_0.Conv_1.kernel": [1, 1], "Net_0.bias": [0]}
+
+
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
 def test_arrays_of_old_and_new_numpy(tmp_path, module):
     data = pickle.dumps({"a": np.arange(4.0)}, protocol=2)

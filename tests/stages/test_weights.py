@@ -40,7 +40,7 @@ def test_the_table_is_sound():
             assert file.sha256.startswith(stated[1])
         if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2's the MD5
             assert file.md5 == stated[1]
-    assert {weights.VGG19, weights.ALEXNET, weights.INCEPTION} <= set(table)
+    assert {weights.VGG19, weights.ALEXNET, weights.INCEPTION, weights.RAFT, weights.FACES} <= set(table)
 
 
 def test_a_network_is_found_by_estimator_task_and_model():

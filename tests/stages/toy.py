@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 
 from stages import layout
 from stages.media import tables, video
-from stages.params import Transfer
+from stages.params import Metrics, Transfer
 from stages.vision import skeleton as sk
 
 SIZE, FPS, FRAMES = 64, 25.0, 40
 RECONSTRUCTION = Transfer(target="ann", source="ann", preset="demo", truth=None)
+METRICS = Metrics(weights=False, flow="dis", redetect=False, min_score=0.3, device="cpu", batch=8)
 IMITATION = Transfer(target="ann", source="bob", preset="demo", truth=None)
 
 

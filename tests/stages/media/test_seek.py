@@ -23,9 +23,21 @@ def test_any_order(clip):
             assert (frames[i] == i).all()
 
 
+@pytest.mark.parametrize("kept", [1, 5])
+def test_what_is_forgotten_is_decoded_again(clip, kept, monkeypatch):
+    monkeypatch.setattr(seek, "KEPT", kept * 16 * 16 * 3)
+    with seek.Seekable(clip) as frames:
+        for i in (0, 1, 2, 9, 3, 30, 31, 29, 49, 48, 0, 0, 13, 25):
+            assert (frames[i] == i).all()
+            assert len(frames._kept) <= kept
+
+
 def test_a_frame_that_is_not_there(clip):
-    with seek.Seekable(clip) as frames, pytest.raises(InputError, match="no frame 50"):
-        frames[50]
+    with seek.Seekable(clip) as frames:
+        for _ in range(2):
+            with pytest.raises(InputError, match="no frame 50"):
+                frames[50]
+        assert (frames[49] == 49).all()
 
 
 @pytest.mark.parametrize("rows, found", [([0, 1], [0, 1]), ([2, 4], [2, 4]), ([], [])])

@@ -1,14 +1,22 @@
-"""LPIPS, FID and IS: planted weights are the ones that count, and without weights there is a reason and no number."""
+"""LPIPS, FID and IS against other implementations, with planted networks; and without weights a reason, no number."""
+
+import pickle
+from types import SimpleNamespace
 
 import lpips
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from torch import nn
+from torchmetrics.functional.image.lpips import _LPIPS
 from torchvision import models
 
 from stages import InputError, weights
 from stages.nets import judges
+
+CPU = torch.device("cpu")
+BOX = {"person_box": (4, 10, 40, 60)}
 
 
 @pytest.fixture()
@@ -16,37 +24,134 @@ def folder(monkeypatch, tmp_path):
     """An empty folder of weights in which the networks may be any files; nothing can be fetched."""
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     anything = weights.File(licence="own")
-    monkeypatch.setattr(weights, "table", lambda: {weights.ALEXNET: anything, weights.INCEPTION: anything})
+    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys(
+        (weights.ALEXNET, weights.CONVOLUTIONS, weights.INCEPTION), anything))
     return tmp_path
 
 
-def pictures(count=3):
-    return np.random.default_rng(0).integers(0, 255, (count, 64, 64, 3), np.uint8)
+def pictures(count=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 255, (count, 64, 64, 3), np.uint8)
+
+
+def reference(truth, real=None):
+    return SimpleNamespace(truth=truth, real=truth if real is None else real, completed=lambda picture: picture)
+
+
+def tensor(picture):
+    return torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, H, W)
+
+
+class Planted(nn.Module):
+    """In place of Inception: of each picture mean colours of a grid, as features and, mixed, as logits."""
+
+    def forward(self, batch):
+        means = nn.functional.adaptive_avg_pool2d(batch.float(), 2).flatten(1)  # (n, 12)
+        return means, means @ torch.linspace(-0.2, 0.2, 12 * 5).view(12, 5)
+
+
+@pytest.fixture()
+def planted(monkeypatch, folder):
+    monkeypatch.setattr(judges, "_inception", Planted)
+    monkeypatch.setattr(judges.Features, "num_features", 12)
 
 
 def test_without_weights_every_score_is_null_with_the_reason(folder):
-    found = judges.Judges(torch.device("cpu"))
-    found.add(*pictures())
-    for value, reason in found.scores().values():
-        assert value is None and "weights could not be had" in reason
+    found = judges.Judges(CPU)
+    found.add(pictures()[0], reference(pictures()[1]), BOX)
+    assert found.columns() == found.totals() == {}
+    assert set(found.reasons) == {"lpips", "lpips_person_box", "fid", "is"}
+    assert all("weights could not be had" in reason for reason in found.reasons.values())
 
 
-def test_lpips_uses_the_planted_backbone(folder):
+def whole(network, folder):
+    torch.save(network.state_dict(), folder / weights.ALEXNET)
+
+
+def convolutions(network, folder):
+    """As Flax keeps them: (h, w, in, out)."""
+    layers = [layer for layer in network.features if isinstance(layer, nn.Conv2d)]
+    arrays = {f"Conv_{i}": {"kernel": layer.weight.detach().permute(2, 3, 1, 0).numpy(),
+                            "bias": layer.bias.detach().numpy()} for i, layer in enumerate(layers)}
+    (folder / weights.CONVOLUTIONS).write_bytes(pickle.dumps({"AlexNet_0": arrays}))
+
+
+@pytest.mark.parametrize("save", [whole, convolutions])
+def test_lpips_with_planted_weights_against_lpips_and_torchmetrics(folder, save):
     torch.manual_seed(0)
     network = models.alexnet(weights=None)
-    torch.save(network.state_dict(), folder / weights.ALEXNET)
-    found = judges.Judges(torch.device("cpu"))
-    a, b, _ = pictures()
-    found.add(a, b, b)
-    expected = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    save(network, folder)
+    found, given, truths = judges.Judges(CPU), pictures(11), pictures(11, seed=1)
+    for picture, truth in zip(given, truths):
+        found.add(picture, reference(truth), BOX)
+    columns = found.columns()
+    theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval(), _LPIPS(net="alex", pnet_rand=True).eval()
     layers = [module for module in network.features if isinstance(module, nn.Conv2d)]
-    for own, planted in zip((m for m in expected.net.modules() if isinstance(m, nn.Conv2d)), layers, strict=True):
-        own.load_state_dict(planted.state_dict())
-    tensors = [torch.from_numpy(x).permute(2, 0, 1)[None] / 127.5 - 1 for x in (a, b)]
-    assert found.scores()["lpips"][0] == pytest.approx(expected(*tensors).item(), rel=1e-5)
+    for other in theirs:
+        for own, layer in zip((m for m in other.net.modules() if isinstance(m, nn.Conv2d)), layers, strict=True):
+            own.load_state_dict(layer.state_dict())
+        for i in range(11):  # one batch, and what is left of another
+            cut = np.s_[10:60, 4:40]
+            expected = other(tensor(given[i]), tensor(truths[i])).item()
+            assert columns["lpips"][i] == pytest.approx(expected, rel=1e-4)
+            boxed = other(tensor(given[i][cut]), tensor(truths[i][cut])).item()
+            assert columns["lpips_person_box"][i] == pytest.approx(boxed, rel=1e-4)
+
+
+@pytest.mark.parametrize("places", [{}, {"person_box": (0, 0, 31, 64)}])
+def test_a_box_that_alexnet_cannot_see_has_no_lpips(folder, places):
+    torch.save(models.alexnet(weights=None).state_dict(), folder / weights.ALEXNET)
+    found = judges.Judges(CPU)
+    found.add(pictures()[0], reference(pictures()[1]), places)
+    columns = found.columns()
+    assert np.isnan(columns["lpips_person_box"]).all() and np.isfinite(columns["lpips"]).all()
+
+
+def test_fid_against_its_formula(planted):
+    """Of features that the planted network gives: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2)."""
+    found, given, real = judges.Judges(CPU), pictures(30), pictures(30, seed=1) // 2
+    for picture, other in zip(given, real):
+        found.add(picture, reference(None, other), BOX)
+    features = [Planted()(torch.from_numpy(batch).permute(0, 3, 1, 2))[0].double().numpy() for batch in (given, real)]
+    (m1, c1), (m2, c2) = ((x.mean(0), np.cov(x, rowvar=False)) for x in features)
+    expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
+    assert found.totals()["fid"] == pytest.approx(expected, rel=1e-4)
+    assert found.columns() == {}
+
+
+def test_is_by_hand(planted):
+    """The mean over ten parts of exp(mean of KL(p(y|x) || p(y))), of the frames in a fixed random order."""
+    found, given = judges.Judges(CPU), pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
+    for picture in given:
+        found.add(picture, reference(picture), BOX)
+    logits = Planted()(torch.from_numpy(given).permute(0, 3, 1, 2))[1].double().numpy()
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0)).numpy()
+    parts = np.split(p[order], judges.SPLITS)
+    expected = np.mean([np.exp((part * np.log(part / part.mean(0))).sum(1).mean()) for part in parts])
+    assert expected > 1.01
+    before = torch.random.get_rng_state()
+    assert found.totals()["is"] == pytest.approx(expected, rel=1e-4)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_same_pictures_have_no_distance(planted):
+    found = judges.Judges(CPU)
+    for picture in pictures(20):
+        found.add(picture, reference(picture), BOX)
+    assert found.totals()["fid"] == pytest.approx(0, abs=1e-2)
+
+
+@pytest.mark.parametrize("count, missing", [(1, {"fid", "is"}), (5, {"is"})])
+def test_too_few_frames_say_so(planted, count, missing):
+    found = judges.Judges(CPU)
+    for picture in pictures(count):
+        found.add(picture, reference(picture), BOX)
+    totals = found.totals()
+    assert {name for name, value in totals.items() if value is None} == missing
+    assert all("fewer than" in found.reasons[name] for name in missing)
 
 
 def test_a_file_of_something_else_is_an_error_not_a_score(folder):
     (folder / weights.INCEPTION).write_bytes(b"not weights")
     with pytest.raises(InputError, match="not a file of trained weights"):
-        judges.Judges(torch.device("cpu"))
+        judges.Judges(CPU)

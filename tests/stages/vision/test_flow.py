@@ -6,24 +6,56 @@ import pytest
 
 from stages.vision import flow
 
+INNER = np.s_[16:-16, 16:-16]
+
 
 def texture(seed=0, side=96):
     noise = np.random.default_rng(seed).integers(0, 255, (side // 6, side // 6, 3), np.uint8)
     return cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
-def shifted(picture, dx, dy):
-    return cv2.warpAffine(picture, np.float32([[1, 0, dx], [0, 1, dy]]), picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+def warped(picture, matrix):
+    return cv2.warpAffine(picture, np.float32(matrix), picture.shape[1::-1], flags=cv2.INTER_CUBIC,
+                          borderMode=cv2.BORDER_REFLECT)
 
 
-@pytest.mark.parametrize("dx, dy", [(3, 0), (0, -2), (2.5, 1.5)])
-def test_flow_and_warp_undo_a_shift(dx, dy):
-    first, inner = texture(), np.s_[12:-12, 12:-12]
-    second = shifted(first, dx, dy)
-    found = flow.dis(first, second)
-    assert np.abs(np.median(found[inner], axis=(0, 1)) - [dx, dy]).max() < 0.1
-    exact = np.full_like(found, 0) + np.float32([dx, dy])
-    assert np.abs(flow.warp(second, exact)[inner].astype(float) - first[inner]).mean() < 4
+def shift(dx, dy):
+    return np.array([[1, 0, dx], [0, 1, dy]], float)
+
+
+def turn(degrees, scale=1.0, side=96):
+    return cv2.getRotationMatrix2D(((side - 1) / 2,) * 2, degrees, scale)
+
+
+def noisy(picture, amount, seed):
+    noise = np.random.default_rng(seed).normal(0, amount, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+class Known:
+    """A flow that is told."""
+
+    name = "known"
+
+    def __init__(self, forward, backward):
+        self._flows = tuple(np.broadcast_to(np.float32(one), (96, 96, 2)).copy() for one in (forward, backward))
+
+    def both(self, first, second):
+        return self._flows
+
+
+@pytest.mark.parametrize("matrix", [shift(3, 0), shift(0, -2), shift(2.5, 1.5), turn(3), turn(-2, 1.03)], ids=str)
+def test_dis_finds_a_motion_and_warping_undoes_it(matrix):
+    first = texture()
+    second = warped(first, matrix)
+    model = flow.choose("dis", None)
+    found, back = model.both(first, second)
+    y, x = np.mgrid[:96, :96]
+    true = np.stack([x, y], -1) @ matrix[:, :2].T + matrix[:, 2] - np.stack([x, y], -1)
+    assert np.median(np.linalg.norm(found - true, axis=-1)[INNER]) < 0.1
+    assert np.array_equal(found, model(first, second)) and np.array_equal(back, model(second, first))
+    assert np.abs(flow.warp(second, true.astype(np.float32))[INNER].astype(float) - first[INNER]).mean() < 4
+    assert flow.visible(found, back)[INNER].mean() > 0.95
 
 
 def test_what_gets_covered_is_occluded():
@@ -31,38 +63,56 @@ def test_what_gets_covered_is_occluded():
     wall, square = texture(1), texture(2)[:30, :30]
     first, second = wall.copy(), wall.copy()
     first[30:60, 20:50], second[30:60, 26:56] = square, square
-    mask = flow.visible(flow.dis(first, second), flow.dis(second, first))
+    mask = flow.visible(*flow.Dis().both(first, second))
     assert mask[35:55, 22:46].mean() > 0.9      # the square itself
     assert mask[35:55, 51:55].mean() < 0.5      # what it covers
     assert mask[:20].mean() > 0.95
 
 
-@pytest.mark.parametrize("noise, low, high", [(0, 0.99, 1.0), (3, 0.1, 0.9), (40, 0.0, 0.05)])
-def test_tcm_falls_with_flicker(noise, low, high):
-    draw = np.random.default_rng(0)
-    wall = texture(1)
-    first = np.clip(wall + draw.normal(0, 3, wall.shape), 0, 255).astype(np.uint8)
-    second = np.clip(shifted(wall, 2, 0) + draw.normal(0, 3, wall.shape), 0, 255).astype(np.uint8)
-    flicker = [np.clip(x + draw.normal(0, noise, x.shape), 0, 255).astype(np.uint8) for x in (first, second)]
-    tcm, own, given = flow.steadiness(flicker, (first, second))
-    assert low <= tcm <= high
-    assert (own > given) == (noise > 0)
+def test_what_leaves_the_picture_is_not_visible():
+    mask = flow.visible(*Known((5, -3), (-5, 3)).both(None, None))
+    assert np.array_equal(mask, np.pad(np.ones((93, 91), bool), ((3, 0), (0, 5))))
 
 
-def test_tcm_is_its_definition():
-    first, second = texture(1), shifted(texture(1), 1, 2)
+@pytest.mark.parametrize("motion", [shift(2, 0), shift(-1.5, 1), turn(1.5)], ids=str)
+def test_tcm_is_one_for_a_copy_and_falls_with_flicker(motion):
+    reference = [noisy(picture, 3, i) for i, picture in enumerate((texture(1), warped(texture(1), motion)))]
+    found = []
+    for amount in (0, 2, 4, 8, 16, 40):
+        flicker = [noisy(picture, amount, 9 + i) if amount else picture for i, picture in enumerate(reference)]
+        tcm, own, given = flow.steadiness(flow.Dis(), flicker, reference)
+        assert (own > given) == (amount > 0)
+        found.append(tcm)
+    assert found[0] == pytest.approx(1) and all(a > b for a, b in zip(found, found[1:])) and found[-1] < 0.01
+
+
+def test_a_frozen_video_and_a_smoothed_one_are_less_steady_than_a_copy():
+    reference = [noisy(picture, 3, i) for i, picture in enumerate((texture(1), warped(texture(1), shift(2, 0))))]
+    frozen = flow.steadiness(flow.Dis(), (reference[0], reference[0]), reference)[0]
+    smooth = [cv2.GaussianBlur(picture, (0, 0), 3) for picture in reference]  # changes less than the reference does
+    tcm, own, given = flow.steadiness(flow.Dis(), smooth, reference)
+    assert frozen < 0.01 and own < given and np.exp(-1) < tcm < 0.7
+
+
+@pytest.mark.parametrize("seen", [None, np.tri(96, dtype=bool)], ids=["everything", "half"])
+def test_tcm_is_its_definition(seen):
+    """For a motion of whole pixels, by slices."""
+    first, second = texture(1), noisy(np.roll(texture(1), (3, 5), (0, 1)), 2, 0)
     pair = texture(3), texture(4)
-    forward, backward = flow.dis(first, second), flow.dis(second, first)
-    mask = flow.visible(forward, backward)
+    tcm, own, given = flow.steadiness(Known((5, 3), (-5, -3)), pair, (first, second), seen)
+    inside = np.s_[:-3, :-5]
+    weight = np.ones((93, 91)) if seen is None else seen[inside]
 
     def total(a, b):
-        difference = (flow.warp(b, forward).astype(float) - a) / 255
-        return (mask[..., None] * difference**2).sum()
+        return (weight[..., None] * ((b[3:, 5:] / 255 - a[inside] / 255) ** 2)).sum()
 
-    expected = np.exp(-abs(total(*pair) / (total(first, second) + 1e-9) - 1))
-    assert flow.steadiness(pair, (first, second))[0] == pytest.approx(expected, rel=1e-3, abs=1e-12)
+    assert tcm == pytest.approx(np.exp(-abs(total(*pair) / (total(first, second) + 1e-9) - 1)), rel=1e-4, abs=1e-12)
+    assert own == pytest.approx(total(*pair) / weight.sum() / 3, rel=1e-5)
+    assert given == pytest.approx(total(first, second) / weight.sum() / 3, rel=1e-5)
 
 
-def test_static_reference_has_no_tcm():
+def test_where_nothing_changes_there_is_no_tcm():
     wall = texture()
-    assert np.isnan(flow.steadiness((wall, texture(1)), (wall, wall))[0])
+    tcm, own, given = flow.steadiness(flow.Dis(), (wall, texture(1)), (wall, wall))
+    assert np.isnan(tcm) and own > 0 and given == 0
+    assert np.isnan(flow.steadiness(flow.Dis(), (wall, wall), (wall, texture(1)), np.zeros((96, 96), bool))[0])

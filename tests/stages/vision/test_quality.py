@@ -1,8 +1,9 @@
-"""PSNR and SSIM against torchmetrics; boxes and nearest poses against cases worked out by hand."""
+"""PSNR and SSIM against torchmetrics and scikit-image; boxes and nearest poses against cases worked out by hand."""
 
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from stages.vision import quality
@@ -26,10 +27,37 @@ def test_against_torchmetrics(shape, noise):
     assert quality.ssim(*pair) == pytest.approx(float(picture[..., 5:-5, 5:-5].mean()), abs=1e-6)
 
 
+@pytest.mark.parametrize("dark, light", [(0, 0), (0, 255), (255, 255), (3, 250)])
+def test_every_window_against_scikit_image(dark, light):
+    """Flat, black and white areas too, where single precision is weakest."""
+    a, b = pictures((64, 80), 25)
+    a[:30], b[:30], a[:, 60:], b[20:40, 60:] = dark, light, light, dark
+    _, theirs = structural_similarity(a, b, channel_axis=2, data_range=255, full=True, gaussian_weights=True,
+                                      sigma=1.5, use_sample_covariance=False)
+    found = quality.similarity(a, b)
+    assert found.shape == (54, 70)
+    assert np.abs(found - theirs.mean(2)[5:-5, 5:-5]).max() < 1e-4
+    assert found.mean() == pytest.approx(theirs[5:-5, 5:-5].mean(), abs=1e-5)
+
+
+def test_windows_that_are_not_wholly_seen_do_not_count():
+    seen = np.ones((40, 30), bool)
+    seen[20, 15] = False
+    whole = quality.whole_windows(seen)
+    assert whole.shape == (30, 20)
+    for top, left in ((0, 0), (9, 4), (10, 5), (20, 15), (21, 15), (20, 16), (29, 19)):
+        assert whole[top, left] == seen[top : top + 11, left : left + 11].all()
+
+
 def test_equal_pictures_score_best():
     a, _ = pictures((32, 32), 1)
     assert quality.psnr(a, a) == quality.BEST
     assert quality.ssim(a, a) == pytest.approx(1)
+
+
+def test_nothing_seen_has_no_score():
+    a, b = pictures((32, 32), 9)
+    assert np.isnan([score(a, b, np.zeros((32, 32), bool)) for score in (quality.psnr, quality.ssim)]).all()
 
 
 def at(*points):

@@ -1,0 +1,49 @@
+"""A transfer's evaluation: any frames, by whoever made them, against what the transfer should show."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from stages.measures.panel import flow_model, panel
+from stages.measures.reference import references
+from stages.measures.scoring import NO_TRUTH, Scores, score
+from stages.media.files import replacing
+from stages.vision.skeleton import read_poses
+
+if TYPE_CHECKING:
+    from stages.params import Metrics, Transfer
+
+TOLD = ("psnr", "ssim", "psnr_person_box", "retrieval_psnr_person_box", "tcm")
+
+
+def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics: Path, per_frame: Path,
+             params: "Metrics", entry: "Transfer", key: str, name: str, remedy: str) -> Scores:
+    """Scores frames (S, S, 3) uint8 of a transfer and writes both files.
+
+    measured: what `references` reads, by layout's names; name and remedy: of the frames, for errors."""
+    columns, about = read_poses(measured["driving"])[1:]
+    frames = tqdm(generated, "metrics", len(columns["frame"]), unit="frame")
+    flow, judges = flow_model(params), panel(params, entry, measured)
+    scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy)
+    content = {
+        "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",
+        "frames": len(scores.per_frame), "fps": about["fps"],
+        "truth": "held-out frames" if entry.reconstruction else entry.truth,
+        "fid_reference": "true frames" if scores.paired else "training frames",
+        "flow": flow.name, "pairs": scores.pairs, "static_pairs": scores.static_pairs,
+        "metrics": {title: asdict(found) for title, found in scores.metrics.items()},
+    }
+    with replacing(per_frame) as temporary:
+        pq.write_table(scores.per_frame, temporary)
+    with replacing(metrics) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    values = {title: scores.metrics[title].value for title in TOLD}
+    line = ", ".join(f"{title} {value:.3f}" for title, value in values.items() if value is not None)
+    print(f"metrics: {len(scores.per_frame)} frames of {key}: {line}{'' if scores.paired else '; ' + NO_TRUTH}")
+    return scores

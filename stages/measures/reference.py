@@ -1,0 +1,114 @@
+"""What the frames of a transfer are measured against (paper section 3.1), whoever made them.
+
+The target's own held-out frames (reconstruction), or `truth`, a video of the target doing the source's motion
+(imitation, where there is one); the frame whose motion it is; and the training frame whose pose is nearest, which is
+what copying would reach. In: driving poses, the target's and the source's frames, clocks and views. Out: one
+`Reference` a driving pose, in order; pictures are (S, S, 3) uint8.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from stages import InputError
+from stages.media import clock as clocks
+from stages.media import footage, video
+from stages.media.seek import Seekable, chosen
+from stages.media.view import View, read_view, stabilised
+from stages.vision import quality
+from stages.vision.skeleton import Pose, read_poses
+
+if TYPE_CHECKING:
+    from stages.params import Transfer
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One frame's. What a moving camera did not see does not count: `*seen` (S, S) bool, None where it saw all."""
+
+    row: int                          # the source's frame; one more is the next moment
+    pose: Pose                        # that drove it, pixels
+    motion: np.ndarray                # the source's frame
+    motion_seen: np.ndarray | None
+    truth: np.ndarray | None          # what it should be, where that is known
+    seen: np.ndarray | None           # of the truth
+    copy_row: int | None              # the training frame whose pose is nearest, where one can be compared
+    copy: np.ndarray | None           # that frame, where there is a truth to compare it with
+    copy_seen: np.ndarray | None      # of both, it and the truth
+    real: np.ndarray                  # a real frame of the target: the truth or, without one, a training frame
+
+    def completed(self, picture: np.ndarray) -> np.ndarray:
+        """The picture, with the truth's pixels where nothing is known of them."""
+        if self.truth is None or self.seen is None:
+            return picture
+        return np.where(self.seen[..., None], picture, self.truth)
+
+
+def references(
+    driving: Path, target_frames: Path, target_clock: Path, target_view: Path, target_poses: Path,
+    source_frames: Path, source_clock: Path, source_view: Path, entry: "Transfer",
+) -> Iterator[Reference]:
+    """Of a transfer, by the paths of layout.INPUTS."""
+    pose, columns, about = read_poses(driving)
+    rows, timeline = columns["frame"], clocks.read_clock(target_clock)
+    size, training = timeline.about["size"], timeline.usable()
+    nearest = quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
+    target = _Sight(read_view(target_view), timeline.about["crop"], size)
+    source = _Sight(read_view(source_view), clocks.read_clock(source_clock).about["crop"], size)
+    motions = chosen(video.frames(source_frames), rows, source_frames)
+    truths = repeat(None)
+    if entry.truth and not entry.reconstruction:
+        shown = true_frames(entry.truth, timeline.about, target.view, about["fps"])
+        truths = chosen(shown, rows, entry.truth)
+
+    with Seekable(target_frames) as lookup:
+        for t, (row, motion, truth) in enumerate(zip(rows, motions, truths)):
+            motion = motion if len(motion) == size else cv2.resize(motion, (size, size))
+            truth = motion if entry.reconstruction else truth
+            seen = target.of(row if entry.reconstruction else target.view.about["reference"])
+            copy_row = int(training[nearest[t]]) if nearest[t] >= 0 else None
+            compared = truth is not None and copy_row is not None
+            yield Reference(
+                row=int(row), pose=pose[t], motion=motion, motion_seen=source.of(row), truth=truth, seen=seen,
+                copy_row=copy_row, copy=lookup[copy_row] if compared else None,
+                copy_seen=both(seen, target.of(copy_row)) if compared else None,
+                real=lookup[int(training[t % len(training)])] if truth is None else truth,
+            )
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What a camera saw of the square, frame by frame."""
+
+    view: View
+    crop: list[float]
+    size: int
+
+    def of(self, row: int) -> np.ndarray | None:
+        return self.view.inside(int(row), self.crop, self.size) if self.view.about["moving"] else None
+
+
+def both(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    """What is in both masks; None is everything."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
+
+
+def true_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.ndarray]:
+    """A video of the target at `fps`, cut and resized like the target's own, of whose clock `about` is; taken by a
+    camera that stands still and, where the target's own moves, as that stood in its reference frame."""
+    width, height = view.about["frame_size"]
+    for index, picture in enumerate(footage.open_footage(file, fps).pictures()):
+        if picture.shape[1::-1] != (width, height):
+            raise InputError(f"{file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}; expected a video from "
+                             f"the same camera as {about['file']}: {width} x {height}")
+        if view.about["moving"]:
+            yield stabilised(picture, view.camera[view.about["reference"]], about["crop"], about["size"])
+        else:
+            yield footage.square(picture, about["crop"], about["size"])

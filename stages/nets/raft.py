@@ -1,0 +1,48 @@
+"""RAFT (Teed and Deng 2020): optical flow by a network, torchvision's, from a file of trained weights.
+
+Speaks the protocol of vision/flow.py. The flow there and back is one batch.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torchvision.models.optical_flow import raft_large
+
+from stages import weights
+
+GRID = 8      # pixels: the network works at an eighth of the size
+LEAST = 128   # and compares cells at four scales
+
+
+class Raft:
+    name = "RAFT large (torchvision, C+T+S+K+H)"
+
+    def __init__(self, device: torch.device):
+        try:
+            state = weights.load(weights.find(weights.RAFT))
+        except weights.Missing as error:
+            raise weights.Missing(f"flow: raft: {error}; or set metrics.flow to `dis`") from None
+        self._network = raft_large(weights=None)
+        self._network.load_state_dict(state)
+        self._network.requires_grad_(False).eval().to(device)
+        self._device = device
+
+    def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return self._flow([first], [second])[0]
+
+    def both(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        forward, backward = self._flow([first, second], [second, first])
+        return forward, backward
+
+    @torch.inference_mode()
+    def _flow(self, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
+        """Pictures (h, w, 3) uint8, of one size -> their flow (B, h, w, 2)."""
+        height, width = first[0].shape[:2]
+        flow = self._network(self._tensor(first), self._tensor(second))[-1]  # of its refinements the last
+        return flow[..., :height, :width].permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (B, 2, H, W) -> (B, h, w, 2)
+
+    def _tensor(self, pictures: list[np.ndarray]) -> torch.Tensor:
+        """In [-1, 1] and continued to the right and below, to sides that the network can halve: (B, 3, H, W)."""
+        batch = torch.from_numpy(np.stack(pictures)).to(self._device).permute(0, 3, 1, 2) / 127.5 - 1
+        below, right = (max(LEAST, -side // GRID * -GRID) - side for side in batch.shape[2:])
+        return F.pad(batch, (0, right, 0, below), mode="replicate")

@@ -1,0 +1,139 @@
+"""python -m tests.benchmarks.metrics: how fast and in how much memory frames are scored, and how near to other people's
+code the scores are. No trained network takes part. Exits non-zero where a goal is missed.
+
+speed      frames/s of the whole stage without its imports, 1,000 frames of 256 x 256 of a rendered person
+memory     peak of the process on ten times as many frames, as a share of that on the frames themselves
+agreement  largest difference of PSNR and SSIM, of the frame and of every box, from scikit-image's of what is cut out
+--only speed,memory   some of these
+--keep DIR            where the footage is made, and found again
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from stages import metrics, samples
+from stages.__main__ import peak_memory
+from stages.measures import likeness
+from stages.media import pictures, tables, video
+from stages.params import Transfer
+from stages.vision import blend
+from stages.vision.skeleton import Pose, read_poses
+from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.inference import paths, write_poses
+from tests.stages import toy
+
+PERSON, MOTIONS, SIZE, FPS = "stranger_301", ("dance",), 256, 25.0
+RENDERED, TRAINED = 100, 250  # frames; forth and back they make up the video, of which the first are to learn from
+LENGTHS = {"clip": 200, "film": 1000, "long": 2000}  # frames that are scored
+ME = Transfer(target="me", source="me", preset="demo", truth=None)
+
+
+def make(root: Path) -> None:
+    """The footage: a person, and three transfers whose generated frames are theirs, blurred and on an even wall."""
+    found, plate = paths(root, "metrics", "clip"), np.full((SIZE, SIZE, 3), (150, 140, 120), np.uint8)
+    if found["target_view"].exists():
+        return
+    shots = list(samples.frames(PERSON, MOTIONS, 301, RENDERED / FPS, SIZE))
+    there_and_back = [*range(RENDERED), *reversed(range(RENDERED))]
+    count = TRAINED + max(LENGTHS.values())
+    order = (there_and_back * (count // len(there_and_back) + 1))[:count]
+    poses = Pose.stack([shots[i][2] for i in order])
+    found["target_frames"].parent.mkdir(parents=True, exist_ok=True)
+    pictures.write(found["background"], plate)
+    write_poses(found["target_poses"], poses)
+    with video.lossless(found["target_frames"], FPS) as add:
+        for i in order:
+            add(shots[i][0])
+    for key, length in LENGTHS.items():
+        files = paths(root, "metrics", key)
+        rows = np.arange(TRAINED, TRAINED + length)
+        files["driving"].parent.mkdir(parents=True, exist_ok=True)
+        tables.write(files["driving"], tables.POSES, poses[rows].columns() | {
+            "frame": rows, "detected": [True] * length, "interpolated": [False] * length, "people": [1] * length,
+        }, {"fps": FPS, "reconstruction": True})
+        with video.lossless(files["foreground"], FPS, "rgba") as add:
+            for i in np.array(order)[rows]:
+                add(np.dstack([cv2.GaussianBlur(shots[i][0], (0, 0), 2), shots[i][1]]))
+    parts = ["train"] * TRAINED + ["test"] * (count - TRAINED)
+    tables.write(found["target_clock"], tables.CLOCK, {
+        "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": parts,
+    }, {"fps": FPS, "file": "me.mp4", "full_size": [SIZE, SIZE], "crop": [0.0, 0.0, float(SIZE)], "size": SIZE})
+    tables.write(found["target_view"], tables.VIEW, {
+        "frame": np.arange(count), "box": np.tile(np.float32([0, 0, SIZE, SIZE]), (count, 1)), "people": [1] * count,
+        "camera": np.tile(np.eye(3).ravel(), (count, 1)), "light": np.ones((count, 6), np.float32),
+    }, {"moving": False, "reference": 0, "frame_size": [SIZE, SIZE]})
+
+
+def once(root: Path, key: str) -> None:
+    """Scores one transfer and prints the seconds, those of the processor, and the GiB that it took."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        begun, busy = time.perf_counter(), time.process_time()
+        metrics.run(**paths(root, "metrics", key), params=toy.METRICS, entry=ME, key=key)
+    print(time.perf_counter() - begun, time.process_time() - busy, peak_memory())
+
+
+def measured(root: Path, key: str) -> tuple[float, float, float]:
+    """The same of a process of its own."""
+    done = subprocess.run([sys.executable, "-m", __spec__.name, str(root), key], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=True)
+    return tuple(map(float, done.stdout.split()))
+
+
+def speed(root: Path) -> list[Figure]:
+    seconds, busy, _ = min(measured(root, "film") for _ in range(2))
+    count = LENGTHS["film"]
+    return [Figure(f"speed: frames/s, {count} frames of {SIZE} x {SIZE}", count / seconds, 60, remark=(
+        f"{os.cpu_count()} cores; {1000 * busy / count:.1f} ms of a processor a frame"))]
+
+
+def memory(root: Path) -> list[Figure]:
+    short, long = (measured(root, key)[2] for key in ("clip", "long"))
+    return [Figure("memory: ten times as many frames", long / short, 1.1, at_most=True,
+                   remark=f"{short:.2f} and {long:.2f} GiB")]
+
+
+def agreement(root: Path) -> list[Figure]:
+    files = paths(root, "metrics", "clip")
+    plate, poses = pictures.read(files["background"]), read_poses(files["driving"])[0]
+    composites = (blend.compose(rgba, plate) for rgba in video.frames(files["foreground"], "rgba"))
+    truths = islice(video.frames(files["target_frames"]), TRAINED, None)
+    apart = {"psnr": 0.0, "ssim": 0.0}
+    for picture, truth, pose in islice(zip(composites, truths, poses), 0, 60, 3):
+        places = likeness.boxes(pose, SIZE)
+        scores = likeness.likeness(picture, truth, places)
+        for place, (left, top, right, bottom) in ({"": (0, 0, SIZE, SIZE)} | places).items():
+            cut, end = np.s_[top:bottom, left:right], f"_{place}" if place else ""
+            theirs = {
+                "psnr": peak_signal_noise_ratio(truth[cut], picture[cut]),
+                "ssim": structural_similarity(picture[cut], truth[cut], channel_axis=2, data_range=255, sigma=1.5,
+                                              gaussian_weights=True, use_sample_covariance=False),
+            }
+            for name, value in theirs.items():
+                apart[name] = max(apart[name], abs(scores[name + end] - value))
+    return [Figure("agreement: PSNR, difference from scikit-image", apart["psnr"], 1e-4, "dB", at_most=True),
+            Figure("agreement: SSIM, difference from scikit-image", apart["ssim"], 1e-5, at_most=True)]
+
+
+PARTS = {part.__name__: part for part in (speed, memory, agreement)}
+
+
+def main() -> int:
+    options = command(__doc__, PARTS).parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = options.keep or Path(scratch)
+        make(root)
+        return verdict([figure for name in options.only for figure in PARTS[name](root)])
+
+
+if __name__ == "__main__":
+    sys.exit(once(Path(sys.argv[1]), sys.argv[2]) if len(sys.argv) == 3 and sys.argv[2] in LENGTHS else main())

@@ -1,0 +1,77 @@
+"""RAFT with weights drawn at random in place of the trained ones, which the tests do not have: that it is torchvision's
+network that is asked, in the right range, size and order. How good its flow is these tests do not tell."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+from torchvision.models.optical_flow import raft_large
+
+from stages import weights
+from stages.vision import flow
+
+CPU = torch.device("cpu")
+
+
+def texture(seed, height, width):
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return raft_large(weights=None).eval()
+
+
+@pytest.fixture
+def planted(network, tmp_path, monkeypatch):
+    """Its weights under the name of the trained ones."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    path = tmp_path / weights.RAFT
+    torch.save(network.state_dict(), path)
+    known = weights.File(licence="own", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(weights, "table", lambda: {weights.RAFT: known})
+
+
+def test_it_is_the_network_that_is_asked(network, planted):
+    first, second = texture(0, 136, 128), texture(1, 136, 128)
+    model = flow.choose("raft", CPU)
+    forward, backward = model.both(first, second)
+    one, other = (torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 * 2 - 1 for x in (first, second))
+    with torch.inference_mode():
+        expected, back = (network(*pair)[-1][0].permute(1, 2, 0).numpy() for pair in ((one, other), (other, one)))
+    assert forward.shape == (136, 128, 2) and forward.dtype == np.float32 and "RAFT" in model.name
+    assert np.allclose(forward, expected, atol=1e-3) and np.allclose(backward, back, atol=1e-3)
+    assert np.abs(expected - back).max() > 0.1  # the order matters
+    assert np.allclose(model(first, second), forward, atol=1e-3)
+
+
+def test_pictures_that_it_cannot_halve_are_continued(network, planted):
+    """70 x 90 pixels: fewer than it needs, and no multiples of eight."""
+    first, second = texture(0, 70, 90), texture(1, 70, 90)
+    found = flow.choose("raft", CPU)(first, second)
+    one, other = (F.pad(torch.from_numpy(x).permute(2, 0, 1)[None] / 127.5 - 1, (0, 38, 0, 58), mode="replicate")
+                  for x in (first, second))
+    with torch.inference_mode():
+        expected = network(one, other)[-1][0, :, :70, :90].permute(1, 2, 0).numpy()
+    assert found.shape == (70, 90, 2) and np.allclose(found, expected, atol=1e-3)
+    tcm, own, given = flow.steadiness(flow.choose("raft", CPU), (first, second), (first, second))
+    assert own == given and (tcm == 1 or np.isnan(tcm))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_finds_the_same(planted):
+    first, second = texture(0, 192, 128), texture(1, 192, 128)
+    here, there = (flow.choose("raft", torch.device(name))(first, second) for name in ("cpu", "cuda"))
+    assert np.abs(here - there).mean() < 0.05 * np.abs(here).mean()
+
+
+def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    known = weights.File(licence="own", source=(tmp_path / "nowhere.pth").as_uri())
+    monkeypatch.setattr(weights, "table", lambda: {weights.RAFT: known})
+    told = f"(?s){weights.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
+    with pytest.raises(weights.Missing, match=told):
+        flow.choose("raft", CPU)
