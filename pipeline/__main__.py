@@ -4,6 +4,8 @@
   python -m pipeline stage generator_training@ava
   python -m pipeline inspect generator_training@ava
   python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
+  python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
+  python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores another system's frames
   python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
 """
 
@@ -27,6 +29,12 @@ def main() -> int:
             print(variants.write(config, options.variant, options.preset))
         elif options.command == "weights":
             print(_weights(config, options))
+        elif options.command == "table":
+            _table(config, options)
+        elif options.command == "evaluate":
+            from pipeline import evaluation
+
+            print(evaluation.evaluate(config, options.frames, options.name, options.key))
         elif options.command == "stage":
             graph.plan(config, [options.address])  # refuses what cannot be run before Prefect starts
             _flow("stage", options.jobs, address=options.address, retries=options.retries)
@@ -52,6 +60,23 @@ def _weights(config: params.Params, options: argparse.Namespace) -> str:
     return weights.listing(config)
 
 
+def _table(config: params.Params, options: argparse.Namespace) -> None:
+    """Runs what is left of a table's experiments; what there is by then is written, however that ends."""
+    from pipeline import experiments, pages, tables
+
+    _interruptible()
+    table = tables.Table(options.number, config, options.preset, options.subject, options.source)
+    failures = {}
+    try:
+        experiments.run(config, list(table.experiments.values()), failures)
+    finally:
+        files = pages.write(table, table.cells(failures), options.into)
+        print("\n".join(map(str, files)))
+    if failures:
+        count = f"{len(failures)} of {len(table.experiments)}"
+        raise InputError(f"{count} experiments failed; the same command tries again")
+
+
 def _flow(name: str, jobs: int, **arguments) -> None:
     """Runs a flow, `jobs` stages side by side. A stage's failure becomes an InputError: one message, no traceback."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the stages speak for themselves
@@ -59,15 +84,22 @@ def _flow(name: str, jobs: int, **arguments) -> None:
 
     from pipeline import dvc, flows
 
+    _interruptible()
+    try:
+        getattr(flows, name).with_options(task_runner=ThreadPoolTaskRunner(max_workers=jobs))(**arguments)
+    except dvc.StageFailed as error:
+        raise InputError(str(error)) from None
+
+
+def _interruptible() -> None:
+    """Ctrl-C ends the stages that run, too."""
+    from pipeline import dvc
+
     def interrupt(*_) -> None:
         dvc.stop()
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
-    try:
-        getattr(flows, name).with_options(task_runner=ThreadPoolTaskRunner(max_workers=jobs))(**arguments)
-    except dvc.StageFailed as error:
-        raise InputError(str(error)) from None
 
 
 def _arguments() -> argparse.Namespace:
@@ -84,6 +116,16 @@ def _arguments() -> argparse.Namespace:
     vary = commands.add_parser("variant", help="write a variant of a preset into params.yaml")
     vary.add_argument("variant", help="one of `variants` in params.yaml")
     vary.add_argument("--of", dest="preset", required=True, metavar="PRESET", help="what it is laid over")
+    table = commands.add_parser("table", help="a table of the paper, measured here")
+    table.add_argument("number", type=int, choices=(1, 2))
+    table.add_argument("--preset", default="demo", help="what the methods are laid over (demo)")
+    table.add_argument("--subject", default="ava", help="who is learned (ava)")
+    table.add_argument("--source", default="ben", help="whose motion is imitated (ben)")
+    table.add_argument("--into", type=Path, metavar="FILE", help="a page of several tables to write it into as well")
+    score = commands.add_parser("evaluate", help="score another system's frames of a transfer")
+    score.add_argument("key", metavar="TRANSFER", help="of params.yaml, such as ava_from_ben")
+    score.add_argument("--frames", type=Path, required=True, metavar="PATH", help="a folder of images or a video")
+    score.add_argument("--as", dest="name", required=True, metavar="NAME", help="the system's, such as lwgan")
     files = commands.add_parser("weights", help="list, fetch or take trained weights")
     actions = files.add_subparsers(dest="action")
     fetch = actions.add_parser("fetch", help="the missing ones, from their publishers")

@@ -31,7 +31,7 @@ def summary(key: str) -> str:
         for stage, name in (("fusion", "video"), ("metrics", "metrics"), ("report", "report"))
     )
     figures = json.loads(metrics.read_text())["metrics"]
-    rows = [(name, _figure(entry)) for name, entry in figures.items()]
+    rows = [(name, figure(entry)) for name, entry in figures.items()]
     return f"\n{key}\n  video   {video}\n  report  {report}\n" + table(("metric", "value"), rows)
 
 
@@ -45,7 +45,8 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _figure(entry: dict) -> str:
+def figure(entry: dict) -> str:
+    """A score of metrics.json, or why there is none."""
     if entry["value"] is None:
         return f"-  {entry.get('reason') or ''}".rstrip()
     return f"{entry['value']:.4g} {entry.get('unit') or ''}".rstrip()

@@ -1,21 +1,28 @@
 """The only caller of the dvc program. DVC owns every cache and decides what is up to date."""
 
 import codecs
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 # What DVC says about its own bookkeeping; the rest of its output is the stage's.
 _CHATTER = re.compile(
     r"Running stage|> python |(Updating|Generating) lock file|To track the changes|\tgit add|To enable auto staging"
-    r"|\tdvc config|Use `dvc push`|Stage '.*skipping|Data and pipelines are up to date|ERROR: failed to reproduce|\s*$"
+    r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
+    r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
+    r"|Ran experiment|Experiment results have been applied|\s*$"
 )
 # The native log of MediaPipe, which no setting silences; its errors stay.
 _NATIVE = re.compile(r"(?:[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow).*\n")
+_RUNNING = re.compile(r"Running stage '(.+?)'")
+_FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
 _TAIL = 8  # lines of a failed stage that go into the error
 
 _running: set[subprocess.Popen] = set()
@@ -32,23 +39,63 @@ class StageFailed(RuntimeError):
 
 def reproduce(address: str) -> bool:
     """Brings the outputs of `stage@key` up to date, its progress going to the terminal as it comes.
-    True: the stage was computed; False: nothing had changed, or its outputs came from the cache.
+    True: the stage was computed; False: nothing had changed, or its outputs came from the cache."""
+    lines = _run(["--wait-for-lock", "repro", "--single-item", address], address)
+    return any(_RUNNING.match(line) for line in lines)
 
-    A process of its own, because DVC's locks do not hold between the threads of one."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", address]
-    process = subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+
+def experiment(name: str, changes: dict[str, str], goals: list[str], folder: Path, lock: Path,
+               begins: Callable[[str], None]) -> None:
+    """Brings `goals` and what they need up to date in `folder`, a project of its own, with `changes` to its
+    params.yaml (place: value), and keeps that as the experiment `name`. `begins` is told the address of each stage
+    that has to be computed. Whoever runs it holds `lock` (see `end_orphan`)."""
+    sets = [word for place, value in changes.items() for word in ("--set-param", f"{place}={value}")]
+    _run(["exp", "run", "--name", name, *sets, *goals], goals[-1], folder, lock, begins)
+
+
+def end_orphan(lock: Path) -> None:
+    """Ends the experiment that goes on because what started it was killed: it still holds `lock`."""
+    with lock.open("a+") as file:
+        if held(file):
+            file.seek(0)
+            if number := file.read():
+                os.killpg(int(number), signal.SIGTERM)
+            fcntl.flock(file, fcntl.LOCK_EX)  # waits for its end
+
+
+def held(file) -> bool:
+    """Whether another process holds this lock; where none does, we do from now on."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _run(arguments: list[str], address: str, folder: Path | None = None, lock: Path | None = None,
+         begins: Callable[[str], None] | None = None) -> list[str]:
+    """The lines that the dvc program prints. A process of its own, because DVC's locks do not hold between the threads
+    of one. It holds `lock`, in which its number stands, as long as it lives."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    with lock.open("w") if lock else nullcontext() as mark:
+        if mark:
+            fcntl.flock(mark, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, pass_fds=[mark.fileno()] if mark else [],
+        )
+        if mark:
+            mark.write(str(process.pid))
     _running.add(process)
     try:
-        lines = _relay(process.stdout.fileno())
+        lines = _relay(process.stdout.fileno(), begins)
         process.wait()
     finally:
         _running.discard(process)
         process.stdout.close()
     if process.returncode:
         raise _failure(address, "".join(lines))
-    return any(line.startswith("Running stage") for line in lines)
+    return lines
 
 
 def stop() -> None:
@@ -65,9 +112,9 @@ def _environment() -> dict[str, str]:
     return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **os.environ, "PATH": path}
 
 
-def _relay(stream: int) -> list[str]:
-    """Copies what a process prints to stdout, without DVC's chatter and native logs.
-    Gives the lines, progress bars left out.
+def _relay(stream: int, begins: Callable[[str], None] | None = None) -> list[str]:
+    """Copies what a process prints to stdout, without DVC's chatter and native logs; `begins` is told which stage
+    runs. Gives the lines, progress bars left out.
 
     A piece ends at a line's end or before a carriage return, so that a progress bar moves when it does."""
     decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
@@ -80,6 +127,8 @@ def _relay(stream: int) -> list[str]:
             bar = piece.startswith("\r")
             if not bar:
                 lines.append(piece)
+                if begins and (running := _RUNNING.match(piece)):
+                    begins(running[1])
             if bar or not (fresh and _CHATTER.match(piece)):
                 sys.stdout.write(piece)
                 fresh = piece.endswith("\n")
@@ -89,7 +138,9 @@ def _relay(stream: int) -> list[str]:
 
 def _failure(address: str, output: str) -> StageFailed:
     """Refused input is the stage's last word, begins with its address and has no traceback."""
-    output, _, reason = output.partition(f"ERROR: failed to reproduce '{address}': ")
+    reason = ""
+    if failed := _FAILED.search(output):
+        output, address, reason = output[: failed.start()], failed[1], output[failed.end() :]
     _, named, refusal = output.rpartition(f"\n{address}: ")
     if named and reason.strip().endswith("exited with 1") and "\nTraceback" not in output:
         return StageFailed(f"{address}: {refusal.strip()}", refused=True)

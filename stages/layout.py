@@ -8,7 +8,9 @@ it and whose key it has: the stage's own (`key`) or, in a transfer, that of its 
 from pathlib import Path
 
 ROOT = Path("artifacts")
+TABLES = ROOT / "tables"
 CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
+EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run
 
 KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the order of the pipeline
     "samples": "samples",
@@ -149,6 +151,21 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
 def cost(stage: str, key: str) -> Path:
     """Where the last run of `stage@key` on this machine left its seconds and memory: not an artifact."""
     return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
+
+
+def experiment(name: str) -> Path:
+    """The folder of what is kept of an experiment: the files of `scores` below each transfer's key."""
+    return TABLES / "experiments" / name
+
+
+def scores(folder: Path, name: str) -> dict[str, Path]:
+    """Where `evaluate` leaves the scores of a system, and the tables those of an experiment."""
+    return {"metrics": folder / f"{name}.json", "per_frame": folder / f"{name}.parquet"}
+
+
+def system(key: str, name: str) -> dict[str, Path]:
+    """The scores of another system's frames of the transfer `key`."""
+    return scores(ROOT / key / "systems", name)
 
 
 def outputs(stage: str, key: str) -> dict[str, Path]:

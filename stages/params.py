@@ -14,6 +14,8 @@ from stages.presets import (
     Weight,
 )
 
+TAKEN = ("samples", layout.TABLES.name)  # folders of artifacts that no video or transfer may be named like
+
 
 class Sample(Block):
     """A rendered video: `person` doing `motions` in an order and variation given by `seed`. The motion does not
@@ -100,10 +102,11 @@ class Params(Block):
                     f"transfers.{name}.truth: expected a video of `{transfer.target}` doing it or, where there is "
                     f"none, the source's own file: {self.videos[transfer.source].file}"
                 )
-            if name in self.videos or name == "samples":
+            if name in (*self.videos, *TAKEN):
                 raise ValueError(f"transfers.{name}: the name is taken; its artifacts would lie in the same folder")
-        if "samples" in self.videos:
-            raise ValueError("videos.samples: the name is taken by the rendered people's folder")
+        for name in TAKEN:
+            if name in self.videos:
+                raise ValueError(f"videos.{name}: the name is taken by a folder of artifacts")
         return self
 
     @model_validator(mode="after")
@@ -118,14 +121,15 @@ class Params(Block):
                     raise ValueError(f"over presets.{preset}:\n  " + "\n  ".join(places)) from None
         return self
 
-    def varied(self, preset: str, variant: str) -> Preset:
-        """A preset with a variant's values in place of its own."""
-        for kind, name in (("presets", preset), ("variants", variant)):
+    def varied(self, preset: str, *variants: str) -> Preset:
+        """A preset with a variant's values in place of its own; of several, the later one's count."""
+        for kind, name in (("presets", preset), *(("variants", variant) for variant in variants)):
             if name not in getattr(self, kind):
                 raise InputError(f"params.yaml: no `{name}` in `{kind}`; there are {', '.join(getattr(self, kind))}")
         blocks = self.presets[preset].model_dump()
-        for stage, fields in self.variants[variant].items():
-            blocks[stage] = blocks.get(stage, {}) | fields
+        for variant in variants:
+            for stage, fields in self.variants[variant].items():
+                blocks[stage] = blocks.get(stage, {}) | fields
         return Preset(**blocks)
 
     def entry(self, stage: str, key: str) -> Sample | Video | Subject | Transfer:

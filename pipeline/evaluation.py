@@ -1,0 +1,41 @@
+"""`python -m pipeline evaluate`: any system's frames of a transfer, scored by the code that scores our own."""
+
+import json
+import re
+from pathlib import Path
+
+from pipeline import artifacts, graph
+from pipeline.experiments import BASE
+from stages import InputError, layout
+from stages.params import Params
+
+OURS = ("foreground", "background")  # what the stage `metrics` reads beside what frames are measured against
+
+
+def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
+    """Scores `frames`, a folder of images or a video, as the system `name`; gives them beside the transfer's own."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,47}", name) or name == BASE:
+        raise InputError(f"--as {name}: expected small letters, digits and _, such as lwgan, and not `{BASE}`, which "
+                         "is ours")
+    entry = config.entry("metrics", key)
+    read = layout.inputs("metrics", key, target=entry.target, source=entry.source)
+    measured = {argument: path for argument, path in read.items() if argument not in OURS}
+    made = graph.producers(config)
+    for path in measured.values():
+        if not path.exists():
+            raise InputError(f"{path} is not there; `python -m pipeline stage {made[path]}` makes it")
+    from stages.measures import systems
+
+    found = layout.system(key, name)
+    found["metrics"].parent.mkdir(parents=True, exist_ok=True)
+    systems.run(frames, measured, **found, params=config.block("metrics", key), entry=entry, key=key)
+    return summary(name, found["metrics"], layout.outputs("metrics", key)["metrics"])
+
+
+def summary(name: str, theirs: Path, ours: Path) -> str:
+    """Every score, one column a system; ours only where it is there."""
+    files = {name: theirs} | ({"ours": ours} if ours.exists() else {})
+    scores = [json.loads(file.read_text())["metrics"] for file in files.values()]
+    names = dict.fromkeys(metric for one in scores for metric in one)
+    rows = [(metric, *(artifacts.figure(one.get(metric, {"value": None})) for one in scores)) for metric in names]
+    return artifacts.table(("metric", *files), rows) + f"\n  {theirs}"

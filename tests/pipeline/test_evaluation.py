@@ -1,0 +1,76 @@
+"""`python -m pipeline evaluate` on a transfer of made-up artifacts."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import __main__ as command
+from stages import layout, metrics, params
+from stages.media import pictures, video
+from stages.vision import blend
+from tests.stages import toy
+
+ROOT = Path(__file__).parents[2]
+KEY = "ann_from_ann"
+
+
+@pytest.fixture
+def transfer(tmp_path, monkeypatch) -> Path:
+    """ann's reconstruction in the current folder, and the frames of another system: ours, in noise."""
+    monkeypatch.chdir(tmp_path)
+    toy.write_all(Path())
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    entries = {"samples": {}, "videos": {"ann": {"file": "ann.mp4", "preset": "demo"}},
+               "subjects": {"ann": {"preset": "demo", "consent": "synthetic"}},
+               "transfers": {KEY: dict(target="ann", source="ann", preset="demo", truth="ann.mp4")}}
+    content["presets"]["demo"]["metrics"] = toy.METRICS.model_dump()
+    Path("params.yaml").write_text(yaml.safe_dump(content | entries))
+    Path("frames").mkdir()
+    plate, rng = pictures.read(Path("artifacts/ann/background.png")), np.random.default_rng(0)
+    for t, rgba in enumerate(video.frames(Path(f"artifacts/{KEY}/foreground.mkv"), "rgba")):
+        picture = blend.compose(rgba, plate) + rng.normal(0, 10, plate.shape)
+        cv2.imwrite(f"frames/{t}.png", picture.clip(0, 255).astype(np.uint8)[..., ::-1])
+    return tmp_path
+
+
+def run(monkeypatch, capsys, name="lwgan", frames="frames", key=KEY) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["pipeline", "evaluate", "--frames", frames, "--as", name, key])
+    return command.main(), *capsys.readouterr()
+
+
+def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
+    config = params.load()
+    files = toy.paths("metrics", KEY, config.entry("metrics", KEY), Path())
+    metrics.run(**files, params=config.block("metrics", KEY), entry=config.entry("metrics", KEY), key=KEY)
+    capsys.readouterr()
+    failed, told, _ = run(monkeypatch, capsys)
+    found = json.loads(layout.system(KEY, "lwgan")["metrics"].read_text())["metrics"]
+    ours = json.loads(files["metrics"].read_text())["metrics"]
+    assert not failed and 20 < found["psnr"]["value"] < ours["psnr"]["value"]
+    line = next(line for line in told.splitlines() if line.startswith("  psnr ")).split()
+    assert line == ["psnr", f"{found['psnr']['value']:.4g}", "dB", f"{ours['psnr']['value']:.4g}", "dB"]
+    assert layout.system(KEY, "lwgan")["per_frame"].exists()
+
+
+@pytest.mark.parametrize("given, told", [
+    ({"name": "LWGAN"}, "expected small letters, digits and _, such as lwgan"),
+    ({"name": "complete"}, "not `complete`, which is ours"),
+    ({"frames": "none"}, "none: no such file or folder"),
+    ({"key": "bob_from_ann"}, "no `bob_from_ann` in `transfers`; there are ann_from_ann"),
+])
+def test_what_cannot_be_scored_is_refused(transfer, monkeypatch, capsys, given, told):
+    failed, _, error = run(monkeypatch, capsys, **given)
+    assert failed == 1 and told in error and "Traceback" not in error
+    assert not list(Path("artifacts").rglob("systems/*.json"))
+
+
+def test_a_transfer_that_was_not_prepared_says_what_prepares_it(transfer, monkeypatch, capsys):
+    shutil.rmtree(f"artifacts/{KEY}")
+    failed, _, error = run(monkeypatch, capsys)
+    assert failed == 1 and f"`python -m pipeline stage retargeting@{KEY}` makes it" in error

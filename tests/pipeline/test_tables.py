@@ -1,0 +1,185 @@
+"""The paper's tables beside scores of known content."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline import pages, tables
+from stages import layout, params
+from stages.measures.scoring import NAMES, PER_FRAME
+
+ROOT = Path(__file__).parents[2]
+PAPER = yaml.safe_load(tables.PAPER.read_text())
+FPS, FRAMES = 10.0, 60
+
+
+def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None:
+    """Scores of frames that are hard and easy by turns for everybody."""
+    noise = np.random.default_rng(round(1000 * psnr)).normal(0, 0.05, FRAMES)
+    values = psnr + 3 * np.sin(np.arange(FRAMES) / 7) + noise
+    columns = {field.name: pa.nulls(FRAMES, field.type) for field in PER_FRAME}
+    columns |= {"frame": list(range(FRAMES)), "psnr": values}
+    metrics = {name: {"value": None, "unit": None, "reason": "no truth", "low": None, "high": None} for name in NAMES}
+    metrics["psnr"] = {"value": values.mean(), "unit": "dB", "reason": None, "low": psnr - 2, "high": psnr + 2}
+    metrics["fid"] = {"value": fid, "unit": None, "reason": None if fid else "no weights", "low": None, "high": None}
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns, PER_FRAME), files["per_frame"])
+    files["metrics"].write_text(json.dumps({"fps": FPS, "metrics": metrics}))
+
+
+@pytest.fixture
+def table(project) -> tables.Table:
+    """Table 1, of whose methods Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol."""
+    itself = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
+    known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
+    project.change(transfers={"ava_from_ava": itself}, variants=known)
+    for name in ("lwgan", "mine"):
+        write(layout.system("ava_from_ava", name), 24.0)
+    found = tables.Table(1, params.load(), "demo", "ava", "ben")
+    for variant, psnr in {"complete": 25.0, "edn": 24.7, "ss_fr": 25.001, "mlg": 25.4}.items():
+        for key in found.transfers.values():
+            write(found.experiments[variant].scores(key), psnr, fid=50 + psnr)
+    return found
+
+
+def cell(table, method, protocol, metric, failures=()):
+    return next(one for one in table.cells(dict(failures))
+                if (one.method, one.protocol, one.metric) == (method, protocol, metric))
+
+
+@pytest.mark.parametrize("method, verdict, sign", [
+    ("EDN", "reproduced", 1), ("SS-FR", "too close to tell", 0), ("MLG", "not reproduced", -1),
+    ("LWGAN", "reproduced", 1),
+])
+def test_a_difference_far_below_what_frames_vary_has_its_sign(table, method, verdict, sign):
+    found = cell(table, method, "reconstruction", "psnr")
+    assert found.verdict == verdict
+    ours = cell(table, "Ours", "reconstruction", "psnr")
+    assert found.high > ours.low and ours.high > found.low  # which says nothing
+    assert sign == (found.difference_low > 0) - (found.difference_high < 0)
+
+
+def test_what_the_paper_says_stands_beside_it(table):
+    found = cell(table, "EDN", "reconstruction", "psnr")
+    assert (found.complexmotion, found.iper, found.unit) == (24.36, 24.48, "dB")
+    ours = cell(table, "Ours", "reconstruction", "psnr")
+    assert (ours.complexmotion, ours.difference, ours.verdict) == (27.15, None, None)
+    assert found.difference == pytest.approx(ours.value - found.value)
+    extra = cell(table, "EDN", "imitation", "psnr")  # the paper has none
+    assert (extra.complexmotion, extra.verdict) == (None, None) and extra.difference > 0
+
+
+def test_without_values_of_frames_there_is_a_difference_and_no_verdict_on_it(table):
+    found = cell(table, "EDN", "imitation", "fid")
+    assert found.difference == pytest.approx(0.3) and found.difference_low is None and found.verdict == "no interval"
+
+
+@pytest.mark.parametrize("method, protocol, metric, reason", [
+    ("EDN", "reconstruction", "lpips", "no truth"),
+    ("FSV2V", "imitation", "fid", "not evaluated: python -m pipeline evaluate --frames FRAMES --as fsv2v ava_from_ben"),
+    ("LWGAN", "imitation", "fid", "not evaluated: python -m pipeline evaluate --frames FRAMES --as lwgan ava_from_ben"),
+    ("TD", "reconstruction", "psnr", "it diverged"),
+])
+def test_an_empty_cell_says_why(table, method, protocol, metric, reason):
+    found = cell(table, method, protocol, metric, {table.experiments["td"].name: "it diverged"})
+    assert (found.value, found.difference, found.reason) == (None, None, reason)
+
+
+def test_a_system_that_the_paper_does_not_know_is_a_row_too(table):
+    found = cell(table, "mine", "reconstruction", "psnr")
+    assert found.value is not None and found.complexmotion is None
+    assert found.difference == pytest.approx(1.0, abs=0.1) and found.verdict is None
+
+
+def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_another_measure(table, project):
+    write(layout.system("ava_from_ava", "edn"), 10.0)
+    again = tables.Table(1, params.load(), "demo", "ava", "ben")
+    assert set(again.experiments) == {"complete", "ss_fr", "mlg", "td"}
+    assert 9 < cell(again, "EDN", "reconstruction", "psnr").value < 12
+    other = tables.Table(1, params.load(), "paper", "ava", "ben")
+    assert set(other.experiments) == {"complete", "edn", "ss_fr", "mlg", "td"} and "mine" not in {
+        row.name for row in other.rows}
+
+
+@pytest.mark.parametrize("low, high, paper, verdict", [
+    (0.1, 0.3, [1.0, 2.0], "reproduced"), (-0.3, -0.1, [-1.0, -0.1], "reproduced"),
+    (-0.3, -0.1, [1.0, 2.0], "not reproduced"), (0.1, 0.3, [-1.0], "not reproduced"),
+    (-0.1, 0.3, [1.0, 2.0], "too close to tell"), (0.0, 0.3, [1.0, 2.0], "too close to tell"),
+    (0.1, 0.3, [1.0, -2.0], "reproduced in part"), (None, None, [1.0], "no interval"), (0.1, 0.3, [], None),
+])
+def test_verdicts(low, high, paper, verdict):
+    assert tables.verdict(low, high, paper) == verdict
+
+
+class Reader(HTMLParser):
+    """The cells of every table of a page, and that every tag that is opened is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.rows = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "html", "p", "li"):
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag not in ("meta", "html", "p", "li"):
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+
+def test_the_three_files_say_the_same(table):
+    cells = table.cells({})
+    markdown, page, parquet = pages.write(table, cells, None)
+    kept = pq.read_table(parquet).to_pylist()
+    assert len(kept) == len(cells) == 10 * 10
+    assert [row["value"] for row in kept] == [one.value for one in cells]
+    reader = Reader()
+    reader.feed(page.read_text())
+    lines = [line for line in markdown.read_text().splitlines() if line.startswith("|") and "---" not in line]
+    assert not reader.open and len(lines) == len(reader.rows)
+    for line, row in zip(lines, reader.rows):
+        cells = [re.sub(r" \((.*)\)$", r"\1", text.strip()) for text in line[1:-1].split("|")]  # small below, in HTML
+        assert cells == [text.strip() for text in row]
+    edn = next(line for line in lines if line.startswith("| EDN"))
+    assert edn.split(" | ")[4] == "24.36 / 24.48" and "to 26.70)" in edn
+
+
+def test_a_page_of_several_tables_keeps_the_others(tmp_path):
+    page = "# Results\n\nIn words.\n"
+    for head, text in (("## Table 2:", "two"), ("## Table 1:", "one"), ("## Table 2:", "changed")):
+        page = pages.replaced(page, head, f"{head} t\n\n{text}\n")
+    assert page == "# Results\n\nIn words.\n\n## Table 1: t\n\none\n\n## Table 2: t\n\nchanged\n"
+
+
+def test_the_papers_values_are_whole(config):
+    """What Tables 1 and 2 have in common is the same, and Ours is the best of every column, as the paper says."""
+    both = {}
+    for number in (1, 2):
+        about = PAPER[number]
+        names = [name for columns in about["columns"].values() for name in columns]
+        ours = next(row for row in about["rows"] if row["key"] == about["ours"])
+        for row in about["rows"]:
+            assert row.get("variant") in {None, *config.variants}
+            for dataset in tables.DATASETS:
+                values = dict(zip(names, row[dataset], strict=True))
+                assert both.setdefault((row["key"], dataset), values).items() >= values.items()
+                if row is not ours:
+                    best = dict(zip(names, ours[dataset]))
+                    assert all((best[name] - values[name]) * PAPER["best"][name] > 0 for name in names), row["name"]
+    assert [len(PAPER[number]["rows"]) for number in (1, 2)] == [9, 10]

@@ -1,0 +1,104 @@
+"""Other systems' frames: any form of our own frames has our own scores, and what does not fit is refused."""
+
+import json
+
+import av
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from stages import InputError, metrics
+from stages.measures import systems
+from stages.media import pictures, video
+from stages.vision import blend
+from tests.stages import toy
+
+KEY = "ann_from_ann"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """The transfer, with its own scores."""
+    folder = tmp_path_factory.mktemp("systems")
+    toy.write_all(folder)
+    files = toy.paths("metrics", KEY, toy.RECONSTRUCTION, folder)
+    metrics.run(**files, params=toy.METRICS, entry=toy.RECONSTRUCTION, key=KEY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own(root) -> list[np.ndarray]:
+    """The transfer's own ten frames, S x S."""
+    files = toy.paths("metrics", KEY, toy.RECONSTRUCTION, root)
+    plate = pictures.read(files["background"])
+    return [blend.compose(rgba, plate) for rgba in video.frames(files["foreground"], "rgba")]
+
+
+def scores(root, frames, folder):
+    files = toy.paths("metrics", KEY, toy.RECONSTRUCTION, root)
+    measured = {name: path for name, path in files.items()
+                if name not in ("foreground", "background", "metrics", "per_frame")}
+    found = {"metrics": folder / "found.json", "per_frame": folder / "found.parquet"}
+    systems.run(frames, measured, **found, params=toy.METRICS, entry=toy.RECONSTRUCTION, key=KEY)
+    return json.loads(found["metrics"].read_text()), pq.read_table(found["per_frame"])
+
+
+def images(folder, frames):
+    """Named without leading zeros: 9 before 10 only in natural order."""
+    folder.mkdir()
+    for t, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"frame_{t + 1}.png"), frame[..., ::-1])
+    return folder
+
+
+def film(path, frames):
+    with video.lossless(path, toy.FPS) as add:
+        for frame in frames:
+            add(frame)
+    return path
+
+
+@pytest.mark.parametrize("form", ["squares", "full frames", "video"])
+def test_our_own_frames_have_our_own_scores(root, own, tmp_path, form):
+    full = [np.pad(frame, ((8, 8), (16, 16), (0, 0)), constant_values=9) for frame in own]  # toy's crop of 96 x 80
+    frames = film(tmp_path / "own.mkv", own) if form == "video" else images(
+        tmp_path / "frames", full if form == "full frames" else own)
+    files = toy.paths("metrics", KEY, toy.RECONSTRUCTION, root)
+    content, per_frame = scores(root, frames, tmp_path)
+    assert content == json.loads(files["metrics"].read_text())
+    assert per_frame.equals(pq.read_table(files["per_frame"]))
+
+
+def test_every_picture_of_a_video_counts_whenever_it_is_shown(own, tmp_path, root):
+    """A video whose frames stand for different times: by time, some would be shown twice and some left out."""
+    path = tmp_path / "uneven.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25, width=toy.SIZE, height=toy.SIZE, pix_fmt="bgr0")
+        for t, frame in enumerate(own):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="bgr0")
+            picture.pts = t * t
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    assert scores(root, path, tmp_path)[0]["frames"] == 10
+
+
+@pytest.mark.parametrize("spoil, told", [
+    (lambda frames: frames[:-1], "only 9 frames, but more poses"),
+    (lambda frames: [*frames, frames[0]], "more than 10 frames, but no more poses"),
+    (lambda frames: [], "no images in this folder"),
+    (lambda frames: [cv2.resize(frame, (48, 48)) for frame in frames],
+     "frame 0 is 48 x 48; expected 64 x 64, the target's square, or 96 x 80, its full frame"),
+    (lambda frames: [*frames[:3], frames[3][:60], *frames[4:]], "all images of a folder must have one size"),
+])
+def test_frames_that_do_not_fit_are_refused(root, own, tmp_path, spoil, told):
+    with pytest.raises(InputError, match=told):
+        scores(root, images(tmp_path / "frames", spoil(own)), tmp_path)
+    assert not (tmp_path / "found.json").exists()
+
+
+def test_what_is_no_video_is_refused(root, tmp_path):
+    (tmp_path / "notes.mp4").write_text("no video")
+    for name, told in (("notes.mp4", "not a video"), ("none", "no such file or folder")):
+        with pytest.raises(InputError, match=told):
+            scores(root, tmp_path / name, tmp_path)
