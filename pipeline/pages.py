@@ -77,8 +77,8 @@ def _about(table: Table, cells: list[Cell]) -> list[str]:
     said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     rest = printed - verdicts.total()
     return [
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, {machine()}, commit {commit()}. Preset `{table.preset}`; "
-        f"`{table.subject}` learned, one seed a method; Action Imitation moves like `{table.source}`.",
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, {machine()}, commit {commit()}. Preset {table.preset}; "
+        f"{table.subject} learned, one seed a method; Action Imitation moves like {table.source}.",
         f"Of the paper's {printed} differences to its own method: {said + ', ' if said else ''}{rest} not measured. "
         "A difference is reproduced where its 95 % interval here leaves out zero and has the paper's sign.",
         "Intervals are of a bootstrap over blocks of consecutive frames: they tell these frames from others of the "
