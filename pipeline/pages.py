@@ -67,8 +67,8 @@ def replaced(page: str, head: str, section: str) -> str:
     """A page with `section` in place of the one that begins with `head`, or after all that are there."""
     parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
     kept = [part.rstrip("\n") + "\n" for part in parts if not part.startswith(head)]
-    order = lambda part: part if part.startswith("## ") else ""  # what stands above the tables stays there
-    return "\n".join(sorted([*kept, section.rstrip("\n") + "\n"], key=order))
+    kept.append(section.rstrip("\n") + "\n")
+    return "\n".join(sorted(kept, key=lambda part: part if part.startswith("## ") else ""))  # the head stays on top
 
 
 def _about(table: Table, cells: list[Cell]) -> list[str]:
