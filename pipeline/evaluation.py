@@ -14,7 +14,7 @@ OURS = ("foreground", "background")  # what the stage `metrics` reads beside wha
 
 def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
     """Scores `frames`, a folder of images or a video, as the system `name`; gives them beside the transfer's own."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,47}", name) or name == BASE:
+    if not re.fullmatch(layout.NAME, name) or name == BASE:
         raise InputError(f"--as {name}: expected small letters, digits and _, such as lwgan, and not `{BASE}`, which "
                          "is ours")
     entry = config.entry("metrics", key)

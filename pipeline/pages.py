@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -183,6 +184,7 @@ def _markdown(section: Section) -> str:
     return "\n".join([*lines, *(f"- {note}" for note in section.notes), *([""] if section.notes else [])])
 
 
+@cache
 def machine() -> str:
     """Processor, cores and graphics card of this one."""
     cpus = Path("/proc/cpuinfo")

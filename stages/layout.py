@@ -8,6 +8,7 @@ it and whose key it has: the stage's own (`key`) or, in a transfer, that of its 
 from pathlib import Path
 
 ROOT = Path("artifacts")
+NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of what becomes a folder or a file
 TABLES = ROOT / "tables"
 CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
 EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run

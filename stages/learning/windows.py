@@ -32,7 +32,7 @@ class Windows:
         """The smallest, but with sides of `least`, that hold what of the boxes (B, 4) lies in the square; the box in
         the middle where it can be."""
         low, high = stems(boxes, size, stem)
-        sides = np.maximum(own_sides(boxes, size, grid, stem).max(0), least)
+        sides = np.maximum(whole_cells(high - low, size, grid).max(0), least)
         corners = low - np.floor((sides - (high - low)) / 2 / stem) * stem
         return cls(corners.clip(0, size - sides).astype(int), *sides.astype(int).tolist())
 

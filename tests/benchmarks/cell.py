@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 import cv2
 import torch
 
+from pipeline.pages import machine
 from pipeline.sources import sources
 from stages import layout
 from stages.learning.watch import Diverged
@@ -74,15 +74,6 @@ def code(root: Path) -> str:
     files = sorted({*sources("generator_training", root), *SCORING})
     does = "".join(ast.dump(ast.parse((root / file).read_text())) for file in files)
     return hashlib.sha256(does.encode()).hexdigest()
-
-
-@cache
-def machine() -> str:
-    """Its processor, as the system calls it."""
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {names[0] if names else platform.processor() or platform.machine()}"
 
 
 def measure(folder: Path, cell: Cell) -> dict:

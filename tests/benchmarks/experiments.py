@@ -28,10 +28,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.pages import machine
 from stages import InputError, params
 from stages.presets import Name
 from tests.benchmarks import held_out
-from tests.benchmarks.cell import Cell, machine, measure
+from tests.benchmarks.cell import Cell, measure
 from tests.benchmarks.comparison import Rows, about, table
 from tests.benchmarks.figures import command
 from tests.benchmarks.recipes import EXPERIMENTS, Experiment
