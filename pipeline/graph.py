@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from stages import InputError, layout
+from stages import InputError, layout, weights
 from stages.params import Params
 
 
@@ -22,7 +22,7 @@ def split(address: str) -> tuple[str, str]:
 
 def reads(config: Params, address: str) -> dict[str, Path]:
     """Every file that an address reads: artifacts by the argument they become, the user's by their place in
-    params.yaml."""
+    params.yaml, and the folder of weights that metrics depend on."""
     stage, key = split(address)
     config.entry(stage, key)
     files = {"frames": ("videos", "file"), "metrics": ("transfers", "truth")}
@@ -30,6 +30,8 @@ def reads(config: Params, address: str) -> dict[str, Path]:
     if stage in files:
         kind, field = files[stage]
         user[f"{kind}.{key}.{field}"] = Path(getattr(getattr(config, kind)[key], field))
+    if stage == "metrics":
+        user["judges"] = weights.JUDGES
     ends = {}
     if layout.KINDS[stage] == "transfers":
         ends = {"target": config.transfers[key].target, "source": config.transfers[key].source}
@@ -56,6 +58,8 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
             continue
         files = reads(config, address)
         for place, path in files.items():
+            if path == weights.JUDGES:
+                path.mkdir(exist_ok=True)  # which git keeps, empty
             if path not in made_by and not path.exists():
                 raise InputError(f"params.yaml: {place}: {path} is not there; expected a video or a folder of images")
         needs[address] = sorted({made_by[path] for path in files.values() if path in made_by})

@@ -43,7 +43,7 @@ def write(path: Path = Path("dvc.yaml")) -> None:
             text, maxsplit=1, flags=re.MULTILINE,
         )
         listed = [line.removeprefix("        - ") for line in deps.splitlines()]
-        user = [file for file in listed if file.startswith("${")]
+        user = [file for file in listed if not file.startswith(("artifacts/", "stages/"))]
         data = [file for file in listed if file.startswith("stages/") and not file.endswith(".py")]
         lines = "".join(f"        - {file}\n" for file in dict.fromkeys([*user, *read, *data, *sources(stage)]))
         text = f"{head}{start}{lines}      outs:\n" + "".join(f"        - {file}\n" for file in made) + rest

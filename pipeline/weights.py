@@ -1,6 +1,7 @@
 """The files of trained weights that the presets need: told, fetched, taken from a folder."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.artifacts import size, table
@@ -47,7 +48,7 @@ def listing(config: Params) -> str:
 
 def state(name: str) -> str:
     """yes or no; InputError where another file lies there under its name."""
-    path = weights.FOLDER / name
+    path = weights.place(name)
     if not path.exists():
         return "no"
     weights.check(path, name)
@@ -76,6 +77,14 @@ def fetch(config: Params, names: Iterable[str]) -> str:
         raise InputError("could not be fetched:\n" + "\n".join(failed) + "\nFetch them on another machine, and "
                          "`python -m pipeline weights take FOLDER` takes them from a folder")
     return f"all there: {', '.join(wanted)}"
+
+
+def fetch_judges(preset: Preset) -> None:
+    """Those that the preset's metrics want, as far as they are missing and can be had."""
+    for name in needed(preset):
+        if name in weights.JUDGING:
+            with suppress(weights.Missing):
+                weights.find(name)
 
 
 def take(folder: Path) -> str:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from stages import InputError, layout
+from stages import InputError, layout, weights
 
 WHO = ["-c", "user.name=FakeMotion", "-c", "user.email=", "-c", "commit.gpgsign=false"]
 
@@ -30,7 +30,7 @@ class Workspace:
             shutil.rmtree(part, ignore_errors=True)
             _git(self.root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(part))
             part.rename(self.folder)
-        files = [file for file in files if self._untracked(file)]
+        files = [file for file in files if file == weights.JUDGES or self._untracked(file)]
         apart = "".join(f"/{file}\n" for file in ["weights", *files])  # neither committed nor cleared
         (self.folder / ".git/info/exclude").write_text(apart)
         self._clear(self.commit)

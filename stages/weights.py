@@ -1,11 +1,13 @@
 """Files of trained weights: which there are (weights.yaml), that they are the right ones, and the tensors in them.
 
-A file lies in weights/ under its publisher's name. It is used only where its checksum is the known one, and opening it
-runs no code of its own unless weights.yaml calls it trusted. This module loads no torch before `load`.
+A file lies in weights/ under its publisher's name or, where its network only judges frames, in judges/: metrics are
+measured again when one comes there. It is used only where its checksum is the known one, and opening it runs no code of
+its own unless weights.yaml calls it trusted. This module loads no torch before `load`.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from functools import cache
 from pathlib import Path
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER = Path("weights")
+JUDGES = Path("judges")     # a dependency of the stage `metrics`, so that git keeps it, empty
 TABLE = Path(__file__).parents[1] / "weights.yaml"
-SUMS = "SHA256SUMS"         # in the folder, as `sha256sum -c` reads it: every file that was ever admitted
+SUMS = "SHA256SUMS"         # in weights/, as `sha256sum -c` reads it: every file that was ever admitted
 CHECKED = ".checked.json"   # likewise: size, time and checksums of the files, so that they are read through but once
 VGG19 = "vgg19-dcbb9e9d.pth"
 ALEXNET = "alexnet-owt-7be5be79.pth"
@@ -33,6 +36,7 @@ CONVOLUTIONS = "alexnet.ckpt"  # of the same AlexNet, without the rest
 INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 RAFT = "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
 FACES = "dlib_face_recognition_resnet_model_v1.dat"
+JUDGING = {ALEXNET, CONVOLUTIONS, INCEPTION, RAFT, FACES}
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 
 
@@ -73,7 +77,12 @@ def table() -> dict[str, File]:
 
 def alexnet() -> str:
     """torchvision's file or, where only that one is there, the other with its convolutions."""
-    return CONVOLUTIONS if (FOLDER / CONVOLUTIONS).exists() and not (FOLDER / ALEXNET).exists() else ALEXNET
+    return CONVOLUTIONS if place(CONVOLUTIONS).exists() and not place(ALEXNET).exists() else ALEXNET
+
+
+def place(name: str) -> Path:
+    """Where the file of this name lies, or would."""
+    return (JUDGES if name in JUDGING else FOLDER) / name
 
 
 def name_of(estimator: str, task: str, model: str) -> str:
@@ -87,7 +96,7 @@ def name_of(estimator: str, task: str, model: str) -> str:
 
 def find(name: str) -> Path:
     """The file, checked; fetched where it is missing and there is a network, else Missing."""
-    path = FOLDER / name
+    path = place(name)
     if not path.exists():
         try:
             fetch(name)
@@ -102,10 +111,10 @@ def find(name: str) -> Path:
 
 
 def fetch(name: str) -> None:
-    """From its source into the folder. OSError where that cannot be had, InputError where it is another file."""
+    """From its source into its folder. OSError where that cannot be had, InputError where it is another file."""
     if (source := known(name).source) is None:
         raise OSError(f"{TABLE.name} names no source")
-    with urlopen(source, timeout=30) as answer, replacing(FOLDER / name) as temporary:
+    with urlopen(source, timeout=30) as answer, replacing(place(name)) as temporary:
         size = int(answer.headers.get("Content-Length") or 0)
         with open(temporary, "wb") as file, tqdm(total=size or None, desc=name, unit="B", unit_scale=True) as bar:
             while block := answer.read(1 << 20):
@@ -116,8 +125,8 @@ def fetch(name: str) -> None:
 
 
 def take(path: Path) -> None:
-    """From elsewhere on this machine into the folder, by its name."""
-    with replacing(FOLDER / path.name) as temporary:
+    """From elsewhere on this machine into its folder, by its name."""
+    with replacing(place(path.name)) as temporary:
         shutil.copyfile(path, temporary)
         check(temporary, path.name, path)
 
@@ -137,13 +146,15 @@ def check(path: Path, name: str, told: Path | None = None) -> str:
             raise InputError(f"{told or path}: not the file that is known as {name}: its {what} should be {expected}, "
                              f"and is {found}. Remove it and get it again; `python -m pipeline weights` says where")
     if kept is None:
-        _keep(FOLDER / SUMS, "".join(f"{digest}  {key}\n" for key, digest in {**sums(), name: sha256}.items()))
+        known_by_now = {**sums(), name: sha256}.items()
+        lines = (f"{digest}  {os.path.relpath(place(key), FOLDER)}\n" for key, digest in known_by_now)
+        _keep(FOLDER / SUMS, "".join(lines))
     return sha256
 
 
 def known(name: str) -> File:
     if name not in table():
-        raise InputError(f"{FOLDER / name}: not known; give it an entry in {TABLE.name}")
+        raise InputError(f"{place(name)}: not known; give it an entry in {TABLE.name}")
     return table()[name]
 
 
@@ -151,7 +162,7 @@ def sums() -> dict[str, str]:
     """SHA-256 of every file that was ever admitted, by name."""
     path = FOLDER / SUMS
     lines = path.read_text().splitlines() if path.exists() else []
-    return {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+    return {Path(file).name: digest for digest, file in (line.split(maxsplit=1) for line in lines)}
 
 
 def load(path: Path) -> dict[str, "Tensor"]:

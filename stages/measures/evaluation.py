@@ -28,9 +28,9 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
 
     measured: what `references` reads, by layout's names; name and remedy: of the frames, for errors."""
     columns, about = read_poses(measured["driving"])[1:]
-    frames = tqdm(generated, "metrics", len(columns["frame"]), unit="frame")
     flow, judges = flow_model(params), panel(params, entry, measured)
-    scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy)
+    with tqdm(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
+        scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy)
     content = {
         "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",
         "frames": len(scores.per_frame), "fps": about["fps"],
@@ -42,7 +42,7 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
     with replacing(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)
     with replacing(metrics) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     values = {title: scores.metrics[title].value for title in TOLD}
     line = ", ".join(f"{title} {value:.3f}" for title, value in values.items() if value is not None)
     print(f"metrics: {len(scores.per_frame)} frames of {key}: {line}{'' if scores.paired else '; ' + NO_TRUTH}")

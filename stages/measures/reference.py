@@ -8,7 +8,7 @@ what copying would reach. In: driving poses, the target's and the source's frame
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
     from stages.params import Transfer
+
+
+TOGETHER = "a video of the target doing what the source does, from its first moment to its last"
+LONGER = 0.5  # seconds that a truth may go on after that
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,10 @@ def references(
     target = _Sight(read_view(target_view), timeline.about["crop"], size)
     source = _Sight(read_view(source_view), clocks.read_clock(source_clock).about["crop"], size)
     motions = chosen(video.frames(source_frames), rows, source_frames)
-    truths = repeat(None)
+    truths, shown = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
         shown = true_frames(entry.truth, timeline.about, target.view, about["fps"])
-        truths = chosen(shown, rows, entry.truth)
+        truths = chosen(shown, rows, entry.truth, f"expected {TOGETHER}: cut the source (`end`), or give another truth")
 
     with Seekable(target_frames) as lookup:
         for t, (row, motion, truth) in enumerate(zip(rows, motions, truths)):
@@ -79,6 +83,10 @@ def references(
                 copy_seen=both(seen, target.of(copy_row)) if compared else None,
                 real=lookup[int(training[t % len(training)])] if truth is None else truth,
             )
+    most = round(LONGER * about["fps"])
+    if len(list(islice(shown, most + 1))) > most:
+        raise InputError(f"{entry.truth}: goes on for more than {LONGER:g} s after the last of the source's "
+                         f"{rows[-1] + 1} frames; expected {TOGETHER}: cut it")
 
 
 @dataclass(frozen=True)

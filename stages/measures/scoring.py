@@ -107,11 +107,12 @@ def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, 
 def _matched(generated: Iterable[np.ndarray], references: Iterable[Reference], name: str,
              remedy: str) -> Iterator[Pair]:
     """Frame by frame, as long as both last, or InputError."""
-    count = 0
+    generated, references, count = iter(generated), iter(references), 0
     for picture, reference in zip_longest(generated, references):
         if picture is None or reference is None:
-            told = "only {} frames, but more poses" if picture is None else "more than {} frames, but no more poses"
-            raise InputError(f"{name}: {told.format(count)}; expected one frame a driving pose: {remedy}")
+            given, wanted = (count + (one is not None) + sum(1 for _ in rest)
+                             for one, rest in ((picture, generated), (reference, references)))
+            raise InputError(f"{name}: {given} frames; expected {wanted}, one a driving pose: {remedy}")
         wanted = reference.motion.shape
         if picture.dtype != np.uint8 or picture.shape != wanted:
             raise InputError(f"{name}: frame {count} is {_told(picture.shape)} of {picture.dtype}; expected "

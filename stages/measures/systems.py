@@ -4,6 +4,7 @@ Each is as large as the target's square (S x S) or, where its camera stands stil
 like the target's own frames. Out: (S, S, 3) uint8 RGB.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +28,24 @@ REMEDY = "give one for each frame of the transfer's video.mp4, in its order"
 def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path, params: "Metrics", entry: "Transfer",
         key: str) -> Scores:
     """Scores `frames` like the transfer's own; `measured` as in the stage `metrics`."""
+    if frames.is_dir():
+        check_numbers(footage.images(frames))
     squares = read(frames, measured["target_clock"], measured["target_view"])
     return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY)
+
+
+def check_numbers(files: list[Path]) -> None:
+    """InputError where images are told apart by one number, and it does not rise evenly: one is missing or there twice.
+    Names of another kind are taken in their natural order."""
+    parts = [re.split(r"(\d+)", file.stem) for file in files]
+    differing = [column for column in zip(*parts) if len(set(column)) > 1]
+    if len(set(map(len, parts))) > 1 or len(differing) != 1 or not all(map(str.isdigit, differing[0])):
+        return
+    steps = np.diff([int(number) for number in differing[0]])
+    if len(odd := np.flatnonzero(steps != np.median(steps))):
+        before, after = files[odd[0] : odd[0] + 2]
+        raise InputError(f"{after}: comes next to {before.name}, while the other numbers rise by {np.median(steps):g}; "
+                         f"a frame is missing or there twice: {REMEDY}")
 
 
 def read(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:

@@ -251,6 +251,8 @@ def _image(file: Path) -> np.ndarray:
         raise InputError(f"{file}: not an image that can be read; remove it or export it again")
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:  # which nobody says the range of, and which may be no numbers
+        raise InputError(f"{file}: an image of {image.dtype}; expected 8 or 16 bits a channel: export it as PNG")
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     return image[..., ::-1] if image.shape[2] == 3 else colour.over_grey(image[..., [2, 1, 0, 3]])

@@ -15,9 +15,13 @@ KEPT = 2**27  # bytes of decoded frames: 680 of 256 x 256, 170 of 512 x 512
 NEAR = 12     # frames that are decoded rather than jumped over: FFV1's distance of key frames
 
 
-def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str) -> Iterator[np.ndarray]:
+ANOTHER = "it is not the video that the poses were found in: run the stages that wrote them again"
+
+
+def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str, remedy: str = ANOTHER
+           ) -> Iterator[np.ndarray]:
     """The frames with these rising indices; InputError where the video at `path` ends before the last one."""
-    wanted = iter(rows)
+    wanted, index = iter(rows), -1
     row = next(wanted, None)
     for index, frame in enumerate(frames):
         if row is None:
@@ -26,8 +30,7 @@ def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str) -> 
             yield frame
             row = next(wanted, None)
     if row is not None:
-        raise InputError(f"{path}: ends after frame {index}, but frame {row} is needed; it is not the video that "
-                         "the poses were found in: run the stages that wrote them again")
+        raise InputError(f"{path}: has {index + 1} frames, but {rows[-1] + 1} are needed; {remedy}")
 
 
 class Seekable:

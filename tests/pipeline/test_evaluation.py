@@ -70,6 +70,13 @@ def test_what_cannot_be_scored_is_refused(transfer, monkeypatch, capsys, given, 
     assert not list(Path("artifacts").rglob("systems/*.json"))
 
 
+def test_an_error_stands_on_a_line_of_its_own(transfer, monkeypatch, capsys):
+    """Not behind the progress that was made by then."""
+    Path("frames/9.png").unlink()
+    failed, _, error = run(monkeypatch, capsys)
+    assert failed == 1 and error.splitlines()[-1].startswith("frames: 9 frames; expected 10")
+
+
 def test_a_transfer_that_was_not_prepared_says_what_prepares_it(transfer, monkeypatch, capsys):
     shutil.rmtree(f"artifacts/{KEY}")
     failed, _, error = run(monkeypatch, capsys)

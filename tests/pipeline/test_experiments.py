@@ -15,7 +15,7 @@ import yaml
 from pipeline import __main__ as command
 from pipeline import dvc, experiments, tables
 from pipeline.workspace import Workspace
-from stages import InputError, layout, params
+from stages import InputError, layout, params, weights
 from stages.measures.scoring import NAMES
 from tests.pipeline.conftest import Project
 
@@ -81,12 +81,13 @@ def ready(computed, tmp_path_factory) -> Path:
     shutil.copytree(computed.folder, folder, symlinks=True)
     known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     variants = {name: known[name] for name in ("complete", "td")}
+    del variants["complete"]["metrics"]  # asks judges, which would be fetched
     Project(folder).change(transfers={"ava_from_ava": ITSELF}, variants=variants)
     fusion = folder / "stages/fusion.py"
     fusion.write_text(fusion.read_text().replace('given["metrics"]', f"{WHAT_IS_SEEN}\n            given[\"metrics\"]"))
     (folder / "stages/metrics.py").write_text(METRICS.replace("NAMES = []", f"NAMES = {NAMES}"))
     (folder / "paper.yaml").write_text(yaml.safe_dump(PAPER, sort_keys=False))
-    git("add", ".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "stages", folder=folder)
+    git("add", ".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
     git("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all", folder=folder)
     (folder / "ran").unlink()
     return folder
@@ -193,6 +194,19 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
     assert why not in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
 
 
+@pytest.mark.parametrize("given, told", [
+    (["--into", "nowhere/results.md"], "nowhere/results.md: expected a file in a folder that is there"),
+    (["--into", "artifacts"], "expected a file in a folder"),
+    (["--preset", "huge"], "no `huge` in `presets`; there are"),
+    (["--subject", "cleo"], "nobody transfers from `cleo` to `cleo`"),
+    (["--source", "cleo"], "nobody transfers from `cleo` to `ava`"),
+])
+def test_a_table_of_what_is_not_there_is_refused_before_anything_runs(study, monkeypatch, capsys, given, told):
+    monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
+    assert command.main() == 1 and study.ran() == []
+    assert told in capsys.readouterr().err and not layout.TABLES.exists()
+
+
 def test_a_second_table_at_the_same_time_is_refused(study):
     config = params.load()
     experiments.LOCK.parent.mkdir(exist_ok=True)
@@ -236,6 +250,27 @@ def test_a_name_changes_with_the_users_video(study):
         names()
 
 
+def test_a_name_changes_with_the_weights_that_judge(study):
+    Path("weights").mkdir()
+    found = []
+    for file in (Path("weights/yolo.pt"), weights.JUDGES / weights.RAFT):
+        file.write_text("weights")
+        found += names(variants=["td"])
+    assert len(set(found + names(variants=["td"]))) == 2
+
+
+def test_judges_are_fetched_before_a_table_is_planned(study, monkeypatch):
+    """What came during the experiments would give them other names, and they would not count as finished."""
+    study.change(variants={"complete": {"metrics": {"weights": True}}})
+    asked = []
+    monkeypatch.setattr(weights, "find", lambda name: weights.place(name).write_text(name))
+    monkeypatch.setattr(experiments, "run", lambda config, wanted, failures: asked.extend(wanted))
+    monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
+    assert command.main() == 0
+    assert {path.name for path in weights.JUDGES.glob("[!.]*")} == {weights.ALEXNET, weights.INCEPTION, weights.FACES}
+    assert {one.name for one in asked} == set(names())
+
+
 def test_another_preset_is_named_in_every_entry(study):
     config = params.load()
     one = experiments.planned(config, "paper", ["td"], TRANSFERS)[0]
@@ -254,13 +289,16 @@ def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_
     Path("clips/ben").mkdir(parents=True)
     Path("clips/ben/1.png").write_text("a picture")
     Path("weights").mkdir()
+    (weights.JUDGES / "judge.pth").write_text("weights")
     diff = git("status", "--porcelain")
-    workspace = Workspace([Path("clips/ben")])
+    given = [Path("clips/ben"), weights.JUDGES]
+    workspace = Workspace(given)
     there = workspace.folder
     for _ in range(2):
         for name in ("stages/retargeting.py", "stages/fresh.py", "dvc.yaml", "params.yaml", "clips/ben/1.png"):
             assert (there / name).read_text() == Path(name).read_text()
         assert not (there / "stages/report.py").exists() and (there / "weights").is_dir()
+        assert (there / weights.JUDGES / "judge.pth").exists()
         assert git("status", "--porcelain", folder=there) == ""
         (there / "params.yaml").write_text("an experiment's")
         (there / "left").write_text("over")
@@ -268,7 +306,9 @@ def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_
         assert not (there / "left").exists()
     assert git("status", "--porcelain") == diff
     commit = git("rev-parse", "HEAD", folder=there)
-    Workspace([Path("clips/ben")])
+    (weights.JUDGES / "judge.pth").unlink()
+    Workspace(given)
+    assert not (there / weights.JUDGES / "judge.pth").exists()
     assert git("rev-parse", "HEAD", folder=there) == commit  # the same state is the same commit
 
 

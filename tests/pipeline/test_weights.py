@@ -12,6 +12,7 @@ from stages import InputError, weights
 def shelf(tmp_path, monkeypatch):
     """Every known file stands at its publisher's, small and with its own checksum; the folder of weights is empty."""
     monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(weights, "JUDGES", tmp_path / "judges")
     origin, table = tmp_path / "origin", {}
     origin.mkdir()
     for name, file in weights.table().items():
@@ -21,6 +22,12 @@ def shelf(tmp_path, monkeypatch):
                                               "md5": None})
     monkeypatch.setattr(weights, "table", lambda: table)
     return origin
+
+
+def there() -> set[str]:
+    """The files in both folders."""
+    folders = [folder for folder in (weights.FOLDER, weights.JUDGES) if folder.exists()]
+    return {path.name for folder in folders for path in folder.iterdir() if path.name[0] != "."}
 
 
 def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
@@ -71,7 +78,7 @@ def test_the_list_stops_at_a_wrong_file(config, shelf):
 def test_everything_that_is_needed_is_fetched(config, shelf):
     files.fetch(config, [])
     wanted = {name for preset in config.presets.values() for name in files.needed(preset)}
-    assert {path.name for path in weights.FOLDER.iterdir() if path.name[0] != "."} == wanted | {weights.SUMS}
+    assert there() == wanted | {weights.SUMS}
     assert "yolo11n-seg.pt" not in wanted
     files.fetch(config, ["yolo11n-seg.pt"])
     assert (weights.FOLDER / "yolo11n-seg.pt").exists()
@@ -81,13 +88,25 @@ def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
     (shelf / weights.VGG19).unlink()
     with pytest.raises(InputError, match=f"(?s){weights.VGG19}.*take FOLDER"):
         files.fetch(config, [])
-    assert (weights.FOLDER / weights.INCEPTION).exists()
+    assert weights.place(weights.INCEPTION).exists()
+
+
+def test_only_what_judges_is_fetched_ahead_of_a_table_as_far_as_it_can_be_had(config, shelf):
+    (shelf / weights.FACES).unlink()
+    files.fetch_judges(config.presets["demo"])
+    assert not weights.JUDGES.exists()
+    files.fetch_judges(config.presets["paper"])
+    assert there() == {weights.ALEXNET, weights.INCEPTION, weights.RAFT, weights.SUMS}
+    (shelf / weights.FACES).write_text(weights.FACES)
+    files.fetch_judges(config.presets["paper"])
+    assert weights.place(weights.FACES).exists() and not weights.place(weights.VGG19).exists()
 
 
 def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
     (shelf / "notes.txt").write_text("nothing known")
     assert weights.VGG19 in files.take(shelf)
-    assert {path.name for path in weights.FOLDER.iterdir()} >= set(weights.table())
+    assert there() >= set(weights.table())
+    assert {path.name for path in weights.JUDGES.iterdir()} == weights.JUDGING
     assert not (weights.FOLDER / "notes.txt").exists()
     with pytest.raises(InputError, match="no file of trained weights"):
         files.take(tmp_path)
@@ -116,3 +135,28 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
     (folder / "net.pth").unlink()
     project.dvc("checkout", "weights.dvc")
     assert (folder / "net.pth").read_text() == "weights"
+
+
+def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(project):
+    """And nothing else; an estimator's weights are no reason either."""
+    (project.folder / "weights").mkdir()
+    (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
+    judge = project.folder / "judges" / weights.INCEPTION
+    judge.with_name(".inception.123.pth").write_text("half of a download")
+    project.dvc("repro")
+    assert project.ran() == []
+    judge.write_text("a judge's")
+    project.dvc("repro")
+    assert project.ran() == ["metrics@ava_from_ben"]
+    judge.unlink()
+    project.dvc("repro")
+    assert project.ran() == []  # what it was without is known
+
+
+def test_a_judge_that_the_stage_itself_has_fetched_is_no_reason_to_measure_again(project):
+    stage = project.folder / "stages/metrics.py"
+    fetch = f'    Path("{weights.JUDGES}/fetched.pth").write_text("a judge")\n    stage = "metrics"\n'
+    stage.write_text(stage.read_text().replace('    stage = "metrics"\n', fetch))
+    for ran in (["metrics@ava_from_ben"], []):
+        project.dvc("repro")
+        assert project.ran() == ran

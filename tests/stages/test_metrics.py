@@ -78,11 +78,43 @@ def test_imitation_against_a_truth_cut_like_the_target(root, truth):
     assert content["truth"] == str(truth)
 
 
-def test_a_truth_from_another_camera_is_refused(root, truth):
-    for file in truth.iterdir():
+def longer(folder):
+    """By half a second and a frame."""
+    for t in range(40, 53):
+        (folder / f"{t}.png").write_bytes((folder / "39.png").read_bytes())
+
+
+def smaller(folder):
+    for file in folder.iterdir():
         cv2.imwrite(str(file), np.zeros((64, 64, 3), np.uint8))
-    with pytest.raises(InputError, match="same camera"):
+
+
+def fractions(folder):
+    for file in list(folder.iterdir()):
+        cv2.imwrite(str(file.with_suffix(".tiff")), np.full((80, 96, 3), np.nan, np.float32))
+        file.unlink()
+
+
+@pytest.mark.parametrize("spoil, told", [
+    (smaller, "frame 0 is 64 x 64; expected a video from the same camera as ann.mp4: 96 x 80"),
+    (lambda folder: (folder / "39.png").unlink(), "has 39 frames, but 40 are needed; expected a video of the target"),
+    (lambda folder: [(folder / f"{t}.png").unlink() for t in range(1, 40)], "has 1 frames, but 40 are needed"),
+    (longer, "goes on for more than 0.5 s after the last of the source's 40 frames; .* cut it"),
+    (lambda folder: [file.unlink() for file in folder.iterdir()], "no images in this folder"),
+    (lambda folder: (folder / "7.png").write_text("no image"), "7.png: not an image that can be read"),
+    (lambda folder: cv2.imwrite(str(folder / "7.png"), np.zeros((40, 48, 3), np.uint8)), "7.png is 48 x 40, 0.png 96"),
+    (fractions, "0.tiff: an image of float32; expected 8 or 16 bits a channel"),
+])
+def test_a_truth_that_does_not_fit_is_refused(root, truth, spoil, told):
+    spoil(truth)
+    with pytest.raises(InputError, match=told):
         measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
+
+
+def test_a_truth_may_go_on_a_little(root, truth):
+    longer(truth)
+    (truth / "52.png").unlink()
+    assert measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")[0]["frames"] == 40
 
 
 def test_what_a_moving_camera_did_not_see_does_not_count(root, tmp_path):
@@ -122,12 +154,6 @@ def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_p
                 entry=toy.IMITATION.model_copy(update={"truth": str(wide)}))
     rows = pq.read_table(files["per_frame"]).to_pydict()
     assert rows["retrieval_psnr"][:25] == [quality.BEST] * 25  # of what that camera saw
-
-
-def test_a_truth_that_is_too_short_is_refused(root, truth):
-    (truth / "39.png").unlink()
-    with pytest.raises(InputError, match="ends after frame 38"):
-        measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
 
 
 def test_the_same_bytes_twice(root):

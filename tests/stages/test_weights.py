@@ -16,6 +16,7 @@ from stages import InputError, weights
 def shelf(tmp_path, monkeypatch):
     """A folder of weights with one known file, `net.pth`, and its publisher's copy; `publish` changes its entry."""
     monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(weights, "JUDGES", tmp_path / "judges")
     origin = tmp_path / "origin" / "net.pth"
     origin.parent.mkdir()
     torch.save({"a": torch.arange(6.0)}, origin)
@@ -92,6 +93,17 @@ def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(sh
     (shelf.folder / "net.pth").write_bytes(b"something else")
     with pytest.raises(InputError, match=f"SHA256SUMS.*{shelf.digest}"):
         weights.find("net.pth")
+
+
+def test_what_judges_lies_apart_and_its_checksum_with_the_others(shelf, monkeypatch):
+    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys(("net.pth", weights.RAFT), weights.File(licence="own")))
+    judge = shelf.origin.rename(shelf.origin.with_name(weights.RAFT))
+    for name in ("net.pth", weights.RAFT):
+        weights.take(judge.rename(judge.with_name(name)))
+        judge = judge.with_name(name)
+    assert weights.find(weights.RAFT).parent.name == "judges" and weights.find("net.pth").parent.name == "weights"
+    assert weights.sums() == {"net.pth": shelf.digest, weights.RAFT: shelf.digest}
+    subprocess.run(["sha256sum", "-c", "--quiet", weights.SUMS], cwd=shelf.folder, check=True)
 
 
 def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):

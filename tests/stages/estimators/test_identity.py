@@ -106,6 +106,7 @@ def test_of_a_long_video_some_are_enough(lossless):
 
 
 def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     known = weights.File(licence="own", source=(tmp_path / "nowhere.dat").as_uri())
     monkeypatch.setattr(weights, "table", lambda: {weights.FACES: known})
@@ -113,7 +114,7 @@ def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
         identity.dlib_describer()
 
 
-@pytest.mark.skipif(not (weights.FOLDER / weights.FACES).exists(), reason="dlib's weights are not in weights/")
+@pytest.mark.skipif(not weights.place(weights.FACES).exists(), reason="dlib's weights are not in judges/")
 def test_dlib_tells_rendered_people_apart(stranger, tmp_path):
     paths = {"video": tmp_path / "other.mp4", "truth": tmp_path / "other.parquet", "alpha": tmp_path / "alpha.mkv",
              "plate": tmp_path / "plate.png"}

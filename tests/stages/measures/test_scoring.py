@@ -81,9 +81,9 @@ def test_where_nothing_moves_there_is_no_tcm():
 
 
 @pytest.mark.parametrize("generated, told", [
-    ([], "x.mp4: only 0 frames, but more poses"),
-    ([motion(0)] * 2, "only 2 frames.*do it again"),
-    ([motion(0)] * 4, "more than 3 frames"),
+    ([], "x.mp4: 0 frames; expected 3, one a driving pose: do it again"),
+    ([motion(0)] * 2, "x.mp4: 2 frames; expected 3"),
+    ([motion(0)] * 5, "x.mp4: 5 frames; expected 3"),
     ([motion(0), motion(0)[:64], motion(0)], "frame 1 is 96 x 64 x 3 of uint8; expected 96 x 96 x 3"),
     ([np.full((96, 96, 3), np.nan)] * 3, "frame 0 is .* of float64"),
     ([motion(0)[..., 0]] * 3, "frame 0 is 96 x 96 of uint8"),

@@ -48,7 +48,8 @@ def images(folder, frames):
     """Named without leading zeros: 9 before 10 only in natural order."""
     folder.mkdir()
     for t, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f"frame_{t + 1}.png"), frame[..., ::-1])
+        name = f"frame_{t + 1}.{'png' if frame.dtype == np.uint8 else 'tiff'}"
+        assert cv2.imwrite(str(folder / name), frame[..., ::-1])
     return folder
 
 
@@ -84,17 +85,50 @@ def test_every_picture_of_a_video_counts_whenever_it_is_shown(own, tmp_path, roo
 
 
 @pytest.mark.parametrize("spoil, told", [
-    (lambda frames: frames[:-1], "only 9 frames, but more poses"),
-    (lambda frames: [*frames, frames[0]], "more than 10 frames, but no more poses"),
+    (lambda frames: frames[:-1], "frames: 9 frames; expected 10, one a driving pose: give one for each frame"),
+    (lambda frames: [*frames, frames[0]], "frames: 11 frames; expected 10"),
     (lambda frames: [], "no images in this folder"),
     (lambda frames: [cv2.resize(frame, (48, 48)) for frame in frames],
      "frame 0 is 48 x 48; expected 64 x 64, the target's square, or 96 x 80, its full frame"),
     (lambda frames: [*frames[:3], frames[3][:60], *frames[4:]], "all images of a folder must have one size"),
+    (lambda frames: [np.float32(frame) * np.nan for frame in frames],
+     "frame_1.tiff: an image of float32; expected 8 or 16 bits a channel"),
 ])
 def test_frames_that_do_not_fit_are_refused(root, own, tmp_path, spoil, told):
     with pytest.raises(InputError, match=told):
         scores(root, images(tmp_path / "frames", spoil(own)), tmp_path)
     assert not (tmp_path / "found.json").exists()
+
+
+@pytest.mark.parametrize("names, told", [
+    ([f"{t}.png" for t in (0, 1, 2, 3, 5, 6, 7, 8, 9, 10)], "5.png: comes next to 3.png, .* is missing or there twice"),
+    ([f"frame_{t:04}_fake.png" for t in (0, 5, 10, 15, 20, 25, 26, 30, 35, 40)], "0026_fake.png: .* rise by 5"),
+    (["2.png", "3.jpg", *(f"{t}.png" for t in range(3, 11))], "3.png: comes next to 3.jpg"),
+    ([f"{t}.png" for t in range(30, 50, 2)], None),
+    ([f"clip{t // 4}_{t % 4}.png" for t in range(10)], None),  # in their natural order
+    (list("abcdefghij"), None),
+])
+def test_a_folder_whose_numbers_leave_one_out_is_refused(tmp_path, names, told):
+    files = [tmp_path / name for name in names]
+    if told is None:
+        systems.check_numbers(files)
+    else:
+        with pytest.raises(InputError, match=told):
+            systems.check_numbers(files)
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda frames: [frames[3]] * 10,
+    lambda frames: [np.zeros_like(frames[0])] * 10,
+    lambda frames: [np.full_like(frame, 25 * t) for t, frame in enumerate(frames)],
+    lambda frames: [frame[..., :1].repeat(3, 2) for frame in frames],
+])
+def test_frames_that_show_little_have_finite_scores_or_a_reason(root, own, tmp_path, spoil):
+    """Strict JSON knows no NaN."""
+    scores(root, images(tmp_path / "frames", spoil(own)), tmp_path)
+    found = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)["metrics"]
+    assert all((score["value"] is None) == bool(score["reason"]) for score in found.values())
+    assert found["psnr"]["value"] < 30 and found["tcm"]["value"] < 0.9
 
 
 def test_what_is_no_video_is_refused(root, tmp_path):

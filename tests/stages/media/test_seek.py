@@ -48,5 +48,5 @@ def test_chosen(rows, found):
 
 def test_chosen_refuses_a_short_video():
     frames = (np.full((2, 2, 3), i) for i in range(5))
-    with pytest.raises(InputError, match="x.mp4: ends after frame 4"):
+    with pytest.raises(InputError, match="x.mp4: has 5 frames"):
         list(seek.chosen(frames, np.array([3, 7]), "x.mp4"))

@@ -28,6 +28,7 @@ def network():
 @pytest.fixture
 def planted(network, tmp_path, monkeypatch):
     """Its weights under the name of the trained ones."""
+    monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     path = tmp_path / weights.RAFT
     torch.save(network.state_dict(), path)
@@ -69,6 +70,7 @@ def test_a_gpu_finds_the_same(planted):
 
 
 def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     known = weights.File(licence="own", source=(tmp_path / "nowhere.pth").as_uri())
     monkeypatch.setattr(weights, "table", lambda: {weights.RAFT: known})
