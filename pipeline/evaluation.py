@@ -1,14 +1,17 @@
 """`python -m pipeline evaluate`: any system's frames of a transfer, scored by the code that scores our own."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
 
 from pipeline import artifacts, graph
 from pipeline.experiments import BASE
+from pipeline.sources import sources
 from stages import InputError, layout
 from stages.params import Params
 
+ROOT = Path(__file__).parents[1]
 OURS = ("foreground", "background")  # what the stage `metrics` reads beside what frames are measured against
 
 
@@ -28,8 +31,26 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
     found = layout.system(key, name)
     found["metrics"].parent.mkdir(parents=True, exist_ok=True)
-    systems.run(frames, measured, **found, params=config.block("metrics", key), entry=entry, key=key)
+    systems.run(frames, measured, **found, params=config.block("metrics", key), entry=entry, key=key, code=code())
     return summary(name, found["metrics"], layout.outputs("metrics", key)["metrics"])
+
+
+def code() -> str:
+    """Another text where any of the code that scores has changed; DVC sees to our own scores, nobody to others'."""
+    return hashlib.sha256(b"".join((ROOT / file).read_bytes() for file in sources("metrics", ROOT))).hexdigest()
+
+
+def stale(theirs: Path, ours: Path | None) -> str | None:
+    """Why the scores of another system do not count any more, beside `ours` of the same transfer, as far as it is
+    known."""
+    found, own = (json.loads(file.read_text()) if file else {} for file in (theirs, ours))
+    if found.get("code") != code():
+        return "scored by other code than there is now"
+    if own and own["against"] != found["against"]:
+        return "scored against other frames than ours: the truth or the transfer has changed"
+    if own and own["flow"] != found["flow"]:
+        return f"scored with another flow model than ours, {own['flow']}"
+    return None
 
 
 def summary(name: str, theirs: Path, ours: Path) -> str:

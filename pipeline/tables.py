@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline import graph
+from pipeline import evaluation, graph
 from pipeline.experiments import planned
 from stages import layout
 from stages.params import Params
@@ -112,13 +112,16 @@ class Table:
     def _scores(self, row: Row, protocol: str, failures: dict[str, str]) -> tuple[dict[str, Path] | None, str | None]:
         """The files of a row's scores, or why there are none."""
         key, one = self.transfers[protocol], self.experiments.get(row.variant)
+        again = f"python -m pipeline evaluate --frames FRAMES --as {row.key} {key}"
         if files := self.evaluated.get((protocol, row.key)):
-            return files, None
+            ours = self.experiments[self.ours]
+            why = evaluation.stale(files["metrics"], ours.scores(key)["metrics"] if ours.finished else None)
+            return (None, f"{why}; evaluate again: {again}") if why else (files, None)
         if one and one.finished:
             return one.scores(key), None
         if one:
             return None, failures.get(one.name, "not run yet")
-        return None, f"not evaluated: python -m pipeline evaluate --frames FRAMES --as {row.key} {key}"
+        return None, f"not evaluated: {again}"
 
 
 def verdict(low: float | None, high: float | None, paper: list[float]) -> str | None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from stages.measures.panel import flow_model, panel
-from stages.measures.reference import references
+from stages.measures.reference import fingerprint, references
 from stages.measures.scoring import NO_TRUTH, Scores, score
 from stages.media.files import replacing
 from stages.vision.skeleton import read_poses
@@ -23,10 +23,12 @@ TOLD = ("psnr", "ssim", "psnr_person_box", "retrieval_psnr_person_box", "tcm")
 
 
 def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics: Path, per_frame: Path,
-             params: "Metrics", entry: "Transfer", key: str, name: str, remedy: str) -> Scores:
+             params: "Metrics", entry: "Transfer", key: str, name: str, remedy: str,
+             notes: dict | None = None) -> Scores:
     """Scores frames (S, S, 3) uint8 of a transfer and writes both files.
 
-    measured: what `references` reads, by layout's names; name and remedy: of the frames, for errors."""
+    measured: what `references` reads, by layout's names; name and remedy: of the frames, for errors;
+    notes: what to keep with the scores."""
     columns, about = read_poses(measured["driving"])[1:]
     flow, judges = flow_model(params), panel(params, entry, measured)
     with tqdm(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
@@ -35,9 +37,10 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
         "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",
         "frames": len(scores.per_frame), "fps": about["fps"],
         "truth": "held-out frames" if entry.reconstruction else entry.truth,
+        "against": fingerprint(measured, entry),
         "fid_reference": "true frames" if scores.paired else "training frames",
         "flow": flow.name, "pairs": scores.pairs, "static_pairs": scores.static_pairs,
-        "metrics": {title: asdict(found) for title, found in scores.metrics.items()},
+        "metrics": {title: asdict(found) for title, found in scores.metrics.items()}, **(notes or {}),
     }
     with replacing(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)

@@ -6,6 +6,7 @@ what copying would reach. In: driving poses, the target's and the source's frame
 `Reference` a driving pose, in order; pictures are (S, S, 3) uint8.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -87,6 +88,19 @@ def references(
     if len(list(islice(shown, most + 1))) > most:
         raise InputError(f"{entry.truth}: goes on for more than {LONGER:g} s after the last of the source's "
                          f"{rows[-1] + 1} frames; expected {TOGETHER}: cut it")
+
+
+def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:
+    """Of the files that `references` reads: another one where the truth or the transfer has changed."""
+    files = [measured[name] for name in sorted(measured)]
+    if entry.truth and not entry.reconstruction:
+        truth = Path(entry.truth)
+        files += footage.images(truth) if truth.is_dir() else [truth]
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

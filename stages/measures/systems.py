@@ -26,12 +26,13 @@ REMEDY = "give one for each frame of the transfer's video.mp4, in its order"
 
 
 def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path, params: "Metrics", entry: "Transfer",
-        key: str) -> Scores:
-    """Scores `frames` like the transfer's own; `measured` as in the stage `metrics`."""
+        key: str, code: str) -> Scores:
+    """Scores `frames` like the transfer's own; `measured` as in the stage `metrics`. code: which one scores, as whoever
+    asks tells it apart; it is kept with the scores."""
     if frames.is_dir():
         check_numbers(footage.images(frames))
     squares = read(frames, measured["target_clock"], measured["target_view"])
-    return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY)
+    return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY, {"code": code})
 
 
 def check_numbers(files: list[Path]) -> None:

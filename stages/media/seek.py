@@ -13,8 +13,6 @@ from stages.media.files import existing
 
 KEPT = 2**27  # bytes of decoded frames: 680 of 256 x 256, 170 of 512 x 512
 NEAR = 12     # frames that are decoded rather than jumped over: FFV1's distance of key frames
-
-
 ANOTHER = "it is not the video that the poses were found in: run the stages that wrote them again"
 
 

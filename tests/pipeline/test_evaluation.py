@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline import __main__ as command, evaluation
 from stages import layout, metrics, params
 from stages.media import pictures, video
 from stages.vision import blend
@@ -56,6 +56,7 @@ def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
     line = next(line for line in told.splitlines() if line.startswith("  psnr ")).split()
     assert line == ["psnr", f"{found['psnr']['value']:.4g}", "dB", f"{ours['psnr']['value']:.4g}", "dB"]
     assert layout.system(KEY, "lwgan")["per_frame"].exists()
+    assert evaluation.stale(layout.system(KEY, "lwgan")["metrics"], files["metrics"]) is None
 
 
 @pytest.mark.parametrize("given, told", [

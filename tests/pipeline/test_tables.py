@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import pages, tables
+from pipeline import evaluation, pages, tables
 from stages import layout, params
 from stages.measures.scoring import NAMES, PER_FRAME
 
@@ -32,7 +33,8 @@ def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None
     for path in files.values():
         path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns, PER_FRAME), files["per_frame"])
-    files["metrics"].write_text(json.dumps({"fps": FPS, "metrics": metrics}))
+    files["metrics"].write_text(json.dumps({
+        "fps": FPS, "against": "the truth", "flow": "dis", "code": evaluation.code(), "metrics": metrics}))
 
 
 @pytest.fixture
@@ -107,6 +109,26 @@ def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_anot
     other = tables.Table(1, params.load(), "paper", "ava", "ben")
     assert set(other.experiments) == {"complete", "edn", "ss_fr", "mlg", "td"} and "mine" not in {
         row.name for row in other.rows}
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"against": "another truth"}, "scored against other frames than ours: the truth or the transfer has changed"),
+    ({"flow": "raft"}, "scored with another flow model than ours, dis"),
+    ({"code": "an earlier one's"}, "scored by other code than there is now"),
+])
+def test_a_system_that_was_scored_otherwise_is_not_shown(table, change, told):
+    path = layout.system("ava_from_ava", "lwgan")["metrics"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    found = cell(table, "LWGAN", "reconstruction", "psnr")
+    assert (found.value, found.difference) == (None, None)
+    again = "python -m pipeline evaluate --frames FRAMES --as lwgan ava_from_ava"
+    assert found.reason == f"{told}; evaluate again: {again}"
+    assert cell(table, "mine", "reconstruction", "psnr").value is not None
+
+
+def test_where_ours_has_not_run_others_are_shown(table):
+    shutil.rmtree(layout.experiment(table.experiments["complete"].name))
+    assert cell(table, "LWGAN", "reconstruction", "psnr").value is not None
 
 
 @pytest.mark.parametrize("low, high, paper, verdict", [

@@ -1,6 +1,7 @@
 """The metrics stage on made-up artifacts: values against the definitions, reasons where there is no value."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -109,6 +110,21 @@ def test_a_truth_that_does_not_fit_is_refused(root, truth, spoil, told):
     spoil(truth)
     with pytest.raises(InputError, match=told):
         measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
+
+
+@pytest.mark.parametrize("change, same", [
+    (lambda root, truth: (truth / "notes.txt").write_text("no frame"), True),
+    (lambda root, truth: (truth / "7.png").write_bytes((truth / "25.png").read_bytes()), False),
+    (lambda root, truth: toy.write_poses(root / "artifacts/ann_from_bob/driving.parquet", toy.poses(height=39.0),
+                                         {"fps": toy.FPS, "first": 0, "reconstruction": False}), False),
+])
+def test_what_was_scored_against_is_told_by_content(tmp_path, root, truth, change, same):
+    folder = tmp_path / "copy"
+    shutil.copytree(root, folder)
+    entry = toy.IMITATION.model_copy(update={"truth": str(truth)})
+    before = measure(folder, entry, "ann_from_bob")[0]["against"]
+    change(folder, truth)
+    assert (measure(folder, entry, "ann_from_bob")[0]["against"] == before) == same
 
 
 def test_a_truth_may_go_on_a_little(root, truth):
