@@ -84,7 +84,7 @@ def _about(table: Table, cells: list[Cell]) -> list[str]:
         "A difference is reproduced where its 95 % interval here leaves out zero and has the paper's sign.",
         "Intervals are of a bootstrap over blocks of consecutive frames: they tell these frames from others of the "
         "same person, not this training from another. Those of a difference are of the frames' own differences "
-        "(paired); FID and IS, which only all frames together have, have none.",
+        "(paired); those of FID and IS, which only all frames together have, have none.",
     ]
 
 

@@ -1,7 +1,7 @@
 """Judges: what looks at every generated frame beside PSNR, SSIM and steadiness, each with a trained network; and the
 flow model. What a preset does not ask for is not imported."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +24,8 @@ WEIGHED = ("lpips", f"lpips_{PERSON}", "fid", "is")  # by networks whose weights
 REDETECTED = ("pose_error", "pck_05", "detected", "identity")  # of each frame, see estimators/redetection.py
 OFF = "switched off by presets.{}.metrics.{}"
 
+Statistic = Callable[[np.ndarray], float]  # of indices of frames
+
 
 class Judge(Protocol):
     reasons: dict[str, str]  # why a score has no value, as far as the judge knows
@@ -36,6 +38,9 @@ class Judge(Protocol):
 
     def totals(self) -> dict[str, float | None]:
         """Scores that only all frames together have."""
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Some of the totals as functions of the frames that count, for their intervals."""
 
 
 @dataclass
@@ -58,6 +63,9 @@ class Absent:
     def totals(self) -> dict[str, float | None]:
         return {}
 
+    def statistics(self) -> dict[str, Statistic]:
+        return {}
+
 
 @dataclass
 class Redetected:
@@ -78,6 +86,9 @@ class Redetected:
 
     def totals(self) -> dict[str, float | None]:
         return {"reference_identity": self.own if np.isfinite(self.own) else None}
+
+    def statistics(self) -> dict[str, Statistic]:
+        return {}
 
 
 def flow_model(params: "Metrics") -> flow.Flow:

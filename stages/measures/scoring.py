@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from stages import InputError
-from stages.measures.intervals import intervals
+from stages.measures.intervals import intervals, jackknife
 from stages.measures.likeness import MEASURES, PERSON, PLACES, Box, boxes, likeness
 from stages.measures.panel import REDETECTED, Judge
 from stages.measures.reference import Reference, both
@@ -76,16 +76,19 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
         columns["retrieval_frame"].append(reference.copy_row)
         for key in (*LIKE, *COPIED, *STEADY):
             columns[key].append(row.get(key, np.nan))
-    count, totals, reasons = len(columns["frame"]), {}, _reasons(paired, pairs)
+    count, totals, statistics, reasons = len(columns["frame"]), {}, {}, _reasons(paired, pairs)
     for judge in judges:
         columns |= judge.columns()
         totals |= judge.totals()
+        statistics |= judge.statistics()
         reasons |= judge.reasons
     values = np.array([columns.get(key, [np.nan] * count) for key in NAMES]).T  # (frames, scores)
     metrics = means(values, fps, reasons)
     for key in TOTALS:
         value = totals.get(key)
-        metrics[key] = Score(value, reason=reasons[key] if value is None else None)
+        half = jackknife(statistics[key], count, fps) if key in statistics else np.nan
+        ends = (None, None) if np.isnan(half) else (value - half, value + half)
+        metrics[key] = Score(value, None, reasons[key] if value is None else None, *ends)
     numbers = {key: pa.array(column, from_pandas=True) for key, column in zip(NAMES, values.T)}  # null for NaN
     table = pa.table({key: columns[key] for key in ("frame", "box", "retrieval_frame")} | numbers, PER_FRAME)
     return Scores(metrics, table, paired, pairs, pairs - int(np.isfinite(values[:, NAMES.index("tcm")]).sum()))

@@ -7,6 +7,7 @@ from another network. Pictures are (height, width, 3) uint8, and go through the 
 """
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import lpips
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 BATCH = 8      # pictures
 SPLITS = 10    # of IS
+SEED = 0       # of its order
+MOST = 2000    # frames that FID and IS have an interval of: their features stay in memory
 FEATURES = 2048
 SMALLEST = 32  # pixels, side of a picture that AlexNet's layers do not shrink to nothing
 PERSON = "person_box"
@@ -41,6 +44,7 @@ class Judges:
         with warnings.catch_warnings(action="ignore"):  # that it keeps all logits: 4 kB a frame
             self.inception_score = InceptionScore(Features(), splits=SPLITS).to(device)
         self.count, self.distances = 0, {"lpips": [], f"lpips_{PERSON}": []}
+        self._features: list[tuple[Tensor, Tensor]] = []        # of generated and real pictures, (n, FEATURES) each
         self._waiting: list[tuple[Tensor, Tensor | None, Tensor]] = []  # generated, true, real
 
     def _build(self, names: tuple[str, ...], make) -> nn.Module | None:
@@ -86,8 +90,11 @@ class Judges:
             self.distances["lpips"] += alike
         if self.inception:
             features, logits = self.inception(judged)
+            others = self.inception(torch.stack(real))[0]
             self.fid.update(features, real=False)
-            self.fid.update(self.inception(torch.stack(real))[0], real=True)
+            self.fid.update(others, real=True)
+            if self.count <= MOST:
+                self._features.append((features.cpu(), others.cpu()))
             self.inception_score.update(logits)
 
     def columns(self) -> dict[str, list[float]]:
@@ -103,12 +110,42 @@ class Judges:
         if self.count < SPLITS:
             self.reasons["is"] = f"fewer than {SPLITS} frames"
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # IS shuffles the frames before it splits them
+            torch.manual_seed(SEED)  # IS shuffles the frames before it splits them
             return {"fid": None if "fid" in self.reasons else float(self.fid.compute()),
                     "is": None if "is" in self.reasons else float(self.inception_score.compute()[0])}
 
+    def statistics(self) -> dict[str, Callable[[np.ndarray], float]]:
+        """FID and IS of the frames with these indices; of IS, each frame stays in the part that it was in."""
+        if not self.inception or self.count > MOST:
+            return {}
+        own, real = (torch.cat(parts).double() for parts in zip(*self._features))  # (n, FEATURES)
+        logits = torch.cat(self.inception_score.features).cpu().double()           # (n, classes)
+        parts = torch.randperm(self.count, generator=torch.Generator().manual_seed(SEED)).chunk(SPLITS)
+        return {name: statistic for name, statistic in {
+            "fid": lambda kept: frechet(own[kept], real[kept]),
+            "is": lambda kept: inception_score(logits, [part[np.isin(part, kept)] for part in parts]),
+        }.items() if name not in self.reasons}
+
     def _tensor(self, picture: np.ndarray) -> Tensor:
         return torch.tensor(picture, device=self.device).permute(2, 0, 1)  # (3, H, W)
+
+
+def frechet(own: Tensor, real: Tensor) -> float:
+    """FID of features (n, d): |m - m'|^2 + tr C + tr C' - 2 tr (C C')^1/2. The last trace is the sum of the singular
+    values of both, centred, times each other, (n, n): quicker than the root where frames are fewer than features."""
+    apart = own.mean(0) - real.mean(0)
+    own, real = ((one - one.mean(0)) / (len(one) - 1) ** 0.5 for one in (own, real))
+    roots = torch.linalg.svdvals(own @ real.T)
+    return float(apart @ apart + own.square().sum() + real.square().sum() - 2 * roots.sum())
+
+
+def inception_score(logits: Tensor, parts: list[Tensor]) -> float:
+    """IS of frames' logits (n, classes), the mean over parts of them, given by indices."""
+    scores = []
+    for log in (logits[part].log_softmax(1) for part in parts if len(part)):
+        p = log.exp()
+        scores.append((p * (log - p.mean(0).log())).sum(1).mean().exp())
+    return float(torch.stack(scores).mean())
 
 
 class Features(nn.Module):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.measures.intervals import intervals
+from stages.measures.intervals import intervals, jackknife
 
 
 def series(frames, memory, seed=0, count=1):
@@ -59,3 +59,28 @@ def test_the_same_twice_and_whatever_stands_beside():
 
 def test_a_constant_has_an_interval_of_no_width():
     assert intervals(np.full((100, 1), 7.0), 25.0)[0] == pytest.approx([7, 7])
+
+
+def test_leaving_blocks_out_of_a_mean_gives_its_own_interval():
+    values = series(4000, 0.0)[:, 0]
+    half = jackknife(lambda kept: values[kept].mean(), 4000, 25.0)
+    assert half == pytest.approx(2.09 / np.sqrt(4000), rel=0.4)  # 20 blocks tell a deviation to a sixth
+
+
+def test_what_repeats_would_spoil_is_covered():
+    """The sum of squared means of 40 features of frames with a memory, which is larger the fewer frames there are."""
+    def statistic(values):
+        return lambda kept: (values[kept].mean(0) ** 2).sum()
+
+    films = [series(200, 0.5, seed, 40) + 0.3 for seed in range(60)]
+    found = np.array([statistic(film)(np.arange(200)) for film in films])
+    halves = np.array([jackknife(statistic(film), 200, 20.0) for film in films])
+    assert 0.87 <= (abs(found - found.mean()) < halves).mean() and halves.mean() < 4 * found.std()
+
+
+@pytest.mark.parametrize("frames, known", [(39, False), (40, True), (1000, True)])
+def test_too_few_blocks_to_leave_out(frames, known):
+    kept = []
+    half = jackknife(lambda rows: kept.append(len(rows)) or float(rows.sum()), frames, 20.0)
+    assert np.isfinite(half) == known and len(kept) == (min(20, frames // 10) if known else 0)
+    assert all(frames - 51 <= count < frames for count in kept)

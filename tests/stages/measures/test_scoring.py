@@ -137,12 +137,18 @@ class Counting:
     def totals(self):
         return {"is": 3.0}
 
+    def statistics(self):
+        return {"is": lambda kept: float(np.mean(kept))}
+
 
 def test_judges_see_every_frame_in_order():
     found = score([motion(t) for t in range(20)], [reference(t) for t in range(20)], [Counting()])
     assert found.per_frame["lpips"].to_pylist() == list(range(20))
     assert found.metrics["lpips"].value == 9.5 and found.metrics["is"].value == 3 and found.metrics["is"].reason is None
-    assert found.metrics["fid"].value is None and found.metrics["fid"].reason == "because"
+    low, high = found.metrics["is"].low, found.metrics["is"].high
+    assert high - 3 == pytest.approx(3 - low) and 2 < high - 3 < 10
+    fid = found.metrics["fid"]
+    assert (fid.value, fid.low, fid.reason) == (None, None, "because")
 
 
 def test_the_pairs_are_those_of_flow():

@@ -117,6 +117,23 @@ def test_fid_against_its_formula(planted):
     expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
     assert found.totals()["fid"] == pytest.approx(expected, rel=1e-4)
     assert found.columns() == {}
+    statistic = found.statistics()["fid"]
+    assert statistic(np.arange(30)) == pytest.approx(expected, rel=1e-6)
+    (m1, c1), (m2, c2) = ((x[5:].mean(0), np.cov(x[5:], rowvar=False)) for x in features)
+    expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
+    assert statistic(np.arange(5, 30)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fid_of_fewer_pictures_than_features():
+    """Where the covariances have no full rank; against the root by eigenvalues of one, which has no such trouble."""
+    draw = np.random.default_rng(0)
+    own, real = draw.normal(size=(12, 40)), draw.normal(1, 2, (9, 40))
+    (m1, c1), (m2, c2) = ((x.mean(0), np.cov(x, rowvar=False)) for x in (own, real))
+    values, vectors = np.linalg.eigh(c1)
+    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    both = np.sqrt(np.linalg.eigvalsh(root @ c2 @ root).clip(0)).sum()
+    expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2) - 2 * both
+    assert judges.frechet(torch.tensor(own), torch.tensor(real)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_is_by_hand(planted):
@@ -133,6 +150,11 @@ def test_is_by_hand(planted):
     before = torch.random.get_rng_state()
     assert found.totals()["is"] == pytest.approx(expected, rel=1e-4)
     assert torch.equal(before, torch.random.get_rng_state())
+    statistic = found.statistics()["is"]
+    assert statistic(np.arange(40)) == pytest.approx(expected, rel=1e-4)
+    parts = [p[one[one >= 8]] for one in np.split(order, judges.SPLITS)]
+    expected = np.mean([np.exp((part * np.log(part / part.mean(0))).sum(1).mean()) for part in parts if len(part)])
+    assert statistic(np.arange(8, 40)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_same_pictures_have_no_distance(planted):
@@ -150,6 +172,15 @@ def test_too_few_frames_say_so(planted, count, missing):
     totals = found.totals()
     assert {name for name, value in totals.items() if value is None} == missing
     assert all("fewer than" in found.reasons[name] for name in missing)
+    assert set(found.statistics()) == {"fid", "is"} - missing
+
+
+def test_many_frames_keep_no_features(planted, monkeypatch):
+    monkeypatch.setattr(judges, "MOST", 15)
+    found = judges.Judges(CPU)
+    for picture in pictures(24):
+        found.add(picture, reference(picture), BOX)
+    assert found.totals()["is"] is not None and found.statistics() == {} and len(found._features) == 1
 
 
 def test_a_file_of_something_else_is_an_error_not_a_score(folder):
