@@ -4,6 +4,7 @@
   python -m pipeline stage generator_training@ava
   python -m pipeline inspect generator_training@ava
   python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
+  python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
   python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
   python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores another system's frames
   python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
@@ -27,6 +28,8 @@ def main() -> int:
             print(artifacts.inspect(config, options.address))
         elif options.command == "variant":
             print(variants.write(config, options.variant, options.preset))
+        elif options.command == "import":
+            print(_import(config, options))
         elif options.command == "weights":
             print(_weights(config, options))
         elif options.command == "table":
@@ -50,6 +53,17 @@ def main() -> int:
         print("interrupted; what was finished stays", file=sys.stderr)
         return 130
     return 0
+
+
+def _import(config: params.Params, options: argparse.Namespace) -> str:
+    from pipeline import imports, iper
+
+    if options.kind == "iper":
+        only = [subject for subject in options.only.split(",") if subject]
+        found = iper.iper(config, options.folder, options.preset, only)
+    else:
+        found = imports.folder(config, options.folder, options.preset)
+    return imports.write(found, options.folder, options.preset, options.consent)
 
 
 def _weights(config: params.Params, options: argparse.Namespace) -> str:
@@ -119,6 +133,14 @@ def _arguments() -> argparse.Namespace:
     vary = commands.add_parser("variant", help="write a variant of a preset into params.yaml")
     vary.add_argument("variant", help="one of `variants` in params.yaml")
     vary.add_argument("--of", dest="preset", required=True, metavar="PRESET", help="what it is laid over")
+    take_in = commands.add_parser("import", help="write the people of a data set into params.yaml")
+    kinds = take_in.add_subparsers(dest="kind", required=True)
+    for kind, what in (("iper", "iPER, as it is released"), ("folder", "a folder of clips, one a person")):
+        one = kinds.add_parser(kind, help=what)
+        one.add_argument("folder", type=Path, metavar="DIR")
+        one.add_argument("--preset", default="best", help="what they are learned with (best)")
+        one.add_argument("--consent", metavar="TEXT", help="who agreed, when, to what, or the licence; of all")
+    kinds.choices["iper"].add_argument("--only", default="", metavar="001,002", help="some subjects")
     table = commands.add_parser("table", help="a table of the paper, measured here")
     table.add_argument("number", type=int, choices=(1, 2))
     table.add_argument("--preset", default="demo", help="what the methods are laid over (demo)")

@@ -46,13 +46,13 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     poses, columns, _ = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
     index, cores = FaceIndex.read(faces), torch.get_num_threads()
-    plate = stills.read(full_background)
+    plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)
     still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
     place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         torch.set_num_threads(max(1, cores - 1))  # of this thread; a core is left for those beside it
-        yield from appearance.foregrounds(poses, params.batch)
+        yield from appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]])
 
     def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
         torch.set_num_threads(1)
@@ -71,7 +71,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
 
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
-    fps = clocks.read_clock(source_clock).about["fps"]
+    fps = timeline.about["fps"]
     with (
         videos.lossless(foreground, fps, "rgba") as write_foreground,
         videos.h264(video, fps, params.crf, metadata(entry), audio) as write_video,

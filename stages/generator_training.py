@@ -37,12 +37,14 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path,
     """Trains, or goes on from the last checkpoint. Raises InputError without consent, without a training part,
     without the pre-trained features that params ask for, where memory runs out, and where the training diverges."""
     consent = entry.require_consent(key)
-    training_frames = clocks.read_clock(clock).training()
+    timeline = clocks.read_clock(clock)
+    training_frames = timeline.training()
     pose, _, _ = read_poses(poses)
-    if len(training_frames) < params.run_length:
+    if timeline.longest() < params.run_length:
         raise clocks.too_short(clock, params.run_length)
     fabric = device.fabric(params.device, params.devices, params.precision)
-    data = footage.Footage(frames, masks, pose[training_frames], len(training_frames), fabric.device)
+    data = footage.Footage(frames, masks, pose[training_frames], len(training_frames), fabric.device,
+                           timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.inputs)
     checkpoint = Checkpoint("generator_training", [frames, clock, masks, poses], params)

@@ -46,8 +46,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     entry.require_consent(key)
     timeline = clocks.read_clock(clock)
     pose, _, _ = read_poses(poses)
-    pose = pose[timeline.training()]
-    data = footage.Footage(frames, masks, pose, len(pose))
+    rows = timeline.training()
+    data = footage.Footage(frames, masks, pose[rows], len(rows), take=timeline.take[rows])
     checkpoint = Checkpoint("local_gan_training", [frames, clock, masks, poses, faces, generator], params)
     where = device.choose(params.device)
 
@@ -108,7 +108,8 @@ class Pairs:
         shape = (len(PARTS), data.count, 2, 4, params.crop, params.crop)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
         wanted = [PARTS.index(part) for part in params.parts]
-        for indices, foregrounds in tqdm(appearance.foregrounds(data.poses, params.batch), desc="crops", unit="batch"):
+        shown = appearance.foregrounds(data.poses, params.batch, data.take)
+        for indices, foregrounds in tqdm(shown, desc="crops", unit="batch"):
             real = data.foreground(indices)
             for j in wanted:
                 seen = np.flatnonzero(known[indices, j])

@@ -47,7 +47,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
     if not detected.any():
         raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; "
                          "expected one person, whole and upright")
-    pose, interpolated = over_time(pose, fps, params.smoothing, int(params.max_gap_seconds * fps))
+    pose, interpolated = over_time(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
     tables.write(poses, tables.POSES, {
         "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
@@ -92,10 +92,16 @@ def in_picture(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
     return ((there >= -spare) & (there <= np.array(scene.about["frame_size"]) + spare)).all(-1)
 
 
-def over_time(pose: Pose, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:
+def over_time(pose: Pose, take: np.ndarray, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:
     """The pose without swapped sides, outliers and noise, its gaps of at most `longest` frames filled point by point,
-    and the frames (T,) where a body joint was filled. Strength 0 leaves what was detected as it is."""
-    if strength:
+    and the frames (T,) where a body joint was filled; each take, of which `take` (T,) has the number, by itself.
+    Strength 0 leaves what was detected as it is."""
+    poses, filled = zip(*(within_take(pose[take == one], fps, strength, longest) for one in np.unique(take)))
+    return Pose.joined(poses), np.concatenate(filled)
+
+
+def within_take(pose: Pose, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:
+    if strength and (pose.body[..., 2] > 0).any():
         pose = smoothing.untangled(pose, fps)
         size = smoothing.size_of(pose.body)
         pose = pose.map(lambda points: hidden(points, smoothing.outliers(points, size, fps)))

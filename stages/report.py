@@ -96,8 +96,8 @@ def warnings(paths: dict[str, Path], driving: dict) -> list[str]:
                        "interpolated")
         if about.get("split_reason"):
             out.append(f"{who}: no held-out part: {about['split_reason']}")
-        if about.get("damaged"):
-            out.append(f"{who}: the file is damaged: {about['damaged']['decoded']} frames could be decoded")
+        for file, damage in about.get("damaged", {}).items():
+            out.append(f"{who}: {file} is damaged: {damage['decoded']} frames could be decoded")
     faces, about = tables.read(paths["faces"], tables.FACES)
     if not len(faces["frame"]):
         out.append(f"target: no face in the index, so no face enhancement: {about.get('reason', 'none is visible')}")

@@ -66,7 +66,7 @@ def subject(tmp_path_factory) -> dict:
     about = {"fps": FPS, "file": "figure.mp4", "full_size": [96, 80], "crop": [10.0, 5.0, 72.0],
              "full_frames": [0], "split_reason": None}
     tables.write(paths["clock"], tables.CLOCK, {
-        "frame": np.arange(FRAMES), "seconds": np.arange(FRAMES) / FPS, "split": split}, about)
+        "frame": np.arange(FRAMES), "seconds": np.arange(FRAMES) / FPS, "split": split, "take": [0] * FRAMES}, about)
     tables.write(paths["poses"], tables.POSES, skeleton.Pose.stack(poses).columns() | {
         "frame": np.arange(FRAMES), "detected": [True] * FRAMES, "interpolated": [False] * FRAMES,
         "people": [1] * FRAMES}, {"estimator": "drawn"})

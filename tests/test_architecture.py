@@ -66,7 +66,10 @@ def test_the_pipeline_holds_no_science(path):
     assert not tops(path) & SCIENCE
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
                "stages.params.Preset", "stages.weights", "stages.measures", "stages.measures.systems",
-               "stages.measures.comparison", "stages.measures.comparison.differences")
+               "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
+               "stages.media.files", "stages.media.files.replacing", "stages.media.footage",
+               "stages.media.footage.IMAGE_FPS", "stages.media.images", "stages.media.images.images",
+               "stages.media.images.natural", "stages.media.takes")
     assert {name for name in imports(path) if name.split(".")[0] == "stages"} <= set(allowed)
 
 

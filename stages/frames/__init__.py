@@ -19,7 +19,7 @@ from stages import InputError, params as config
 from stages.estimators.person import Person, Segmenter, detector, segmenter
 from stages.frames.steady import Steadying, steady
 from stages.frames.survey import Survey, look_through, refuse_cuts
-from stages.media import footage, tables, video
+from stages.media import footage, tables, takes, video
 from stages.media import view as views
 from stages.media.ahead import ahead
 from stages.media.clock import split
@@ -30,27 +30,30 @@ FULL_FRAMES = 32
 
 
 def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
-    film = footage.open_footage(entry.file, params.fps, entry.start, entry.end)
+    film = takes.open_takes(entry.file, params.fps, entry.start, entry.end)
     survey = look_through(film, detector(params), params.batch)
     refuse_cuts(film, survey)
-    mine = choose(survey.tracker.tracks(), entry.person, survey.scale, film.fps, entry.file)
+    mine = followed(film, survey, entry.person)
     steadied = steady(film, survey, params)
     extent = person_extent(survey, mine, steadied, segmenter(params), entry.file)
     crop = square_around(extent, steadied.size, params.margin, params.size)
 
     seconds = np.arange(survey.count) / film.fps
-    parts, reason = split(seconds, film.fps, params.train_share, params.gap_seconds)
+    take = film.numbers(survey.count)
+    parts, reason = split(take, film.fps, params.train_share, params.gap_seconds)
     usable = parts.count("train") or survey.count
     whole = sorted({round(i) for i in np.linspace(0, usable - 1, min(FULL_FRAMES, usable))})
     write_pictures(film, survey, steadied, crop, whole, frames, full_frames, params.size)
 
     people = survey.people()
-    tables.write(clock, tables.CLOCK, {"frame": np.arange(survey.count), "seconds": seconds, "split": parts}, {
+    columns = {"frame": np.arange(survey.count), "seconds": seconds, "split": parts, "take": take}
+    tables.write(clock, tables.CLOCK, columns, {
         "fps": film.fps, "file": entry.file, "full_size": list(steadied.size), "crop": list(crop), "size": params.size,
         "full_frames": whole, "people": int(people.max()), "split_reason": reason, **film.remarks,
     })
-    on_canvas = mine.mapped(lambda frame, box: mapped(box / survey.scale, steadied.cameras[frame]))
-    boxes = (on_canvas.boxes(survey.count) - [*crop[:2], *crop[:2]]) * params.size / crop[2]
+    onto = lambda frame, box: mapped(box / survey.scale, steadied.cameras[frame])
+    boxes = np.concatenate([track.mapped(onto).boxes(survey.count)[take == n] for n, track in enumerate(mine)])
+    boxes = (boxes - [*crop[:2], *crop[:2]]) * params.size / crop[2]
     tables.write(view, tables.VIEW, {
         "frame": np.arange(survey.count), "box": boxes, "people": people,
         "camera": steadied.cameras.reshape(-1, 9), "light": steadied.lights,
@@ -59,12 +62,11 @@ def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config
     tell(film, survey, steadied, crop, parts, reason, params.size)
 
 
-def write_pictures(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
+def write_pictures(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
                    whole: list[int], frames: Path, full_frames: Path, size: int) -> None:
     """The square of every frame, with the sound, and some whole frames."""
     with ExitStack() as stack:
-        sound = {"audio": film.path, "start": film.start} if film.audio else {}
-        add = stack.enter_context(video.lossless(frames, film.fps, **sound))
+        add = stack.enter_context(video.lossless(frames, film.fps, **film.sound))
         add_whole = stack.enter_context(video.lossless(full_frames, film.fps))
         pictures = ahead(cut_out(film, survey, steadied, crop, whole, size))
         for square, full in tqdm(pictures, "frames", survey.count, unit="frame"):
@@ -73,12 +75,12 @@ def write_pictures(film: footage.Footage, survey: Survey, steadied: Steadying, c
                 add_whole(full)
 
 
-def cut_out(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
+def cut_out(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
             whole: list[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """The square of every frame, still and in the clip's own light, and where it is one of `whole`, the full frame."""
     for index, picture in enumerate(film.pictures()):
         if picture.shape[1::-1] != survey.size:
-            raise InputError(f"{film.path}: frame {index} is {picture.shape[1]} x {picture.shape[0]}, the first "
+            raise InputError(f"{film.at(index)} is {picture.shape[1]} x {picture.shape[0]}, the first "
                              f"{survey.size[0]} x {survey.size[1]}; all must have one size")
         picture, camera = light.corrected(picture, steadied.lights[index]), steadied.cameras[index]
         if steadied.moving:
@@ -88,9 +90,22 @@ def cut_out(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tu
             yield footage.square(picture, crop, size), picture if index in whole else None
 
 
-def person_extent(survey: Survey, mine: Track, steadied: Steadying, segment: Segmenter, file: str) -> np.ndarray:
+def followed(film: takes.Takes, survey: Survey, person: None | int | tuple) -> list[Track]:
+    """The person's track in each take: of the first, who is meant in params.yaml; of a later one, who is dressed most
+    like them."""
+    mine = []
+    for take, tracks in zip(film.takes, survey.tracks):
+        if mine and tracks:
+            mine.append(max(tracks, key=lambda track: track.clothes.likeness(mine[0].clothes)))
+        else:
+            mine.append(choose(tracks, person, survey.scale, film.fps, str(take.path)))
+    return mine
+
+
+def person_extent(survey: Survey, mine: list[Track], steadied: Steadying, segment: Segmenter, file: str) -> np.ndarray:
     """Left, top, right, bottom of the person over the whole sample, in pixels of the still, full frame."""
-    places, boxes = dict(zip(mine.index.tolist(), mine.places)), []
+    places = {frame: place for track in mine for frame, place in zip(track.index.tolist(), track.places)}
+    boxes = []
     for frame, picture in survey.sample.items():
         if frame not in places:
             continue
@@ -115,17 +130,18 @@ def mapped(box: np.ndarray, camera: np.ndarray) -> np.ndarray:
     return np.concatenate([there.min(0), there.max(0)])
 
 
-def tell(film: footage.Footage, survey: Survey, steadied: Steadying, crop: tuple[int, int, int], parts: list,
+def tell(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[int, int, int], parts: list,
          reason: str | None, size: int) -> None:
     """One line of what was found, and a warning where the file is damaged."""
-    if damage := film.remarks.get("damaged"):
+    for file, damage in film.remarks.get("damaged", {}).items():
         times = damage["skipped"]
         at = f" (at {', '.join(f'{time:.2f}' for time in times[:8])}{', ...' * (len(times) > 8)} s)" if times else ""
-        print(f"WARNING: {film.path}: damaged or cut off: {damage['decoded']} frames could be decoded of "
+        print(f"WARNING: {file}: damaged or cut off: {damage['decoded']} frames could be decoded of "
               f"{damage['promised'] or 'an unknown number'}, {damage['broken']} skipped{at}; going on with these",
               file=sys.stderr)
     people = int(survey.people().max())
-    print(f"frames: {survey.count} frames at {film.fps:.2f} frames/s, {survey.size[0]} x {survey.size[1]}; "
+    several = f"{len(film.takes)} takes, " if len(film.takes) > 1 else ""
+    print(f"frames: {several}{survey.count} frames at {film.fps:.2f} frames/s, {survey.size[0]} x {survey.size[1]}; "
           f"the square of {crop[2]} pixels at ({crop[0]}, {crop[1]}) as {size} x {size}; "
           f"{parts.count('train')} training and {parts.count('test')} held-out frames" + steadied.describe()
           + (f"; {people} people at once" if people > 1 else "")

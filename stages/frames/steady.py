@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from stages import params as config
+from stages import InputError, params as config
 from stages.estimators.person import reduced
 from stages.frames.survey import Survey
-from stages.media import footage
+from stages.media import takes
 from stages.media.ahead import ahead
 from stages.vision import camera, light
 
@@ -33,7 +33,7 @@ class Steadying:
         return "".join(f"; {part}" for part in parts)
 
 
-def steady(film: footage.Footage, survey: Survey, params: config.Frames) -> Steadying:
+def steady(film: takes.Takes, survey: Survey, params: config.Frames) -> Steadying:
     """InputError where the camera moves as no homography can explain."""
     sample = list(survey.sample.values())
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
@@ -47,16 +47,21 @@ def steady(film: footage.Footage, survey: Survey, params: config.Frames) -> Stea
     return result
 
 
-def registered(film: footage.Footage, survey: Survey, most: float) -> Steadying:
-    path = camera.Registration(str(film.path), survey.size, film.fps, most, film.begin)
-    for picture, hidden in looked_at(film, survey, "registering the camera"):
-        path.add(picture, hidden)
-    track = path.track()
+def registered(film: takes.Takes, survey: Survey, most: float) -> Steadying:
+    path = camera.Registration(str(film.path), survey.size, film.fps, most, film.at)
+    try:
+        for picture, hidden in looked_at(film, survey, "registering the camera"):
+            path.add(picture, hidden)
+        track = path.track()
+    except InputError as error:
+        if len(film.takes) == 1:
+            raise
+        raise InputError(f"{error}. A take of another place or from another spot needs a video of its own") from None
     lights = np.tile(light.SAME, (survey.count, 1))
     return Steadying(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
 
 
-def lit(film: footage.Footage, survey: Survey, steadied: Steadying, hidden: list[np.ndarray], most: float
+def lit(film: takes.Takes, survey: Survey, steadied: Steadying, hidden: list[np.ndarray], most: float
         ) -> np.ndarray:
     """The gain and offset of each frame (T, 6). hidden: where people may be in the sample's pictures."""
     cameras = steadied.cameras[list(survey.sample)] if steadied.moving else None
@@ -66,8 +71,8 @@ def lit(film: footage.Footage, survey: Survey, steadied: Steadying, hidden: list
     return light.settled(np.array(measured), most)
 
 
-def looked_at(film: footage.Footage, survey: Survey, title: str):
+def looked_at(film: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, and where people may be in it."""
-    for index, shot in enumerate(tqdm(ahead(film.shots()), title, survey.count, unit="frame")):
+    for index, (_, shot) in enumerate(tqdm(ahead(film.shots()), title, survey.count, unit="frame")):
         picture = reduced(shot.picture(), camera.LOOK)
         yield picture, survey.covered(index, picture.shape)

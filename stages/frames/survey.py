@@ -11,16 +11,17 @@ from tqdm import tqdm
 
 from stages import InputError
 from stages.estimators.person import Detector, Person, reduced
-from stages.media import footage
+from stages.media import footage, takes
 from stages.media.ahead import ahead
 from stages.vision.cuts import Cuts
 from stages.vision.light import Watch
-from stages.vision.tracks import Tracker
+from stages.vision.tracks import Track, Tracker
 
 SAMPLE = 64        # pictures kept at most
 LOOK = 384         # pixels, longer side of what the detector sees
 LOOK_EVERY, CROWDED = 0.2, 0.08  # seconds between two looks, and while people overlap
 THUMBNAIL = 96     # pixels, longer side
+REMEDY = ("Name one of them in the video's entry of params.yaml", "Make each of them a take of its own")
 ROOM = 0.3         # around a box, share of its height, in which there may be more of the person
 
 
@@ -30,8 +31,8 @@ class Survey:
     size: tuple[int, int]            # width, height of the full frame
     looks: dict[int, list[Person]]   # frame: who was in view, in pixels of the look
     sample: dict[int, np.ndarray]    # frame: its picture, reduced; evenly spaced looks
-    tracker: Tracker
-    cuts: list[int]                  # first frames of new shots
+    tracks: list[list[Track]]        # of each take, everyone, the heaviest first
+    cuts: list[list[int]]            # of each take, the first frames of new shots, counted within it
     flicker: float                   # from frame to frame, share of full brightness
 
     @property
@@ -61,37 +62,43 @@ class Survey:
         return hidden
 
 
-def look_through(film: footage.Footage, find: Detector, batch: int) -> Survey:
-    """InputError where there are fewer frames than a pose window of the generator."""
-    tracker, cutter, lamp = Tracker(film.fps, find), Cuts(film.fps), Watch()
-    looks, sample, size, count, due = {}, Sample(), None, 0, 0
+def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
+    """InputError where there are fewer frames than a pose window of the generator, or takes of several sizes."""
+    trackers, cutters, lamp = [], [], Watch()
+    looks, sample, sizes, count, due = {}, Sample(), [], 0, 0
     waiting: dict[int, np.ndarray] = {}
 
     def look() -> None:
         pictures = list(waiting.values())
         for (index, picture), people in zip(waiting.items(), find.detect(pictures) if pictures else []):
             looks[index] = people
-            tracker.add(index, picture, people)
+            trackers[-1].add(index, picture, people)
         waiting.clear()
 
-    for count, shot in enumerate(tqdm(ahead(film.shots()), "looking through", unit="frame"), 1):
+    for count, (take, shot) in enumerate(tqdm(ahead(film.shots()), "looking through", unit="frame"), 1):
         index = count - 1
+        if take == len(trackers):
+            look()
+            trackers.append(Tracker(film.fps, find))
+            cutters.append(Cuts(film.fps))
+            sizes.append(shot.picture().shape[1::-1])
+            refuse_sizes(film, sizes)
+            due = index
         thumbnail = shot.thumbnail(THUMBNAIL)
-        cutter.add(thumbnail)
+        cutters[-1].add(thumbnail)
         lamp.add(thumbnail)
         if index >= due:
-            picture = shot.picture()
-            size = size or picture.shape[1::-1]
-            waiting[index] = reduced(picture, LOOK)
+            waiting[index] = reduced(shot.picture(), LOOK)
             sample.add(index, waiting[index])
-            if tracker.company or len(waiting) == batch:
+            if trackers[-1].company or len(waiting) == batch:
                 look()
-            due = index + max(1, round((CROWDED if tracker.crowded else LOOK_EVERY) * film.fps))
+            due = index + max(1, round((CROWDED if trackers[-1].crowded else LOOK_EVERY) * film.fps))
     look()
     if count < footage.LEAST:
         raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
                          "give a longer video")
-    return Survey(count, size, looks, sample.kept, tracker, cutter.found(), lamp.change())
+    tracks, cuts = [tracker.tracks() for tracker in trackers], [cutter.found() for cutter in cutters]
+    return Survey(count, sizes[0], looks, sample.kept, tracks, cuts, lamp.change())
 
 
 class Sample:
@@ -111,11 +118,19 @@ class Sample:
             self.kept = dict(list(self.kept.items())[::2])
 
 
-def refuse_cuts(film: footage.Footage, survey: Survey) -> None:
-    """InputError with the list of shots where there is more than one."""
-    if not survey.cuts:
-        return
-    bounds = np.array([0, *survey.cuts, survey.count]) / film.fps + film.begin
-    shots = [f"  start: {a:.2f}, end: {b:.2f}  ({b - a:.2f} s)" for a, b in zip(bounds[:-1], bounds[1:])]
-    raise InputError(f"{film.path}: {len(shots)} shots, cut at frame {', '.join(map(str, survey.cuts))}; expected one. "
-                     "Name one of them in the video's entry of params.yaml:\n" + "\n".join(shots))
+def refuse_sizes(film: takes.Takes, sizes: list[tuple[int, int]]) -> None:
+    """InputError where the pictures of the last take of these have not the first one's size."""
+    if sizes[-1] != sizes[0]:
+        raise InputError(f"{film.takes[len(sizes) - 1].path}: pictures of {sizes[-1][0]} x {sizes[-1][1]}, but of "
+                         f"{sizes[0][0]} x {sizes[0][1]} in {film.takes[0].path}; all takes must have one size")
+
+
+def refuse_cuts(film: takes.Takes, survey: Survey) -> None:
+    """InputError with the list of shots where a take has more than one."""
+    firsts = [*film.firsts, survey.count]
+    for take, cuts, count in zip(film.takes, survey.cuts, np.diff(firsts)):
+        if cuts:
+            bounds = np.array([0, *cuts, count]) / film.fps + take.begin
+            shots = [f"  start: {a:.2f}, end: {b:.2f}  ({b - a:.2f} s)" for a, b in zip(bounds[:-1], bounds[1:])]
+            raise InputError(f"{take.path}: {len(shots)} shots, cut at frame {', '.join(map(str, cuts))}; expected "
+                             "one. " + REMEDY[len(film.takes) > 1] + ":\n" + "\n".join(shots))

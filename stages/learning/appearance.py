@@ -32,9 +32,11 @@ class Appearance:
         self.generator.eval().to(where, memory_format=torch.channels_last)
 
     @torch.no_grad()
-    def foregrounds(self, poses: Pose, batch: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+    def foregrounds(self, poses: Pose, batch: int, take: np.ndarray | None = None
+                    ) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(indices, foregrounds (B, 4, S, S): RGB times alpha, and alpha, in [0, 1]) of all poses, in order. A pose of
-        which nothing is known has an empty one."""
+        which nothing is known has an empty one. take: of each pose (T,), rising; all are of one where it is absent."""
+        take = np.zeros(len(poses), int) if take is None else take
         boxes = pose_boxes(poses, self.about["window_margin"])
         somebody, sides = np.isfinite(boxes).all(1), self.sides(boxes)
         for start in range(0, len(poses), batch):
@@ -44,7 +46,7 @@ class Appearance:
             for least in np.unique(sides[seen], axis=0):
                 alike = seen[(sides[seen] == least).all(1)]
                 windows = Windows.around(boxes[alike], self.size, self.grid, self.shape["stem"], least)
-                told = self.context.of(poses, self.context.around(alike, len(poses)), windows)
+                told = self.context.of(poses, self.context.around(alike, take), windows)
                 with device.precision(self.device):
                     foreground = self.generator(told)
                 for i, picture, (left, top, right, bottom) in zip(alike - start, foreground, windows.boxes()):

@@ -91,7 +91,8 @@ class Batches:
         p, takes, least, firsts = self.params, [], None, {}
         for length in lengths:
             if not takes:
-                first = random.integers(self.data.count - length + 1)
+                whole = self.whole(length)
+                first = whole[random.integers(len(whole))]
                 least = self.sides[first : first + length].max(0)
             else:
                 if length not in firsts:
@@ -100,19 +101,26 @@ class Batches:
             takes.append(Take(first + np.arange(length), Shift.draw(p.augment, p.rotate, random)))
         return takes, least
 
+    def whole(self, length: int) -> np.ndarray:
+        """Where so many consecutive frames begin that are of one take of the video."""
+        take = self.data.take
+        return np.flatnonzero(take[: len(take) - length + 1] == take[length - 1 :])
+
     def alike(self, length: int, least: np.ndarray) -> np.ndarray:
-        """Where takes begin whose windows have these sides, or else smaller ones."""
-        sides = sliding_window_view(self.sides, length, 0).max(-1)  # (firsts, 2)
+        """Of these, those whose windows have these sides, or else smaller ones."""
+        firsts = self.whole(length)
         if not self.params.window:
-            return np.arange(len(sides))
+            return firsts
+        sides = sliding_window_view(self.sides, length, 0).max(-1)[firsts]  # (firsts, 2)
         same = (sides == least).all(1)
-        return np.flatnonzero(same if same.any() else (sides <= least).all(1))
+        return firsts[same if same.any() else (sides <= least).all(1)]
 
     def show(self, takes: list[Take], windows: Windows, runs: int) -> Batch:
         """What each take's window shows of it."""
         frames, each, shift = self.spread(takes)
         count, windows = self.data.count, windows[each]
-        rows, around = np.unique(self.context.around(frames, count) + count * each[:, None], return_inverse=True)
+        near = self.context.around(frames, self.data.take)
+        rows, around = np.unique(near + count * each[:, None], return_inverse=True)
         around = around.reshape(len(frames), -1)
         takes_of_rows = np.searchsorted(each, rows // count)
         poses = shift[takes_of_rows].pose(self.data.poses[rows % count], self.data.size)

@@ -30,9 +30,11 @@ class Context:
         lines = 3 * (2 * self.temporal + 1)
         return lines if self.drawing == "lines" else fields.channels(self.parts, self.temporal)
 
-    def around(self, frames: np.ndarray, count: int) -> np.ndarray:
-        """The frames t-k .. t+k of each t, (B, 2 k + 1); at either end of `count` poses P_t is repeated."""
-        return np.clip(np.asarray(frames)[:, None] + np.arange(-self.temporal, self.temporal + 1), 0, count - 1)
+    def around(self, frames: np.ndarray, take: np.ndarray) -> np.ndarray:
+        """The frames t-k .. t+k of each t, (B, 2 k + 1); beyond either end of its take, of which `take` (T,) has the
+        number for every pose, rising, the last one is repeated."""
+        first, last = (np.searchsorted(take, take[frames], side)[:, None] for side in ("left", "right"))
+        return np.clip(np.asarray(frames)[:, None] + np.arange(-self.temporal, self.temporal + 1), first, last - 1)
 
     def of(self, poses: Pose, around: np.ndarray, windows: Windows) -> Tensor:
         """What the windows (B) show of the poses in the rows `around` (B, 2 k + 1), (B, inputs, h / stem, w / stem),

@@ -23,11 +23,13 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
 
 class Footage:
-    """`count` first frames of a video with their masks and poses; `boxes` (count, 4) hold all that the masks show."""
+    """`count` first frames of a video with their masks and poses; `boxes` (count, 4) hold all that the masks show,
+    `take` (count,) says which take each is of: all of one where it is absent."""
 
     def __init__(self, frames: Path, masks: Path, poses: skeleton.Pose, count: int,
-                 device: torch.device = torch.device("cpu")):
+                 device: torch.device = torch.device("cpu"), take: np.ndarray | None = None):
         self.poses, self.count, self.device = poses, count, device
+        self.take = np.zeros(count, int) if take is None else take
         self.boxes = np.full((count, 4), np.nan)
         self._file, self._pixels, index = tempfile.TemporaryFile(), None, -1
         for index, (frame, mask) in enumerate(zip(video.frames(frames), video.frames(masks, "gray"))):

@@ -19,6 +19,7 @@ import numpy as np
 from stages import InputError
 from stages.media import clock as clocks
 from stages.media import footage, video
+from stages.media.images import images
 from stages.media.seek import Seekable, chosen
 from stages.media.view import View, read_view, stabilised
 from stages.vision import quality
@@ -36,7 +37,8 @@ LONGER = 0.5  # seconds that a truth may go on after that
 class Reference:
     """One frame's. What a moving camera did not see does not count: `*seen` (S, S) bool, None where it saw all."""
 
-    row: int                          # the source's frame; one more is the next moment
+    row: int                          # the source's frame; in one take, one more is the next moment
+    take: int                         # of the source
     pose: Pose                        # that drove it, pixels
     motion: np.ndarray                # the source's frame
     motion_seen: np.ndarray | None
@@ -64,7 +66,8 @@ def references(
     size, training = timeline.about["size"], timeline.usable()
     nearest = quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
     target = _Sight(read_view(target_view), timeline.about["crop"], size)
-    source = _Sight(read_view(source_view), clocks.read_clock(source_clock).about["crop"], size)
+    played = clocks.read_clock(source_clock)
+    source = _Sight(read_view(source_view), played.about["crop"], size)
     motions = chosen(video.frames(source_frames), rows, source_frames)
     truths, shown = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
@@ -79,7 +82,8 @@ def references(
             copy_row = int(training[nearest[t]]) if nearest[t] >= 0 else None
             compared = truth is not None and copy_row is not None
             yield Reference(
-                row=int(row), pose=pose[t], motion=motion, motion_seen=source.of(row), truth=truth, seen=seen,
+                row=int(row), take=int(played.take[row]), pose=pose[t],
+                motion=motion, motion_seen=source.of(row), truth=truth, seen=seen,
                 copy_row=copy_row, copy=lookup[copy_row] if compared else None,
                 copy_seen=both(seen, target.of(copy_row)) if compared else None,
                 real=lookup[int(training[t % len(training)])] if truth is None else truth,
@@ -95,7 +99,7 @@ def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:
     files = [measured[name] for name in sorted(measured)]
     if entry.truth and not entry.reconstruction:
         truth = Path(entry.truth)
-        files += footage.images(truth) if truth.is_dir() else [truth]
+        files += images(truth) if truth.is_dir() else [truth]
     digest = hashlib.sha256()
     for path in files:
         with open(path, "rb") as file:

@@ -141,7 +141,7 @@ def _measured(flow: Flow, two: tuple[Pair, Pair | None]) -> tuple[Pair, dict[str
         person = {place: box for place, box in places.items() if place == PERSON}
         copied = likeness(reference.copy, reference.truth, person, reference.copy_seen)
         row |= {f"retrieval_{key}": value for key, value in copied.items()}
-    if after and after[1].row == reference.row + 1:
+    if after and (after[1].row, after[1].take) == (reference.row + 1, reference.take):
         seen = both(reference.motion_seen, after[1].motion_seen)
         moved = reference.motion, after[1].motion
         row |= zip(STEADY, steadiness(flow, (picture, after[0]), moved, seen))

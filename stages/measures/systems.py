@@ -17,6 +17,7 @@ from stages.measures.scoring import Scores
 from stages.media import clock as clocks
 from stages.media import footage
 from stages.media.decoding import Decoding
+from stages.media.images import images
 from stages.media.view import read_view
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path,
     """Scores `frames` like the transfer's own; `measured` as in the stage `metrics`. code: which one scores, as whoever
     asks tells it apart; it is kept with the scores."""
     if frames.is_dir():
-        check_numbers(footage.images(frames))
+        check_numbers(images(frames))
     squares = read(frames, measured["target_clock"], measured["target_view"])
     return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY, {"code": code})
 

@@ -6,7 +6,6 @@ matter; the rotation that a phone writes into its files and pixels that are not 
 at a time and are converted only when asked for. Of a range, only what is in it is read.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,10 +19,9 @@ import numpy as np
 from stages import InputError
 from stages.media import colour
 from stages.media.decoding import Decoding, Timed
+from stages.media.images import IMAGES, ImageShot, images, within
 from stages.media.video import rate
 
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
-TRANSPARENT = {".png", ".webp", ".tif", ".tiff"}
 IMAGE_FPS = 25.0    # of a folder of images where the params give none
 LEAST = 3           # frames: a pose window of the generator
 MOST_BROKEN = 0.05  # share of the frames that may be skipped because they cannot be decoded
@@ -45,7 +43,7 @@ class Shot:
     def thumbnail(self, longest: int) -> np.ndarray:
         """The same with at most so many pixels on its longer side, without making the whole picture first: the mean of
         four of its pixels or more."""
-        size, twice = (_within(self._size(), most) for most in (longest, 2 * longest))
+        size, twice = (within(self._size(), most) for most in (longest, 2 * longest))
         if size == self._size():
             return self.picture()
         samples = self._upright(colour.rgb(self._frame, twice[::-1] if self._turns() % 2 else twice))
@@ -61,27 +59,6 @@ class Shot:
         """Width and height of the picture."""
         width, height = round(self._frame.width * self._aspect), self._frame.height
         return (height, width) if self._turns() % 2 else (width, height)
-
-
-class ImageShot:
-    """One image of a folder, which has to have the first one's size."""
-
-    def __init__(self, file: Path, first: "ImageShot | None"):
-        self._file, self._first, self._picture = file, first, None
-
-    def picture(self) -> np.ndarray:
-        if self._picture is None:
-            self._picture = _image(self._file)
-            self.size = self._picture.shape[1::-1]
-            if self._first and self.size != self._first.size:
-                raise InputError(
-                    f"{self._file} is {self.size[0]} x {self.size[1]}, {self._first._file.name} "
-                    f"{self._first.size[0]} x {self._first.size[1]}; all images of a folder must have one size")
-        return self._picture
-
-    def thumbnail(self, longest: int) -> np.ndarray:
-        picture = self.picture()
-        return cv2.resize(picture, _within(self.size, longest), interpolation=cv2.INTER_AREA)
 
 
 @dataclass
@@ -214,12 +191,6 @@ def placing(crop: list[float], size: int) -> np.ndarray:
     return np.array([[scale, 0, left + (scale - 1) / 2], [0, scale, top + (scale - 1) / 2]])
 
 
-def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Width and height, reduced so that the longer one is at most `longest`."""
-    scale = min(1, longest / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 def _resampled(frames: Iterator[Timed], fps: float, start: float, length: float | None) -> Iterator[av.VideoFrame]:
     """For each n the frame whose time is nearest to start + n / fps, up to `length` seconds or the last frame."""
     step, n, before = 1 / fps, 0, None
@@ -235,24 +206,3 @@ def _resampled(frames: Iterator[Timed], fps: float, start: float, length: float 
             return
         yield before[1]
         n += 1
-
-
-def images(folder: Path) -> list[Path]:
-    """The folder's images in natural order: 9.png before 10.png."""
-    files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith(".")]
-    parts = {file: re.split(r"(\d+)", file.name) for file in files}
-    return sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in parts[file]])
-
-
-def _image(file: Path) -> np.ndarray:
-    kind = cv2.IMREAD_UNCHANGED if file.suffix.lower() in TRANSPARENT else cv2.IMREAD_COLOR
-    image = cv2.imread(str(file), kind)
-    if image is None:
-        raise InputError(f"{file}: not an image that can be read; remove it or export it again")
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    if image.dtype != np.uint8:  # which nobody says the range of, and which may be no numbers
-        raise InputError(f"{file}: an image of {image.dtype}; expected 8 or 16 bits a channel: export it as PNG")
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    return image[..., ::-1] if image.shape[2] == 3 else colour.over_grey(image[..., [2, 1, 0, 3]])

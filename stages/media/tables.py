@@ -30,6 +30,7 @@ CLOCK = pa.schema([
     ("frame", pa.int32()),
     ("seconds", pa.float64()),  # presentation time in the user's video, from 0
     ("split", pa.string()),     # one of SPLITS, or null in a video too short to split
+    ("take", pa.int32()),       # which of the clips that the video is made of, from 0
 ])
 
 VIEW = pa.schema([

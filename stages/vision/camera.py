@@ -9,6 +9,7 @@ features find the place again. Pictures are reduced (LOOK) RGB (h, w, 3) uint8; 
 where people may be, generously; homographies are (3, 3) in OpenCV's coordinates, which count from pixel centres.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -84,10 +85,10 @@ class Keyframe:
 class Registration:
     """Takes the frames one by one; `track` gives the cameras. InputError as soon as no homography explains them."""
 
-    def __init__(self, file: str, size: tuple[int, int], fps: float, most: float, begin: float = 0.0):
-        """`size`: width, height of the full frame; `most`: residual allowed, a share of the longer side; `begin`:
-        seconds in the file of the first frame."""
-        self.file, self.size, self.fps, self.most, self.begin = file, size, fps, most, begin
+    def __init__(self, file: str, size: tuple[int, int], fps: float, most: float, at: Callable[[int], str]):
+        """`size`: width, height of the full frame; `most`: residual allowed, a share of the longer side; `at`: where
+        the user finds a frame."""
+        self.file, self.size, self.fps, self.most, self.at = file, size, fps, most, at
         self.keys: list[Keyframe] = []
         self.cameras: list[np.ndarray | None] = []  # frame -> first frame, of the reduced pictures
         self.residuals: list[float] = []
@@ -164,7 +165,7 @@ class Registration:
 
     def _keyframe(self, grey: np.ndarray, covered: np.ndarray, camera: np.ndarray) -> np.ndarray:
         if len(self.keys) == KEYFRAMES:
-            raise InputError(f"{self._at(len(self.cameras))}: the camera sees too many places to keep ({KEYFRAMES}); "
+            raise InputError(f"{self.at(len(self.cameras))}: the camera sees too many places to keep ({KEYFRAMES}); "
                              "name a shorter part of the video (start, end)")
         places, descriptors = self.orb.detectAndCompute(grey, None)
         features = np.float32([place.pt for place in places]).reshape(-1, 2), descriptors  # (m, 2)
@@ -241,8 +242,5 @@ class Registration:
                 f"the background does not move as one: {residual:.1f} pixels ({residual / max(self.size):.1%} of the "
                 f"longer side) are left that a turning camera does not explain, at most {self.most:.1%} is allowed "
                 "(frames.max_residual)")
-        return InputError(f"{self._at(frame)}: {told}. Turn the camera on the spot instead of walking with it, or name "
+        return InputError(f"{self.at(frame)}: {told}. Turn the camera on the spot instead of walking with it, or name "
                           "the part of the video without this (start, end)")
-
-    def _at(self, frame: int) -> str:
-        return f"{self.file}: frame {frame} ({self.begin + frame / self.fps:.2f} s)"

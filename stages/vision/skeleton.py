@@ -4,6 +4,7 @@ Coordinates are pixels of the S x S frame, continuous, the origin at the outer c
 an unknown point is NaN with score 0. Left and right are the person's own.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -59,6 +60,11 @@ class Pose:
     def stack(cls, poses: "list[Pose]") -> "Pose":
         """One pose a frame -> a pose with a leading frame axis."""
         return cls(*(np.stack([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
+
+    @classmethod
+    def joined(cls, poses: "Iterable[Pose]") -> "Pose":
+        """The frames of each, one after the other."""
+        return cls(*(np.concatenate([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
 
     def columns(self) -> dict[str, np.ndarray]:
         """The columns of the `POSES` table."""

@@ -54,7 +54,7 @@ def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
     there_and_back = [*range(count), *reversed(range(count))]
     write_poses(found["driving"], Pose.stack([poses[i] for i in there_and_back * (SHOWN // len(there_and_back))]))
     tables.write(found["clock"], tables.CLOCK, {
-        "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": ["train"] * count,
+        "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": ["train"] * count, "take": [0] * count,
     }, {"fps": FPS, "file": "me.mp4", "full_size": [size, size], "crop": [0.0, 0.0, float(size)], "size": size})
     tables.write(found["target_view"], tables.VIEW, {
         "frame": np.arange(count), "box": np.tile(np.float32([0, 0, size, size]), (count, 1)), "people": [1] * count,

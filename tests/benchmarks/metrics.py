@@ -66,7 +66,7 @@ def make(root: Path) -> None:
                 add(np.dstack([cv2.GaussianBlur(shots[i][0], (0, 0), 2), shots[i][1]]))
     parts = ["train"] * TRAINED + ["test"] * (count - TRAINED)
     tables.write(found["target_clock"], tables.CLOCK, {
-        "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": parts,
+        "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": parts, "take": [0] * count,
     }, {"fps": FPS, "file": "me.mp4", "full_size": [SIZE, SIZE], "crop": [0.0, 0.0, float(SIZE)], "size": SIZE})
     tables.write(found["target_view"], tables.VIEW, {
         "frame": np.arange(count), "box": np.tile(np.float32([0, 0, SIZE, SIZE]), (count, 1)), "people": [1] * count,

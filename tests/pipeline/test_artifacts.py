@@ -18,7 +18,7 @@ def test_inspect_tells_frames_rows_and_columns(project):
     with video.lossless("artifacts/ava/frames.mkv", fps=25.0) as append:
         for level in (0, 100, 200):
             append(np.full((48, 64, 3), level, np.uint8))
-    columns = {"frame": [0, 1, 2], "seconds": [0.0, 0.04, 0.08], "split": ["train", "gap", "test"]}
+    columns = {"frame": [0, 1, 2], "seconds": [0.0, 0.04, 0.08], "split": ["train", "gap", "test"], "take": [0] * 3}
     tables.write("artifacts/ava/frames.parquet", tables.CLOCK, columns, about={"fps": 25.0})
     shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
     for name in ("full_frames.mkv", "view.parquet"):

@@ -57,7 +57,7 @@ def test_a_preset_that_is_there_is_left_alone(file):
     content = yaml.safe_load(once)
     content["presets"]["demo_td"]["generator_training"]["steps"] += 1
     file.write_text(changed := yaml.safe_dump(content))
-    with pytest.raises(InputError, match="presets.demo_td is there already and says something else"):
+    with pytest.raises(InputError, match="presets.demo_td: there already, and something else"):
         variants.write(params.load(), "td", "demo")
     assert file.read_text() == changed
 

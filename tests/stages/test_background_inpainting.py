@@ -87,7 +87,7 @@ def block(config, inpainter):
 def write_clock(path, full_size, split, whole):
     tables.write(path, tables.CLOCK, {
         "frame": np.arange(COUNT), "seconds": np.arange(COUNT) / 25,
-        "split": ["train"] * split + ["test"] * (COUNT - split),
+        "split": ["train"] * split + ["test"] * (COUNT - split), "take": [0] * COUNT,
     }, {"fps": 25.0, "file": "walk.mp4", "crop": CROP, "full_size": full_size, "full_frames": whole})
 
 

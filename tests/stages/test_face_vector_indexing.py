@@ -16,7 +16,8 @@ def index(tmp_path, lossless, config):
         count = len(pictures)
         tables.write(tmp_path / "clock.parquet", tables.CLOCK, {
             "frame": np.arange(count), "seconds": np.arange(count) / 25,
-            "split": ["train"] * training + ["test"] * (count - training)}, {"fps": 25.0, "file": "wave.mp4"})
+            "split": ["train"] * training + ["test"] * (count - training),
+            "take": [0] * count}, {"fps": 25.0, "file": "wave.mp4"})
         tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | {
             "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
             "people": [1] * count})

@@ -46,6 +46,15 @@ def fuse(learned: dict, folder, config, source="other") -> dict:
     return outputs
 
 
+def test_takes_of_the_source_are_generated_apart(learned, tmp_path, config):
+    columns, about = tables.read(learned["source_clock"], tables.CLOCK)
+    columns["take"] = np.repeat([0, 1], [3, len(columns["frame"]) - 3])
+    tables.write(tmp_path / "takes.parquet", tables.CLOCK, columns, about)
+    one, two = (np.stack(list(video.frames(fuse(read, tmp_path / name, config)["foreground"], "rgba"))) for name, read in
+                (("one", learned), ("two", learned | {"source_clock": tmp_path / "takes.parquet"})))
+    assert [t for t in range(6) if (one[t] != two[t]).any()] == [2, 3]  # that meet
+
+
 def test_video_has_the_target_s_size_the_source_s_rate_and_says_what_it_is(learned, tmp_path, config):
     outputs = fuse(learned, tmp_path / "out", config)
     with av.open(str(outputs["video"])) as container:

@@ -18,6 +18,7 @@ from stages.vision import skeleton
 from stages.vision.skeleton import (
     L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose, read_poses,
 )
+from tests.stages import toy
 
 RIGHT_LEG, LEFT_LEG = (R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE)
 
@@ -38,7 +39,7 @@ def extract(tmp_path, lossless, config, stranger):
         files = {"clock": tmp_path / "frames.parquet", "view": tmp_path / "view.parquet",
                  "poses": tmp_path / "poses.parquet", "silhouettes": tmp_path / "silhouettes.mkv"}
         tables.write(files["clock"], tables.CLOCK, {
-            "frame": np.arange(count), "seconds": np.arange(count) / fps, "split": [None] * count,
+            "frame": np.arange(count), "seconds": np.arange(count) / fps, "split": [None] * count, "take": [0] * count,
         }, {"fps": fps, "file": "wave.mp4", "crop": list(crop), "size": pictures[0].shape[0], "full_size": list(frame)})
         tables.write(files["view"], tables.VIEW, {
             "frame": np.arange(count), "people": [people] * count, "light": np.tile([1, 0] * 3, (count, 1)),
@@ -246,3 +247,24 @@ def test_frames_and_view_of_different_length(stranger, extract, lossless, config
     with pytest.raises(InputError, match="more.mkv: not the 4 frames of its view; run frames again"):
         pose_extraction.run(lossless("more.mkv", stranger.pictures[:5]), **files,
                             params=config.presets["demo"].pose_extraction)
+
+
+def test_takes_are_smoothed_apart():
+    """Two takes, in the second of which the person stands elsewhere; a joint is not seen where they meet."""
+    one, other = toy.poses(40), toy.poses(30).map(lambda points: points + np.float32([30, 0, 0]))
+    for pose, rows in ((one, slice(38, 40)), (other, slice(0, 2))):
+        pose.body[rows, 4] = np.nan, np.nan, 0
+    both = Pose.joined([one, other])
+    found, filled = pose_extraction.over_time(both, np.repeat([0, 1], [40, 30]), 25.0, 1.0, 10)
+    alone = [pose_extraction.over_time(pose, np.zeros(len(pose), int), 25.0, 1.0, 10) for pose in (one, other)]
+    for name, points in found.columns().items():
+        assert np.array_equal(points, np.concatenate([pose.columns()[name] for pose, _ in alone]), equal_nan=True)
+    assert not filled[38:42].any() and np.isnan(found.body[38:42, 4, 0]).all()
+    _, joined = pose_extraction.over_time(both, np.zeros(70, int), 25.0, 1.0, 10)
+    assert joined[38:42].all()
+
+
+def test_a_take_without_anybody_stays_so():
+    both = Pose.joined([toy.poses(20), Pose.unknown(20)])
+    found, filled = pose_extraction.over_time(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
+    assert np.isfinite(found.body[:20]).all() and np.isnan(found.body[20:, :, 0]).all() and not filled.any()

@@ -57,7 +57,8 @@ def over(rgba: np.ndarray, background: np.ndarray) -> np.ndarray:
 
 def write_clock(path: Path, frames: int = FRAMES, split: bool = True, **about) -> None:
     parts = ["train"] * (frames - 15) + ["gap"] * 5 + ["test"] * 10 if split else [None] * frames
-    columns = {"frame": np.arange(frames), "seconds": np.arange(frames) / FPS, "split": parts}
+    columns = {"frame": np.arange(frames), "seconds": np.arange(frames) / FPS, "split": parts,
+               "take": [0] * frames}
     tables.write(path, tables.CLOCK, columns, {
         "fps": FPS, "file": "ann.mp4", "full_size": [96, 80], "crop": [16, 8, 64], "size": SIZE, "full_frames": [0],
         "camera": None, "split_reason": None if split else "1.6 s are too short", **about,

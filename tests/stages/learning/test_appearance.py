@@ -35,12 +35,23 @@ def test_each_window_is_pasted_into_an_empty_square(appearance):
         assert 16 <= windows.width < 64
     (indices, found), = appearance.foregrounds(POSES, 7)
     assert indices.tolist() == list(range(7)) and found.shape == (7, 4, 64, 64) and found[3].abs().sum() == 0
-    told = CONTEXT.of(POSES, CONTEXT.around(known, 7), windows)
+    told = CONTEXT.of(POSES, CONTEXT.around(known, np.zeros(7, int)), windows)
     with torch.no_grad(), device.precision(CPU):
         expected = appearance.generator(told).float()
     for i, picture, (left, top, right, bottom) in zip(known, expected, windows.boxes()):
         assert torch.allclose(found[i, :, top:bottom, left:right], picture, atol=1e-5)
         assert found[i].sum() == pytest.approx(picture.sum().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("appearance", [False], indirect=True)
+def test_takes_are_generated_as_if_each_were_alone(appearance):
+    """The last and the first frame of two that meet see no pose of the other."""
+    alone = torch.cat([found for part in (slice(0, 5), slice(5, 7))
+                       for _, found in appearance.foregrounds(POSES[part], 7)])
+    (_, together), = appearance.foregrounds(POSES, 7, np.repeat([0, 1], [5, 2]))
+    (_, as_one), = appearance.foregrounds(POSES, 7)
+    differ = lambda found: [t for t in range(7) if not torch.allclose(found[t], alone[t], atol=1e-5)]
+    assert differ(together) == [] and differ(as_one) == [4, 5]
 
 
 def test_windows_are_each_frames_own_and_change_seldom(appearance):

@@ -30,7 +30,7 @@ def motion(t):
 
 def reference(t, truth=True, pose=POSE, **fields):
     shown = motion(t)
-    given = dict(row=t, pose=pose, motion=shown, motion_seen=None, truth=shown if truth else None, seen=None,
+    given = dict(row=t, take=0, pose=pose, motion=shown, motion_seen=None, truth=shown if truth else None, seen=None,
                  copy_row=None, copy=None, copy_seen=None, real=shown)
     return Reference(**given | fields)
 
@@ -71,6 +71,11 @@ def test_frames_that_do_not_follow_each_other_are_no_pair():
     found = score([motion(t) for t in rows], [reference(t) for t in rows])
     assert found.pairs == 3
     assert [value is None for value in found.per_frame["tcm"].to_pylist()] == [False, True, False, False, True]
+
+
+def test_takes_do_not_follow_each_other():
+    found = score([motion(t) for t in range(6)], [reference(t, take=int(t > 2)) for t in range(6)])
+    assert found.pairs == 4 and np.isnan(found.per_frame["tcm"].to_numpy(zero_copy_only=False)[2])
 
 
 def test_where_nothing_moves_there_is_no_tcm():

@@ -20,6 +20,6 @@ def test_point_sets_text_and_about_come_back(tmp_path):
 def test_a_missing_or_other_table_is_named(tmp_path):
     with pytest.raises(InputError, match="gone.parquet: not found"):
         tables.read(tmp_path / "gone.parquet", SCHEMA)
-    tables.write(tmp_path / "t.parquet", tables.CLOCK, {"frame": [0], "seconds": [0.0], "split": [None]})
+    tables.write(tmp_path / "t.parquet", tables.CLOCK, {"frame": [0], "seconds": [0.0], "split": [None], "take": [0]})
     with pytest.raises(InputError, match="t.parquet: columns"):
         tables.read(tmp_path / "t.parquet", SCHEMA)

@@ -1,0 +1,82 @@
+"""New entries in the blocks of params.yaml. Everything else in the file stays as it is, to the byte: comments, order,
+ends of lines."""
+
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from stages import InputError, params
+from stages.media.files import replacing
+
+
+@dataclass(frozen=True)
+class Entry:
+    block: str                    # videos, subjects, ...
+    name: str
+    content: dict
+    lines: list[tuple[int, str]]  # as they stand in the block: how deep, and what
+
+    @classmethod
+    def short(cls, block: str, name: str, **content) -> "Entry":
+        """On one line."""
+        return cls(block, name, content, [(0, f"{name}: {flow(content)}")])
+
+
+def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
+    """Writes those that are new, and gives them. InputError, and no change, where one is there and says something else,
+    or where the file would not be right afterwards."""
+    with open(path, newline="") as file:
+        text = file.read()
+    before = yaml.safe_load(text)
+    there = [(entry, (before.get(entry.block) or {}).get(entry.name)) for entry in entries]
+    if others := [entry for entry, content in there if content not in (None, entry.content)]:
+        names = ", ".join(f"{entry.block}.{entry.name}" for entry in others)
+        raise InputError(f"{path}: {names}: there already, and something else; remove or rename what is there")
+    fresh, after = [entry for entry, content in there if content is None], yaml.safe_load(text)
+    for block in dict.fromkeys(entry.block for entry in fresh):
+        mine = [entry for entry in fresh if entry.block == block]
+        text = insert(text, block, [line for entry in mine for line in entry.lines])
+        after[block] = (after.get(block) or {}) | {entry.name: entry.content for entry in mine}
+        if read(text) != after:
+            raise InputError(f"{path}: its `{block}` cannot be added to; write `{block}:` and its entries below, one a "
+                             "line, indented alike")
+    if fresh:
+        with replacing(path) as temporary:
+            temporary.write_text(text, newline="")
+            try:
+                params.load(temporary)
+            except InputError as error:
+                raise InputError(str(error).replace(str(temporary), str(path))) from None
+    return fresh
+
+
+def insert(text: str, block: str, new: list[tuple[int, str]]) -> str:
+    """The file with lines at the end of a block, indented like its first entry."""
+    lines = io.StringIO(text, newline="").readlines()
+    end_of_line = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    starts = [i for i, line in enumerate(lines) if re.match(r"[^\s#]", line)]  # of the file's blocks
+    first = next((i for i in starts if lines[i].startswith(f"{block}:")), len(lines))
+    end = next((i for i in starts if i > first), len(lines))
+    while end > first and re.match(r"#|\s*$", lines[end - 1]):  # what stands above the next block is about that one
+        end -= 1
+    indent = next((found[0] for line in lines[first + 1 : end] if (found := re.match(r" +(?=[^\s#])", line))), "  ")
+    if end and not lines[end - 1].endswith("\n"):
+        lines[end - 1] += end_of_line
+    return "".join([*lines[:end], *(f"{indent * (1 + deep)}{line}{end_of_line}" for deep, line in new), *lines[end:]])
+
+
+def read(text: str) -> dict:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+
+
+def flow(value) -> str:
+    """As YAML on one line."""
+    dumped = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    return dumped.removesuffix("...\n").rstrip()

@@ -1,0 +1,66 @@
+"""Single images of the user's as pictures: a folder of them is a video, one image a frame."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages import InputError
+from stages.media import colour
+
+IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+TRANSPARENT = {".png", ".webp", ".tif", ".tiff"}
+
+
+class ImageShot:
+    """One image of a folder, which has to have the first one's size."""
+
+    def __init__(self, file: Path, first: "ImageShot | None"):
+        self._file, self._first, self._picture = file, first, None
+
+    def picture(self) -> np.ndarray:
+        if self._picture is None:
+            self._picture = image(self._file)
+            self.size = self._picture.shape[1::-1]
+            if self._first and self.size != self._first.size:
+                raise InputError(
+                    f"{self._file} is {self.size[0]} x {self.size[1]}, {self._first._file.name} "
+                    f"{self._first.size[0]} x {self._first.size[1]}; all images of a folder must have one size")
+        return self._picture
+
+    def thumbnail(self, longest: int) -> np.ndarray:
+        picture = self.picture()
+        return cv2.resize(picture, within(self.size, longest), interpolation=cv2.INTER_AREA)
+
+
+def images(folder: Path) -> list[Path]:
+    """The folder's images in natural order."""
+    return natural(file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith("."))
+
+
+def natural(files: Iterable[Path]) -> list[Path]:
+    """By name, numbers by their value: 9.png before 10.png."""
+    parts = {file: re.split(r"(\d+)", file.name) for file in files}
+    return sorted(parts, key=lambda file: [int(part) if part.isdigit() else part for part in parts[file]])
+
+
+def image(file: Path) -> np.ndarray:
+    kind = cv2.IMREAD_UNCHANGED if file.suffix.lower() in TRANSPARENT else cv2.IMREAD_COLOR
+    picture = cv2.imread(str(file), kind)
+    if picture is None:
+        raise InputError(f"{file}: not an image that can be read; remove it or export it again")
+    if picture.dtype == np.uint16:
+        picture = (picture >> 8).astype(np.uint8)
+    if picture.dtype != np.uint8:  # which nobody says the range of, and which may be no numbers
+        raise InputError(f"{file}: an image of {picture.dtype}; expected 8 or 16 bits a channel: export it as PNG")
+    if picture.ndim == 2:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    return picture[..., ::-1] if picture.shape[2] == 3 else colour.over_grey(picture[..., [2, 1, 0, 3]])
+
+
+def within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Width and height, reduced so that the longer one is at most `longest`."""
+    scale = min(1, longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
