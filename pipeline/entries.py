@@ -23,7 +23,7 @@ class Entry:
     @classmethod
     def short(cls, block: str, name: str, **content) -> "Entry":
         """On one line."""
-        return cls(block, name, content, [(0, f"{name}: {flow(content)}")])
+        return cls(block, name, content, [(0, f"{flow(name)}: {flow(content)}")])
 
 
 def add(entries: Iterable[Entry], path: Path) -> list[Entry]:

@@ -16,7 +16,8 @@ OURS = ("foreground", "background")  # what the stage `metrics` reads beside wha
 
 
 def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
-    """Scores `frames`, a folder of images or a video, as the system `name`; gives them beside the transfer's own."""
+    """Scores `frames`, a folder of images or a video, as the system `name`, by the judges of the tables' own rows;
+    gives them beside the transfer's own."""
     if not re.fullmatch(layout.NAME, name) or name == BASE:
         raise InputError(f"--as {name}: expected small letters, digits and _, such as lwgan, and not `{BASE}`, which "
                          "is ours")
@@ -31,13 +32,15 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
     found = layout.system(key, name)
     found["metrics"].parent.mkdir(parents=True, exist_ok=True)
-    systems.run(frames, measured, **found, params=config.block("metrics", key), entry=entry, key=key, code=code())
+    judged = config.varied(entry.preset, *(variant for variant in config.variants if variant == BASE)).metrics
+    systems.run(frames, measured, **found, params=judged, entry=entry, key=key, code=code())
     return summary(name, found["metrics"], layout.outputs("metrics", key)["metrics"])
 
 
 def code() -> str:
     """Another text where any of the code that scores has changed; DVC sees to our own scores, nobody to others'."""
-    return hashlib.sha256(b"".join((ROOT / file).read_bytes() for file in sources("metrics", ROOT))).hexdigest()
+    files = sources("measures.systems", ROOT)
+    return hashlib.sha256(b"".join((ROOT / file).read_bytes() for file in files)).hexdigest()
 
 
 def stale(theirs: Path, ours: Path | None) -> str | None:

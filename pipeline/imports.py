@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from pipeline import entries
 from pipeline.entries import Entry
-from stages import InputError
+from stages import InputError, params
 from stages.media import takes
 from stages.media.images import images, natural
 from stages.params import Params
 
 LONGEST = 20  # characters of a name, so that `<name>_from_<name>` is one too
+SAME = {"videos": ("file",), "subjects": (), "transfers": ("target", "source")}  # by what an entry is known again
 
 
 @dataclass
@@ -36,8 +37,8 @@ class Found:
 
 def write(found: Found, source: Path, preset: str, consent: str | None,
           path: Path = Path("params.yaml")) -> str:
-    """Adds who was found to params.yaml; what was done, what was left out, and what is to do. InputError where nobody
-    was found."""
+    """Adds who was found to params.yaml; what was done, what was left out, and what is to do. What an earlier import
+    wrote stays as the user has changed it. InputError where nobody was found."""
     left_out = "".join(f"\n  {line}" for line in found.left_out)
     if not found.people:
         raise InputError(f"{source}: nobody can be imported{':' * bool(left_out)}{left_out}")
@@ -46,18 +47,27 @@ def write(found: Found, source: Path, preset: str, consent: str | None,
     for name, file in found.people.items():
         wanted += [video(name, file, preset), Entry.short("subjects", name, preset=preset, **agreed),
                    transfer(name, name, file, preset)]
-    fresh = entries.add([*wanted, *found.more], path)
+    config = params.load(path)
+    fresh = entries.add([entry for entry in [*wanted, *found.more] if not imported(config, entry)], path)
     counts = Counter(entry.block for entry in fresh)
     told = [f"{path}: {counts['subjects']} of {len(found.people)} people are new, with {counts['videos']} videos and "
             f"{counts['transfers']} transfers"]
     if left_out:
         told.append(f"left out:{left_out}")
     told += found.notes
-    if counts["subjects"] and not consent:
-        told.append("missing: `consent`, without which training stops. Write in each one's entry of `subjects` who "
-                    "agreed, when, to what, or what the data set's licence allows; --consent TEXT writes it for all")
+    subjects = params.load(path).subjects
+    if silent := [name for name in found.people if not subjects[name].consent]:
+        told.append(f"missing: `consent` of {len(silent)} of them, without which training stops. Write in each one's "
+                    "entry of `subjects` who agreed, when, to what, or what the data set's licence allows; "
+                    "--consent TEXT writes it for all who are new")
     first = next(iter(found.people))
     return "\n".join([*told, f"next: python -m pipeline run {first} --from {first}"])
+
+
+def imported(config: Params, entry: Entry) -> bool:
+    """Whether an entry is there, whatever else the user has written into it."""
+    there = getattr(config, entry.block).get(entry.name)
+    return there is not None and all(getattr(there, field) == entry.content[field] for field in SAME[entry.block])
 
 
 def video(name: str, file: Path, preset: str, **span) -> Entry:

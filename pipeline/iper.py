@@ -124,9 +124,11 @@ def by_protocol(root: Path, found: Found, outfits: list[str], preset: str, fps: 
     for clip, (driver, first, last) in crossed.items():
         outfit, path = clip.rpartition("/")[0], root / IMAGES / driver
         count = len(images(path)) if path.is_dir() else 0
-        if outfit in outfits and last >= count:
-            found.notes.append(f"{clip} cannot imitate frames {first} to {last} of {driver}, which has {count}")
-        elif outfit in outfits:
+        if outfit not in outfits:
+            continue
+        if why := f"it has {count}" if last >= count else next(lacking(path.parent), None):
+            found.notes.append(f"{clip} cannot imitate frames {first} to {last} of {driver}: {why}")
+        else:
             source = f"{name(driver)}_{first}_{last}"
             span = video(source, path, preset, start=round(first / fps, 4), end=round((last + 1) / fps, 4))
             found.more += [one for one in (span, transfer(name(outfit), source, path, preset)) if one not in found.more]

@@ -82,9 +82,10 @@ def _about(table: Table, cells: list[Cell]) -> list[str]:
         f"{table.subject} learned, one seed a method; Action Imitation moves like {table.source}.",
         f"Of the paper's {printed} differences to its own method: {said + ', ' if said else ''}{rest} not measured. "
         "A difference is reproduced where its 95 % interval here leaves out zero and has the paper's sign.",
-        "Intervals are of a bootstrap over blocks of consecutive frames: they tell these frames from others of the "
-        "same person, not this training from another. Those of a difference are of the frames' own differences "
-        "(paired); those of FID and IS, which only all frames together have, have none.",
+        "Intervals are of a bootstrap over blocks of consecutive frames, those of FID and IS of leaving blocks out: "
+        "they tell these frames from others of the same person, not this training from another. Those of a difference "
+        "are of the frames' own differences (paired); differences of FID and IS, which only all frames together have, "
+        "have none.",
     ]
 
 

@@ -86,7 +86,8 @@ def _stance(poses: Path, clock: Path, who: str) -> posenorm.Stance:
     (left, _, side), size = about["crop"], about["size"]
     middle = (about["full_size"][0] / 2 - left) * size / side
     try:
-        return posenorm.measure(body[timeline.usable()] if who == "target" else body, about["fps"], middle)
+        rows = timeline.usable() if who == "target" else timeline.frame
+        return posenorm.measure(body[rows], timeline.take[rows], about["fps"], middle)
     except ValueError as error:
         raise InputError(
             f"{poses}: cannot place the {who}: {error}. Expected a video that shows the whole person, feet included; "

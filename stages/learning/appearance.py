@@ -38,7 +38,7 @@ class Appearance:
         which nothing is known has an empty one. take: of each pose (T,), rising; all are of one where it is absent."""
         take = np.zeros(len(poses), int) if take is None else take
         boxes = pose_boxes(poses, self.about["window_margin"])
-        somebody, sides = np.isfinite(boxes).all(1), self.sides(boxes)
+        somebody, sides = np.isfinite(boxes).all(1), self.sides(boxes, take)
         for start in range(0, len(poses), batch):
             indices = np.arange(start, min(start + batch, len(poses)))
             whole = torch.zeros(len(indices), 4, self.size, self.size, device=self.device)
@@ -53,10 +53,11 @@ class Appearance:
                     whole[i, :, top:bottom, left:right] = picture
             yield indices, whole
 
-    def sides(self, boxes: np.ndarray) -> np.ndarray:
+    def sides(self, boxes: np.ndarray, take: np.ndarray) -> np.ndarray:
         """Of each frame's window, (T, 2): its own as in training, since the network's normalisation depends on it, but
-        the largest within STEADY frames, so that it changes seldom."""
+        the largest within STEADY frames of its take, so that it changes seldom."""
         if not self.about["window"]:
             return np.full((len(boxes), 2), self.size)
         own = own_sides(boxes, self.size, self.grid, self.shape["stem"])
-        return maximum_filter1d(own, 2 * STEADY + 1, axis=0, mode="nearest")
+        return np.concatenate([maximum_filter1d(own[take == one], 2 * STEADY + 1, axis=0, mode="nearest")
+                               for one in np.unique(take)])

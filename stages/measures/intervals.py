@@ -48,7 +48,7 @@ def intervals(values: np.ndarray, fps: float) -> np.ndarray:
 def jackknife(statistic: Callable[[np.ndarray], float], frames: int, fps: float) -> float:
     """Half the width of the interval of a statistic of some of the frames, given their indices; NaN where there are too
     few. The blocks that are left out are longer than the bootstrap's where there would be more than MOST."""
-    count = min(MOST, int(frames / (SECONDS * fps)))
+    count = min(MOST, int(frames / max(1, SECONDS * fps)))
     if count < LEAST:
         return np.nan
     cuts = np.linspace(0, frames, count + 1).round().astype(int)

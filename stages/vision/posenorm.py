@@ -27,6 +27,7 @@ MIDDLE = 0.06         # who stands on average this close to the middle of the pi
 class Stance:
     """Where a person stands and how tall they look there. far <= med <= close are ground lines (y, pixels)."""
 
+    take: np.ndarray        # (T,) number of each frame's take, rising
     ground: np.ndarray      # (T,) y of the ground below the person, pixels; NaN where not known
     confidence: np.ndarray  # (T,) score of the ankles
     centre: float           # x around which the person moves, pixels
@@ -37,13 +38,13 @@ class Stance:
     stature_far: float
 
 
-def measure(body: np.ndarray, fps: float, middle: float) -> Stance:
-    """The stance of one person over T frames; `middle` is the x of the full picture's middle, pixels. Raises
-    ValueError where no frame shows the ankles, or none the head with them."""
+def measure(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> Stance:
+    """The stance of one person over T frames, of which `take` (T,) has the numbers; `middle` is the x of the full
+    picture's middle, pixels. Raises ValueError where no frame shows the ankles, or none the head with them."""
     known = body[..., 2] > 0                                              # (T, 18)
     ankles, hips = [sk.R_ANKLE, sk.L_ANKLE], [sk.R_HIP, sk.L_HIP]
     toe = np.where(known[:, ankles], body[:, ankles, 1], -np.inf).max(1)  # (T,)
-    ground = _ground(toe, fps)
+    ground = np.concatenate([_ground(toe[take == one], fps) for one in np.unique(take)])
     standing = np.isfinite(toe) & np.isfinite(ground)
     if not standing.any():
         raise ValueError("the ankles are not seen in any two frames")
@@ -65,12 +66,14 @@ def measure(body: np.ndarray, fps: float, middle: float) -> Stance:
     if abs(centre - middle) < MIDDLE * stature:
         centre = middle
     confidence = np.where(standing, body[:, ankles, 2].mean(1), 0)
-    return Stance(ground, confidence, centre, float(close), float(med), float(far), float(at_close), float(at_far))
+    lines = (float(value) for value in (close, med, far, at_close, at_far))
+    return Stance(take, ground, confidence, centre, *lines)
 
 
 def normalise(target: Stance, source: Stance, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Scale (T,) and offset (T, 2), pixels, of every source frame: a point k of the source goes to k * scale +
-    offset. A confidence-weighted median over `frames` frames smooths both; bad frames keep the last transform."""
+    offset. A confidence-weighted median over `frames` frames of a take smooths both; bad frames keep its last
+    transform."""
     if source.close > source.far:
         p = np.clip((source.ground - source.far) / (source.close - source.far), -0.2, 1.2)  # (T,)
         anchor = source.ground
@@ -80,24 +83,27 @@ def normalise(target: Stance, source: Stance, frames: int) -> tuple[np.ndarray, 
     line = target.far + p * (target.close - target.far)
     scale = _stature_at(target, p) / _stature_at(source, p)
     offset = np.stack([target.centre - source.centre * scale, line - anchor * scale], axis=1)  # (T, 2)
-    smooth = weighted_median(np.column_stack([scale, offset]), source.confidence, frames)      # (T, 3)
+    values = np.column_stack([scale, offset])  # (T, 3)
+    smooth = weighted_median(values, source.confidence, source.take, frames)
     return smooth[:, 0], smooth[:, 1:]
 
 
-def weighted_median(values: np.ndarray, weights: np.ndarray, frames: int) -> np.ndarray:
-    """Median over a centred window of `frames` rows of (T, n), each row weighted (T,). A row without weight counts
-    for nothing and takes the last known result; at the start, the first one."""
+def weighted_median(values: np.ndarray, weights: np.ndarray, take: np.ndarray, frames: int) -> np.ndarray:
+    """Median over a centred window of `frames` rows of (T, n), each row weighted (T,), within its take (T,). A row
+    without weight counts for nothing and takes the last known result; at the start, or of a take, the first one."""
     half, out = frames // 2, np.full(values.shape, np.nan)
     usable = (weights > 0) & np.isfinite(values).all(1)
     for t in np.flatnonzero(usable):
         window = np.arange(max(0, t - half), min(len(values), t + half + 1))
-        window = window[usable[window]]
+        window = window[usable[window] & (take[window] == take[t])]
         order = np.argsort(values[window], axis=0, kind="stable")                       # (w, n)
         mass = np.cumsum(weights[window][order], axis=0)                                # (w, n)
         middle = (mass >= mass[-1] / 2).argmax(0)                                       # (n,)
         out[t] = np.take_along_axis(values[window], np.take_along_axis(order, middle[None], 0), 0)[0]
-    last = np.maximum.accumulate(np.where(usable, np.arange(len(values)), -1))
-    return out[np.where(last >= 0, last, usable.argmax())]
+    known, rows = np.flatnonzero(usable), np.arange(len(values))
+    last = known[np.maximum(np.searchsorted(known, rows, "right") - 1, 0)]
+    first = known[np.minimum(np.searchsorted(known, rows), len(known) - 1)]
+    return out[np.where((take[last] != take) & (take[first] == take), first, last)]
 
 
 def _ground(toe: np.ndarray, fps: float) -> np.ndarray:

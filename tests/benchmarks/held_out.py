@@ -84,9 +84,11 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
     """A training at its first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    rows = clocks.read_clock(inputs["clock"]).training()
+    timeline = clocks.read_clock(inputs["clock"])
+    rows = timeline.training()
     fabric = device.fabric(block.device, 1, block.precision)
-    data = Footage(inputs["frames"], inputs["masks"], read_poses(inputs["poses"])[0][rows], len(rows), fabric.device)
+    data = Footage(inputs["frames"], inputs["masks"], read_poses(inputs["poses"])[0][rows], len(rows), fabric.device,
+                   timeline.take[rows])
     batches = Batches(data, block, fabric.device)
     return batches, Training(block, fabric, batches.inputs)
 

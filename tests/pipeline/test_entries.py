@@ -75,6 +75,12 @@ def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
     assert [line for line in lines if not line.strip().startswith(("ben: {preset", "ben_from_ben"))] == old.splitlines()
 
 
+def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
+    path = file(HEAD + TAIL)
+    entries.add([Entry.short("videos", "no", file="no.mp4", preset="demo")], path)
+    assert params.load(path).videos["no"].file == "no.mp4"
+
+
 @pytest.mark.parametrize("text, told", [
     (HEAD.replace("# files\n  ava", "{ava").replace("demo}\n", "demo}}\n") + TAIL, "`videos` cannot be added to"),
     (HEAD.replace("# files\n  ava: {file: a.mp4, preset: demo}", "{}") + TAIL.replace("  ava: {preset: demo}", "  {}"),

@@ -12,6 +12,7 @@ import yaml
 
 from pipeline import __main__ as command, evaluation
 from stages import layout, metrics, params
+from stages.measures import systems
 from stages.media import pictures, video
 from stages.vision import blend
 from tests.stages import toy
@@ -28,7 +29,8 @@ def transfer(tmp_path, monkeypatch) -> Path:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     entries = {"samples": {}, "videos": {"ann": {"file": "ann.mp4", "preset": "demo"}},
                "subjects": {"ann": {"preset": "demo", "consent": "synthetic"}},
-               "transfers": {KEY: dict(target="ann", source="ann", preset="demo", truth="ann.mp4")}}
+               "transfers": {KEY: dict(target="ann", source="ann", preset="demo", truth="ann.mp4")},
+               "variants": {}}
     content["presets"]["demo"]["metrics"] = toy.METRICS.model_dump()
     Path("params.yaml").write_text(yaml.safe_dump(content | entries))
     Path("frames").mkdir()
@@ -57,6 +59,26 @@ def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
     assert line == ["psnr", f"{found['psnr']['value']:.4g}", "dB", f"{ours['psnr']['value']:.4g}", "dB"]
     assert layout.system(KEY, "lwgan")["per_frame"].exists()
     assert evaluation.stale(layout.system(KEY, "lwgan")["metrics"], files["metrics"]) is None
+
+
+def test_how_frames_are_read_belongs_to_the_code_that_scores(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(evaluation, "ROOT", tmp_path)
+    before = evaluation.code()
+    for name, counts in (("systems", True), ("scoring", True), ("comparison", False)):
+        with open(tmp_path / f"stages/measures/{name}.py", "a") as file:
+            file.write("# changed\n")
+        assert (evaluation.code() != before) == counts
+        before = evaluation.code()
+
+
+def test_the_judges_are_those_of_the_tables_own_rows(transfer, monkeypatch):
+    content, given = yaml.safe_load(Path("params.yaml").read_text()), []
+    Path("params.yaml").write_text(yaml.safe_dump(content | {"variants": {"complete": {"metrics": {"weights": True}}}}))
+    monkeypatch.setattr(systems, "run", lambda *_, params, **__: given.append(params))
+    monkeypatch.setattr(evaluation, "summary", lambda *_: "")
+    evaluation.evaluate(params.load(), Path("frames"), "lwgan", KEY)
+    assert given == [toy.METRICS.model_copy(update={"weights": True})]
 
 
 @pytest.mark.parametrize("given, told", [

@@ -66,7 +66,7 @@ def test_a_folder_of_clips(here, monkeypatch, capsys):
             config.subjects[name].require_consent(name)
     before = (here / "params.yaml").read_text()
     failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    assert not failed and "0 of 3 people are new" in told and "consent" not in told
+    assert not failed and "0 of 3 people are new" in told and "`consent` of 3 of them" in told
     assert (here / "params.yaml").read_text() == before
 
 
@@ -76,6 +76,21 @@ def test_consent_is_written_for_all(here, monkeypatch, capsys):
     config = params.load()
     assert not failed and "consent" not in told
     assert [config.subjects[name].require_consent(name) for name in "ab"] == ["They: yes, 2026"] * 2
+
+
+def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, capsys):
+    images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
+    assert not run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")[0]
+    text = (here / "params.yaml").read_text()
+    text = text.replace("  a: {preset: demo}", "  a: {preset: paper, consent: 'Ana, 2026'}")
+    text = text.replace("file: clips/b,", "file: clips/b, end: 0.1,")
+    (here / "params.yaml").write_text(text)
+    images(here / "clips/c", range(3))
+    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", "Cleo, 2026")
+    config = params.load()
+    assert not failed and "1 of 3 people are new" in told and "`consent` of 1 of them" in told
+    assert [config.subjects[name].consent for name in "abc"] == ["Ana, 2026", None, "Cleo, 2026"]
+    assert config.subjects["a"].preset == "paper" and config.videos["b"].end == 0.1
 
 
 def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch, capsys):
@@ -103,7 +118,7 @@ def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch
     (lambda clips: (clips / "a").mkdir(parents=True), [], "nobody can be imported:\n  clips/a: no images"),
     (lambda clips: images(clips, range(3)), [], "clips: holds images itself; expected"),
     (lambda clips: images(clips / "a", range(3)), ["--preset", "worst"], "no preset `worst`; there are demo"),
-    (lambda clips: images(clips / "ava", range(3)), [], "subjects.ava.*: there already, and something else"),
+    (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: there already, and something else"),
     (lambda clips: images(clips / "tables", range(3)), [], "videos.tables: the name is taken"),
 ])
 def test_where_nobody_can_be_imported_nothing_changes(here, monkeypatch, capsys, make, arguments, told):

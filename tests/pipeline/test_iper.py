@@ -64,7 +64,7 @@ def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys,
     failed, told = run(monkeypatch, capsys, "iper", data / "images_HD", "--preset", "demo")
     config = params.load()
     assert not failed and "is not there" not in told
-    assert "007/1/2 cannot imitate frames 10 to 20 of 010/3/2, which has 20" in told
+    assert "007/1/2 cannot imitate frames 10 to 20 of 010/3/2: it has 20" in told
     crossed = imitations(config)
     assert crossed == {("iper_001_2", "iper_007_1_2_180_189"), ("iper_001_2", "iper_010_3_2_0_19"),
                        ("iper_007_1", "iper_010_3_2_0_19")}  # 001/1 is for training
@@ -74,6 +74,16 @@ def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys,
         assert (entry.start, entry.end) == span
         film = footage.open_footage(entry.file, fps, entry.start, entry.end)
         assert [round(picture.mean()) for picture in film.pictures()] == list(numbers)
+
+
+def test_nobody_imitates_a_clip_with_a_gap(data, monkeypatch, capsys):
+    """The protocol counts images, so that all after the gap would be others."""
+    (data / "images_HD/010/3/2/0005.jpg").unlink()
+    cross = {"cross_imitation": {"target": "010/3/2", "range": [8, 12]}}
+    (data / "iPER_protocol.json").write_text(json.dumps({"val": {"001/2/1": cross}}))
+    failed, told = run(monkeypatch, capsys, "iper", data, "--only", "001")
+    assert not failed and imitations(params.load()) == set()
+    assert "001/2/1 cannot imitate frames 8 to 12 of 010/3/2: images missing in 2, from 0000 to 0019: 5" in told
 
 
 def test_what_is_missing_is_told_at_once_and_the_rest_imported(data, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """No held-out frame, and none of the gap before it, reaches what is learned: whatever they show, the training frames'
 masks, the background, the index of faces, the generator and the local GANs come out the same, byte for byte. What the
-training frames show does change every one of them. (Poses are smoothed over time: into the gap, not across it.)"""
+training frames show does change every one of them. (Poses are smoothed over time: into the gap, not across it.) The
+video is of two takes, of which the last one has the held-out part."""
 
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def stand(root: Path, garbage: range) -> None:
     """toy's ann before the masks, whose frames in `garbage` are noise, with noise for poses and other silhouettes."""
     folder = root / FOLDER
     toy.write_person(root / layout.ROOT, "ann", 40.0, (200, 80, 60))
-    toy.write_clock(folder / "frames.parquet", full_frames=WHOLE)
+    toy.write_clock(folder / "frames.parquet", full_frames=WHOLE, take=np.repeat([0, 1], [10, 30]))
     noise, poses = np.random.default_rng(5), toy.poses()
     pictures, outlines = list(video.frames(folder / "frames.mkv")), list(video.frames(folder / "masks.mkv", "gray"))
     for t in garbage:

@@ -50,6 +50,17 @@ def test_all_parts_move_by_one_similarity(root):
         assert np.array_equal(every[0][:, 2], every[1][:, 2])
 
 
+def test_takes_of_a_source_stand_each_on_their_own_ground(root):
+    """In the second one the person is higher up in the picture, for less than a jump in the first."""
+    source = toy.poses(height=50.0)
+    source = source.map(lambda points: points - np.float32([0, 10, 0]) * (np.arange(toy.FRAMES) >= 30)[:, None, None])
+    toy.write_poses(root / "artifacts/bob/poses.parquet", source)
+    for take, apart in ((np.repeat([0, 1], [30, 10]), True), (None, False)):
+        toy.write_clock(root / "artifacts/bob/frames.parquet", take=take)
+        ankle = retarget(root, toy.IMITATION, "ann_from_bob")[0].body[:, 10, 1]
+        assert (np.ptp(ankle) < 0.1) == apart
+
+
 def test_too_short_to_split_is_refused(root):
     toy.write_clock(root / "artifacts/ann/frames.parquet", split=False)
     with pytest.raises(InputError, match="1.6 s are too short"):

@@ -55,10 +55,10 @@ def over(rgba: np.ndarray, background: np.ndarray) -> np.ndarray:
     return np.where(rgba[..., 3:] > 127, rgba[..., :3], background)
 
 
-def write_clock(path: Path, frames: int = FRAMES, split: bool = True, **about) -> None:
+def write_clock(path: Path, frames: int = FRAMES, split: bool = True, take=None, **about) -> None:
     parts = ["train"] * (frames - 15) + ["gap"] * 5 + ["test"] * 10 if split else [None] * frames
     columns = {"frame": np.arange(frames), "seconds": np.arange(frames) / FPS, "split": parts,
-               "take": [0] * frames}
+               "take": [0] * frames if take is None else take}
     tables.write(path, tables.CLOCK, columns, {
         "fps": FPS, "file": "ann.mp4", "full_size": [96, 80], "crop": [16, 8, 64], "size": SIZE, "full_frames": [0],
         "camera": None, "split_reason": None if split else "1.6 s are too short", **about,

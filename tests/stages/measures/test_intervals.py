@@ -84,3 +84,10 @@ def test_too_few_blocks_to_leave_out(frames, known):
     half = jackknife(lambda rows: kept.append(len(rows)) or float(rows.sum()), frames, 20.0)
     assert np.isfinite(half) == known and len(kept) == (min(20, frames // 10) if known else 0)
     assert all(frames - 51 <= count < frames for count in kept)
+
+
+def test_at_less_than_two_frames_a_second_no_block_is_empty():
+    values = series(12, 0.0)[:, 0]
+    kept = []
+    jackknife(lambda rows: kept.append(len(rows)) or values[rows].mean(), 12, 1.0)
+    assert kept == [11] * 12

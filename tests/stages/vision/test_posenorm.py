@@ -55,8 +55,8 @@ def video(stature, does, depths, xs=None, noise=0.0, seed=0):
     return body
 
 
-def measured(body):
-    return posenorm.measure(body, FPS, SIDE / 2)
+def measured(body, take=None):
+    return posenorm.measure(body, np.zeros(len(body), int) if take is None else take, FPS, SIDE / 2)
 
 
 def transformed(target, source, frames=7):
@@ -121,6 +121,26 @@ def test_bad_frames_reuse_the_last_transform():
     assert (scale[:5] == scale[5]).all()
 
 
+def test_nothing_goes_from_one_take_to_the_next():
+    """The source stands far away in the first and close in the second, whose first frames show no feet."""
+    depth = np.repeat([6.0, 3.5], [60, 40])
+    source, take = video(1.6, acts(100, "stand"), depth), np.repeat([0, 1], [60, 40])
+    source[60:64, [sk.R_ANKLE, sk.L_ANKLE]] = [np.nan, np.nan, 0]
+    target = measured(video(1.3, acts(300, "stand"), 4.5 + np.sin(np.arange(300) / 300 * 2 * np.pi)))
+    scale, offset = posenorm.normalise(target, measured(source, take), 7)
+    assert scale[:60] == pytest.approx(scale[0]) and scale[60:] == pytest.approx(scale[99])
+    assert offset[:60] == pytest.approx(np.tile(offset[0], (60, 1)))
+    assert offset[60:] == pytest.approx(np.tile(offset[99], (40, 1)))
+    joined, _ = posenorm.normalise(target, measured(source), 7)
+    assert abs(joined - scale).max() > 0.05
+
+
+def test_a_take_without_weight_has_the_last_transform_of_the_one_before():
+    values, take = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]]), np.array([0, 0, 1, 2, 2])
+    result = posenorm.weighted_median(values, np.array([0, 1, 0, 0, 1.0]), take, 3)
+    assert result.ravel().tolist() == [2, 2, 2, 5, 5]
+
+
 def test_a_person_away_from_the_middle_keeps_their_place():
     """The source stands in the middle, the target a metre to the side."""
     depth, aside = np.full(100, 4.0), np.full(100, 0.9)
@@ -140,12 +160,12 @@ def test_a_source_without_feet_is_refused():
 def test_weighted_median_is_the_median_when_weights_agree(frames):
     values = np.random.default_rng(0).normal(size=(40, 3))
     half = frames // 2
-    result = posenorm.weighted_median(values, np.ones(40), frames)
+    result = posenorm.weighted_median(values, np.ones(40), np.zeros(40), frames)
     for t in range(half, 40 - half):
         assert np.array_equal(result[t], np.median(values[t - half: t + half + 1], axis=0))
 
 
 def test_weighted_median_leaves_out_what_has_no_weight():
     values = np.array([[1.0], [100.0], [2.0], [3.0]])
-    result = posenorm.weighted_median(values, np.array([1, 0, 1, 1.0]), 3)
+    result = posenorm.weighted_median(values, np.array([1, 0, 1, 1.0]), np.zeros(4), 3)
     assert result[1] == result[0] and (result < 10).all()
