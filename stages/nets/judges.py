@@ -161,7 +161,8 @@ def lpips_network() -> nn.Module:
     """LPIPS of pairs (n, 3, h, w) in [-1, 1]; its linear weights come with the package, AlexNet's do not."""
     path = files.find(files.alexnet())
     state = files.load(path)
-    network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    with warnings.catch_warnings(action="ignore"):  # that it calls torchvision the old way
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     for i, layer in enumerate(module for module in network.net.modules() if isinstance(module, nn.Conv2d)):
         if path.name == files.ALEXNET:
             weight, bias = (state[f"features.{CONVOLUTIONS[i]}.{name}"] for name in ("weight", "bias"))
