@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import params, samples
+from stages import frames, params, samples
 from stages.media import video
+from stages.media.clock import read_clock
 from stages.samples.truth import read_truth
 
 FRAMES = 18
@@ -37,3 +38,15 @@ def lossless(tmp_path: Path):
                 add(picture)
         return tmp_path / name
     return write
+
+
+@pytest.fixture
+def framed(tmp_path, config):
+    """Runs the stage `frames` on a file; gives the clock and the paths."""
+    def run(file, video=(), **changes):
+        block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
+        paths = {"frames": tmp_path / "frames.mkv", "clock": tmp_path / "frames.parquet",
+                 "full_frames": tmp_path / "full_frames.mkv", "view": tmp_path / "view.parquet"}
+        frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
+        return read_clock(paths["clock"]), paths
+    return run

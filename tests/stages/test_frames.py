@@ -5,56 +5,18 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import InputError, frames, params, samples
+from stages import InputError, frames, samples
 from stages.media import tables, video
-from stages.media.clock import read_clock
 from stages.media.view import read_view
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from tests.stages import turning
+from tests.stages.filming import beside, record
 
 
-@pytest.fixture
-def run(tmp_path, config):
-    """Runs the stage on a file; gives the clock and the paths."""
-    def run(file, video=(), **changes):
-        block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
-        paths = {"frames": tmp_path / "frames.mkv", "clock": tmp_path / "frames.parquet",
-                 "full_frames": tmp_path / "full_frames.mkv", "view": tmp_path / "view.parquet"}
-        frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
-        return read_clock(paths["clock"]), paths
-    return run
-
-
-def record(path, pictures, fps=25, audio=None, kind="yuv420p"):
-    """An H.264 file; `audio`: samples at 8 kHz, which start a second before the pictures."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "12"})
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = kind
-        sound = container.add_stream("pcm_s16le", rate=8000, layout="mono") if audio is not None else None
-        for i, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts = i + (0 if audio is None else fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-        if audio is not None:
-            frame = av.AudioFrame.from_ndarray(audio[None], format="s16", layout="mono")
-            frame.sample_rate, frame.pts = 8000, 0
-            container.mux(sound.encode(frame))
-            container.mux(sound.encode())
-    return path
-
-
-def beside(picture, left=0, right=0, scale=1.0):
-    """The picture with grey at its sides, scaled."""
-    wide = cv2.copyMakeBorder(picture, 0, 0, left, right, cv2.BORDER_REPLICATE)
-    return cv2.resize(wide, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-
-
-def test_the_square_holds_the_person_in_every_frame(stranger, run, tmp_path):
+def test_the_square_holds_the_person_in_every_frame(stranger, framed, tmp_path):
     file = record(tmp_path / "wide.mp4", [beside(p, 100, 60) for p in stranger.pictures])
-    clock, paths = run(file)
+    clock, paths = framed(file)
     left, top, side = clock.about["crop"]
     rows, columns = np.nonzero(stranger.alpha.max(0) > 127)
     assert left <= columns.min() + 100 and left + side > columns.max() + 100
@@ -70,21 +32,21 @@ def test_the_square_holds_the_person_in_every_frame(stranger, run, tmp_path):
     assert np.abs(again.astype(int) - cut[0]).max() <= 1
 
 
-def test_too_short_to_split_is_said_not_refused(stranger, run):
-    clock, _ = run(stranger.file)
+def test_too_short_to_split_is_said_not_refused(stranger, framed):
+    clock, _ = framed(stranger.file)
     assert not clock.is_split() and "too short" in clock.about["split_reason"]
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_too_few_frames(stranger, run, tmp_path, count):
+def test_too_few_frames(stranger, framed, tmp_path, count):
     with pytest.raises(InputError, match=f"{count} frames?, but at least 3"):
-        run(record(tmp_path / "short.mp4", stranger.pictures[:count]))
+        framed(record(tmp_path / "short.mp4", stranger.pictures[:count]))
 
 
-def test_nobody_in_any_frame(stranger, run, tmp_path):
+def test_nobody_in_any_frame(stranger, framed, tmp_path):
     file = record(tmp_path / "empty.mp4", [stranger.plate] * 5)
     with pytest.raises(InputError, match="empty.mp4: no person found"):
-        run(file)
+        framed(file)
 
 
 def two(picture):
@@ -95,9 +57,9 @@ def two(picture):
 
 
 @pytest.mark.parametrize("person", [1, (90.0, 180.0), (50.0, 100.0, 130.0, 250.0)])
-def test_who_is_named_is_followed(stranger, run, tmp_path, person):
+def test_who_is_named_is_followed(stranger, framed, tmp_path, person):
     file = record(tmp_path / "two.mp4", [two(picture) for picture in stranger.pictures])
-    clock, paths = run(file, {"person": person})
+    clock, paths = framed(file, {"person": person})
     left, _, side = clock.about["crop"]
     x = np.nonzero(stranger.alpha.max(0) > 127)[1].mean() * 0.7
     assert abs(left + side / 2 - x) < 40
@@ -105,21 +67,21 @@ def test_who_is_named_is_followed(stranger, run, tmp_path, person):
     assert (np.abs((box[:, 0] + box[:, 2]) / 2 - x) < 30).all()
 
 
-def test_shots_are_listed_and_one_can_be_named(stranger, run, tmp_path):
+def test_shots_are_listed_and_one_can_be_named(stranger, framed, tmp_path):
     other = list(samples.frames("stranger_12", ("wave",), 3, 0.72, 256))
     file = record(tmp_path / "shots.mp4", [*stranger.pictures, *(picture for picture, *_ in other)])
     with pytest.raises(InputError, match=r"2 shots, cut at frame 18; (.|\n)*start: 0.00, end: 0.72(.|\n)*end: 1.44"):
-        run(file)
-    clock, paths = run(file, {"start": 0.72, "end": 1.44})
+        framed(file)
+    clock, paths = framed(file, {"start": 0.72, "end": 1.44})
     assert len(clock.frame) == 18 and clock.seconds[0] == 0
     whole = next(video.frames(paths["full_frames"])).astype(int)
     assert np.abs(whole - other[0][0]).mean() < 6 < np.abs(whole - stranger.pictures[0]).mean()
 
 
-def test_a_shaking_camera_is_held_still(run, tmp_path):
+def test_a_shaking_camera_is_held_still(framed, tmp_path):
     cameras = turning.shaking(25)
     pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
-    clock, paths = run(record(tmp_path / "hand.mp4", pictures))
+    clock, paths = framed(record(tmp_path / "hand.mp4", pictures))
     view = read_view(paths["view"])
     assert view.about["moving"] and view.about["frame_size"] == [320, 240]
     assert clock.about["full_size"][0] > 320 and clock.about["full_size"][1] > 240
@@ -131,19 +93,19 @@ def test_a_shaking_camera_is_held_still(run, tmp_path):
     assert np.isfinite(view.box).all() and (view.box[:, :2] > -20).all() and (view.box[:, 2:] < 148).all()
 
 
-def test_flicker_is_evened_out_and_a_steady_clip_is_left_alone(stranger, run, tmp_path):
+def test_flicker_is_evened_out_and_a_steady_clip_is_left_alone(stranger, framed, tmp_path):
     gains = 1 + 0.15 * np.sin(2.1 * np.arange(18))
     flickering = [np.clip(gain * 0.8 * picture, 0, 255).astype(np.uint8) for gain, picture
                   in zip(gains, stranger.pictures)]
-    _, paths = run(record(tmp_path / "flicker.mp4", flickering))
+    _, paths = framed(record(tmp_path / "flicker.mp4", flickering))
     empty = np.stack(list(video.frames(paths["frames"])))[:, :24].mean((1, 2, 3))  # the wall above the person
     assert empty.std() < 0.2 * np.std([picture[:24].mean() for picture in flickering])
-    _, paths = run(stranger.file)
+    _, paths = framed(stranger.file)
     assert (read_view(paths["view"]).light == np.repeat([1, 0], 3)).all()
 
 
-def test_of_two_people_the_larger_is_taken_and_it_is_said(stranger, run, tmp_path, capsys):
-    clock, _ = run(record(tmp_path / "two.mp4", [two(picture) for picture in stranger.pictures]))
+def test_of_two_people_the_larger_is_taken_and_it_is_said(stranger, framed, tmp_path, capsys):
+    clock, _ = framed(record(tmp_path / "two.mp4", [two(picture) for picture in stranger.pictures]))
     left, _, side = clock.about["crop"]
     columns = np.nonzero(stranger.alpha.max(0) > 127)[1] + 178
     assert left <= columns.min() and left + side > columns.max()
@@ -151,25 +113,25 @@ def test_of_two_people_the_larger_is_taken_and_it_is_said(stranger, run, tmp_pat
     assert clock.about["people"] == 2 and "2 people" in capsys.readouterr().out
 
 
-def test_images_of_odd_and_of_different_sizes(stranger, run, tmp_path, capsys):
+def test_images_of_odd_and_of_different_sizes(stranger, framed, tmp_path, capsys):
     folder = tmp_path / "images"
     folder.mkdir()
     for i, picture in enumerate(stranger.pictures[:5]):
         cv2.imwrite(str(folder / f"{i}.png"), picture[:251, :253, ::-1])
-    clock, _ = run(folder)
+    clock, _ = framed(folder)
     assert clock.about["fps"] == clock.about["assumed_fps"] == 25 and clock.about["full_size"] == [253, 251]
     assert "taken as 25 frames/s" in capsys.readouterr().out
     cv2.imwrite(str(folder / "3.png"), stranger.pictures[0][:200])
     with pytest.raises(InputError, match="3.png is 256 x 200, 0.png 253 x 251"):
-        run(folder)
+        framed(folder)
     assert not list(tmp_path.glob(".*"))  # nothing half-written stays
 
 
-def test_sound_goes_along_and_starts_with_the_first_picture(stranger, run, tmp_path):
+def test_sound_goes_along_and_starts_with_the_first_picture(stranger, framed, tmp_path):
     rng = np.random.default_rng(0)
     samples = rng.integers(-9000, 9000, 14000).astype(np.int16)
     file = record(tmp_path / "sound.mkv", stranger.pictures, audio=samples)
-    _, paths = run(file)
+    _, paths = framed(file)
     with av.open(str(paths["frames"])) as container:
         heard = list(container.decode(audio=0))
     assert abs(heard[0].time) < 0.15
@@ -178,7 +140,7 @@ def test_sound_goes_along_and_starts_with_the_first_picture(stranger, run, tmp_p
     assert np.corrcoef(first, samples[at : at + 400])[0, 1] > 0.999
 
 
-def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, run, tmp_path, capsys):
+def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, framed, tmp_path, capsys):
     whole = record(tmp_path / "whole.mp4", stranger.pictures)
     index_first = {"movflags": "faststart"}
     with av.open(str(whole)) as source, av.open(str(tmp_path / "fast.mp4"), "w", options=index_first) as target:
@@ -189,7 +151,7 @@ def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, run, tmp
                 target.mux(packet)
     data = (tmp_path / "fast.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 8 // 10])
-    clock, _ = run(tmp_path / "cut.mp4")
+    clock, _ = framed(tmp_path / "cut.mp4")
     assert 3 <= len(clock.frame) < 18
     assert clock.about["damaged"][str(tmp_path / "cut.mp4")]["promised"] == 18
     assert "WARNING" in capsys.readouterr().err
@@ -205,17 +167,17 @@ def test_square_around(extent, full, margin, expected):
     assert frames.square_around(np.array(extent, float), full, margin, 256) == expected
 
 
-def test_the_clock_table_is_the_declared_one(stranger, run):
-    _, paths = run(stranger.file, fps=12.5)
+def test_the_clock_table_is_the_declared_one(stranger, framed):
+    _, paths = framed(stranger.file, fps=12.5)
     columns, about = tables.read(paths["clock"], tables.CLOCK)
     assert about["fps"] == 12.5 and len(columns["frame"]) == 9
 
 
 @pytest.mark.parametrize("keep", [(slice(0, 170), slice(None)), (slice(None), slice(122, None)),
                                   (slice(80, None), slice(None))], ids=["legs", "an arm", "head"])
-def test_a_person_cut_by_the_border_goes_up_to_it(stranger, run, tmp_path, keep):
+def test_a_person_cut_by_the_border_goes_up_to_it(stranger, framed, tmp_path, keep):
     file = record(tmp_path / "cut.mp4", [picture[keep] for picture in stranger.pictures])
-    clock, paths = run(file)
+    clock, paths = framed(file)
     rows, columns = np.nonzero(stranger.alpha.max(0)[keep] > 127)
     left, top, side = clock.about["crop"]
     assert left <= columns.min() + 3 and left + side >= columns.max() - 3
@@ -224,7 +186,7 @@ def test_a_person_cut_by_the_border_goes_up_to_it(stranger, run, tmp_path, keep)
     assert np.isfinite(box).all() and (box[:, 2] > box[:, 0]).all()
 
 
-def test_a_person_too_small_to_be_found_is_said(stranger, run, tmp_path):
+def test_a_person_too_small_to_be_found_is_said(stranger, framed, tmp_path):
     """Fifty pixels high in a room of 640 x 360."""
     room = np.ascontiguousarray(cv2.resize(stranger.plate, (640, 360)))
     pictures = []
@@ -233,10 +195,10 @@ def test_a_person_too_small_to_be_found_is_said(stranger, run, tmp_path):
         pictures.append(room.copy())
         pictures[-1][150:214, 300:364] = small
     with pytest.raises(InputError, match=r"small.mp4: no person .*at least a quarter of the picture high"):
-        run(record(tmp_path / "small.mp4", pictures))
+        framed(record(tmp_path / "small.mp4", pictures))
 
 
-def test_a_person_seen_from_behind_is_found(run, tmp_path):
+def test_a_person_seen_from_behind_is_found(framed, tmp_path):
     """Ten frames of a turn in which the face is hidden."""
     who = people.person("stranger_7")
     bodies = list(Body(who).pose(motion.perform(("turn",), 5, 4.0)))[36:46]
@@ -246,89 +208,24 @@ def test_a_person_seen_from_behind_is_found(run, tmp_path):
         rgb, cover, kept = render.draw([body], camera, who.room.light)
         picture = 255 * (cover * rgb + (1 - cover) * plate * kept[..., None])
         pictures.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
-    clock, paths = run(record(tmp_path / "behind.mp4", pictures))
+    clock, paths = framed(record(tmp_path / "behind.mp4", pictures))
     assert len(clock.frame) == 10 and np.isfinite(read_view(paths["view"]).box).all()
 
 
-def test_a_monochrome_video(stranger, run, tmp_path):
-    colour, _ = run(record(tmp_path / "colour.mp4", stranger.pictures))
+def test_a_monochrome_video(stranger, framed, tmp_path):
+    colour, _ = framed(record(tmp_path / "colour.mp4", stranger.pictures))
     grey = [cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for p in stranger.pictures]
-    mono, paths = run(record(tmp_path / "mono.mp4", grey, kind="gray"))
+    mono, paths = framed(record(tmp_path / "mono.mp4", grey, kind="gray"))
     assert np.abs(np.subtract(mono.about["crop"], colour.about["crop"])).max() <= 12
     cut = next(video.frames(paths["frames"])).astype(int)
     assert np.ptp(cut, axis=2).max() <= 2 and cut.std() > 10
 
 
-def test_a_black_second_is_no_cut_and_nobody_is_in_it(stranger, run, tmp_path):
+def test_a_black_second_is_no_cut_and_nobody_is_in_it(stranger, framed, tmp_path):
     black = [np.zeros_like(stranger.plate)] * 25
-    clock, paths = run(record(tmp_path / "black.mp4", [*stranger.pictures, *black, *stranger.pictures]))
+    clock, paths = framed(record(tmp_path / "black.mp4", [*stranger.pictures, *black, *stranger.pictures]))
     present = np.isfinite(read_view(paths["view"]).box).all(1)
     assert len(clock.frame) == 61 and present[:16].all() and present[45:].all() and not present[24:36].any()
     rows, columns = np.nonzero(stranger.alpha.max(0) > 127)
     left, top, side = clock.about["crop"]
     assert left <= columns.min() and left + side > columns.max() and top <= rows.min() and top + side > rows.max()
-
-
-def images(folder, pictures):
-    folder.mkdir(parents=True)
-    for i, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / f"{i:03d}.png"), picture[..., ::-1])
-
-
-def test_where_takes_meet_nobody_is_on_the_way_from_one_to_the_other(run, tmp_path, capsys):
-    """Somebody who goes to the right, twice."""
-    pictures, _ = turning.filmed([turning.turned(0)] * 30, turning.room("stranger_7"))
-    for take in ("1", "2"):
-        images(tmp_path / "me" / take, pictures)
-    clock, paths = run(tmp_path / "me")
-    assert clock.take.tolist() == [0] * 30 + [1] * 30 and "2 takes, 60 frames" in capsys.readouterr().out
-    view, cut = read_view(paths["view"]), list(video.frames(paths["frames"]))
-    assert not view.about["moving"] and all((a == b).all() for a, b in zip(cut[:30], cut[30:], strict=True))
-    assert np.abs(view.box[:30] - view.box[30:]).max() < 1 and abs(view.box[29, 0] - view.box[30, 0]) > 15
-
-
-def test_takes_of_a_camera_that_was_turned_are_brought_into_one_picture(run, tmp_path):
-    cameras = [turning.turned(0)] * 25 + [turning.turned(0.05, 0.01)] * 25
-    pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
-    images(tmp_path / "me" / "1", pictures[:25])
-    images(tmp_path / "me" / "2", pictures[25:])
-    _, paths = run(tmp_path / "me")
-    view = read_view(paths["view"])
-    assert view.about["moving"]
-    corners = np.float64([[[0, 0]], [[319, 0]], [[319, 239]], [[0, 239]]])
-    onto = cameras[view.about["reference"]] @ np.linalg.inv(view.camera[view.about["reference"]])
-    for true, found in zip(cameras, view.camera):
-        there = (cv2.perspectiveTransform(corners, matrix) for matrix in (true, onto @ found))
-        assert np.linalg.norm(np.subtract(*there), axis=-1).max() < 1.5  # pixels
-
-
-def test_the_person_of_the_first_take_is_followed_in_the_next(stranger, run, tmp_path):
-    """In which somebody larger, in other clothes, stands beside them."""
-    other = [picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, 0.72, 256)]
-    larger = [cv2.resize(picture[20:], (260, 256), interpolation=cv2.INTER_LINEAR)[:, 20:240] for picture in other]
-    images(tmp_path / "me" / "1", [beside(picture, right=220) for picture in stranger.pictures])
-    images(tmp_path / "me" / "2", [np.hstack(pair) for pair in zip(stranger.pictures, larger)])
-    clock, paths = run(tmp_path / "me")
-    assert clock.about["people"] == 2
-    view, columns = read_view(paths["view"]), np.nonzero(stranger.alpha.max(0) > 127)[1]
-    left, _, side = clock.about["crop"]
-    middles = (view.box[:, 0] + view.box[:, 2]) / 2 * side / 128 + left - view.camera[:, 0, 2]
-    assert np.abs(middles - columns.mean()).max() < 30
-
-
-def other_room(stranger):
-    return list(reversed([picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, 0.72, 256)]))
-
-
-@pytest.mark.parametrize("second, told", [
-    (lambda stranger: [picture[:200] for picture in stranger.pictures],
-     r"me/2: pictures of 256 x 200, but of 256 x 256 in .*me/1; all takes must have one size"),
-    (lambda stranger: stranger.pictures + other_room(stranger),
-     r"me/2: 2 shots, cut at frame 18; expected one. Make each of them a take(.|\n)*start: 0.72, end: 1.44"),
-    (other_room, r"me/2: frame \d+ .*the background (.|\n)*. A take of another place .* needs a video of its own"),
-], ids=["size", "cut", "room"])
-def test_what_takes_cannot_be_is_told_with_the_take(stranger, run, tmp_path, second, told):
-    images(tmp_path / "me" / "1", stranger.pictures)
-    images(tmp_path / "me" / "2", second(stranger))
-    with pytest.raises(InputError, match=told):
-        run(tmp_path / "me")
