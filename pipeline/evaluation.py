@@ -32,7 +32,7 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
     found = layout.system(key, name)
     found["metrics"].parent.mkdir(parents=True, exist_ok=True)
-    judged = config.varied(entry.preset, *(variant for variant in config.variants if variant == BASE)).metrics
+    judged = config.varied(entry.preset, *({BASE} & config.variants.keys())).metrics
     systems.run(frames, measured, **found, params=judged, entry=entry, key=key, code=code())
     return summary(name, found["metrics"], layout.outputs("metrics", key)["metrics"])
 
