@@ -1,16 +1,17 @@
 """The only caller of the dvc program. DVC owns every cache and decides what is up to date."""
 
-import codecs
 import fcntl
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+
+from pipeline import process
+from pipeline.process import Program
 
 # What DVC says about its own bookkeeping; the rest of its output is the stage's.
 _CHATTER = re.compile(
@@ -22,10 +23,9 @@ _CHATTER = re.compile(
 # The native log of MediaPipe, which no setting silences; its errors stay.
 _NATIVE = re.compile(r"(?:[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow).*\n")
 _RUNNING = re.compile(r"Running stage '(.+?)'")
+_SAVING = re.compile("(Updating|Generating) lock file")  # the stage has ended
 _FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
 _TAIL = 8  # lines of a failed stage that go into the error
-
-_running: set[subprocess.Popen] = set()
 
 
 class StageFailed(RuntimeError):
@@ -37,15 +37,26 @@ class StageFailed(RuntimeError):
         self.refused = refused
 
 
-def reproduce(address: str) -> bool:
+Listener = Callable[[str], None]
+
+
+def ignore(_: str) -> None:
+    """Hears nothing."""
+
+
+def reproduce(address: str, pull: bool = False, hears: Listener = ignore, silence: float | None = None) -> bool:
     """Brings the outputs of `stage@key` up to date, its progress going to the terminal as it comes.
-    True: the stage was computed; False: nothing had changed, or its outputs came from the cache."""
-    lines = _run(["--wait-for-lock", "repro", "--single-item", address], address)
+    True: the stage was computed; False: nothing had changed, or its outputs came from the cache.
+
+    `pull`: what the remote has is taken from there. `hears` is told every line and every state of a progress bar
+    that the stage prints. `silence`: seconds after which a stage that prints nothing is ended."""
+    arguments = ["--wait-for-lock", "repro", *["--pull"] * pull, "--single-item", address]
+    lines = _run(arguments, address, hears=hears, silence=silence)
     return any(_RUNNING.match(line) for line in lines)
 
 
 def experiment(name: str, changes: dict[str, str], goals: list[str], folder: Path, lock: Path,
-               begins: Callable[[str], None]) -> None:
+               begins: Listener) -> None:
     """Brings `goals` and what they need up to date in `folder`, a project of its own, with `changes` to its
     params.yaml (place: value), and keeps that as the experiment `name`. `begins` is told the address of each stage
     that has to be computed. Whoever runs it holds `lock` (see `end_orphan`)."""
@@ -73,35 +84,44 @@ def held(file) -> bool:
 
 
 def _run(arguments: list[str], address: str, folder: Path | None = None, lock: Path | None = None,
-         begins: Callable[[str], None] | None = None) -> list[str]:
-    """The lines that the dvc program prints. A process of its own, because DVC's locks do not hold between the threads
-    of one. It holds `lock`, in which its number stands, as long as it lives."""
-    command = [sys.executable, "-m", "dvc", *arguments]
+         begins: Listener = ignore, hears: Listener = ignore, silence: float | None = None) -> list[str]:
+    """The lines that the dvc program prints; those of the stage go to stdout as they come. A process of its own,
+    because DVC's locks do not hold between the threads of one. It holds `lock`, in which its number stands, as long as
+    it lives."""
+    command, lines, fresh = [sys.executable, "-m", "dvc", *arguments], [], True  # fresh: at the start of a line
     with lock.open("w") if lock else nullcontext() as mark:
         if mark:
             fcntl.flock(mark, fcntl.LOCK_EX)
-        process = subprocess.Popen(
-            command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, pass_fds=[mark.fileno()] if mark else [],
-        )
+        program = Program(command, folder, _environment(), (mark.fileno(),) if mark else (), _NATIVE)
         if mark:
-            mark.write(str(process.pid))
-    _running.add(process)
-    try:
-        lines = _relay(process.stdout.fileno(), begins)
-        process.wait()
-    finally:
-        _running.discard(process)
-        process.stdout.close()
-    if process.returncode:
+            mark.write(str(program.number))
+    with program:
+        for piece in program.pieces():
+            bar = piece.startswith("\r")
+            if not bar:
+                lines.append(piece)
+                if running := _RUNNING.match(piece):
+                    address, program.silence = running[1], silence
+                    begins(address)
+                elif _SAVING.match(piece):
+                    program.silence = None
+            if bar or not (fresh and _CHATTER.match(piece)):
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+                hears(piece)
+                fresh = piece.endswith("\n")
+        code = program.wait()
+    if program.silent:
+        raise StageFailed(f"{address} was ended: no sign of life for {silence / 60:g} minutes. "
+                          "--retries 1 tries again; --timeout MINUTES gives it longer")
+    if code:
         raise _failure(address, "".join(lines))
     return lines
 
 
 def stop() -> None:
-    """Ends every stage that runs. Not by SIGINT, which a process started in the background ignores."""
-    for process in list(_running):
-        os.killpg(process.pid, signal.SIGTERM)
+    """Ends every stage that runs; from now on none starts."""
+    process.end_all()
 
 
 def _environment() -> dict[str, str]:
@@ -110,30 +130,6 @@ def _environment() -> dict[str, str]:
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     columns = str(shutil.get_terminal_size().columns)
     return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **os.environ, "PATH": path}
-
-
-def _relay(stream: int, begins: Callable[[str], None] | None = None) -> list[str]:
-    """Copies what a process prints to stdout, without DVC's chatter and native logs; `begins` is told which stage
-    runs. Gives the lines, progress bars left out.
-
-    A piece ends at a line's end or before a carriage return, so that a progress bar moves when it does."""
-    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
-    lines, rest, fresh = [], "", True  # fresh: the terminal is at the start of a line
-    while chunk := os.read(stream, 1 << 16):
-        *pieces, rest = re.split(r"(?<=\n)|(?=\r)", _NATIVE.sub("", rest + decode(chunk)))
-        if rest.startswith("\r"):
-            pieces, rest = [*pieces, rest], ""
-        for piece in pieces:
-            bar = piece.startswith("\r")
-            if not bar:
-                lines.append(piece)
-                if begins and (running := _RUNNING.match(piece)):
-                    begins(running[1])
-            if bar or not (fresh and _CHATTER.match(piece)):
-                sys.stdout.write(piece)
-                fresh = piece.endswith("\n")
-        sys.stdout.flush()
-    return [*lines, rest]
 
 
 def _failure(address: str, output: str) -> StageFailed:

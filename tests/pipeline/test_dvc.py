@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import dvc, graph
+from pipeline import dvc, graph, process
 from stages import params
 
 
@@ -110,7 +110,8 @@ def test_dvcs_own_refusal_is_told(project):
     lambda pid: os.killpg(os.getpgid(pid), signal.SIGKILL),    # the stage and DVC
     lambda pid: dvc.stop(),                                    # Ctrl-C
 ], ids=["stage", "stage and dvc", "interrupt"])
-def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill):
+def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, monkeypatch):
+    monkeypatch.setattr(process, "_ending", threading.Event())
     order = project.order("retargeting@ava_from_ben", "hang")
     Path("artifacts/ava/poses.parquet").write_text("other poses")
     failures = []
@@ -127,21 +128,21 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill):
     thread.join(timeout=30)
     assert not thread.is_alive() and len(failures) == 1 and not failures[0].refused
     assert not Path("artifacts/ava_from_ben/driving.parquet").exists()
+    process._ending.clear()  # as in the next run's process
     order.unlink()
     assert dvc.reproduce("retargeting@ava_from_ben") is True
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
 
 
-def test_output_is_relayed_as_it_comes_progress_included(capsys):
-    read, write = os.pipe()
-    os.write(write, b"Running stage 'a@b':\n> python -m stages a b\nhello\n")
-    os.write(write, b"\r 10%\r 90%W0000 00:00:17 x.cc:1] noise\n\r100%")
-    os.write(write, "\n\nUpdating lock file 'dvc.lock'\nüber\n".encode())
-    os.close(write)
-    lines = dvc._relay(read)
-    os.close(read)
-    assert capsys.readouterr().out == "hello\n\r 10%\r 90%\r100%\nüber\n"
-    assert "hello\n" in lines and "über\n" in lines
+def test_only_what_the_stage_says_is_shown_and_heard(monkeypatch, capsys):
+    said = "Running stage 'a@b':\\n> python -m stages a b\\nhello\\n"
+    said += "\\r 10%\\r 90%W0000 00:00:17 x.cc:1] noise\\n\\r100%\\n\\nUpdating lock file 'dvc.lock'\\nüber\\n"
+    heard, begun = [], []
+    monkeypatch.setattr(dvc, "Program", lambda command, *rest: process.Program(["printf", "%b", said], *rest))
+    lines = dvc._run([], "a@b", begins=begun.append, hears=heard.append)
+    assert capsys.readouterr().out == "".join(heard) == "hello\n\r 10%\r 90%\r100%\nüber\n"
+    assert heard == ["hello\n", "\r 10%", "\r 90%", "\r100%\n", "über\n"] and begun == ["a@b"]
+    assert lines[2] == "hello\n" and lines[-1] == "über\n"
 
 
 def test_python_in_dvc_yaml_is_the_one_that_runs(project):

@@ -1,0 +1,140 @@
+"""Real programs: what they print, and that they end with everything that they have started."""
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import process
+from pipeline.process import Program
+
+# Prints the number of a child that keeps its output open; both go on for a minute, deaf to SIGTERM where wanted.
+PARENT = """
+import os, signal, sys, time
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if child := os.fork():
+    os.write(1, b"%d\\n" % child)
+if not (child and "leaves" in sys.argv):
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """What was ended here goes for this test only."""
+    monkeypatch.setattr(process, "_ending", threading.Event())
+
+
+def python(code: str, *arguments: str, **options) -> Program:
+    return Program([sys.executable, "-c", code, *arguments], **options)
+
+
+def alive(number: int) -> bool:
+    """Whether a process runs; one that has ended and was not collected does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def family(program: Program) -> list[int]:
+    """The numbers of a PARENT and its child."""
+    return [program.number, int(next(program.pieces()))]
+
+
+def gone(numbers: list[int]) -> bool:
+    deadline = time.monotonic() + 10
+    while any(map(alive, numbers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(alive, numbers))
+
+
+@pytest.mark.parametrize("said, pieces", [
+    (b"hello\nyou\n", ["hello\n", "you\n"]),
+    (b"\r 10%\r 90%\r100%\ndone\n", ["\r 10%", "\r 90%", "\r100%\n", "done\n"]),
+    ("über\n".encode(), ["über\n"]),
+    (b"\xff\n", ["\ufffd\n"]),
+    (b"no end", ["no end"]),
+    (b"\r 10%I0 noise\n\r 20%", ["\r 10%", "\r 20%"]),
+    (b"", []),
+])
+def test_pieces(said, pieces):
+    with python(f"import sys; sys.stdout.buffer.write({said!r})", noise=re.compile("I0.*\n")) as program:
+        assert list(program.pieces()) == pieces and program.wait() == 0
+
+
+def test_a_piece_comes_when_it_is_printed_and_not_at_the_end():
+    with python("import time; print('first', flush=True); time.sleep(60)") as program:
+        assert next(program.pieces()) == "first\n" and alive(program.number)
+    assert gone([program.number])
+
+
+def test_its_folder_environment_errors_and_exit_code(tmp_path):
+    code = "import os, sys; print(os.getcwd(), os.environ['A'], file=sys.stderr); sys.exit(7)"
+    with python(code, folder=tmp_path, environment={"A": "b"}) as program:
+        assert list(program.pieces()) == [f"{tmp_path} b\n"] and program.wait() == 7
+
+
+@pytest.mark.parametrize("deaf", [(), ("deaf",)], ids=["", "deaf"])
+def test_it_ends_with_what_it_started_even_if_deaf(monkeypatch, deaf):
+    monkeypatch.setattr(process, "GRACE", 0.5)
+    with python(PARENT, *deaf) as program:
+        numbers = family(program)
+        process.end_all()
+        assert list(program.pieces()) == []
+        assert program.wait() == -(signal.SIGKILL if deaf else signal.SIGTERM)
+    assert gone(numbers)
+
+
+def test_what_a_program_leaves_behind_is_ended_and_not_waited_for(monkeypatch):
+    with python(PARENT, "leaves") as program:
+        numbers = family(program)
+        assert list(program.pieces()) == [] and program.wait() == 0
+    assert gone(numbers)
+
+
+def test_what_a_killed_program_leaves_behind_is_ended_too():
+    with python(PARENT) as program:
+        numbers = family(program)
+        os.kill(program.number, signal.SIGKILL)
+        assert list(program.pieces()) == [] and program.wait() == -signal.SIGKILL
+    assert gone(numbers)
+
+
+def test_an_error_of_whoever_listens_ends_it():
+    with pytest.raises(ZeroDivisionError), python(PARENT) as program:
+        numbers = family(program)
+        1 / 0
+    assert gone(numbers)
+
+
+def test_after_the_end_of_all_nothing_starts():
+    process.end_all()
+    with python(PARENT) as program:
+        assert list(program.pieces()) == [] and program.wait() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("code, silence, silent", [
+    ("import time; print('a', flush=True); time.sleep(60)", 0.5, True),
+    ("import time\nfor _ in range(8): print('.', end='', flush=True); time.sleep(0.15)", 1.0, False),
+    ("import time; time.sleep(1)", None, False),
+])
+def test_silence_has_a_limit_where_one_is_set(code, silence, silent):
+    with python(code) as program:
+        program.silence = silence
+        list(program.pieces())
+        assert program.silent == silent and (program.wait() != 0) == silent
+
+
+def test_the_limit_holds_from_when_it_is_set_until_it_is_taken_back():
+    code = "import time\nfor word in 'abc': print(word, flush=True); time.sleep(1)"
+    with python(code) as program:
+        for piece in program.pieces():
+            program.silence = {"a\n": None, "b\n": 30.0, "c\n": None}[piece]
+        assert not program.silent and program.wait() == 0
