@@ -1,6 +1,7 @@
 """The command line.
 
   python -m pipeline run ava --from ben        ava moves like ben; --from ava reconstructs the held-out part
+  python -m pipeline run --all --gpu-pool gpu   every transfer, the trainings by the workers of a Prefect work pool
   python -m pipeline stage generator_training@ava
   python -m pipeline inspect generator_training@ava
   python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
@@ -40,12 +41,14 @@ def main() -> int:
             print(evaluation.evaluate(config, options.frames, options.name, options.key))
         elif options.command == "stage":
             graph.plan(config, [options.address])  # refuses what cannot be run before Prefect starts
-            _flow("stage", options.jobs, address=options.address, retries=options.retries)
+            _flow("stage", options, address=options.address)
+        elif options.all:
+            graph.plan(config, [f"report@{key}" for key in config.transfers])
+            _flow("copy_all", options)
         else:
             keys = [graph.transfer(config, options.target, source, options.key) for source in options.sources]
             graph.plan(config, [f"report@{key}" for key in keys])
-            given = {"target": options.target, "source": options.sources, "key": options.key}
-            _flow("copy_motion", options.jobs, **given, retries=options.retries)
+            _flow("copy_motion", options, target=options.target, source=options.sources, key=options.key)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
@@ -94,16 +97,14 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
         raise InputError(f"{count} experiments failed; the same command tries again")
 
 
-def _flow(name: str, jobs: int, **arguments) -> None:
-    """Runs a flow, `jobs` stages side by side. A stage's failure becomes an InputError: one message, no traceback."""
+def _flow(name: str, options: argparse.Namespace, **arguments) -> None:
+    """Runs a flow. A stage's failure becomes an InputError: one message, no traceback."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the stages speak for themselves
-    from prefect.task_runners import ThreadPoolTaskRunner
-
     from pipeline import dvc, flows
 
     _interruptible()
     try:
-        getattr(flows, name).with_options(task_runner=ThreadPoolTaskRunner(max_workers=jobs))(**arguments)
+        getattr(flows, name)(**arguments, retries=options.retries, jobs=options.jobs, pool=options.gpu_pool)
     except dvc.StageFailed as error:
         raise InputError(str(error)) from None
 
@@ -125,9 +126,10 @@ def _arguments() -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="copy a motion: from two videos to one")
-    run.add_argument("target", help="the person who will move, a subject of params.yaml")
-    run.add_argument("--from", dest="sources", nargs="+", required=True, metavar="SOURCE", help="whose motion: videos")
+    run.add_argument("target", nargs="?", help="the person who will move, a subject of params.yaml")
+    run.add_argument("--from", dest="sources", nargs="+", default=[], metavar="SOURCE", help="whose motion: videos")
     run.add_argument("--as", dest="key", metavar="TRANSFER", help="which transfer, where params.yaml has several")
+    run.add_argument("--all", action="store_true", help="every transfer of params.yaml")
     stage = commands.add_parser("stage", help="run one stage and what it needs")
     inspect = commands.add_parser("inspect", help="show what a stage wrote")
     vary = commands.add_parser("variant", help="write a variant of a preset into params.yaml")
@@ -161,8 +163,12 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("address", help="STAGE@KEY, such as generator_training@ava")
     for command in (run, stage):
         command.add_argument("--jobs", type=int, default=1, metavar="N", help="stages side by side (1)")
+        command.add_argument("--gpu-pool", metavar="POOL", help="the Prefect work pool whose workers train")
         command.add_argument("--retries", type=int, default=0, metavar="N", help="after a failure of a stage (0)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.command == "run" and options.all == bool(options.target and options.sources):
+        run.error("either a target and --from, or --all")
+    return options
 
 
 if __name__ == "__main__":

@@ -5,20 +5,25 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+import yaml
+
 from pipeline import process
 from pipeline.process import Program
+from stages import layout
 
 # What DVC says about its own bookkeeping; the rest of its output is the stage's.
 _CHATTER = re.compile(
     r"Running stage|> python |(Updating|Generating) lock file|To track the changes|\tgit add|To enable auto staging"
     r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
     r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
-    r"|Ran experiment|Experiment results have been applied|\s*$"
+    rf"|Ran experiment|Experiment results have been applied|\S+: {layout.NOT_HERE}|\d+ files? (pushed|fetched)"
+    r"|Everything is up to date|[AM] +artifacts/|\s*$"
 )
 # The native log of MediaPipe, which no setting silences; its errors stay.
 _NATIVE = re.compile(r"(?:[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow).*\n")
@@ -44,15 +49,49 @@ def ignore(_: str) -> None:
     """Hears nothing."""
 
 
-def reproduce(address: str, pull: bool = False, hears: Listener = ignore, silence: float | None = None) -> bool:
+class NotComputed(StageFailed):
+    """The outputs of a stage are in no cache, and computing them was not asked for."""
+
+
+def reproduce(address: str, hears: Listener = ignore, silence: float | None = None) -> bool:
     """Brings the outputs of `stage@key` up to date, its progress going to the terminal as it comes.
     True: the stage was computed; False: nothing had changed, or its outputs came from the cache.
 
-    `pull`: what the remote has is taken from there. `hears` is told every line and every state of a progress bar
+    `hears` is told every line and every state of a progress bar
     that the stage prints. `silence`: seconds after which a stage that prints nothing is ended."""
-    arguments = ["--wait-for-lock", "repro", *["--pull"] * pull, "--single-item", address]
-    lines = _run(arguments, address, hears=hears, silence=silence)
+    lines = _run(["--wait-for-lock", "repro", "--single-item", address], address, hears=hears, silence=silence)
     return any(_RUNNING.match(line) for line in lines)
+
+
+def restore(address: str, pull: bool = False) -> None:
+    """Brings the outputs of `stage@key` up to date without computing them: from the cache or, with `pull`, from the
+    remote. Raises NotComputed where neither has them."""
+    arguments = ["--wait-for-lock", "repro", *["--pull"] * pull, "--single-item", address]
+    try:
+        _run(arguments, address, environment={layout.ELSEWHERE: "1"})
+    except StageFailed as failure:
+        raise (NotComputed(str(failure)) if layout.NOT_HERE in str(failure) else failure) from None
+
+
+def push(targets: list[str], address: str, run_cache: bool = False) -> None:
+    """Sends artifacts to the remote, for the sake of `stage@key`, with all that the run-cache knows where asked for."""
+    _run(["--wait-for-lock", "push", *["--run-cache"] * run_cache, *targets], address)
+
+
+def pull(file: Path, address: str) -> None:
+    """Brings what a .dvc file names from the remote."""
+    _run(["--wait-for-lock", "pull", "--force", str(file)], address)
+
+
+def outputs(address: str, lock: Path = Path("dvc.lock")) -> list[dict]:
+    """Path and checksum of the outputs of `stage@key`, as a .dvc file has them."""
+    return yaml.load(lock.read_text(), yaml.CSafeLoader)["stages"][address]["outs"]
+
+
+def setting(name: str) -> str:
+    """A value of DVC's configuration; empty where it has none."""
+    done = subprocess.run([sys.executable, "-m", "dvc", "config", name], capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def experiment(name: str, changes: dict[str, str], goals: list[str], folder: Path, lock: Path,
@@ -84,7 +123,8 @@ def held(file) -> bool:
 
 
 def _run(arguments: list[str], address: str, folder: Path | None = None, lock: Path | None = None,
-         begins: Listener = ignore, hears: Listener = ignore, silence: float | None = None) -> list[str]:
+         begins: Listener = ignore, hears: Listener = ignore, silence: float | None = None,
+         environment: dict[str, str] | None = None) -> list[str]:
     """The lines that the dvc program prints; those of the stage go to stdout as they come. A process of its own,
     because DVC's locks do not hold between the threads of one. It holds `lock`, in which its number stands, as long as
     it lives."""
@@ -92,7 +132,8 @@ def _run(arguments: list[str], address: str, folder: Path | None = None, lock: P
     with lock.open("w") if lock else nullcontext() as mark:
         if mark:
             fcntl.flock(mark, fcntl.LOCK_EX)
-        program = Program(command, folder, _environment(), (mark.fileno(),) if mark else (), _NATIVE)
+        environment = _environment() | (environment or {})
+        program = Program(command, folder, environment, (mark.fileno(),) if mark else (), _NATIVE)
         if mark:
             mark.write(str(program.number))
     with program:

@@ -1,39 +1,78 @@
-"""The flows: a motion copied, or any one stage, with all that it needs, in order, side by side where it can be."""
+"""The flows: a motion copied, all that params.yaml describes, or any one stage, with all that it needs, in order, side
+by side where it can be."""
+
+from collections.abc import Iterable
+from graphlib import TopologicalSorter
+from queue import SimpleQueue
 
 from prefect import flow
 
-from pipeline import artifacts, graph
-from pipeline.tasks import TASKS
+from pipeline import artifacts, graph, remote
+from pipeline.tasks import TRAINING, task
 from stages import params
 
 
 @flow(name="copy_motion", flow_run_name="{target} from {source}")
-def copy_motion(target: str, source: str | list[str], key: str | None = None, retries: int = 0) -> list[str]:
+def copy_motion(target: str, source: str | list[str], key: str | None = None, retries: int = 0, jobs: int = 1,
+                pool: str | None = None) -> list[str]:
     """The person `target` moves like `source` (one or several videos); source == target reconstructs the
     held-out part. `key` names the transfer where params.yaml has several. Gives the transfers' keys."""
     config = params.load()
     sources = [source] if isinstance(source, str) else source
-    keys = [graph.transfer(config, target, one, key) for one in sources]
-    submit(graph.plan(config, [f"report@{name}" for name in keys]), retries)
-    for name in keys:
-        print(artifacts.summary(name), flush=True)
-    return keys
+    return copy(config, [graph.transfer(config, target, one, key) for one in sources], retries, jobs, pool)
+
+
+@flow(name="copy_all", flow_run_name="every transfer")
+def copy_all(retries: int = 0, jobs: int = 1, pool: str | None = None) -> list[str]:
+    """Every transfer of params.yaml. Gives their keys."""
+    config = params.load()
+    return copy(config, config.transfers, retries, jobs, pool)
 
 
 @flow(name="stage", flow_run_name="{address}")
-def stage(address: str, retries: int = 0) -> None:
+def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None) -> None:
     """One stage, such as generator_training@ava, after whatever it needs that is not up to date."""
-    submit(graph.plan(params.load(), [address]), retries)
+    submit(graph.plan(params.load(), [address]), retries, jobs, pool)
 
 
-def submit(plan: dict[str, list[str]], retries: int = 0) -> None:
-    """Runs a plan, each address as soon as those it waits for are done; raises the first failure."""
-    futures = {}
-    for address, needs in plan.items():
-        task = TASKS[graph.split(address)[0]].with_options(retries=retries)
-        futures[address] = task.submit(address, wait_for=[futures[needed] for needed in needs])
-    for future in futures.values():
-        future.wait()
-    for future in futures.values():
-        if future.state.is_failed() or future.state.is_crashed():
-            future.result()  # raises what the task raised
+def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None) -> list[str]:
+    """Runs these transfers and tells what came out."""
+    submit(graph.plan(config, [f"report@{key}" for key in keys]), retries, jobs, pool)
+    for key in keys:
+        print(artifacts.summary(key), flush=True)
+    return list(keys)
+
+
+def submit(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: str | None = None) -> None:
+    """Runs a plan, each address as soon as those it waits for are done: `jobs` at once on this machine, and as many as
+    there are by the workers of `pool`, who are given the trainings. Raises the first failure, after what does not
+    depend on it."""
+    where = remote.deployment(pool) if pool else None
+    order = {address: number for number, address in enumerate(plan)}
+    sorter, futures, ready, ended = TopologicalSorter(plan), {}, [], SimpleQueue()
+    sorter.prepare()
+    here, out, failed = 0, 0, []  # addresses on this machine, and altogether
+    while True:
+        ready = sorted([*ready, *sorter.get_ready()], key=order.get)
+        waiting = []
+        for address in ready:
+            away = where if graph.split(address)[0] in TRAINING else None
+            if not away and here >= jobs:
+                waiting.append(address)
+                continue
+            before = [futures[needed] for needed in plan[address]]
+            futures[address] = task(address, retries, away).submit(address, away, wait_for=before)
+            futures[address].add_done_callback(lambda _, done=(address, away): ended.put(done))
+            here, out = here + (not away), out + 1
+        ready = waiting
+        if not out:
+            break
+        address, away = ended.get()
+        here, out = here - (not away), out - 1
+        futures[address].wait()  # makes its state known here; the server hears of it later
+        if futures[address].state.is_completed():
+            sorter.done(address)
+        else:
+            failed.append(futures[address])
+    for future in failed:
+        future.result()  # raises what the task raised

@@ -49,9 +49,11 @@ def producers(config: Params) -> dict[Path, str]:
 
 
 def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
-    """The goals and all that they need, each after what it needs: {address: addresses it waits for}.
+    """The goals and all that they need, each after what it needs: {address: addresses it waits for}. One goal after the
+    other, so that the first is reached before all have begun.
 
     Raises InputError for a file of the user that is not there, before anything runs."""
+    goals = list(goals)
     made_by, needs, todo = producers(config), {}, list(goals)
     for address in todo:  # grows as it is walked
         if address in needs:
@@ -65,9 +67,19 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
         needs[address] = sorted({made_by[path] for path in files.values() if path in made_by})
         todo += needs[address]
     try:
-        return {address: needs[address] for address in TopologicalSorter(needs).static_order()}
+        TopologicalSorter(needs).prepare()
     except CycleError as error:
         raise InputError(f"params.yaml: each waits for the next: {', '.join(error.args[1])}") from None
+    order = {}
+
+    def add(address: str) -> None:
+        for needed in needs[address]:
+            add(needed)
+        order[address] = needs[address]
+
+    for goal in goals:
+        add(goal)
+    return order
 
 
 def transfer(config: Params, target: str, source: str, key: str | None = None) -> str:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import os
 import re
 import resource
 import sys
@@ -47,6 +48,8 @@ def main() -> int:
         print("usage: python -m stages NAME KEY", file=sys.stderr)
         return 2
     try:
+        if os.environ.get(layout.ELSEWHERE):
+            raise InputError(layout.NOT_HERE)
         invoke(*sys.argv[1:])
     except InputError as error:
         print(f"{sys.argv[1]}@{sys.argv[2]}: {error}", file=sys.stderr)

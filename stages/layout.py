@@ -11,6 +11,8 @@ ROOT = Path("artifacts")
 NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of what becomes a folder or a file
 TABLES = ROOT / "tables"
 CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
+ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute ends with NOT_HERE
+NOT_HERE = "to be computed elsewhere"
 EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run
 
 KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the order of the pipeline

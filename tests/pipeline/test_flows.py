@@ -15,7 +15,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL
-from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.testing.utilities import prefect_test_harness
 
 from pipeline import dvc, flows, graph, tasks
@@ -38,10 +37,6 @@ def asked(monkeypatch) -> list[str]:
     return addresses
 
 
-def with_jobs(flow, jobs: int):
-    return flow.with_options(task_runner=ThreadPoolTaskRunner(max_workers=jobs))
-
-
 def test_flow_and_dvc_share_one_cache_and_give_the_same(prefect, project, capfd):
     before = project.artifacts()
     shutil.rmtree("artifacts")
@@ -60,7 +55,7 @@ def test_flow_and_dvc_share_one_cache_and_give_the_same(prefect, project, capfd)
 
 
 def test_copy_motion_asks_for_all_it_needs_in_order_and_tells_the_results(prefect, project, asked, capfd):
-    assert with_jobs(flows.copy_motion, 1)("ava", "ben") == ["ava_from_ben"]
+    assert flows.copy_motion("ava", "ben") == ["ava_from_ben"]
     assert asked == list(graph.plan(params.load(), ["report@ava_from_ben"]))
     shown = capfd.readouterr().out
     for line in ("artifacts/ava_from_ben/video.mp4", "artifacts/ava_from_ben/report.html", "26.12 dB"):
@@ -71,7 +66,7 @@ def test_several_sources_are_one_flow_and_nothing_is_asked_twice(prefect, projec
     itself = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
     project.change(transfers={"ava_from_ava": itself})
     shutil.copytree("artifacts/ava_from_ben", "artifacts/ava_from_ava")
-    assert with_jobs(flows.copy_motion, 2)("ava", ["ben", "ava"]) == ["ava_from_ben", "ava_from_ava"]
+    assert flows.copy_motion("ava", ["ben", "ava"], jobs=2) == ["ava_from_ben", "ava_from_ava"]
     assert len(asked) == len(set(asked))
     assert {"report@ava_from_ben", "report@ava_from_ava"} <= set(asked)
 
@@ -79,7 +74,7 @@ def test_several_sources_are_one_flow_and_nothing_is_asked_twice(prefect, projec
 def test_independent_stages_run_side_by_side(prefect, project, monkeypatch):
     meeting = threading.Barrier(2, timeout=20)
     monkeypatch.setattr(dvc, "reproduce", lambda address: meeting.wait() is not None)
-    with_jobs(Flow(flows.submit, name="two"), 2)({"samples@ava": [], "samples@ben": []})
+    Flow(flows.submit, name="two")({"samples@ava": [], "samples@ben": []}, jobs=2)
 
 
 @pytest.mark.parametrize("refused, retries, attempts", [(False, 0, 1), (False, 2, 3), (True, 2, 1)])

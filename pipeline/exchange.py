@@ -1,0 +1,75 @@
+"""What goes between machines, all of it through DVC's remote: artifacts by their checksums, results by the run-cache.
+
+A worker never sees the caller's dvc.lock. It is given the checksums of the artifacts that its stage reads, as the text
+of a .dvc file, and pulls those; its result comes back under the hash of the stage's command, inputs and parameters.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from pipeline import dvc, graph
+from stages import InputError
+from stages.params import Params
+
+DELAYS = [2, 4, 8, 16, 32, 64]  # seconds between attempts, while the remote does not answer
+
+
+class Unreachable(dvc.StageFailed):
+    """The remote could not be read or written. Worth trying again."""
+
+
+def require_remote() -> None:
+    """Raises InputError where DVC has no default remote."""
+    if not dvc.setting("core.remote"):
+        raise InputError("workers and this machine meet in a DVC remote, and none is set. For example:\n"
+                         "  dvc remote add --default --local storage s3://BUCKET/FOLDER")
+
+
+def offer(config: Params, address: str) -> str:
+    """Pushes what `address` reads of other stages; what a worker needs to pull it."""
+    producers = graph.producers(config)
+    read = [path for path in graph.reads(config, address).values() if path in producers]
+    _remote(dvc.push, [str(path) for path in read], address)
+    made_by = {producers[path] for path in read}
+    locked = {out["path"]: out for producer in made_by for out in dvc.outputs(producer)}
+    return yaml.safe_dump({"outs": [locked[str(path)] for path in read]}, sort_keys=False)
+
+
+def accept(address: str, offered: str) -> None:
+    """Pulls what was offered into the artifacts of this machine."""
+    with tempfile.TemporaryDirectory() as folder:  # outside of the project, where DVC would take it for a part of it
+        file = Path(folder) / f"{address}.dvc"
+        file.write_text(offered + yaml.safe_dump({"wdir": str(Path.cwd())}))
+        _remote(dvc.pull, file, address)
+
+
+def deliver(address: str) -> None:
+    """Pushes the outputs of `address` and the run-cache, by which others find them."""
+    _remote(dvc.push, [address], address, run_cache=True)
+
+
+def take(address: str) -> bool:
+    """Brings `address` up to date without computing it, from here or from the remote. False where neither has it."""
+    try:
+        dvc.restore(address)
+        return True
+    except dvc.NotComputed:
+        pass
+    try:
+        _remote(dvc.restore, address, pull=True)
+        return True
+    except dvc.NotComputed:
+        return False
+
+
+def _remote(work: Callable[..., None], *arguments, **options) -> None:
+    """Does what needs the remote; what fails then is worth trying again."""
+    try:
+        work(*arguments, **options)
+    except dvc.NotComputed:
+        raise
+    except dvc.StageFailed as error:
+        raise Unreachable(str(error)) from None

@@ -1,0 +1,36 @@
+"""The flow that a worker runs: one stage for another machine. It pulls what the stage reads, computes it and pushes the
+result; it refuses where its code or parameters are not the caller's.
+"""
+
+from prefect import State, flow
+from prefect.states import Failed
+
+from pipeline import dvc
+from pipeline.remote import FLOW, REFUSED
+from pipeline.signature import COMMIT, Signature, differences, signature
+from pipeline.tasks import accept, deliver, task
+from stages import InputError, params
+
+
+@flow(name=FLOW, flow_run_name="{address}")
+def remote_stage(address: str, inputs: str, caller: Signature) -> State | None:
+    """Computes `address` for `caller`, whose signature it is; `inputs`: what it reads, see exchange.offer."""
+    try:
+        refuse_others(address, caller)
+        accept(address, inputs)
+        task(address)(address)
+        deliver(address)
+    except (InputError, dvc.StageFailed) as error:
+        refused = isinstance(error, InputError) or error.refused
+        return Failed(name=REFUSED if refused else "Failed", message=str(error))
+
+
+def refuse_others(address: str, caller: Signature) -> None:
+    """Raises InputError, which names what differs, where this machine would not compute what the caller means."""
+    ours = signature(params.load(), address)
+    if lines := differences(ours, caller):
+        shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))
+        raise InputError(
+            f"{address}: the worker's code or parameters are not the caller's (worker at commit {ours[COMMIT]}, caller "
+            f"at {caller[COMMIT]}). Bring both to the same commit and params.yaml; the worker has\n  {shown}"
+        )
