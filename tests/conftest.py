@@ -19,6 +19,36 @@ def config() -> params.Params:
     return params.load(Path(__file__).parents[1] / "params.yaml")
 
 
+@pytest.fixture
+def s3():
+    """An S3 server that the test may stop and start; see tests/remotes.py."""
+    from tests.remotes import S3Server  # takes half a second, which few tests need
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_remote(s3):
+    """An empty bucket as DVC's remote: `s3_remote.configure(folder)`."""
+    return s3.remote()
+
+
+@pytest.fixture
+def folder_remote(tmp_path):
+    """An empty folder as DVC's remote."""
+    from tests.remotes import Remote
+
+    return Remote(str(tmp_path / "remote"))
+
+
+@pytest.fixture(params=["folder_remote", "s3_remote"])
+def remote(request):
+    """Each of them."""
+    return request.getfixturevalue(request.param)
+
+
 def small(block, **changes):
     """A preset's block with some values changed."""
     return block.model_copy(update=changes)
