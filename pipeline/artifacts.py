@@ -1,5 +1,6 @@
 """What lies in artifacts/, told in the terminal: a stage's files, a transfer's results."""
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -13,6 +14,7 @@ from stages import InputError, layout
 from stages.params import Params
 
 WIDE = 32              # characters of a loss's line
+STEPS = 6              # of a training, at which its losses are told
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -35,6 +37,38 @@ def summary(key: str) -> str:
     return f"\n{key}\n  video   {video}\n  report  {report}\n" + table(("metric", "value"), rows)
 
 
+def results(address: str) -> list[dict[str, str]]:
+    """What came out of a training, its losses at some steps, or of metrics, the scores; of other stages nothing."""
+    stage, key = graph.split(address)
+    made = layout.outputs(stage, key)
+    if stage == "metrics":
+        return [
+            {"score": name, "value": figure(entry).removeprefix("-").strip(), "95 % interval": interval(entry)}
+            for name, entry in json.loads(made["metrics"].read_text())["metrics"].items()
+        ]
+    return [_losses(file) for file in sorted(made["plots"].glob("*.tsv"))] if "plots" in made else []
+
+
+def cost(address: str) -> str:
+    """What its last run on this machine took."""
+    took = json.loads(layout.cost(*graph.split(address)).read_text())
+    return f"{address}: {took['seconds']:g} s, {took['peak_gib']:g} GiB at most"
+
+
+def _losses(file: Path) -> dict[str, str]:
+    name, rows = _curve(file)
+    count = min(STEPS, len(rows))
+    picks = [rows[len(rows) * (i + 1) // count - 1] for i in range(count)]
+    return {"loss": file.stem} | {f"{name} {step}": f"{float(value):.4g}" for step, value in picks}
+
+
+def _curve(file: Path) -> tuple[str, list[list[str]]]:
+    """What runs along, and the points: where, and the value."""
+    with file.open(newline="") as lines:
+        (name, _), *rows = csv.reader(lines, delimiter="\t")
+    return name, rows
+
+
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Columns as wide as their widest cell; the last one may have several lines."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
@@ -50,6 +84,11 @@ def figure(entry: dict) -> str:
     if entry["value"] is None:
         return f"-  {entry.get('reason') or ''}".rstrip()
     return f"{entry['value']:.4g} {entry.get('unit') or ''}".rstrip()
+
+
+def interval(entry: dict) -> str:
+    """The ends of a score's 95 % interval, where it has one."""
+    return f"{entry['low']:.4g} .. {entry['high']:.4g}" if entry.get("low") is not None else ""
 
 
 def _rows(path: Path):
@@ -84,6 +123,8 @@ def _holds(path: Path) -> str:
             return _video(path)
         if path.suffix == ".png":
             return _picture(path)
+        if path.suffix == ".tsv":
+            return course([float(value) for _, value in _curve(path)[1]])
         if path.suffix == ".json":
             return ", ".join(json.loads(path.read_text()))
     except (OSError, ValueError, av.FFmpegError) as error:

@@ -6,13 +6,21 @@ from graphlib import TopologicalSorter
 from queue import SimpleQueue
 
 from prefect import flow
+from prefect.runtime import flow_run
 
-from pipeline import artifacts, graph, remote
+from pipeline import artifacts, graph, remote, watching
 from pipeline.tasks import TRAINING, task
 from stages import params
 
 
-@flow(name="copy_motion", flow_run_name="{target} from {source}")
+def _title() -> str:
+    """Of a run in Prefect's view."""
+    given = flow_run.parameters
+    sources = [given["source"]] if isinstance(given["source"], str) else given["source"]
+    return f"{given['target']} from {', '.join(sources)}"
+
+
+@flow(name="copy_motion", flow_run_name=_title)
 def copy_motion(target: str, source: str | list[str], key: str | None = None, retries: int = 0, jobs: int = 1,
                 pool: str | None = None) -> list[str]:
     """The person `target` moves like `source` (one or several videos); source == target reconstructs the
@@ -39,7 +47,7 @@ def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, po
     """Runs these transfers and tells what came out."""
     submit(graph.plan(config, [f"report@{key}" for key in keys]), retries, jobs, pool)
     for key in keys:
-        print(artifacts.summary(key), flush=True)
+        watching.tell(artifacts.summary(key))
     return list(keys)
 
 

@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 from prefect.utilities.urls import url_for
 
-from pipeline import dvc, exchange, process
+from pipeline import dvc, exchange, process, watching
 from pipeline.signature import signature
 from stages import InputError, params
 
@@ -59,8 +59,8 @@ def reproduce(address: str, where: str) -> bool:
         reason = run.state.message or f"{address}: the worker's run is {run.state.name}"
         raise dvc.StageFailed(reason, refused=run.state.name == REFUSED)
     if not exchange.take(address):
-        raise dvc.StageFailed(f"{address}: the worker's run ({run.id}) ended well, but its result is not in the remote: "
-                              "do this machine and the worker have the same default remote (dvc remote list)?")
+        raise dvc.StageFailed(f"{address}: the worker's run ({run.id}) ended well, but the remote has no result of it. Do "
+                              "this machine and the worker have the same one (dvc remote list)?")
     return True
 
 
@@ -78,7 +78,7 @@ def ask(where: str, order: dict) -> tuple[FlowRun, bool]:
     if not run:  # callers who count alike ask with the same key, for which Prefect makes one run
         run = run_deployment(where, parameters=order, flow_run_name=address, timeout=0,
                              idempotency_key=f"{digest}-{len(same)}")
-    print(f"{address} is at the workers: {url_for(run)}", flush=True)
+    watching.tell(f"{address} is at the workers: {url_for(run)}")
     return run, run not in same
 
 
@@ -96,6 +96,6 @@ def wait(run: FlowRun, ours: bool) -> FlowRun:
                     raise dvc.StageFailed(f"{run.name}: cancelled")
         except httpx.TransportError as error:
             if process.ending() or time.monotonic() > heard + PATIENCE:
-                raise dvc.StageFailed(f"{run.name}: Prefect's server does not answer ({error}). The worker goes on; the "
-                                      "same command takes what it will have made") from None
+                raise dvc.StageFailed(f"{run.name}: Prefect's server does not answer ({error}). The worker goes on; "
+                                      "the same command takes what it will have made") from None
     return run

@@ -1,9 +1,9 @@
 """Which files of stages/ a stage is made of: what it imports, directly or not, read from the source.
 
 DVC cannot see imports, so dvc.yaml lists these files beside the artifacts of stages/layout.py;
-`python -m pipeline.sources` (make deps) writes both lists anew. Left out: params.py, presets.py, layout.py and
-__main__.py, whose word reaches a stage as parameters and paths that DVC tracks themselves; modules that hold nothing
-but a docstring; and InputError, an exception without behaviour.
+`python -m pipeline.sources` (make deps) writes both lists anew, and those of the outputs. Left out: params.py,
+presets.py, layout.py and __main__.py, whose word reaches a stage as parameters and paths that DVC tracks themselves;
+modules that hold nothing but a docstring; and InputError, an exception without behaviour.
 """
 
 import ast
@@ -15,6 +15,7 @@ from pathlib import Path
 from stages import layout
 
 APART = {Path(f"stages/{name}.py") for name in ("params", "presets", "layout", "__main__")}
+LISTS = ("outs", "metrics", "plots")  # of a stage in dvc.yaml: what it makes, and what of it DVC can show
 
 
 def sources(stage: str, root: Path = Path()) -> list[str]:
@@ -37,17 +38,26 @@ def write(path: Path = Path("dvc.yaml")) -> None:
     for stage, kind in layout.KINDS.items():
         ends = {"target": "${item.target}", "source": "${item.source}"} if kind == "transfers" else {}
         read = [str(artifact) for artifact in layout.inputs(stage, "${key}", **ends).values()]
-        made = [str(artifact) for artifact in layout.outputs(stage, "${key}").values()]
         head, start, deps, rest = re.split(
-            rf"(?<=^  {stage}:\n)((?:.*\n)*?      deps:\n)((?:        - .*\n)+)      outs:\n(?:        - .*\n)+",
-            text, maxsplit=1, flags=re.MULTILINE,
+            rf"(?<=^  {stage}:\n)((?:.*\n)*?      deps:\n)((?:        - .*\n)+)"
+            rf"(?:      (?:{'|'.join(LISTS)}):\n(?:        - .*\n)+)+", text, maxsplit=1, flags=re.MULTILINE,
         )
         listed = [line.removeprefix("        - ") for line in deps.splitlines()]
         user = [file for file in listed if not file.startswith(("artifacts/", "stages/"))]
         data = [file for file in listed if file.startswith("stages/") and not file.endswith(".py")]
         lines = "".join(f"        - {file}\n" for file in dict.fromkeys([*user, *read, *data, *sources(stage)]))
-        text = f"{head}{start}{lines}      outs:\n" + "".join(f"        - {file}\n" for file in made) + rest
+        text = f"{head}{start}{lines}{_outputs(stage)}{rest}"
     path.write_text(text)
+
+
+def _outputs(stage: str) -> str:
+    """The lists of what a stage makes."""
+    made = {name: [] for name in LISTS}
+    for argument, artifact in layout.outputs(stage, "${key}").items():
+        shown = {"scores": "metrics", "plots": "plots"}.get(argument, "outs")
+        over = {"plots": f": {{x: {'frame' if stage == 'metrics' else 'step'}}}"}.get(shown, "")
+        made[shown].append(f"        - {artifact}{over}\n")
+    return "".join(f"      {name}:\n{''.join(lines)}" for name, lines in made.items() if lines)
 
 
 def _imports(root: Path, path: Path) -> list[Path]:

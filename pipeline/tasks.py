@@ -4,9 +4,8 @@ import time
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
-from prefect.settings import get_current_settings
 
-from pipeline import dvc, exchange, graph, remote
+from pipeline import dvc, exchange, graph, remote, watching
 from stages import layout
 
 TRAINING = ("generator_training", "local_gan_training")  # tagged `gpu`: a concurrency limit on it holds for them
@@ -15,12 +14,16 @@ TRAINING = ("generator_training", "local_gan_training")  # tagged `gpu`: a concu
 def reproduce(address: str, where: str | None = None) -> bool:
     """Brings `stage@key` up to date, here or by a worker of the deployment `where`; one line when it starts and one
     when it is done."""
-    print(f"{address} ...", flush=True)
+    watching.tell(f"{address} ...")
     start = time.monotonic()
-    computed = remote.reproduce(address, where) if where else dvc.reproduce(address)
+    if where:
+        computed = remote.reproduce(address, where)
+    else:
+        with watching.Watch(address) as watch:
+            watch.computed = computed = dvc.reproduce(address, hears=watch.hears)
     seconds = time.monotonic() - start
     done = f"done in {seconds:.1f} s" if computed else f"is up to date ({seconds:.1f} s)"
-    print(address, done, flush=True)
+    watching.tell(f"{address} {done}")
     return computed
 
 
@@ -31,7 +34,6 @@ TASKS = {
         task_run_name="{address}",
         tags=[kind, "gpu" if stage in TRAINING else "cpu"],
         cache_policy=NO_CACHE,
-        log_prints=get_current_settings().logging.log_prints,  # a task does not take it from its flow
     )
     for stage, kind in layout.KINDS.items()
 }

@@ -2,7 +2,7 @@
 
 In: frames, masks and poses of the subject; only the training part of the clock is seen. Out: the folder
 `generator/`: the averaged weights (model.safetensors), what they are (about.json), the losses of every step
-(log.parquet) and previews: skeleton, generated and true foreground (preview_*.png).
+(log.parquet) and previews: skeleton, generated and true foreground (preview_*.png); `plots`: the losses as curves.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
 from stages.learning.watch import Diverged, Watch
 from stages.media import clock as clocks
-from stages.media import files, tables
+from stages.media import curves, files, tables
 from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ LOG = pa.schema([("step", pa.int32())] + [(name, pa.float32()) for name in LOSSE
 LOOK_EVERY = 10  # steps; the losses stay on the device so long
 
 
-def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path, params: "GeneratorTraining",
-        entry: "Subject", key: str) -> None:
+def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path, plots: Path,
+        params: "GeneratorTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. Raises InputError without consent, without a training part,
     without the pre-trained features that params ask for, where memory runs out, and where the training diverges."""
     consent = entry.require_consent(key)
@@ -59,10 +59,11 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path,
         "window_margin": params.window_margin, "steps": params.steps, "features": params.features,
         "training_frames": data.count, "consent": consent, "version": __version__,
     }
+    steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
+    curves.write(plots, "step", steps, losses)
     with files.replacing(generator) as folder:
         weights.save(folder, training.average.state_dict(), about)
-        columns = {"step": np.arange(params.steps) + 1} | dict(zip(LOSSES, log.T))
-        tables.write(folder / "log.parquet", LOG, columns)
+        tables.write(folder / "log.parquet", LOG, {"step": steps} | losses)
         for picture in sorted(previews.glob("preview_*.png")):
             picture.rename(folder / picture.name)
     files.remove(previews)

@@ -51,11 +51,16 @@ OUTPUTS = {  # stage: {argument of run: file below artifacts/}
         "full_background": "{key}/background_full.png",
     },
     "face_vector_indexing": {"faces": "{key}/faces.parquet"},
-    "generator_training": {"generator": "{key}/generator"},
-    "local_gan_training": {"local_gans": "{key}/local_gans"},
+    "generator_training": {"generator": "{key}/generator", "plots": "{key}/generator_plots"},
+    "local_gan_training": {"local_gans": "{key}/local_gans", "plots": "{key}/local_gans_plots"},
     "retargeting": {"driving": "{key}/driving.parquet"},
     "fusion": {"foreground": "{key}/foreground.mkv", "video": "{key}/video.mp4"},
-    "metrics": {"metrics": "{key}/metrics.json", "per_frame": "{key}/per_frame.parquet"},
+    "metrics": {
+        "metrics": "{key}/metrics.json",
+        "per_frame": "{key}/per_frame.parquet",
+        "scores": "{key}/scores.json",
+        "plots": "{key}/metrics_plots",
+    },
     "report": {"report": "{key}/report.html"},
 }
 

@@ -2,7 +2,7 @@
 
 In: the subject's training frames, masks, poses and face index, and the trained generator. Out: the folder
 `local_gans/`: the refiners (model.safetensors, about.json), the losses of every step (log.parquet) and a
-picture of crops before, after and true (preview.png).
+picture of crops before, after and true (preview.png); `plots`: the losses as curves.
 
 The last part of the training frames is not learned from: there it is measured how far each refiner can be trusted. Its
 residual is taken at the strength that leaves the least squared error there; a part that does not gain is switched off.
@@ -27,7 +27,7 @@ from stages.learning.faces import Faces
 from stages.learning.local_gan import LocalGan
 from stages.learning.local_gans import enhanced
 from stages.media import clock as clocks
-from stages.media import files, tables
+from stages.media import curves, files, tables
 from stages.nets.refiner import PARTS, refine
 from stages.vision import crops
 from stages.vision.face_enhancement import FaceIndex
@@ -41,7 +41,7 @@ LOG = pa.schema([("step", pa.int32())] + [
 
 
 def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, generator: Path, local_gans: Path,
-        params: "LocalGanTraining", entry: "Subject", key: str) -> None:
+        plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. A part that no training frame shows gets no refiner."""
     entry.require_consent(key)
     timeline = clocks.read_clock(clock)
@@ -77,6 +77,9 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
 
     trust = {part: strength(local, pairs, part, params.batch) for part, local in training.items()}
     learned = {part: local for part, local in training.items() if trust[part] > 0}
+    done = np.arange(len(log)) + 1
+    losses = {name: [row.get(name, float("nan")) for row in log] for name in LOG.names[1:]}
+    curves.write(plots, "step", done, losses)
     with files.replacing(local_gans) as folder:
         state = {f"{part}.{name}": tensor for part, local in learned.items()
                  for name, tensor in local.average.state_dict().items()}
@@ -84,8 +87,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
         about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
                  "enhancement": enhancement, "steps": params.steps, "version": __version__}
         weights.save(folder, state, about)
-        columns = {name: [row.get(name, float("nan")) for row in log] for name in LOG.names[1:]}
-        tables.write(folder / "log.parquet", LOG, {"step": np.arange(len(log)) + 1} | columns)
+        tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:
             cv2.imwrite(str(folder / "preview.png"), preview(training, trust, pairs))
     checkpoint.remove()

@@ -38,6 +38,7 @@ PANEL = 320            # pixels, largest side of a panel of the side-by-side vid
 LONGEST = 500          # frames of it
 HEAVIEST = 6_000_000   # bytes of a video.mp4 that is carried along; a larger one is only named
 CRF = 24
+GROWTH = 4             # previews of the training that are shown
 FACES = 3              # driving frames whose nearest faces are shown, and faces for each
 LEARNED = ("generator", "local_gans")
 NOTICE = "AI-generated video made with FakeMotion"
@@ -159,6 +160,11 @@ def target_sheets(paths: dict[str, Path], picks: np.ndarray) -> Sheets:
     previews = sorted(paths["generator"].glob("preview_*.png"))
     for path in previews[-1:]:
         yield "Generator", f"{path.stem.replace('_', ' ')}: skeleton, generated and true foreground", pictures.read(path)
+    if len(previews) > 1:
+        shown = [previews[i] for i in _spread(np.arange(len(previews)), GROWTH)]
+        rows = [np.array_split(pictures.read(path), 3)[1] for path in shown]  # of three: see generator_training
+        steps = ", ".join(str(int(path.stem.removeprefix("preview_"))) for path in shown)
+        yield "Learning", f"the generated foreground after {steps} steps, from top to bottom", np.vstack(rows)
     for path in sorted(paths["local_gans"].glob("preview*.png")):
         yield "Local GANs", "face, hands and feet before, after and as they are", pictures.read(path)
 

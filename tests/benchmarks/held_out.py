@@ -106,7 +106,7 @@ def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Pat
     block = block.model_copy(update={"steps": steps, "checkpoint_every": 10**6, "preview_every": 10**6})
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
     os.chdir(folder)
-    generator_training.run(**inputs, generator=to, params=block, key=name,
+    generator_training.run(**inputs, generator=to, plots=to.with_name(f"{to.name}_plots"), params=block, key=name,
                            entry=Subject(preset="demo", consent="for measuring only"))
 
 

@@ -33,13 +33,15 @@ STAGE = '''
 import json, os, time
 from pathlib import Path
 
+from tqdm import tqdm
+
 from stages import InputError, layout
 from stages.media.files import replacing
 
 
 def run(params, key, **paths):
     stage = "{stage}"
-    outputs = [paths.pop(name) for name in layout.OUTPUTS[stage]]
+    outputs = {{name: paths.pop(name) for name in layout.OUTPUTS[stage]}}
     print(stage, key, "works", flush=True)
     here = Path(os.environ.get("ORDERS", "."))  # an experiment runs elsewhere
     order = here / f"{{stage}}@{{key}}.order"
@@ -48,8 +50,19 @@ def run(params, key, **paths):
         raise InputError("nobody is in this video\\n  in no frame of it")
     if todo == "crash":
         raise ZeroDivisionError("a bug")
-    for path in outputs:
+    numbers = {{name: value for name, value in vars(params).items() if type(value) is float}}
+    for name, path in tqdm(outputs.items(), stage):
         with replacing(path) as temporary:
+            if name == "plots":
+                temporary.mkdir()
+                for title, value in numbers.items():
+                    rows = "".join(f"{{x}}\\t{{x * value}}\\n" for x in (1, 2, 4))
+                    x = "frame" if stage == "metrics" else "step"
+                    (temporary / f"{{title}}.tsv").write_text(f"{{x}}\\t{{title}}\\n{{rows}}")
+                continue
+            if name == "scores":
+                temporary.write_text(json.dumps(numbers))
+                continue
             given = dict(stage=stage, key=key, params=str(params), paths=sorted(map(str, paths.values())))
             given["metrics"] = dict(psnr=dict(value=26.1234, unit="dB", reason=None))
             temporary.write_text(json.dumps(given))

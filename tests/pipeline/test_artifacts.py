@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 
 import numpy as np
@@ -35,7 +36,10 @@ def test_inspect_lists_a_folder_file_by_file(project):
     (folder / "log.json").write_text('{"loss": [1], "steps": [0]}')
     (folder / "previews/000.bin").write_bytes(bytes(1500))
     told = artifacts.inspect(params.load(), "generator_training@ava")
-    assert "artifacts/ava/generator/previews/000.bin  1.5 kB" in told and "loss, steps" in told
+    assert re.search("artifacts/ava/generator/previews/000.bin +1.5 kB", told) and "loss, steps" in told
+    curve = project.folder / "artifacts/ava/generator_plots/l1.tsv"
+    curve.write_text("step\tl1\n5\t0.4\n10\t0.1\n")
+    assert "0.4 .. 0.1  █▃" in artifacts.inspect(params.load(), "generator_training@ava")
 
 
 @pytest.mark.parametrize("losses, told", [

@@ -71,6 +71,10 @@ def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypa
     state, about = weights.load(folder)
     assert about["features"] == "random" and about["consent"] == "synthetic" and about["training_frames"] == 17
     assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000030.png", "preview_000060.png"]
+    plots = layout.outputs("generator_training", "figure")["plots"]
+    assert {file.stem for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
+    drawn = np.loadtxt(plots / "l1.tsv", skiprows=1)
+    assert (drawn[:, 0] == log["step"]).all() and (drawn[:, 1] == log["l1"]).all()
     assert not list(Path(".checkpoints").iterdir())
 
 

@@ -50,8 +50,8 @@ def train(learned: dict, folder, config, **changes):
         update={"steps": 30, "batch": 4, "crop": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
                 "learning_rate": 0.005} | changes)
     inputs = {name: learned[name] for name in layout.INPUTS["local_gan_training"]}
-    local_gan_training.run(**inputs, local_gans=folder / "local_gans", params=block, key="figure",
-                           entry=params.Subject(preset="demo", consent="synthetic"))
+    local_gan_training.run(**inputs, local_gans=folder / "local_gans", plots=folder / "plots", params=block,
+                           key="figure", entry=params.Subject(preset="demo", consent="synthetic"))
     return folder / "local_gans"
 
 
@@ -68,6 +68,9 @@ def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, c
     judged = changes.get("weight_adversarial") != 0
     assert (log["face_d"] > 0).all() == judged
     assert (folder / "preview.png").exists()
+    drawn = {file.stem: np.loadtxt(file, skiprows=1)[:, 1] for file in (tmp_path / "plots").iterdir()}
+    assert set(drawn) == {name for name in local_gan_training.LOG.names[1:] if np.nan_to_num(log[name]).any()}
+    assert all(values == pytest.approx(log[name]) for name, values in drawn.items())
 
 
 def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch, config):

@@ -47,6 +47,22 @@ def test_reconstruction(root):
     assert list(content["metrics"]) == [*scoring.NAMES, *scoring.TOTALS] and list(rows) == scoring.PER_FRAME.names
 
 
+@pytest.mark.parametrize("entry, key, drawn", [
+    (toy.RECONSTRUCTION, "ann_from_ann", {"psnr", "ssim", "psnr_person_box", "retrieval_psnr_person_box", "tcm"}),
+    (toy.IMITATION, "ann_from_bob", {"tcm"}),
+])
+def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn):
+    content, rows = measure(root, entry, key)
+    files = toy.paths("metrics", key, entry, root)
+    assert json.loads(files["scores"].read_text()) == {
+        name: score["value"] for name, score in content["metrics"].items() if score["value"] is not None}
+    assert {path.stem for path in files["plots"].iterdir()} == drawn
+    for name in drawn:
+        head, *points = (files["plots"] / f"{name}.tsv").read_text().splitlines()
+        known = [(frame, value) for frame, value in zip(rows["frame"], rows[name]) if value is not None]
+        assert head == f"frame\t{name}" and points == [f"{frame}\t{value}" for frame, value in known]
+
+
 def test_switched_off_scores_say_so(root):
     scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
     for name in ("lpips", "lpips_person_box", "fid", "is"):

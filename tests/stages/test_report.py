@@ -90,7 +90,8 @@ def test_one_file_that_needs_no_other(pages, key):
     assert found.sources and all(source.startswith("data:") for source in found.sources)
     for wanted in ("AI-generated", "Consent for ann", "synthetic", "random", "outside of the target's square", "psnr",
                    "switched off by presets.demo.metrics.weights", "Poses", "Masks", "Background", "Faces", "Generator",
-                   "Local GANs", "Foreground", "Nearest faces", "generator_training@ann", "learning_rate", "torch"):
+                   "after 50, 60 steps", "Local GANs", "Foreground", "Nearest faces", "generator_training@ann",
+                   "learning_rate", "torch"):
         assert wanted in found.text, wanted
 
 
