@@ -75,7 +75,9 @@ def restore(address: str, pull: bool = False) -> None:
 
 def push(targets: list[str], address: str, run_cache: bool = False) -> None:
     """Sends artifacts to the remote, for the sake of `stage@key`, with all that the run-cache knows where asked for."""
-    _run(["--wait-for-lock", "push", *["--run-cache"] * run_cache, *targets], address)
+    lines = _run(["--wait-for-lock", "push", *["--run-cache"] * run_cache, *targets], address)
+    if failed := next((line for line in lines if line.startswith("ERROR: failed to transfer")), ""):
+        raise StageFailed(f"{address}: {failed.strip()}")  # with which DVC ends as if all were well
 
 
 def pull(file: Path, address: str) -> None:
@@ -170,7 +172,8 @@ def _environment() -> dict[str, str]:
     folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     columns = str(shutil.get_terminal_size().columns)
-    return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **os.environ, "PATH": path}
+    quick = {"AWS_MAX_ATTEMPTS": "2"}  # trying again is ours, and for every file of the run-cache it would take long
+    return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **quick, **os.environ, "PATH": path}
 
 
 def _failure(address: str, output: str) -> StageFailed:

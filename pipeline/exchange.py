@@ -48,7 +48,8 @@ def accept(address: str, offered: str) -> None:
 
 def deliver(address: str) -> None:
     """Pushes the outputs of `address` and the run-cache, by which others find them."""
-    _remote(dvc.push, [address], address, run_cache=True)
+    _remote(dvc.push, [address], address)
+    _remote(dvc.push, [address], address, run_cache=True)  # after it, for an entry whose files are missing is of no use
 
 
 def take(address: str) -> bool:

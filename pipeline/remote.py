@@ -59,7 +59,7 @@ def reproduce(address: str, where: str) -> bool:
         reason = run.state.message or f"{address}: the worker's run is {run.state.name}"
         raise dvc.StageFailed(reason, refused=run.state.name == REFUSED)
     if not exchange.take(address):
-        raise dvc.StageFailed(f"{address}: the worker's run {run.id} ended well, but the remote has no result of it. Do "
+        raise dvc.StageFailed(f"{address}: the worker's run {run.id} ended well, but the remote lacks its result. Do "
                               "this machine and the worker have the same one (dvc remote list)?")
     return True
 

@@ -1,0 +1,43 @@
+"""What a caller and a worker compare."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.signature import COMMIT, differences, signature
+from stages import params
+
+ADDRESS = "generator_training@ava"
+
+
+def test_the_same_project_has_the_same_signature(project):
+    assert differences(signature(params.load(), ADDRESS), signature(params.load(), ADDRESS)) == []
+
+
+@pytest.mark.parametrize("file", ["stages/generator_training.py", "stages/media/files.py", "stages/layout.py", "dvc.yaml"])
+def test_code_that_differs_is_named(project, file):
+    ours = signature(params.load(), ADDRESS)
+    path = Path(file)
+    path.write_text(path.read_text() + "# changed\n")
+    assert differences(ours, signature(params.load(), ADDRESS)) == [file]
+
+
+@pytest.mark.parametrize("file", ["stages/fusion.py", "README.md"])
+def test_code_of_others_does_not_matter(project, file):
+    ours = signature(params.load(), ADDRESS)
+    Path(file).write_text("# changed\n")
+    assert differences(ours, signature(params.load(), ADDRESS)) == []
+
+
+def test_parameters_that_differ_are_told_with_both_values(project):
+    ours = signature(params.load(), ADDRESS)
+    project.change(subjects={"ava": {"consent": "Ava, today"}, "ben": {"consent": "not compared"}})
+    content = Path("params.yaml").read_text()
+    steps = ours["presets.demo.generator_training.steps"]
+    Path("params.yaml").write_text(content.replace(f"steps: {steps}", "steps: 7"))
+    assert differences(ours, signature(params.load(), ADDRESS)) == [
+        f"presets.demo.generator_training.steps: {steps}, not 7", 'subjects.ava.consent: "synthetic", not "Ava, today"']
+
+
+def test_a_file_that_only_one_has_and_the_commit():
+    assert differences({COMMIT: "a", "stages/a.py": "1"}, {COMMIT: "b", "stages/b.py": "1"}) == ["stages/a.py", "stages/b.py"]
