@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline import graph
 from stages import InputError, layout
+from stages.media.container import PICTURES, opened
 from stages.params import Params
 
 WIDE = 32              # characters of a loss's line
@@ -162,7 +163,7 @@ def _kind(kind: pa.DataType) -> str:
 
 
 def _video(path: Path) -> str:
-    with av.open(str(path)) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
         size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
         frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
@@ -172,7 +173,7 @@ def _video(path: Path) -> str:
 
 
 def _picture(path: Path) -> str:
-    with av.open(str(path)) as container:
+    with opened(path, PICTURES) as container:
         stream = container.streams.video[0]
         return f"{stream.width} x {stream.height}, {stream.codec_context.pix_fmt}"
 

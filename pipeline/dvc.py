@@ -30,6 +30,7 @@ _NATIVE = re.compile(r"(?:[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before 
 _RUNNING = re.compile(r"Running stage '(.+?)'")
 _SAVING = re.compile("(Updating|Generating) lock file")  # the stage has ended
 _FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
+_PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
 _TAIL = 8  # lines of a failed stage that go into the error
 
 
@@ -139,7 +140,7 @@ def _run(arguments: list[str], address: str, folder: Path | None = None, lock: P
         if mark:
             mark.write(str(program.number))
     with program:
-        for piece in program.pieces():
+        for piece in (_PASSWORD.sub("***@", piece) for piece in program.pieces()):
             bar = piece.startswith("\r")
             if not bar:
                 lines.append(piece)

@@ -62,7 +62,7 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
         for place, path in files.items():
             if path == weights.JUDGES:
                 path.mkdir(exist_ok=True)  # which git keeps, empty
-            if path not in made_by and not path.exists():
+            if path not in made_by and not (path.is_file() or path.is_dir()):
                 raise InputError(f"params.yaml: {place}: {path} is not there; expected a video or a folder of images")
         needs[address] = sorted({made_by[path] for path in files.values() if path in made_by})
         todo += needs[address]

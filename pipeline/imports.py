@@ -18,6 +18,7 @@ from pipeline import entries
 from pipeline.entries import Entry
 from stages import InputError, params
 from stages.media import takes
+from stages.media.container import PICTURES, opened
 from stages.media.images import images, natural
 from stages.params import Params
 
@@ -146,7 +147,7 @@ def unreadable(file: Path, fps: float | None) -> str | None:
 def size(image: Path) -> tuple[int, int]:
     """Width and height, by the file's head."""
     try:
-        with av.open(str(image)) as container:
+        with opened(image, PICTURES) as container:
             stream = container.streams.video[0]
             found = stream.width, stream.height
     except (av.FFmpegError, IndexError):

@@ -1,9 +1,9 @@
 """Which files of stages/ a stage is made of: what it imports, directly or not, read from the source.
 
 DVC cannot see imports, so dvc.yaml lists these files beside the artifacts of stages/layout.py;
-`python -m pipeline.sources` (make deps) writes both lists anew, and those of the outputs. Left out: params.py,
-presets.py, layout.py and __main__.py, whose word reaches a stage as parameters and paths that DVC tracks themselves;
-modules that hold nothing but a docstring; and InputError, an exception without behaviour.
+`python -m pipeline.sources` (make deps) writes both lists anew, and those of the outputs. Left out: params.py
+with documents.py and presets.py, layout.py and __main__.py, whose word reaches a stage as parameters and paths that DVC
+tracks themselves; modules that hold nothing but a docstring; and InputError, an exception without behaviour.
 """
 
 import ast
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from stages import layout
 
-APART = {Path(f"stages/{name}.py") for name in ("params", "presets", "layout", "__main__")}
 LISTS = ("outs", "metrics", "plots")  # of a stage in dvc.yaml: what it makes, and what of it DVC can show
+APART = {Path(f"stages/{name}.py") for name in ("documents", "params", "presets", "layout", "__main__")}
 
 
 def sources(stage: str, root: Path = Path()) -> list[str]:

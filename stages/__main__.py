@@ -1,4 +1,5 @@
-"""python -m stages NAME KEY: parameters -> paths -> run(). The one way in which a stage is run."""
+"""python -m stages NAME KEY: parameters -> paths -> run(). The one way in which a stage is run. DVC gives the whole
+address, NAME@KEY, as the key."""
 
 import importlib
 import inspect
@@ -47,12 +48,13 @@ def main() -> int:
     if len(sys.argv) != 3:
         print("usage: python -m stages NAME KEY", file=sys.stderr)
         return 2
+    stage, key = sys.argv[1], sys.argv[2].rpartition("@")[2]
     try:
         if os.environ.get(layout.ELSEWHERE):
             raise InputError(layout.NOT_HERE)
-        invoke(*sys.argv[1:])
+        invoke(stage, key)
     except InputError as error:
-        print(f"{sys.argv[1]}@{sys.argv[2]}: {error}", file=sys.stderr)
+        print(f"{stage}@{key}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -4,10 +4,9 @@ out of range are refused before anything runs."""
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from stages import InputError, layout
+from stages import InputError, documents, layout
 from stages.presets import (
     BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
     LocalGanTraining, MaskSegmentation, Metrics, Name, PoseExtraction, Positive, Preset, Report, Retargeting,
@@ -155,10 +154,7 @@ class Params(Block):
 
 def load(path: Path = Path("params.yaml")) -> Params:
     """Reads and checks params.yaml. Raises InputError with every wrong place named."""
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {error}") from None
+    content = documents.load(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected the blocks {', '.join(Params.model_fields)}")
     try:

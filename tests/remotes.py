@@ -34,7 +34,7 @@ class S3Server:
         self._app = DomainDispatcherApplication(create_backend_app)
         self._changed = threading.Condition()
         self.requests: list[str] = []  # such as PUT /bucket/key, as they came
-        self.breaks = lambda request: False  # which of them get no answer
+        self.breaks = lambda request: ""  # the status that a request gets instead, such as 503 Slow Down
         self.port = 0
         self.start()
 
@@ -69,8 +69,9 @@ class S3Server:
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
-        if self.breaks(request):
-            raise ConnectionAbortedError
+        if status := self.breaks(request):
+            respond(status, [("Content-Length", "0")])
+            return []
         return self._app(environment, respond)
 
 

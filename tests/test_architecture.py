@@ -26,6 +26,7 @@ from stages.samples import truth
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").rglob("*.py"))
 PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
+APART = ("documents", "params", "presets", "layout")  # what a stage is told reaches it through these
 SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}
 
 
@@ -67,7 +68,8 @@ def test_the_pipeline_holds_no_science(path):
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
                "stages.params.Preset", "stages.weights", "stages.measures", "stages.measures.systems",
                "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
-               "stages.media.files", "stages.media.files.replacing", "stages.media.footage",
+               "stages.media.files", "stages.media.files.replacing", "stages.media.container",
+               "stages.media.container.PICTURES", "stages.media.container.opened", "stages.media.footage",
                "stages.media.footage.IMAGE_FPS", "stages.media.images", "stages.media.images.images",
                "stages.media.images.natural", "stages.media.takes")
     assert {name for name in imports(path) if name.split(".")[0] == "stages"} <= set(allowed)
@@ -112,7 +114,7 @@ def test_every_address_is_a_dvc_stage_and_reads_and_writes_what_the_layout_says(
     assert set(stages) == set(graph.producers(config).values())
     for address, stage in stages.items():
         name, key = graph.split(address)
-        assert stage.cmd == f"python -m stages {name} {key}"
+        assert stage.cmd == f'python -m stages {name} "$DVC_STAGE"'
         assert {str(out) for out in stage.outs} == {str(path) for path in layout.outputs(name, key).values()}
         files = {str(dep) for dep in stage.deps if not str(dep).startswith(("stages/", "params.yaml"))}
         assert files == {str(path) for path in graph.reads(config, address).values()}, address
@@ -158,7 +160,7 @@ def test_what_a_stage_loads_is_among_its_files():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for stage, files in json.loads(done.stdout.splitlines()[-1]).items():
-        names = {local(Path(file)) for file in files} - {f"stages/{name}.py" for name in ("params", "presets", "layout")}
+        names = {local(Path(file)) for file in files} - {f"stages/{name}.py" for name in APART}
         packages = {name for name in names if name.endswith("__init__.py")}
         empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
         assert names - empty <= set(sources(stage, ROOT)), stage

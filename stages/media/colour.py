@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
 
+from stages import InputError
+
 UNSAID = 2         # matrix, in H.273's numbers
 HD = 720           # lines
 SCREEN = 1000.0    # cd/m2, peak of the screen that PQ and HLG are shown on
@@ -47,7 +49,11 @@ def _array(frame: av.VideoFrame, kind: str, size: tuple[int, int] | None) -> np.
     exact = Interpolation.ACCURATE_RND if frame.format.components[0].bits > 8 else 0
     width, height = size or (frame.width, frame.height)
     method = Interpolation.POINT if size else Interpolation.BILINEAR
-    return frame.to_ndarray(width=width, height=height, format=kind, interpolation=method | exact)
+    try:
+        return frame.to_ndarray(width=width, height=height, format=kind, interpolation=method | exact)
+    except av.FFmpegError as error:
+        raise InputError(f"a frame's colours ({frame.format.name}, matrix {int(frame.colorspace)}) cannot be converted "
+                         f"({error.strerror}); export the video again, as H.264 in MP4") from None
 
 
 def _shown(codes: np.ndarray, curve: int, primaries: int) -> np.ndarray:

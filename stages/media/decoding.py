@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 
 from stages import InputError
+from stages.media.container import bounded, opened
 
 Timed = tuple[float, av.VideoFrame]
 EARLIER = 1.0   # seconds before the place that is looked for: the index of some files is a little off
@@ -41,10 +42,11 @@ class Decoding:
         yield from timed
 
     def _decoded(self, seek: float | None) -> Iterator[Timed]:
-        with av.open(str(self.path)) as container:
+        with opened(self.path) as container:
             if not container.streams.video:
                 raise InputError(f"{self.path}: not a video: it has no picture stream")
             stream = container.streams.video[0]
+            bounded(self.path, stream)
             stream.thread_type = "AUTO"
             self._read_head(container, stream, seek)
             unit, step = float(stream.time_base), 1 / float(self.rate or 25)
@@ -52,7 +54,7 @@ class Decoding:
             stamps = "dts" if container.format.name == "avi" else "pts"  # AVI keeps no order of presentation
             begin, last, whole = None, None, False
             try:
-                for item in _packets(container, stream):
+                for item in _packets(self.path, container, stream):
                     if isinstance(item, av.Packet):
                         ledger.enter(item)
                     elif ledger.good(item):
@@ -166,7 +168,7 @@ def _seek(container, stream, seconds: float) -> None:
         container.seek(0)
 
 
-def _packets(container, stream) -> Iterator[av.Packet | av.VideoFrame]:
+def _packets(path: Path, container, stream) -> Iterator[av.Packet | av.VideoFrame]:
     """Every packet, then the frames that it completed."""
     packets = container.demux(stream)
     while True:
@@ -178,6 +180,10 @@ def _packets(container, stream) -> Iterator[av.Packet | av.VideoFrame]:
             frames = packet.decode()
         except av.error.EOFError:
             return
-        except (av.error.InvalidDataError, av.error.ArgumentError):
+        except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
             continue
+        except av.error.MemoryError:
+            raise InputError(f"{path}: says of a part of it that it is larger than memory; export it again") from None
+        except IndexError:  # PyAV's, at a packet of a stream that was not there at first
+            raise InputError(f"{path}: a stream begins in the midst of it; export it again") from None
         yield from frames

@@ -24,6 +24,8 @@ from stages.media.video import rate
 
 IMAGE_FPS = 25.0    # of a folder of images where the params give none
 LEAST = 3           # frames: a pose window of the generator
+RATES = 0.1, 1000.0  # frames a second that a file may say it has
+LONGEST = 60.0      # seconds for which one picture may stand
 MOST_BROKEN = 0.05  # share of the frames that may be skipped because they cannot be decoded
 
 
@@ -57,7 +59,7 @@ class Shot:
 
     def _size(self) -> tuple[int, int]:
         """Width and height of the picture."""
-        width, height = round(self._frame.width * self._aspect), self._frame.height
+        width, height = max(1, round(self._frame.width * self._aspect)), self._frame.height
         return (height, width) if self._turns() % 2 else (width, height)
 
 
@@ -82,12 +84,23 @@ class Footage:
         decoding, frames = self.begun or _decoding(self.path, self.start if self.begin else None)
         self.begun, length = None, None if self.end is None else self.end - self.begin
         with closing(frames):
-            for frame in _resampled(frames, self.fps, self.start, length):
+            for frame in _resampled(self._lasting(frames, length), self.fps, self.start, length):
                 yield Shot(frame, self.aspect)
         self._tell_damage(decoding)
 
     def pictures(self) -> Iterator[np.ndarray]:
         return (shot.picture() for shot in self.shots())
+
+    def _lasting(self, frames: Iterator[Timed], length: float | None) -> Iterator[Timed]:
+        """InputError where the next picture is so late that the time of one of both must be wrong."""
+        last, end = None, np.inf if length is None else self.start + length
+        for time, frame in frames:
+            if last is not None and min(time, end) > last + LONGEST:
+                at, until = (f"{moment - self.start + self.begin:.2f}" for moment in (last, time))
+                raise InputError(f"{self.path}: no picture from {at} to {until} s, more than {LONGEST:g} s; the file "
+                                 "is damaged, or nothing moves: copy or export it again, or name a range: start, end")
+            last = time
+            yield time, frame
 
     def _images(self) -> Iterator[ImageShot]:
         files, first = images(self.path), None
@@ -149,6 +162,9 @@ def _open_video(path: Path, fps: float | None) -> Footage:
         raise InputError(f"{path}: no frame can be decoded: the video is empty or cut off; export it again")
     if not fps and not decoding.rate:
         raise InputError(f"{path}: does not say its frame rate; set frames.fps in params.yaml")
+    if not fps and not RATES[0] <= decoding.rate <= RATES[1]:
+        raise InputError(f"{path}: says that it has {float(decoding.rate):g} frames a second; expected {RATES[0]:g} to "
+                         f"{RATES[1]:g}: set frames.fps in params.yaml")
     own = float(fps or rate(float(decoding.rate)))
     return Footage(path, own, decoding.sound, first[0], decoding.aspect, begun=(decoding, _again(first, frames)))
 

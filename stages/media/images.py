@@ -48,7 +48,10 @@ def natural(files: Iterable[Path]) -> list[Path]:
 
 def image(file: Path) -> np.ndarray:
     kind = cv2.IMREAD_UNCHANGED if file.suffix.lower() in TRANSPARENT else cv2.IMREAD_COLOR
-    picture = cv2.imread(str(file), kind)
+    try:
+        picture = cv2.imread(str(file), kind) if file.is_file() else None
+    except cv2.error:  # a header that says more than OPENCV_IO_MAX_IMAGE_PIXELS
+        raise InputError(f"{file}: has too many pixels; export it smaller") from None
     if picture is None:
         raise InputError(f"{file}: not an image that can be read; remove it or export it again")
     if picture.dtype == np.uint16:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from stages import InputError
+from stages.media.container import opened
 from stages.media.files import existing
 
 KEPT = 2**27  # bytes of decoded frames: 680 of 256 x 256, 170 of 512 x 512
@@ -37,7 +37,7 @@ class Seekable:
 
     def __init__(self, path: Path):
         self._path = path
-        self._container = av.open(str(existing(path, "a video; run the stage that writes it")))
+        self._container = opened(existing(path, "a video; run the stage that writes it"))
         self._stream = self._container.streams.video[0]
         self._fps = Fraction(self._stream.average_rate)
         self._coming, self._next = iter(()), -NEAR  # what the decoder gives next, and its index

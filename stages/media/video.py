@@ -14,6 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from stages import InputError
+from stages.media.container import opened
 from stages.media.files import existing, replacing
 
 _ARRAY = {"rgb": "rgb24", "rgba": "rgba", "gray": "gray"}
@@ -83,7 +84,7 @@ def encoding(container, stream, path: Path, array: str, sound):
 def copy_audio(container, path: Path, codec: str, start: float = 0.0):
     """Adds an audio stream like the first one of the file at `path`; gives a function that fills it with so many
     seconds once the pictures are written, or None where there is no audio. What was heard at `start` comes at 0."""
-    with av.open(str(path)) as source:
+    with opened(path) as source:
         if not source.streams.audio:
             return None
         sample_rate = source.streams.audio[0].rate
@@ -92,7 +93,7 @@ def copy_audio(container, path: Path, codec: str, start: float = 0.0):
 
     def fill(seconds: float) -> None:
         resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate, frame_size=256)
-        with av.open(str(path)) as source:
+        with opened(path) as source:
             for frame in chain(_sound(source, start, start + seconds), [None]):
                 for piece in resampler.resample(frame):
                     piece.pts -= round(start * piece.sample_rate)
@@ -120,7 +121,7 @@ def _sound(source, start: float, end: float) -> Iterator[av.AudioFrame]:
 
 def frames(path: Path, mode: str = "rgb") -> Iterator[np.ndarray]:
     """The frames of a video that a stage wrote, in order, one at a time."""
-    with av.open(str(existing(path, "a video; run the stage that writes it"))) as container:
+    with opened(existing(path, "a video; run the stage that writes it")) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
@@ -140,7 +141,7 @@ def pick(path: Path, indices: Iterable[int], mode: str = "rgb") -> dict[int, np.
 
 def frame_rate(path: Path) -> float:
     """Frames a second of a video that a stage wrote."""
-    with av.open(str(existing(path, "a video; run the stage that writes it"))) as container:
+    with opened(existing(path, "a video; run the stage that writes it")) as container:
         return float(container.streams.video[0].average_rate)
 
 

@@ -13,8 +13,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
-    "stages/__init__.py", "stages/__main__.py", "stages/params.py", "stages/presets.py", "stages/layout.py",
-    "stages/media/__init__.py", "stages/media/files.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
+    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py",
 )
 PEOPLE = """
 samples:
