@@ -14,6 +14,7 @@ from pipeline import dvc, graph
 from stages import InputError
 from stages.params import Params
 
+CHECKSUM = {"path", "md5", "hash", "size", "nfiles"}  # what DVC notes of an output
 DELAYS = [2, 4, 8, 16, 32, 64]  # seconds between attempts, while the remote does not answer
 
 
@@ -31,19 +32,32 @@ def require_remote() -> None:
 def offer(config: Params, address: str) -> str:
     """Pushes what `address` reads of other stages; what a worker needs to pull it."""
     producers = graph.producers(config)
-    read = [path for path in graph.reads(config, address).values() if path in producers]
+    read = _read(config, address)
     _remote(dvc.push, [str(path) for path in read], address)
     made_by = {producers[path] for path in read}
     locked = {out["path"]: out for producer in made_by for out in dvc.outputs(producer)}
     return yaml.safe_dump({"outs": [locked[str(path)] for path in read]}, sort_keys=False)
 
 
+def check(config: Params, address: str, offered: str) -> None:
+    """Raises InputError where something else was offered than what `address` reads."""
+    outs, read = yaml.safe_load(offered)["outs"], [str(path) for path in _read(config, address)]
+    if [out["path"] for out in outs] != read or any(set(out) - CHECKSUM for out in outs):
+        raise InputError(f"{address}: offered were {outs}; expected the checksums of {', '.join(read)}")
+
+
 def accept(address: str, offered: str) -> None:
-    """Pulls what was offered into the artifacts of this machine."""
+    """Pulls what was offered, and checked, into the artifacts of this machine."""
     with tempfile.TemporaryDirectory() as folder:  # outside of the project, where DVC would take it for a part of it
         file = Path(folder) / f"{address}.dvc"
         file.write_text(offered + yaml.safe_dump({"wdir": str(Path.cwd())}))
         _remote(dvc.pull, file, address)
+
+
+def _read(config: Params, address: str) -> list[Path]:
+    """What `address` reads of other stages."""
+    producers = graph.producers(config)
+    return [path for path in graph.reads(config, address).values() if path in producers]
 
 
 def deliver(address: str) -> None:

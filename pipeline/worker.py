@@ -5,7 +5,7 @@ result; it refuses where its code or parameters are not the caller's.
 from prefect import State, flow
 from prefect.states import Failed
 
-from pipeline import dvc
+from pipeline import dvc, exchange
 from pipeline.remote import FLOW, REFUSED
 from pipeline.signature import COMMIT, Signature, differences, signature
 from pipeline.tasks import accept, deliver, task
@@ -16,7 +16,9 @@ from stages import InputError, params
 def remote_stage(address: str, inputs: str, caller: Signature) -> State | None:
     """Computes `address` for `caller`, whose signature it is; `inputs`: what it reads, see exchange.offer."""
     try:
-        refuse_others(address, caller)
+        config = params.load()
+        refuse_others(config, address, caller)
+        exchange.check(config, address, inputs)
         accept(address, inputs)
         task(address)(address)
         deliver(address)
@@ -25,9 +27,9 @@ def remote_stage(address: str, inputs: str, caller: Signature) -> State | None:
         return Failed(name=REFUSED if refused else "Failed", message=str(error))
 
 
-def refuse_others(address: str, caller: Signature) -> None:
+def refuse_others(config: params.Params, address: str, caller: Signature) -> None:
     """Raises InputError, which names what differs, where this machine would not compute what the caller means."""
-    ours = signature(params.load(), address)
+    ours = signature(config, address)
     if lines := differences(ours, caller):
         shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))
         raise InputError(

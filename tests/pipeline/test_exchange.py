@@ -1,0 +1,45 @@
+"""What a worker is offered, and what it would not take."""
+
+import pytest
+import yaml
+
+from pipeline import exchange
+from stages import InputError, params
+
+ADDRESS = "local_gan_training@ava"
+
+
+@pytest.fixture
+def offered(project, folder_remote) -> str:
+    folder_remote.configure(project.folder)
+    return exchange.offer(params.load(), ADDRESS)
+
+
+def test_without_a_remote_it_says_how_to_add_one(project):
+    with pytest.raises(InputError, match="dvc remote add --default --local storage s3://"):
+        exchange.require_remote()
+
+
+def test_what_is_offered_comes_back_as_it_was(offered, project):
+    exchange.require_remote()
+    before = project.artifacts()
+    exchange.check(params.load(), ADDRESS, offered)
+    paths = [out["path"] for out in yaml.safe_load(offered)["outs"]]
+    for path in paths:
+        (project.folder / path).write_text("something older")
+    exchange.accept(ADDRESS, offered)
+    assert project.artifacts() == before and "artifacts/ava/generator" in paths
+
+
+@pytest.mark.parametrize("change", [
+    lambda outs: outs[0].update(path="../../.ssh/authorized_keys"),
+    lambda outs: outs[0].update(path="stages/fusion.py"),
+    lambda outs: outs[0].update(remote="elsewhere"),
+    lambda outs: outs.pop(),
+    lambda outs: outs.append(dict(outs[0], path="artifacts/ben/frames.mkv")),
+], ids=["outside", "code", "another remote", "too little", "too much"])
+def test_anything_else_is_refused(offered, change):
+    content = yaml.safe_load(offered)
+    change(content["outs"])
+    with pytest.raises(InputError, match="local_gan_training@ava: offered were"):
+        exchange.check(params.load(), ADDRESS, yaml.safe_dump(content))
