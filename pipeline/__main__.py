@@ -17,7 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline import artifacts, graph, variants, weights
+from pipeline import artifacts, dvc, graph, variants, weights
 from stages import InputError, params
 
 
@@ -55,6 +55,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted; what was finished stays", file=sys.stderr)
         return 130
+    except SystemExit as ended:
+        print("ended; what was finished stays", file=sys.stderr)
+        return ended.code
     return 0
 
 
@@ -99,25 +102,44 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
 
 def _flow(name: str, options: argparse.Namespace, **arguments) -> None:
     """Runs a flow. A stage's failure becomes an InputError: one message, no traceback."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # the stages speak for themselves
-    from pipeline import dvc, flows
+    for setting in ("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL"):
+        os.environ.setdefault(setting, "CRITICAL")  # the stages speak for themselves
+    import httpx
+    from prefect.exceptions import CancelledRun
+
+    from pipeline import flows
 
     _interruptible()
     try:
-        getattr(flows, name)(**arguments, retries=options.retries, jobs=options.jobs, pool=options.gpu_pool)
+        getattr(flows, name)(**arguments, retries=options.retries, jobs=options.jobs, pool=options.gpu_pool,
+                             timeout=options.timeout)
     except dvc.StageFailed as error:
         raise InputError(str(error)) from None
+    except (httpx.TransportError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "Failed to reach API" not in str(error):
+            raise
+        raise InputError(f"Prefect's server at {os.environ.get('PREFECT_API_URL', 'this machine')} does not answer "
+                         f"({error}); what was finished stays, and the same command goes on from there") from None
+    except CancelledRun:
+        raise InputError("cancelled; what was finished stays, and the same command goes on from there") from None
 
 
 def _interruptible() -> None:
-    """Ctrl-C ends the stages that run, too."""
-    from pipeline import dvc
+    """Ctrl-C, SIGTERM and a terminal that closes end the stages that run, too."""
 
-    def interrupt(*_) -> None:
+    def interrupt(number: int, _) -> None:
         dvc.stop()
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    signal.signal(signal.SIGINT, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, interrupt)
+
+
+def _minutes(text: str) -> float:
+    if not 0 < (value := float(text)) < float("inf"):
+        raise ValueError
+    return value
 
 
 def _arguments() -> argparse.Namespace:
@@ -165,6 +187,8 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--jobs", type=int, default=1, metavar="N", help="stages side by side (1)")
         command.add_argument("--gpu-pool", metavar="POOL", help="the Prefect work pool whose workers train")
         command.add_argument("--retries", type=int, default=0, metavar="N", help="after a failure of a stage (0)")
+        command.add_argument("--timeout", type=_minutes, default=dvc.TIMEOUT, metavar="MINUTES",
+                             help=f"end a stage that shows no sign of life for so long ({dvc.TIMEOUT:g})")
     options = parser.parse_args()
     if options.command == "run" and options.all == bool(options.target and options.sources):
         run.error("either a target and --from, or --all")

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-from pipeline import process
+from pipeline import bookkeeping, process
 from pipeline.process import Program
 from stages import layout
 
@@ -23,7 +24,7 @@ _CHATTER = re.compile(
     r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
     r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
     rf"|Ran experiment|Experiment results have been applied|\S+: {layout.NOT_HERE}|\d+ files? (pushed|fetched)"
-    r"|Everything is up to date|[AM] +artifacts/|\s*$"
+    r"|Everything is up to date|[AM] +artifacts/|  \(PID \d+\): |If there are no processes with such PIDs|\s*$"
 )
 # The native log of MediaPipe, which no setting silences; its errors stay.
 _NATIVE = re.compile(r"(?:[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow).*\n")
@@ -31,7 +32,11 @@ _RUNNING = re.compile(r"Running stage '(.+?)'")
 _SAVING = re.compile("(Updating|Generating) lock file")  # the stage has ended
 _FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
 _PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
-_TAIL = 8  # lines of a failed stage that go into the error
+_UNTOUCHED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")  # the cache is as it was
+_FULL = re.compile("No space left on device|database or disk is full|No possible cache link types")
+_TAIL = 8       # lines of a failed stage that go into the error
+ATTEMPTS = 50   # at most, of what was in the way of others
+TIMEOUT = 30.0  # minutes without a sign of life after which a stage is ended, where nothing else is said
 
 
 class StageFailed(RuntimeError):
@@ -58,8 +63,8 @@ def reproduce(address: str, hears: Listener = ignore, silence: float | None = No
     """Brings the outputs of `stage@key` up to date, its progress going to the terminal as it comes.
     True: the stage was computed; False: nothing had changed, or its outputs came from the cache.
 
-    `hears` is told every line and every state of a progress bar
-    that the stage prints. `silence`: seconds after which a stage that prints nothing is ended."""
+    `hears` is told every line and every state of a progress bar that the stage prints. `silence`: seconds after which a
+    stage that prints nothing is ended."""
     lines = _run(["--wait-for-lock", "repro", "--single-item", address], address, hears=hears, silence=silence)
     return any(_RUNNING.match(line) for line in lines)
 
@@ -125,17 +130,47 @@ def held(file) -> bool:
     return False
 
 
-def _run(arguments: list[str], address: str, folder: Path | None = None, lock: Path | None = None,
+def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path | None = None,
          begins: Listener = ignore, hears: Listener = ignore, silence: float | None = None,
          environment: dict[str, str] | None = None) -> list[str]:
-    """The lines that the dvc program prints; those of the stage go to stdout as they come. A process of its own,
-    because DVC's locks do not hold between the threads of one. It holds `lock`, in which its number stands, as long as
-    it lives."""
+    """The lines that the dvc program prints; it is asked again where others were in its way or its notes were mended.
+    What it may have put into its cache is to be checked before it is used."""
+    _check_first(folder.resolve())
+    for _ in range(ATTEMPTS):
+        program, lines = _listen(arguments, folder, lock, begins, hears, silence, environment or {})
+        running = [found[1] for line in lines if (found := _RUNNING.match(line))]
+        if not any(_UNTOUCHED.search(line) for line in lines):
+            bookkeeping.distrust(folder)
+        if program.silent:
+            raise StageFailed(f"{running[-1]} was ended: no sign of life for {silence / 60:g} minutes. "
+                              "--retries 1 tries again; --timeout MINUTES gives it longer")
+        if not program.wait():
+            return lines
+        try:
+            if not bookkeeping.mend(folder, "".join(lines)):
+                break
+        except OSError as error:
+            lines.append(str(error))
+            break
+    raise _failure(running[-1] if running else address, "".join(lines))
+
+
+@cache
+def _check_first(folder: Path) -> None:
+    """Once for what has come into the cache by other ways."""
+    bookkeeping.distrust(folder)
+
+
+def _listen(arguments: list[str], folder: Path, lock: Path | None, begins: Listener, hears: Listener,
+            silence: float | None, environment: dict[str, str]) -> tuple[Program, list[str]]:
+    """The dvc program when it has ended, and its lines; those of the stage go to stdout as they come. A process of its
+    own, because DVC's locks do not hold between the threads of one. It holds `lock`, in which its number stands, as
+    long as it lives."""
     command, lines, fresh = [sys.executable, "-m", "dvc", *arguments], [], True  # fresh: at the start of a line
     with lock.open("w") if lock else nullcontext() as mark:
         if mark:
             fcntl.flock(mark, fcntl.LOCK_EX)
-        environment = _environment() | (environment or {})
+        environment = _environment() | environment
         program = Program(command, folder, environment, (mark.fileno(),) if mark else (), _NATIVE)
         if mark:
             mark.write(str(program.number))
@@ -145,8 +180,8 @@ def _run(arguments: list[str], address: str, folder: Path | None = None, lock: P
             if not bar:
                 lines.append(piece)
                 if running := _RUNNING.match(piece):
-                    address, program.silence = running[1], silence
-                    begins(address)
+                    program.silence = silence
+                    begins(running[1])
                 elif _SAVING.match(piece):
                     program.silence = None
             if bar or not (fresh and _CHATTER.match(piece)):
@@ -154,13 +189,8 @@ def _run(arguments: list[str], address: str, folder: Path | None = None, lock: P
                 sys.stdout.flush()
                 hears(piece)
                 fresh = piece.endswith("\n")
-        code = program.wait()
-    if program.silent:
-        raise StageFailed(f"{address} was ended: no sign of life for {silence / 60:g} minutes. "
-                          "--retries 1 tries again; --timeout MINUTES gives it longer")
-    if code:
-        raise _failure(address, "".join(lines))
-    return lines
+        program.wait()
+    return program, lines
 
 
 def stop() -> None:
@@ -179,7 +209,7 @@ def _environment() -> dict[str, str]:
 
 def _failure(address: str, output: str) -> StageFailed:
     """Refused input is the stage's last word, begins with its address and has no traceback."""
-    reason = ""
+    reason, full = "", _FULL.search(output)
     if failed := _FAILED.search(output):
         output, address, reason = output[: failed.start()], failed[1], output[failed.end() :]
     _, named, refusal = output.rpartition(f"\n{address}: ")
@@ -187,4 +217,8 @@ def _failure(address: str, output: str) -> StageFailed:
         return StageFailed(f"{address}: {refusal.strip()}", refused=True)
     lines = [line for line in output.splitlines() if not _CHATTER.match(line)][-_TAIL:]
     why = reason.strip().removeprefix("failed to run: ") or "interrupted"
+    if full:
+        why = "the disk is full, or cannot be written to. Make room; the same command then goes on from here"
+    elif process.ending():
+        return StageFailed(f"{address} was ended; the same command goes on from here")
     return StageFailed("\n  ".join([f"{address} failed: {why}", *lines]))

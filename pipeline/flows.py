@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
 
-from prefect import flow
+from prefect import State, flow
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
 
-from pipeline import artifacts, graph, remote, watching
+from pipeline import artifacts, dvc, graph, process, remote, watching
+from pipeline.cancellation import watched
 from pipeline.tasks import TRAINING, task
 from stages import params
 
@@ -22,46 +24,66 @@ def _title() -> str:
 
 @flow(name="copy_motion", flow_run_name=_title)
 def copy_motion(target: str, source: str | list[str], key: str | None = None, retries: int = 0, jobs: int = 1,
-                pool: str | None = None) -> list[str]:
+                pool: str | None = None, timeout: float = dvc.TIMEOUT) -> list[str] | State:
     """The person `target` moves like `source` (one or several videos); source == target reconstructs the
     held-out part. `key` names the transfer where params.yaml has several. Gives the transfers' keys."""
     config = params.load()
     sources = [source] if isinstance(source, str) else source
-    return copy(config, [graph.transfer(config, target, one, key) for one in sources], retries, jobs, pool)
+    return copy(config, [graph.transfer(config, target, one, key) for one in sources], retries, jobs, pool,
+                timeout)
 
 
 @flow(name="copy_all", flow_run_name="every transfer")
-def copy_all(retries: int = 0, jobs: int = 1, pool: str | None = None) -> list[str]:
+def copy_all(retries: int = 0, jobs: int = 1, pool: str | None = None,
+             timeout: float = dvc.TIMEOUT) -> list[str] | State:
     """Every transfer of params.yaml. Gives their keys."""
     config = params.load()
-    return copy(config, config.transfers, retries, jobs, pool)
+    return copy(config, config.transfers, retries, jobs, pool, timeout)
 
 
 @flow(name="stage", flow_run_name="{address}")
-def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None) -> None:
+def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None,
+          timeout: float = dvc.TIMEOUT) -> State | None:
     """One stage, such as generator_training@ava, after whatever it needs that is not up to date."""
-    submit(graph.plan(params.load(), [address]), retries, jobs, pool)
+    return submit(graph.plan(params.load(), [address]), retries, jobs, pool, timeout)
 
 
-def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None) -> list[str]:
+def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None,
+         timeout: float) -> list[str] | State:
     """Runs these transfers and tells what came out."""
-    submit(graph.plan(config, [f"report@{key}" for key in keys]), retries, jobs, pool)
+    if cancelled := submit(graph.plan(config, [f"report@{key}" for key in keys]), retries, jobs, pool, timeout):
+        return cancelled
     for key in keys:
         watching.tell(artifacts.summary(key))
     return list(keys)
 
 
-def submit(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: str | None = None) -> None:
-    """Runs a plan, each address as soon as those it waits for are done: `jobs` at once on this machine, and as many as
-    there are by the workers of `pool`, who are given the trainings. Raises the first failure, after what does not
-    depend on it."""
+def submit(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: str | None = None,
+           timeout: float = dvc.TIMEOUT) -> State | None:
+    """Runs a plan. Raises the first failure, after what does not depend on it. Gives the state in which the flow is to
+    end if it was cancelled. However it ends, no stage goes on here."""
     where = remote.deployment(pool) if pool else None
+    with watched() as cancelled:
+        try:
+            failed = _walk(plan, retries, jobs, where, timeout)
+        except BaseException:  # Ctrl-C, or the SIGTERM by which a worker is told of Cancel
+            dvc.stop()
+            raise
+    if cancelled.is_set():
+        return Cancelled(message="Cancelled; what was finished stays.")
+    for future in failed:
+        future.result()  # raises what the task raised
+
+
+def _walk(plan: dict[str, list[str]], retries: int, jobs: int, where: str | None, timeout: float) -> list:
+    """Runs each address as soon as those it waits for are done: `jobs` at once on this machine, and as many as there
+    are by the workers of the deployment `where`, who are given the trainings. Gives those that failed."""
     order = {address: number for number, address in enumerate(plan)}
     sorter, futures, ready, ended = TopologicalSorter(plan), {}, [], SimpleQueue()
     sorter.prepare()
     here, out, failed = 0, 0, []  # addresses on this machine, and altogether
     while True:
-        ready = sorted([*ready, *sorter.get_ready()], key=order.get)
+        ready = [] if process.ending() else sorted([*ready, *sorter.get_ready()], key=order.get)
         waiting = []
         for address in ready:
             away = where if graph.split(address)[0] in TRAINING else None
@@ -69,7 +91,7 @@ def submit(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: st
                 waiting.append(address)
                 continue
             before = [futures[needed] for needed in plan[address]]
-            futures[address] = task(address, retries, away).submit(address, away, wait_for=before)
+            futures[address] = task(address, retries, away).submit(address, away, timeout, wait_for=before)
             futures[address].add_done_callback(lambda _, done=(address, away): ended.put(done))
             here, out = here + (not away), out + 1
         ready = waiting
@@ -82,5 +104,4 @@ def submit(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: st
             sorter.done(address)
         else:
             failed.append(futures[address])
-    for future in failed:
-        future.result()  # raises what the task raised
+    return failed

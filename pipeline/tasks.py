@@ -5,22 +5,22 @@ import time
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
-from pipeline import dvc, exchange, graph, remote, watching
+from pipeline import dvc, exchange, graph, process, remote, watching
 from stages import layout
 
 TRAINING = ("generator_training", "local_gan_training")  # tagged `gpu`: a concurrency limit on it holds for them
 
 
-def reproduce(address: str, where: str | None = None) -> bool:
+def reproduce(address: str, where: str | None = None, timeout: float = dvc.TIMEOUT) -> bool:
     """Brings `stage@key` up to date, here or by a worker of the deployment `where`; one line when it starts and one
-    when it is done."""
+    when it is done. `timeout`: minutes without a sign of life after which a stage is ended that runs here."""
     watching.tell(f"{address} ...")
     start = time.monotonic()
     if where:
         computed = remote.reproduce(address, where)
     else:
         with watching.Watch(address) as watch:
-            watch.computed = computed = dvc.reproduce(address, hears=watch.hears)
+            watch.computed = computed = dvc.reproduce(address, hears=watch.hears, silence=timeout * 60)
     seconds = time.monotonic() - start
     done = f"done in {seconds:.1f} s" if computed else f"is up to date ({seconds:.1f} s)"
     watching.tell(f"{address} {done}")
@@ -41,9 +41,11 @@ TASKS = {
 
 def task(address: str, retries: int = 0, where: str | None = None) -> Task:
     """The task of an address, which is tried again `retries` times after a failure, and more often where a remote does
-    not answer; not where the stage refused its input: it would again."""
+    not answer; not where the stage refused its input: it would again, and not where all is being ended."""
 
     def worth_retrying(_, run, state) -> bool:
+        if process.ending():
+            return False
         error = state.result(raise_on_failure=False)
         if isinstance(error, exchange.Unreachable):
             return True

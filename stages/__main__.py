@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,7 @@ def main() -> int:
         print("usage: python -m stages NAME KEY", file=sys.stderr)
         return 2
     stage, key = sys.argv[1], sys.argv[2].rpartition("@")[2]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written files are removed
     try:
         if os.environ.get(layout.ELSEWHERE):
             raise InputError(layout.NOT_HERE)

@@ -108,7 +108,8 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         progress.set_postfix({name: f"{rows[-1, LOSSES.index(name)]:.4f}" for name in ("l1", "gw")}, refresh=False)
         if shows and first:
             previews.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(previews / f"preview_{training.step:06d}.png"), preview(training, batches))
+            picture = cv2.imencode(".png", preview(training, batches))[1]
+            (previews / f"preview_{training.step:06d}.png").write_bytes(picture)
         if saves and first:
             checkpoint.save({"training": training.state(), "log": torch.from_numpy(log)})
     progress.close()

@@ -89,7 +89,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
         weights.save(folder, state, about)
         tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:
-            cv2.imwrite(str(folder / "preview.png"), preview(training, trust, pairs))
+            (folder / "preview.png").write_bytes(cv2.imencode(".png", preview(training, trust, pairs))[1])
     checkpoint.remove()
     found = ", ".join(f"{part} {value:.2f}" if value else f"{part} off: it gains nothing"
                       for part, value in trust.items()) or "no part to refine"

@@ -34,8 +34,8 @@ class Checkpoint:
         return torch.load(self.path, map_location="cpu", weights_only=True)
 
     def save(self, state: dict) -> None:
-        with replacing(self.path) as temporary:
-            torch.save(state, temporary)
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
     def remove(self) -> None:
         """Called once the artifact is whole."""

@@ -1,5 +1,6 @@
 """Whole files or none: an artifact appears under its name only when it is complete."""
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ from stages import InputError
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path` (same suffix, so that writers know the format); on success it is
-    renamed to `path`, a file or a folder, on any error it is removed."""
+    renamed to `path`, a file or a folder, on any error it is removed. So is what a killed process has left."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    remove(temporary)
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+        number = left.name.removesuffix(path.suffix).rpartition(".")[2]
+        if number.isdecimal() and (left == temporary or not _alive(int(number))):
+            remove(left)
     try:
         yield temporary
         if path.is_dir():
@@ -24,6 +28,17 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         remove(temporary)
+
+
+def _alive(number: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def remove(path: Path) -> None:

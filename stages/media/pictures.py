@@ -16,4 +16,5 @@ def read(path: Path) -> np.ndarray:
 def write(path: Path, picture: np.ndarray) -> None:
     """RGB (H, W, 3) or grey (H, W)."""
     with replacing(path) as temporary:
-        cv2.imwrite(str(temporary), picture[..., ::-1] if picture.ndim == 3 else picture)
+        picture = picture[..., ::-1] if picture.ndim == 3 else picture
+        temporary.write_bytes(cv2.imencode(".png", picture)[1])  # cv2.imwrite says nothing where the disk is full

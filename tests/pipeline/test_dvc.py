@@ -134,6 +134,18 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
 
 
+def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
+    order = project.order("retargeting@ava_from_ben", "hang")
+    Path("artifacts/ava/poses.parquet").write_text("other poses")
+    with pytest.raises(dvc.StageFailed) as failure:
+        dvc.reproduce("retargeting@ava_from_ben", silence=9)
+    assert not failure.value.refused and str(failure.value) == (
+        "retargeting@ava_from_ben was ended: no sign of life for 0.15 minutes. "
+        "--retries 1 tries again; --timeout MINUTES gives it longer")
+    order.unlink()
+    assert dvc.reproduce("retargeting@ava_from_ben", silence=9) is True
+
+
 def test_only_what_the_stage_says_is_shown_and_heard(monkeypatch, capsys):
     said = "Running stage 'a@b':\\n> python -m stages a b\\nhello\\n"
     said += "\\r 10%\\r 90%W0000 00:00:17 x.cc:1] noise\\n\\r100%\\n\\nUpdating lock file 'dvc.lock'\\nüber\\n"

@@ -17,7 +17,7 @@ from pipeline import dvc, experiments, tables
 from pipeline.workspace import Workspace
 from stages import InputError, layout, params, weights
 from stages.measures.scoring import NAMES
-from tests.pipeline.conftest import Project
+from tests.miniature import Project
 
 ROOT = Path(__file__).parents[2]
 TRANSFERS = ("ava_from_ava", "ava_from_ben")

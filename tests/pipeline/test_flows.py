@@ -33,7 +33,7 @@ def prefect():
 def asked(monkeypatch) -> list[str]:
     """The addresses that DVC is asked for, in order; nothing is run."""
     addresses = []
-    monkeypatch.setattr(dvc, "reproduce", lambda address, hears: addresses.append(address) or True)
+    monkeypatch.setattr(dvc, "reproduce", lambda address, **_: addresses.append(address) or True)
     return addresses
 
 
@@ -73,7 +73,7 @@ def test_several_sources_are_one_flow_and_nothing_is_asked_twice(prefect, projec
 
 def test_independent_stages_run_side_by_side(prefect, project, monkeypatch):
     meeting = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(dvc, "reproduce", lambda address, hears: meeting.wait() is not None)
+    monkeypatch.setattr(dvc, "reproduce", lambda address, **_: meeting.wait() is not None)
     Flow(flows.submit, name="two")({"samples@ava": [], "samples@ben": []}, jobs=2)
 
 
@@ -83,7 +83,7 @@ def test_a_failure_stops_what_waits_for_it_and_is_tried_again_only_if_that_can_h
 ):
     asked = []
 
-    def reproduce(address, hears):
+    def reproduce(address, **_):
         asked.append(address)
         if address == "frames@ava":
             raise dvc.StageFailed("frames@ava: no person", refused)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import dvc
-from tests.pipeline.conftest import Project
+from tests.miniature import Project
 
 UPSTREAM = ("samples", "frames", "pose_extraction")
 WHO = ["-c", "user.name=a", "-c", "user.email=a@b"]

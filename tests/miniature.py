@@ -5,12 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
     "stages/__init__.py", "stages/__main__.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
@@ -66,9 +67,11 @@ def run(params, key, **paths):
             given = dict(stage=stage, key=key, params=str(params), paths=sorted(map(str, paths.values())))
             given["metrics"] = dict(psnr=dict(value=26.1234, unit="dB", reason=None))
             temporary.write_text(json.dumps(given))
-            if todo == "hang":
+            if todo.startswith("hang"):
                 (here / "hangs").write_text(str(os.getpid()))
-                time.sleep(60)
+                order.unlink() if todo == "hang once" else None
+                for _ in range(600):
+                    time.sleep(0.1) if todo == "hang once" or order.exists() else None
     with open(here / "ran", "a") as record:
         print(f"{{stage}}@{{key}}", file=record)
 '''
@@ -81,7 +84,7 @@ class Project:
         self.folder = folder
 
     def order(self, address: str, what: str) -> Path:
-        """Makes a stage refuse, crash or hang until the file given back is removed."""
+        """Makes a stage refuse, crash or hang for a minute, until the file given back is removed; or hang once."""
         path = self.folder / f"{address}.order"
         path.write_text(what)
         return path
@@ -105,6 +108,13 @@ class Project:
             for name, fields in entries.items():
                 content.setdefault(block, {}).setdefault(name, {}).update(fields)
         path.write_text(yaml.safe_dump(content))
+
+    def stale(self, *stages: str) -> None:
+        """Changes the code of stages, so that they have to be computed again; they write what they wrote before."""
+        for stage in stages:
+            file = self.folder / f"stages/{stage}.py"
+            file = file if file.exists() else self.folder / f"stages/{stage}/__init__.py"
+            file.write_text(f"{file.read_text()}# {uuid.uuid4()}\n")
 
     def dvc(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "dvc", *arguments]

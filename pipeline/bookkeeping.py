@@ -1,0 +1,91 @@
+"""What DVC notes for itself, mended where a fault has left it as DVC cannot go on: processes that are gone but still
+noted as at work, a dvc.lock that was being written; and its cache, made to be checked."""
+
+import configparser
+import fcntl
+import json
+import os
+import re
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from pipeline import process
+
+_BUSY = re.compile(r"'(.+)' is busy, it is being blocked by:\n((?:  \(PID \d+\): .*\n)+)")
+_GUARDED = "Unable to acquire lock"  # for more than three seconds: many are at work
+_NOTES = re.compile("Unable to read RWLock-file|RWLock-file .* format error")
+_LOCK = re.compile(r"'\./dvc\.lock' (?:validation failed|is invalid)|unable to read: 'dvc\.lock'")
+_READ_ONLY = 0o444
+
+
+def mend(folder: Path, output: str) -> bool:
+    """Whether the dvc program, which failed with this output, is worth asking again: it met others at work, who are
+    done now, or notes that cannot be read."""
+    if busy := _BUSY.search(output):
+        _wait(Path(busy[1]), re.findall(r"\(PID (\d+)\): (.*)", busy[2]))
+        _release(folder)
+        return not process.ending()
+    if _NOTES.search(output):
+        return _release(folder)
+    if _LOCK.search(output):
+        print("dvc.lock cannot be read; DVC makes it anew from its cache", flush=True)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        return True
+    return _GUARDED in output and not process.ending()
+
+
+def distrust(folder: Path) -> None:
+    """DVC takes a file of its cache that is read-only for what its name says, whatever is in it, and hands it out. One
+    that can be written to and that changed after DVC last looked at it, it reads before it does, and throws away
+    where it is damaged."""
+    for file in (_cache(folder) / "files/md5").glob("*/*"):
+        with suppress(OSError):  # removed meanwhile, or another user's
+            if stat.S_IMODE(file.stat().st_mode) == _READ_ONLY:
+                os.utime(file)
+                file.chmod(0o644)
+
+
+def _cache(folder: Path) -> Path:
+    config = configparser.ConfigParser()
+    config.read([folder / ".dvc/config", folder / ".dvc/config.local"])
+    return folder / ".dvc" / config.get("cache", "dir", fallback="cache")
+
+
+def _wait(path: Path, others: list[tuple[str, str]]) -> None:
+    """Until these processes (number and command) are done with a file."""
+    if numbers := [number for number, command in others if _works(number, command)]:
+        print(f"{path.name} is being worked on by process {', '.join(numbers)}: waiting", flush=True)
+    while any(_works(*one) for one in others) and not process.ending():
+        time.sleep(process.TICK)
+
+
+def _works(number: int | str, command: str) -> bool:
+    """Whether the process that DVC noted runs: it has not ended with nobody to collect it, nor has another program got
+    its number. What DVC notes of the command is the same from its second word on."""
+    try:
+        found = psutil.Process(int(number))
+        words = " ".join(found.cmdline()).split()
+        return found.status() != psutil.STATUS_ZOMBIE and words[-1:] == command.split()[-1:]
+    except psutil.Error:
+        return False
+
+
+def _release(folder: Path) -> bool:
+    """Strikes out whoever is gone from DVC's note of who reads and writes what."""
+    notes = folder / ".dvc/tmp/rwlock"
+    with notes.with_suffix(".lock").open("a") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            noted = json.loads(notes.read_text())
+            write = {path: one for path, one in noted.get("write", {}).items() if _works(one["pid"], one["cmd"])}
+            read = {path: [one for one in those if _works(one["pid"], one["cmd"])]
+                    for path, those in noted.get("read", {}).items()}
+            left = {"write": write, "read": {path: those for path, those in read.items() if those}}
+        except (ValueError, LookupError, AttributeError, TypeError):  # a kill, or a full disk, came in between
+            left = {}
+        notes.write_text(json.dumps(left))
+    return True

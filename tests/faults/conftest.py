@@ -1,0 +1,131 @@
+"""Two machines that share nothing but a Prefect server and a DVC remote: a caller and a worker, each with its own copy of
+the project in miniature."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun
+
+import pipeline.worker  # noqa: F401  and with it the modules of stages/ that a caller and a worker load
+from stages import layout
+from tests.miniature import ROOT, Project
+from tests.server import kill
+
+TRAININGS = ["generator_training@ava", "local_gan_training@ava"]
+
+
+class Machine(Project):
+    """A copy of the project with a cache of its own, where `python -m` programs run."""
+
+    def __init__(self, folder: Path, url: str):
+        super().__init__(folder)
+        self.environment = os.environ | {
+            "PREFECT_API_URL": url, "PREFECT_HOME": str(folder.parent / f"{folder.name}_home"), "FAKEMOTION": str(folder),
+            "PREFECT_WORKER_QUERY_SECONDS": "1", "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
+        }
+
+    @contextmanager
+    def runs(self, *command: str, **environment: str) -> Iterator[subprocess.Popen]:
+        """`python -m ...` here, gone with all of it at the end; it writes what it says into `log`."""
+        self.log = self.folder.parent / f"{self.folder.name}.log"
+        with self.log.open("w") as log:
+            process = subprocess.Popen([sys.executable, "-m", *command], cwd=self.folder, stdout=log, stderr=log,
+                                       env=self.environment | environment, start_new_session=True)
+        try:
+            yield process
+        finally:
+            kill(process, signal.SIGTERM)
+
+    def power_off(self) -> None:
+        """Ends every program that was started here, as when the machine is gone."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"FAKEMOTION={self.folder}\0".encode() in (folder / "environ").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def commit(self) -> None:
+        who = ["-c", "user.name=test", "-c", "user.email=", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "add", "-A"], cwd=self.folder, check=True)
+        subprocess.run(["git", *who, "commit", "-qm", "as it is"], cwd=self.folder, check=True)
+
+    def clone(self, folder: Path) -> "Machine":
+        subprocess.run(["git", "clone", "-q", self.folder, folder], check=True)
+        shutil.copy(self.folder / ".dvc/config.local", folder / ".dvc")
+        return Machine(folder, self.environment["PREFECT_API_URL"])
+
+
+@pytest.fixture(scope="session")
+def pool(server) -> str:
+    """The server's address, with the work pools and deployments of pipeline/deploy.yaml."""
+    environment = os.environ | {"PREFECT_API_URL": server}
+    for name in ("cpu", "gpu"):
+        subprocess.run([sys.executable, "-m", "prefect", "work-pool", "create", name, "--type", "process"],
+                       env=environment, check=True, capture_output=True)
+    command = ["prefect", "--no-prompt", "deploy", "--prefect-file", "pipeline/deploy.yaml", "--all"]
+    subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, check=True, capture_output=True)
+    return server
+
+
+@pytest.fixture
+def client(pool) -> Iterator[SyncPrefectClient]:
+    with SyncPrefectClient(pool) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def whole(computed, tmp_path_factory) -> Path:
+    """The computed project with the pipeline in it, so that it needs nothing from here."""
+    folder = tmp_path_factory.mktemp("whole") / "project"
+    shutil.copytree(computed.folder, folder, symlinks=True)
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.startswith("stages.") and file and name.split(".")[1] not in layout.KINDS:
+            copy = folder / Path(file).relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+    Project(folder).dvc("repro")
+    (folder / "ran").unlink()
+    return folder
+
+
+@pytest.fixture
+def caller(whole, pool, s3, tmp_path) -> Machine:
+    """The project, committed; its trainings have to be computed anew and will write what they wrote before."""
+    shutil.copytree(whole, tmp_path / "caller", symlinks=True)
+    machine = Machine(tmp_path / "caller", pool)
+    machine.stale(*(address.partition("@")[0] for address in TRAININGS))
+    s3.remote().configure(machine.folder)
+    machine.commit()
+    return machine
+
+
+@pytest.fixture
+def worker(caller, tmp_path) -> Machine:
+    return caller.clone(tmp_path / "worker")
+
+
+@pytest.fixture
+def given(client) -> Callable[[], list[FlowRun]]:
+    """Gives what was given to workers in this test, the oldest first."""
+    mine = FlowFilter(name=FlowFilterName(any_=["remote_stage"]))
+    before = {run.id for run in client.read_flow_runs(flow_filter=mine)}
+
+    def runs() -> list[FlowRun]:
+        found = [run for run in client.read_flow_runs(flow_filter=mine) if run.id not in before]
+        return sorted(found, key=lambda run: run.created)
+
+    return runs

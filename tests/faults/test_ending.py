@@ -1,0 +1,123 @@
+"""The ways in which a run is ended from outside: nothing goes on, nothing is half there, and the next run goes on."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import PrefectClient
+from pipeline import dvc
+from tests.server import Command, kill
+
+GOAL = ("stage", "pose_extraction@ava")
+PLAN = ["samples", "frames", "pose_extraction"]
+
+
+@pytest.fixture
+def whole(project):
+    """What an unbroken run leaves, of a project in which all of the plan is to be computed."""
+    project.stale(*PLAN)
+    return project.artifacts()
+
+
+@pytest.fixture
+def at_work(project, server, whole):
+    """A run in the middle of its second stage; the stage's process."""
+    project.order("frames@ava", "hang")
+    with Command(project.folder, server, *GOAL) as run:
+        yield run, run.hangs()
+
+
+def alive(number: int) -> bool:
+    stat = Path(f"/proc/{number}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def goes_on(project, whole) -> None:
+    """The next run computes what is left and no more, and gives what an unbroken run does."""
+    (project.folder / "frames@ava.order").unlink()
+    assert project.ran() == ["samples@ava"]
+    project.dvc("repro", "pose_extraction@ava")
+    assert project.ran() == ["frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
+
+
+def runs(url: str) -> list:
+    async def read():
+        async with PrefectClient(url) as client:
+            return await client.read_flow_runs()
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("number, code, told", [
+    (signal.SIGINT, 130, "interrupted; what was finished stays"),
+    (signal.SIGTERM, 143, "ended; what was finished stays"),
+], ids=["ctrl-c", "sigterm"])
+def test_a_signal_ends_the_stage_and_what_it_started(at_work, project, whole, number, code, told):
+    run, stage = at_work
+    run.process.send_signal(number)
+    said = run.ends(code)
+    assert told in said and "Traceback" not in said and not alive(stage)
+    goes_on(project, whole)
+
+
+def test_cancel_ends_the_stage_and_nothing_else_starts(at_work, project, server, whole):
+    """As the button of Prefect's UI does."""
+    run, stage = at_work
+    command = [sys.executable, "-m", "prefect", "flow-run", "cancel"]
+    [name] = [one.id for one in runs(server) if one.state.is_running()]
+    done = subprocess.run([*command, str(name)], env=os.environ | {"PREFECT_API_URL": server}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    said = run.ends(1)
+    assert "cancelled; what was finished stays" in said and "Traceback" not in said and not alive(stage)
+    assert [one.state.name for one in runs(server) if one.id == name] == ["Cancelled"]
+    goes_on(project, whole)
+
+
+@pytest.mark.parametrize("fault", ["killed", "hangs"])
+def test_a_stage_that_is_killed_or_hangs_is_tried_again(project, server, whole, fault):
+    project.order("frames@ava", "hang once")
+    with Command(project.folder, server, *GOAL, "--timeout", "0.2", "--retries", "1") as run:
+        stage = run.hangs()
+        if fault == "killed":
+            os.kill(stage, signal.SIGKILL)
+        run.ends(0)
+    assert not alive(stage)
+    assert project.ran() == ["samples@ava", "frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
+
+
+def test_a_killed_flow_leaves_its_stage_to_the_next_run(at_work, project, server, whole):
+    """It ends as soon as it has something to say, which nobody hears any more; the next run waits for that."""
+    run, stage = at_work
+    os.kill(run.process.pid, signal.SIGKILL)
+    run.process.wait()
+    assert alive(stage)
+    with Command(project.folder, server, *GOAL) as second:
+        second.says("waiting")
+        assert alive(stage)
+        (project.folder / "frames@ava.order").unlink()
+        second.ends(0)
+    assert project.ran() == ["samples@ava", "frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
+
+
+def test_after_the_machine_has_died_the_next_run_goes_on(at_work, project, whole):
+    run, stage = at_work
+    os.kill(run.process.pid, signal.SIGKILL)
+    os.killpg(os.getpgid(stage), signal.SIGKILL)
+    kill(run.process)
+    assert f"artifacts/ava/.frames.{stage}.mkv" in project.artifacts()  # half of a file
+    (project.folder / "frames@ava.order").unlink()
+    assert [dvc.reproduce(f"{one}@ava") for one in PLAN] == [False, True, True]
+    assert project.artifacts() == whole
+
+
+def test_two_runs_at_once_compute_each_stage_once(at_work, project, server, whole):
+    run, _ = at_work
+    with Command(project.folder, server, *GOAL) as second:
+        second.says("waiting")
+        (project.folder / "frames@ava.order").unlink()
+        run.ends(0)
+        second.ends(0)
+    assert sorted(project.ran()) == sorted(f"{stage}@ava" for stage in PLAN) and project.artifacts() == whole

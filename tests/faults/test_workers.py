@@ -1,0 +1,132 @@
+"""Trainings given to a worker on another machine, with real processes: a Prefect server, a worker, an S3 server, two
+copies of the project."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prefect.states import Cancelling, Crashed
+
+from tests.faults.conftest import TRAININGS, Machine
+from tests.server import content, kill, wait_for
+
+WORK = ["prefect", "worker", "start", "--pool", "gpu"]
+RUN = ["pipeline", "run", "ava", "--from", "ben", "--gpu-pool", "gpu"]
+TRAIN = ["pipeline", "stage", "generator_training@ava", "--gpu-pool", "gpu"]
+
+
+def ended(process: subprocess.Popen) -> int:
+    return process.wait(120)
+
+
+def alive(number: int) -> bool:
+    """Whether a process runs; one that has ended and was not collected does not."""
+    status = content(Path(f"/proc/{number}/status"))
+    return bool(status) and "zombie" not in status
+
+
+def test_a_worker_trains_and_the_rest_is_done_where_it_was_started(caller, worker):
+    before = caller.artifacts()
+    with worker.runs(*WORK), caller.runs(*RUN) as run:
+        assert ended(run) == 0, caller.said + worker.said
+    assert worker.ran() == TRAININGS and not set(caller.ran()) & set(TRAININGS)
+    assert caller.artifacts() == before
+    assert "generator_training@ava is at the workers: http" in caller.said
+    assert "artifacts/ava_from_ben/video.mp4" in caller.said
+    with caller.runs(*RUN) as again:
+        assert ended(again) == 0
+    assert "at the workers" not in caller.said  # nothing to do, and no worker needed to know that
+
+
+def test_a_worker_refuses_what_is_not_the_callers_and_says_what_differs(caller, worker, given):
+    worker.stale("generator_training")
+    worker.change(subjects={"ava": {"consent": "another"}})
+    with worker.runs(*WORK), caller.runs(*TRAIN, "--retries", "2") as run:
+        assert ended(run) == 1
+    shown = caller.said
+    assert "not the caller's" in shown and "\n  stages/generator_training.py\n" in shown
+    assert 'subjects.ava.consent: "another", not "synthetic"' in shown
+    assert len(given()) == 1 and worker.ran() == []  # refused once, not tried again
+
+
+def test_a_killed_caller_finds_what_the_worker_went_on_with(caller, worker, given):
+    order = worker.order("generator_training@ava", "hang")
+    with worker.runs(*WORK):
+        with caller.runs(*TRAIN) as run:
+            wait_for(lambda: content(worker.folder / "hangs"))
+            kill(run)
+        with caller.runs(*TRAIN) as run:
+            wait_for(lambda: "at the workers" in caller.said)
+            order.unlink()
+            assert ended(run) == 0, caller.said + worker.said
+    assert worker.ran() == ["generator_training@ava"] and len(given()) == 1
+
+
+def test_two_callers_at_once_are_given_one_training(caller, worker, given, tmp_path):
+    other = Machine(shutil.copytree(caller.folder, tmp_path / "other", symlinks=True), caller.environment["PREFECT_API_URL"])
+    order = worker.order("generator_training@ava", "hang")
+    with worker.runs(*WORK), caller.runs(*TRAIN) as run, other.runs(*TRAIN) as second:
+        wait_for(lambda: "at the workers" in caller.said and "at the workers" in other.said)
+        order.unlink()
+        assert [ended(run), ended(second)] == [0, 0], caller.said + other.said
+    assert worker.ran() == ["generator_training@ava"] and len(given()) == 1
+
+
+def test_a_killed_worker_is_replaced(caller, worker, client, given):
+    """The machine is gone with everything on it. Prefect's automation, or a person, tells that its run has crashed."""
+    order = worker.order("generator_training@ava", "hang")
+    with caller.runs(*TRAIN, "--retries", "1") as run:
+        with worker.runs(*WORK) as machine:
+            stage = int(wait_for(lambda: content(worker.folder / "hangs")))
+            worker.power_off()
+            assert machine.wait() and not alive(stage)
+        order.unlink()
+        client.set_flow_run_state(given()[0].id, Crashed(message="no sign of life"), force=True)
+        with worker.runs(*WORK):
+            assert ended(run) == 0, caller.said + worker.said
+    assert worker.ran() == ["generator_training@ava"] and len(given()) == 2
+
+
+def test_a_remote_that_is_gone_for_a_while_is_waited_for(caller, worker, s3):
+    order = worker.order("generator_training@ava", "hang")
+    with worker.runs(*WORK), caller.runs(*TRAIN) as run:
+        wait_for(lambda: content(worker.folder / "hangs"))
+        s3.stop()
+        order.unlink()
+        wait_for(lambda: "Retry 1/" in worker.said)
+        s3.start()
+        assert ended(run) == 0, caller.said + worker.said
+    assert worker.ran() == ["generator_training@ava"]
+
+
+@pytest.mark.parametrize("whose", ["caller", "worker"])
+def test_cancelling_ends_the_stage_on_the_worker(caller, worker, client, given, whose):
+    worker.order("generator_training@ava", "hang")
+    with worker.runs(*WORK), caller.runs(*TRAIN) as run:
+        stage = int(wait_for(lambda: content(worker.folder / "hangs")))
+        if whose == "caller":
+            run.send_signal(signal.SIGINT)
+        else:
+            client.set_flow_run_state(given()[0].id, Cancelling())
+        assert ended(run) != 0
+        wait_for(lambda: not alive(stage), name="the end of the stage")
+        wait_for(lambda: given()[0].state.is_cancelled(), name="the state")
+    assert worker.ran() == []
+
+
+def test_a_bare_environment_is_enough_for_a_worker(caller, worker, given, client):
+    """What a pod of Kubernetes is started with: an address, a folder, and the run's number."""
+    with caller.runs(*TRAIN) as run:
+        order = wait_for(given)[0]
+        names = ["PREFECT_API_URL", "FAKEMOTION", "DVC_SITE_CACHE_DIR", "PREFECT_HOME"]
+        bare = {name: worker.environment[name] for name in names}
+        command = [sys.executable, "-m", "prefect", "flow-run", "execute", str(order.id)]
+        done = subprocess.run(command, cwd="/", env=bare, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ended(run) == 0, caller.said
+    assert worker.ran() == ["generator_training@ava"]
+    assert json.loads((caller.folder / "artifacts/ava/generator").read_text())["stage"] == "generator_training"

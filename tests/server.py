@@ -1,0 +1,114 @@
+"""A real Prefect server, and the command line as a user starts it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def serving(home: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A server with its files in `home`, on a free port of the loopback; its address and its process."""
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    with (home / "log").open("a") as log:
+        process = subprocess.Popen(command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True)
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        wait_for(lambda: process.poll() is not None or _healthy(url), 90, "the server")
+        assert process.poll() is None, (home / "log").read_text()
+        yield url, process
+    finally:
+        kill(process, signal.SIGTERM)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return urllib.request.urlopen(f"{url}/health", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def kill(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
+    """Ends a process, its group included, and waits for it."""
+    try:
+        os.killpg(process.pid, number)
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    except ProcessLookupError:
+        pass
+
+
+def wait_for(what, seconds: float = 180, name: str = "it"):
+    """What a function gives as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"{name} did not come within {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+def content(path: Path) -> str:
+    """Of a file that may not be there."""
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The address of a server that all tests share."""
+    with serving(tmp_path_factory.mktemp("prefect")) as (url, _):
+        yield url
+
+
+class Command:
+    """`python -m pipeline ...` in a folder, as a process with a log."""
+
+    def __init__(self, folder: Path, url: str, *arguments: str, **settings: str):
+        self.folder, self.log = folder, folder / f"log.{time.monotonic_ns()}"
+        own = {"PREFECT_API_URL": url, "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(folder / "home"), **settings}
+        command = [sys.executable, "-P", "-m", "pipeline", *arguments]  # -P: the real pipeline, and its own `stages`
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=folder, env=os.environ | own, stdout=log, stderr=log,
+                                            start_new_session=True)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def says(self, words: str) -> None:
+        wait_for(lambda: words in self.said or self.process.poll() is not None, name=words)
+        assert words in self.said, self.said
+
+    def hangs(self) -> int:
+        """The process of a stage of the miniature that was ordered to hang, as soon as it does."""
+        wait_for(lambda: content(self.folder / "hangs") or self.process.poll() is not None, name="the stage")
+        assert self.process.poll() is None, self.said
+        return int(content(self.folder / "hangs"))
+
+    def ends(self, code: int) -> str:
+        """What it has said when it has ended, with this exit code."""
+        wait_for(lambda: self.process.poll() is not None, 120, "the end")
+        assert self.process.returncode == code, self.said
+        return self.said
+
+    def __enter__(self) -> "Command":
+        return self
+
+    def __exit__(self, *_) -> None:
+        kill(self.process)

@@ -1,0 +1,41 @@
+"""Whole files or none, whatever happens to who writes them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from stages.media.files import replacing
+
+
+def gone() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_error_leaves_what_was_there(tmp_path, kind):
+    path = tmp_path / "a.b"
+    path.write_text("before")
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_text("half") if kind == "file" else temporary.mkdir()
+        1 / 0
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a", "a [1].png"])
+def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, name):
+    path = tmp_path / name
+    stem, suffix = path.stem, path.suffix
+    left = [tmp_path / f".{stem}.{gone()}{suffix}", tmp_path / f".{stem}.{gone()}{suffix}"]
+    left[0].write_text("half")
+    left[1].mkdir()
+    others = [f".{stem}.{os.getppid()}{suffix}", f".{stem}.x{suffix}", f".b.{gone()}{suffix}", f".{stem}.{gone()}.c"]
+    for other in others:
+        (tmp_path / other).write_text("another's")
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+    assert {found.name for found in tmp_path.iterdir()} == {name, *others}
