@@ -3,4 +3,5 @@
 import os
 
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # nothing phones home:
+os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")  # seconds: automations.yaml counts on it
 os.environ.setdefault("DO_NOT_TRACK", "1")  # both are read when Prefect is imported

@@ -48,12 +48,14 @@ def deployment(pool: str) -> str:
     return str(found[0].id)
 
 
-def reproduce(address: str, where: str) -> bool:
-    """Brings `address` up to date by a worker of the deployment `where`; False where that was not needed."""
+def reproduce(address: str, where: str, timeout: float) -> bool:
+    """Brings `address` up to date by a worker of the deployment `where`; False where that was not needed. `timeout`:
+    minutes without a sign of life after which the worker ends the stage."""
     if exchange.take(address):
         return False
     config = params.load()
-    order = {"address": address, "inputs": exchange.offer(config, address), "caller": signature(config, address)}
+    order = {"address": address, "inputs": exchange.offer(config, address), "caller": signature(config, address),
+             "timeout": timeout}
     run = wait(*ask(where, order))
     if not run.state.is_completed():
         reason = run.state.message or f"{address}: the worker's run is {run.state.name}"

@@ -13,11 +13,11 @@ TRAINING = ("generator_training", "local_gan_training")  # tagged `gpu`: a concu
 
 def reproduce(address: str, where: str | None = None, timeout: float = dvc.TIMEOUT) -> bool:
     """Brings `stage@key` up to date, here or by a worker of the deployment `where`; one line when it starts and one
-    when it is done. `timeout`: minutes without a sign of life after which a stage is ended that runs here."""
+    when it is done. `timeout`: minutes without a sign of life after which a stage is ended."""
     watching.tell(f"{address} ...")
     start = time.monotonic()
     if where:
-        computed = remote.reproduce(address, where)
+        computed = remote.reproduce(address, where, timeout)
     else:
         with watching.Watch(address) as watch:
             watch.computed = computed = dvc.reproduce(address, hears=watch.hears, silence=timeout * 60)

@@ -13,14 +13,15 @@ from stages import InputError, params
 
 
 @flow(name=FLOW, flow_run_name="{address}")
-def remote_stage(address: str, inputs: str, caller: Signature) -> State | None:
-    """Computes `address` for `caller`, whose signature it is; `inputs`: what it reads, see exchange.offer."""
+def remote_stage(address: str, inputs: str, caller: Signature, timeout: float = dvc.TIMEOUT) -> State | None:
+    """Computes `address` for `caller`, whose signature it is. `inputs`: what it reads, see exchange.offer; `timeout`:
+    see tasks.reproduce."""
     try:
         config = params.load()
         refuse_others(config, address, caller)
         exchange.check(config, address, inputs)
         accept(address, inputs)
-        task(address)(address)
+        task(address)(address, timeout=timeout)
         deliver(address)
     except (InputError, dvc.StageFailed) as error:
         refused = isinstance(error, InputError) or error.refused
