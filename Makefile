@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline run ava --from ben ava
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 deps: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline.sources

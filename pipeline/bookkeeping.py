@@ -26,12 +26,15 @@ def mend(folder: Path, output: str) -> bool:
     """Whether the dvc program, which failed with this output, is worth asking again: it met others at work, who are
     done now, or notes that cannot be read."""
     if busy := _BUSY.search(output):
-        _wait(Path(busy[1]), re.findall(r"\(PID (\d+)\): (.*)", busy[2]))
-        _release(folder)
+        others = re.findall(r"\(PID (\d+)\): (.*)", busy[2])
+        _wait(Path(busy[1]), others)
+        _release(folder, others)
         return not process.ending()
     if _NOTES.search(output):
-        return _release(folder)
+        return _release(folder, [])
     if _LOCK.search(output):
+        if "<<<<<<<" in (folder / "dvc.lock").read_text(errors="replace"):
+            return False  # a merge of git's, for its user to decide
         print("dvc.lock cannot be read; DVC makes it anew from its cache", flush=True)
         (folder / "dvc.lock").unlink(missing_ok=True)
         return True
@@ -50,7 +53,7 @@ def distrust(folder: Path) -> None:
 
 
 def _cache(folder: Path) -> Path:
-    config = configparser.ConfigParser()
+    config = configparser.ConfigParser(interpolation=None)
     config.read([folder / ".dvc/config", folder / ".dvc/config.local"])
     return folder / ".dvc" / config.get("cache", "dir", fallback="cache")
 
@@ -70,22 +73,29 @@ def _works(number: int | str, command: str) -> bool:
         found = psutil.Process(int(number))
         words = " ".join(found.cmdline()).split()
         return found.status() != psutil.STATUS_ZOMBIE and words[-1:] == command.split()[-1:]
+    except psutil.AccessDenied:  # another user's
+        return True
     except psutil.Error:
         return False
 
 
-def _release(folder: Path) -> bool:
-    """Strikes out whoever is gone from DVC's note of who reads and writes what."""
+def _release(folder: Path, others: list[tuple[str, str]]) -> bool:
+    """Strikes those of `others` who are gone out of DVC's note of who reads and writes what; all where it cannot be
+    read."""
+    gone = {one for one in others if not _works(*one)}
+
+    def left(one: dict) -> bool:
+        return (str(one["pid"]), one["cmd"]) not in gone
+
     notes = folder / ".dvc/tmp/rwlock"
     with notes.with_suffix(".lock").open("a") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         try:
             noted = json.loads(notes.read_text())
-            write = {path: one for path, one in noted.get("write", {}).items() if _works(one["pid"], one["cmd"])}
-            read = {path: [one for one in those if _works(one["pid"], one["cmd"])]
-                    for path, those in noted.get("read", {}).items()}
-            left = {"write": write, "read": {path: those for path, those in read.items() if those}}
+            write = {path: one for path, one in noted.get("write", {}).items() if left(one)}
+            read = {path: [one for one in those if left(one)] for path, those in noted.get("read", {}).items()}
+            kept = {"write": write, "read": {path: those for path, those in read.items() if those}}
         except (ValueError, LookupError, AttributeError, TypeError):  # a kill, or a full disk, came in between
-            left = {}
-        notes.write_text(json.dumps(left))
+            kept = {}
+        notes.write_text(json.dumps(kept))
     return True

@@ -1,6 +1,7 @@
 """The only caller of the dvc program. DVC owns every cache and decides what is up to date."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -11,8 +12,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-
-import yaml
 
 from pipeline import bookkeeping, process
 from pipeline.process import Program
@@ -32,6 +31,7 @@ _RUNNING = re.compile(r"Running stage '(.+?)'")
 _SAVING = re.compile("(Updating|Generating) lock file")  # the stage has ended
 _FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
 _PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
+STATE = "pipeline.state"  # the dvc program for our own folder
 _UNTOUCHED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")  # the cache is as it was
 _FULL = re.compile("No space left on device|database or disk is full|No possible cache link types")
 _TAIL = 8       # lines of a failed stage that go into the error
@@ -91,9 +91,36 @@ def pull(file: Path, address: str) -> None:
     _run(["--wait-for-lock", "pull", "--force", str(file)], address)
 
 
-def outputs(address: str, lock: Path = Path("dvc.lock")) -> list[dict]:
+def outputs(address: str) -> list[dict]:
     """Path and checksum of the outputs of `stage@key`, as a .dvc file has them."""
-    return yaml.load(lock.read_text(), yaml.CSafeLoader)["stages"][address]["outs"]
+    return json.loads(layout.state(address).read_text())["outs"]
+
+
+def pending(plan: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What is left to do of a plan: what is not up to date, and what waits for that."""
+    changed, left = set(_ask("pending", *plan)), {}
+    for address, needs in plan.items():
+        waits = [needed for needed in needs if needed in left]
+        if address in changed or waits:
+            left[address] = waits
+    return left
+
+
+def gather() -> None:
+    """Writes what was reproduced into dvc.lock, for git and the user's own `dvc`."""
+    _ask("gather")
+
+
+def _ask(*arguments: str) -> list[str]:
+    """The words that a command of pipeline/state.py prints; it is asked again where its notes were mended."""
+    _check_first(Path().resolve())
+    for _ in range(ATTEMPTS):
+        done = subprocess.run([sys.executable, "-m", STATE, *arguments], capture_output=True, text=True)
+        if not done.returncode:
+            return done.stdout.split()
+        if not bookkeeping.mend(Path(), done.stderr):
+            break
+    raise StageFailed(f"dvc failed:\n{_PASSWORD.sub('***@', done.stderr)}")
 
 
 def setting(name: str) -> str:
@@ -166,7 +193,8 @@ def _listen(arguments: list[str], folder: Path, lock: Path | None, begins: Liste
     """The dvc program when it has ended, and its lines; those of the stage go to stdout as they come. A process of its
     own, because DVC's locks do not hold between the threads of one. It holds `lock`, in which its number stands, as
     long as it lives."""
-    command, lines, fresh = [sys.executable, "-m", "dvc", *arguments], [], True  # fresh: at the start of a line
+    command, lines = [sys.executable, "-m", STATE if folder == Path() else "dvc", *arguments], []
+    fresh = True  # at the start of a line
     with lock.open("w") if lock else nullcontext() as mark:
         if mark:
             fcntl.flock(mark, fcntl.LOCK_EX)

@@ -33,8 +33,8 @@ def offer(config: Params, address: str) -> str:
     """Pushes what `address` reads of other stages; what a worker needs to pull it."""
     producers = graph.producers(config)
     read = _read(config, address)
-    _remote(dvc.push, [str(path) for path in read], address)
-    made_by = {producers[path] for path in read}
+    made_by = sorted({producers[path] for path in read})
+    _remote(dvc.push, made_by, address)  # by address: of a path DVC would ask every stage that there is
     locked = {out["path"]: out for producer in made_by for out in dvc.outputs(producer)}
     return yaml.safe_dump({"outs": [locked[str(path)] for path in read]}, sort_keys=False)
 

@@ -2,6 +2,7 @@
 by side where it can be."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
 
@@ -45,17 +46,33 @@ def copy_all(retries: int = 0, jobs: int = 1, pool: str | None = None,
 def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None,
           timeout: float = dvc.TIMEOUT) -> State | None:
     """One stage, such as generator_training@ava, after whatever it needs that is not up to date."""
-    return submit(graph.plan(params.load(), [address]), retries, jobs, pool, timeout)
+    return bring_up_to_date(graph.plan(params.load(), [address]), retries, jobs, pool, timeout)
 
 
 def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None,
          timeout: float) -> list[str] | State:
     """Runs these transfers and tells what came out."""
-    if cancelled := submit(graph.plan(config, [f"report@{key}" for key in keys]), retries, jobs, pool, timeout):
+    goals = [f"report@{key}" for key in keys]
+    if cancelled := bring_up_to_date(graph.plan(config, goals), retries, jobs, pool, timeout):
         return cancelled
     for key in keys:
         watching.tell(artifacts.summary(key))
     return list(keys)
+
+
+def bring_up_to_date(plan: dict[str, list[str]], *how) -> State | None:
+    """Runs what is left to do of a plan, as `submit` does; dvc.lock then tells of it. One look at all of it first:
+    Prefect, and a process of DVC's, are only asked for what may have to be computed."""
+    left = dvc.pending(plan)
+    print(f"{len(plan) - len(left)} of {len(plan)} stages are up to date", flush=True)
+    try:
+        cancelled = submit(left, *how)
+    except BaseException:
+        with suppress(dvc.StageFailed):  # the first failure is the one to tell
+            dvc.gather()
+        raise
+    dvc.gather()
+    return cancelled
 
 
 def submit(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: str | None = None,
@@ -102,6 +119,9 @@ def _walk(plan: dict[str, list[str]], retries: int, jobs: int, where: str | None
         futures[address].wait()  # makes its state known here; the server hears of it later
         if futures[address].state.is_completed():
             sorter.done(address)
+            if graph.split(address)[0] in TRAINING:
+                with suppress(dvc.StageFailed):  # hours of work, which `dvc gc` is to know even if we are killed
+                    dvc.gather()
         else:
             failed.append(futures[address])
     return failed

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import threading
 import time
 
 import httpx
@@ -13,6 +14,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 from prefect.utilities.urls import url_for
@@ -23,6 +25,7 @@ from stages import InputError, params
 
 FLOW = "remote_stage"
 REFUSED = "Refused"  # the state of a worker's run in which nothing was tried, and trying again is no use
+AT_ONCE = threading.Semaphore(4)  # of those that are given away, how many use DVC here at the same time
 EVERY = 2.0       # seconds between two looks at a worker's run
 PATIENCE = 600.0  # seconds without an answer of Prefect's server
 
@@ -51,18 +54,23 @@ def deployment(pool: str) -> str:
 def reproduce(address: str, where: str, timeout: float) -> bool:
     """Brings `address` up to date by a worker of the deployment `where`; False where that was not needed. `timeout`:
     minutes without a sign of life after which the worker ends the stage."""
-    if exchange.take(address):
-        return False
-    config = params.load()
-    order = {"address": address, "inputs": exchange.offer(config, address), "caller": signature(config, address),
-             "timeout": timeout}
-    run = wait(*ask(where, order))
+    with AT_ONCE:
+        if exchange.take(address):
+            return False
+        config = params.load()
+        order = {"address": address, "inputs": exchange.offer(config, address),
+                 "caller": signature(config, address), "timeout": timeout}
+    run, ours = ask(where, order)
+    run = wait(run, ours)
+    if run.state.is_cancelled() and not ours and not process.ending():  # by whom it belonged to
+        run = wait(*ask(where, order))
     if not run.state.is_completed():
         reason = run.state.message or f"{address}: the worker's run is {run.state.name}"
         raise dvc.StageFailed(reason, refused=run.state.name == REFUSED)
-    if not exchange.take(address):
-        raise dvc.StageFailed(f"{address}: the worker's run {run.id} ended well, but the remote lacks its result. Do "
-                              "this machine and the worker have the same one (dvc remote list)?")
+    with AT_ONCE:
+        if not exchange.take(address):
+            raise dvc.StageFailed(f"{address}: the worker's run {run.id} ended well, but the remote lacks its result. "
+                                  "Do this machine and the worker have the same one (dvc remote list)?")
     return True
 
 
@@ -76,7 +84,7 @@ def ask(where: str, order: dict) -> tuple[FlowRun, bool]:
             flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[address])),
         )
     same = [run for run in runs if (run.idempotency_key or "").startswith(digest)]
-    run = next((run for run in same if not run.state.is_final()), None)
+    run = next((run for run in same if not (run.state.is_final() or run.state.is_cancelling())), None)
     if not run:  # callers who count alike ask with the same key, for which Prefect makes one run
         run = run_deployment(where, parameters=order, flow_run_name=address, timeout=0,
                              idempotency_key=f"{digest}-{len(same)}")
@@ -96,7 +104,9 @@ def wait(run: FlowRun, ours: bool) -> FlowRun:
                     if ours:
                         client.set_flow_run_state(run.id, Cancelling())
                     raise dvc.StageFailed(f"{run.name}: cancelled")
-        except httpx.TransportError as error:
+        except ObjectNotFound:
+            raise dvc.StageFailed(f"{run.name}: its run was deleted from Prefect's server") from None
+        except httpx.HTTPError as error:
             if process.ending() or time.monotonic() > heard + PATIENCE:
                 raise dvc.StageFailed(f"{run.name}: Prefect's server does not answer ({error}). The worker goes on; "
                                       "the same command takes what it will have made") from None

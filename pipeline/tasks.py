@@ -46,7 +46,7 @@ def task(address: str, retries: int = 0, where: str | None = None) -> Task:
     def worth_retrying(_, run, state) -> bool:
         if process.ending():
             return False
-        error = state.result(raise_on_failure=False)
+        error = _error(state)
         if isinstance(error, exchange.Unreachable):
             return True
         return not getattr(error, "refused", False) and run.run_count <= retries
@@ -57,10 +57,15 @@ def task(address: str, retries: int = 0, where: str | None = None) -> Task:
 
 
 def _transport(work) -> Task:
-    """A task of its own for what goes through the remote, whose every failure is worth trying again."""
+    """A task of its own for what goes through the remote, tried again where that does not answer."""
     name = work.__name__
     return Task(work, name=name, task_run_name=f"{name} {{address}}", cache_policy=NO_CACHE,
-                retries=len(exchange.DELAYS), retry_delay_seconds=exchange.DELAYS)
+                retries=len(exchange.DELAYS), retry_delay_seconds=exchange.DELAYS,
+                retry_condition_fn=lambda _, run, state: isinstance(_error(state), exchange.Unreachable))
+
+
+def _error(state):
+    return state.result(raise_on_failure=False)
 
 
 accept, deliver = _transport(exchange.accept), _transport(exchange.deliver)

@@ -11,6 +11,7 @@ ROOT = Path("artifacts")
 NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of what becomes a folder or a file
 TABLES = ROOT / "tables"
 CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
+STATES = Path(".dvc/tmp/states")  # what DVC notes of every stage, beside its other notes
 ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute ends with NOT_HERE
 NOT_HERE = "to be computed elsewhere"
 EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run
@@ -159,6 +160,11 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
 def cost(stage: str, key: str) -> Path:
     """Where the last run of `stage@key` on this machine left its seconds and memory: not an artifact."""
     return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
+
+
+def state(address: str) -> Path:
+    """Where DVC's note of the last run of `address` on this machine lies; see pipeline/state.py."""
+    return STATES / f"{address}.json"
 
 
 def experiment(name: str) -> Path:

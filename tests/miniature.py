@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
+    "pipeline/__init__.py", "pipeline/state.py",
     "stages/__init__.py", "stages/__main__.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
     "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py",
 )

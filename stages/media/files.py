@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from stages import InputError
 
 
@@ -31,14 +33,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _alive(number: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+    """Whether a process of this number runs on this machine; one that has ended and that nobody collected does not."""
     try:
-        os.kill(number, 0)
-    except (ProcessLookupError, OverflowError):
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:  # another user's
+        return True
+    except (psutil.Error, OverflowError):
         return False
-    except PermissionError:
-        pass
-    return True
 
 
 def remove(path: Path) -> None:

@@ -90,7 +90,8 @@ def whole(computed, tmp_path_factory) -> Path:
     """The computed project with the pipeline in it, so that it needs nothing from here."""
     folder = tmp_path_factory.mktemp("whole") / "project"
     shutil.copytree(computed.folder, folder, symlinks=True)
-    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"),
+                    dirs_exist_ok=True)
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if name.startswith("stages.") and file and name.split(".")[1] not in layout.KINDS:

@@ -44,7 +44,8 @@ def test_the_server_takes_it(prefect):
         assert made.base_job_template["job_configuration"] == TEMPLATE["job_configuration"]
         lacking = {**TEMPLATE, "variables": {"type": "object", "properties": {}}}
         with pytest.raises(PrefectHTTPStatusError):
-            client.create_work_pool(WorkPoolCreate.model_construct(name="bad", type="kubernetes", base_job_template=lacking))
+            bad = WorkPoolCreate.model_construct(name="bad", type="kubernetes", base_job_template=lacking)
+            client.create_work_pool(bad)
 
 
 def test_the_worker_makes_a_job_of_it(prefect):

@@ -14,7 +14,8 @@ def test_the_same_project_has_the_same_signature(project):
     assert differences(signature(params.load(), ADDRESS), signature(params.load(), ADDRESS)) == []
 
 
-@pytest.mark.parametrize("file", ["stages/generator_training.py", "stages/media/files.py", "stages/layout.py", "dvc.yaml"])
+@pytest.mark.parametrize(
+    "file", ["stages/generator_training.py", "stages/media/files.py", "stages/layout.py", "dvc.yaml"])
 def test_code_that_differs_is_named(project, file):
     ours = signature(params.load(), ADDRESS)
     path = Path(file)
@@ -40,4 +41,5 @@ def test_parameters_that_differ_are_told_with_both_values(project):
 
 
 def test_a_file_that_only_one_has_and_the_commit():
-    assert differences({COMMIT: "a", "stages/a.py": "1"}, {COMMIT: "b", "stages/b.py": "1"}) == ["stages/a.py", "stages/b.py"]
+    ours, theirs = {COMMIT: "a", "stages/a.py": "1"}, {COMMIT: "b", "stages/b.py": "1"}
+    assert differences(ours, theirs) == ["stages/a.py", "stages/b.py"]

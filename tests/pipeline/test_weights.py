@@ -117,7 +117,8 @@ def test_the_command(shelf, monkeypatch, capsys):
         monkeypatch.setattr("sys.argv", ["pipeline", "weights", *arguments])
         return command.main(), *capsys.readouterr()
 
-    assert run("take", str(shelf))[0] == 0
+    code, _, problem = run("take", str(shelf))
+    assert code == 0, problem
     code, out, _ = run()
     assert code == 0 and " yes " in out and " no " not in out
     (weights.FOLDER / weights.VGG19).write_text("something else")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stages import InputError, metrics
+from stages import InputError, layout, metrics
 from stages.measures import systems
 from stages.media import pictures, video
 from stages.vision import blend
@@ -37,8 +37,8 @@ def own(root) -> list[np.ndarray]:
 
 def scores(root, frames, folder):
     files = toy.paths("metrics", KEY, toy.RECONSTRUCTION, root)
-    measured = {name: path for name, path in files.items()
-                if name not in ("foreground", "background", "metrics", "per_frame")}
+    read = set(layout.INPUTS["metrics"]) - {"foreground", "background"}
+    measured = {name: path for name, path in files.items() if name in read}
     found = {"metrics": folder / "found.json", "per_frame": folder / "found.parquet"}
     systems.run(frames, measured, **found, params=toy.METRICS, entry=toy.RECONSTRUCTION, key=KEY, code="1")
     return json.loads(found["metrics"].read_text()), pq.read_table(found["per_frame"])

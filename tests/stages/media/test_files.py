@@ -26,6 +26,16 @@ def test_an_error_leaves_what_was_there(tmp_path, kind):
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
+def test_what_has_ended_without_being_collected_counts_as_gone(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        left = tmp_path / f".a.{process.pid}.png"
+        left.write_text("half")
+        with replacing(tmp_path / "a.png") as temporary:
+            temporary.write_text("whole")
+        assert not left.exists()
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a", "a [1].png"])
 def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, name):
     path = tmp_path / name
