@@ -31,7 +31,6 @@ def disk(tmp_path):
     try:
         yield folder
     finally:
-        os.chdir(tmp_path)
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 

@@ -17,6 +17,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
+from pipeline import __main__ as command
 from pipeline import dvc, flows, graph, tasks
 from stages import layout, params
 
@@ -70,6 +71,22 @@ def test_several_sources_are_one_flow_and_nothing_is_asked_twice(prefect, projec
     assert flows.copy_motion("ava", ["ben", "ava"], jobs=2) == ["ava_from_ben", "ava_from_ava"]
     assert len(asked) == len(set(asked))
     assert {"report@ava_from_ben", "report@ava_from_ava"} <= set(asked)
+
+
+def test_all_transfers_are_one_flow(prefect, project, asked):
+    itself = dict(target="ben", source="ben", preset="demo", truth="artifacts/samples/ben.mp4")
+    project.change(transfers={"ben_from_ben": itself})
+    shutil.copytree("artifacts/ava_from_ben", "artifacts/ben_from_ben")
+    assert flows.copy_all(jobs=2) == ["ava_from_ben", "ben_from_ben"]
+    assert set(asked) == set(graph.plan(params.load(), ["report@ava_from_ben", "report@ben_from_ben"]))
+
+
+@pytest.mark.parametrize("arguments", [["ava"], ["--all", "ava", "--from", "ben"], [], ["--from", "ben"]])
+def test_run_wants_a_target_and_a_source_or_all(monkeypatch, capsys, arguments):
+    monkeypatch.setattr("sys.argv", ["pipeline", "run", *arguments])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "either a target and --from, or --all" in capsys.readouterr().err
 
 
 def test_independent_stages_run_side_by_side(prefect, project, monkeypatch):
