@@ -83,7 +83,8 @@ def test_a_killed_worker_is_replaced(caller, worker, client, given):
         with worker.runs(*WORK) as machine:
             stage = int(wait_for(lambda: content(worker.folder / "hangs")))
             worker.power_off()
-            assert machine.wait() and not alive(stage)
+            machine.wait(20)
+            wait_for(lambda: not alive(stage), name="the end of the stage")
         order.unlink()
         client.set_flow_run_state(given()[0].id, Crashed(message="no sign of life"), force=True)
         with worker.runs(*WORK):
