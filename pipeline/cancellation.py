@@ -1,4 +1,4 @@
-"""Cancel in Prefect's UI, or by `prefect flow-run cancel`: heard by the flow itself, because no worker looks after one
+"""Cancel by Prefect (`prefect flow-run cancel`, its API): heard by the flow itself, because no worker looks after a run
 that was started in a terminal."""
 
 import threading

@@ -9,7 +9,8 @@ import pytest
 from stages import params
 from stages.media import tables, video
 from stages.vision import skeleton
-from tests.miniature import computed, project  # noqa: F401  fixtures
+from tests.browser import page  # noqa: F401  fixtures
+from tests.miniature import computed, project  # noqa: F401
 from tests.server import server  # noqa: F401
 
 SIZE, FRAMES, FPS = 64, 24, 8.0

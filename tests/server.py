@@ -24,11 +24,12 @@ def serving(home: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    url = f"http://127.0.0.1:{port}/api"
+    quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
+             "PREFECT_SERVER_UI_API_URL": url}
     with (home / "log").open("a") as log:
         process = subprocess.Popen(command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True)
     try:
-        url = f"http://127.0.0.1:{port}/api"
         wait_for(lambda: process.poll() is not None or _healthy(url), 90, "the server")
         assert process.poll() is None, (home / "log").read_text()
         yield url, process
@@ -62,6 +63,12 @@ def wait_for(what, seconds: float = 180, name: str = "it"):
         assert time.monotonic() < deadline, f"{name} did not come within {seconds} s"
         time.sleep(0.05)
     return found
+
+
+def alive(number: int) -> bool:
+    """Whether a process runs; one that has ended and was not collected does not."""
+    status = content(Path(f"/proc/{number}/status"))
+    return bool(status) and "zombie" not in status
 
 
 def content(path: Path) -> str:
