@@ -31,9 +31,8 @@ def require_remote() -> None:
 
 def offer(config: Params, address: str) -> str:
     """Pushes what `address` reads of other stages; what a worker needs to pull it."""
-    producers = graph.producers(config)
     read = _read(config, address)
-    made_by = sorted({producers[path] for path in read})
+    made_by = sorted(set(read.values()))
     _remote(dvc.push, made_by, address)  # by address: of a path DVC would ask every stage that there is
     locked = {out["path"]: out for producer in made_by for out in dvc.outputs(producer)}
     return yaml.safe_dump({"outs": [locked[str(path)] for path in read]}, sort_keys=False)
@@ -41,7 +40,7 @@ def offer(config: Params, address: str) -> str:
 
 def check(config: Params, address: str, offered: str) -> None:
     """Raises InputError where something else was offered than what `address` reads."""
-    outs, read = yaml.safe_load(offered)["outs"], [str(path) for path in _read(config, address)]
+    outs, read = yaml.safe_load(offered)["outs"], list(map(str, _read(config, address)))
     if [out["path"] for out in outs] != read or any(set(out) - CHECKSUM for out in outs):
         raise InputError(f"{address}: offered were {outs}; expected the checksums of {', '.join(read)}")
 
@@ -54,10 +53,10 @@ def accept(address: str, offered: str) -> None:
         _remote(dvc.pull, file, address)
 
 
-def _read(config: Params, address: str) -> list[Path]:
-    """What `address` reads of other stages."""
+def _read(config: Params, address: str) -> dict[Path, str]:
+    """What `address` reads of other stages, and of which."""
     producers = graph.producers(config)
-    return [path for path in graph.reads(config, address).values() if path in producers]
+    return {path: producers[path] for path in graph.reads(config, address).values() if path in producers}
 
 
 def deliver(address: str) -> None:

@@ -64,7 +64,7 @@ def bring_up_to_date(plan: dict[str, list[str]], *how) -> State | None:
     """Runs what is left to do of a plan, as `submit` does; dvc.lock then tells of it. One look at all of it first:
     Prefect, and a process of DVC's, are only asked for what may have to be computed."""
     left = dvc.pending(plan)
-    print(f"{len(plan) - len(left)} of {len(plan)} stages are up to date", flush=True)
+    watching.tell(f"{len(plan) - len(left)} of {len(plan)} stages are up to date")
     try:
         cancelled = submit(left, *how)
     except BaseException:

@@ -47,7 +47,7 @@ def deployment(pool: str) -> str:
     if not found:
         raise InputError(f"no stage can be given to the work pool `{pool}`: nothing is deployed to it. Run\n"
                          f"  prefect work-pool create {pool} --type process\n"
-                         "  prefect --no-prompt deploy --prefect-file pipeline/deploy.yaml --all")
+                         "  env -u FAKEMOTION prefect --no-prompt deploy --prefect-file pipeline/deploy.yaml --all")
     return str(found[0].id)
 
 

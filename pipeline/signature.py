@@ -28,11 +28,10 @@ def signature(config: Params, address: str, root: Path = Path()) -> Signature:
 def differences(ours: Signature, theirs: Signature) -> list[str]:
     """What is not the same, a line each: `stages/fusion.py`, `presets.demo.generator_training.steps: 100, not 200`."""
     lines = []
-    for place in sorted(ours.keys() | theirs.keys() - {COMMIT}):
+    for place in sorted((ours.keys() | theirs.keys()) - {COMMIT}):
         here, there = ours.get(place), theirs.get(place)
-        if here == there or place == COMMIT:
-            continue
-        lines.append(place if place.endswith((".py", ".yaml")) else f"{place}: {here}, not {there}")
+        if here != there:
+            lines.append(place if place.endswith((".py", ".yaml")) else f"{place}: {here}, not {there}")
     return lines
 
 

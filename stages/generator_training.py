@@ -8,7 +8,6 @@ In: frames, masks and poses of the subject; only the training part of the clock 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import torch
@@ -22,7 +21,7 @@ from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
 from stages.learning.watch import Diverged, Watch
 from stages.media import clock as clocks
-from stages.media import curves, files, tables
+from stages.media import curves, files, pictures, tables
 from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
@@ -107,9 +106,7 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         log = np.concatenate([log, rows])
         progress.set_postfix({name: f"{rows[-1, LOSSES.index(name)]:.4f}" for name in ("l1", "gw")}, refresh=False)
         if shows and first:
-            previews.mkdir(parents=True, exist_ok=True)
-            picture = cv2.imencode(".png", preview(training, batches))[1]
-            (previews / f"preview_{training.step:06d}.png").write_bytes(picture)
+            pictures.write(previews / f"preview_{training.step:06d}.png", preview(training, batches))
         if saves and first:
             checkpoint.save({"training": training.state(), "log": torch.from_numpy(log)})
     progress.close()
@@ -118,10 +115,10 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 
 @torch.no_grad()
 def preview(training: Training, batches: Batches) -> np.ndarray:
-    """Skeletons, generated and true foregrounds of six training frames, (3 h, 6 w, 3) BGR."""
+    """Skeletons, generated and true foregrounds of six training frames, (3 h, 6 w, 3) RGB."""
     share = batches.at(np.linspace(0, batches.data.count - 1, 6).round().astype(int))
     height, width = share.real.shape[-2:]
     skeletons = torch.nn.functional.interpolate(share.skeletons, (height, width))
     rows = [skeletons, training.average(share.poses)[:, :3], share.real[:, :3]]
     sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 h, 6 w)
-    return (sheet.permute(1, 2, 0).flip(2).clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy()

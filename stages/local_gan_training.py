@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import torch
@@ -27,7 +26,7 @@ from stages.learning.faces import Faces
 from stages.learning.local_gan import LocalGan
 from stages.learning.local_gans import enhanced
 from stages.media import clock as clocks
-from stages.media import curves, files, tables
+from stages.media import curves, files, pictures, tables
 from stages.nets.refiner import PARTS, refine
 from stages.vision import crops
 from stages.vision.face_enhancement import FaceIndex
@@ -89,7 +88,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
         weights.save(folder, state, about)
         tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:
-            (folder / "preview.png").write_bytes(cv2.imencode(".png", preview(training, trust, pairs))[1])
+            pictures.write(folder / "preview.png", preview(training, trust, pairs))
     checkpoint.remove()
     found = ", ".join(f"{part} {value:.2f}" if value else f"{part} off: it gains nothing"
                       for part, value in trust.items()) or "no part to refine"
@@ -155,11 +154,11 @@ def strength(local: LocalGan, pairs: Pairs, part: str, batch: int) -> float:
 
 @torch.no_grad()
 def preview(training: dict[str, LocalGan], trust: dict[str, float], pairs: Pairs) -> np.ndarray:
-    """For every part three rows, generated, refined and true, of eight frames, kept back where some are; BGR."""
+    """For every part three rows, generated, refined and true, of eight frames, kept back where some are; RGB."""
     rows = []
     for part, local in training.items():
         known = pairs.back[part] if len(pairs.back[part]) else pairs.frames[part]
         generated, told, real = pairs.of(part, known[np.linspace(0, len(known) - 1, 8).round().astype(int)])
         rows += [generated, refine(local.average.cpu(), generated, told, trust[part]), real]
     sheet = torch.cat([torch.cat(list(row[:, :3]), 2) for row in rows], 1)  # (3, rows * c, 8 * c)
-    return (sheet.permute(1, 2, 0).flip(2) * 255).round().byte().numpy()
+    return (sheet.permute(1, 2, 0) * 255).round().byte().numpy()

@@ -5,12 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import PrefectClient
 from pipeline import dvc
-from tests.server import Command, kill
+from tests.server import Command, alive, kill
 
 GOAL = ("stage", "pose_extraction@ava")
 PLAN = ["samples", "frames", "pose_extraction"]
@@ -29,11 +28,6 @@ def at_work(project, server, whole):
     project.order("frames@ava", "hang")
     with Command(project.folder, server, *GOAL) as run:
         yield run, run.hangs()
-
-
-def alive(number: int) -> bool:
-    stat = Path(f"/proc/{number}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def goes_on(project, whole) -> None:

@@ -1,11 +1,8 @@
 """The tables' experiments by the real DVC in the miniature project, stopped and killed on the way."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,54 +10,11 @@ import pytest
 import yaml
 
 from pipeline import __main__ as command
-from pipeline import dvc, experiments, tables
-from pipeline.workspace import Workspace
+from pipeline import dvc, experiments
 from stages import InputError, layout, params, weights
-from stages.measures.scoring import NAMES
-from tests.miniature import Project
+from tests.pipeline.conftest import PAPER, ROOT, TRANSFERS, git
+from tests.server import alive, content, wait_for
 
-ROOT = Path(__file__).parents[2]
-TRANSFERS = ("ava_from_ava", "ava_from_ben")
-ITSELF = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
-WHAT_IS_SEEN = 'given["learned"] = [paths[name].read_text() for name in ("generator", "local_gans")]'
-METRICS = '''
-import json, zlib
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from stages.media.files import replacing
-
-NAMES = []
-
-
-def run(metrics, per_frame, scores, plots, foreground, key, **rest):
-    """Scores that differ with what is seen, by which training made it."""
-    level = zlib.crc32(foreground.read_bytes()) % 1000 / 100
-    frames = np.arange(60)
-    columns = {name: np.full(60, np.nan) for name in NAMES}
-    columns |= {"psnr": 25 + level + np.sin(frames), "ssim": 0.9 + frames / 1e3}
-    with replacing(per_frame) as temporary:
-        pq.write_table(pa.table({"frame": frames} | columns), temporary)
-    found = {"psnr": dict(value=25 + level, unit="dB", reason=None, low=24 + level, high=26 + level),
-             "ssim": dict(value=0.93, unit=None, reason=None, low=0.9, high=0.96),
-             "lpips": dict(value=None, unit=None, reason="no weights", low=None, high=None)}
-    with replacing(metrics) as temporary:
-        temporary.write_text(json.dumps(dict(fps=10.0, metrics=found)))
-    scores.write_text(json.dumps({"psnr": 25 + level}))
-    plots.mkdir()
-'''
-PAPER = {
-    "best": {"psnr": 1, "ssim": 1, "lpips": -1}, "extra": {"reconstruction": [], "imitation": ["ssim"]},
-    1: {"title": "In miniature", "ours": "complete",
-        "columns": {"reconstruction": ["psnr", "lpips"], "imitation": ["psnr"]}, "rows": [
-            dict(key="td", name="TD", variant="td", complexmotion=[26.0, 0.06, 20.0], iper=[25.0, 0.07, 21.0]),
-            dict(key="lwgan", name="LWGAN", complexmotion=[24.0, 0.08, 19.0], iper=[22.0, 0.09, 18.0]),
-            dict(key="complete", name="Ours", variant="complete", complexmotion=[27.0, 0.04, 22.0],
-                 iper=[26.0, 0.05, 23.0]),
-        ]},
-}
 CALL = """
 import sys
 from pathlib import Path
@@ -72,58 +26,14 @@ sys.exit(__main__.main())
 """
 
 
-def git(*arguments: str, folder: Path | None = None) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture(scope="module")
-def ready(computed, tmp_path_factory) -> Path:
-    """The project with a second transfer and two variants, in git, and a small table."""
-    folder = tmp_path_factory.mktemp("ready") / "project"
-    shutil.copytree(computed.folder, folder, symlinks=True)
-    known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
-    variants = {name: known[name] for name in ("complete", "td")}
-    del variants["complete"]["metrics"]  # asks judges, which would be fetched
-    Project(folder).change(transfers={"ava_from_ava": ITSELF}, variants=variants)
-    fusion = folder / "stages/fusion.py"
-    fusion.write_text(fusion.read_text().replace('given["metrics"]', f"{WHAT_IS_SEEN}\n            given[\"metrics\"]"))
-    (folder / "stages/metrics.py").write_text(METRICS.replace("NAMES = []", f"NAMES = {NAMES}"))
-    (folder / "paper.yaml").write_text(yaml.safe_dump(PAPER, sort_keys=False))
-    git("add", ".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
-    git("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all", folder=folder)
-    (folder / "ran").unlink()
-    return folder
-
-
-@pytest.fixture
-def study(ready, tmp_path, monkeypatch) -> Project:
-    shutil.copytree(ready, tmp_path / "project", symlinks=True)
-    monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setenv("ORDERS", str(tmp_path / "project"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # nobody has told git who they are
-    monkeypatch.setattr(tables, "PAPER", Path("paper.yaml"))
-    return Project(tmp_path / "project")
-
-
 def start() -> subprocess.Popen:
     """The command, in a process of its own, until the stage hangs that was told to."""
     call = [sys.executable, "-P", "-c", CALL, str(ROOT)]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     process = subprocess.Popen(call, **pipes, start_new_session=True)
-    for _ in range(6000):
-        if Path("hangs").exists() and Path("hangs").read_text():
-            return process
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.05)
-    raise AssertionError("the stage did not begin")
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z (zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    wait_for(lambda: content(Path("hangs")) or process.poll() is not None, 300, "the stage")
+    assert process.poll() is None, process.stdout.read()
+    return process
 
 
 LEARNED = ["local_gan_training@ava", "retargeting@ava_from_ava", "fusion@ava_from_ava", "fusion@ava_from_ben"]
@@ -181,8 +91,8 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
 
 
 def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
-    content = {**PAPER, 1: {**PAPER[1], "rows": PAPER[1]["rows"][1:]}}
-    Path("paper.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    reduced = {**PAPER, 1: {**PAPER[1], "rows": PAPER[1]["rows"][1:]}}
+    Path("paper.yaml").write_text(yaml.safe_dump(reduced, sort_keys=False))
     order = study.order("local_gan_training@ava", "refuse")
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
     assert command.main() == 1
@@ -243,8 +153,8 @@ def test_a_name_changes_with_the_users_video(study):
     study.change(videos={"ben": {"file": "ben.mp4", "preset": "demo"}},
                  transfers={"ava_from_ben": {"truth": "ben.mp4"}})
     found = []
-    for content in ("one film", "another"):
-        Path("ben.mp4").write_text(content)
+    for film in ("one film", "another"):
+        Path("ben.mp4").write_text(film)
         found += names(variants=["td"])
     assert found[0] != found[1]
     Path("ben.mp4").unlink()
@@ -280,46 +190,3 @@ def test_another_preset_is_named_in_every_entry(study):
     assert entries == {f"{place}.preset": "paper" for place in (
         "videos.ava", "videos.ben", "subjects.ava", *(f"transfers.{key}" for key in TRANSFERS))}
     assert one.changes["presets.paper.generator_training.weight_temporal"] == "0.0"
-
-
-def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_path):
-    Path("stages/retargeting.py").write_text("# changed")
-    Path("stages/fresh.py").write_text("# new")
-    Path("dvc.yaml").write_text(Path("dvc.yaml").read_text() + "# changed")
-    git("add", "dvc.yaml")
-    Path("stages/report.py").unlink()
-    Path("clips/ben").mkdir(parents=True)
-    Path("clips/ben/1.png").write_text("a picture")
-    Path("weights").mkdir()
-    (weights.JUDGES / "judge.pth").write_text("weights")
-    diff = git("status", "--porcelain")
-    given = [Path("clips/ben"), weights.JUDGES]
-    workspace = Workspace(given)
-    there = workspace.folder
-    for _ in range(2):
-        for name in ("stages/retargeting.py", "stages/fresh.py", "dvc.yaml", "params.yaml", "clips/ben/1.png"):
-            assert (there / name).read_text() == Path(name).read_text()
-        assert not (there / "stages/report.py").exists() and (there / "weights").is_dir()
-        assert (there / weights.JUDGES / "judge.pth").exists()
-        assert git("status", "--porcelain", folder=there) == ""
-        (there / "params.yaml").write_text("an experiment's")
-        (there / "left").write_text("over")
-        workspace.reset()
-        assert not (there / "left").exists()
-    assert git("status", "--porcelain") == diff
-    commit = git("rev-parse", "HEAD", folder=there)
-    (weights.JUDGES / "judge.pth").unlink()
-    Workspace(given)
-    assert not (there / weights.JUDGES / "judge.pth").exists()
-    assert git("rev-parse", "HEAD", folder=there) == commit  # the same state is the same commit
-
-
-@pytest.mark.parametrize("files, told", [
-    ([Path("../ben.mp4")], "is outside of the project; write its whole path"), (None, "a git repository with a commit"),
-])
-def test_what_cannot_be_taken_along_is_refused(study, tmp_path, monkeypatch, files, told):
-    if files is None:
-        monkeypatch.chdir(tmp_path)
-        git("init", "-q")
-    with pytest.raises(InputError, match=told):
-        Workspace(files or [])

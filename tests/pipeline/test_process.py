@@ -6,12 +6,12 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from pipeline import process
 from pipeline.process import Program
+from tests.server import alive
 
 # Prints the number of a child that keeps its output open; both go on for a minute, deaf to SIGTERM where wanted.
 PARENT = """
@@ -33,14 +33,6 @@ def fresh(monkeypatch):
 
 def python(code: str, *arguments: str, **options) -> Program:
     return Program([sys.executable, "-c", code, *arguments], **options)
-
-
-def alive(number: int) -> bool:
-    """Whether a process runs; one that has ended and was not collected does not."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def family(program: Program) -> list[int]:
