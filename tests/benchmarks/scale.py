@@ -2,7 +2,8 @@
 
 The graph, DVC and Prefect are real; the stages sleep, each as long as its like takes on a GPU, divided by SHORTENED. Of
 all subjects but SAMPLE, artifacts and DVC's notes are written down as the stages and DVC would have left them, which
-`pending` confirms; those of SAMPLE are computed by the flow. (--sample 300 computes all: an hour on two cores.)
+`pending` confirms; those of SAMPLE are computed by the flow. (--sample 300 --jobs 2 computes all: an hour on two
+cores.)
 Exits 1 where growth is not linear or looking at 300 subjects of which nothing has changed takes a minute.
 """
 
@@ -134,7 +135,7 @@ class Cost:
         return time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def measure(count: int, sample: int) -> dict[str, float]:
+def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
     """All figures of one size, in the current folder."""
     from pipeline import dvc, flows, graph
     from stages import params
@@ -154,7 +155,7 @@ def measure(count: int, sample: int) -> dict[str, float]:
     for key in ours:
         shutil.rmtree(f"artifacts/{key}")
     with Cost() as run, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        flows.copy_all()
+        flows.copy_all(jobs=jobs)
     assert not dvc.pending(plan)
     slept = sum(SECONDS[graph.split(address)[0]] for address in computed) / SHORTENED
     lock = Path("dvc.lock")
@@ -205,6 +206,7 @@ def _size(folder: Path) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=2, help="subjects whose stages are computed (2)")
+    parser.add_argument("--jobs", type=int, default=1, help="stages side by side (1)")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as folder:
@@ -216,7 +218,7 @@ def main() -> int:
             os.environ["DVC_SITE_CACHE_DIR"] = f"{folder}/site{count}"
             Path(f"{folder}/{count}").mkdir()
             os.chdir(f"{folder}/{count}")
-            figures[count] = measure(count, min(options.sample, count))
+            figures[count] = measure(count, min(options.sample, count), options.jobs)
         os.chdir(f"{folder}/30")
         os.environ["DVC_SITE_CACHE_DIR"] = f"{folder}/site30"
         text = profile(Path(folder))
