@@ -8,6 +8,7 @@
   python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
   python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
   python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores another system's frames
+  python -m pipeline forget ava                removes a person: artifacts, caches, remote copies
   python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
 """
 
@@ -33,6 +34,10 @@ def main() -> int:
             print(_import(config, options))
         elif options.command == "weights":
             print(_weights(config, options))
+        elif options.command == "forget":
+            from pipeline import forget
+
+            print(forget.forget(config, options.name, options.yes))
         elif options.command == "table":
             _table(config, options)
         elif options.command == "evaluate":
@@ -163,7 +168,8 @@ def _arguments() -> argparse.Namespace:
         one = kinds.add_parser(kind, help=what)
         one.add_argument("folder", type=Path, metavar="DIR")
         one.add_argument("--preset", default="best", help="what they are learned with (best)")
-        one.add_argument("--consent", metavar="TEXT", help="who agreed, when, to what, or the licence; of all")
+        one.add_argument("--consent", nargs=4, metavar=("WHO", "WHEN", "SCOPE", "RECORD"),
+                         help="who agreed, when (2026-11-22), to what, and what they said or signed, or the licence; of all")
     kinds.choices["iper"].add_argument("--only", default="", metavar="001,002", help="some subjects")
     table = commands.add_parser("table", help="a table of the paper, measured here")
     table.add_argument("number", type=int, choices=(1, 2))
@@ -175,6 +181,9 @@ def _arguments() -> argparse.Namespace:
     score.add_argument("key", metavar="TRANSFER", help="of params.yaml, such as ava_from_ben")
     score.add_argument("--frames", type=Path, required=True, metavar="PATH", help="a folder of images or a video")
     score.add_argument("--as", dest="name", required=True, metavar="NAME", help="the system's, such as lwgan")
+    gone = commands.add_parser("forget", help="remove a person: artifacts, caches, remote copies")
+    gone.add_argument("name", metavar="VIDEO", help="of params.yaml")
+    gone.add_argument("--yes", action="store_true", help="without a question")
     files = commands.add_parser("weights", help="list, fetch or take trained weights")
     actions = files.add_subparsers(dest="action")
     fetch = actions.add_parser("fetch", help="the missing ones, from their publishers")

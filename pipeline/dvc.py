@@ -111,6 +111,11 @@ def gather() -> None:
     _ask("gather")
 
 
+def drop(keys: list[str]) -> None:
+    """Removes what is noted of every stage of these keys, here and in dvc.lock."""
+    _ask("drop", *keys)
+
+
 def _ask(*arguments: str) -> list[str]:
     """The words that a command of pipeline/state.py prints; it is asked again where its notes were mended."""
     _check_first(Path().resolve())

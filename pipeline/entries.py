@@ -1,5 +1,5 @@
-"""New entries in the blocks of params.yaml. Everything else in the file stays as it is, to the byte: comments, order,
-ends of lines."""
+"""Entries added to, and taken out of, the blocks of params.yaml. Everything else in the file stays as it is, to the
+byte: comments, order, ends of lines."""
 
 import io
 import re
@@ -54,6 +54,46 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
     return fresh
 
 
+def remove(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> None:
+    """Takes entries out: by block, their names. InputError, and no change, where the file would not be right
+    afterwards."""
+    with open(path, newline="") as file:
+        text = file.read()
+    wanted = yaml.safe_load(text)
+    for block, gone in names.items():
+        for name in gone:
+            text = _without(text, block, name)
+            del wanted[block][name]
+    if read(text) != wanted:
+        told = ", ".join(f"{block}.{name}" for block, gone in names.items() for name in gone)
+        raise InputError(f"{path}: {told}: cannot be taken out here; remove them by hand")
+    with replacing(path) as temporary:
+        temporary.write_text(text, newline="")
+
+
+def _without(text: str, block: str, name: str) -> str:
+    """The file without an entry; a block that is left empty says so."""
+    lines = io.StringIO(text, newline="").readlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith(f"{block}:")), len(lines))
+    end = next((i for i in range(first + 1, len(lines)) if re.match(r"[^\s#]", lines[i])), len(lines))
+    inside = [i for i in range(first + 1, end) if re.match(r" +[^\s#]", lines[i])]
+    deep = min((_depth(lines[i]) for i in inside), default=0)
+    starts = [i for i in inside if _depth(lines[i]) == deep]
+    for start, stop in zip(starts, [*starts[1:], max(inside, default=first) + 1]):
+        if re.match(rf" +(['\"]?){re.escape(name)}\1:", lines[start]):
+            while re.match(r" *#", lines[stop - 1]):  # what stands above the next entry is about that one
+                stop -= 1
+            if len(starts) == 1:
+                lines[first] = re.sub(rf"^{block}:", f"{block}: {{}}", lines[first])
+            del lines[start:stop]
+            break
+    return "".join(lines)
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
 def insert(text: str, block: str, new: list[tuple[int, str]]) -> str:
     """The file with lines at the end of a block, indented like its first entry."""
     lines = io.StringIO(text, newline="").readlines()
@@ -61,6 +101,7 @@ def insert(text: str, block: str, new: list[tuple[int, str]]) -> str:
     starts = [i for i, line in enumerate(lines) if re.match(r"[^\s#]", line)]  # of the file's blocks
     first = next((i for i in starts if lines[i].startswith(f"{block}:")), len(lines))
     end = next((i for i in starts if i > first), len(lines))
+    lines[first : first + 1] = [re.sub(rf"^{block}: \{{\}}", f"{block}:", line) for line in lines[first : first + 1]]
     while end > first and re.match(r"#|\s*$", lines[end - 1]):  # what stands above the next block is about that one
         end -= 1
     indent = next((found[0] for line in lines[first + 1 : end] if (found := re.match(r" +(?=[^\s#])", line))), "  ")

@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from stages import InputError, layout, weights
+from stages.consent import EXAMPLE
 from stages.params import Params
 
 
@@ -101,7 +102,7 @@ def _entries(config: Params, target: str, source: str, key: str | None) -> str:
     if people:
         lines += ["videos:", *(f"  {name}: {{file: clips/{name}.mp4, preset: {preset}}}" for name in people)]
     if target not in config.subjects:
-        lines += ["subjects:", f'  {target}: {{preset: {preset}, consent: "who agreed, when, to what"}}']
+        lines += ["subjects:", f'  {target}: {{preset: {preset}, consent: {EXAMPLE}}}']
     truth = config.videos[source].file if source in config.videos else f"clips/{source}.mp4"
     name = key or f"{target}_from_{source}"
     lines += ["transfers:", f"  {name}: {{target: {target}, source: {source}, preset: {preset}, truth: {truth}}}"]

@@ -26,6 +26,9 @@ LONGEST = 20  # characters of a name, so that `<name>_from_<name>` is one too
 SAME = {"videos": ("file",), "subjects": (), "transfers": ("target", "source")}  # by what an entry is known again
 
 
+RECORD = ("who", "when", "scope", "record")  # what `--consent` tells, in this order
+
+
 @dataclass
 class Found:
     """What a data set holds."""
@@ -36,14 +39,14 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def write(found: Found, source: Path, preset: str, consent: str | None,
+def write(found: Found, source: Path, preset: str, consent: list[str] | None,
           path: Path = Path("params.yaml")) -> str:
     """Adds who was found to params.yaml; what was done, what was left out, and what is to do. What an earlier import
     wrote stays as the user has changed it. InputError where nobody was found."""
     left_out = "".join(f"\n  {line}" for line in found.left_out)
     if not found.people:
         raise InputError(f"{source}: nobody can be imported{':' * bool(left_out)}{left_out}")
-    agreed = {"consent": consent} if consent else {}
+    agreed = {"consent": dict(zip(RECORD, consent))} if consent else {}
     wanted = []
     for name, file in found.people.items():
         wanted += [video(name, file, preset), Entry.short("subjects", name, preset=preset, **agreed),
@@ -60,7 +63,7 @@ def write(found: Found, source: Path, preset: str, consent: str | None,
     if silent := [name for name in found.people if not subjects[name].consent]:
         told.append(f"missing: `consent` of {len(silent)} of them, without which training stops. Write in each one's "
                     "entry of `subjects` who agreed, when, to what, or what the data set's licence allows; "
-                    "--consent TEXT writes it for all who are new")
+                    "--consent WHO WHEN SCOPE RECORD writes it for all who are new")
     first = next(iter(found.people))
     return "\n".join([*told, f"next: python -m pipeline run {first} --from {first}"])
 

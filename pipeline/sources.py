@@ -15,7 +15,7 @@ from pathlib import Path
 from stages import layout
 
 LISTS = ("outs", "metrics", "plots")  # of a stage in dvc.yaml: what it makes, and what of it DVC can show
-APART = {Path(f"stages/{name}.py") for name in ("documents", "params", "presets", "layout", "__main__")}
+APART = {Path(f"stages/{name}.py") for name in ("consent", "documents", "params", "presets", "layout", "__main__")}
 
 
 def sources(stage: str, root: Path = Path()) -> list[str]:

@@ -1,5 +1,5 @@
 """The dvc program with the state of every stage in a file of its own: `python -m pipeline.state ARGUMENTS` is
-`dvc ARGUMENTS`, and the two commands below.
+`dvc ARGUMENTS`, and the three commands below.
 
 DVC notes what it made of every stage in one dvc.lock, which it parses before a stage and rewrites after it: at 300
 subjects that is 20 MB and minutes a stage. Nothing else of DVC's is replaced. dvc.lock stays what git and the user's
@@ -7,6 +7,7 @@ own `dvc` know: what others have changed in it is taken over first, and `gather`
 
   pending ADDRESS ...   prints those that are not up to date
   gather                brings dvc.lock up to date
+  drop KEY ...          removes what is noted of all stages of these keys
 """
 
 import json
@@ -132,6 +133,25 @@ def gather(repo: Repo) -> list[str]:
     return new
 
 
+def drop(repo: Repo, *keys: str) -> list[str]:
+    """Removes the states of these keys, and their part of dvc.lock; a sample's, which may be named alike, stay."""
+    gather(repo)
+
+    def theirs(address: str) -> bool:
+        return address.partition("@")[2] in keys and not address.startswith("samples@")
+
+    lock, gone = Path(LOCK_FILE), [file for file in FOLDER.glob("[!.]*.json") if theirs(file.stem)]
+    if lock.exists():
+        head, *blocks = re.split(r"(?m)^(?=  \S)", lock.read_text())
+        left = [block for block in blocks if not theirs(block.strip().partition(":")[0])]
+        with replacing(lock) as file:
+            file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n")
+    for file in gone:
+        file.unlink()
+    _see(_mark())
+    return [file.stem for file in gone]
+
+
 def _seen() -> bool:
     return _mark() == (SEEN.read_text() if SEEN.exists() else "")
 
@@ -148,7 +168,7 @@ def _see(mark: str) -> None:
 
 def main(arguments: list[str]) -> int:
     ProjectFile._lockfile = property(lambda file: SplitLock(file.repo, LOCK_FILE))
-    commands = {"pending": pending, "gather": gather}
+    commands = {"pending": pending, "gather": gather, "drop": drop}
     if arguments[0] in commands or not _seen():
         with Repo(_wait_for_lock=True) as repo, repo.lock:
             scatter(repo)

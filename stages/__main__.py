@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from stages import InputError, layout, params
+from stages.media import stamp
 
 
 def invoke(stage: str, key: str) -> None:
@@ -25,7 +26,9 @@ def invoke(stage: str, key: str) -> None:
     extras = {"key": key, "entry": entry}
     arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
     begun = time.perf_counter()
-    run(**arguments)
+    agreed = config.consent(stage, key)
+    with stamp.stamped({"consent": agreed} if agreed else {}):
+        run(**arguments)
     note_cost(stage, key, time.perf_counter() - begun)
 
 

@@ -15,6 +15,14 @@ def load(path: Path):
     """What a file holds. InputError where it cannot be read, or where aliases of aliases make it endlessly large."""
     try:
         text = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error}") from None
+    return parse(text, path)
+
+
+def parse(text: str | bytes, path: Path | str):
+    """What text that stands in a file means, as `load` does."""
+    try:
         if _depth(text) > DEEPEST:
             raise InputError(f"{path}: more than {DEEPEST} lists and blocks in one another")
         loader = yaml.CSafeLoader(text)
@@ -28,11 +36,11 @@ def load(path: Path):
         return loader.construct_document(node)
     except InputError:
         raise
-    except (OSError, yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a number with too many digits
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a number with too many digits
         raise InputError(f"{path}: {error}") from None
 
 
-def _depth(text: bytes) -> int:
+def _depth(text: str | bytes) -> int:
     """How deep its deepest value stands, as far as is of interest."""
     depth = deepest = 0
     for event in yaml.parse(text, yaml.CSafeLoader):

@@ -46,7 +46,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path,
                            timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.inputs)
-    checkpoint = Checkpoint("generator_training", [frames, clock, masks, poses], params)
+    checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, poses], params)
     previews = checkpoint.path.with_suffix("")  # pictures made so far, beside the state
 
     log = learn(training, batches, checkpoint, previews)
@@ -56,7 +56,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path,
         "architecture": params.architecture, "shape": training.shape, "size": data.size, "parts": list(params.parts),
         "drawing": params.drawing, "temporal": params.temporal, "window": params.window,
         "window_margin": params.window_margin, "steps": params.steps, "features": params.features,
-        "training_frames": data.count, "consent": consent, "version": __version__,
+        "training_frames": data.count, "consent": consent, "consent_record": entry.model_dump(mode="json")["consent"],
+        "version": __version__,
     }
     steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
     curves.write(plots, "step", steps, losses)

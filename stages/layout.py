@@ -31,6 +31,11 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "report": "transfers",
 }
 
+LIKENESS = (  # stages whose files show a subject, and say on whose consent they rest
+    "mask_segmentation", "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training",
+    "fusion", "metrics", "report",
+)
+
 OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "samples": {
         "video": "samples/{key}.mp4",

@@ -42,12 +42,12 @@ LOG = pa.schema([("step", pa.int32())] + [
 def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, generator: Path, local_gans: Path,
         plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. A part that no training frame shows gets no refiner."""
-    entry.require_consent(key)
+    consent = entry.require_consent(key)
     timeline = clocks.read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
     data = footage.Footage(frames, masks, pose[rows], len(rows), take=timeline.take[rows])
-    checkpoint = Checkpoint("local_gan_training", [frames, clock, masks, poses, faces, generator], params)
+    checkpoint = Checkpoint(f"local_gan_training@{key}", [frames, clock, masks, poses, faces, generator], params)
     where = device.choose(params.device)
 
     enhancement = {name: getattr(params, name) for name in
@@ -84,7 +84,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
                  for name, tensor in local.average.state_dict().items()}
         kept = {part: {"shape": vars(local.shape), "strength": trust[part]} for part, local in learned.items()}
         about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
-                 "enhancement": enhancement, "steps": params.steps, "version": __version__}
+                 "enhancement": enhancement, "steps": params.steps, "consent": consent, "version": __version__}
         weights.save(folder, state, about)
         tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from stages import InputError, documents, layout
+from stages import consent as consents
 from stages.presets import (
     BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
     LocalGanTraining, MaskSegmentation, Metrics, Name, PoseExtraction, Positive, Preset, Report, Retargeting,
@@ -47,17 +48,20 @@ class Video(Block):
 
 class Subject(Block):
     preset: Name
-    consent: str | None = None  # absent: may be written, but training stops
+    consent: consents.Agreed | None = None  # absent: may be written, but training stops
 
     def require_consent(self, name: str) -> str:
-        """The consent text, or InputError saying what to write."""
-        if not (self.consent or "").strip():
+        """The record's hash. InputError where there is none, saying what to write, or where what was signed is not
+        what it was."""
+        if self.consent is None:
             raise InputError(
-                f"params.yaml: subjects.{name} has no consent. Write who agreed, when, and to what, for example\n"
-                f'  {name}: {{preset: demo, consent: "Ana Ruiz, 2026-11-22, signed form: dance video for her site"}}\n'
+                f"params.yaml: subjects.{name} has no consent. Write who agreed, when, to what, and where that is kept "
+                f"or what they said, for example\n  {name}: {{preset: {self.preset}, consent: {consents.EXAMPLE}}}\n"
                 "or `consent: synthetic` for a rendered person."
             )
-        return self.consent.strip()
+        if isinstance(self.consent, consents.Consent):
+            self.consent.check(name)
+        return consents.digest(self.consent)
 
 
 class Transfer(Block):
@@ -143,6 +147,15 @@ class Params(Block):
         if isinstance(entry, Transfer) and entry.truth == self.videos[entry.source].file:
             return entry.model_copy(update={"truth": None})  # no other video shows the target doing it
         return entry
+
+    def consent(self, stage: str, key: str) -> str | None:
+        """The hash of the consent that what `stage@key` makes rests on; None where it shows nobody's likeness yet, or
+        where there is no consent."""
+        if stage not in layout.LIKENESS:
+            return None
+        name = self.transfers[key].target if layout.KINDS[stage] == "transfers" else key
+        agreed = self.subjects[name].consent
+        return consents.digest(agreed) if agreed else None
 
     def block(self, stage: str, key: str) -> Block:
         """The stage's block of the preset that `key` names; a sample's entry is its own block."""

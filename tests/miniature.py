@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
     "pipeline/__init__.py", "pipeline/state.py",
-    "stages/__init__.py", "stages/__main__.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
-    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/consent.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
+    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/stamp.py",
 )
 PEOPLE = """
 samples:
@@ -31,6 +31,11 @@ subjects:
 transfers:
   ava_from_ben: {target: ava, source: ben, preset: demo, truth: artifacts/samples/ben.mp4}
 """
+def agreed(record: str) -> dict[str, str]:
+    """A consent."""
+    return {"who": "Ana", "when": "2026-11-22", "scope": "one video", "record": record}
+
+
 STAGE = '''
 import json, os, time
 from pathlib import Path

@@ -17,15 +17,15 @@ from stages.media.files import remove, replacing
 
 
 class Checkpoint:
-    """The resume state of one training run."""
+    """The resume state of one training run, of `stage@key`."""
 
-    def __init__(self, stage: str, inputs: list[Path], params: BaseModel):
+    def __init__(self, address: str, inputs: list[Path], params: BaseModel):
         digest = hashlib.sha256(params.model_dump_json().encode())
         ours = (module for name, module in sys.modules.items() if name.split(".")[0] == "stages")
         code = {module.__file__ for module in ours if getattr(module, "__file__", None)}
         for path in [*inputs, *map(Path, sorted(code))]:
             _add(digest, Path(path))
-        self.path = layout.CHECKPOINTS / f"{stage}_{digest.hexdigest()[:16]}.pt"
+        self.path = layout.CHECKPOINTS / f"{address}_{digest.hexdigest()[:16]}.pt"
 
     def load(self) -> dict | None:
         """The last saved state, or None."""

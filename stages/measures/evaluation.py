@@ -13,6 +13,7 @@ from tqdm import tqdm
 from stages.measures.panel import flow_model, panel
 from stages.measures.reference import fingerprint, references
 from stages.measures.scoring import NO_TRUTH, Scores, score
+from stages.media import stamp
 from stages.media.files import replacing
 from stages.vision.skeleton import read_poses
 
@@ -40,7 +41,7 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
         "against": fingerprint(measured, entry),
         "fid_reference": "true frames" if scores.paired else "training frames",
         "flow": flow.name, "pairs": scores.pairs, "static_pairs": scores.static_pairs,
-        "metrics": {title: asdict(found) for title, found in scores.metrics.items()}, **(notes or {}),
+        "metrics": {title: asdict(found) for title, found in scores.metrics.items()}, **(notes or {}), **stamp.current(),
     }
     with replacing(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.media import stamp
 from stages.media.files import existing, replacing
 
 
@@ -17,4 +18,4 @@ def write(path: Path, picture: np.ndarray) -> None:
     """RGB (H, W, 3) or grey (H, W)."""
     with replacing(path) as temporary:
         picture = picture[..., ::-1] if picture.ndim == 3 else picture
-        temporary.write_bytes(cv2.imencode(".png", picture)[1])  # cv2.imwrite says nothing where the disk is full
+        temporary.write_bytes(stamp.png(cv2.imencode(".png", picture)[1].tobytes()))  # cv2.imwrite says nothing where the disk is full

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import InputError
+from stages.media import stamp
 from stages.media.files import existing, replacing
 
 pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps several times a table's size for itself
@@ -66,7 +67,7 @@ FACES = pa.schema([
 @contextmanager
 def writing(path: Path, schema: pa.Schema, about: dict | None = None):
     """Gives a function that appends rows: columns as arrays or lists, T rows; point sets as (T, n, 3) arrays."""
-    schema = schema.with_metadata({"about": json.dumps(about or {}, sort_keys=True)})
+    schema = schema.with_metadata({"about": json.dumps((about or {}) | stamp.current(), sort_keys=True)})
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         yield lambda columns: writer.write_table(
             pa.Table.from_arrays([_column(columns[field.name], field.type) for field in schema], schema=schema))

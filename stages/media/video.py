@@ -14,6 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from stages import InputError
+from stages.media import stamp
 from stages.media.container import opened
 from stages.media.files import existing, replacing
 
@@ -30,7 +31,7 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
     mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC), from second
     `start` of that file's clock on, for as long as there are pictures. metadata: written into the file."""
     with replacing(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
-        container.metadata.update(metadata or {})
+        container.metadata.update((metadata or {}) | stamp.current())
         stream = container.add_stream("ffv1", rate=rate(fps))
         stream.pix_fmt = _FFV1[mode]
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -46,7 +47,7 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
     column. `metadata` (title, comment, ...) is written into the file."""
     options = {**_BITEXACT, "movflags": "+faststart+use_metadata_tags"}
     with replacing(path) as temporary, av.open(str(temporary), "w", options=options) as container:
-        container.metadata.update(metadata)
+        container.metadata.update(metadata | stamp.current())
         # mbtree: its approximate divisions are not always the same twice
         options = {"crf": str(crf), "threads": "2", "mbtree": "0"}
         stream = container.add_stream("libx264", rate=rate(fps), options=options)

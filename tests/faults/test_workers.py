@@ -12,6 +12,7 @@ import pytest
 from prefect.states import Cancelling, Crashed
 
 from tests.faults.conftest import TRAININGS, Machine
+from tests.miniature import agreed
 from tests.server import alive, content, kill, wait_for
 
 WORK = ["prefect", "worker", "start", "--pool", "gpu"]
@@ -38,12 +39,12 @@ def test_a_worker_trains_and_the_rest_is_done_where_it_was_started(caller, worke
 
 def test_a_worker_refuses_what_is_not_the_callers_and_says_what_differs(caller, worker, given):
     worker.stale("generator_training")
-    worker.change(subjects={"ava": {"consent": "another"}})
+    worker.change(subjects={"ava": {"consent": agreed("another")}})
     with worker.runs(*WORK), caller.runs(*TRAIN, "--retries", "2") as run:
         assert ended(run) == 1
     shown = caller.said
     assert "not the caller's" in shown and "\n  stages/generator_training.py\n" in shown
-    assert 'subjects.ava.consent: "another", not "synthetic"' in shown
+    assert 'subjects.ava.consent: {"who": "Ana"' in shown and ', not "synthetic"' in shown
     assert len(given()) == 1 and worker.ran() == []  # refused once, not tried again
 
 

@@ -8,6 +8,7 @@ import yaml
 from pipeline import entries
 from pipeline.entries import Entry
 from stages import InputError, params
+from tests.miniature import agreed
 
 ROOT = Path(__file__).parents[2]
 HEAD = "samples: {}\n# who\nvideos: # files\n  ava: {file: a.mp4, preset: demo}\n"
@@ -67,10 +68,10 @@ def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
     old = (ROOT / "params.yaml").read_text()
     path.write_text(old)
     wanted = [Entry.short("transfers", "ben_from_ben", target="ben", source="ben", preset="demo", truth="b: #1.mp4"),
-              Entry.short("subjects", "ben", preset="demo", consent='Ben said "yes", 2026: é')]
+              Entry.short("subjects", "ben", preset="demo", consent=agreed('Ben said "yes", 2026: é'))]
     assert entries.add(wanted, path) == wanted
     config, lines = params.load(path), path.read_text().splitlines()
-    assert config.subjects["ben"].consent == 'Ben said "yes", 2026: é'
+    assert config.subjects["ben"].consent.record == 'Ben said "yes", 2026: é'
     assert config.transfers["ben_from_ben"].truth == "b: #1.mp4"
     assert [line for line in lines if not line.strip().startswith(("ben: {preset", "ben_from_ben"))] == old.splitlines()
 
@@ -83,8 +84,6 @@ def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
 
 @pytest.mark.parametrize("text, told", [
     (HEAD.replace("# files\n  ava", "{ava").replace("demo}\n", "demo}}\n") + TAIL, "`videos` cannot be added to"),
-    (HEAD.replace("# files\n  ava: {file: a.mp4, preset: demo}", "{}") + TAIL.replace("  ava: {preset: demo}", "  {}"),
-     "`videos` cannot be added to"),
     ('samples: {}\n"videos":\n  ava: {file: a.mp4, preset: demo}\n' + TAIL, "`videos` cannot be added to"),
     (HEAD + "  ben: {file: other.mp4, preset: demo}\n" + TAIL, "videos.ben: there already, and something else"),
     (HEAD + "  ben: {file: b c.mp4, preset: demo, start: 2}\n" + TAIL, "videos.ben: there already, and something else"),
@@ -110,3 +109,32 @@ def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
         entries.add([entry], path)
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
     assert f".{path.stem}." not in str(error.value)  # the temporary file's name
+
+
+@pytest.mark.parametrize("text, names, left", [
+    ("videos:\n  a: {b: 1}\n  c: 2 # c\n\nnext: 3\n", {"videos": ["a"]}, "videos:\n  c: 2 # c\n\nnext: 3\n"),
+    ("videos: # who\n  a:\n    b: 1\n    c: [1,\n      2]\n  # of d\n  d: 4\n", {"videos": ["a"]}, "videos: # who\n  # of d\n  d: 4\n"),
+    ("videos:\n    'a': 1\nnext: 3\n", {"videos": ["a"]}, "videos: {}\nnext: 3\n"),
+    ("videos:\r\n  ab: 1\r\n  a: 2\r\n", {"videos": ["a"]}, "videos:\r\n  ab: 1\r\n"),
+    ("a:\n  x: 1\n  y: 2\nb:\n  x: 3\n", {"a": ["y", "x"], "b": ["x"]}, "a: {}\nb: {}\n"),
+])
+def test_entries_are_taken_out_and_the_rest_stays(tmp_path, text, names, left):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, newline="")
+    entries.remove(names, path)
+    assert path.read_bytes() == left.encode()
+
+
+@pytest.mark.parametrize("text", ["videos: {a: 1, b: 2}\n", "videos:\n  a: &x {f: 1}\n  b: *x\n"])
+def test_an_entry_that_cannot_be_taken_out_is_left_and_named(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="videos.a: cannot be taken out"):
+        entries.remove({"videos": ["a"]}, path)
+    assert path.read_text() == text
+
+
+def test_an_empty_block_can_be_added_to(file):
+    path = file(HEAD + TAIL)
+    entries.add([Entry.short("transfers", "one", target="ava", source="ava", preset="demo", truth="x.mp4")], path)
+    assert list(params.load(path).transfers) == ["one"] and "transfers:\n" in path.read_text()

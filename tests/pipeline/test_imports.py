@@ -10,9 +10,11 @@ import pytest
 from pipeline import __main__ as command
 from pipeline import imports
 from stages import InputError, params
+from stages.consent import Consent
 from stages.media import takes, video
 
 ROOT = Path(__file__).parents[2]
+RECORD = ("all who are in it", "2026-11-22", "research", "the data set's licence: yes")
 
 
 @pytest.fixture
@@ -72,24 +74,24 @@ def test_a_folder_of_clips(here, monkeypatch, capsys):
 
 def test_consent_is_written_for_all(here, monkeypatch, capsys):
     images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", "They: yes, 2026")
+    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
     assert not failed and "consent" not in told
-    assert [config.subjects[name].require_consent(name) for name in "ab"] == ["They: yes, 2026"] * 2
+    assert [config.subjects[name].consent.scope for name in "ab"] == [RECORD[2]] * 2
 
 
 def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, capsys):
     images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
     assert not run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")[0]
     text = (here / "params.yaml").read_text()
-    text = text.replace("  a: {preset: demo}", "  a: {preset: paper, consent: 'Ana, 2026'}")
+    text = text.replace("  a: {preset: demo}", "  a: {preset: paper, consent: synthetic}")
     text = text.replace("file: clips/b,", "file: clips/b, end: 0.1,")
     (here / "params.yaml").write_text(text)
     images(here / "clips/c", range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", "Cleo, 2026")
+    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
     assert not failed and "1 of 3 people are new" in told and "`consent` of 1 of them" in told
-    assert [config.subjects[name].consent for name in "abc"] == ["Ana, 2026", None, "Cleo, 2026"]
+    assert [config.subjects[name].consent for name in "abc"] == ["synthetic", None, Consent(**dict(zip(imports.RECORD, RECORD)))]
     assert config.subjects["a"].preset == "paper" and config.videos["b"].end == 0.1
 
 

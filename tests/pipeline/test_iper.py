@@ -8,7 +8,7 @@ import pytest
 
 from stages import params
 from stages.media import footage, takes
-from tests.pipeline.test_imports import here, images, run  # noqa: F401: `here` is a fixture
+from tests.pipeline.test_imports import RECORD, here, images, run  # noqa: F401: `here` is a fixture
 
 OUTFITS = ("001/1", "001/10", "001/2", "007/1", "010/3")
 
@@ -33,14 +33,14 @@ def imitations(config: params.Params) -> set[tuple[str, str]]:
 
 
 def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
-    failed, told = run(monkeypatch, capsys, "iper", data, "--consent", "iPER's licence: research")
+    failed, told = run(monkeypatch, capsys, "iper", data, "--consent", *RECORD)
     config = params.load()
     names = [f"iper_{outfit.replace('/', '_')}" for outfit in OUTFITS]
     assert not failed and "5 of 5 people are new, with 5 videos and 8 transfers" in told and "left out" not in told
     assert list(config.videos)[2:] == [names[0], names[2], names[1], *names[3:]]  # 001/2 before 001/10
     for name, outfit in zip(names, OUTFITS):
         assert config.videos[name] == params.Video(file=f"data/iPER/images_HD/{outfit}", preset="best")
-        assert config.subjects[name].require_consent(name) == "iPER's licence: research"
+        assert config.subjects[name].consent.record == RECORD[3]
         assert config.transfers[f"{name}_from_{name}"].reconstruction
         film = takes.open_takes(config.videos[name].file, None)
         assert [take.path.name for take in film.takes] == ["1", "2"] and len(list(film.shots())) == 26
@@ -139,7 +139,7 @@ def test_dvc_runs_what_was_imported(project, monkeypatch, capsys):
     for outfit in ("001/1", "002/1"):
         for take in "12":
             images(Path("data/images_HD") / outfit / take, range(3))
-    assert not run(monkeypatch, capsys, "iper", "data", "--preset", "demo", "--consent", "theirs")[0]
+    assert not run(monkeypatch, capsys, "iper", "data", "--preset", "demo", "--consent", *RECORD)[0]
     project.dvc("repro", "metrics@iper_001_1_from_iper_001_1", "frames@iper_002_1")
     assert {"frames@iper_001_1", "frames@iper_002_1", "metrics@iper_001_1_from_iper_001_1"} <= set(project.ran())
     images(Path("data/images_HD/001/1/2"), [3])

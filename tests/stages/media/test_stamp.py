@@ -1,0 +1,65 @@
+"""Every kind of file that a stage writes says whose consent it rests on, and other readers find it there."""
+
+import av
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from stages.learning import weights
+from stages.media import pictures, stamp, tables, video
+
+PICTURE = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+
+
+def lossless(path):
+    with video.lossless(path, 10.0) as add:
+        add(PICTURE)
+
+
+def h264(path):
+    with video.h264(path, 10.0, 20, {"title": "t"}) as add:
+        add(PICTURE)
+
+
+def table(path):
+    tables.write(path, pa.schema([("frame", pa.int32())]), {"frame": [1]}, {"fps": 10})
+
+
+def container(path) -> dict:
+    with av.open(str(path)) as file:
+        return {name.lower(): value for name, value in file.metadata.items()}
+
+
+def tensors(path) -> dict:
+    with safe_open(path / "model.safetensors", "pt") as file:
+        return file.metadata() or {}
+
+
+FILES = {
+    "a.png": (lambda path: pictures.write(path, PICTURE), lambda path: Image.open(path).text),
+    "a.mkv": (lossless, container),
+    "a.mp4": (h264, container),
+    "a.parquet": (table, lambda path: tables.json.loads(pq.read_schema(path).metadata[b"about"])),
+    "a": (lambda path: weights.save(path, {"w": torch.ones(1)}, {}), tensors),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_consent_is_in_the_file(tmp_path, name):
+    write, read = FILES[name]
+    (tmp_path / "plain").mkdir()
+    with stamp.stamped({"consent": "c0ffee"}):
+        write(tmp_path / name)
+    write(tmp_path / "plain" / name)
+    assert read(tmp_path / name)["consent"] == "c0ffee"
+    assert "consent" not in read(tmp_path / "plain" / name)
+
+
+def test_a_picture_is_the_same_with_and_without(tmp_path):
+    with stamp.stamped({"consent": "c0ffee"}):
+        pictures.write(tmp_path / "a.png", PICTURE)
+    np.testing.assert_array_equal(pictures.read(tmp_path / "a.png"), PICTURE)

@@ -1,0 +1,63 @@
+"""Who agreed to what: what counts as a record, and that its hash changes with all that it says."""
+
+import hashlib
+
+import pytest
+from pydantic import ValidationError
+
+from stages import InputError, params
+from stages.consent import Consent, digest
+
+ANA = dict(who="Ana Ruiz", when="2026-11-22", scope="one dance video", record="said so on tape 3")
+
+
+def subject(**consent) -> params.Subject:
+    return params.Subject(preset="demo", consent=consent)
+
+
+@pytest.mark.parametrize("consent, told", [
+    ("yes", "expected {who: Ana Ruiz"), ("", "expected {who"), ({**ANA, "who": " "}, "at least 1 character"),
+    ({**ANA, "when": "yesterday"}, "the day on which they agreed"), ({**ANA, "when": "2026-13-01"}, "the day on which"),
+    ({name: ANA[name] for name in ("who", "when", "scope")}, "record"), ({**ANA, "sha256": "abc"}, "sha256"),
+    ({**ANA, "whom": "Ben"}, "whom"),
+])
+def test_what_is_no_record_is_refused(consent, told):
+    with pytest.raises(ValidationError, match=told):
+        params.Subject(preset="demo", consent=consent)
+
+
+def test_a_day_without_quotes_is_refused_because_dvc_cannot_keep_it(tmp_path, config):
+    text = (tmp_path / "params.yaml")
+    content = params.Params.model_dump_json(config)
+    text.write_text(content.replace('"consent":"synthetic"', '"consent":{"who":"A","when":2026-11-22,"scope":"s","record":"r"}'))
+    with pytest.raises(InputError, match='subjects.ava.consent.record.when: .*quotes, "2026-11-22"'):
+        params.load(text)
+
+
+def test_the_hash_is_that_of_all_that_was_said():
+    hashes = {digest(Consent(**{**ANA, name: "2026-11-23" if name == "when" else "another"})) for name in ANA}
+    assert len(hashes | {digest(Consent(**ANA)), digest("synthetic")}) == len(ANA) + 2
+    assert digest("synthetic") == hashlib.sha256(b'"synthetic"').hexdigest()
+    assert subject(**ANA).require_consent("ana") == digest(Consent(**ANA)) == digest(Consent(**ANA, sha256=None))
+
+
+def test_a_signed_file_is_the_one_that_was_signed(tmp_path):
+    form = tmp_path / "form.pdf"
+    with_form = {**ANA, "record": str(form)}
+    assert subject(**with_form).require_consent("ana")  # it need not be on every machine
+    form.write_bytes(b"I agree")
+    checksum = hashlib.sha256(b"I agree").hexdigest()
+    with pytest.raises(InputError, match=f"sha256: {checksum}"):
+        subject(**with_form).require_consent("ana")
+    assert subject(**with_form, sha256=checksum).require_consent("ana")
+    form.write_bytes(b"I agree to all")
+    with pytest.raises(InputError, match="form.pdf: not what subjects.ana.consent was given for"):
+        subject(**with_form, sha256=checksum).require_consent("ana")
+
+
+@pytest.mark.parametrize("stage, key, whose", [
+    ("frames", "ava", None), ("retargeting", "ava_from_ben", None), ("mask_segmentation", "ava", "ava"),
+    ("generator_training", "ava", "ava"), ("fusion", "ava_from_ben", "ava"), ("report", "ava_from_ava", "ava"),
+])
+def test_what_shows_a_person_rests_on_their_consent(config, stage, key, whose):
+    assert config.consent(stage, key) == (whose and digest(config.subjects[whose].consent))
