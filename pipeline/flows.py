@@ -52,7 +52,7 @@ def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None
 def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None,
          timeout: float) -> list[str] | State:
     """Runs these transfers and tells what came out."""
-    goals = [f"report@{key}" for key in keys]
+    goals = [f"{last}@{key}" for last in ("pose_coverage", "report") for key in keys]  # what to film comes first
     if cancelled := bring_up_to_date(graph.plan(config, goals), retries, jobs, pool, timeout):
         return cancelled
     for key in keys:

@@ -26,6 +26,7 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "generator_training": "subjects",
     "local_gan_training": "subjects",
     "retargeting": "transfers",
+    "pose_coverage": "transfers",
     "fusion": "transfers",
     "metrics": "transfers",
     "report": "transfers",
@@ -60,6 +61,7 @@ OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "generator_training": {"generator": "{key}/generator", "plots": "{key}/generator_plots"},
     "local_gan_training": {"local_gans": "{key}/local_gans", "plots": "{key}/local_gans_plots"},
     "retargeting": {"driving": "{key}/driving.parquet"},
+    "pose_coverage": {"coverage": "{key}/coverage.parquet", "farthest": "{key}/farthest.png"},
     "fusion": {"foreground": "{key}/foreground.mkv", "video": "{key}/video.mp4"},
     "metrics": {
         "metrics": "{key}/metrics.json",
@@ -115,6 +117,14 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "target_poses": ("pose_extraction", "poses", "target"),
         "target_clock": ("frames", "clock", "target"),
         "source_poses": ("pose_extraction", "poses", "source"),
+        "source_clock": ("frames", "clock", "source"),
+    },
+    "pose_coverage": {
+        "driving": ("retargeting", "driving", "key"),
+        "target_poses": ("pose_extraction", "poses", "target"),
+        "target_clock": ("frames", "clock", "target"),
+        "target_frames": ("frames", "frames", "target"),
+        "source_frames": ("frames", "frames", "source"),
         "source_clock": ("frames", "clock", "source"),
     },
     "fusion": {

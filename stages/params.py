@@ -10,8 +10,8 @@ from stages import InputError, documents, layout
 from stages import consent as consents
 from stages.presets import (
     BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
-    LocalGanTraining, MaskSegmentation, Metrics, Name, PoseExtraction, Positive, Preset, Report, Retargeting,
-    Weight,
+    LocalGanTraining, MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, Report,
+    Retargeting, Weight,
 )
 
 TAKEN = ("samples", layout.TABLES.name)  # folders of artifacts that no video or transfer may be named like

@@ -194,6 +194,11 @@ class Retargeting(Block):
         return value
 
 
+class PoseCoverage(Block):
+    near: Positive
+    frames: Annotated[int, Field(ge=1, le=24)]
+
+
 class Fusion(Block):
     crf: Annotated[int, Field(ge=0, le=40)]
     batch: Count
@@ -222,6 +227,7 @@ class Preset(Block):
     generator_training: GeneratorTraining
     local_gan_training: LocalGanTraining
     retargeting: Retargeting
+    pose_coverage: PoseCoverage
     fusion: Fusion
     metrics: Metrics
     report: Report

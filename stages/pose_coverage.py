@@ -1,0 +1,67 @@
+"""Pose coverage: how much of the driving motion lies near poses that the target was filmed in. Not in the paper; told
+before anything is trained, so that what is missing is filmed instead of waited for.
+
+In: the driving poses, the target's poses and clock, and the frames of both to show what is meant. Out: `coverage`, a
+COVERAGE table (about: near, share), and `farthest`, a picture: above the driving frames that are farthest from all that
+was filmed, below them the target's frame of the nearest pose.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from stages import InputError
+from stages.measures import coverage as distance
+from stages.media import clock as clocks
+from stages.media import pictures, tables, video
+from stages.vision import sheets
+from stages.vision.skeleton import read_poses
+
+if TYPE_CHECKING:
+    from stages.params import PoseCoverage, Transfer
+
+COVERAGE = pa.schema([
+    ("frame", pa.int32()),       # the source's
+    ("distance", pa.float32()),  # to the nearest filmed pose, mean over joints, lengths of the torso; NaN: unknown
+    ("nearest", pa.int32()),     # the target's frame in that pose; -1: none
+])
+
+
+def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
+        source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
+    poses, columns, _ = read_poses(driving)
+    filmed = clocks.read_clock(target_clock).usable()  # the frames that will be learned from
+    with tqdm(total=len(poses), desc="pose_coverage", unit="frame") as progress:
+        found, which = distance.to_nearest(poses, read_poses(target_poses)[0][filmed])
+        progress.update(len(poses))
+    nearest = np.where(which >= 0, filmed[which], -1)
+    share = float((found <= params.near).sum() / max(1, np.isfinite(found).sum()))
+    about = {"near": params.near, "share": share}
+    tables.write(coverage, COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
+    seconds = clocks.read_clock(source_clock).seconds[columns["frame"]]
+    worst = farthest_moments(found, seconds, params.frames)
+    if not len(worst):
+        raise InputError(f"no pose of {entry.source} shows enough of the body to be compared with {entry.target}'s; expected "
+                         "videos in which hips and most joints can be seen")
+    shown = video.pick(source_frames, columns["frame"][worst])
+    known = video.pick(target_frames, nearest[worst])
+    above = [sheets.with_skeleton(np.zeros_like(known[nearest[i]]), poses[i]) for i in worst]
+    pictures.write(farthest, sheets.sheet([
+        [shown[frame] for frame in columns["frame"][worst]], above, [known[frame] for frame in nearest[worst]]]))
+    told = ", ".join(f"{seconds[i]:.1f} s ({found[i]:.2f})" for i in worst)
+    print(f"pose coverage: {share:.0%} of {len(poses)} frames are as {entry.target} was filmed (within {params.near:g} "
+          f"of a torso); farthest at {told}: see {farthest}")
+
+
+def farthest_moments(found: np.ndarray, seconds: np.ndarray, count: int) -> np.ndarray:
+    """The driving frames that are farthest from all that was filmed, the worst first, half a second and more apart."""
+    chosen: list[int] = []
+    for i in np.argsort(-np.nan_to_num(found, nan=-1)):
+        if np.isfinite(found[i]) and all(abs(seconds[i] - seconds[j]) >= 0.5 for j in chosen):
+            chosen.append(int(i))
+        if len(chosen) == count:
+            break
+    return np.array(chosen, int)

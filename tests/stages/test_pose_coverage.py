@@ -1,0 +1,68 @@
+"""The pose coverage stage on made-up poses: what counts as filmed, which moments are shown."""
+
+import numpy as np
+import pytest
+
+from stages import InputError, pose_coverage
+from stages.media import pictures, tables
+from stages.params import PoseCoverage
+from tests.stages import toy
+
+
+@pytest.fixture
+def cover(tmp_path):
+    """Runs the stage on everything of a toy transfer; its table, what it says of itself, and the picture."""
+    toy.write_all(tmp_path)
+
+    def run(entry=toy.IMITATION, key="ann_from_bob", change=lambda pose: pose, near=0.15, frames=3):
+        files = toy.paths("pose_coverage", key, entry, tmp_path)
+        driving = toy.poses()
+        toy.write_poses(files["driving"], change(driving), {"fps": toy.FPS})
+        pose_coverage.run(**files, params=PoseCoverage(near=near, frames=frames), entry=entry)
+        columns, about = tables.read(files["coverage"], pose_coverage.COVERAGE)
+        return columns, about, pictures.read(files["farthest"])
+
+    return run
+
+
+def raised(pose):
+    """Frames 12 to 15 with both arms somewhere else."""
+    body = pose.body.copy()
+    body[12:16, [3, 4, 6, 7], 1] -= 40
+    return type(pose)(body, pose.left_hand, pose.right_hand, pose.feet, pose.face)
+
+
+def test_what_was_filmed_is_near_and_only_the_training_part_counts(cover):
+    columns, about, _ = cover()
+    trained = columns["frame"] < toy.FRAMES - 15
+    assert (columns["distance"][trained] < 1e-6).all() and (columns["nearest"][trained] == columns["frame"][trained]).all()
+    assert (columns["nearest"] < toy.FRAMES - 15).all() and (columns["distance"][~trained] > 0).any()
+    assert about == {"near": 0.15, "share": pytest.approx((columns["distance"] <= 0.15).mean())}
+
+
+def test_the_farthest_moments_are_named_and_shown(cover, capsys):
+    columns, about, sheet = cover(change=raised)
+    assert set(np.argsort(columns["distance"])[-4:]) == {12, 13, 14, 15} and about["share"] < 1
+    told = capsys.readouterr().out
+    assert "frames are as ann was filmed" in told and "s (" in told
+    tile = (sheet.shape[0] + 3) // 3
+    assert sheet.shape[1] + 3 == tile * round((sheet.shape[1] + 3) / tile)
+
+
+def test_poses_without_hips_are_refused(cover):
+    def hidden(pose):
+        body = pose.body.copy()
+        body[:, [8, 11]] = np.nan, np.nan, 0
+        return type(pose)(body, pose.left_hand, pose.right_hand, pose.feet, pose.face)
+
+    with pytest.raises(InputError, match="no pose of bob shows enough of the body"):
+        cover(change=hidden)
+
+
+@pytest.mark.parametrize("found, seconds, count, wanted", [
+    ([0.1, 0.9, 0.8, 0.2], [0, 1, 1.2, 2], 3, [1, 3, 0]),  # 0.2 s beside the worst tells nothing new
+    ([0.1, np.nan, 0.3], [0, 1, 2], 5, [2, 0]),
+    ([np.nan, np.nan], [0, 1], 2, []),
+])
+def test_moments_are_half_a_second_apart_the_worst_first(found, seconds, count, wanted):
+    assert pose_coverage.farthest_moments(np.array(found), np.array(seconds, float), count).tolist() == wanted
