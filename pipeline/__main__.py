@@ -3,7 +3,7 @@
   python -m pipeline run ava --from ben        ava moves like ben; --from ava reconstructs the held-out part
   python -m pipeline run --all --gpu-pool gpu   every transfer, the trainings by the workers of a Prefect work pool
   python -m pipeline stage generator_training@ava
-  python -m pipeline inspect generator_training@ava
+  python -m pipeline inspect generator_training@ava    what it wrote: a table, and a picture
   python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
   python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
   python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
@@ -28,6 +28,7 @@ def main() -> int:
         config = params.load()
         if options.command == "inspect":
             print(artifacts.inspect(config, options.address))
+            print(artifacts.look(options.address))
         elif options.command == "variant":
             print(variants.write(config, options.variant, options.preset))
         elif options.command == "import":

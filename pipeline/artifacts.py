@@ -3,6 +3,9 @@
 import csv
 import json
 import math
+import os
+import sys
+import webbrowser
 from pathlib import Path
 
 import av
@@ -25,6 +28,18 @@ def inspect(config: Params, address: str) -> str:
     config.entry(stage, key)
     rows = [row for path in layout.outputs(stage, key).values() for row in _rows(path)]
     return table(("artifact", "size", "holds"), rows)
+
+
+def look(address: str) -> str:
+    """Writes a picture of what `stage@key` wrote, and opens it where there is a screen; what was done."""
+    from stages import looking
+
+    file = layout.sheet(address)
+    if not looking.write(layout.outputs(*graph.split(address)).values(), file):
+        return "nothing of it can be shown as a picture"
+    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    opened = screen and sys.stdout.isatty() and webbrowser.open(file.resolve().as_uri())
+    return f"a picture of it: {file}{', opened' if opened else ''}"
 
 
 def summary(key: str) -> str:

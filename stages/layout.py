@@ -177,6 +177,11 @@ def cost(stage: str, key: str) -> Path:
     return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
 
 
+def sheet(address: str) -> Path:
+    """Where `inspect` leaves the picture of what `stage@key` wrote: not an artifact."""
+    return CHECKPOINTS / "sheets" / f"{address}.png"
+
+
 def state(address: str) -> Path:
     """Where DVC's note of the last run of `address` on this machine lies; see pipeline/state.py."""
     return STATES / f"{address}.json"

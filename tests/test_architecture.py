@@ -66,7 +66,7 @@ def test_nothing_imports_a_stage_but_its_own_folder(path):
 def test_the_pipeline_holds_no_science(path):
     assert not tops(path) & SCIENCE
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
-               "stages.params.Preset", "stages.weights", "stages.documents", "stages.consent",
+               "stages.params.Preset", "stages.looking", "stages.weights", "stages.documents", "stages.consent",
                "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",
                "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
                "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove", "stages.media.container",

@@ -1,0 +1,53 @@
+"""What stages write as a picture: every kind of artifact has its row."""
+
+import numpy as np
+import pytest
+
+from stages import layout, looking
+from stages.media import pictures
+from tests.stages import toy
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy")
+    toy.write_all(folder)
+    return folder
+
+
+@pytest.mark.parametrize("stage, key, kinds", [
+    ("frames", "ann", 1), ("pose_extraction", "ann", 1), ("mask_segmentation", "ann", 1),
+    ("background_inpainting", "ann", 2), ("face_vector_indexing", "ann", 1), ("generator_training", "ann", 2),
+    ("retargeting", "ann_from_bob", 1), ("fusion", "ann_from_bob", 1),
+])
+def test_every_stage_has_a_picture(root, stage, key, kinds):
+    paths = [root / path for path in layout.outputs(stage, key).values()]
+    rows = [row for path in paths if path.exists() for row in looking._rows(path) if row[1]]
+    assert len(rows) >= kinds
+    picture = looking.sheet(paths)
+    assert picture.dtype == np.uint8 and picture.shape[2] == 3
+    assert len(picture) >= sum(looking.LABEL + 8 for _ in rows) and np.unique(picture).size > 10
+
+
+def test_skeletons_are_whole(root):
+    """No limb is cut off at the tile's edge."""
+    for tile in looking._table(root / layout.outputs("pose_extraction", "ann")["poses"]):
+        assert tile.any() and not tile[-1].any() and not tile[:, -1].any()
+
+
+def test_a_curve_rises_with_its_values():
+    rising = looking.curve("", np.linspace(0, 1, 50))
+    ink = rising[40:-20].min(-1) < 200  # between the two numbers
+    columns = [int(np.flatnonzero(ink[:, x]).mean()) for x in range(20, 160, 20) if ink[:, x].any()]
+    assert len(columns) > 4 and columns == sorted(columns, reverse=True)
+
+
+@pytest.mark.parametrize("count, chosen", [(0, []), (1, [0]), (3, [0, 1, 2]), (100, [0, 14, 28, 42, 57, 71, 85, 99])])
+def test_tiles_are_spread_evenly(count, chosen):
+    assert looking._spread(count) == chosen
+
+
+def test_nothing_is_said_to_be_nothing(tmp_path):
+    assert not looking.write([tmp_path / "none.mkv"], tmp_path / "a.png") and not (tmp_path / "a.png").exists()
+    pictures.write(tmp_path / "one.png", np.full((9, 9, 3), 200, np.uint8))
+    assert looking.write([tmp_path / "one.png"], tmp_path / "a.png") and (tmp_path / "a.png").exists()
