@@ -1,5 +1,6 @@
 # make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
 # make test    the test suite
+# make docs    the pages of docs/ as a site, in docs/_build/README.html
 # make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
 # make clean   remove everything that was made: artifacts, caches, the environment
 #
@@ -15,6 +16,9 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
+docs: $(VENV)/installed
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build
+
 deps: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline.sources
 
@@ -28,4 +32,4 @@ clean:
 	find artifacts -mindepth 1 ! -name README.md -delete
 	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock .venv
 
-.PHONY: demo test deps clean
+.PHONY: demo test docs deps clean
