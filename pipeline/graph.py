@@ -26,7 +26,7 @@ def reads(config: Params, address: str) -> dict[str, Path]:
     params.yaml, and the folder of weights that metrics depend on."""
     stage, key = split(address)
     config.entry(stage, key)
-    files = {"frames": ("videos", "file"), "metrics": ("transfers", "truth")}
+    files = {"frames": ("videos", "file"), "metrics": ("transfers", "truth"), "report": ("transfers", "truth")}
     user = {}
     if stage in files:
         kind, field = files[stage]

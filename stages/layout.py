@@ -158,6 +158,7 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "per_frame": ("metrics", "per_frame", "key"),
         "target_frames": ("frames", "frames", "target"),
         "target_clock": ("frames", "clock", "target"),
+        "target_view": ("frames", "view", "target"),
         "target_poses": ("pose_extraction", "poses", "target"),
         "masks": ("mask_segmentation", "masks", "target"),
         "background": ("background_inpainting", "background", "target"),

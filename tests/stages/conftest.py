@@ -50,3 +50,21 @@ def framed(tmp_path, config):
         frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
         return read_clock(paths["clock"]), paths
     return run
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A project of toy people, made and measured (reporting/made.py); to be read only."""
+    from tests.stages.reporting import made  # takes a second, which few tests need
+
+    folder = tmp_path_factory.mktemp("made")
+    made.write_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reports(folder):
+    """The report of each of its transfers, an HTML file by key."""
+    from tests.stages.reporting import made
+
+    return {key: made.write_report(folder, key) for key in made.ENTRIES}

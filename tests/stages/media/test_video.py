@@ -52,6 +52,16 @@ def test_sound_goes_along_and_into_the_mp4(tmp_path):
     assert seconds == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.parametrize("keys, most", [(None, 12), (3, 3)])
+def test_key_frames_to_jump_to(tmp_path, keys, most):
+    with video.h264(tmp_path / "a.mp4", 25, 30, {}, keys=keys) as append:
+        for t in range(12):
+            append(np.full((32, 32, 3), 10 * t, np.uint8))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        found = [t for t, frame in enumerate(container.decode(video=0)) if frame.key_frame]
+    assert np.diff([*found, 12]).max() <= most and (keys or found == [0])
+
+
 def test_a_broken_write_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError), video.lossless(tmp_path / "a.mkv", 25) as append:
         append(noise(16, 16, 3)[0])

@@ -1,0 +1,83 @@
+"""What every part of the report looks at: the artifacts of one transfer, by the names of layout.INPUTS."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stages.measures import coverage
+from stages.media import clock as clocks
+from stages.vision.skeleton import Pose, read_poses
+
+if TYPE_CHECKING:
+    from stages.params import Transfer
+
+
+@dataclass(frozen=True)
+class Inputs:
+    paths: dict[str, Path]
+    entry: "Transfer"
+    key: str
+
+    @cached_property
+    def driving(self) -> Pose:
+        """The poses that drive, T frames: frame t of the result is made of pose t."""
+        return self._driving[0]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(T,) the source's frame of each."""
+        return self._driving[1]["frame"]
+
+    @cached_property
+    def about(self) -> dict:
+        """fps, scale, outside, ..."""
+        return self._driving[2]
+
+    @cached_property
+    def _driving(self) -> tuple[Pose, dict, dict]:
+        return read_poses(self.paths["driving"])
+
+    @cached_property
+    def learned(self) -> np.ndarray:
+        """The frames of the target's video that were learned from, (N,)."""
+        return self.clock("target").usable()
+
+    @cached_property
+    def known(self) -> Pose:
+        """The target's poses in them."""
+        return self.poses("target")[0][self.learned]
+
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """(T,) distance of each driving pose to the nearest known one, in lengths of the torso; NaN: none can be
+        compared."""
+        return self._coverage[0]
+
+    @cached_property
+    def nearest(self) -> np.ndarray:
+        """(T,) which frame of the target's video that known pose is from; -1: none."""
+        return np.where(self._coverage[1] < 0, -1, self.learned[self._coverage[1]])
+
+    @cached_property
+    def _coverage(self) -> tuple[np.ndarray, np.ndarray]:
+        return coverage.to_nearest(self.driving, self.known)
+
+    def poses(self, who: str) -> tuple[Pose, dict, dict]:
+        """Of `target` or `source`."""
+        return read_poses(self.paths[f"{who}_poses"])
+
+    def clock(self, who: str) -> clocks.Clock:
+        return clocks.read_clock(self.paths[f"{who}_clock"])
+
+    def people(self) -> dict[str, str]:
+        """`target` and, where it is another video, `source`: their names."""
+        both = {"target": self.entry.target, "source": self.entry.source}
+        return {"target": self.entry.target} if self.entry.reconstruction else both
+
+
+def spread(values: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the values, evenly spread."""
+    return values[np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]

@@ -1,0 +1,40 @@
+"""Where a result comes from: consent, versions, files."""
+
+import hashlib
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from stages import __version__
+
+
+def versions() -> dict[str, str]:
+    return {"fakemotion": __version__, "python": platform.python_version(), "torch": torch.__version__,
+            "opencv": cv2.__version__, "numpy": np.__version__}
+
+
+def consent(about: dict) -> dict[str, str]:
+    """What the generator's about.json says of it, by field."""
+    record = about.get("consent_record", about["consent"])
+    told = {name: str(value) for name, value in record.items()} if isinstance(record, dict) else {"record": str(record)}
+    return told | ({"SHA-256": about["consent"]} if "consent_record" in about else {})
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files(paths: dict[str, Path]) -> list[tuple[str, int, str]]:
+    """Every artifact read: path, bytes, and when it was written (UTC)."""
+    out = []
+    for path in sorted(set(paths.values())):
+        size = sum(p.stat().st_size for p in path.rglob("*")) if path.is_dir() else path.stat().st_size
+        written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        out.append((path.as_posix(), size, f"{written:%Y-%m-%d %H:%M:%S}"))
+    return out

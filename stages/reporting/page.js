@@ -1,0 +1,245 @@
+"use strict";
+// The reel shows every moment of four views at once; the canvas wipes between two of its quarters.
+const find = (id) => document.getElementById(id);
+const data = JSON.parse(find("data").textContent);
+const reel = find("reel"), canvas = find("wipe"), edge = find("edge"), slider = find("frame");
+const brush = canvas.getContext("2d");
+const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const RESULT = data.views.findIndex(([name]) => name === "result");
+let now = 0, wanted = null, curve = 0, going = false; // wanted: the frame to seek next
+
+// Safari seeks in a blob, not in a data address.
+function blob(video) {
+  const [head, text] = video.getAttribute("src").split(",");
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return URL.createObjectURL(new Blob([bytes], {type: head.slice(5).split(";")[0]}));
+}
+
+const finite = (values) => values.filter((value) => value !== null);
+const told = (value, unit) => value === null ? "–" : `${Number(value.toPrecision(3))} ${unit}`.trim();
+
+// ---- the wipe
+
+function draw() {
+  const side = data.side, against = data.views.findIndex(([name]) => name === find("against").value);
+  const cut = edge.value / 100 * canvas.width;
+  const quarter = (view) => [view % 2 * side, Math.floor(view / 2) * side, side, side];
+  brush.imageSmoothingQuality = "high";
+  brush.globalCompositeOperation = "source-over";
+  brush.drawImage(reel, ...quarter(RESULT), 0, 0, canvas.width, canvas.width);
+  brush.save();
+  if (find("difference").checked) {
+    brush.globalCompositeOperation = "difference";
+  } else {
+    brush.beginPath();
+    brush.rect(cut, 0, canvas.width - cut, canvas.width);
+    brush.clip();
+  }
+  brush.drawImage(reel, ...quarter(against), 0, 0, canvas.width, canvas.width);
+  brush.restore();
+}
+
+function compare() {
+  const plain = !find("difference").checked, label = data.views.find(([name]) => name === find("against").value)[1];
+  find("compare").style.setProperty("--at", `${edge.value}%`);
+  edge.setAttribute("aria-valuetext", `${edge.value} % ${data.views[RESULT][1]}, ${100 - edge.value} % ${label}`);
+  edge.disabled = !plain;
+  document.querySelector(".edge").hidden = !plain;
+  canvas.classList.toggle("difference", !plain);
+  find("against-tag").textContent = plain ? label : `difference to ${label}, × 4`;
+  draw();
+}
+
+// Calls `moved` with the share of the element's width that a pointer is at, while it is held down.
+function dragged(element, moved) {
+  const share = (event) => {
+    const box = element.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  element.addEventListener("pointerdown", (event) => {
+    element.setPointerCapture(event.pointerId);
+    moved(share(event));
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (element.hasPointerCapture(event.pointerId)) moved(share(event));
+  });
+}
+
+// ---- time
+
+function tell() {
+  const row = data.rows[now] === now ? "" : ` · source frame ${data.rows[now]}`;
+  const [seconds, all] = [now, data.frames].map((frame) => (frame / data.fps).toFixed(2));
+  find("where").textContent = `frame ${now} · ${seconds} of ${all} s${row}`;
+  slider.value = now;
+  document.querySelectorAll("#curves b").forEach((place, i) => {
+    place.textContent = told(data.curves[i].values[now], data.curves[i].unit);
+  });
+  const shown = data.curves[curve];
+  const score = shown ? `, ${shown.name} ${told(shown.values[now], shown.unit)}` : "";
+  slider.setAttribute("aria-valuetext", `frame ${now}, ${seconds} seconds${score}`);
+  document.querySelector("#chart .now").style.left = `${now / Math.max(1, data.frames - 1) * 100}%`;
+}
+
+const at = (seconds) => Math.min(data.frames - 1, Math.floor(seconds * data.fps + 0.01)); // which frame that is
+
+function reach(frame) {
+  now = Math.min(data.frames - 1, Math.max(0, frame));
+  tell();
+  if (reel.seeking) {
+    wanted = now;
+  } else {
+    reel.currentTime = (now + 0.5) / data.fps;
+  }
+}
+
+function seek(frame) {
+  go(false);
+  reach(Math.round(frame));
+}
+
+function played(seconds) {
+  if (reel.paused || reel.seeking) return;
+  now = at(seconds);
+  tell();
+}
+
+reel.addEventListener("seeked", () => {
+  if (wanted !== null) {
+    reel.currentTime = (wanted + 0.5) / data.fps;
+    wanted = null;
+  }
+  draw();
+});
+
+if (reel.requestVideoFrameCallback) {
+  const next = (_, frame) => {
+    played(frame.mediaTime);
+    draw();
+    reel.requestVideoFrameCallback(next);
+  };
+  reel.requestVideoFrameCallback(next);
+} else {
+  const next = () => {
+    if (!reel.paused) {
+      played(reel.currentTime);
+      draw();
+    }
+    requestAnimationFrame(next);
+  };
+  requestAnimationFrame(next);
+}
+
+function go(on) {
+  going = on;
+  find("play").classList.toggle("playing", on);
+  find("play").setAttribute("aria-label", on ? "Pause" : "Play");
+  if (on) reel.play().catch(() => go(false));
+  else reel.pause();
+}
+
+const play = () => go(!going);
+
+reel.addEventListener("pause", () => {
+  if (reel.ended) return;
+  if (going) go(false); // by the device
+  if (!reel.seeking) reach(at(reel.currentTime)); // what is on the screen may be one frame ahead
+});
+reel.addEventListener("ended", () => { // the attribute `loop` also starts anew who only stands on the last frame
+  if (!going) return;
+  reel.currentTime = 0;
+  reel.play().catch(() => go(false));
+});
+
+// ---- the curve
+
+function plot() {
+  const svg = document.querySelector("#chart svg"), shown = data.curves[curve], last = Math.max(1, data.frames - 1);
+  if (!shown) {
+    document.querySelector("#chart .plane").hidden = true;
+    return;
+  }
+  const values = shown.values.slice(0, data.frames), beside = (shown.beside || []).slice(0, data.frames);
+  const all = finite([...values, ...beside]), low = Math.min(...all), reach = Math.max(...all) - low || 1;
+  const lines = (numbers, name) => {
+    const parts = [[]];
+    numbers.forEach((value, frame) => {
+      if (value === null) parts.push([]);
+      else parts.at(-1).push(`${frame},${(100 - (value - low) / reach * 100).toFixed(2)}`);
+    });
+    const line = (part) => `<polyline class="${name}" points="${part.join(" ")}"/>`;
+    return parts.filter((part) => part.length).map(line).join("");
+  };
+  svg.setAttribute("viewBox", `0 0 ${last} 100`);
+  const [least, most] = [low, low + reach].map((value) => told(value, shown.unit));
+  svg.setAttribute("aria-label", `${shown.name} over the frames, ${least} to ${most}`);
+  svg.innerHTML = lines(beside, "beside") + lines(values, "values");
+  document.querySelector("#chart .high").textContent = most;
+  document.querySelector("#chart .low").textContent = least;
+  find("legend").innerHTML = `<i></i>${shown.name}: ${shown.says}`
+    + (beside.length ? `<i class="beside"></i>${shown.beside_name}` : "");
+  tell();
+}
+
+// ---- what starts it
+
+for (const video of document.querySelectorAll("video")) video.src = blob(video);
+if (find("download")) {
+  find("download").href = find("whole").src;
+  find("download").hidden = false;
+}
+reel.controls = reel.loop = false;
+for (const part of document.querySelectorAll(".deck > [hidden]")) part.hidden = false;
+canvas.width = canvas.height = Math.max(data.side, 768);
+reel.addEventListener("loadeddata", compare);
+reel.addEventListener("click", play);
+reel.addEventListener("error", () => { find("where").textContent = "This browser cannot play H.264 video."; });
+find("play").addEventListener("click", play);
+find("back").addEventListener("click", () => seek(now - 1));
+find("on").addEventListener("click", () => seek(now + 1));
+find("speed").addEventListener("change", (event) => { reel.playbackRate = event.target.value; });
+slider.addEventListener("input", () => seek(Number(slider.value)));
+for (const name of ["edge", "against", "difference"]) find(name).addEventListener("input", compare);
+dragged(canvas, (share) => {
+  edge.value = share * 100;
+  compare();
+});
+dragged(find("chart"), (share) => seek(share * (data.frames - 1)));
+find("curves").addEventListener("change", (event) => {
+  curve = Number(event.target.value);
+  plot();
+});
+
+document.addEventListener("click", (event) => {
+  const spot = event.target.closest("[data-frame]"), picture = event.target.closest(".zoom");
+  if (spot) {
+    seek(Number(spot.dataset.frame));
+    find("player").scrollIntoView({behavior: calm ? "auto" : "smooth", block: "start"});
+  }
+  if (picture) {
+    const large = find("large"), image = large.querySelector("img");
+    image.src = picture.querySelector("img").src;
+    image.alt = picture.querySelector("img").alt;
+    large.showModal();
+  }
+});
+find("large").addEventListener("click", () => find("large").close());
+
+document.addEventListener("keydown", (event) => {
+  const inside = find("player").contains(event.target), own = event.target.matches("input, select, video");
+  if (event.ctrlKey || event.metaKey || event.altKey || own || find("large").open) return;
+  if (!inside && event.target !== document.body) return;
+  const step = event.shiftKey ? 10 : 1;
+  const keys = {
+    ArrowLeft: () => seek(now - step), ArrowRight: () => seek(now + step),
+    Home: () => seek(0), End: () => seek(data.frames - 1), " ": play,
+  };
+  if (!(event.key in keys) || (event.key === " " && event.target.matches("button"))) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+plot();
+tell();
+if (!calm) go(true);

@@ -1,0 +1,108 @@
+"""The scores of a transfer in words: as a table, and frame by frame as curves that a page draws."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from stages.media.files import existing
+from stages.reporting.inputs import Inputs
+
+PARTS = ("face", "right_hand", "left_hand", "right_foot", "left_foot")
+WORDS = {  # score: what it is called, what it says
+    "psnr": ("PSNR", "whole frame; higher is closer to the truth"),
+    "ssim": ("SSIM", "whole frame; 1 is the truth"),
+    "psnr_person_box": ("PSNR, person", "in the person's box; higher is closer to the truth"),
+    "ssim_person_box": ("SSIM, person", "in the person's box; 1 is the truth"),
+    "lpips": ("LPIPS", "distance that people see, whole frame; 0 is the truth"),
+    "lpips_person_box": ("LPIPS, person", "distance that people see, in the person's box; 0 is the truth"),
+    "retrieval_psnr": ("PSNR of copying", "what the training frame whose pose is nearest reaches"),
+    "retrieval_ssim": ("SSIM of copying", "what the training frame whose pose is nearest reaches"),
+    "retrieval_psnr_person_box": ("PSNR of copying, person", "what the training frame whose pose is nearest reaches"),
+    "retrieval_ssim_person_box": ("SSIM of copying, person", "what the training frame whose pose is nearest reaches"),
+    "tcm": ("TCM", "temporal consistency of a frame and the next; 1 is the reference's"),
+    "warp_error": ("Flicker", "error after warping along the flow; 0 is steady"),
+    "reference_warp_error": ("Flicker of the reference", "the same of the real frames"),
+    "pose_error": ("Pose error", "joints found in the result, off the pose that drove it, in person's heights"),
+    "pck_05": ("PCK 5 %", "share of the joints within 5 % of the person's height"),
+    "detected": ("Found", "share of the frames in which a person was found"),
+    "identity": ("Identity", "likeness of the face and the target's own faces"),
+    "reference_identity": ("Identity of the target", "likeness of the target's own faces among each other"),
+    "fid": ("FID", "distance of the distributions of frames; 0 is the same"),
+    "is": ("IS", "inception score"),
+    "pose_distance": ("Pose distance", "of the driving pose to the nearest training pose, in torso lengths"),
+} | {f"{score}_{part}": (f"{score.upper()}, {part.replace('_', ' ')}", f"in the box of the {part.replace('_', ' ')}")
+     for score in ("psnr", "ssim") for part in PARTS}
+CURVES = ("psnr_person_box", "psnr", "ssim_person_box", "ssim", "lpips_person_box", "tcm", "warp_error", "pose_error",
+          "identity", "pose_distance")
+BESIDE = {  # score: what stands beside it
+    **{score: f"retrieval_{score}" for score in ("psnr", "ssim", "psnr_person_box", "ssim_person_box")},
+    "warp_error": "reference_warp_error", "identity": "reference_identity",
+}
+UNITS = {"psnr": "dB", "psnr_person_box": "dB"}
+LOWER = {"lpips_person_box", "warp_error", "pose_error", "pose_distance"}  # of CURVES: less is better
+RANKING = ("psnr_person_box", "pose_error", "pose_distance")  # the first that has values says which frames are worst
+
+
+@dataclass(frozen=True)
+class Curve:
+    score: str
+    values: np.ndarray         # (T,), NaN where there is nothing to measure
+    beside: np.ndarray | None  # (T,)
+
+    @property
+    def told(self) -> dict:
+        """For the page: finite numbers of four digits, null where there is none."""
+        name, says = WORDS[self.score]
+        return {
+            "score": self.score, "name": name, "says": says, "unit": UNITS.get(self.score, ""),
+            "values": rounded(self.values),
+            "beside": None if self.beside is None else rounded(self.beside),
+            "beside_name": None if self.beside is None else WORDS[BESIDE[self.score]][0],
+        }
+
+    @property
+    def badness(self) -> np.ndarray:
+        return self.values if self.score in LOWER else -self.values
+
+
+def curves(inputs: Inputs) -> list[Curve]:
+    """Those that at least one frame has."""
+    table = pq.read_table(existing(inputs.paths["per_frame"], "the scores; run their stage"))
+    columns = {name: np.array(table[name].to_pylist(), float) for name in table.column_names if name != "box"}
+    columns["pose_distance"] = inputs.apart
+    found = {score: values for score, values in columns.items() if np.isfinite(values).any()}
+    return [Curve(score, found[score], found.get(BESIDE.get(score))) for score in CURVES if score in found]
+
+
+def ranking(found: list[Curve]) -> Curve | None:
+    """The curve that says best which frames are worst."""
+    by_score = {curve.score: curve for curve in found}
+    return next((by_score[score] for score in RANKING if score in by_score), None)
+
+
+def rounded(values: np.ndarray) -> list[float | None]:
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
+
+
+def read(inputs: Inputs) -> dict:
+    """metrics.json."""
+    return json.loads(existing(inputs.paths["metrics"], "the metrics; run their stage").read_text())
+
+
+def table(scores: dict) -> dict:
+    """`main` and `parts`: the names of the scores that have a value, to stand in two tables; `verdict`."""
+    names = [name for name, score in scores["metrics"].items() if score["value"] is not None]
+    parts = [name for name in names if name in BESIDE.values() or name.split("_", 1)[-1] in PARTS]
+    return {"main": [name for name in names if name not in parts], "parts": parts, "verdict": verdict(scores)}
+
+
+def verdict(scores: dict) -> str:
+    """The most telling line about them."""
+    values = {name: score["value"] for name, score in scores["metrics"].items()}
+    own, copy = values.get("psnr_person_box"), values.get("retrieval_psnr_person_box")
+    if own is None:
+        return "There is no true video of this to measure against."
+    text = f"{own:.1f} dB PSNR where the person is"
+    return f"{text}; copying the nearest training frame reaches {copy:.1f} dB." if copy is not None else f"{text}."

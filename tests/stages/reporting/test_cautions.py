@@ -1,0 +1,104 @@
+"""Warnings of transfers that were made to deserve them, one by one."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stages.media import tables
+from stages.reporting.cautions import BARE, Caution, cautions
+from stages.vision import skeleton as sk
+from tests.stages import toy
+from tests.stages.reporting import made
+
+
+@pytest.fixture
+def project(folder, tmp_path):
+    """A copy that may be spoilt."""
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def rewrite(path, change) -> None:
+    """Poses and columns through `change(columns)`, a dictionary of arrays with the frames first."""
+    columns, about = tables.read(path, tables.POSES)
+    for name in ("body", "left_hand", "right_hand", "feet", "face"):
+        columns[name] = columns[name].reshape(len(columns["frame"]), -1, 3).copy()
+    columns = {name: np.array(values) for name, values in columns.items()}
+    change(columns)
+    tables.write(path, tables.POSES, columns, about)
+
+
+def found(project, key="ann_from_bob", bare=None) -> dict:
+    """Title -> caution."""
+    inputs = made.inputs(project, key)
+    bare = np.zeros(len(inputs.rows)) if bare is None else bare
+    return {caution.title: caution for caution in cautions(inputs, bare)}
+
+
+def test_a_pose_far_from_training_and_its_frames(project):
+    def kick(columns):
+        columns["body"][20:24, [sk.R_KNEE, sk.R_ANKLE, sk.L_KNEE, sk.L_ANKLE], 0] += 30  # the torso is 14 pixels long
+
+    assert "Poses far from training" not in found(project)
+    rewrite(project / "artifacts/ann_from_bob/driving.parquet", kick)
+    caution = found(project)["Poses far from training"]
+    assert caution.named == [(20, 23)] and caution.frames.tolist() == [20, 21, 22, 23]
+    assert "4 of 40 frames" in caution.text
+
+
+def test_hands_never_seen_where_the_motion_shows_them(project):
+    def hide(frames):
+        def change(columns):
+            columns["left_hand"][frames] = np.float32([np.nan, np.nan, 0])
+        return change
+
+    assert not any("hand" in title for title in found(project))
+    rewrite(project / "artifacts/ann/poses.parquet", hide(slice(None)))
+    rewrite(project / "artifacts/ann_from_bob/driving.parquet", hide(slice(0, 30)))
+    caution = found(project)["Left hand never seen"]
+    assert caution.named == [(30, 39)] and "never seen in any of the 25 training frames" in caution.text
+    assert "Right hand never seen" not in found(project)
+    rewrite(project / "artifacts/ann_from_bob/driving.parquet", hide(slice(None)))
+    assert "Left hand never seen" not in found(project)  # nobody asks for it
+
+
+def test_background_never_seen_and_its_frames(project):
+    bare = np.zeros(40)
+    bare[[3, 4, 30]] = BARE, 0.05, 0.01
+    caution = found(project, bare=bare)["Background never seen"]
+    assert caution.named == [(4, 4), (30, 30)] and "2 of 40 frames" in caution.text and "5.0%" in caution.text
+
+
+def test_frames_of_the_video_become_frames_of_the_result(project):
+    """Of the held-out part only, for a reconstruction."""
+    def lose(columns):
+        columns["detected"][[2, 31]] = False
+        columns["people"][35:37] = 2
+
+    rewrite(project / "artifacts/ann/poses.parquet", lose)
+    cautions = found(project, "ann_from_ann")
+    assert cautions["Nobody found"].named == [(1, 1)] and "2 of 40 frames" in cautions["Nobody found"].text
+    assert cautions["Several people"].named == [(5, 6)]
+    assert found(project)["Nobody found"].named == []  # of an imitation these are the target's frames, not the result's
+
+
+def test_joints_outside_name_their_frames(project):
+    def step_out(columns):
+        columns["body"][:, :, :2] = np.clip(columns["body"][:, :, :2], 0, toy.SIZE)
+        columns["body"][7, sk.L_ANKLE, 0] = toy.SIZE + 3
+
+    rewrite(project / "artifacts/ann_from_bob/driving.parquet", step_out)
+    assert found(project)["Out of the picture"].named == [(7, 7)]
+
+
+def test_a_face_that_nobody_indexed(project):
+    empty = {name: [] for name in tables.FACES.names}
+    tables.write(project / "artifacts/ann/faces.parquet", tables.FACES, empty, {"reason": "only seen from behind"})
+    assert "only seen from behind" in found(project)["No face enhancement"].text
+
+
+def test_spans_beyond_the_longest_are_counted():
+    many = Caution("", "", np.arange(0, 200, 20))
+    assert len(many.every) == 10 and len(many.named) == 6
+    assert replace(many, frames=np.zeros(0, int)).every == []

@@ -1,0 +1,24 @@
+import hashlib
+
+from stages.reporting import origin
+
+RECORD = {"who": "Ann Ample", "when": "2026-05-01", "scope": "this project", "record": "consent/ann.pdf"}
+
+
+def test_consent_is_told_as_it_was_recorded():
+    assert origin.consent({"consent": "synthetic"}) == {"record": "synthetic"}
+    for record, wanted in (("synthetic", {"record": "synthetic"}), (RECORD, RECORD)):
+        assert origin.consent({"consent": "ab12", "consent_record": record}) == wanted | {"SHA-256": "ab12"}
+
+
+def test_checksum(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc" * 100_000)
+    assert origin.checksum(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_files_and_folders_with_their_sizes(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name, size in (("folder/a", 3), ("folder/b", 4), ("c", 5)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    found = origin.files({"one": tmp_path / "folder", "two": tmp_path / "c", "again": tmp_path / "c"})
+    assert [(path.split("/")[-1], size) for path, size, _ in found] == [("c", 5), ("folder", 7)]

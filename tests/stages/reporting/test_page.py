@@ -1,0 +1,193 @@
+"""The report in a real browser, from disk and without a network: plays, seeks, compares, and everybody can use it."""
+
+import base64
+import re
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.stages import toy
+
+QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas, (64, 64, 3)
+    const canvas = document.createElement('canvas'), brush = canvas.getContext('2d');
+    canvas.width = canvas.height = 64;
+    const wipe = document.getElementById('wipe'), reel = document.getElementById('reel');
+    if (view === 'wipe') brush.drawImage(wipe, 0, 0, 64, 64);
+    else brush.drawImage(reel, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
+    return [...brush.getImageData(0, 0, 64, 64).data];
+}"""
+SOURCE, SKELETON, RESULT, TRUTH = range(4)
+
+
+@pytest.fixture
+def report(page, reports):
+    """The page, with what it asked for and complained of; still, as for readers who want no motion."""
+    page.trouble, page.asked = [], []
+    page.on("console", lambda message: page.trouble.append(message.text))
+    page.on("pageerror", lambda error: page.trouble.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.context.set_offline(True)
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(reports["ann_from_bob"].as_uri())
+    until(page, "document.getElementById('reel').readyState >= 2")
+    return page
+
+
+@pytest.fixture(scope="module")
+def moments(reports, tmp_path_factory):
+    """The frames of the reel as PyAV decodes them, (T, 128, 128, 3)."""
+    file = tmp_path_factory.mktemp("reel") / "reel.mp4"
+    source = re.search('id="reel"[^>]*src="data:video/mp4;base64,([^"]*)"', reports["ann_from_bob"].read_text())[1]
+    file.write_bytes(base64.b64decode(source))
+    with av.open(str(file)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(float)
+
+
+def picture(page, view) -> np.ndarray:
+    return np.reshape(page.evaluate(QUARTER, view), (64, 64, 4))[..., :3].astype(float)
+
+
+def until(page, expression: str) -> None:
+    """Waits for JavaScript to be true, at most ten seconds: the page forbids what wait_for_function does."""
+    for _ in range(500):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never true: {expression}")
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> float:
+    return np.abs(a - b).mean()
+
+
+def shown(page, moments) -> int:
+    """The frame that the reel really shows: the one whose source it is most like."""
+    until(page, "!document.getElementById('reel').seeking")
+    return int(np.abs(moments[:, :64, :64] - picture(page, SOURCE)).mean((1, 2, 3)).argmin())
+
+
+def told(page) -> int:
+    """The frame that the page says."""
+    return int(re.match(r"frame (\d+) ", page.inner_text("#where"))[1])
+
+
+def test_it_plays_and_all_views_with_it(report, moments):
+    report.click("#play")
+    report.wait_for_selector("#play[aria-label=Pause]")
+    until(report, "document.getElementById('reel').currentTime > 0.3")
+    report.click("#play")
+    frame = told(report)
+    assert frame > 5 and shown(report, moments) == frame
+    for view in (SKELETON, RESULT, TRUTH):
+        row, column = divmod(view, 2)
+        wanted = moments[frame, 64 * row :, 64 * column :][:64, :64]
+        assert apart(picture(report, view), wanted) < 4
+    report.focus("#play")
+    report.keyboard.press("End")
+    report.keyboard.press("Space")  # on a button: as it is clicked
+    until(report, "document.getElementById('reel').currentTime < 1 && !document.getElementById('reel').paused")
+    assert report.get_attribute("#play", "aria-label") == "Pause"
+    report.emulate_media(reduced_motion="no-preference")
+    report.reload()  # who minds no motion need not ask for it
+    until(report, "document.getElementById('reel').currentTime > 0.1")
+    assert report.trouble == [] and all(url.startswith(("file:", "data:", "blob:")) for url in report.asked)
+
+
+def test_by_keys_alone_and_frame_by_frame(report, moments):
+    reached = []
+    for _ in range(20):
+        report.keyboard.press("Tab")
+        reached.append(report.evaluate("document.activeElement.id"))
+    wanted = ["edge", "against", "difference", "back", "play", "on", "speed", "frame"]
+    assert [name for name in reached if name in wanted] == wanted
+    for action, wanted in (("on", 1), ("on", 2), ("back", 1)):
+        report.click(f"#{action}")
+        assert told(report) == wanted == shown(report, moments)
+    report.focus("#on")
+    for key, wanted in (("ArrowRight", 2), ("Shift+ArrowRight", 12), ("ArrowLeft", 11), ("End", 39), ("ArrowRight", 39),
+                        ("Home", 0)):
+        report.keyboard.press(key)
+        assert told(report) == wanted == shown(report, moments)
+    report.focus("#frame")
+    report.keyboard.press("ArrowRight")
+    assert told(report) == 1
+
+
+def test_the_curve_says_the_score_and_seeks(report, reports, moments):
+    table = pq.read_table(reports["ann_from_bob"].parent / "per_frame.parquet")
+    curve = report.locator("#chart .plane")
+    curve.scroll_into_view_if_needed()
+    box = curve.bounding_box()
+    report.mouse.click(box["x"] + box["width"] * 20 / 39, box["y"] + 30)
+    assert told(report) == 20 == shown(report, moments)
+    value = table["psnr_person_box"][20].as_py()
+    assert f"PSNR, person {value:.3g} dB" in report.get_attribute("#frame", "aria-valuetext")
+    report.locator("#curves label", has_text="TCM").click()
+    assert f"TCM {table['tcm'][20].as_py():.3g}" in report.get_attribute("#frame", "aria-valuetext")
+    report.mouse.move(box["x"] + 1, box["y"] + 30)
+    report.mouse.down()
+    report.mouse.move(box["x"] + box["width"] - 1, box["y"] + 30)
+    report.mouse.up()
+    assert told(report) == 39
+
+
+def test_the_wipe_shows_both_sides(report, moments):
+    """All truth, all result, half of each; and against another view, or as a difference."""
+    report.click("#on")
+    result, truth = moments[1, 64:, :64], moments[1, 64:, 64:]
+    canvas = report.locator("#wipe").bounding_box()
+
+    def drag(share: float) -> np.ndarray:
+        report.mouse.click(canvas["x"] + canvas["width"] * share, canvas["y"] + 20)
+        shown(report, moments)
+        return picture(report, "wipe")
+
+    assert apart(drag(0.002), truth) < 0.5 * apart(drag(0.002), result)
+    assert apart(drag(0.998), result) < 0.5 * apart(drag(0.998), truth)
+    half = drag(0.5)
+    for side, own, other in ((np.s_[:, :31], result, truth), (np.s_[:, 33:], truth, result)):
+        assert apart(half[side], own[side]) < 0.5 * apart(half[side], other[side])
+    report.select_option("#against", "source")
+    assert apart(picture(report, "wipe")[:, 33:], moments[1, :64, 33:64]) < 3
+    report.select_option("#against", "truth")
+    report.check("#difference")
+    assert apart(picture(report, "wipe"), np.abs(result - truth)) < 3
+
+
+def test_a_warning_and_a_worst_frame_lead_to_their_frames_and_pictures_open_large(report, moments):
+    worst = report.locator("#worst .seek").first
+    worst.click()
+    assert told(report) == int(worst.get_attribute("data-frame")) == shown(report, moments)
+    spot = report.locator("#cautions li", has_text="Background never seen").locator(".seek").last
+    spot.click()
+    assert told(report) == int(spot.get_attribute("data-frame")) == shown(report, moments)
+    report.locator("#stages .zoom").first.focus()
+    report.keyboard.press("Enter")
+    assert report.locator("#large img").is_visible()
+    report.keyboard.press("Escape")
+    assert not report.locator("#large").is_visible()
+
+
+def test_without_javascript_the_reel_can_be_played(page, reports):
+    plain = page.context.browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(reports["ann_from_bob"].as_uri())
+    assert plain.get_attribute("#reel", "controls") is not None and plain.locator("noscript").is_visible()
+    assert not plain.locator("#play").is_visible()
+
+
+@pytest.mark.parametrize("key, width, scheme", [
+    ("ann_from_bob", 1280, "light"), ("ann_from_ann", 360, "dark"), ("ann_like_bob", 360, "light"),
+])
+def test_everybody_can_use_it(report, reports, key, width, scheme):
+    """axe-core finds nothing, opened or folded, by day and by night; a phone need not be pushed sideways."""
+    report.set_viewport_size({"width": width, "height": 800})
+    report.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    report.goto(reports[key].as_uri())
+    report.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    found = Axe().run(report).response
+    assert [(wrong["id"], [node["target"] for node in wrong["nodes"]]) for wrong in found["violations"]] == []
+    assert report.evaluate("document.documentElement.scrollWidth") <= width
+    assert report.trouble == []
