@@ -4,6 +4,7 @@
   python -m pipeline run --all --gpu-pool gpu   every transfer, the trainings by the workers of a Prefect work pool
   python -m pipeline stage generator_training@ava
   python -m pipeline inspect generator_training@ava    what it wrote: a table, and a picture
+  python -m pipeline verify FILE               whether a video is ours, untouched, and from what
   python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
   python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
   python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
@@ -19,12 +20,14 @@ import sys
 from pathlib import Path
 
 from pipeline import artifacts, dvc, graph, variants, weights
-from stages import InputError, params
+from stages import InputError, layout, params
 
 
 def main() -> int:
     options = _arguments()
     try:
+        if options.command == "verify":
+            return _verify(options.file)
         config = params.load()
         if options.command == "inspect":
             print(artifacts.inspect(config, options.address))
@@ -65,6 +68,14 @@ def main() -> int:
         print("ended; what was finished stays", file=sys.stderr)
         return ended.code
     return 0
+
+
+def _verify(file: Path) -> int:
+    from stages.provenance import verification
+
+    ours, told = verification.verify(file, layout.results())
+    print(told)
+    return 0 if ours else 1
 
 
 def _import(config: params.Params, options: argparse.Namespace) -> str:
@@ -160,6 +171,8 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--all", action="store_true", help="every transfer of params.yaml")
     stage = commands.add_parser("stage", help="run one stage and what it needs")
     inspect = commands.add_parser("inspect", help="show what a stage wrote")
+    check = commands.add_parser("verify", help="whether a video is ours, untouched, and from what")
+    check.add_argument("file", type=Path, metavar="FILE")
     vary = commands.add_parser("variant", help="write a variant of a preset into params.yaml")
     vary.add_argument("variant", help="one of `variants` in params.yaml")
     vary.add_argument("--of", dest="preset", required=True, metavar="PRESET", help="what it is laid over")

@@ -46,7 +46,7 @@ def summary(key: str) -> str:
     """Where a transfer's results lie, and its metrics."""
     video, metrics, report = (
         layout.outputs(stage, key)[name]
-        for stage, name in (("fusion", "video"), ("metrics", "metrics"), ("report", "report"))
+        for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
     )
     figures = json.loads(metrics.read_text())["metrics"]
     rows = [(name, figure(entry)) for name, entry in figures.items()]

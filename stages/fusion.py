@@ -2,11 +2,13 @@
 background, as the target's camera saw it.
 
 In: the driving poses, all that was learned of the target, and the source's frames (for their rate and sound).
-Out: `foreground.mkv` (RGBA, S x S) and `video.mp4` (H.264, the target's resolution), whose metadata says that
-it is AI-generated, of whom, after whom and by what. Where the target's camera moves, the still background is its
-mosaic: a reconstruction moves with the camera of its own frames, an imitation is seen from the reference frame.
+Out: `foreground.mkv` (RGBA, S x S) and `unsigned.mp4` (H.264, the target's resolution), with a label in its pictures,
+an invisible watermark, and metadata that say that it is AI-generated, of whom, after whom and by what; it gets its
+credentials in signing. Where the target's camera moves, the still background is its mosaic: a reconstruction moves with
+the camera of its own frames, an imitation is seen from the reference frame.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -23,11 +25,13 @@ from stages.learning import device
 from stages.learning.appearance import Appearance
 from stages.learning.local_gans import LocalGans
 from stages.media import clock as clocks
-from stages.media import footage
+from stages.media import files, footage
 from stages.media import pictures as stills
 from stages.media import video as videos
 from stages.media import view as views
 from stages.media.ahead import ahead, in_order
+from stages.provenance import watermark
+from stages.provenance.label import Label
 from stages.vision import blend
 from stages.vision.face_enhancement import FaceIndex
 from stages.vision.skeleton import read_poses
@@ -39,8 +43,8 @@ CUBIC = 2  # pixels that cubic interpolation looks to either side
 
 
 def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_background: Path,
-        target_clock: Path, target_view: Path, source_frames: Path, source_clock: Path, foreground: Path, video: Path,
-        params: "Fusion", entry: "Transfer") -> None:
+        target_clock: Path, target_view: Path, source_frames: Path, source_clock: Path, foreground: Path,
+        unsigned: Path, params: "Fusion", entry: "Transfer") -> None:
     """Writes one frame for every driving pose; the square is placed into the full background by the target's crop."""
     where = device.choose(params.device)
     poses, columns, _ = read_poses(driving)
@@ -62,26 +66,31 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
 
     def placed(picture: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         frame, straight = picture
-        return straight, place(frame).over(straight)
+        picture = place(frame).over(straight)
+        return straight, mark.over(label.over(picture) if label else picture)
 
     def written(pictures: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         for straight, picture in pictures:
             write_foreground(straight)
             yield picture
 
+    size = place(0).plate.shape[1::-1]
+    number = identity(generator, driving)
+    mark, label = watermark.Mark(number, size), Label(size) if entry.label else None
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
     fps = timeline.about["fps"]
     with (
         videos.lossless(foreground, fps, "rgba") as write_foreground,
-        videos.h264(video, fps, params.crf, metadata(entry), audio) as write_video,
+        videos.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
     ):
         straight = chain.from_iterable(in_order(polished, ahead(generated())))
         pictures = ahead(written(in_order(placed, enumerate(straight))))
         for picture in tqdm(pictures, "fusion", len(poses), unit="frame"):
             write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
-          f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {video}")
+          f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {unsigned}, "
+          f"with the watermark {watermark.name(number)}" + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
 def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
@@ -143,9 +152,16 @@ class Placement:
         return picture
 
 
-def metadata(entry: "Transfer") -> dict[str, str]:
+def identity(generator: Path, driving: Path) -> int:
+    """The watermark's number: the same for the same person, as learned, in the same motion."""
+    both = files.sha256(generator / "model.safetensors") + files.sha256(driving)
+    return int.from_bytes(hashlib.sha256(both.encode()).digest()[: watermark.BITS // 8])
+
+
+def metadata(entry: "Transfer", number: int) -> dict[str, str]:
     """What the video says of itself."""
     text = (f"AI-generated video: {entry.target} never did this. The motion is {entry.source}'s, "
             f"the appearance {entry.target}'s. Made with FakeMotion {__version__}.")
     return {"title": f"{entry.target} from {entry.source} (AI-generated)", "comment": text, "synthetic": "true",
-            "target": entry.target, "source": entry.source, "generator": f"FakeMotion {__version__}"}
+            "target": entry.target, "source": entry.source, "generator": f"FakeMotion {__version__}",
+            watermark.TAG: watermark.name(number)}

@@ -28,13 +28,14 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "retargeting": "transfers",
     "pose_coverage": "transfers",
     "fusion": "transfers",
+    "signing": "transfers",
     "metrics": "transfers",
     "report": "transfers",
 }
 
 LIKENESS = (  # stages whose files show a subject, and say on whose consent they rest
     "mask_segmentation", "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training",
-    "fusion", "metrics", "report",
+    "fusion", "signing", "metrics", "report",
 )
 
 OUTPUTS = {  # stage: {argument of run: file below artifacts/}
@@ -62,7 +63,8 @@ OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "local_gan_training": {"local_gans": "{key}/local_gans", "plots": "{key}/local_gans_plots"},
     "retargeting": {"driving": "{key}/driving.parquet"},
     "pose_coverage": {"coverage": "{key}/coverage.parquet", "farthest": "{key}/farthest.png"},
-    "fusion": {"foreground": "{key}/foreground.mkv", "video": "{key}/video.mp4"},
+    "fusion": {"foreground": "{key}/foreground.mkv", "unsigned": "{key}/unsigned.mp4"},
+    "signing": {"video": "{key}/video.mp4"},
     "metrics": {
         "metrics": "{key}/metrics.json",
         "per_frame": "{key}/per_frame.parquet",
@@ -138,6 +140,13 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "source_frames": ("frames", "frames", "source"),
         "source_clock": ("frames", "clock", "source"),
     },
+    "signing": {
+        "unsigned": ("fusion", "unsigned", "key"),
+        "generator": ("generator_training", "generator", "target"),
+        "local_gans": ("local_gan_training", "local_gans", "target"),
+        "target_clock": ("frames", "clock", "target"),
+        "source_clock": ("frames", "clock", "source"),
+    },
     "metrics": {
         "foreground": ("fusion", "foreground", "key"),
         "driving": ("retargeting", "driving", "key"),
@@ -151,9 +160,11 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "source_view": ("frames", "view", "source"),
     },
     "report": {
-        "video": ("fusion", "video", "key"),
+        "video": ("signing", "video", "key"),
         "foreground": ("fusion", "foreground", "key"),
         "driving": ("retargeting", "driving", "key"),
+        "coverage": ("pose_coverage", "coverage", "key"),
+        "farthest": ("pose_coverage", "farthest", "key"),
         "metrics": ("metrics", "metrics", "key"),
         "per_frame": ("metrics", "per_frame", "key"),
         "target_frames": ("frames", "frames", "target"),
@@ -201,6 +212,11 @@ def scores(folder: Path, name: str) -> dict[str, Path]:
 def system(key: str, name: str) -> dict[str, Path]:
     """The scores of another system's frames of the transfer `key`."""
     return scores(ROOT / key / "systems", name)
+
+
+def results() -> list[Path]:
+    """Every transfer's video that is there."""
+    return sorted(ROOT.glob(Path(OUTPUTS["signing"]["video"].format(key="*")).as_posix()))
 
 
 def outputs(stage: str, key: str) -> dict[str, Path]:

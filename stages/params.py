@@ -11,7 +11,7 @@ from stages import consent as consents
 from stages.presets import (
     BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
     LocalGanTraining, MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, Report,
-    Retargeting, Weight,
+    Retargeting, Signing, Weight,
 )
 
 TAKEN = ("samples", layout.TABLES.name)  # folders of artifacts that no video or transfer may be named like
@@ -69,6 +69,15 @@ class Transfer(Block):
     source: Name
     preset: Name
     truth: str | None
+    label: bool = True  # burnt into the pictures
+    label_reason: str | None = None
+
+    @model_validator(mode="after")
+    def labelled(self) -> "Transfer":
+        if not self.label and not (self.label_reason or "").strip():
+            raise ValueError("label: false leaves the result without its visible label; say why in label_reason, which "
+                             "goes into its Content Credentials, or remove both")
+        return self
 
     @property
     def reconstruction(self) -> bool:

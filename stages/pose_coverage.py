@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from tqdm import tqdm
 
 from stages import InputError
@@ -23,13 +22,6 @@ from stages.vision.skeleton import read_poses
 if TYPE_CHECKING:
     from stages.params import PoseCoverage, Transfer
 
-COVERAGE = pa.schema([
-    ("frame", pa.int32()),       # the source's
-    ("distance", pa.float32()),  # to the nearest filmed pose, mean over joints, lengths of the torso; NaN: unknown
-    ("nearest", pa.int32()),     # the target's frame in that pose; -1: none
-])
-
-
 def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
         source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
     poses, columns, _ = read_poses(driving)
@@ -40,7 +32,7 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
     nearest = np.where(which >= 0, filmed[which], -1)
     share = float((found <= params.near).sum() / max(1, np.isfinite(found).sum()))
     about = {"near": params.near, "share": share}
-    tables.write(coverage, COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
+    tables.write(coverage, tables.COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
     seconds = clocks.read_clock(source_clock).seconds[columns["frame"]]
     worst = farthest_moments(found, seconds, params.frames)
     if not len(worst):

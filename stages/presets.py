@@ -205,6 +205,10 @@ class Fusion(Block):
     device: Device
 
 
+class Signing(Block):
+    """Nothing to choose: whose certificate it is depends on the machine, see stages/provenance/certificates.py."""
+
+
 class Metrics(Block):
     weights: bool
     flow: Literal["auto", "raft", "dis"]
@@ -229,6 +233,7 @@ class Preset(Block):
     retargeting: Retargeting
     pose_coverage: PoseCoverage
     fusion: Fusion
+    signing: Signing
     metrics: Metrics
     report: Report
 

@@ -72,7 +72,8 @@ def test_the_pipeline_holds_no_science(path):
                "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove", "stages.media.container",
                "stages.media.container.PICTURES", "stages.media.container.opened", "stages.media.footage",
                "stages.media.footage.IMAGE_FPS", "stages.media.images", "stages.media.images.images",
-               "stages.media.images.natural", "stages.media.takes")
+               "stages.media.images.natural", "stages.media.takes", "stages.provenance",
+               "stages.provenance.verification")
     assert {name for name in imports(path) if name.split(".")[0] == "stages"} <= set(allowed)
 
 

@@ -49,7 +49,8 @@ def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config
     columns = {"frame": np.arange(survey.count), "seconds": seconds, "split": parts, "take": take}
     tables.write(clock, tables.CLOCK, columns, {
         "fps": film.fps, "file": entry.file, "full_size": list(steadied.size), "crop": list(crop), "size": params.size,
-        "full_frames": whole, "people": int(people.max()), "split_reason": reason, **film.remarks,
+        "full_frames": whole, "people": int(people.max()), "split_reason": reason,
+        "sha256": film.digests(), **film.remarks,
     })
     onto = lambda frame, box: mapped(box / survey.scale, steadied.cameras[frame])
     boxes = np.concatenate([track.mapped(onto).boxes(survey.count)[take == n] for n, track in enumerate(mine)])

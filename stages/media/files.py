@@ -1,6 +1,7 @@
 """Whole files or none: an artifact appears under its name only when it is complete."""
 
 import glob
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -48,6 +49,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def existing(path: Path, what: str) -> Path:

@@ -55,6 +55,12 @@ POSES = pa.schema([
     ("people", pa.int32()),       # people seen in this frame, or -1 where the estimator cannot count
 ])
 
+COVERAGE = pa.schema([
+    ("frame", pa.int32()),       # the source's
+    ("distance", pa.float32()),  # to the nearest filmed pose, mean over joints, lengths of the torso; NaN: unknown
+    ("nearest", pa.int32()),     # the target's frame in that pose; -1: none
+])
+
 FACES = pa.schema([
     ("frame", pa.int32()),
     ("points", pa.list_(pa.float32(), 10)),   # five x, y in pixels of the S x S frame

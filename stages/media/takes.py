@@ -4,6 +4,7 @@ A file or a folder of images is one take. A folder of such clips (iPER's outfit,
 order: they are read one after the other, at the first one's frame rate, and where two meet is no cut.
 """
 
+import hashlib
 from bisect import bisect
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError
+from stages.media.files import sha256
 from stages.media.footage import Footage, Shot, open_footage
 from stages.media.images import ImageShot, images, natural
 
@@ -53,12 +55,24 @@ class Takes:
         first = self.takes[0]
         return {"audio": first.path, "start": first.start} if len(self.takes) == 1 and first.audio else {}
 
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of every take's file, by its path; of a folder of images, that of what `sha256sum` prints of
+        them there, sorted by name."""
+        return {str(take.path): _digest(take.path) for take in self.takes}
+
     @property
     def remarks(self) -> dict:
         """What is worth telling: `assumed_fps` of images without a rate; `damaged`, by the file's name."""
         damaged = {str(take.path): take.remarks["damaged"] for take in self.takes if "damaged" in take.remarks}
         told = {name: value for name, value in self.takes[0].remarks.items() if name != "damaged"}
         return told | ({"damaged": damaged} if damaged else {})
+
+
+def _digest(path: Path) -> str:
+    if not path.is_dir():
+        return sha256(path)
+    lines = (f"{sha256(file)}  {file.name}\n" for file in sorted(images(path)))
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def open_takes(file: str | Path, fps: float | None, start: float | None = None, end: float | None = None) -> Takes:

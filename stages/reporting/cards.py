@@ -25,7 +25,9 @@ TEXTS = {  # stage: title, what it does
     "generator_training": ("Generator", "Learns to draw the person in any pose."),
     "local_gan_training": ("Local GANs", "Refine face, hands and feet."),
     "retargeting": ("Retargeting", "The motion, moved and scaled onto the target's body."),
+    "pose_coverage": ("Pose coverage", "How much of the motion the target was filmed in: known before anything is trained."),
     "fusion": ("Fusion", "Draws the person pose by pose and lays them over the background."),
+    "signing": ("Signing", "Says in the file that it is AI-generated, and from what; signed."),
     "metrics": ("Metrics", "How close the result comes to the truth; the scores are further up."),
 }
 TRAINED = {"generator_training": "generator", "local_gan_training": "local_gans"}
@@ -123,8 +125,13 @@ def _local_gans(inputs: Inputs) -> list[tuple[str, str]]:
 def _retargeting(inputs: Inputs) -> list[tuple[str, str]]:
     if inputs.entry.reconstruction:
         return [("poses", f"{len(inputs.rows)}, the held-out ones as they are")]
-    return [("poses", f"{len(inputs.rows)}"), ("scale", f"{inputs.about['scale']:.3f}"),
-            ("distance to training", f"{np.nanmedian(inputs.apart):.2f} torso lengths (median)")]
+    return [("poses", f"{len(inputs.rows)}"), ("scale", f"{inputs.about['scale']:.3f}")]
+
+
+def _coverage(inputs: Inputs) -> list[tuple[str, str]]:
+    share = (inputs.apart <= inputs.near).sum() / max(1, np.isfinite(inputs.apart).sum())
+    return [("filmed", f"{share:.0%} of the poses are within {inputs.near:g} torso lengths of one"),
+            ("median distance", f"{np.nanmedian(inputs.apart):.2f} torso lengths")]
 
 
 def _fusion(inputs: Inputs) -> list[tuple[str, str]]:
@@ -134,5 +141,6 @@ def _fusion(inputs: Inputs) -> list[tuple[str, str]]:
 
 FACTS = {
     "frames": _frames, "pose_extraction": _poses, "background_inpainting": _background, "face_vector_indexing": _faces,
-    "generator_training": _generator, "local_gan_training": _local_gans, "retargeting": _retargeting, "fusion": _fusion,
+    "generator_training": _generator, "local_gan_training": _local_gans, "retargeting": _retargeting,
+    "pose_coverage": _coverage, "fusion": _fusion,
 }

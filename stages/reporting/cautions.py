@@ -11,7 +11,6 @@ from stages.reporting.inputs import Inputs
 from stages.reporting.spans import longest, spans
 from stages.vision.skeleton import Pose
 
-FAR = 0.2         # torso lengths, mean of the joints: some ten centimetres
 RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
 BARE = 0.002      # share of the square's pixels that show background that nobody has seen
 OUTSIDE = 0.01    # share of the driving joints outside of the target's square
@@ -66,12 +65,12 @@ def about_of(inputs: Inputs, name: str) -> dict:
 
 
 def _far(inputs: Inputs) -> list[Caution]:
-    far = np.flatnonzero(inputs.apart > FAR)
+    far = np.flatnonzero(inputs.apart > inputs.near)
     if not len(far):
         return []
     worst = np.nanmax(inputs.apart)
     return [Caution("Poses far from training", f"In {len(far)} of {len(inputs.apart)} frames the joints lie more than "
-                    f"{FAR:g} torso lengths from every training pose of {inputs.entry.target}, at worst {worst:.2f}. "
+                    f"{inputs.near:g} torso lengths from every training pose of {inputs.entry.target}, at worst {worst:.2f}. "
                     "There the generator guesses.", far)]
 
 

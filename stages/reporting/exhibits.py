@@ -82,6 +82,11 @@ def driving(inputs: Inputs, count: int) -> Exhibits:
     ])
 
 
+def farthest(inputs: Inputs, count: int) -> Exhibits:
+    yield (f"the poses that are farthest from all that was filmed: {inputs.entry.source}, the pose, and the nearest frame "
+           f"of {inputs.entry.target}"), pictures.read(inputs.paths["farthest"])
+
+
 def foregrounds(inputs: Inputs, count: int) -> Exhibits:
     plate, picks = pictures.read(inputs.paths["background"]), spread(np.arange(len(inputs.rows)), count)
     made = videos.pick(inputs.paths["foreground"], picks, "rgba")
@@ -95,7 +100,7 @@ def foregrounds(inputs: Inputs, count: int) -> Exhibits:
 EXHIBITS = {
     "frames": frames, "pose_extraction": poses, "mask_segmentation": masks, "background_inpainting": background,
     "face_vector_indexing": faces, "generator_training": generator, "local_gan_training": local_gans,
-    "retargeting": driving, "fusion": foregrounds,
+    "retargeting": driving, "pose_coverage": farthest, "fusion": foregrounds,
 }
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.measures import coverage
 from stages.media import clock as clocks
+from stages.media import tables
 from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
@@ -54,16 +54,21 @@ class Inputs:
     def apart(self) -> np.ndarray:
         """(T,) distance of each driving pose to the nearest known one, in lengths of the torso; NaN: none can be
         compared."""
-        return self._coverage[0]
+        return self._coverage[0]["distance"]
 
     @cached_property
     def nearest(self) -> np.ndarray:
         """(T,) which frame of the target's video that known pose is from; -1: none."""
-        return np.where(self._coverage[1] < 0, -1, self.learned[self._coverage[1]])
+        return self._coverage[0]["nearest"]
+
+    @property
+    def near(self) -> float:
+        """Up to which distance a pose counts as filmed."""
+        return self._coverage[1]["near"]
 
     @cached_property
-    def _coverage(self) -> tuple[np.ndarray, np.ndarray]:
-        return coverage.to_nearest(self.driving, self.known)
+    def _coverage(self) -> tuple[dict, dict]:
+        return tables.read(self.paths["coverage"], tables.COVERAGE)
 
     def poses(self, who: str) -> tuple[Pose, dict, dict]:
         """Of `target` or `source`."""

@@ -17,12 +17,14 @@ from stages.media import page, pictures
 from stages.media import video as videos
 from stages.media.seek import Seekable, chosen
 from stages.media.view import read_view
+from stages.provenance.label import Label
 from stages.reporting.inputs import Inputs
 from stages.vision import blend, sheets, skeleton
 
 SIDES = ((600, 384), (1500, 256), (3000, 192))  # up to so many frames: pixels of a quarter's side at most
 CRF, KEYS = 24, 25      # of the video; a key frame every second or so, so that a browser jumps fast
 BLOCK = 16              # pixels that H.264 codes together: no block shows two quarters
+RESULT = 2              # which quarter is generated
 OPAQUE = 128            # alpha of a foreground that hides what is behind it
 NOTICE = "AI-generated video made with FakeMotion"
 
@@ -42,6 +44,7 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
     total, size = len(inputs.rows), inputs.clock("target").about["size"]
     most = next((side for frames, side in SIDES if total <= frames), SIDES[-1][1])
     side = max(BLOCK, min(most, size) // BLOCK * BLOCK)
+    label = Label((side, side)) if inputs.entry.label else None
     unseen, bare, stills = hidden(inputs.paths["seen"]), np.zeros(total), {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reel.mp4"
@@ -49,6 +52,8 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 bare[t] = np.mean(unseen & (alpha < OPAQUE))
                 tiles = [sheets.fit(picture, side) for picture in quarters]
+                if label:
+                    tiles[RESULT] = label.over(tiles[RESULT])
                 if t < SIDES[-1][0]:
                     show(np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])]))
                 if t in wanted:

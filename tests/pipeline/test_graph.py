@@ -21,7 +21,7 @@ def test_a_transfer_needs_the_sources_poses_but_not_its_training(project):
 
 def test_a_generated_video_may_be_somebodys_source(project):
     project.change(videos={"echo": {"file": "artifacts/ava_from_ben/video.mp4", "preset": "demo"}})
-    assert graph.plan(params.load(), ["frames@echo"])["frames@echo"] == ["fusion@ava_from_ben"]
+    assert graph.plan(params.load(), ["frames@echo"])["frames@echo"] == ["signing@ava_from_ben"]
 
 
 @pytest.mark.parametrize("change, goal, said", [

@@ -73,7 +73,7 @@ BENS = [f"{stage}@ben" for stage in (
     (lambda project: project.change(presets={"demo": {"report": {"frames": 7}}}),
      ["report@ava_from_ben"], ["report@ava_from_ben"]),
     (lambda project: project.change(transfers={"ava_from_ava": ITSELF}), ["retargeting@ava_from_ava"],
-     [f"{stage}@ava_from_ava" for stage in ("retargeting", "fusion", "metrics", "pose_coverage", "report")]),
+     [f"{stage}@ava_from_ava" for stage in ("retargeting", "fusion", "metrics", "pose_coverage", "signing", "report")]),
 ], ids=["parameter", "code", "lost artifact", "preset", "one more transfer"])
 def test_what_changes_runs_and_nothing_else(project, change, changed, ran):
     change(project)

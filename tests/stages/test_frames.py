@@ -1,5 +1,7 @@
 """From the user's video to square frames: what is cut out, what is refused, what is said."""
 
+import hashlib
+
 import av
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ def test_the_square_holds_the_person_in_every_frame(stranger, framed, tmp_path):
     assert left <= columns.min() + 100 and left + side > columns.max() + 100
     assert top <= rows.min() and top + side > rows.max()
     assert clock.about["full_size"] == [416, 256] and clock.about["size"] == 128 and clock.about["people"] == 1
+    assert clock.about["sha256"] == {str(file): hashlib.sha256(file.read_bytes()).hexdigest()}
     assert side <= 256 and 0 <= left and left + side <= 416
     cut = list(video.frames(paths["frames"]))
     assert len(cut) == len(stranger.pictures) == len(clock.frame) and cut[0].shape == (128, 128, 3)

@@ -10,6 +10,7 @@ from stages import fusion, layout, params
 from stages.learning import weights
 from stages.media import tables, video
 from stages.nets.generator import Generator, GeneratorShape
+from stages.provenance import watermark
 from stages.vision.skeleton import read_poses
 from tests.stages import toy
 
@@ -38,9 +39,9 @@ def learned(subject, tmp_path) -> dict:
             "source_frames": subject["frames"], "source_clock": subject["clock"]}
 
 
-def fuse(learned: dict, folder, config, source="other") -> dict:
-    outputs = {"foreground": folder / "foreground.mkv", "video": folder / "video.mp4"}
-    entry = params.Transfer(target="figure", source=source, preset="demo", truth="other.mp4")
+def fuse(learned: dict, folder, config, source="other", **entry) -> dict:
+    outputs = {"foreground": folder / "foreground.mkv", "unsigned": folder / "unsigned.mp4"}
+    entry = params.Transfer(target="figure", source=source, preset="demo", truth="other.mp4", **entry)
     assert set(learned) == set(layout.INPUTS["fusion"])
     fusion.run(**learned, **outputs, params=config.presets["demo"].fusion.model_copy(update={"device": "cpu"}), entry=entry)
     return outputs
@@ -57,14 +58,14 @@ def test_takes_of_the_source_are_generated_apart(learned, tmp_path, config):
 
 def test_video_has_the_target_s_size_the_source_s_rate_and_says_what_it_is(learned, tmp_path, config):
     outputs = fuse(learned, tmp_path / "out", config)
-    with av.open(str(outputs["video"])) as container:
+    with av.open(str(outputs["unsigned"])) as container:
         stream = container.streams.video[0]
         assert (stream.width, stream.height, stream.pix_fmt, stream.codec.name) == (96, 80, "yuv420p", "h264")
         assert float(stream.average_rate) == 8.0
         said = container.metadata
     assert "AI-generated" in said["comment"] and "FakeMotion" in said["comment"]
     assert said["target"] == "figure" and said["source"] == "other"
-    assert len(list(video.frames(outputs["foreground"], "rgba"))) == len(list(video.frames(outputs["video"]))) == 6
+    assert len(list(video.frames(outputs["foreground"], "rgba"))) == len(list(video.frames(outputs["unsigned"]))) == 6
 
 
 def test_the_same_inputs_give_the_same_bytes(learned, tmp_path, config):
@@ -134,7 +135,8 @@ def test_a_moving_camera_s_background_is_drawn_from_the_mosaic(learned, tmp_path
     canvas = scene((150, 120))
     cv2.imwrite(str(learned["full_background"]), canvas[..., ::-1])
     toy.write_view(learned["target_view"], 24, cameras(24), reference=2)
-    found = list(video.frames(fuse(learned, tmp_path / "out", config, source)["video"]))
+    plain = {"label": False, "label_reason": "it would hide what is looked at"}
+    found = list(video.frames(fuse(learned, tmp_path / "out", config, source, **plain)["unsigned"]))
     assert len(found) == 6 and found[0].shape == (80, 96, 3)
     inner = np.s_[4:-4, 4:-4]
     for row, frame in zip(rows, found):
@@ -165,3 +167,34 @@ def test_the_figure_moves_with_the_background():
         rows, columns = np.mgrid[:80, :96]
         middle = [(found * at).sum() / found.sum() for at in (columns, rows)]
         assert middle == pytest.approx([x / w, y / w], abs=0.05)
+
+
+@pytest.fixture
+def large(learned) -> dict:
+    """With a background in which a watermark can be read."""
+    cv2.imwrite(str(learned["full_background"]), np.full((280, 360, 3), (40, 90, 160), np.uint8)[..., ::-1])
+    return learned
+
+
+def test_the_pictures_have_the_watermark_that_the_metadata_name(large, tmp_path, config):
+    found = {}
+    for name in ("one", "two"):
+        outputs = fuse(large, tmp_path / name, config, label=False, label_reason="to look at it")
+        with av.open(str(outputs["unsigned"])) as container:
+            found[name] = container.metadata["watermark"]
+        read = watermark.find(list(video.frames(outputs["unsigned"]))[:2], scales=[1])
+        assert read.sure and watermark.name(read.number) == found[name]
+        poses, columns, about = read_poses(large["driving"])  # another motion
+        tables.write(large["driving"], tables.POSES, poses[1:].columns() | {
+            name: column[1:] for name, column in columns.items()}, about)
+    assert found["one"] != found["two"]
+
+
+def test_the_label_is_in_every_picture_unless_it_is_left_out_for_a_reason(large, tmp_path, config, capsys):
+    shown, bare = (list(video.frames(fuse(large, tmp_path / str(len(entry)), config, **entry)["unsigned"]))
+                   for entry in ({}, {"label": False, "label_reason": "a museum's wall says it"}))
+    assert "no label: a museum's wall says it" in capsys.readouterr().out
+    for one, other in zip(shown, bare, strict=True):
+        rows, columns = np.nonzero(np.abs(one.astype(int) - other).max(-1) > 40)
+        assert len(rows) > 500 and rows.min() > 240 and columns.max() < 150
+        assert (one[240:, :150].min(-1) > 180).sum() > 50 > (other[240:, :150].min(-1) > 180).sum()  # white letters

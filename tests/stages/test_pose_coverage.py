@@ -19,7 +19,7 @@ def cover(tmp_path):
         driving = toy.poses()
         toy.write_poses(files["driving"], change(driving), {"fps": toy.FPS})
         pose_coverage.run(**files, params=PoseCoverage(near=near, frames=frames), entry=entry)
-        columns, about = tables.read(files["coverage"], pose_coverage.COVERAGE)
+        columns, about = tables.read(files["coverage"], tables.COVERAGE)
         return columns, about, pictures.read(files["farthest"])
 
     return run

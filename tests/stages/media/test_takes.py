@@ -1,5 +1,7 @@
 """The takes of a person: which clips a folder holds, and that they are read one after the other."""
 
+import subprocess
+
 import cv2
 import numpy as np
 import pytest
@@ -84,3 +86,16 @@ def test_damage_is_told_by_file(tmp_path):
     count = len(list(film.pictures()))
     assert list(film.remarks["damaged"]) == [str(tmp_path / "b.mp4")]
     assert count == 20 + film.remarks["damaged"][str(tmp_path / "b.mp4")]["decoded"]
+
+
+def test_digests_are_those_of_sha256sum(outfit, tmp_path):
+    def ask(command, where):
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+        return subprocess.check_output(["bash", "-c", command], cwd=where, env=environment, text=True).split()[0]
+
+    (outfit / "2" / "notes.txt").write_text("no image")
+    assert takes.open_takes(outfit, None).digests() == {
+        str(outfit / name): ask("sha256sum *.png | sha256sum", outfit / name) for name in ("1", "2", "10")}
+    write(tmp_path / "a.mp4", levels(6), fps=10)
+    assert takes.open_takes(tmp_path / "a.mp4", None).digests() == {
+        str(tmp_path / "a.mp4"): ask("sha256sum a.mp4", tmp_path)}

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from stages import metrics, report
+from stages import metrics, pose_coverage, report
 from stages.media import video
-from stages.params import Report, Transfer
+from stages.params import PoseCoverage, Report, Transfer
 from stages.reporting.inputs import Inputs
 from tests.stages import toy
 
@@ -20,6 +20,7 @@ ENTRIES = {  # transfer: its entry
     "ann_from_bob": Transfer(target="ann", source="bob", preset="demo", truth=TRUTH),
     "ann_like_bob": toy.IMITATION,  # without a truth
 }
+COVERED = PoseCoverage(near=0.15, frames=4)
 SETTINGS = {
     "videos": {name: {"file": f"{name}.mp4", "preset": "demo"} for name in ("ann", "bob")},
     "subjects": {"ann": {"preset": "demo", "consent": "synthetic"}},
@@ -47,7 +48,13 @@ def write_project(folder: Path) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     with contextlib.chdir(folder):
         for key, entry in ENTRIES.items():
+            cover(Path(), key)
             metrics.run(**toy.paths("metrics", key, entry, Path()), params=toy.METRICS, entry=entry, key=key)
+
+
+def cover(folder: Path, key: str) -> None:
+    entry = ENTRIES[key]
+    pose_coverage.run(**toy.paths("pose_coverage", key, entry, folder), params=COVERED, entry=entry)
 
 
 def write_report(folder: Path, key: str) -> Path:

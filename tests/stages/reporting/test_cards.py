@@ -19,7 +19,7 @@ def test_every_stage_before_the_report_has_a_card_with_its_parameters(folder):
     by_stage = {card.stage: card for card in found}
     assert list(by_stage["frames"].blocks) == ["frames@ann", "frames@bob"]
     assert by_stage["generator_training"].blocks["generator_training@ann"]["learning_rate"] > 0
-    assert [card.stage for card in found if not card.pictures] == ["metrics"]
+    assert [card.stage for card in found if not card.pictures] == ["signing", "metrics"]
     assert ("split", "25 to learn from, 10 held out") in by_stage["frames"].facts
 
 

@@ -42,6 +42,7 @@ def test_a_pose_far_from_training_and_its_frames(project):
 
     assert "Poses far from training" not in found(project)
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", kick)
+    made.cover(project, "ann_from_bob")
     caution = found(project)["Poses far from training"]
     assert caution.named == [(20, 23)] and caution.frames.tolist() == [20, 21, 22, 23]
     assert "4 of 40 frames" in caution.text

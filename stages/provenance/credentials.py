@@ -1,0 +1,109 @@
+"""C2PA Content Credentials: what a result says of itself, signed into the file, and read back.
+
+Beside what C2PA has names for (created by trained algorithmic media, from these ingredients, with this software) stands
+an assertion of our own, STATEMENT, with the hashes of all that the result was made from.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Signer
+from pydantic import ValidationError
+
+from stages import InputError, __version__
+from stages.media.files import replacing
+from stages.provenance.certificates import Certificate
+from stages.provenance.statement import Statement, plain
+
+STATEMENT = "fakemotion.provenance"
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+FORMAT = "video/mp4"
+OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+           "builder": {"thumbnail": {"enabled": False}}}
+MISSING = ("ManifestNotFound", "NotSupported")  # what the reader says of files that have no credentials
+
+
+@dataclass(frozen=True)
+class Credentials:
+    statement: Statement | None  # None where somebody else has made the file
+    generator: str       # the software that says it made the file
+    intact: bool         # every hash and the signature fit: the file is as it was signed
+    trusted: bool        # and the signature is of a certificate that was given
+    signer: str          # organisation and name in the certificate that it was signed with
+    problems: list[str]  # C2PA's codes
+
+
+def sign(unsigned: Path, signed: Path, title: str, statement: Statement, certificate: Certificate, key: bytes,
+         algorithm: str) -> None:
+    """Writes the MP4 `unsigned` with credentials to `signed`."""
+    try:
+        signer = Signer.from_info(C2paSignerInfo(algorithm, certificate.pem, key, None))
+        with (
+            Context.from_dict(OFFLINE) as context, Builder(manifest(title, statement), context=context) as builder,
+            replacing(signed) as temporary, unsigned.open("rb") as source, temporary.open("w+b") as target,
+        ):
+            builder.sign(signer, FORMAT, source, target)
+    except C2paError as error:
+        if not str(error).startswith("Signature"):
+            raise
+        raise InputError(f"{certificate.path}: cannot sign with this certificate ({error}); C2PA wants one for signing "
+                         "that has not expired, with the extended key usage email protection or document signing, "
+                         "and that has not signed itself") from None
+
+
+def manifest(title: str, statement: Statement) -> dict:
+    """The manifest in the form that c2pa-python takes."""
+    said = statement.model_dump(mode="json")
+    software = {"name": "FakeMotion", "version": __version__}
+    actions = [
+        {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE, "softwareAgent": software,
+         "when": said["made"], "description": statement.what},
+        {"action": "c2pa.watermarked.unbound", "softwareAgent": software, "when": said["made"]},
+    ]
+    ingredients = [
+        {"title": file.name, "relationship": "inputTo", "instance_id": f"sha256:{file.sha256}", "description": what}
+        for person, what in ((statement.target, "whose appearance it shows"),
+                             (statement.source, "whose motion it shows"))
+        for file in person.files
+    ]
+    return {
+        "title": title, "format": FORMAT, "claim_generator_info": [software], "ingredients": ingredients,
+        "assertions": [{"label": "c2pa.actions", "data": {"actions": actions}, "created": True},
+                       {"label": STATEMENT, "data": said, "created": True}],
+    }
+
+
+def read(path: Path, certificates: list[Certificate]) -> Credentials | None:
+    """The credentials of a file, or None where it has none; `certificates` are trusted."""
+    found = [_read(path, certificate) for certificate in certificates or [None]]
+    return next((one for one in found if one and one.trusted), found[0])
+
+
+def _read(path: Path, certificate: Certificate | None) -> Credentials | None:
+    """With one certificate, since issuers number theirs apart."""
+    trust = {"trust": {"trust_anchors": certificate.issuer}} if certificate else {}
+    try:
+        with Context.from_dict(OFFLINE | trust) as context, Reader(path, context=context) as reader:
+            content, state = json.loads(reader.json()), reader.get_validation_state()
+    except C2paError as error:
+        if str(error).startswith(MISSING):
+            return None
+        return Credentials(None, "", False, False, "", [plain(str(error))])
+    active = content["manifests"][content["active_manifest"]]
+    said = next((part["data"] for part in active.get("assertions", []) if part["label"] == STATEMENT), None)
+    signed = active.get("signature_info", {})
+    ours = certificate is not None and signed.get("cert_serial_number") == str(certificate.serial)
+    return Credentials(
+        _statement(said), plain(next((one["name"] for one in active.get("claim_generator_info", [])), "")),
+        state in ("Valid", "Trusted"), state == "Trusted" and ours,
+        plain(", ".join(filter(None, (signed.get("issuer"), signed.get("common_name"))))),
+        [problem["code"] for problem in content.get("validation_status", [])])
+
+
+def _statement(said: dict | None) -> Statement | None:
+    """None, too, for what nobody who signs with this code has said."""
+    try:
+        return Statement.model_validate(said)
+    except ValidationError:
+        return None

@@ -1,0 +1,110 @@
+"""Whether a file is ours, untouched, and from what: by its credentials and, where they are gone, by its watermark."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+
+from stages import InputError
+from stages.media.container import bounded, opened
+from stages.provenance import certificates, credentials, watermark
+from stages.provenance.credentials import Credentials
+
+FRAMES = 24  # of a video that are looked at for the watermark, evenly spread over it
+
+
+def verify(path: Path, results: Iterable[Path] = ()) -> tuple[bool, str]:
+    """Whether the file is ours and untouched, and what is known of it, line by line. `results`: our own, among which
+    one that lost its credentials is looked for. InputError where it is no video."""
+    size = _size(path)
+    found = credentials.read(path, certificates.known())
+    if found and found.statement and found.intact:
+        return found.trusted, _table(_verdict(path, found), _made_of(found))
+    rows = [("watermark", marked(path, size, results))]
+    if found is None:
+        return False, _table(f"{path}: it has no Content Credentials, so nothing vouches for it", rows)
+    if found.intact:
+        by = found.generator or "a software that does not say its name"
+        head = f"{path}: not one of ours; its Content Credentials are from {by}, signed by {found.signer}"
+        return False, _table(head, rows)
+    told = "its Content Credentials do not fit it"
+    if found.statement:
+        told = "made with FakeMotion, as it says, but CHANGED after it was signed"
+        rows = [("it was", found.statement.what), *rows]
+    return False, _table(f"{path}: {told}", [*rows, ("C2PA says", ", ".join(found.problems))])
+
+
+def _verdict(path: Path, found: Credentials) -> str:
+    if found.trusted:
+        return f"{path}: ours, and untouched since it was signed"
+    return (f"{path}: says that FakeMotion made it, and is untouched since it was signed, but by somebody whom this "
+            f"machine does not know: {found.signer}. Where you have their certificate and its issuer's in a file, name "
+            f"that in {certificates.CERTIFICATE}")
+
+
+def _made_of(found: Credentials) -> list[tuple[str, str]]:
+    said = found.statement
+    files = [(role, f"{person.name}: {file.name}, SHA-256 {file.sha256}")
+             for role, person in (("target", said.target), ("source", said.source)) for file in person.files]
+    local = " (made by FakeMotion itself; it vouches for nobody's identity)"
+    return [
+        ("what", f"{said.what}; {said.made:%Y-%m-%d %H:%M} UTC"), *files,
+        ("generator", f"SHA-256 {said.model.generator}"), ("local GANs", f"SHA-256 {said.model.local_gans}"),
+        ("consent", f"its record's SHA-256 {said.consent}"),
+        ("code", f"FakeMotion {said.code.version}, commit {said.code.commit or 'unknown'}, SHA-256 {said.code.sha256}"),
+        ("label", "burnt in" if said.label else f"left out: {said.label_reason}"),
+        ("watermark", f"number {said.watermark}"),
+        ("signed by", found.signer + local * found.signer.startswith(certificates.LOCAL)),
+    ]
+
+
+def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
+    """What the pictures of a video say."""
+    found = watermark.find(_pictures(path, size))
+    if not found.sure:
+        return "none that can be read: either not made with FakeMotion, or changed beyond recognition"
+    number = watermark.name(found.number)
+    same = [str(result) for result in results if result != path and _tag(result) == number]
+    return (f"FakeMotion's, number {number}: these pictures are AI-generated"
+            + (f"; they have the number of {', '.join(same)}" if same else "; no result here has this number"))
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of the pictures; InputError where there are none."""
+    try:
+        with opened(path) as container:
+            stream = container.streams.video[0]
+            bounded(path, stream)
+            return stream.width, stream.height
+    except (av.FFmpegError, IndexError):
+        raise InputError(f"{path}: not a video that can be read; expected one such as video.mp4") from None
+
+
+def _pictures(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """FRAMES pictures of the first one's size, spread over the video; those before what is broken."""
+    try:
+        with opened(path) as container:
+            stream = container.streams.video[0]
+            bounded(path, stream)
+            stream.thread_type = "AUTO"
+            step = max(1, stream.frames // FRAMES)
+            for frame in islice(container.decode(stream), 0, FRAMES * step, step):
+                if (frame.width, frame.height) == size:
+                    yield frame.to_ndarray(format="rgb24")
+    except av.FFmpegError:
+        return
+
+
+def _tag(path: Path) -> str:
+    try:
+        with opened(path) as container:
+            return container.metadata.get(watermark.TAG, "")
+    except av.FFmpegError:
+        return ""
+
+
+def _table(head: str, rows: list[tuple[str, str]]) -> str:
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([head, *(f"  {name:{width}}  {text}" for name, text in rows)])

@@ -1,0 +1,41 @@
+"""What happens to a video on its way: each takes and gives pictures (T, H, W, 3) RGB."""
+
+import io
+
+import av
+import cv2
+import numpy as np
+
+
+def h264(pictures: np.ndarray, crf: int = 28) -> np.ndarray:
+    """Encoded by x264 at its own settings, and decoded."""
+    pictures = pictures[:, : pictures.shape[1] // 2 * 2, : pictures.shape[2] // 2 * 2]
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf), "threads": "1"})
+        stream.pix_fmt, stream.height, stream.width = "yuv420p", *pictures.shape[1:3]
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def half(pictures: np.ndarray) -> np.ndarray:
+    return np.stack([cv2.resize(one, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for one in pictures])
+
+
+def crop(pictures: np.ndarray) -> np.ndarray:
+    """A tenth of the width and of the height is cut off, more of it at one side than at the other."""
+    height, width = pictures.shape[1:3]
+    top, left = round(0.03 * height), round(0.07 * width)
+    return np.ascontiguousarray(pictures[:, top : top + round(0.9 * height), left : left + round(0.9 * width)])
+
+
+def together(pictures: np.ndarray) -> np.ndarray:
+    return h264(half(crop(pictures)))
+
+
+ALL = {"none": lambda pictures: pictures, "H.264 at CRF 28": h264, "half the size": half, "a tenth cropped": crop,
+       "all three": together}

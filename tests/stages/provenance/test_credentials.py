@@ -1,0 +1,107 @@
+"""Content Credentials: what was said is read back; what was changed is noticed; the pictures stay as they were."""
+
+import json
+
+import av
+import pytest
+from c2pa import Reader
+
+from stages import InputError
+from stages.provenance import certificates, credentials
+from tests.stages.provenance.conftest import STATEMENT
+
+
+def signed(unsigned, folder, **changes):
+    path = folder / "video.mp4"
+    credentials.sign(unsigned, path, "ann from bob (AI-generated)", STATEMENT.model_copy(update=changes),
+                     *certificates.signing())
+    return path
+
+
+def packets(path):
+    with av.open(str(path)) as container:
+        return [(packet.stream_index, packet.pts, bytes(packet)) for packet in container.demux() if packet.size]
+
+
+def test_what_was_said_is_read_back(unsigned, tmp_path):
+    found = credentials.read(signed(unsigned, tmp_path), certificates.known())
+    assert found.statement == STATEMENT and found.intact and found.trusted and found.problems == []
+    assert found.generator == "FakeMotion" and found.signer.startswith(certificates.LOCAL)
+
+
+def test_every_reader_of_c2pa_sees_what_it_is_and_what_it_was_made_from(unsigned, tmp_path):
+    """By the manifest alone, without code of ours."""
+    content = json.loads(Reader(str(signed(unsigned, tmp_path))).json())
+    manifest = content["manifests"][content["active_manifest"]]
+    actions = next(one["data"]["actions"] for one in manifest["assertions"] if one["label"].startswith("c2pa.actions"))
+    created = next(one for one in actions if one["action"] == "c2pa.created")
+    assert created["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert created["softwareAgent"]["name"] == manifest["claim_generator_info"][0]["name"] == "FakeMotion"
+    found = {one["title"]: (one["instance_id"], one["relationship"]) for one in manifest["ingredients"]}
+    assert found == {name: (f"sha256:{64 * letter}", "inputTo") for name, letter in
+                     (("ann.mp4", "a"), ("1.mp4", "b"), ("2.mp4", "c"))}
+
+
+def test_pictures_and_metadata_stay_as_they_were(unsigned, tmp_path):
+    path = signed(unsigned, tmp_path)
+    assert packets(path) == packets(unsigned) and packets(path)
+    with av.open(str(path)) as new, av.open(str(unsigned)) as old:
+        assert new.metadata == old.metadata and new.metadata["watermark"] == STATEMENT.watermark
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.9, 0.999])
+def test_one_changed_bit_is_noticed(unsigned, tmp_path, place):
+    path = signed(unsigned, tmp_path)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    found = credentials.read(path, certificates.known())
+    assert not found.intact and not found.trusted and found.problems
+
+
+def test_a_statement_put_into_other_words_is_noticed(unsigned, tmp_path):
+    path = signed(unsigned, tmp_path)
+    content = path.read_bytes()
+    assert content.count(b"shown in a museum") == 1
+    path.write_bytes(content.replace(b"shown in a museum", b"shown to everyone"))
+    assert not credentials.read(path, certificates.known()).intact
+
+
+def test_nobody_else_is_trusted(unsigned, tmp_path, monkeypatch):
+    """Another machine's local certificate; and none at all."""
+    path = signed(unsigned, tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    for known in ([], [certificates.signing()[0]]):
+        found = credentials.read(path, known)
+        assert found.intact and not found.trusted and found.statement == STATEMENT
+
+
+@pytest.mark.parametrize("kind", ["P-256", "P-384", "Ed25519", "RSA"])
+def test_the_user_s_certificate_signs_and_a_colleague_s_is_not_theirs(unsigned, tmp_path, authority, monkeypatch, kind):
+    """Both are issued by one authority."""
+    mine, theirs = (authority.issue(tmp_path, name, kind) for name in ("Ana", "Cho"))
+    monkeypatch.setenv(certificates.CERTIFICATE, str(mine[0]))
+    monkeypatch.setenv(certificates.KEY, str(mine[1]))
+    path = signed(unsigned, tmp_path)
+    found = credentials.read(path, certificates.known())
+    assert found.trusted and found.signer == "A Studio, Ana"
+    found = credentials.read(path, [certificates.read(theirs[0])])
+    assert found.intact and not found.trusted
+
+
+def test_an_expired_certificate_is_refused(unsigned, tmp_path, authority, monkeypatch):
+    for name, file in zip((certificates.CERTIFICATE, certificates.KEY), authority.issue(tmp_path, "Ana", days=-1)):
+        monkeypatch.setenv(name, str(file))
+    with pytest.raises(InputError, match="Ana.pem: cannot sign with this certificate"):
+        signed(unsigned, tmp_path)
+    assert not (tmp_path / "video.mp4").exists()
+
+
+def test_a_file_without_has_none(unsigned):
+    assert credentials.read(unsigned, []) is None
+
+
+def test_what_anybody_may_write_is_harmless_in_a_terminal(unsigned, tmp_path):
+    person = STATEMENT.target.model_copy(update={"name": "ann\x1b[2J\nours"})
+    found = credentials.read(signed(unsigned, tmp_path, target=person), certificates.known())
+    assert found.statement.target.name == "ann?[2J?ours"

@@ -1,0 +1,127 @@
+"""What a user is told of a file: ours and untouched, changed, stripped, somebody else's, or none."""
+
+import json
+
+import av
+import numpy as np
+import pytest
+from c2pa import Builder, C2paSignerInfo, Context, Signer
+
+from stages import InputError
+from stages.media import video
+from stages.provenance import certificates, credentials
+from stages.provenance.verification import verify
+from tests.stages.provenance import attacks
+from tests.stages.provenance.conftest import STATEMENT
+
+
+@pytest.fixture
+def ours(unsigned, tmp_path):
+    path = tmp_path / "video.mp4"
+    credentials.sign(unsigned, path, "ann from bob", STATEMENT, *certificates.signing())
+    return path
+
+
+def rows(told: str) -> dict[str, str]:
+    return dict(line.strip().split("  ", 1) for line in told.splitlines()[1:])
+
+
+def test_ours_and_untouched_and_from_what(ours):
+    sure, told = verify(ours)
+    assert sure and told.startswith(f"{ours}: ours, and untouched")
+    assert "ann doing what bob did" in told and "vouches for nobody's identity" in told
+    for hashed in "abcdef0":
+        assert 64 * hashed in told
+    assert "left out: shown in a museum" in told and "ann.mp4" in told and "number b52e" in told
+
+
+def test_changed(ours, tmp_path):
+    content = bytearray(ours.read_bytes())
+    content[len(content) // 2] ^= 1
+    ours.write_bytes(content)
+    sure, told = verify(ours)
+    assert not sure and "CHANGED" in told.splitlines()[0] and "bmffHash.mismatch" in told
+
+
+def test_encoded_anew_only_the_watermark_is_left_and_says_which_it_was(ours, tmp_path):
+    pictures = attacks.crop(np.stack(list(video.frames(ours))))
+    copy = tmp_path / "copy.mkv"
+    with av.open(str(copy), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "28"})
+        stream.pix_fmt, stream.height, stream.width = "yuv420p", *(side // 2 * 2 for side in pictures.shape[1:3])
+        for picture in pictures:
+            picture = np.ascontiguousarray(picture[: stream.height, : stream.width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    other = tmp_path / "other.mp4"
+    with video.h264(other, 25, 18, {"watermark": "0000"}) as write:
+        write(pictures[0])
+    sure, told = verify(copy, [other, ours, copy])
+    assert not sure and "no Content Credentials" in told
+    assert "FakeMotion's, number b52e" in told and f"they have the number of {ours}" in told and str(other) not in told
+    assert "no result here has this number" in verify(copy, [other])[1]
+
+
+def test_a_recording_is_not_ours(tmp_path):
+    path, rng = tmp_path / "recording.mp4", np.random.default_rng(0)
+    with video.h264(path, 25, 18, {}) as write:
+        for _ in range(5):
+            write(rng.integers(0, 256, (120, 160, 3), np.uint8))
+    sure, told = verify(path)
+    assert not sure and "no Content Credentials" in told and "none that can be read" in told
+
+
+def test_signed_by_somebody_unknown(ours, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    sure, told = verify(ours)
+    assert not sure and "somebody whom this machine does not know" in " ".join(told.split())
+    assert "ann doing what bob did" in told
+
+
+def test_their_certificate_makes_a_colleague_s_known(unsigned, tmp_path, authority, monkeypatch):
+    for name, file in zip((certificates.CERTIFICATE, certificates.KEY), authority.issue(tmp_path, "Ana")):
+        monkeypatch.setenv(name, str(file))
+    path = tmp_path / "theirs.mp4"
+    credentials.sign(unsigned, path, "", STATEMENT, *certificates.signing())
+    monkeypatch.delenv(certificates.KEY)
+    assert verify(path)[0]
+    monkeypatch.delenv(certificates.CERTIFICATE)
+    assert not verify(path)[0]
+
+
+@pytest.mark.parametrize("statement", [
+    None, {"target": "me"}, STATEMENT.model_dump(mode="json") | {"watermark": "\x1b[2J"}])
+def test_somebody_else_s_credentials_are_not_ours(unsigned, tmp_path, statement):
+    """Even with our certificate, and even where they call themselves like ours."""
+    certificate, key, algorithm = certificates.signing()
+    content = credentials.manifest("", STATEMENT)
+    content["claim_generator_info"] = [{"name": "Camera\x1b[2J"}]
+    content["assertions"] = [one for one in content["assertions"] if one["label"] != credentials.STATEMENT]
+    if statement:
+        content["assertions"].append({"label": credentials.STATEMENT, "data": statement})
+    path = tmp_path / "camera.mp4"
+    signer = Signer.from_info(C2paSignerInfo(algorithm, certificate.pem, key, None))
+    with unsigned.open("rb") as source, path.open("w+b") as target:
+        Builder.from_json(json.dumps(content), context=Context.from_dict(credentials.OFFLINE)).sign(
+            signer, "video/mp4", source, target)
+    sure, told = verify(path)
+    assert not sure and "not one of ours" in told and "Camera?[2J" in told and "\x1b" not in told
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 5000, b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"])
+def test_what_is_no_video_is_refused(tmp_path, content):
+    path = tmp_path / "video.mp4"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a video"):
+        verify(path)
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected a file"):
+        verify(tmp_path / "none.mp4")
+
+
+def test_a_file_cut_off_is_changed(ours):
+    ours.write_bytes(ours.read_bytes()[:-300])
+    sure, told = verify(ours)
+    assert not sure and "CHANGED" in told
