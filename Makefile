@@ -1,4 +1,5 @@
 # make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
+# make studio  the same for your own two videos, by a page at http://127.0.0.1:7860
 # make test    the test suite
 # make docs    the pages of docs/ as a site, in docs/_build/README.html
 # make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
@@ -12,6 +13,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline run ava --from ben ava
+
+studio: $(VENV)/studio
+	$(VENV)/bin/python -m pipeline studio
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
@@ -28,8 +32,12 @@ $(VENV)/installed: requirements.txt $(EXTRA)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check $(addprefix -r ,requirements.txt $(EXTRA))
 	touch $@
 
+$(VENV)/studio: requirements-studio.txt $(VENV)/installed
+	$(VENV)/bin/python -m pip install --disable-pip-version-check $(addprefix -r ,requirements.txt $(EXTRA) $<)
+	touch $@
+
 clean:
 	find artifacts -mindepth 1 ! -name README.md -delete
 	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock .venv
 
-.PHONY: demo test docs deps clean
+.PHONY: demo studio test docs deps clean

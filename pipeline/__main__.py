@@ -9,6 +9,7 @@
   python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
   python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
   python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores another system's frames
+  python -m pipeline studio                    a page on this machine: drop two videos, watch, take the result away
   python -m pipeline forget ava                removes a person: artifacts, caches, remote copies
   python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
 """
@@ -38,6 +39,8 @@ def main() -> int:
             print(_import(config, options))
         elif options.command == "weights":
             print(_weights(config, options))
+        elif options.command == "studio":
+            _studio(options)
         elif options.command == "forget":
             from pipeline import forget
 
@@ -87,6 +90,13 @@ def _import(config: params.Params, options: argparse.Namespace) -> str:
     else:
         found = imports.folder(config, options.folder, options.preset)
     return imports.write(found, options.folder, options.preset, options.consent)
+
+
+def _studio(options: argparse.Namespace) -> None:
+    from pipeline import studio
+
+    _interruptible()
+    studio.serve(options.port)
 
 
 def _weights(config: params.Params, options: argparse.Namespace) -> str:
@@ -204,6 +214,8 @@ def _arguments() -> argparse.Namespace:
     fetch.add_argument("names", nargs="*", metavar="FILE", help="which; all that the presets need where none is named")
     take = actions.add_parser("take", help="those in a folder of this machine")
     take.add_argument("folder", metavar="FOLDER")
+    studio = commands.add_parser("studio", help="a page on this machine, for two videos and no terminal")
+    studio.add_argument("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
     for command in (stage, inspect):
         command.add_argument("address", help="STAGE@KEY, such as generator_training@ava")
     for command in (run, stage):

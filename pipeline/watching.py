@@ -15,12 +15,10 @@ from prefect.artifacts import create_progress_artifact, create_table_artifact, u
 from prefect.logging.handlers import APILogHandler
 
 from pipeline import artifacts, graph
+from pipeline.bars import BAR, NO_TOTAL
 
 EVERY = 3.0     # seconds between two looks at the bars
 PATIENCE = 5.0  # seconds that a stage which has ended waits for its view
-# tqdm's, as text: what is counted, percent, the bar itself, the figures; then what was printed without a line's end
-BAR = re.compile(r"(?P<what>.*?)(?:: )? *(?P<percent>\d+)%\|.*?\| *(?P<figures>[^\[]*(?:\[[^\]]*\]?)?)(?P<said>.*)")
-NO_TOTAL = re.compile(r"(?:.*: )?\d+\S* \[\d\d:\d\d, [^\]]*\]?")
 
 LOG = logging.getLogger(__name__)  # to the server alone: the terminal has every line already
 LOG.setLevel(logging.INFO)

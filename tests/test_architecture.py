@@ -66,8 +66,8 @@ def test_nothing_imports_a_stage_but_its_own_folder(path):
 def test_the_pipeline_holds_no_science(path):
     assert not tops(path) & SCIENCE
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
-               "stages.params.Preset", "stages.looking", "stages.weights", "stages.documents", "stages.consent",
-               "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",
+               "stages.params.Preset", "stages.params.TAKEN", "stages.looking", "stages.weights", "stages.documents",
+               "stages.consent", "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",
                "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
                "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove", "stages.media.container",
                "stages.media.container.PICTURES", "stages.media.container.opened", "stages.media.footage",

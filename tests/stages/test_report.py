@@ -12,6 +12,7 @@ import pytest
 
 from stages import report
 from stages.media import tables, video
+from stages.provenance.label import Label
 from stages.reporting import reel
 from stages.vision import blend
 from tests.stages import toy
@@ -82,7 +83,8 @@ def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder
     made_by = video.pick(folder / "artifacts/ann_from_bob/foreground.mkv", [3, 33], "rgba")
     source = video.pick(folder / "artifacts/bob/frames.mkv", [3, 33])
     for t in (3, 33):
-        wanted = {(0, 0): source[t], (1, 0): blend.compose(made_by[t], toy.wall()), (1, 1): made.true_picture(t)}
+        result = Label((64, 64)).over(blend.compose(made_by[t], toy.wall()))
+        wanted = {(0, 0): source[t], (1, 0): result, (1, 1): made.true_picture(t)}
         for (row, column), picture in wanted.items():
             quarter = frames[t][64 * row :, 64 * column :][:64, :64].astype(float)
             assert np.abs(quarter - picture).mean() < 12, (t, row, column)

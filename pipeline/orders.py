@@ -1,0 +1,156 @@
+"""What a user of the studio has ordered: a transfer, with the entries of params.yaml that describe it, and how far its
+run has come, by what `python -m pipeline run` prints."""
+
+import re
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import entries, graph, imports, uploads
+from pipeline.bars import BAR
+from pipeline.entries import Entry
+from stages import InputError, layout, params
+
+WAITS, RUNS, DONE, FAILED, STOPPED = "waits", "runs", "done", "failed", "stopped"
+CONSENT = {"who": "who agreed", "when": "when they agreed", "scope": "what they agreed to",
+           "record": "where that is written down, or what they said"}
+_TAIL = 12  # lines of a run that failed without saying of which stage
+
+
+@dataclass
+class Step:
+    """A stage of an order. `state`: WAITS, RUNS, DONE, FAILED or KEPT."""
+
+    KEPT = "up to date"
+
+    address: str
+    state: str = WAITS
+    percent: float = 0.0
+    says: str = ""               # the figures of its progress bar; when it is done, what it took
+    picture: Path | None = None  # of what it left behind
+    blind: str = ""              # why there is no picture
+    begun: float = 0.0           # when it started, seconds since 1970
+
+    @property
+    def name(self) -> str:
+        return graph.split(self.address)[0].replace("_", " ")
+
+    @property
+    def key(self) -> str:
+        return graph.split(self.address)[1]
+
+
+@dataclass
+class Order:
+    """Changed by the one thread that runs it."""
+
+    target: str
+    source: str
+    key: str      # of the transfer
+    preset: str
+    steps: dict[str, Step]
+    state: str = WAITS
+    error: str = ""
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))  # the last ones that the run printed
+    stopping: bool = False
+    made: dict[str, Path] = field(default_factory=dict)  # copies of what `result` names, once it is done
+
+    @property
+    def title(self) -> str:
+        return f"{self.target} like {self.source}, {self.preset}"
+
+    @property
+    def alive(self) -> bool:
+        return self.state in (WAITS, RUNS)
+
+    @property
+    def running(self) -> Step | None:
+        return next((step for step in self.steps.values() if step.state == RUNS), None)
+
+    @property
+    def over(self) -> int:
+        """How many steps are."""
+        return sum(step.state in (DONE, Step.KEPT) for step in self.steps.values())
+
+    def command(self) -> list[str]:
+        return ["-m", "pipeline", "run", self.target, "--from", self.source, "--as", self.key]
+
+    def hears(self, piece: str) -> list[Step]:
+        """A line, or a state of a progress bar, that the run prints; the steps that are over with it."""
+        if bar := BAR.fullmatch(piece.strip()):
+            if self.running:
+                self.running.percent, self.running.says = float(bar["percent"]), bar["figures"].strip()
+            return []
+        if piece.strip():
+            self.lines.append(piece.rstrip())
+        address, _, rest = piece.strip().partition(" ")
+        if not (step := self.steps.get(address)):
+            return []
+        if rest == "...":
+            step.state, step.begun = RUNS, time.time()
+            before = list(self.steps.values())[: list(self.steps).index(address)]
+            return [_over(other, Step.KEPT) for other in before if other.state == WAITS]
+        if rest.startswith("is up to date"):
+            return [_over(step, Step.KEPT)]
+        if took := re.match(r"done in (.+)", rest):
+            return [_over(step, DONE, took[1])]
+        return []
+
+    def ends(self, code: int) -> list[Step]:
+        """The run has ended with an exit code; the steps that are over with it, of which it never spoke."""
+        if not code:
+            self.state = DONE
+            return [_over(step, Step.KEPT) for step in self.steps.values() if step.state == WAITS]
+        self.state = STOPPED if self.stopping else FAILED
+        for step in self.steps.values():
+            if step.state == RUNS:
+                step.state = self.state
+        if self.state == FAILED:
+            self.error = self._reason()
+        return []
+
+    def _reason(self) -> str:
+        """The end of what it printed: from the last line about a stage that failed or refused on."""
+        said = list(self.lines)
+        starts = tuple(f"{address}{mark}" for address in self.steps for mark in (":", " failed:"))
+        begun = [number for number, line in enumerate(said) if line.startswith(starts)]
+        return "\n".join(said[begun[-1] :] if begun else said[-_TAIL:])
+
+
+def _over(step: Step, state: str, took: str = "") -> Step:
+    step.state, step.percent, step.says = state, 100.0, took
+    return step
+
+
+def order(target: Path | None, source: Path | None, preset: str, consent: dict[str, str], agreed: bool,
+          path: Path = Path("params.yaml")) -> Order:
+    """Checks what was given, keeps the two videos and writes who they are into params.yaml. InputError, and params.yaml
+    as it was, where something is missing or cannot be used. A record of consent that is there already stays."""
+    config = params.load(path)
+    if not (target and source):
+        raise InputError(f"the video of the {'source' if target else 'target'} is missing")
+    if missing := [what for name, what in CONSENT.items() if not (consent.get(name) or "").strip()]:
+        raise InputError(f"consent: write {'; '.join(missing)}")
+    if not agreed:
+        raise InputError("consent: nothing is made of a person who has not agreed; tick it if they have")
+    if preset not in config.presets:
+        raise InputError(f"params.yaml: no preset `{preset}`; there are {', '.join(config.presets)}")
+    for file in (target, source):
+        uploads.check(file, config.presets[preset].frames.fps)
+    who, file = uploads.keep(config, target, preset)
+    whose, motion = (who, file) if uploads.same(source, file) else uploads.keep(config, source, preset, (who,))
+    wanted = [imports.video(name, place, preset) for name, place in {who: file, whose: motion}.items()]
+    if who not in config.subjects:
+        record = {name: " ".join(consent[name].split()) for name in CONSENT}
+        wanted.append(Entry.short("subjects", who, preset=preset, consent=record))
+    transfer = imports.transfer(who, whose, motion, preset)
+    entries.add([*wanted, transfer], path)
+    plan = graph.plan(params.load(path), [f"report@{transfer.name}"])
+    return Order(who, whose, transfer.name, preset, {address: Step(address) for address in plan})
+
+
+def result(key: str) -> dict[str, Path]:
+    """The video and the report of a transfer: what its last stages wrote under these names."""
+    made = [layout.outputs(stage, key) for stage, kind in layout.KINDS.items() if kind == "transfers"]
+    return {name: next(files[name] for files in reversed(made) if name in files) for name in ("video", "report")}

@@ -1,0 +1,147 @@
+"""What an order writes into params.yaml, and how it reads a run's output."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import orders, uploads
+from pipeline.orders import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from stages import InputError, params
+from stages.media import video
+
+ROOT = Path(__file__).parents[2]
+CONSENT = {"who": "Ana Ruiz", "when": "2026-11-22", "scope": "one dance", "record": "forms/ana.pdf"}
+PLAN = ["frames@ana", "pose_extraction@ana", "frames@cho"]
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch) -> dict[str, Path]:
+    """Two videos, beside a project with the repository's own params.yaml."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    shutil.copytree(ROOT / "judges", "judges")
+    files = {name: tmp_path / f"{name}.mp4" for name in ("ana", "cho")}
+    for shade, file in enumerate(files.values()):
+        with video.h264(file, 25.0, 20, {}) as add:
+            for i in range(4):
+                add(np.full((32, 32, 3), 40 * i + shade, np.uint8))
+    return files
+
+
+def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **consent) -> Order:
+    files = (clips.get(name) for name in (target, source))
+    return orders.order(*files, preset, CONSENT | consent, agreed)
+
+
+def test_an_order_becomes_entries(clips):
+    made = ordered(clips)
+    config = params.load()
+    assert made.command() == ["-m", "pipeline", "run", "ana", "--from", "cho", "--as", "ana_from_cho"]
+    assert {name: config.videos[name].file for name in ("ana", "cho")} == {
+        "ana": "studio/videos/ana.mp4", "cho": "studio/videos/cho.mp4"}
+    consent = config.subjects["ana"].consent
+    assert {name: str(getattr(consent, name)) for name in CONSENT} == CONSENT and "cho" not in config.subjects
+    transfer = config.transfers["ana_from_cho"]
+    assert (transfer.target, transfer.source, transfer.truth) == ("ana", "cho", "studio/videos/cho.mp4")
+    assert list(made.steps)[-1] == "report@ana_from_cho" and "generator_training@ana" in made.steps
+
+
+def test_a_record_stands_on_one_line(clips):
+    ordered(clips, scope=" one dance,\n for  'her' site: #1 ")
+    assert params.load().subjects["ana"].consent.scope == "one dance, for 'her' site: #1"
+
+
+def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips):
+    ordered(clips)
+    before = Path("params.yaml").read_bytes()
+    ordered(clips, when="2026-11-23")
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_one_video_twice_is_a_reconstruction(clips):
+    assert ordered(clips, source="ana").key == "ana_from_ana" and params.load().transfers["ana_from_ana"].reconstruction
+
+
+def test_a_source_can_become_a_target(clips):
+    ordered(clips)
+    assert ordered(clips, "cho", "ana").key == "cho_from_ana"
+    assert params.load().subjects["cho"].consent.who == "Ana Ruiz"
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"target": "nobody"}, "the video of the target is missing"),
+    ({"source": "nobody"}, "the video of the source is missing"),
+    ({"who": " "}, "consent: write who agreed$"),
+    ({"who": "", "scope": "", "record": ""}, "write who agreed; what they agreed to; where that is written down"),
+    ({"when": None}, "consent: write when they agreed"),
+    ({"agreed": False}, "nothing is made of a person who has not agreed"),
+    ({"preset": "worst"}, "no preset `worst`; there are demo"),
+])
+def test_what_is_missing_is_told_and_nothing_is_kept(clips, change, told):
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match=told):
+        ordered(clips, **change)
+    assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
+
+
+def test_a_source_that_cannot_be_used_leaves_nothing_of_the_target(clips):
+    clips["cho"].write_text("text")
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match="cho.mp4: not a video"):
+        ordered(clips)
+    assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
+
+
+def heard(*pieces: str) -> tuple[Order, list[str]]:
+    """An order that has heard all this, and the addresses of the steps that were over, in order."""
+    made = Order("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNS)
+    return made, [step.address for piece in pieces for step in made.hears(piece)]
+
+
+def states(made: Order) -> list[str]:
+    return [step.state for step in made.steps.values()]
+
+
+def test_steps_follow_what_is_printed():
+    made, over = heard("1 of 3 stages are up to date\n", "pose_extraction@ana ...\n",
+                       "\rpose_extraction:  50%|█    | 3/6 [00:01<00:01,  2.9it/s]")
+    assert states(made) == [Step.KEPT, RUNS, WAITS] and over == ["frames@ana"]
+    assert made.running.percent == 50 and made.running.says == "3/6 [00:01<00:01,  2.9it/s]"
+    assert [step.address for step in made.hears("pose_extraction@ana done in 2.0 s\n")] == ["pose_extraction@ana"]
+    assert made.steps["pose_extraction@ana"].says == "2.0 s" and made.over == 2
+    assert [step.address for step in made.ends(0)] == ["frames@cho"]
+    assert made.state == DONE and states(made) == [Step.KEPT, DONE, Step.KEPT]
+
+
+def test_what_came_from_a_cache_is_up_to_date():
+    made, over = heard("frames@ana ...\n", "frames@ana is up to date (0.4 s)\n", "others@ana ...\n",
+                       "frames@ana: 2 s\n")
+    assert states(made) == [Step.KEPT, WAITS, WAITS] and over == ["frames@ana"]
+
+
+@pytest.mark.parametrize("last, error", [
+    (["frames@ana: nobody is in this video", "  in no frame of it"],
+     "frames@ana: nobody is in this video\n  in no frame of it"),
+    (["frames@ana failed: exited with 1", "  Traceback", "  ZeroDivisionError: a bug"],
+     "frames@ana failed: exited with 1\n  Traceback\n  ZeroDivisionError: a bug"),
+    (["params.yaml: presets.demo: missing"], "frames@ana ...\nworks\nparams.yaml: presets.demo: missing"),
+])
+def test_a_failure_tells_the_run_s_own_reason(last, error):
+    made, _ = heard("frames@ana ...\n", "works\n", "\r 50%|█    | 1/2 [00:01]", *(f"{line}\n" for line in last))
+    assert made.ends(1) == [] and made.state == FAILED and made.error == error
+    assert states(made) == [FAILED, WAITS, WAITS]
+
+
+def test_what_was_stopped_has_not_failed():
+    made, _ = heard("frames@ana ...\n", "ended; what was finished stays\n")
+    made.stopping = True
+    made.ends(143)
+    assert (made.state, made.error) == (STOPPED, "") and states(made) == [STOPPED, WAITS, WAITS]
+
+
+def test_results_are_what_the_layout_says():
+    assert {name: path.name for name, path in orders.result("a_from_b").items()} == {
+        "video": "video.mp4", "report": "report.html"}
