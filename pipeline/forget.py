@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import dvc, entries
+from pipeline import dvc, entries, uploads
 from pipeline.artifacts import size, table
 from pipeline.stores import Store, stores
 from stages import InputError, documents, layout
@@ -137,10 +137,11 @@ def _entries(config: Params, name: str, folders: set[str]) -> dict[str, list[str
 
 
 def _files(folders: set[str]) -> list[Path]:
-    """Artifacts, scores in tables, what trainings go on from, the tables' clone."""
+    """Artifacts, scores in tables, what trainings go on from, the tables' clone, what was dropped into the studio."""
     found = [layout.EXPERIMENTS, *(layout.ROOT / key for key in folders)]
     for key in folders:
         found += layout.TABLES.glob(f"experiments/*/{key}.*")
         found += [*layout.TABLES.glob(f"table_*_{key}_*"), *layout.TABLES.glob(f"table_*_{key}.*")]
         found += [*layout.CHECKPOINTS.glob(f"*@{key}_*"), *layout.CHECKPOINTS.glob(f"costs/*@{key}.json")]
+        found += [*layout.CHECKPOINTS.glob(f"sheets/*@{key}.png"), *uploads.VIDEOS.glob(f"{key}.*")]
     return sorted({path for path in found if path.exists()})

@@ -42,7 +42,8 @@ def versions(project, folder_remote) -> Path:
         project.dvc("push", "--run-cache")
         for words in (["add", "-A"], ["commit", "-qm", consent["record"]]):
             subprocess.run([*git, *words], cwd=project.folder, check=True)
-    for name in (".checkpoints/generator_training@ava_12ab.pt", "artifacts/tables/experiments/one/ava_from_ben.json"):
+    for name in (".checkpoints/generator_training@ava_12ab.pt", "artifacts/tables/experiments/one/ava_from_ben.json",
+                 "studio/videos/ava.mp4", ".checkpoints/sheets/generator_training@ava.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text('"key": "ava"')
     return Path(folder_remote.url)
