@@ -26,6 +26,7 @@ from stages.params import GeneratorTraining, Subject
 from stages.vision import blend, flow, quality
 from stages.vision.skeleton import read_poses
 
+MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring", "record": "its licence"}
 ROOT = Path(__file__).parents[2]
 MOTIONS = ["turn", "wave", "squat", "kick", "dance"]
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
@@ -107,7 +108,7 @@ def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Pat
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
     os.chdir(folder)
     generator_training.run(**inputs, generator=to, plots=to.with_name(f"{to.name}_plots"), params=block, key=name,
-                           entry=Subject(preset="demo", consent="for measuring only"))
+                           entry=Subject(preset="demo", consent=MEASURED))
 
 
 @dataclasses.dataclass

@@ -31,8 +31,8 @@ SIZES = (3, 30, 300)
 SHORTENED = 10_000
 SECONDS = {  # of a stage on a GPU, roughly
     "frames": 120, "pose_extraction": 180, "mask_segmentation": 120, "background_inpainting": 120,
-    "face_vector_indexing": 10, "generator_training": 3600, "local_gan_training": 900, "retargeting": 5, "fusion": 120,
-    "signing": 1, "metrics": 180, "report": 20,
+    "face_vector_indexing": 10, "generator_training": 3600, "local_gan_training": 900, "retargeting": 5,
+    "pose_coverage": 10, "fusion": 120, "signing": 1, "metrics": 180, "report": 20,
 }
 NO_OP = 60.0   # seconds at most for 300 subjects
 LINEAR = 1.25  # exponent of growth at most: 1 is linear; what is there once makes it less

@@ -1,11 +1,13 @@
 """What a caller and a worker compare."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from pipeline.signature import COMMIT, differences, signature
 from stages import params
+from tests.miniature import agreed
 
 ADDRESS = "generator_training@ava"
 
@@ -32,12 +34,13 @@ def test_code_of_others_does_not_matter(project, file):
 
 def test_parameters_that_differ_are_told_with_both_values(project):
     ours = signature(params.load(), ADDRESS)
-    project.change(subjects={"ava": {"consent": "Ava, today"}, "ben": {"consent": "not compared"}})
+    project.change(subjects={"ava": {"consent": agreed("today")}, "ben": {"consent": agreed("not compared")}})
     content = Path("params.yaml").read_text()
     steps = ours["presets.demo.generator_training.steps"]
     Path("params.yaml").write_text(content.replace(f"steps: {steps}", "steps: 7"))
     assert differences(ours, signature(params.load(), ADDRESS)) == [
-        f"presets.demo.generator_training.steps: {steps}, not 7", 'subjects.ava.consent: "synthetic", not "Ava, today"']
+        f"presets.demo.generator_training.steps: {steps}, not 7",
+        f'subjects.ava.consent: "synthetic", not {json.dumps(agreed("today") | {"sha256": None})}']
 
 
 def test_a_file_that_only_one_has_and_the_commit():
