@@ -12,7 +12,8 @@ def write(config: Params, variant: str, preset: str, path: Path = Path("params.y
     name, content = f"{preset}_{variant}", config.varied(preset, variant).model_dump(mode="json")
     lines = [(0, f"{name}: # {preset}, varied: {variant}")]
     for stage, block in content.items():
-        lines += [(1, f"{stage}:"), *((2, f"{field}: {entries.flow(value)}") for field, value in block.items())]
+        lines.append((1, f"{stage}:" if block else f"{stage}: {{}}"))
+        lines += [(2, f"{field}: {entries.flow(value)}") for field, value in block.items()]
     if not entries.add([entries.Entry("presets", name, content, lines)], path):
         return f"{path} has presets.{name} already"
     return f"{path}: presets.{name} is new. To learn a person with it: `preset: {name}` in their entry of `subjects`"

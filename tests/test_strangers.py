@@ -12,7 +12,8 @@ from stages import InputError, layout, params
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "stages").rglob("*.py"), *(ROOT / "pipeline").glob("*.py")])
-STARTERS = {"dvc.py", "process.py", "workspace.py", "signature.py", "pages.py"}  # of pipeline/: start programs
+# Of pipeline/: what starts programs.
+STARTERS = {"dvc.py", "forget.py", "process.py", "workspace.py", "signature.py", "pages.py", "waiting.py"}
 NAMES = ["../x", "..", ".", "a/b", "/etc/x", "a\\b", "~", "", "a b", "-h", "a;b", "$(a)", "`a`", "${presets}", "$HOME",
          "a|b", "a\nb", "a\0b", "a:b", "a@b", "x.y", "A", "\u0430va", "ava\u200b", "\uff41va", "\u00e9", "1a", "_a",
          "a" * 49, "ava\n"]
@@ -122,7 +123,7 @@ def test_hostile_names_of_files_are_imported_as_plain_ones(tmp_path, monkeypatch
              "\u202egpj", "a\nb", "'", '"', "%", "http:", "-rf"]
     for i, name in enumerate(names):
         film(Path("clips") / f"p{i}{name}.mp4")
-    imports.write(imports.folder(params.load(), Path("clips"), "demo"), Path("clips"), "demo", "synthetic")
+    imports.write(imports.folder(params.load(), Path("clips"), "demo"), Path("clips"), "demo", ["they", "2026-11-22", "a test", "a film of noise"])
     found = {entry.file for entry in params.load().videos.values()}
     assert {f"clips/p{i}{name}.mp4" for i, name in enumerate(names)} <= found
     assert {entries.flow(name) for name in names}  # every one of them can be written

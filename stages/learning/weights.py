@@ -13,7 +13,7 @@ from stages.media.files import existing
 def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(plain, folder / "model.safetensors", stamp.current())
+    save_file(plain, folder / "model.safetensors", stamp.current() or None)
     (folder / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
 
 

@@ -58,7 +58,7 @@ def test_flow_and_dvc_share_one_cache_and_give_the_same(prefect, project, capfd)
 
 def test_copy_motion_asks_for_all_it_needs_in_order_and_tells_the_results(prefect, project, asked, capfd):
     assert flows.copy_motion("ava", "ben") == ["ava_from_ben"]
-    assert asked == list(graph.plan(params.load(), ["report@ava_from_ben"]))
+    assert asked == list(graph.plan(params.load(), ["pose_coverage@ava_from_ben", "report@ava_from_ben"]))
     shown = capfd.readouterr().out
     for line in ("artifacts/ava_from_ben/video.mp4", "artifacts/ava_from_ben/report.html", "26.12 dB"):
         assert line in shown

@@ -163,7 +163,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     expect(page.get_by_role("link", name="Download the video")).to_be_visible()
     fill(page, clips)
     order(page)
-    expect(page.get_by_text("of 13 stages are done")).to_be_visible()
+    expect(page.get_by_text("of 15 stages are done")).to_be_visible()
     expect(page.locator(".steps li.up-to-date").nth(12)).to_be_visible(timeout=MADE)
     assert seeing.ran() == [] and len(params.load().transfers) == 2
     assert set(os.listdir()) - before <= {"home"}  # Prefect's
