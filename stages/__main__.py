@@ -63,6 +63,8 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to remove, and an exit takes a moment
     return 0
 
 
