@@ -13,7 +13,7 @@ import jinja2
 from tqdm import tqdm
 
 from stages.media import page
-from stages.media.files import existing, replacing
+from stages.media.files import existing, replacing, sha256
 from stages.reporting import cards, cautions, faces, origin, reel, scores
 from stages.reporting.inputs import Inputs
 from stages.reporting.spans import peaks
@@ -48,7 +48,7 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
             "scores": scores.read(inputs), "words": scores.WORDS, "beside": scores.BESIDE, "cards": shown,
             "map": faces.chart(inputs), "size": (faces.COLUMNS, faces.ROWS), "faces": faces.nearest(inputs),
             "consent": origin.consent(cautions.about_of(inputs, "generator")), "versions": origin.versions(),
-            "files": origin.files(paths), "checksum": origin.checksum(paths["video"]),
+            "files": origin.files(paths), "checksum": sha256(paths["video"]),
             "video": _carried(paths["video"]),
         }
         content |= scores.table(content["scores"])

@@ -129,8 +129,7 @@ def _retargeting(inputs: Inputs) -> list[tuple[str, str]]:
 
 
 def _coverage(inputs: Inputs) -> list[tuple[str, str]]:
-    share = (inputs.apart <= inputs.near).sum() / max(1, np.isfinite(inputs.apart).sum())
-    return [("filmed", f"{share:.0%} of the poses are within {inputs.near:g} torso lengths of one"),
+    return [("filmed", f"{inputs.share:.0%} of the poses are within {inputs.near:g} torso lengths of one"),
             ("median distance", f"{np.nanmedian(inputs.apart):.2f} torso lengths")]
 
 

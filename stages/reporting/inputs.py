@@ -66,6 +66,11 @@ class Inputs:
         """Up to which distance a pose counts as filmed."""
         return self._coverage[1]["near"]
 
+    @property
+    def share(self) -> float:
+        """Of the driving poses that do."""
+        return self._coverage[1]["share"]
+
     @cached_property
     def _coverage(self) -> tuple[dict, dict]:
         return tables.read(self.paths["coverage"], tables.COVERAGE)

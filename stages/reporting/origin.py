@@ -1,6 +1,5 @@
 """Where a result comes from: consent, versions, files."""
 
-import hashlib
 import platform
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,12 +21,6 @@ def consent(about: dict) -> dict[str, str]:
     record = about.get("consent_record", about["consent"])
     told = {name: str(value) for name, value in record.items()} if isinstance(record, dict) else {"record": str(record)}
     return told | ({"SHA-256": about["consent"]} if "consent_record" in about else {})
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files(paths: dict[str, Path]) -> list[tuple[str, int, str]]:

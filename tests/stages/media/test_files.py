@@ -1,11 +1,13 @@
 """Whole files or none, whatever happens to who writes them."""
 
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
 
+from stages.media import files
 from stages.media.files import replacing
 
 
@@ -49,3 +51,8 @@ def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, na
     with replacing(path) as temporary:
         temporary.write_text("whole")
     assert {found.name for found in tmp_path.iterdir()} == {name, *others}
+
+
+def test_checksum(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc" * 100_000)
+    assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()

@@ -1,4 +1,3 @@
-import hashlib
 
 from stages.reporting import origin
 
@@ -9,11 +8,6 @@ def test_consent_is_told_as_it_was_recorded():
     assert origin.consent({"consent": "synthetic"}) == {"record": "synthetic"}
     for record, wanted in (("synthetic", {"record": "synthetic"}), (RECORD, RECORD)):
         assert origin.consent({"consent": "ab12", "consent_record": record}) == wanted | {"SHA-256": "ab12"}
-
-
-def test_checksum(tmp_path):
-    (tmp_path / "file").write_bytes(b"abc" * 100_000)
-    assert origin.checksum(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
 
 
 def test_files_and_folders_with_their_sizes(tmp_path):
