@@ -33,9 +33,9 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "report": "transfers",
 }
 
-LIKENESS = (  # stages whose files show a subject, and say on whose consent they rest
+LIKENESS = (  # stages whose files are made for or of a subject, and say on whose consent they rest
     "mask_segmentation", "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training",
-    "fusion", "signing", "metrics", "report",
+    "retargeting", "pose_coverage", "fusion", "signing", "metrics", "report",
 )
 
 OUTPUTS = {  # stage: {argument of run: file below artifacts/}

@@ -134,6 +134,17 @@ def test_every_stage_depends_on_its_block_of_its_preset(repo, config):
         assert all(any(f"{param}.".startswith(f"{kept}.") for kept in tracked) for param in wanted), stage.name
 
 
+def test_what_rests_on_a_consent_is_made_anew_when_that_changes(repo, config):
+    params_of = {stage.name: {param for dep in stage.deps if str(dep) == "params.yaml" for param in dep.params}
+                 for stage in repo.index.stages}
+    for address in params_of:
+        name, key = graph.split(address)
+        if name in layout.LIKENESS:
+            who = getattr(config.entry(name, key), "target", key)
+            tracked = set().union(*(params_of[before] for before in graph.plan(config, [address])))
+            assert f"subjects.{who}" in tracked, address
+
+
 def test_prefect_waits_for_what_dvc_waits_for(repo, config):
     plan = graph.plan(config, graph.producers(config).values())
     edges = {stage.name: {needed.name for needed in repo.index.graph.successors(stage)} for stage in repo.index.stages}

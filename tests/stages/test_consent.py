@@ -56,7 +56,7 @@ def test_a_signed_file_is_the_one_that_was_signed(tmp_path):
 
 
 @pytest.mark.parametrize("stage, key, whose", [
-    ("frames", "ava", None), ("retargeting", "ava_from_ben", None), ("mask_segmentation", "ava", "ava"),
+    ("frames", "ava", None), ("pose_extraction", "ben", None), ("retargeting", "ava_from_ben", "ava"), ("pose_coverage", "ava_from_ben", "ava"), ("mask_segmentation", "ava", "ava"),
     ("generator_training", "ava", "ava"), ("fusion", "ava_from_ben", "ava"), ("report", "ava_from_ava", "ava"),
 ])
 def test_what_shows_a_person_rests_on_their_consent(config, stage, key, whose):
