@@ -113,17 +113,22 @@ def _page(gradio, line: Line):
         def names() -> list[tuple[str, int]]:
             return [(f"{order.title}: {order.state}", i) for i, order in enumerate(line.orders)]
 
+        def newest() -> int | None:
+            return len(line.orders) - 1 if line.orders else None
+
         def last() -> dict:
-            return gradio.update(choices=names(), value=len(line.orders) - 1 if line.orders else None)
+            return gradio.update(choices=names(), value=newest())
 
         def look(number: int | None, seen: dict) -> list:
             """What has changed since the last look: the list, the run that is shown, the button."""
-            order = line.orders[number] if number is not None and number < len(line.orders) else None
+            chosen = number if number in range(len(line.orders)) else newest()
+            order = None if chosen is None else line.orders[chosen]
             now = {"names": names(), "run": _shown(line, order),
                    "alive": bool(order and order.alive and not order.stopping)}
             if now == seen:
                 return [gradio.skip()] * 4
-            return [gradio.update(choices=now["names"], value=number, visible=len(now["names"]) > 1),
+            runs = {"choices": now["names"], "visible": len(now["names"]) > 1}  # their value is what was chosen meanwhile
+            return [gradio.update(**runs, **{"value": chosen} if number != chosen else {}),
                     now["run"] if now["run"] != seen.get("run") else gradio.skip(),
                     gradio.update(visible=now["alive"]), now]
 

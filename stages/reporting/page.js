@@ -99,8 +99,9 @@ function seek(frame) {
   reach(Math.round(frame));
 }
 
+// Also when paused: the last frame comes after the pause.
 function played(seconds) {
-  if (reel.paused || reel.seeking) return;
+  if (reel.seeking || wanted !== null) return;
   now = at(seconds);
   tell();
 }

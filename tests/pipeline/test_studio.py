@@ -173,9 +173,13 @@ def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     page = watched
     hanging = seeing.order("frames@ana_dances_1", "hang")
     page.goto(studio.address)
+    another = page.context.browser.new_page()  # in which nothing is ordered
+    another.goto(studio.address)
     fill(page, clips)
     order(page)
     stage = studio.hangs()
+    expect(another.get_by_role("heading", name="ana_dances_1 moves like cho")).to_be_visible()
+    another.close()
     drop_again = dict(clips, source=clips["target"])
     page.reload()
     fill(page, drop_again)
