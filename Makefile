@@ -2,6 +2,7 @@
 # make studio  the same for your own two videos, by a page at http://127.0.0.1:7860
 # make test    the test suite
 # make docs    the pages of docs/ as a site, in docs/_build/README.html
+# make links   asks every address outside of the pages whether it is still there; needs a network
 # make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
 # make clean   remove everything that was made: artifacts, caches, the environment
 #
@@ -23,6 +24,9 @@ test: $(VENV)/installed
 docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build
 
+links: $(VENV)/installed
+	$(VENV)/bin/python -m sphinx --builder linkcheck --quiet -c docs . docs/_links
+
 deps: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline.sources
 
@@ -38,6 +42,6 @@ $(VENV)/studio: requirements-studio.txt $(VENV)/installed
 
 clean:
 	find artifacts -mindepth 1 ! -name README.md -delete
-	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock .venv
+	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock docs/_build docs/_links .venv
 
-.PHONY: demo studio test docs deps clean
+.PHONY: demo studio test docs links deps clean

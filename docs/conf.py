@@ -5,15 +5,20 @@ author = "the FakeMotion contributors"
 extensions = ["myst_parser"]
 root_doc = "README"  # of the repository, whose root is Sphinx's source folder
 include_patterns = ["README.md", "docs/*.md", "artifacts/README.md"]
-exclude_patterns = [".*", "artifacts/*/*", "docs/_build", "weights"]
+exclude_patterns = [".*", "artifacts/*/*", "docs/_build", "docs/_links", "weights"]
 myst_heading_anchors = 3  # what `page.md#a-heading` leads to
 html_theme = "furo"
 html_title = "FakeMotion"
 html_copy_source = False
+html_show_copyright = False
+html_static_path = ["site"]
+html_css_files = ["wide.css"]
+smartquotes = False  # would make a dash of the -- of a command
+linkcheck_timeout = 30  # seconds
 
 PAGES = {
     "Using it": ["docs/filming", "docs/workers", "docs/offline", "artifacts/README"],
-    "The method": ["docs/facts", "docs/results", "docs/experiments"],
+    "The method": ["docs/facts", "docs/figures", "docs/results", "docs/experiments"],
     "Inside": ["docs/design"],
 }
 

@@ -2,8 +2,8 @@
 before anything is trained, so that what is missing is filmed instead of waited for.
 
 In: the driving poses, the target's poses and clock, and the frames of both to show what is meant. Out: `coverage`, a
-COVERAGE table (about: near, share), and `farthest`, a picture: above the driving frames that are farthest from all that
-was filmed, below them the target's frame of the nearest pose.
+COVERAGE table (about: near, share), and `farthest`, a picture of what to film: above the driving frames that are
+farthest from all that was filmed, in the middle their poses, below the target's frames of the nearest poses.
 """
 
 from pathlib import Path
@@ -17,10 +17,11 @@ from stages.measures import coverage as distance
 from stages.media import clock as clocks
 from stages.media import pictures, tables, video
 from stages.vision import sheets
-from stages.vision.skeleton import read_poses
+from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
     from stages.params import PoseCoverage, Transfer
+
 
 def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
         source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
@@ -34,7 +35,7 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
     about = {"near": params.near, "share": share}
     tables.write(coverage, tables.COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
     seconds = clocks.read_clock(source_clock).seconds[columns["frame"]]
-    worst = farthest_moments(found, seconds, params.frames)
+    worst = to_film(found, poses, params.near, params.frames)
     if not len(worst):
         raise InputError(f"no pose of {entry.source} shows enough of the body to be compared with {entry.target}'s; expected "
                          "videos in which hips and most joints can be seen")
@@ -48,12 +49,15 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
           f"of a torso); farthest at {told}: see {farthest}")
 
 
-def farthest_moments(found: np.ndarray, seconds: np.ndarray, count: int) -> np.ndarray:
-    """The driving frames that are farthest from all that was filmed, the worst first, half a second and more apart."""
+def to_film(found: np.ndarray, poses: Pose, near: float, count: int) -> np.ndarray:
+    """At most `count` of the driving frames, the farthest first: who films their poses has filmed those that are left
+    out, too. The farthest one alone where all count as filmed; none where none can be compared."""
+    left = np.flatnonzero(found > near)
+    if not len(left) and np.isfinite(found).any():
+        left = np.array([np.nanargmax(found)])
     chosen: list[int] = []
-    for i in np.argsort(-np.nan_to_num(found, nan=-1)):
-        if np.isfinite(found[i]) and all(abs(seconds[i] - seconds[j]) >= 0.5 for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == count:
-            break
+    while len(left) and len(chosen) < count:
+        chosen.append(int(left[found[left].argmax()]))
+        alike = distance.to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
+        left = left[~alike & (left != chosen[-1])]
     return np.array(chosen, int)

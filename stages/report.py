@@ -32,6 +32,7 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
     with tqdm(total=4, desc="report", unit="part") as progress:
         curves = scores.curves(inputs)
         ranking = scores.ranking(curves)
+        curves.sort(key=lambda curve: curve is not ranking)  # what the page shows first
         apart = round(inputs.about["fps"] / 2)
         worst = peaks(ranking.badness, WORST, apart) if ranking else []
         progress.update()

@@ -228,9 +228,10 @@ document.addEventListener("click", (event) => {
 find("large").addEventListener("click", () => find("large").close());
 
 document.addEventListener("keydown", (event) => {
-  const inside = find("player").contains(event.target), own = event.target.matches("input, select, video");
+  const player = find("player"), inside = player.contains(event.target), box = player.getBoundingClientRect();
+  const own = event.target.matches("input, select, video"), seen = box.bottom > 0 && box.top < innerHeight;
   if (event.ctrlKey || event.metaKey || event.altKey || own || find("large").open) return;
-  if (!inside && event.target !== document.body) return;
+  if (!inside && (event.target !== document.body || !seen || ["Home", "End"].includes(event.key))) return;
   const step = event.shiftKey ? 10 : 1;
   const keys = {
     ArrowLeft: () => seek(now - step), ArrowRight: () => seek(now + step),

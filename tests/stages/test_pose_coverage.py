@@ -59,10 +59,18 @@ def test_poses_without_hips_are_refused(cover):
         cover(change=hidden)
 
 
-@pytest.mark.parametrize("found, seconds, count, wanted", [
-    ([0.1, 0.9, 0.8, 0.2], [0, 1, 1.2, 2], 3, [1, 3, 0]),  # 0.2 s beside the worst tells nothing new
-    ([0.1, np.nan, 0.3], [0, 1, 2], 5, [2, 0]),
-    ([np.nan, np.nan], [0, 1], 2, []),
+@pytest.mark.parametrize("found, count, wanted", [
+    ([0.9, 0.8, 0.5, 0.6, 0.1, 0.3], 3, [0, 3, 5]),  # who films 0 has filmed 1 as well, who films 3 has 2
+    ([0.9, 0.8, 0.5, 0.6, 0.1, 0.3], 1, [0]),
+    ([0.1, np.nan, 0.3, 0.1, 0.1, np.nan], 8, [2]),   # what counts as filmed need not be
+    ([0.1, np.nan, 0.12, 0.1, 0.1, np.nan], 8, [2]),  # but the farthest one is always shown
+    ([np.nan] * 6, 8, []),
 ])
-def test_moments_are_half_a_second_apart_the_worst_first(found, seconds, count, wanted):
-    assert pose_coverage.farthest_moments(np.array(found), np.array(seconds, float), count).tolist() == wanted
+def test_what_is_to_be_filmed_is_shown_once_the_worst_first(found, count, wanted):
+    """Two frames with the arms up, two with them down, one as it is, one with them aside."""
+    poses = toy.poses()[[0] * 6]
+    body = poses.body.copy()
+    for frame, across, down in ((0, 0, -40), (1, 1, -39), (2, 0, 40), (3, 1, 41), (5, 60, 0)):
+        body[frame, [3, 4, 6, 7], :2] += across, down
+    poses = type(poses)(body, poses.left_hand, poses.right_hand, poses.feet, poses.face)
+    assert pose_coverage.to_film(np.array(found), poses, 0.15, count).tolist() == wanted

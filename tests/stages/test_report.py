@@ -65,6 +65,13 @@ def movies(page) -> list[str]:
     return [source for source in page.sources if source.startswith("data:video/mp4;base64,")]
 
 
+@pytest.mark.parametrize("key, name", [("ann_from_bob", "PSNR, person"), ("ann_like_bob", "Pose distance")])
+def test_the_curve_that_tells_the_worst_frames_is_shown_first(reports, key, name):
+    text = reports[key].read_text()
+    assert re.search(r'name="curve" value="0" checked><span>([^<]+) <b>', text)[1] == name
+    assert re.search(r"<p class=\"soft\">By ([^:]+):", text)[1] == name
+
+
 @pytest.mark.parametrize("key", made.ENTRIES)
 def test_one_file_that_needs_no_other(pages, key):
     found = pages[key]

@@ -167,6 +167,9 @@ def test_the_wipe_shows_both_sides(report, moments):
 
 
 def test_a_warning_and_a_worst_frame_lead_to_their_frames_and_pictures_open_large(report, moments):
+    values = report.locator("#worst b").all_inner_texts()
+    assert all(re.fullmatch(r"\d+\.\d\d dB", value) for value in values)  # so that they can be compared
+    assert values == sorted(values, key=lambda value: float(value.split()[0]))
     worst = report.locator("#worst .seek").first
     worst.click()
     assert told(report) == int(worst.get_attribute("data-frame")) == shown(report, moments)
@@ -178,6 +181,41 @@ def test_a_warning_and_a_worst_frame_lead_to_their_frames_and_pictures_open_larg
     assert report.locator("#large img").is_visible()
     report.keyboard.press("Escape")
     assert not report.locator("#large").is_visible()
+
+
+def test_no_tag_lies_over_the_label_of_the_result(report):
+    """Which is burnt into the lower left corner."""
+    for width in (1280, 390):
+        report.set_viewport_size({"width": width, "height": 800})
+        canvas = report.locator("#wipe").bounding_box()
+        for tag in report.locator("#compare .tag").all():
+            box = tag.bounding_box()
+            assert canvas["y"] <= box["y"] and box["y"] + box["height"] < canvas["y"] + canvas["height"] / 4
+
+
+def test_keys_pressed_elsewhere_stay_the_pages_own(report):
+    """Space turns the page over where the players are out of sight, and home and end lead to its ends."""
+    report.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    report.evaluate("document.getElementById('stages').scrollIntoView()")
+    before = report.evaluate("scrollY")
+    report.keyboard.press("Space")
+    until(report, f"scrollY > {before}")
+    report.keyboard.press("Home")
+    until(report, "scrollY === 0")
+    assert report.evaluate("document.getElementById('reel').paused") and told(report) == 0
+    report.keyboard.press("ArrowRight")  # they are in sight
+    assert told(report) == 1
+
+
+def test_on_paper_it_is_bright_without_what_cannot_be_pressed(report):
+    report.emulate_media(media="print", color_scheme="dark")
+    paper, ink = (report.evaluate(f"getComputedStyle(document.body).{part}") for part in ("backgroundColor", "color"))
+    bright, dark = (max(map(int, re.findall(r"\d+", color)[:3])) for color in (paper, ink))
+    assert bright > 200 and dark < 60
+    assert report.evaluate("getComputedStyle(document.getElementById('player')).printColorAdjust") == "exact"
+    for part in ("#play", "#edge", "nav a >> nth=0", "#whole"):
+        assert not report.locator(part).is_visible(), part
+    assert report.locator("#wipe").is_visible() and report.locator("#worst img").first.is_visible()
 
 
 def test_without_javascript_the_reel_can_be_played(page, reports):
