@@ -29,7 +29,8 @@ def test_what_is_no_record_is_refused(consent, told):
 def test_a_day_without_quotes_is_refused_because_dvc_cannot_keep_it(tmp_path, config):
     text = (tmp_path / "params.yaml")
     content = params.Params.model_dump_json(config)
-    text.write_text(content.replace('"consent":"synthetic"', '"consent":{"who":"A","when":2026-11-22,"scope":"s","record":"r"}'))
+    unquoted = '"consent":{"who":"A","when":2026-11-22,"scope":"s","record":"r"}'
+    text.write_text(content.replace('"consent":"synthetic"', unquoted))
     with pytest.raises(InputError, match='subjects.ava.consent.record.when: .*quotes, "2026-11-22"'):
         params.load(text)
 
@@ -56,7 +57,8 @@ def test_a_signed_file_is_the_one_that_was_signed(tmp_path):
 
 
 @pytest.mark.parametrize("stage, key, whose", [
-    ("frames", "ava", None), ("pose_extraction", "ben", None), ("retargeting", "ava_from_ben", "ava"), ("pose_coverage", "ava_from_ben", "ava"), ("mask_segmentation", "ava", "ava"),
+    ("frames", "ava", None), ("pose_extraction", "ben", None), ("retargeting", "ava_from_ben", "ava"),
+    ("pose_coverage", "ava_from_ben", "ava"), ("mask_segmentation", "ava", "ava"),
     ("generator_training", "ava", "ava"), ("fusion", "ava_from_ben", "ava"), ("report", "ava_from_ava", "ava"),
 ])
 def test_what_shows_a_person_rests_on_their_consent(config, stage, key, whose):
