@@ -55,8 +55,14 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
 
 
 def remove(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> None:
-    """Takes entries out: by block, their names. InputError, and no change, where the file would not be right
-    afterwards."""
+    """Takes entries out: by block, their names. InputError, and no change, where `without` raises it."""
+    text = without(names, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, newline="")
+
+
+def without(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> str:
+    """The file without entries. InputError where it would not be right then."""
     with open(path, newline="") as file:
         text = file.read()
     wanted = yaml.safe_load(text)
@@ -67,8 +73,7 @@ def remove(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> Non
     if read(text) != wanted:
         told = ", ".join(f"{block}.{name}" for block, gone in names.items() for name in gone)
         raise InputError(f"{path}: {told}: cannot be taken out here; remove them by hand")
-    with replacing(path) as temporary:
-        temporary.write_text(text, newline="")
+    return text
 
 
 def _without(text: str, block: str, name: str) -> str:

@@ -83,6 +83,13 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
     return order
 
 
+def agreed(config: Params, plan: Iterable[str]) -> None:
+    """InputError where somebody would be learned who has not agreed, before anything is made of them."""
+    for stage, key in map(split, plan):
+        if stage == "generator_training":
+            config.subjects[key].require_consent(key)
+
+
 def transfer(config: Params, target: str, source: str, key: str | None = None) -> str:
     """The key of the transfer of `source`'s motion to `target`; `key` chooses where there are several."""
     keys = [name for name, entry in config.transfers.items() if (entry.target, entry.source) == (target, source)]

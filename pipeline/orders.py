@@ -126,7 +126,8 @@ def _over(step: Step, state: str, took: str = "") -> Step:
 def order(target: Path | None, source: Path | None, preset: str, consent: dict[str, str], agreed: bool,
           path: Path = Path("params.yaml")) -> Order:
     """Checks what was given, keeps the two videos and writes who they are into params.yaml. InputError, and params.yaml
-    as it was, where something is missing or cannot be used. A record of consent that is there already stays."""
+    as it was, where something is missing or cannot be used, or somebody has agreed to something else before. A record
+    of consent that is there already stays."""
     config = params.load(path)
     if not (target and source):
         raise InputError(f"the video of the {'source' if target else 'target'} is missing")
@@ -139,6 +140,7 @@ def order(target: Path | None, source: Path | None, preset: str, consent: dict[s
     for file in (target, source):
         uploads.check(file, config.presets[preset].frames.fps)
     who, file = uploads.keep(config, target, preset)
+    _same(config, who, consent)
     whose, motion = (who, file) if uploads.same(source, file) else uploads.keep(config, source, preset, (who,))
     wanted = [imports.video(name, place, preset) for name, place in {who: file, whose: motion}.items()]
     if who not in config.subjects:
@@ -148,6 +150,16 @@ def order(target: Path | None, source: Path | None, preset: str, consent: dict[s
     entries.add([*wanted, transfer], path)
     plan = graph.plan(params.load(path), [f"report@{transfer.name}"])
     return Order(who, whose, transfer.name, preset, {address: Step(address) for address in plan})
+
+
+def _same(config: params.Params, who: str, consent: dict[str, str]) -> None:
+    """InputError where they agreed to something else, as params.yaml says; the day may be a later one."""
+    there = config.subjects[who].consent if who in config.subjects else None
+    if there not in (None, "synthetic") and any(
+            getattr(there, name) != " ".join(consent[name].split()) for name in CONSENT if name != "when"):
+        record = f"{there.who}, {there.when}, {there.scope}, {there.record}"
+        raise InputError(f"consent: of {who}, params.yaml says: {record}. Write the same here or, where they have "
+                         f"agreed anew, change subjects.{who}.consent there")
 
 
 def result(key: str) -> dict[str, Path]:

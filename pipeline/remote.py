@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 from prefect.utilities.urls import url_for
 
-from pipeline import dvc, exchange, process, watching
+from pipeline import dvc, exchange, graph, process, watching
 from pipeline.signature import signature
 from stages import InputError, params
 
@@ -54,10 +54,14 @@ def deployment(pool: str) -> str:
 def reproduce(address: str, where: str, timeout: float) -> bool:
     """Brings `address` up to date by a worker of the deployment `where`; False where that was not needed. `timeout`:
     minutes without a sign of life after which the worker ends the stage."""
+    config = params.load()
+    try:
+        config.entry(*graph.split(address)).require_consent(graph.split(address)[1])  # before any frame leaves here
+    except InputError as error:
+        raise dvc.StageFailed(f"{address}: {error}", refused=True) from None
     with AT_ONCE:
         if exchange.take(address):
             return False
-        config = params.load()
         order = {"address": address, "inputs": exchange.offer(config, address),
                  "caller": signature(config, address), "timeout": timeout}
     run, ours = ask(where, order)

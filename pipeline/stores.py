@@ -4,6 +4,7 @@ every run of a stage, with what went in and what came out."""
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from stages import InputError, documents
 
@@ -17,7 +18,7 @@ class Store:
     def runs(self) -> list[tuple[str, dict]]:
         """The path and the content of every note."""
         found, fs = [], self.notes.fs
-        with self._reached():
+        with _reached(self.name):
             folder = fs.join(self.notes.path, "runs")
             for path in fs.find(folder) if fs.exists(folder) else []:
                 with fs.open(path, "rb") as file:
@@ -25,7 +26,7 @@ class Store:
         return [(path, note) for path, note in found if isinstance(note, dict) and "outs" in note]
 
     def has(self, checksums: set[str]) -> list[str]:
-        with self._reached():
+        with _reached(self.name):
             return list(self.files.list_oids_exists(checksums)) if checksums else []
 
     def whole(self, checksums: Iterable[str]) -> set[str]:
@@ -33,7 +34,7 @@ class Store:
         found = set(checksums)
         for folder in [one for one in found if one.endswith(".dir")]:
             for store in filter(None, (self, self.cache)):
-                with store._reached():
+                with _reached(store.name):
                     path = store.files.oid_to_path(folder)
                     if store.files.fs.exists(path):
                         with store.files.fs.open(path, "rb") as file:
@@ -43,27 +44,31 @@ class Store:
 
     def size(self, checksums: Iterable[str]) -> int:
         """Bytes."""
-        with self._reached():
+        with _reached(self.name):
             return sum(self.files.fs.size(self.files.oid_to_path(one)) for one in checksums)
 
     def remove(self, checksums: Iterable[str]) -> None:
-        self._remove(self.files.fs, [self.files.oid_to_path(one) for one in checksums])
+        """Lists of folders last: who was interrupted finds by them what is left."""
+        for lists in (False, True):
+            these = [one for one in checksums if one.endswith(".dir") == lists]
+            self._remove(self.files.fs, [self.files.oid_to_path(one) for one in these])
 
     def remove_runs(self, paths: list[str]) -> None:
         self._remove(self.notes.fs, paths)
 
     def _remove(self, fs, paths: list[str]) -> None:
         if paths:
-            with self._reached():
+            with _reached(self.name):
                 fs.remove(paths)
 
-    @contextmanager
-    def _reached(self) -> Iterator[None]:
-        """What goes wrong within it is the storage's: every kind has exceptions of its own."""
-        try:
-            yield
-        except Exception as error:
-            raise InputError(f"{self.name} cannot be reached: {error}\nthe same command goes on from there") from None
+
+@contextmanager
+def _reached(name: str) -> Iterator[None]:
+    """What goes wrong within it is the storage's: every kind has exceptions of its own."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{name} cannot be reached: {error}\nthe same command goes on from there") from None
 
 
 @contextmanager
@@ -74,6 +79,22 @@ def stores() -> Iterator[list[Store]]:
     with Repo(_wait_for_lock=True) as repo, repo.lock:
         cache, found = Store("DVC's cache", repo.cache.local, repo.cache.legacy), []
         for name in repo.config["remote"]:
-            files, notes = (repo.cloud.get_remote_odb(name, hash_name=kind) for kind in ("md5", "md5-dos2unix"))
+            with _reached(f"remote {name}"):
+                files, notes = (repo.cloud.get_remote_odb(name, hash_name=kind) for kind in ("md5", "md5-dos2unix"))
             found.append(Store(f"remote {name}", files, notes, cache))
         yield [cache, *found]
+
+
+@contextmanager
+def alone(folders: Iterable[Path]) -> Iterator[None]:
+    """While no stage reads or writes there. InputError where one does, as DVC has noted."""
+    from dvc.fs import localfs
+    from dvc.lock import LockError
+    from dvc.rwlock import rwlock
+
+    try:
+        with rwlock(".dvc/tmp", localfs, "forget", [], [str(folder.resolve()) for folder in folders], False):
+            yield
+    except LockError as error:
+        busy = str(error).partition("\n\n")[0].replace(" it is being blocked by", " stages are at work")
+        raise InputError(f"nothing was removed: {busy}\nend them first") from None

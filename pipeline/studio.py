@@ -25,9 +25,9 @@ ENVIRONMENT = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefi
 
 def serve(port: int) -> None:
     """Until it is interrupted, when the runs end too. InputError where another studio works in this folder."""
-    shown = uploads.FOLDER.resolve() / "shown"  # uploads and what the page shows, for as long as it is served
+    shown = uploads.SHOWN.resolve()
     uploads.FOLDER.mkdir(exist_ok=True)
-    with (uploads.FOLDER / "lock").open("a") as lock:
+    with uploads.LOCK.open("a") as lock:
         if dvc.held(lock):
             raise InputError(f"{uploads.FOLDER}: another studio works in this folder, or a run that it left behind; "
                              "end it, or wait for it")

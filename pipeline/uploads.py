@@ -14,6 +14,8 @@ from stages.params import TAKEN, Params
 
 FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml
 VIDEOS = FOLDER / "videos"   # what was given, which artifacts depend on
+SHOWN = FOLDER / "shown"     # uploads and what the page shows, for as long as it is served
+LOCK = FOLDER / "lock"       # held by a studio at work
 LARGEST = 2 * 10**9          # bytes of a file
 SPARE = 10**9                # bytes of the disk that stay free
 

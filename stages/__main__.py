@@ -25,6 +25,8 @@ def invoke(stage: str, key: str) -> None:
     arguments = {**layout.inputs(stage, key, **ends), **layout.outputs(stage, key), "params": block}
     extras = {"key": key, "entry": entry}
     arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
+    if stage in ("fusion", "signing"):  # what was learned may be there from before a consent was withdrawn
+        config.subjects[entry.target].require_consent(entry.target)
     begun = time.perf_counter()
     agreed = config.consent(stage, key)
     with stamp.stamped({"consent": agreed} if agreed else {}):

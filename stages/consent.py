@@ -41,11 +41,17 @@ class Consent(Block):
 
     def check(self, name: str) -> None:
         """Raises InputError where the file `record` is here and is not what was agreed to."""
-        file = Path(self.record).expanduser()
-        if not file.is_file():
+        try:
+            file = Path(self.record).expanduser()
+            if not file.is_file():
+                return
+        except (OSError, RuntimeError):  # too long for a path, or `~` of nobody: what they said
             return
-        with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with file.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{file}: subjects.{name}.consent.record cannot be read ({error.strerror})") from None
         if self.sha256 is None:
             raise InputError(f"params.yaml: subjects.{name}.consent.record is a file. Write its checksum beside it, so "
                              f"that it cannot be exchanged:\n  sha256: {found}")

@@ -5,7 +5,8 @@ an assertion of our own, STATEMENT, with the hashes of all that the result was m
 """
 
 import json
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Signer
@@ -20,7 +21,7 @@ STATEMENT = "fakemotion.provenance"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FORMAT = "video/mp4"
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
-           "builder": {"thumbnail": {"enabled": False}}}
+           "builder": {"thumbnail": {"enabled": False}, "bmff_hash_exclude_free_and_skip_boxes": False}}
 MISSING = ("ManifestNotFound", "NotSupported")  # what the reader says of files that have no credentials
 
 
@@ -29,9 +30,14 @@ class Credentials:
     statement: Statement | None  # None where somebody else has made the file
     generator: str       # the software that says it made the file
     intact: bool         # every hash and the signature fit: the file is as it was signed
-    trusted: bool        # and the signature is of a certificate that was given
+    trusted: bool        # and the signature is of a certificate that was given, which is still valid
     signer: str          # organisation and name in the certificate that it was signed with
     problems: list[str]  # C2PA's codes
+
+    @property
+    def expired(self) -> bool:
+        """The certificate, by now: there is no time stamp that says when the file was signed."""
+        return "signingCredential.expired" in self.problems
 
 
 def sign(unsigned: Path, signed: Path, title: str, statement: Statement, certificate: Certificate, key: bytes,
@@ -76,8 +82,11 @@ def manifest(title: str, statement: Statement) -> dict:
 
 def read(path: Path, certificates: list[Certificate]) -> Credentials | None:
     """The credentials of a file, or None where it has none; `certificates` are trusted."""
-    found = [_read(path, certificate) for certificate in certificates or [None]]
-    return next((one for one in found if one and one.trusted), found[0])
+    tried = [_read(path, certificate) for certificate in certificates or [None]]
+    found = next((one for one in tried if one and one.trusted), tried[0])
+    if found and found.statement and found.intact and _more(path):
+        return replace(found, intact=False, trusted=False, problems=["what no hash covers was added"])
+    return found
 
 
 def _read(path: Path, certificate: Certificate | None) -> Credentials | None:
@@ -90,15 +99,31 @@ def _read(path: Path, certificate: Certificate | None) -> Credentials | None:
         if str(error).startswith(MISSING):
             return None
         return Credentials(None, "", False, False, "", [plain(str(error))])
-    active = content["manifests"][content["active_manifest"]]
+    active = content["manifests"].get(content["active_manifest"], {})  # not there where its name was changed
     said = next((part["data"] for part in active.get("assertions", []) if part["label"] == STATEMENT), None)
     signed = active.get("signature_info", {})
     ours = certificate is not None and signed.get("cert_serial_number") == str(certificate.serial)
+    fits = content.get("validation_results", {}).get("activeManifest", {}).get("success", [])
+    problems = [plain(problem["code"]) for problem in content.get("validation_status", [])]
     return Credentials(
         _statement(said), plain(next((one["name"] for one in active.get("claim_generator_info", [])), "")),
-        state in ("Valid", "Trusted"), state == "Trusted" and ours,
-        plain(", ".join(filter(None, (signed.get("issuer"), signed.get("common_name"))))),
-        [problem["code"] for problem in content.get("validation_status", [])])
+        any(one["code"] == "claimSignature.validated" for one in fits)
+        and all(code.startswith("signingCredential.") for code in problems), state == "Trusted" and ours,
+        plain(", ".join(filter(None, (signed.get("issuer"), signed.get("common_name"))))), problems)
+
+
+def _more(path: Path) -> bool:
+    """Whether an MP4 has boxes that C2PA's hash leaves out and ours have not: a second `ftyp`, an `mfra`."""
+    kinds = []
+    with path.open("rb") as file:
+        while len(head := file.read(16)) >= 8:
+            size, kind = struct.unpack(">I4s", head[:8])
+            kinds.append(kind)
+            if not size:  # to the file's end
+                break
+            size = struct.unpack(">Q", head[8:])[0] if size == 1 else size
+            file.seek(max(8, size) - len(head), 1)
+    return kinds.count(b"ftyp") > 1 or b"mfra" in kinds
 
 
 def _statement(said: dict | None) -> Statement | None:

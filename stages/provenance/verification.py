@@ -8,16 +8,28 @@ import av
 import numpy as np
 
 from stages import InputError
+from stages.consent import digest
 from stages.media.container import bounded, opened
 from stages.provenance import certificates, credentials, watermark
 from stages.provenance.credentials import Credentials
+from stages.provenance.statement import plain
 
 FRAMES = 24  # of a video that are looked at for the watermark, evenly spread over it
+LONGEST = 400  # characters of a row; anybody may have written more
 
 
 def verify(path: Path, results: Iterable[Path] = ()) -> tuple[bool, str]:
     """Whether the file is ours and untouched, and what is known of it, line by line. `results`: our own, among which
     one that lost its credentials is looked for. InputError where it is no video."""
+    shown = lambda text: text.replace(str(path), plain(str(path)))  # whoever sent the file has named it
+    try:
+        sure, told = _verified(path, results)
+    except InputError as error:
+        raise InputError(shown(str(error))) from None
+    return sure, shown(told)
+
+
+def _verified(path: Path, results: Iterable[Path]) -> tuple[bool, str]:
     size = _size(path)
     found = credentials.read(path, certificates.known())
     if found and found.statement and found.intact:
@@ -39,6 +51,9 @@ def verify(path: Path, results: Iterable[Path] = ()) -> tuple[bool, str]:
 def _verdict(path: Path, found: Credentials) -> str:
     if found.trusted:
         return f"{path}: ours, and untouched since it was signed"
+    if found.expired:
+        return (f"{path}: says that FakeMotion made it, and is unchanged since it was signed; but the certificate of "
+                f"{found.signer} has expired, and nothing says that it was signed before that")
     return (f"{path}: says that FakeMotion made it, and is untouched since it was signed, but by somebody whom this "
             f"machine does not know: {found.signer}. Where you have their certificate and its issuer's in a file, name "
             f"that in {certificates.CERTIFICATE}")
@@ -48,11 +63,12 @@ def _made_of(found: Credentials) -> list[tuple[str, str]]:
     said = found.statement
     files = [(role, f"{person.name}: {file.name}, SHA-256 {file.sha256}")
              for role, person in (("target", said.target), ("source", said.source)) for file in person.files]
+    rendered = ", that of `synthetic`: a person who was rendered"
     local = " (made by FakeMotion itself; it vouches for nobody's identity)"
     return [
-        ("what", f"{said.what}; {said.made:%Y-%m-%d %H:%M} UTC"), *files,
+        ("what", f"{said.what}; {said.made:%Y-%m-%d %H:%M %Z}"), *files,
         ("generator", f"SHA-256 {said.model.generator}"), ("local GANs", f"SHA-256 {said.model.local_gans}"),
-        ("consent", f"its record's SHA-256 {said.consent}"),
+        ("consent", f"its record's SHA-256 {said.consent}" + rendered * (said.consent == digest("synthetic"))),
         ("code", f"FakeMotion {said.code.version}, commit {said.code.commit or 'unknown'}, SHA-256 {said.code.sha256}"),
         ("label", "burnt in" if said.label else f"left out: {said.label_reason}"),
         ("watermark", f"number {said.watermark}"),
@@ -107,4 +123,5 @@ def _tag(path: Path) -> str:
 
 def _table(head: str, rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
+    rows = [(name, text if len(text) <= LONGEST else f"{text[:LONGEST]}...") for name, text in rows]
     return "\n".join([head, *(f"  {name:{width}}  {text}" for name, text in rows)])

@@ -64,6 +64,16 @@ def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(proje
         dvc.reproduce("generator_training@ben")
 
 
+@pytest.mark.parametrize("stage", ["fusion", "signing"])
+def test_of_who_agrees_no_more_nothing_new_is_made(project, stage):
+    """Though the weights are there, and this one stage is asked for alone."""
+    project.change(subjects={"ava": {"consent": None}})
+    project.stale(stage)
+    with pytest.raises(dvc.StageFailed, match="subjects.ava has no consent"):
+        dvc.reproduce(f"{stage}@ava_from_ben")
+    assert project.ran() == []
+
+
 def test_a_new_person_leaves_the_others_alone(project):
     project.change(samples={"cleo": dict(person="ava", motions=["turn"], seed=3, seconds=1.0, size=64)})
     project.dvc("repro")

@@ -1,9 +1,11 @@
 """What a worker is offered, and what it would not take."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from pipeline import exchange
+from pipeline import dvc, exchange, remote
 from stages import InputError, params
 
 ADDRESS = "local_gan_training@ava"
@@ -18,6 +20,14 @@ def offered(project, folder_remote) -> str:
 def test_without_a_remote_it_says_how_to_add_one(project):
     with pytest.raises(InputError, match="dvc remote add --default --local storage s3://"):
         exchange.require_remote()
+
+
+def test_of_nobody_without_consent_anything_is_offered(project, folder_remote):
+    folder_remote.configure(project.folder)
+    project.change(subjects={"ava": {"consent": None}})
+    with pytest.raises(dvc.StageFailed, match="local_gan_training@ava: .*subjects.ava has no consent") as error:
+        remote.reproduce(ADDRESS, "a deployment", 1)
+    assert error.value.refused and not Path(folder_remote.url).exists()
 
 
 def test_what_is_offered_comes_back_as_it_was(offered, project):

@@ -1,19 +1,33 @@
 """A person is removed from the miniature project: nothing that was made from them is left, in any version, and what is
 others' stays."""
 
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import __main__ as command
-from pipeline import dvc, graph
-from stages import params
+from pipeline import dvc, experiments, forget, graph, uploads
+from pipeline.stores import Store
+from stages import InputError, params
 from tests.miniature import agreed
 
 WHO = ["-c", "user.name=a", "-c", "user.email=", "-c", "commit.gpgsign=false"]
 OURS = (b'"key": "ava"', b'"key": "ava_from_ben"', b"artifacts/ava/", b"artifacts/ava_from_ben/")
+HERS = (".checkpoints/generator_training@ava_0123456789abcdef.pt", "artifacts/tables/experiments/one/ava_from_ben.json",
+        "artifacts/tables/table_1_demo_ava_ben.md", ".checkpoints/sheets/generator_training@ava.png",
+        ".checkpoints/.generator_training@ava_0123456789abcdef.77.pt", "studio/videos/ava.mp4", "studio/videos/ava",
+        "studio/shown/ava_from_ben.mp4")
+THEIRS = (".checkpoints/generator_training@ava_two_0123456789abcdef.pt", ".checkpoints/costs/frames@ava_two.json",
+          "artifacts/tables/table_1_demo_ben_ben.md", "studio/videos/ava_two.mp4")  # whose names begin like hers
 SAMPLES = b'"stage": "samples"'  # the rendered people, who stay
 
 
@@ -42,10 +56,9 @@ def versions(project, folder_remote) -> Path:
         project.dvc("push", "--run-cache")
         for words in (["add", "-A"], ["commit", "-qm", consent["record"]]):
             subprocess.run([*git, *words], cwd=project.folder, check=True)
-    for name in (".checkpoints/generator_training@ava_12ab.pt", "artifacts/tables/experiments/one/ava_from_ben.json",
-                 "studio/videos/ava.mp4", ".checkpoints/sheets/generator_training@ava.png"):
+    for name in (*HERS, *THEIRS):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text('"key": "ava"')
+        Path(name).write_text('"key": "ava"' if name in HERS else "others'")
     return Path(folder_remote.url)
 
 
@@ -55,6 +68,7 @@ def test_nothing_of_a_person_is_left_and_the_others_have_lost_nothing(project, v
     assert run(monkeypatch, "ava", "--yes") == 0
     told = capsys.readouterr().out
     assert left(project.folder) == left(versions) == []
+    assert [name for name in (*HERS, *THEIRS) if Path(name).exists()] == list(THEIRS)
     config = params.load()
     assert list(config.videos) == list(config.subjects) == ["ben"] and not config.transfers
     for word in ("artifacts/ava", "DVC's cache", "remote storage", "videos.ava", "artifacts/samples/ava.mp4 itself"):
@@ -83,9 +97,112 @@ def test_it_asks_first(project, monkeypatch, capsys, answer, code):
     assert "what there is of ava" in capsys.readouterr().out
 
 
-def test_nobody_is_refused(project, monkeypatch, capsys):
-    assert run(monkeypatch, "cleo", "--yes") == 1
-    assert "nobody is called `cleo`" in capsys.readouterr().err
+def test_without_a_terminal_nothing_is_removed(project, monkeypatch, capsys):
+    before = project.artifacts()
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run(monkeypatch, "ava") == 1
+    assert project.artifacts() == before and "--yes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["cleo", "", ".", "..", "../ava", "*", "samples", "tables", "ava\n"])
+def test_nobody_is_refused(project, monkeypatch, capsys, name):
+    """Least of all a name that is a place; and what is everybody's stays."""
+    before = project.artifacts()
+    for folder in forget.EVERYBODY:
+        folder.mkdir(parents=True)
+    assert run(monkeypatch, name, "--yes") == 1
+    assert project.artifacts() == before and Path("params.yaml").exists() and all(map(Path.exists, forget.EVERYBODY))
+    assert f"nobody is called `{name}`" in capsys.readouterr().err
+
+
+def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, capsys):
+    """With all that was to be made of it, computed or not; the same recording under another name is told."""
+    project.change(videos={"eve": {"file": "artifacts/ava_from_ben/video.mp4", "preset": "demo"},
+                           "ava_two": {"file": "artifacts/samples/ava.mp4", "preset": "demo"}},
+                   subjects={"eve": {"preset": "demo", "consent": "synthetic"}},
+                   transfers={"ben_from_eve": {"target": "ben", "source": "eve", "preset": "demo",
+                                               "truth": "artifacts/ava_from_ben/video.mp4"}})
+    assert run(monkeypatch, "ava", "--yes") == 0
+    config = params.load()
+    assert (list(config.videos), list(config.subjects), list(config.transfers)) == (["ava_two", "ben"], ["ben"], [])
+    told = capsys.readouterr().out
+    assert "ava_two: made of the same file, and not removed with ava" in told
+
+
+def test_what_the_cache_holds_without_a_note_goes_too(project, monkeypatch):
+    """A worker that died has pulled it, or a stage was killed while DVC saved it."""
+    content = b"a frame of ava"
+    checksum = hashlib.md5(content).hexdigest()
+    Path("artifacts/ava/frames.mkv").unlink()
+    stray = Path(f".dvc/cache/files/md5/{checksum[:2]}/{checksum[2:]}")
+    stray.parent.mkdir(exist_ok=True)
+    for file in (stray, Path("artifacts/ava/frames.mkv")):
+        file.write_bytes(content)
+    assert run(monkeypatch, "ava", "--yes") == 0
+    assert not stray.exists()
+
+
+def test_while_a_stage_works_on_it_nothing_is_removed(project, monkeypatch, capsys):
+    before = project.artifacts()
+    working = {"pid": os.getppid(), "cmd": "dvc repro"}
+    notes = {"write": {str(Path("artifacts/ava/generator").resolve()): working}, "read": {}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps(notes))
+    assert run(monkeypatch, "ava", "--yes") == 1
+    assert project.artifacts() == before and "ava" in params.load().subjects
+    assert f"(PID {os.getppid()})" in capsys.readouterr().err
+    assert run(monkeypatch, "ben", "--yes") == 0  # which is nobody of whom it works
+
+
+@pytest.mark.parametrize("lock, who", [
+    (experiments.LOCK, "`table`"), (experiments.RUNNING, "`table`"), (uploads.LOCK, "the studio")])
+def test_while_others_who_keep_copies_are_at_work_nothing_is_removed(project, monkeypatch, capsys, lock, who):
+    before = project.artifacts()
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run(monkeypatch, "ava", "--yes") == 1
+    assert project.artifacts() == before and f"{who} is at work in this folder" in capsys.readouterr().err
+
+
+def test_what_cannot_be_taken_out_of_params_is_told_before_anything_is_removed(project, monkeypatch, capsys):
+    before, path = project.artifacts(), Path("params.yaml")
+    blocks = yaml.safe_load(path.read_text())
+    path.write_text("".join(f"{name}: {json.dumps(entries)}\n" for name, entries in blocks.items()))
+    assert run(monkeypatch, "ava", "--yes") == 1
+    assert project.artifacts() == before and "remove them by hand" in capsys.readouterr().err
+
+
+def test_who_was_interrupted_goes_on_to_the_same_end(project, monkeypatch, capsys):
+    """In the middle of the cache, where the lists of folders are by which their files are known."""
+    stage = Path("stages/generator_training.py")
+    now = stage.read_text()
+    for text in (now.replace("x * value", "x * value + ord(key[0])"), now):  # an older version, of curves hers alone
+        stage.write_text(text)
+        project.dvc("repro", "--single-item", "generator_training@ava")
+    shutil.copytree(".", "../whole", symlinks=True)
+    files = lambda folder: (path for path in Path(folder, ".dvc/cache").rglob("*") if path.is_file())
+    cached = lambda folder: {path.relative_to(folder) for path in files(folder)}
+    remove, calls = Store._remove, []
+
+    def half(store, fs, paths):
+        calls.append(paths)
+        if len(calls) == 1:
+            remove(store, fs, sorted(paths, key=lambda path: not path.endswith(".dir"))[: len(paths) // 2])
+            raise InputError("the cache cannot be reached")
+        remove(store, fs, paths)
+
+    monkeypatch.setattr(Store, "_remove", half)
+    assert run(monkeypatch, "ava", "--yes") == 1 and Path("artifacts/ava").exists()
+    assert run(monkeypatch, "ava", "--yes") == 0
+    monkeypatch.chdir("../whole")
+    assert run(monkeypatch, "ava", "--yes") == 0
+    assert cached("../project") == cached("../whole")
+
+
+def test_a_remote_that_cannot_be_used_is_named(project, monkeypatch, capsys):
+    Path(".dvc/config.local").write_text("['remote \"cloud\"']\n    url = s3://a/b\n    version_aware = true\n")
+    assert run(monkeypatch, "ava", "--yes") == 1
+    assert "remote cloud cannot be reached" in capsys.readouterr().err
 
 
 def test_what_was_renamed_in_params_is_found_by_dvcs_notes(project, monkeypatch, capsys):

@@ -1,8 +1,11 @@
 """Plans, and what a user is told when there is none."""
 
+import sys
+
 import pytest
 import yaml
 
+from pipeline import __main__ as command
 from pipeline import graph
 from stages import InputError, params
 
@@ -70,3 +73,12 @@ def test_a_transfer_without_a_truth_has_none(project):
     assert params.load().entry("metrics", "ava_from_ben").truth is None
     project.change(transfers={"ava_from_ben": {"truth": "artifacts/samples/ava.mp4"}})
     assert params.load().entry("metrics", "ava_from_ben").truth == "artifacts/samples/ava.mp4"
+
+
+@pytest.mark.parametrize("words", [["run", "ava", "--from", "ben"], ["stage", "fusion@ava_from_ben"]])
+def test_without_consent_nothing_of_a_person_is_made(project, monkeypatch, capsys, words):
+    project.change(subjects={"ava": {"consent": None}})
+    project.stale("frames")
+    monkeypatch.setattr(sys, "argv", ["pipeline", *words])
+    assert command.main() == 1 and project.ran() == []
+    assert "subjects.ava has no consent. Write who agreed" in capsys.readouterr().err

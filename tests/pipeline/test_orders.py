@@ -61,6 +61,16 @@ def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips)
     assert Path("params.yaml").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["who", "scope", "record"])
+def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
+    """A narrower one would be given the hash of the first."""
+    ordered(clips)
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match="consent: of ana, params.yaml says: Ana Ruiz.*change subjects.ana.consent"):
+        ordered(clips, **{name: "something else"})
+    assert Path("params.yaml").read_bytes() == before and ordered(clips, **{name: f" {CONSENT[name]}  "})
+
+
 def test_one_video_twice_is_a_reconstruction(clips):
     assert ordered(clips, source="ana").key == "ana_from_ana" and params.load().transfers["ana_from_ana"].reconstruction
 

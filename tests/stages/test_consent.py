@@ -56,6 +56,13 @@ def test_a_signed_file_is_the_one_that_was_signed(tmp_path):
         subject(**with_form, sha256=checksum).require_consent("ana")
 
 
+@pytest.mark.parametrize("said", [40 * "I agree to all of it. ", "~ by telephone, on Monday", "yes\0"])
+def test_what_they_said_may_be_anything(said):
+    """Longer than a file's name can be, or like a path that is none."""
+    consent = Consent(**{**ANA, "record": said})
+    assert subject(**{**ANA, "record": said}).require_consent("ana") == digest(consent)
+
+
 @pytest.mark.parametrize("stage, key, whose", [
     ("frames", "ava", None), ("pose_extraction", "ben", None), ("retargeting", "ava_from_ben", "ava"),
     ("pose_coverage", "ava_from_ben", "ava"), ("mask_segmentation", "ava", "ava"),

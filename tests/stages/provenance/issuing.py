@@ -16,7 +16,7 @@ NO_USAGE = dict.fromkeys(("digital_signature", "content_commitment", "key_enciph
                           "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False)
 
 
-def certificate(name: str, key, issuer: str, issuer_key, authority: bool, days: int = 30) -> x509.Certificate:
+def certificate(name: str, key, issuer: str, issuer_key, authority: bool, days: float = 30) -> x509.Certificate:
     named = lambda text: x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "A Studio"),
                                     x509.NameAttribute(NameOID.COMMON_NAME, text)])
     usage = {"key_cert_sign": True} if authority else {"digital_signature": True}
@@ -43,7 +43,7 @@ class Authority:
         self.root = certificate("root", self.root_key, "root", self.root_key, True)
         self.above = certificate("intermediate", self.key, "root", self.root_key, True)
 
-    def issue(self, folder: Path, name: str, kind: str = "P-256", days: int = 30) -> tuple[Path, Path]:
+    def issue(self, folder: Path, name: str, kind: str = "P-256", days: float = 30) -> tuple[Path, Path]:
         """Writes a certificate with those above it, and its key; gives their paths."""
         key = KEYS[kind]()
         own = certificate(name, key, "intermediate", self.key, False, days)

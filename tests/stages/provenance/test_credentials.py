@@ -1,6 +1,8 @@
 """Content Credentials: what was said is read back; what was changed is noticed; the pictures stay as they were."""
 
 import json
+import re
+import struct
 
 import av
 import pytest
@@ -55,6 +57,28 @@ def test_one_changed_bit_is_noticed(unsigned, tmp_path, place):
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
     path.write_bytes(content)
+    found = credentials.read(path, certificates.known())
+    assert not found.intact and not found.trusted and found.problems
+
+
+def test_a_changed_bit_of_its_name_is_noticed(unsigned, tmp_path):
+    """Of what the credentials call themselves, wherever that stands."""
+    path = signed(unsigned, tmp_path)
+    content = path.read_bytes()
+    places = [found.start() for found in re.finditer(b"urn:c2pa:", content)]
+    assert len(places) > 1
+    for place in places:
+        path.write_bytes(content[:place] + b"v" + content[place + 1 :])
+        found = credentials.read(path, certificates.known())
+        assert not found.intact and not found.trusted and found.problems
+
+
+@pytest.mark.parametrize("kind", ["free", "skip", "ftyp", "mfra", "mdat", "uuid"])
+def test_whatever_is_added_is_noticed(unsigned, tmp_path, kind):
+    """Boxes that players pass over, too, which C2PA allows to leave out of its hash."""
+    path = signed(unsigned, tmp_path)
+    more = struct.pack(">I4s", 16, b"mfro") + bytes(8) if kind == "mfra" else b"hidden, and long enough to matter"
+    path.write_bytes(path.read_bytes() + struct.pack(">I4s", 8 + len(more), kind.encode()) + more)
     found = credentials.read(path, certificates.known())
     assert not found.intact and not found.trusted and found.problems
 

@@ -1,6 +1,10 @@
 """What a user is told of a file: ours and untouched, changed, stripped, somebody else's, or none."""
 
 import json
+import os
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
 
 import av
 import numpy as np
@@ -20,10 +24,6 @@ def ours(unsigned, tmp_path):
     path = tmp_path / "video.mp4"
     credentials.sign(unsigned, path, "ann from bob", STATEMENT, *certificates.signing())
     return path
-
-
-def rows(told: str) -> dict[str, str]:
-    return dict(line.strip().split("  ", 1) for line in told.splitlines()[1:])
 
 
 def test_ours_and_untouched_and_from_what(ours):
@@ -119,6 +119,50 @@ def test_what_is_no_video_is_refused(tmp_path, content):
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a file"):
         verify(tmp_path / "none.mp4")
+
+
+def test_where_the_certificate_has_expired_since_it_is_said_that_nothing_was_changed(
+        unsigned, tmp_path, authority, monkeypatch):
+    path = tmp_path / "old.mp4"
+    for seconds in (2, 8, 32):  # a slow machine signs too late
+        files = authority.issue(tmp_path, "Ana", days=seconds / 86400)
+        for name, file in zip((certificates.CERTIFICATE, certificates.KEY), files):
+            monkeypatch.setenv(name, str(file))
+        with suppress(InputError):
+            credentials.sign(unsigned, path, "", STATEMENT, *certificates.signing())
+            break
+    end = certificates.read(files[0]).chain[0].not_valid_after_utc
+    time.sleep(max(0, (end - datetime.now(timezone.utc)).total_seconds() + 1.1))
+    sure, told = verify(path)
+    assert not sure and "CHANGED" not in told and "unchanged since it was signed" in told.splitlines()[0]
+    assert "the certificate of A Studio, Ana has expired" in told and "ann doing what bob did" in told
+    content = bytearray(path.read_bytes())
+    content[-200] ^= 1
+    path.write_bytes(content)
+    assert "CHANGED" in verify(path)[1].splitlines()[0]
+
+
+def test_what_is_long_does_not_hide_the_verdict_and_time_is_told_with_its_zone(unsigned, tmp_path):
+    path, person = tmp_path / "long.mp4", STATEMENT.target.model_copy(update={"name": 9999 * "a"})
+    said = STATEMENT.model_copy(update={"target": person, "made": datetime.fromisoformat("2026-11-22T12:00+05:00")})
+    credentials.sign(unsigned, path, "", said, *certificates.signing())
+    told = verify(path)[1]
+    assert max(map(len, told.splitlines())) < 500
+    said = STATEMENT.model_copy(update={"made": said.made})
+    credentials.sign(unsigned, path, "", said, *certificates.signing())
+    assert "2026-11-22 12:00 +05:00\n" in verify(path)[1]
+
+
+@pytest.mark.parametrize("name", ["\x1b[2Jfine\nvideo.mp4: ours, and untouched.mp4", os.fsdecode(b"\xff.mp4")])
+def test_what_a_file_is_called_is_harmless_in_a_terminal(unsigned, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(unsigned.read_bytes())
+    sure, told = verify(path)
+    assert not sure and len(told.splitlines()) == 2 and all(line.isprintable() for line in told.splitlines())
+    path.write_bytes(b"hello")
+    with pytest.raises(InputError) as error:
+        verify(path)
+    assert str(error.value).isprintable()
 
 
 def test_a_file_cut_off_is_changed(ours):
