@@ -1,7 +1,8 @@
 """Whose likeness is used, and that they agreed. No stage of the paper: without it nobody is learned.
 
 `synthetic` stands for people who were rendered. The hash of a record goes into what is made from that person
-(`stages/media/stamp.py`), so that a video leads back to what was agreed, and tells nothing of it.
+(`stages/media/stamp.py`), so that a video leads back to what was agreed without saying it; who guesses a whole record
+can see that they are right.
 """
 
 import hashlib
