@@ -1,5 +1,5 @@
 # make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
-# make studio  the same for your own two videos, by a page at http://127.0.0.1:7860
+# make studio  the same for your own two videos, by a page whose address it prints
 # make test    the test suite
 # make docs    the pages of docs/ as a site, in docs/_build/README.html
 # make links   asks every address outside of the pages whether it is still there; needs a network

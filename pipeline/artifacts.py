@@ -31,15 +31,18 @@ def inspect(config: Params, address: str) -> str:
 
 
 def look(address: str) -> str:
-    """Writes a picture of what `stage@key` wrote, and opens it where there is a screen; what was done."""
+    """Writes a picture of what `stage@key` wrote, and opens it, or the page, where there is a screen; what was done."""
     from stages import looking
 
-    file = layout.sheet(address)
-    if not looking.write(layout.outputs(*graph.split(address)).values(), file):
-        return "nothing of it can be shown as a picture"
+    file, made = layout.sheet(address), layout.outputs(*graph.split(address))
+    kind = "a picture of it"
+    if not looking.write(made.values(), file):
+        kind, file = "a page", made.get("report")
+        if not (file and file.exists()):
+            return "nothing of it can be shown as a picture"
     screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     opened = screen and sys.stdout.isatty() and webbrowser.open(file.resolve().as_uri())
-    return f"a picture of it: {file}{', opened' if opened else ''}"
+    return f"{kind}: {file}{', opened' if opened else ''}"
 
 
 def summary(key: str) -> str:

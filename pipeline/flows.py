@@ -52,8 +52,7 @@ def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None
 def copy(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None,
          timeout: float) -> list[str] | State:
     """Runs these transfers and tells what came out."""
-    goals = [f"{last}@{key}" for last in ("pose_coverage", "report") for key in keys]  # what to film comes first
-    if cancelled := bring_up_to_date(graph.plan(config, goals), retries, jobs, pool, timeout):
+    if cancelled := bring_up_to_date(graph.plan(config, graph.goals(keys)), retries, jobs, pool, timeout):
         return cancelled
     for key in keys:
         watching.tell(artifacts.summary(key))

@@ -49,6 +49,11 @@ def producers(config: Params) -> dict[Path, str]:
     }
 
 
+def goals(keys: Iterable[str]) -> list[str]:
+    """What a run of these transfers is for: what to film comes first."""
+    return [f"{last}@{key}" for last in ("pose_coverage", "report") for key in keys]
+
+
 def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
     """The goals and all that they need, each after what it needs: {address: addresses it waits for}. One goal after the
     other, so that the first is reached before all have begun.

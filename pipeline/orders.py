@@ -5,12 +5,13 @@ import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from pipeline import entries, graph, imports, uploads
 from pipeline.bars import BAR
 from pipeline.entries import Entry
-from stages import InputError, layout, params
+from stages import InputError, consent, layout, params
 
 WAITS, RUNS, DONE, FAILED, STOPPED = "waits", "runs", "done", "failed", "stopped"
 CONSENT = {"who": "who agreed", "when": "when they agreed", "scope": "what they agreed to",
@@ -28,7 +29,9 @@ class Step:
     state: str = WAITS
     percent: float = 0.0
     says: str = ""               # the figures of its progress bar; when it is done, what it took
+    found: str = ""              # the last line that it printed
     picture: Path | None = None  # of what it left behind
+    shows: str = ""              # what is to be seen in it
     blind: str = ""              # why there is no picture
     begun: float = 0.0           # when it started, seconds since 1970
 
@@ -86,6 +89,9 @@ class Order:
             self.lines.append(piece.rstrip())
         address, _, rest = piece.strip().partition(" ")
         if not (step := self.steps.get(address)):
+            if self.running and address.removesuffix(":") not in self.steps:
+                name, _, found = piece.strip().partition(": ")
+                self.running.found = found if name.replace("_", " ") == self.running.name else piece.strip()
             return []
         if rest == "...":
             step.state, step.begun = RUNS, time.time()
@@ -123,16 +129,15 @@ def _over(step: Step, state: str, took: str = "") -> Step:
     return step
 
 
-def order(target: Path | None, source: Path | None, preset: str, consent: dict[str, str], agreed: bool,
+def order(target: Path | None, source: Path | None, preset: str, told: dict[str, str], agreed: bool,
           path: Path = Path("params.yaml")) -> Order:
     """Checks what was given, keeps the two videos and writes who they are into params.yaml. InputError, and params.yaml
-    as it was, where something is missing or cannot be used, or somebody has agreed to something else before. A record
-    of consent that is there already stays."""
+    as it was, where something is missing or cannot be used, or somebody has agreed to something else before. What is
+    there already stays as the user has changed it; so does a record of consent. `told`: the fields of CONSENT."""
     config = params.load(path)
     if not (target and source):
         raise InputError(f"the video of the {'source' if target else 'target'} is missing")
-    if missing := [what for name, what in CONSENT.items() if not (consent.get(name) or "").strip()]:
-        raise InputError(f"consent: write {'; '.join(missing)}")
+    record = _record(told)
     if not agreed:
         raise InputError("consent: nothing is made of a person who has not agreed; tick it if they have")
     if preset not in config.presets:
@@ -140,25 +145,38 @@ def order(target: Path | None, source: Path | None, preset: str, consent: dict[s
     for file in (target, source):
         uploads.check(file, config.presets[preset].frames.fps)
     who, file = uploads.keep(config, target, preset)
-    _same(config, who, consent)
+    _same(config, who, record)
     whose, motion = (who, file) if uploads.same(source, file) else uploads.keep(config, source, preset, (who,))
-    wanted = [imports.video(name, place, preset) for name, place in {who: file, whose: motion}.items()]
-    if who not in config.subjects:
-        record = {name: " ".join(consent[name].split()) for name in CONSENT}
-        wanted.append(Entry.short("subjects", who, preset=preset, consent=record))
     transfer = imports.transfer(who, whose, motion, preset)
-    entries.add([*wanted, transfer], path)
-    plan = graph.plan(params.load(path), [f"report@{transfer.name}"])
+    wanted = [*(imports.video(name, place, preset) for name, place in {who: file, whose: motion}.items()),
+              Entry.short("subjects", who, preset=preset, consent=record), transfer]
+    entries.add([entry for entry in wanted if not imports.imported(config, entry)], path)
+    plan = graph.plan(params.load(path), graph.goals([transfer.name]))
     return Order(who, whose, transfer.name, preset, {address: Step(address) for address in plan})
 
 
-def _same(config: params.Params, who: str, consent: dict[str, str]) -> None:
+def _record(told: dict[str, str]) -> dict[str, str]:
+    """A record of consent for params.yaml, each field on one line. InputError where it is not whole."""
+    record = {name: " ".join((told.get(name) or "").split()) for name in CONSENT}
+    if missing := [what for name, what in CONSENT.items() if not record[name]]:
+        raise InputError(f"consent: write {'; '.join(missing)}")
+    try:
+        day = date.fromisoformat(record["when"])
+    except ValueError:
+        raise InputError(f"consent: {record['when']} is not a day; write when they agreed like 2026-11-22") from None
+    if day > date.today():
+        raise InputError(f"consent: {day} is still to come; write the day on which they agreed")
+    found = consent.checksum(record["record"])
+    return record | ({"sha256": found} if found else {})
+
+
+def _same(config: params.Params, who: str, record: dict[str, str]) -> None:
     """InputError where they agreed to something else, as params.yaml says; the day may be a later one."""
     there = config.subjects[who].consent if who in config.subjects else None
     if there not in (None, "synthetic") and any(
-            getattr(there, name) != " ".join(consent[name].split()) for name in CONSENT if name != "when"):
-        record = f"{there.who}, {there.when}, {there.scope}, {there.record}"
-        raise InputError(f"consent: of {who}, params.yaml says: {record}. Write the same here or, where they have "
+            getattr(there, name) != record[name] for name in CONSENT if name != "when"):
+        said = f"{there.who}, {there.when}, {there.scope}, {there.record}"
+        raise InputError(f"consent: of {who}, params.yaml says: {said}. Write the same here or, where they have "
                          f"agreed anew, change subjects.{who}.consent there")
 
 

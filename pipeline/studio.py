@@ -2,6 +2,7 @@
 and taken away. It runs nothing of its own: see orders.py and waiting.py."""
 
 import os
+import secrets
 import threading
 from datetime import date
 from pathlib import Path
@@ -18,13 +19,15 @@ from stages.media import files, takes
 EVERY = 1.0   # seconds between two looks at a run
 HERE = Path(__file__).parent
 HINT = "<p class='hint'>{}</p>"
-ERROR = "<p class='error' role='alert'>{}</p>"
+ERROR = "<p class='refused' role='alert'>{}</p>"
 ENVIRONMENT = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                           lstrip_blocks=True)
 
 
 def serve(port: int) -> None:
     """Until it is interrupted, when the runs end too. InputError where another studio works in this folder."""
+    if not 0 < port < 2**16:
+        raise InputError(f"--port {port}: expected one of 1 to 65535")
     shown = uploads.SHOWN.resolve()
     uploads.FOLDER.mkdir(exist_ok=True)
     with uploads.LOCK.open("a") as lock:
@@ -37,8 +40,10 @@ def serve(port: int) -> None:
         line = Line(shown, lock.fileno())
         try:
             page = _page(gradio, line)
-            _launch(gradio, page, port)
-            print(f"studio: http://{HOSTS[0]}:{port} (Ctrl-C ends it, and what it runs)", flush=True)
+            key = secrets.token_urlsafe(16)
+            _launch(gradio, page, port, key)
+            print(f"studio: http://{HOSTS[0]}:{port}/?key={key}\n  for your own browser alone; Ctrl-C ends it, and "
+                  "what it runs", flush=True)
             threading.Event().wait()
         finally:
             line.close()
@@ -59,7 +64,7 @@ def _gradio(folder: Path):
     return gradio
 
 
-def _launch(gradio, page, port: int) -> None:
+def _launch(gradio, page, port: int, key: str) -> None:
     from starlette.middleware import Middleware
 
     theme = gradio.themes.Base(primary_hue="orange", font=["system-ui", "sans-serif"], font_mono=["monospace"]).set(
@@ -71,7 +76,8 @@ def _launch(gradio, page, port: int) -> None:
         page.launch(
             server_name=HOSTS[0], server_port=port, share=False, prevent_thread_lock=True, quiet=True, ssr_mode=False,
             max_file_size=uploads.LARGEST, footer_links=[], run_history=False, enable_monitoring=False, pwa=False,
-            theme=theme, css_paths=HERE / "studio.css", app_kwargs={"middleware": [Middleware(Guard)]})
+            theme=theme, css_paths=HERE / "studio.css",
+            app_kwargs={"middleware": [Middleware(Guard, key=key, cookie=f"studio_{port}")]})
     except OSError:
         raise InputError(f"port {port} is taken; choose another one with --port") from None
 
@@ -81,7 +87,7 @@ def _page(gradio, line: Line):
     config = params.load()
     presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
                 f"{preset.generator_training.steps:,} steps", name) for name, preset in config.presets.items()]
-    clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 130}
+    clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 150}
     with gradio.Blocks(title="FakeMotion studio", analytics_enabled=False) as page:
         gradio.HTML("<h1>FakeMotion studio</h1>" + HINT.format(
             "A person learned from one video does what another video shows. All of it stays on this machine."))
@@ -133,10 +139,10 @@ def _page(gradio, line: Line):
                     gradio.update(visible=now["alive"]), now]
 
         def take(target, source, preset, who, when, scope, record, agreed) -> tuple:
-            consent = {"who": who, "when": when, "scope": scope, "record": record}
+            clips = (Path(file) if file else None for file in (target, source))
+            told = {"who": who, "when": when, "scope": scope, "record": record}
             try:
-                line.add(orders.order(*(Path(file) if file else None for file in (target, source)), preset, consent,
-                                      agreed))
+                line.add(orders.order(*clips, preset, told, agreed))
             except InputError as error:
                 return gradio.update(value=_error(error), visible=True), gradio.skip()
             return gradio.update(visible=False), last()

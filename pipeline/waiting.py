@@ -19,6 +19,7 @@ from stages import InputError, layout
 
 MOST = 8                             # orders that wait
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+HASH = 16                            # characters by which a training's resume state is known
 WIDTH = "60"                         # columns of the progress bars, which are read, not shown
 PYTHON = [sys.executable, *["-P"] * sys.flags.safe_path]  # as this process was started
 
@@ -119,18 +120,17 @@ class Line:
             shutil.copyfile(path, order.made[name])
 
     def _show_training(self, order: Order) -> None:
-        """What a generator that is being trained has drawn last. Of two at once nobody could say whose it is."""
+        """What a generator that is being trained has drawn last."""
         step = order.running
-        alone = sum(other.state == orders.RUNS for other in self.orders) == 1
-        if not (step and alone and step.address.startswith("generator_training@")):
+        if not (step and step.address.startswith("generator_training@")):
             return
-        drawn = sorted(layout.CHECKPOINTS.glob("generator_training_*/preview_*.png"))
+        drawn = sorted(layout.CHECKPOINTS.glob(f"{step.address}_{'?' * HASH}/preview_*.png"))
         with suppress(FileNotFoundError):  # it ends just now
             fresh = [path for path in drawn if path.stat().st_mtime >= step.begun]
             if fresh and (not step.picture or step.picture.stat().st_mtime < fresh[-1].stat().st_mtime):
                 path = self._shown / f"{step.address}.png"
                 shutil.copyfile(fresh[-1], path)
-                step.picture = path
+                step.picture, step.shows = path, "skeleton, generated and true foreground so far"
 
     def _picture(self, step: Step) -> None:
         """Of what a stage left behind, made by a process: it decodes what a user gave."""
@@ -138,6 +138,6 @@ class Line:
         command = [*PYTHON, "-m", "stages.previews", step.address, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode == 0 and path.exists():
-            step.picture = path
+            step.picture, step.shows = path, done.stdout.strip()
         elif done.returncode and not process.ending():
             step.blind = done.stderr.strip().rpartition("\n")[2]

@@ -7,6 +7,7 @@ can see that they are right.
 
 import hashlib
 import json
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
 from stages import InputError
+from stages.media.files import sha256
 from stages.presets import Block
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -42,23 +44,24 @@ class Consent(Block):
 
     def check(self, name: str) -> None:
         """Raises InputError where the file `record` is here and is not what was agreed to."""
-        try:
-            file = Path(self.record).expanduser()
-            if not file.is_file():
-                return
-        except (OSError, RuntimeError):  # too long for a path, or `~` of nobody: what they said
+        if not (found := checksum(self.record)):
             return
-        try:
-            with file.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise InputError(f"{file}: subjects.{name}.consent.record cannot be read ({error.strerror})") from None
         if self.sha256 is None:
             raise InputError(f"params.yaml: subjects.{name}.consent.record is a file. Write its checksum beside it, so "
                              f"that it cannot be exchanged:\n  sha256: {found}")
         if self.sha256 != found:
-            raise InputError(f"{file}: not what subjects.{name}.consent was given for: its SHA-256 is {found}, expected "
-                             f"{self.sha256}. Ask again, and write a new record")
+            raise InputError(f"{self.record}: not what subjects.{name}.consent was given for: its SHA-256 is {found}, "
+                             f"expected {self.sha256}. Ask again, and write a new record")
+
+
+def checksum(record: str) -> str | None:
+    """The SHA-256 of the file that a record names; None of one that says something, however long, or is not here.
+    InputError where it cannot be read."""
+    file = os.path.expanduser(record)
+    try:
+        return sha256(Path(file)) if os.path.isfile(file) else None
+    except OSError as error:
+        raise InputError(f"{file}: a record of consent that cannot be read ({error.strerror})") from None
 
 
 def _described(value):

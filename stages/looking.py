@@ -10,9 +10,12 @@ import pyarrow.parquet as pq
 
 from stages.media import pictures, tables, video
 from stages.media.container import opened
+from stages.reporting.faces import large, real_face
+from stages.reporting.inputs import spread
 from stages.vision import sheets, skeleton
+from stages.vision.face_enhancement import FaceIndex
 
-TILES = 8    # of a row at most
+TILES = 8    # of a row at most, and of a video
 SIDE = 176   # pixels of a tile
 GAP = 3
 LABEL = 22   # pixels above a row
@@ -39,9 +42,10 @@ def write(paths: Iterable[Path], file: Path) -> bool:
 def _rows(path: Path) -> Iterable[Row]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".png", ".parquet", ".tsv"))
-        shown = [file for file in files if file.suffix == ".png"][-2:]  # of previews the last
+        shown = [file for file in files if file.suffix == ".png"]
+        shown = shown[:: max(1, len(shown) - 1)]  # of previews the first and the last
         yield from ((f"{path}/{file.name}", [pictures.read(file)]) for file in shown)
-        yield f"{path}: curves", [tile for file in files if file.suffix == ".tsv" for tile in _plots(file)][:TILES]
+        yield f"{path}: curves", [tile for file in files if file.suffix == ".tsv" for tile in _plots(file)]
     elif path.suffix in (".mkv", ".mp4"):
         yield str(path), _frames(path)
     elif path.suffix == ".png":
@@ -56,7 +60,7 @@ def _frames(path: Path) -> list[np.ndarray]:
         stream = container.streams.video[0]
         count = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
         mode = {"bgra": "rgba", "gray": "gray"}.get(stream.codec_context.pix_fmt, "rgb")
-    found = video.pick(path, _spread(count), mode)
+    found = video.pick(path, spread(np.arange(count), TILES), mode)
     if mode == "rgba":
         return [sheets.cut_out(frame[..., :3], frame[..., 3]) for frame in found.values()]
     return [frame if mode == "rgb" else cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB) for frame in found.values()]
@@ -70,20 +74,14 @@ def _table(path: Path) -> list[np.ndarray]:
         points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand], 1)  # (T, 64, 3)
         points = points[..., :2][points[..., 2] > 0]
         side = 1.05 * float(points.max()) if len(points) else SIDE  # the frame's own is not told in the table
-        return [skeleton.draw(pose[i], SIDE, SIDE / side, skeleton.PARTS) for i in _spread(len(pose))]
+        return [skeleton.draw(pose[i], SIDE, SIDE / side, skeleton.PARTS)
+                for i in spread(np.arange(len(pose)), TILES)]
     if schema.equals(tables.FACES):
-        columns, _ = tables.read(path, tables.FACES)
-        return [_face(columns, i) for i in _spread(len(columns["frame"]))]
+        index = FaceIndex.read(path)
+        return [large(*real_face(index, i), SIDE) for i in spread(np.arange(len(index)), TILES)]
     numbers = [field.name for field in schema if pa.types.is_floating(field.type) and field.name != "seconds"]
-    table = pq.read_table(path, columns=numbers)
-    return [curve(name, table[name].to_numpy()) for name in numbers][:TILES]
-
-
-def _face(columns: dict, i: int) -> np.ndarray:
-    crop = cv2.imdecode(np.frombuffer(columns["crop"][i], np.uint8), cv2.IMREAD_COLOR_RGB)
-    left, top, right, _ = columns["box"][i]
-    points = (columns["points"][i].reshape(5, 2) - (left, top)) * crop.shape[1] / (right - left)
-    return sheets.with_vectors(crop, points)
+    columns = {name: column.to_numpy() for name, column in zip(numbers, pq.read_table(path, columns=numbers).columns)}
+    return [curve(name, values) for name, values in columns.items() if np.isfinite(values).any()]
 
 
 def _plots(file: Path) -> list[np.ndarray]:
@@ -106,13 +104,10 @@ def curve(name: str, values: np.ndarray) -> np.ndarray:
     return tile
 
 
-def _spread(count: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, count - 1, min(TILES, count)).round()}) if count else []
-
-
 def _labelled(name: str, tiles: list[np.ndarray]) -> np.ndarray:
-    """One picture as it is, several as tiles of a row, below their name."""
-    row = tiles[0] if len(tiles) == 1 else sheets.sheet([tiles], SIDE, GAP)
+    """One picture as it is, several as tiles of rows, below their name."""
+    rows = [tiles[i : i + TILES] for i in range(0, len(tiles), TILES)]
+    row = tiles[0] if len(tiles) == 1 else sheets.sheet(rows, SIDE, GAP)
     head = np.full((LABEL, max(row.shape[1], 8 * len(name)), 3), sheets.PAPER, np.uint8)
     _write(head, name, (2, 15), 0.45)
     return stacked([head, row], 0)

@@ -55,7 +55,7 @@ def cards(inputs: Inputs, count: int) -> list[Card]:
         trained = TRAINED.get(stage)
         out.append(Card(
             stage, title, text, facts=FACTS[stage](inputs) if stage in FACTS else [],
-            pictures=[(shown, page.picture(picture)) for shown, picture in exhibits.exhibits(stage, inputs, count)],
+            pictures=[(shown, page.picture(picture)) for shown, picture in _exhibits(stage, inputs, count)],
             charts=losses(inputs.paths[trained] / "log.parquet") if trained else [],
             about=about_of(inputs, trained) if trained else {},
             blocks={address: settings.block(stage, key).model_dump() for address, key in addresses.items()},
@@ -69,6 +69,15 @@ def keys(stage: str, inputs: Inputs) -> list[str]:
     entry = inputs.entry
     return {"videos": sorted({entry.target, entry.source}), "subjects": [entry.target],
             "transfers": [inputs.key]}[layout.KINDS[stage]]
+
+
+def _exhibits(stage: str, inputs: Inputs, count: int) -> exhibits.Exhibits:
+    """Of everybody in whose video the stage looked."""
+    videos = layout.KINDS[stage] == "videos"
+    for who, name in inputs.people().items() if videos else [("target", "")]:
+        own = {file: inputs.paths[f"{who}_{file}"] for file in ("frames", "clock", "poses")}
+        for shown, picture in exhibits.exhibits(stage, inputs.paths | own, count):
+            yield f"{shown} of {name}" if videos else shown, picture
 
 
 def losses(log: Path) -> list[str]:

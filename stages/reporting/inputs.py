@@ -90,4 +90,4 @@ class Inputs:
 
 def spread(values: np.ndarray, count: int) -> np.ndarray:
     """At most `count` of the values, evenly spread."""
-    return values[np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]
+    return values[np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))]

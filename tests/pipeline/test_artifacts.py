@@ -69,6 +69,17 @@ def test_inspect_names_a_file_that_is_not_what_its_name_says(project):
         artifacts.inspect(params.load(), "pose_extraction@ava")
 
 
+def test_look_names_the_page_of_a_report(project, monkeypatch):
+    asked = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or True)
+    assert artifacts.look("report@ava_from_ben") == "a page: artifacts/ava_from_ben/report.html, opened"
+    assert asked == [(project.folder / "artifacts/ava_from_ben/report.html").as_uri()]
+    (project.folder / "artifacts/ava_from_ben/report.html").unlink()
+    assert artifacts.look("report@ava_from_ben") == "nothing of it can be shown as a picture"
+
+
 def test_summary_gives_figures_units_and_reasons(project):
     figures = {"psnr": {"value": 26.1234, "unit": "dB", "reason": None}, "fid": {"value": None, "reason": "no weights"}}
     (project.folder / "artifacts/ava_from_ben/metrics.json").write_text(json.dumps({"metrics": figures, "frames": 9}))

@@ -1,6 +1,8 @@
 """What an order writes into params.yaml, and how it reads a run's output."""
 
+import hashlib
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from stages import InputError, params
 from stages.media import video
 
 ROOT = Path(__file__).parents[2]
-CONSENT = {"who": "Ana Ruiz", "when": "2026-11-22", "scope": "one dance", "record": "forms/ana.pdf"}
+CONSENT = {"who": "Ana Ruiz", "when": "2020-02-02", "scope": "one dance", "record": "forms/ana.pdf"}
 PLAN = ["frames@ana", "pose_extraction@ana", "frames@cho"]
 
 
@@ -46,7 +48,9 @@ def test_an_order_becomes_entries(clips):
     assert {name: str(getattr(consent, name)) for name in CONSENT} == CONSENT and "cho" not in config.subjects
     transfer = config.transfers["ana_from_cho"]
     assert (transfer.target, transfer.source, transfer.truth) == ("ana", "cho", "studio/videos/cho.mp4")
-    assert list(made.steps)[-1] == "report@ana_from_cho" and "generator_training@ana" in made.steps
+    steps = list(made.steps)  # in the order in which they run: who has to film more is told before anything is trained
+    assert steps.index("pose_coverage@ana_from_cho") < steps.index("generator_training@ana")
+    assert steps[-1] == "report@ana_from_cho"
 
 
 def test_a_record_stands_on_one_line(clips):
@@ -54,10 +58,17 @@ def test_a_record_stands_on_one_line(clips):
     assert params.load().subjects["ana"].consent.scope == "one dance, for 'her' site: #1"
 
 
+@pytest.mark.parametrize("scope", [
+    '"one" dance: {it}, [x] & *y #1 %', "- 'no'", "a\x00b\u2028c \U0001F483", "null", "~", "7"])
+def test_what_they_agreed_to_is_text_whatever_it_says(clips, scope):
+    ordered(clips, scope=scope)
+    assert params.load().subjects["ana"].consent.scope == scope.replace("\u2028", " ")
+
+
 def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips):
     ordered(clips)
     before = Path("params.yaml").read_bytes()
-    ordered(clips, when="2026-11-23")
+    ordered(clips, when="2020-02-03")
     assert Path("params.yaml").read_bytes() == before
 
 
@@ -69,6 +80,25 @@ def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
     with pytest.raises(InputError, match="consent: of ana, params.yaml says: Ana Ruiz.*change subjects.ana.consent"):
         ordered(clips, **{name: "something else"})
     assert Path("params.yaml").read_bytes() == before and ordered(clips, **{name: f" {CONSENT[name]}  "})
+
+
+def test_a_signed_form_goes_in_with_its_checksum(clips):
+    Path("forms").mkdir()
+    Path("forms/ana.pdf").write_bytes(b"signed")
+    ordered(clips)
+    consent = params.load().subjects["ana"].consent
+    assert consent.sha256 == hashlib.sha256(b"signed").hexdigest()
+    params.load().subjects["ana"].require_consent("ana")
+
+
+def test_what_the_user_has_changed_in_params_yaml_stays(clips):
+    ordered(clips)
+    file = Path("params.yaml")
+    text = file.read_text().replace("truth: studio/videos/cho.mp4", "truth: none.mp4, label: false, label_reason: test")
+    text = text.replace("file: studio/videos/ana.mp4", "file: studio/videos/ana.mp4, person: 1")
+    file.write_text(text)
+    (Path("none.mp4")).touch()
+    assert ordered(clips).key == "ana_from_cho" and file.read_text() == text
 
 
 def test_one_video_twice_is_a_reconstruction(clips):
@@ -87,6 +117,8 @@ def test_a_source_can_become_a_target(clips):
     ({"who": " "}, "consent: write who agreed$"),
     ({"who": "", "scope": "", "record": ""}, "write who agreed; what they agreed to; where that is written down"),
     ({"when": None}, "consent: write when they agreed"),
+    ({"when": "22.11.2026"}, "consent: 22.11.2026 is not a day"),
+    ({"when": f"{date.today() + timedelta(1)}"}, "is still to come"),
     ({"agreed": False}, "nothing is made of a person who has not agreed"),
     ({"preset": "worst"}, "no preset `worst`; there are demo"),
 ])
@@ -120,8 +152,11 @@ def test_steps_follow_what_is_printed():
                        "\rpose_extraction:  50%|█    | 3/6 [00:01<00:01,  2.9it/s]")
     assert states(made) == [Step.KEPT, RUNS, WAITS] and over == ["frames@ana"]
     assert made.running.percent == 50 and made.running.says == "3/6 [00:01<00:01,  2.9it/s]"
+    made.hears("pose_extraction: a body in 6 of 6 frames: all\n")
+    made.hears("pose_extraction@ana: 1.9 s, 0.4 GiB at most\n")
     assert [step.address for step in made.hears("pose_extraction@ana done in 2.0 s\n")] == ["pose_extraction@ana"]
-    assert made.steps["pose_extraction@ana"].says == "2.0 s" and made.over == 2
+    step = made.steps["pose_extraction@ana"]
+    assert (step.found, step.says, made.over) == ("a body in 6 of 6 frames: all", "2.0 s", 2)
     assert [step.address for step in made.ends(0)] == ["frames@cho"]
     assert made.state == DONE and states(made) == [Step.KEPT, DONE, Step.KEPT]
 

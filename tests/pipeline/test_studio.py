@@ -70,9 +70,10 @@ def studio(seeing, server, tmp_path):
         port = free.getsockname()[1]
     (tmp_path / "nobody").mkdir()
     with Command(seeing.folder, server, "studio", "--port", str(port), CUDA_VISIBLE_DEVICES="",
-                 HOME=str(tmp_path / "nobody"), GRADIO_SERVER_NAME="0.0.0.0", GRADIO_ALLOWED_PATHS="/") as running:
-        running.says("studio: http://")
+                 HOME=str(tmp_path / "nobody"), HTTP_PROXY="http://127.0.0.1:1", GRADIO_SERVER_NAME="0.0.0.0", GRADIO_ALLOWED_PATHS="/") as running:
+        running.says("for your own browser")
         running.address = f"http://127.0.0.1:{port}"
+        running.door = re.search(rf"studio: ({running.address}/\?key=\S+)\n", running.said)[1]
         yield running
 
 
@@ -109,7 +110,7 @@ def order(page: Page) -> None:
 def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     page = watched
     before = set(os.listdir())
-    page.goto(studio.address)
+    page.goto(studio.door)
     (tmp_path / "notes.mp4").write_text("not a video\n" * 99)
     drop(page, "target", tmp_path / "notes.mp4")
     expect(page.get_by_role("alert")).to_contain_text("notes.mp4: not a video that can be read")
@@ -172,9 +173,9 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
 def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     page = watched
     hanging = seeing.order("frames@ana_dances_1", "hang")
-    page.goto(studio.address)
+    page.goto(studio.door)
     another = page.context.browser.new_page()  # in which nothing is ordered
-    another.goto(studio.address)
+    another.goto(studio.door)
     fill(page, clips)
     order(page)
     stage = studio.hangs()
@@ -202,12 +203,14 @@ def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server,
     lines = [line.split() for table in tables for line in table.splitlines()[1:]]
     assert [line[1] for line in lines if line[3] == "0A" and int(line[1].rpartition(":")[2], 16) == port] == [
         f"0100007F:{port:04X}"]
-    assert status(studio) == 200
+    assert status(studio) == status(studio, "/config") == status(studio, "/?key=wrong") == 401
+    cookie = {"Cookie": f"studio_{port}={studio.door.rpartition('=')[2]}"}
+    assert status(studio, **cookie) == 200
     for header in ({"Host": f"evil.example:{port}"}, {"Origin": "http://evil.example"}, {"Origin": "null"},
                    {"Origin": "http://127.0.0.1:1"}, {"Sec-Fetch-Site": "cross-site"}):
-        assert status(studio, **header) == 403, header
-    for path in ("params.yaml", "artifacts/ava/generator", "/etc/passwd"):
-        assert status(studio, f"/gradio_api/file={(seeing.folder / path)}") == 403, path
+        assert status(studio, **cookie, **header) == 403, header
+    for path in ("params.yaml", "artifacts/ava/generator", "studio/shown/../../params.yaml", "/etc/passwd"):
+        assert status(studio, f"/gradio_api/file={(seeing.folder / path)}", **cookie) == 403, path
     with Command(seeing.folder, server, "studio", "--port", "1") as second:
         assert "another studio works in this folder" in second.ends(1)
     os.killpg(studio.process.pid, signal.SIGINT)
@@ -218,6 +221,12 @@ def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server,
     again = ("studio", "--port", str(port))
     with socket.create_server(("127.0.0.1", port)), Command(seeing.folder, server, *again) as late:
         assert f"port {port} is taken" in late.ends(1)
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_no_port(port):
+    with pytest.raises(InputError, match=f"--port {port}: expected one of 1 to 65535"):
+        command.serve(port)
 
 
 def test_without_its_library(monkeypatch, tmp_path):

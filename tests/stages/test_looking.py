@@ -1,6 +1,8 @@
 """What stages write as a picture: every kind of artifact has its row."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from stages import layout, looking
@@ -42,9 +44,18 @@ def test_a_curve_rises_with_its_values():
     assert len(columns) > 4 and columns == sorted(columns, reverse=True)
 
 
-@pytest.mark.parametrize("count, chosen", [(0, []), (1, [0]), (3, [0, 1, 2]), (100, [0, 14, 28, 42, 57, 71, 85, 99])])
-def test_tiles_are_spread_evenly(count, chosen):
-    assert looking._spread(count) == chosen
+def test_every_curve_is_shown_but_those_of_nothing(tmp_path):
+    columns = {f"score_{i}": [0.0, 1.0 + i, 0.5] for i in range(11)} | {"frame": [0, 1, 2], "psnr": [np.nan] * 3}
+    pq.write_table(pa.table(columns), tmp_path / "per_frame.parquet")
+    assert len(looking._table(tmp_path / "per_frame.parquet")) == 11
+    assert len(looking.sheet([tmp_path / "per_frame.parquet"])) > 2 * looking.SIDE
+
+
+def test_a_training_is_shown_at_its_begin_and_end(tmp_path):
+    for step in (100, 200, 300):
+        pictures.write(tmp_path / f"preview_{step:06d}.png", np.full((9, 9, 3), 200, np.uint8))
+    shown = [name.rpartition("/")[2] for name, tiles in looking._rows(tmp_path) if tiles]
+    assert shown == ["preview_000100.png", "preview_000300.png"]
 
 
 def test_nothing_is_said_to_be_nothing(tmp_path):
