@@ -4,7 +4,6 @@ and taken away. It runs nothing of its own: see orders.py and waiting.py."""
 import os
 import secrets
 import threading
-from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -102,7 +101,7 @@ def _page(gradio, line: Line):
                     "It is written into params.yaml, and its hash into all that is made."))
                 with gradio.Group():
                     who = gradio.Textbox(label="Who agreed", placeholder="Ana Ruiz")
-                    when = gradio.Textbox(label="When", value=lambda: date.today().isoformat())
+                    when = gradio.Textbox(label="When", placeholder="2026-11-22")
                     scope = gradio.Textbox(label="To what", placeholder="one dance video for her own site")
                     record = gradio.Textbox(label="Where that is written down, or what they said",
                                             placeholder="forms/ana.pdf")
