@@ -19,7 +19,7 @@ studio: $(VENV)/studio
 	$(VENV)/bin/python -m pipeline studio
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build
