@@ -1,6 +1,6 @@
 # make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
 # make studio  the same for your own two videos, by a page whose address it prints
-# make test    the test suite
+# make test    the test suite, in two processes of one thread each: threads of two would wait for each other's cores
 # make docs    the pages of docs/ as a site, in docs/_build/README.html
 # make links   asks every address outside of the pages whether it is still there; needs a network
 # make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
@@ -19,7 +19,7 @@ studio: $(VENV)/studio
 	$(VENV)/bin/python -m pipeline studio
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build
