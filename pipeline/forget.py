@@ -223,7 +223,7 @@ def _files(config: Params, folders: set[str]) -> list[Path]:
         found += layout.TABLES.glob(f"experiments/*/{key}.*")
         tables = [*layout.TABLES.glob(f"table_*_{key}_*"), *layout.TABLES.glob(f"table_*_{key}.*")]
         found += [file for file in tables if not file.stem.endswith(others)]
-        found += layout.CHECKPOINTS.glob(f"*@{key}_{16 * '[0-9a-f]'}*")
+        found += layout.resumes(f"*@{key}")
         found += [*layout.CHECKPOINTS.glob(f"costs/*@{key}.json"), *layout.CHECKPOINTS.glob(f"sheets/*@{key}.png")]
         found += [uploads.VIDEOS / key, *uploads.VIDEOS.glob(f"{key}.*")]
     return sorted({path for path in found if path.exists()})

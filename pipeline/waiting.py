@@ -19,7 +19,6 @@ from stages import InputError, layout
 
 MOST = 8                             # orders that wait
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-HASH = 16                            # characters by which a training's resume state is known
 WIDTH = "60"                         # columns of the progress bars, which are read, not shown
 PYTHON = [sys.executable, *["-P"] * sys.flags.safe_path]  # as this process was started
 
@@ -124,7 +123,7 @@ class Line:
         step = order.running
         if not (step and step.address.startswith("generator_training@")):
             return
-        drawn = sorted(layout.CHECKPOINTS.glob(f"{step.address}_{'?' * HASH}/preview_*.png"))
+        drawn = [path for run in layout.resumes(step.address) for path in sorted(run.glob("preview_*.png"))]
         with suppress(FileNotFoundError):  # it ends just now
             fresh = [path for path in drawn if path.stat().st_mtime >= step.begun]
             if fresh and (not step.picture or step.picture.stat().st_mtime < fresh[-1].stat().st_mtime):

@@ -11,6 +11,7 @@ ROOT = Path("artifacts")
 NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of what becomes a folder or a file
 TABLES = ROOT / "tables"
 CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
+HASH = 16  # characters by which a training's resume state is told from those of its other runs
 STATES = Path(".dvc/tmp/states")  # what DVC notes of every stage, beside its other notes
 ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute ends with NOT_HERE
 NOT_HERE = "to be computed elsewhere"
@@ -33,10 +34,7 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "report": "transfers",
 }
 
-LIKENESS = (  # stages whose files are made for or of a subject, and say on whose consent they rest
-    "mask_segmentation", "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training",
-    "retargeting", "pose_coverage", "fusion", "signing", "metrics", "report",
-)
+OF_SUBJECTS = ("subjects", "transfers")  # kinds of what is made of or for a subject, and says on whose consent it rests
 
 OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "samples": {
@@ -187,6 +185,17 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
 def cost(stage: str, key: str) -> Path:
     """Where the last run of `stage@key` on this machine left its seconds and memory: not an artifact."""
     return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
+
+
+def resume(address: str, digest: str) -> Path:
+    """Where the training `stage@key`, known by a hash (hex), keeps what it goes on from; without the suffix, the folder
+    of what it draws meanwhile. Not artifacts."""
+    return CHECKPOINTS / f"{address}_{digest[:HASH]}.pt"
+
+
+def resumes(address: str) -> list[Path]:
+    """Such files and folders of every run of `stage@key`; of `*@key`, those of all trainings of a key."""
+    return sorted(CHECKPOINTS.glob(f"{address}_{HASH * '[0-9a-f]'}*"))
 
 
 def sheet(address: str) -> Path:

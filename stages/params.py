@@ -160,7 +160,7 @@ class Params(Block):
     def consent(self, stage: str, key: str) -> str | None:
         """The hash of the consent that what `stage@key` makes rests on; None where it shows nobody's likeness yet, or
         where there is no consent."""
-        if stage not in layout.LIKENESS:
+        if layout.KINDS[stage] not in layout.OF_SUBJECTS:
             return None
         name = self.transfers[key].target if layout.KINDS[stage] == "transfers" else key
         agreed = self.subjects[name].consent

@@ -139,7 +139,7 @@ def test_what_rests_on_a_consent_is_made_anew_when_that_changes(repo, config):
                  for stage in repo.index.stages}
     for address in params_of:
         name, key = graph.split(address)
-        if name in layout.LIKENESS:
+        if layout.KINDS[name] in layout.OF_SUBJECTS:
             who = getattr(config.entry(name, key), "target", key)
             tracked = set().union(*(params_of[before] for before in graph.plan(config, [address])))
             assert f"subjects.{who}" in tracked, address

@@ -25,7 +25,7 @@ class Checkpoint:
         code = {module.__file__ for module in ours if getattr(module, "__file__", None)}
         for path in [*inputs, *map(Path, sorted(code))]:
             _add(digest, Path(path))
-        self.path = layout.CHECKPOINTS / f"{address}_{digest.hexdigest()[:16]}.pt"
+        self.path = layout.resume(address, digest.hexdigest())
 
     def load(self) -> dict | None:
         """The last saved state, or None."""
