@@ -3,7 +3,7 @@
 # make test    the test suite, in two processes of one thread each: threads of two would wait for each other's cores
 # make docs    the pages of docs/ as a site, in docs/_build/README.html
 # make links   asks every address outside of the pages whether it is still there; needs a network
-# make deps    write the deps and outs of dvc.yaml anew, after an import or a path has changed
+# make digests write digests/ (and deps and outs of dvc.yaml) anew, after code of stages/ or a path has changed
 # make clean   remove everything that was made: artifacts, caches, the environment
 #
 # VENV=folder chooses another place for the environment, PYTHON=program the interpreter that it is made from,
@@ -27,8 +27,8 @@ docs: $(VENV)/installed
 links: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --builder linkcheck --quiet -c docs . docs/_links
 
-deps: $(VENV)/installed
-	$(VENV)/bin/python -m pipeline.sources
+digests: $(VENV)/installed
+	$(VENV)/bin/python -m pipeline.digests
 
 $(VENV)/installed: requirements.txt $(EXTRA)
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 13) or sys.exit("Python 3.11 or 3.12 is needed: make PYTHON=...")'
@@ -44,4 +44,4 @@ clean:
 	find artifacts -mindepth 1 ! -name README.md -delete
 	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock docs/_build docs/_links .venv
 
-.PHONY: demo studio test docs links deps clean
+.PHONY: demo studio test docs links digests clean

@@ -31,6 +31,7 @@ _RUNNING = re.compile(r"Running stage '(.+?)'")
 _SAVING = re.compile("(Updating|Generating) lock file")  # the stage has ended
 _FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
 _PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
+DIGESTS = "digests"  # the stage that checks them
 STATE = "pipeline.state"  # the dvc program for our own folder
 _UNTOUCHED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")  # the cache is as it was
 _FULL = re.compile("No space left on device|database or disk is full|No possible cache link types")
@@ -97,13 +98,22 @@ def outputs(address: str) -> list[dict]:
 
 
 def pending(plan: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What is left to do of a plan: what is not up to date, and what waits for that."""
-    changed, left = set(_ask("pending", *plan)), {}
+    """What is left to do of a plan: what is not up to date, and what waits for that. StageFailed where the digests of
+    the code are out of date."""
+    changed, left = set(_ask("pending", DIGESTS, *plan)), {}
+    if DIGESTS in changed:
+        reproduce(DIGESTS)
     for address, needs in plan.items():
         waits = [needed for needed in needs if needed in left]
         if address in changed or waits:
             left[address] = waits
     return left
+
+
+def check_digests() -> None:
+    """Lets DVC note that the digests of the code were checked."""
+    reproduce(DIGESTS)
+    gather()
 
 
 def gather() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline import artifacts, graph
 from pipeline.experiments import BASE
-from pipeline.sources import sources
 from stages import InputError, layout
+from stages.code_digest import Code
 from stages.params import Params
 
 ROOT = Path(__file__).parents[1]
@@ -39,8 +39,7 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
 def code() -> str:
     """Another text where any of the code that scores has changed; DVC sees to our own scores, nobody to others'."""
-    files = sources("measures.systems", ROOT)
-    return hashlib.sha256(b"".join((ROOT / file).read_bytes() for file in files)).hexdigest()
+    return hashlib.sha256(Code(ROOT).digest("measures.systems").encode()).hexdigest()
 
 
 def stale(theirs: Path, ours: Path | None) -> str | None:

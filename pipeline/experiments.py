@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import dvc, graph
-from pipeline.sources import sources
 from pipeline.workspace import Workspace
 from stages import InputError, layout
+from stages.code_digest import Code
 from stages.params import Params
 
 BASE = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
@@ -123,11 +123,10 @@ def user_files(config: Params, goals: list[str]) -> list[Path]:
 
 
 def _files(config: Params, goals: list[str]) -> str:
-    """The checksums of all the code and of all the user's files that the goals depend on."""
-    stages = {graph.split(address)[0] for address in graph.plan(config, goals)}
-    code = {Path(file) for stage in stages for file in sources(stage)}
-    lines = []
-    for path in [*sorted(code), *user_files(config, goals)]:
+    """The digests of all the code and the checksums of all the user's files that the goals depend on."""
+    code, stages = Code(), {graph.split(address)[0] for address in graph.plan(config, goals)}
+    lines = [f"{stage}\n{code.digest(stage)}" for stage in sorted(stages)]
+    for path in user_files(config, goals):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
                 with file.open("rb") as stream:

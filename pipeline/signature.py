@@ -2,14 +2,13 @@
 computes for the other. DVC would not say that they differ: the result would lie under another name, never to be found.
 """
 
-import hashlib
 import json
 import subprocess
 from pathlib import Path
 
 from pipeline import graph
-from pipeline.sources import APART, sources
 from stages import layout
+from stages.code_digest import APART, Code
 from stages.params import Params
 
 Signature = dict[str, str]  # a file or a place in params.yaml: its checksum or value
@@ -19,10 +18,11 @@ COMMIT = "commit"
 def signature(config: Params, address: str, root: Path = Path()) -> Signature:
     """Of `address`, as this machine has it, with the commit, which is told but not compared."""
     stage, key = graph.split(address)
-    pipeline = sorted(file.relative_to(root) for file in (root / "pipeline").glob("*.py"))
-    files = ["dvc.yaml", *sources(stage, root), *sorted(map(str, APART)), *map(str, pipeline)]
-    code = {file: hashlib.sha256((root / file).read_bytes()).hexdigest()[:16] for file in files}
-    return {COMMIT: _commit(root)} | code | _values(config, stage, key)
+    code = Code(root)
+    made_of = [module.path for module in code.sources(stage)]
+    others = [root / "dvc.yaml", *(root / file for file in APART), *(root / "pipeline").glob("*.py")]
+    marks = {str(path.relative_to(root)): code.mark(path.relative_to(root)) for path in [*made_of, *sorted(others)]}
+    return {COMMIT: _commit(root)} | marks | _values(config, stage, key)
 
 
 def differences(ours: Signature, theirs: Signature) -> list[str]:

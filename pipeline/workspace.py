@@ -61,9 +61,9 @@ class Workspace:
         _git(self.folder, "clean", "--quiet", "--force", "-d")
 
     def _take_changes(self) -> bool:
-        """Whether anything was not committed: changed files, and new ones below stages/."""
+        """Whether anything was not committed: changed files, and new ones of the code."""
         names = _git(self.root, "diff", "--name-only", "-z", "HEAD")
-        names += _git(self.root, "ls-files", "-z", "--others", "--exclude-standard", "--", "stages")
+        names += _git(self.root, "ls-files", "-z", "--others", "--exclude-standard", "--", "stages", "digests")
         for name in filter(None, names.split("\0")):
             file, copy = self.root / name, self.folder / name
             copy.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from stages import InputError, layout, params
+from stages import InputError, code_digest, layout, params
 from stages.media import stamp
 
 
@@ -59,6 +59,7 @@ def main() -> int:
     try:
         if os.environ.get(layout.ELSEWHERE):
             raise InputError(layout.NOT_HERE)
+        code_digest.check([stage])
         invoke(stage, key)
     except InputError as error:
         print(f"{stage}@{key}: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of what becomes a folder or a file
 TABLES = ROOT / "tables"
 CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
 HASH = 16  # characters by which a training's resume state is told from those of its other runs
+DIGESTS = Path("digests")  # of the code that each stage is made of; see stages/code_digest.py
 STATES = Path(".dvc/tmp/states")  # what DVC notes of every stage, beside its other notes
 ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute ends with NOT_HERE
 NOT_HERE = "to be computed elsewhere"
@@ -180,6 +181,11 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
         "source_poses": ("pose_extraction", "poses", "source"),
     },
 }
+
+
+def digest(stage: str) -> Path:
+    """The file that stands for the code of a stage among what DVC compares."""
+    return DIGESTS / f"{stage}.txt"
 
 
 def cost(stage: str, key: str) -> Path:

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.digests import write_digests
+from stages import layout
+
 ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
     "pipeline/__init__.py", "pipeline/state.py",
-    "stages/__init__.py", "stages/__main__.py", "stages/consent.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
     "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/stamp.py",
 )
 PEOPLE = """
@@ -119,15 +122,18 @@ class Project:
         """Changes the code of stages, so that they have to be computed again; they write what they wrote before."""
         for stage in stages:
             file = self.folder / f"stages/{stage}.py"
-            file = file if file.exists() else self.folder / f"stages/{stage}/__init__.py"
-            file.write_text(f"{file.read_text()}# {uuid.uuid4()}\n")
+            file.write_text(f"{file.read_text()}CHANGED = '{uuid.uuid4()}'\n")
+        write_digests(self.folder)
 
     def dvc(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "dvc", *arguments]
-        environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        done = self.try_dvc(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def try_dvc(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "dvc", *arguments]
+        environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
@@ -138,16 +144,13 @@ def computed(tmp_path_factory) -> Project:
     for name in REAL:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
-        for dep in stage["do"]["deps"]:
-            if dep.startswith("stages/") and not (folder / dep).exists():
-                (folder / dep).parent.mkdir(parents=True, exist_ok=True)
-                itself = dep in (f"stages/{name}.py", f"stages/{name}/__init__.py")
-                (folder / dep).write_text(STAGE.format(stage=name) if itself else f"# {dep}\n")
+    for stage in layout.KINDS:
+        (folder / f"stages/{stage}.py").write_text(STAGE.format(stage=stage))
     presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
     (folder / "params.yaml").write_text(PEOPLE + yaml.safe_dump({"presets": presets}))
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     project = Project(folder)
+    write_digests(folder)
     project.dvc("repro")
     return project
 

@@ -16,8 +16,7 @@ import yaml
 from dvc.repo import Repo
 
 from pipeline import graph
-from pipeline.sources import sources
-from stages import layout, params
+from stages import code_digest, layout, params
 from stages.measures import scoring
 from stages.media import tables
 from stages.nets import refiner
@@ -26,7 +25,6 @@ from stages.samples import truth
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").rglob("*.py"))
 PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
-APART = ("consent", "documents", "params", "presets", "layout")  # what a stage is told reaches it through these
 SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}
 
 
@@ -66,7 +64,8 @@ def test_nothing_imports_a_stage_but_its_own_folder(path):
 def test_the_pipeline_holds_no_science(path):
     assert not tops(path) & SCIENCE
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
-               "stages.params.Preset", "stages.params.TAKEN", "stages.looking", "stages.weights", "stages.documents",
+               "stages.params.Preset", "stages.params.TAKEN", "stages.code_digest", "stages.code_digest.APART",
+               "stages.code_digest.Code", "stages.looking", "stages.weights", "stages.documents",
                "stages.consent", "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",
                "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
                "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove", "stages.media.container",
@@ -114,17 +113,19 @@ def config():
 
 def test_every_address_is_a_dvc_stage_and_reads_and_writes_what_the_layout_says(repo, config):
     stages = {stage.name: stage for stage in repo.index.stages}
+    digests = stages.pop("digests")
+    assert digests.cmd == "python -m stages.code_digest" and [str(out) for out in digests.outs] == [str(layout.DIGESTS)]
     assert set(stages) == set(graph.producers(config).values())
     for address, stage in stages.items():
         name, key = graph.split(address)
         assert stage.cmd == f'python -m stages {name} "$DVC_STAGE"'
         assert {str(out) for out in stage.outs} == {str(path) for path in layout.outputs(name, key).values()}
-        files = {str(dep) for dep in stage.deps if not str(dep).startswith(("stages/", "params.yaml"))}
-        assert files == {str(path) for path in graph.reads(config, address).values()}, address
+        files = {str(dep) for dep in stage.deps} - {"params.yaml"}
+        assert files == {str(path) for path in [*graph.reads(config, address).values(), layout.digest(name)]}, address
 
 
 def test_every_stage_depends_on_its_block_of_its_preset(repo, config):
-    for stage in repo.index.stages:
+    for stage in [stage for stage in repo.index.stages if stage.name != "digests"]:
         name, key = graph.split(stage.name)
         tracked = {param for dep in stage.deps if str(dep) == "params.yaml" for param in dep.params}
         entry = config.entry(name, key)
@@ -136,7 +137,7 @@ def test_every_stage_depends_on_its_block_of_its_preset(repo, config):
 
 def test_what_rests_on_a_consent_is_made_anew_when_that_changes(repo, config):
     params_of = {stage.name: {param for dep in stage.deps if str(dep) == "params.yaml" for param in dep.params}
-                 for stage in repo.index.stages}
+                 for stage in repo.index.stages if stage.name != "digests"}
     for address in params_of:
         name, key = graph.split(address)
         if layout.KINDS[name] in layout.OF_SUBJECTS:
@@ -147,21 +148,23 @@ def test_what_rests_on_a_consent_is_made_anew_when_that_changes(repo, config):
 
 def test_prefect_waits_for_what_dvc_waits_for(repo, config):
     plan = graph.plan(config, graph.producers(config).values())
-    edges = {stage.name: {needed.name for needed in repo.index.graph.successors(stage)} for stage in repo.index.stages}
+    edges = {stage.name: {needed.name for needed in repo.index.graph.successors(stage)} - {"digests"}
+             for stage in repo.index.stages if stage.name != "digests"}
     assert {address: set(needs) for address, needs in plan.items()} == edges
 
 
-@pytest.mark.parametrize("stage", layout.KINDS)
-def test_dvc_lists_the_files_that_a_stage_is_made_of(stage):
-    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["do"]["deps"]
-    listed = [dep for dep in deps if dep.startswith("stages/") and dep.endswith(".py")]
-    wanted = sources(stage, ROOT)
-    assert sorted(listed) == sorted(wanted), "`make deps` writes:\n" + "\n".join(f"        - {file}" for file in wanted)
+def test_digests_are_those_of_the_code():
+    code_digest.check(root=ROOT)
 
 
-def test_what_a_stage_loads_is_among_its_files():
+@pytest.fixture(scope="module")
+def code() -> code_digest.Code:
+    return code_digest.Code(ROOT)
+
+
+def test_what_a_stage_loads_is_among_its_files(code):
     """Against Python itself: import every stage and see which files came along."""
-    code = """if True:
+    load = """if True:
         import importlib, json, sys
         from stages import layout
         loaded = {}
@@ -171,19 +174,19 @@ def test_what_a_stage_loads_is_among_its_files():
             importlib.import_module(f"stages.{stage}")
             loaded[stage] = [m.__file__ for n, m in sys.modules.items() if n.startswith("stages.") and m.__file__]
         print(json.dumps(loaded))"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", load], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for stage, files in json.loads(done.stdout.splitlines()[-1]).items():
-        names = {local(Path(file)) for file in files} - {f"stages/{name}.py" for name in APART}
+        names = {local(Path(file)) for file in files} - set(map(str, code_digest.APART))
         packages = {name for name in names if name.endswith("__init__.py")}
         empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
-        assert names - empty <= set(sources(stage, ROOT)), stage
+        assert names - empty <= {local(module.path) for module in code.sources(stage)}, stage
 
 
-def test_files_that_are_not_python_stand_in_some_stages_deps():
-    text = (ROOT / "dvc.yaml").read_text()
+def test_files_that_are_not_python_are_part_of_some_stage(code):
     files = [path for path in (ROOT / "stages").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    assert [local(path) for path in files if path.suffix != ".py" and f"- {local(path)}\n" not in text] == []
+    known = {module.path for stage in layout.KINDS for module in code.sources(stage)}
+    assert [local(path) for path in files if path.suffix != ".py" and path not in known] == []
 
 
 def test_the_artifacts_readme_names_every_file_and_column():
@@ -197,25 +200,3 @@ def test_the_artifacts_readme_names_every_file_and_column():
     assert len(schemas) >= 7
     assert [name for name in files if f"`{name}`" not in text and f"`{name}/`" not in text] == []
     assert sorted(name for name in columns if f"`{name}`" not in text) == []
-
-
-@pytest.mark.parametrize("line, wanted", [
-    ("from stages.nets import generator", ["stages/nets/generator.py"]),
-    ("import stages.nets.generator", ["stages/nets/generator.py"]),
-    ("def f():\n    from stages.nets.generator import Generator", ["stages/nets/generator.py"]),
-    ("from stages import InputError, layout, params", []),
-    ("from stages import __version__", ["stages/__init__.py"]),
-    ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from stages.nets import generator", []),
-    ("from stages.nets.outer import x", ["stages/nets/generator.py", "stages/nets/outer.py"]),
-    ("import torch.nn", []),
-])
-def test_sources_of_known_imports(tmp_path, line, wanted):
-    files = {
-        "stages/__init__.py": "__version__ = '1'", "stages/layout.py": "a = 1", "stages/params.py": "a = 1",
-        "stages/nets/__init__.py": '"""Nothing here."""', "stages/nets/generator.py": "class Generator: pass",
-        "stages/nets/outer.py": "from stages.nets.generator import Generator", "stages/fusion.py": line,
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert sources("fusion", tmp_path) == ["stages/fusion.py", *wanted]

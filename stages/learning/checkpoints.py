@@ -1,19 +1,21 @@
 """Training's resume state, outside the artifacts: DVC clears a stage's outputs before it runs.
 
-A run is known by a hash of its inputs, its parameters and the code that is loaded, so that a state is only
-ever resumed by the very same run. The state holds everything but the random numbers, which batches draw from
+A run is known by a hash of its inputs, its parameters and its stage's code, so that a state is only ever resumed
+by the very same run. The state holds everything but the random numbers, which batches draw from
 (seed, step).
 """
 
 import hashlib
-import sys
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel
 
 from stages import layout
+from stages.code_digest import Code
 from stages.media.files import remove, replacing
+
+ROOT = Path(__file__).parents[2]
 
 
 class Checkpoint:
@@ -21,9 +23,8 @@ class Checkpoint:
 
     def __init__(self, address: str, inputs: list[Path], params: BaseModel):
         digest = hashlib.sha256(params.model_dump_json().encode())
-        ours = (module for name, module in sys.modules.items() if name.split(".")[0] == "stages")
-        code = {module.__file__ for module in ours if getattr(module, "__file__", None)}
-        for path in [*inputs, *map(Path, sorted(code))]:
+        digest.update(Code(ROOT).digest(address.partition("@")[0]).encode())
+        for path in inputs:
             _add(digest, Path(path))
         self.path = layout.resume(address, digest.hexdigest())
 

@@ -6,7 +6,6 @@ many steps of the base, told from a few steps of both in turns: what else runs o
 took, and the scores of the held-out frames; or the error of a training that diverged.
 """
 
-import ast
 import contextlib
 import dataclasses
 import hashlib
@@ -23,8 +22,8 @@ import cv2
 import torch
 
 from pipeline.pages import machine
-from pipeline.sources import sources
 from stages import layout
+from stages.code_digest import Code
 from stages.learning.watch import Diverged
 from stages.media.files import existing
 from stages.params import GeneratorTraining
@@ -71,9 +70,8 @@ def prepared(folder: Path, person: str) -> str:
 @cache
 def code(root: Path) -> str:
     """A hash of all that learns and scores, but for comments."""
-    files = sorted({*sources("generator_training", root), *SCORING})
-    does = "".join(ast.dump(ast.parse((root / file).read_text())) for file in files)
-    return hashlib.sha256(does.encode()).hexdigest()
+    code = Code(root)
+    return hashlib.sha256("".join([code.digest("generator_training"), *map(code.mark, SCORING)]).encode()).hexdigest()
 
 
 def measure(folder: Path, cell: Cell) -> dict:

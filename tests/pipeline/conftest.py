@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline import tables
+from pipeline.digests import write_digests
 from stages.measures.scoring import NAMES
 from tests.miniature import Project
 
@@ -72,8 +73,9 @@ def ready(computed, tmp_path_factory) -> Path:
     fusion = folder / "stages/fusion.py"
     fusion.write_text(fusion.read_text().replace('given["metrics"]', f"{WHAT_IS_SEEN}\n            given[\"metrics\"]"))
     (folder / "stages/metrics.py").write_text(METRICS.replace("NAMES = []", f"NAMES = {NAMES}"))
+    write_digests(folder)
     (folder / "paper.yaml").write_text(yaml.safe_dump(PAPER, sort_keys=False))
-    git("add", ".gitignore", ".dvc", ".dvcignore", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
+    git("add", ".gitignore", ".dvc", ".dvcignore", "digests", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
     git("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all", folder=folder)
     (folder / "ran").unlink()
     return folder

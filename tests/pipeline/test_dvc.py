@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 import yaml
 
 from pipeline import dvc, graph, process
+from pipeline.digests import write_digests
 from stages import params
-from tests.miniature import agreed
+from stages.code_digest import WRITE
+from tests.miniature import ROOT, agreed
 
 
 def wait_for(path: str) -> str:
@@ -60,6 +63,7 @@ def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(proje
     stage = Path("stages/generator_training.py")
     asking = "def run(params, key, entry, **paths):\n    entry.require_consent(key)"
     stage.write_text(stage.read_text().replace("def run(params, key, **paths):", asking))
+    write_digests()
     with pytest.raises(dvc.StageFailed, match="subjects.ben has no consent. Write who agreed, when, to what"):
         dvc.reproduce("generator_training@ben")
 
@@ -80,14 +84,37 @@ def test_a_new_person_leaves_the_others_alone(project):
     assert project.ran() == ["samples@cleo"]
 
 
-@pytest.mark.parametrize("file, ran", [
-    ("stages/retargeting.py", ["retargeting@ava_from_ben"]),
-    ("stages/params.py", []),
+@pytest.mark.parametrize("file, added, ran", [
+    ("stages/retargeting.py", "changed = 1", ["retargeting@ava_from_ben"]),  # the same bytes: nothing after it runs
+    ("stages/retargeting.py", "\n\n# a comment", []),
+    ("stages/params.py", "changed = 1", []),
 ])
-def test_code_that_changes_runs_its_stage_again(project, file, ran):
-    Path(file).write_text(Path(file).read_text() + "\n# changed\n")
+def test_code_that_changes_runs_its_stage_again_and_comments_do_not(project, file, added, ran):
+    Path(file).write_text(f"{Path(file).read_text()}{added}\n")
+    subprocess.run([sys.executable, "-P", "-m", "pipeline.digests"], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    assert ("up to date" in project.dvc("status")) == (not ran)
     project.dvc("repro")
-    assert project.ran() == ran  # it writes the same bytes, so that nothing after it runs
+    assert project.ran() == ran
+
+
+@pytest.mark.parametrize("ask", [
+    lambda: ["repro"], lambda: ["repro", "report@ava_from_ben"],
+    lambda: Path("artifacts/ava/poses.parquet").write_text("others") and ["repro", "--single-item", "retargeting@ava_from_ben"],
+], ids=["all", "one and what it needs", "one alone"])
+def test_dvc_itself_stops_where_a_digest_is_out_of_date(project, ask):
+    with Path("stages/retargeting.py").open("a") as code:
+        code.write("changed = 1\n")
+    done = project.try_dvc(*ask())
+    assert done.returncode and project.ran() == []
+    told = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n  " + WRITE
+    assert told in done.stdout + done.stderr
+
+
+def test_so_does_the_pipeline(project):
+    with Path("stages/retargeting.py").open("a") as code:
+        code.write("changed = 1\n")
+    with pytest.raises(dvc.StageFailed, match="digests/retargeting.txt is out of date: stages/retargeting.py changed"):
+        dvc.pending(graph.plan(params.load(), ["retargeting@ava_from_ben"]))
 
 
 def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
@@ -112,9 +139,9 @@ def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
 
 
 def test_dvcs_own_refusal_is_told(project):
-    Path("stages/retargeting.py").unlink()
-    with pytest.raises(dvc.StageFailed, match="stages/retargeting.py"):
-        dvc.reproduce("retargeting@ava_from_ben")
+    Path("artifacts/samples/ava.mp4").unlink()
+    with pytest.raises(dvc.StageFailed, match="missing data 'source': artifacts/samples/ava.mp4"):
+        dvc.reproduce("frames@ava")
 
 
 @pytest.mark.parametrize("kill", [

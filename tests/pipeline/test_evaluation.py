@@ -67,7 +67,7 @@ def test_how_frames_are_read_belongs_to_the_code_that_scores(tmp_path, monkeypat
     before = evaluation.code()
     for name, counts in (("systems", True), ("scoring", True), ("comparison", False)):
         with open(tmp_path / f"stages/measures/{name}.py", "a") as file:
-            file.write("# changed\n")
+            file.write("changed = 1\n")
         assert (evaluation.code() != before) == counts
         before = evaluation.code()
 

@@ -47,14 +47,14 @@ def test_a_project_computed_stage_by_stage_is_up_to_date_for_dvc_and_has_the_sam
 
 
 def test_the_run_cache_is_one_in_both_directions(project):
-    goal, code = "retargeting@ava_from_ben", Path("stages/retargeting.py")
-    code.write_text(code.read_text() + "# once")
+    goal = "retargeting@ava_from_ben"
+    project.stale("retargeting")
     project.dvc("repro", goal)
     assert project.ran() == [goal]
     Path("dvc.lock").unlink()
     for address in graph.plan(params.load(), [goal]):
         assert dvc.reproduce(address) is False  # it knows nothing but the run-cache
-    code.write_text(code.read_text() + " and twice")
+    project.stale("retargeting")
     assert dvc.reproduce(goal) is True and project.ran() == [goal]
     project.dvc("repro", goal)  # which has heard nothing of it
     assert project.ran() == []
@@ -67,7 +67,7 @@ BENS = [f"{stage}@ben" for stage in (
 @pytest.mark.parametrize("change, changed, ran", [
     (lambda project: project.change(subjects={"ben": {"consent": agreed("today")}}),
      ["mask_segmentation@ben", "face_vector_indexing@ben"], BENS),
-    (lambda project: Path("stages/retargeting.py").write_text(Path("stages/retargeting.py").read_text() + "#"),
+    (lambda project: project.stale("retargeting"),
      ["retargeting@ava_from_ben"], ["retargeting@ava_from_ben"]),
     (lambda project: Path("artifacts/ben/masks.mkv").unlink(), ["mask_segmentation@ben"], []),
     (lambda project: project.change(presets={"demo": {"report": {"frames": 7}}}),

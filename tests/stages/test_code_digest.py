@@ -1,0 +1,148 @@
+"""What changes a digest and what does not, in a small project of three modules."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from stages import InputError, code_digest, layout
+from stages.code_digest import Code
+
+FILES = {
+    "stages/__init__.py": "__version__ = '1'",
+    "stages/layout.py": "a = 1",
+    "stages/params.py": "a = 1",
+    "stages/media/__init__.py": '"""Nothing here."""',
+    "stages/media/video.py": '"""Video."""\nFPS = 25\n\n\ndef read(path):\n    return path',
+    "stages/nets/__init__.py": '"""Nothing here."""',
+    "stages/nets/generator.py": "from stages.media.video import FPS, read\n\n\nclass Generator:\n    rate = FPS",
+    "stages/fusion.py": "from typing import TYPE_CHECKING\n\nfrom stages.media import video\n"
+                        "from stages.nets.generator import Generator\n\n\ndef run():\n    return Generator, video.FPS",
+}
+FUSION, VIDEO, GENERATOR = "stages/fusion.py", "stages/media/video.py", "stages/nets/generator.py"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    for name, text in FILES.items():
+        write(tmp_path, name, text)
+    return tmp_path
+
+
+def write(project: Path, name: str, text: str) -> None:
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text(text)
+
+
+def digest(project: Path) -> str:
+    return Code(project).digest("fusion")
+
+
+@pytest.mark.parametrize("file, old, new", [
+    (VIDEO, "FPS = 25", "FPS = 25  # frames a second"),
+    (VIDEO, "FPS = 25", "\n\n\nFPS = (25)"),
+    (VIDEO, '"""Video."""', '"""Reads video."""'),
+    (VIDEO, '"""Video."""\n', ""),
+    (VIDEO, "return path", '"""The path."""\n    return path'),
+    (FUSION, "def run", "if TYPE_CHECKING:\n    from stages.nets import inpainter\n\n\ndef run"),
+    (FUSION, "from stages.media import video\nfrom stages.nets.generator import Generator",
+     "from stages.nets.generator import Generator\nfrom stages.media import video"),
+    (GENERATOR, "import FPS, read", "import read, FPS"),
+    ("stages/layout.py", "a = 1", "a = 2"),       # its paths are DVC's
+    ("stages/params.py", "a = 1", "a = 2"),       # its values are DVC's
+    ("stages/__init__.py", "'1'", "'2'"),         # nobody imports it for what it says
+])
+def test_what_does_not_count(project, file, old, new):
+    before = digest(project)
+    assert old in FILES[file]
+    write(project, file, FILES[file].replace(old, new))
+    assert digest(project) == before
+
+
+@pytest.mark.parametrize("file, old, new", [
+    (FUSION, "return Generator", "return Generator(), Generator"),
+    (FUSION, "video.FPS", "-video.FPS"),
+    (FUSION, "import video", "import video as film"),
+    (FUSION, "def run():", "def run():\n    from stages.nets import other\n"),
+    (VIDEO, "FPS = 25", "FPS = 25.0"),
+    (VIDEO, "FPS = 25", "FPS = '25'"),
+    (VIDEO, "return path", "return None"),
+    (VIDEO, "return path", "return path, 'text'"),
+    (GENERATOR, "import FPS, read", "import FPS as read, read as FPS"),
+])
+def test_what_counts(project, file, old, new):
+    before = digest(project)
+    assert old in FILES[file]
+    write(project, file, FILES[file].replace(old, new))
+    write(project, "stages/nets/other.py", "a = 1")
+    assert digest(project) != before
+
+
+def test_a_module_may_move_to_another_package(project):
+    before = digest(project)
+    write(project, "stages/film/video.py", FILES[VIDEO])
+    write(project, "stages/film/__init__.py", '"""Films."""')
+    for file in (FUSION, GENERATOR):
+        write(project, file, FILES[file].replace("stages.media", "stages.film"))
+    (project / VIDEO).unlink()
+    assert digest(project) == before
+
+
+def test_modules_of_one_name_do_not_stand_for_each_other(project):
+    """Both are part of the stage before and after; who imports which has changed."""
+    write(project, "stages/film/video.py", "FPS = 10\nread = None")
+    write(project, GENERATOR, FILES[GENERATOR].replace("stages.media", "stages.film"))
+    before = digest(project)
+    write(project, GENERATOR, FILES[GENERATOR])
+    write(project, FUSION, FILES[FUSION].replace("stages.media", "stages.film"))
+    after = digest(project)
+    assert after != before and after.splitlines()[1:] == before.splitlines()[1:]
+
+
+def test_files_beside_a_module_count_for_who_imports_it(project):
+    before = digest(project)
+    write(project, "stages/nets/table.csv", "1")
+    second = digest(project)
+    write(project, "stages/nets/table.csv", "2")
+    assert len({before, second, digest(project)}) == 3
+    write(project, "stages/vision/other.csv", "1")
+    assert digest(project) != second and len(digest(project).splitlines()) == len(second.splitlines())
+
+
+def test_every_version_of_python_gives_the_same():
+    """A worker may have another one than the caller."""
+    text = "def f(a: int = 3, *b, c=None, **d) -> str:\n    return f'{a!r} {b}' if a else {**d, 'é': [1j, b'x', ...]}"
+    words = code_digest.Module(Code(), Path(__file__))._canonical(ast.parse(text), [])
+    assert code_digest._checksum(" ".join(words).encode()) == "ff5bf734ec5b02c8"
+
+
+def test_a_digest_that_is_out_of_date_names_the_file_and_what_to_type(project, monkeypatch):
+    monkeypatch.setattr(layout, "KINDS", {"fusion": "transfers"})
+    path = project / layout.digest("fusion")
+    with pytest.raises(InputError, match="digests/fusion.txt is out of date: stages/fusion.py, stages/media/video.py, "):
+        code_digest.check(["fusion"], project)
+    path.parent.mkdir()
+    path.write_text(digest(project))
+    code_digest.check(["fusion"], project)
+    write(project, VIDEO, "FPS = 30\nread = None")
+    with pytest.raises(InputError) as stale:
+        code_digest.check(["fusion"], project)
+    assert str(stale.value) == (
+        "digests/fusion.txt is out of date: stages/media/video.py changed since it was written.\n"
+        "  python -m pipeline.digests\nwrites it (make digests); what the old code has made is then computed anew")
+
+
+@pytest.mark.parametrize("line, wanted", [
+    ("from stages.nets import generator", [VIDEO, GENERATOR]),
+    ("import stages.nets.generator", [VIDEO, GENERATOR]),
+    ("def f():\n    from stages.nets.generator import Generator", [VIDEO, GENERATOR]),
+    ("from stages import InputError, layout, params", []),
+    ("from stages import __version__", ["stages/__init__.py"]),
+    ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from stages.nets import generator", []),
+    ("from stages.media.video import FPS", [VIDEO]),
+    ("import torch.nn", []),
+])
+def test_sources_of_known_imports(project, line, wanted):
+    write(project, FUSION, line)
+    found = [str(module.path.relative_to(project)) for module in Code(project).sources("fusion")]
+    assert found == [FUSION, *wanted]
