@@ -193,7 +193,7 @@ def _twins(config: Params, name: str, notes: list[Note], folders: set[str]) -> l
     files = {key: {one.file} for key, one in config.videos.items()}
     for note in notes:
         for key in _keys(file for file in note["outs"] if file["path"].endswith("/frames.mkv")):
-            deps = [file for file in note.get("deps", []) if not file["path"].startswith("stages/")]
+            deps = [file for file in note.get("deps", []) if not file["path"].startswith(("stages/", f"{layout.DIGESTS}/"))]
             files.setdefault(key, set()).update(file["md5"] for file in deps if file.get("md5"))
     return sorted(key for key, these in files.items() if key not in folders and these & files.get(name, set()))
 

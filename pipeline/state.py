@@ -13,6 +13,7 @@ own `dvc` know: what others have changed in it is taken over first, and `gather`
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import indent
 
@@ -105,6 +106,10 @@ def scatter(repo: Repo) -> None:
     mark = _mark()
     if not _seen():
         locked = Lockfile(repo, LOCK_FILE).load().get("stages", {})
+        if cut := [address for address, state in locked.items() if not _whole(state)]:
+            locked = {address: state for address, state in locked.items() if address not in cut}
+            _keep(lambda address: address in locked)
+            mark = _mark()
         for address, state in locked.items():
             if not (NEW / address).exists():  # else ours is newer
                 States.write(address, state)
@@ -140,16 +145,27 @@ def drop(repo: Repo, *keys: str) -> list[str]:
     def theirs(address: str) -> bool:
         return address.partition("@")[2] in keys and not address.startswith("samples@")
 
-    lock, gone = Path(LOCK_FILE), [file for file in FOLDER.glob("[!.]*.json") if theirs(file.stem)]
-    if lock.exists():
-        head, *blocks = re.split(r"(?m)^(?=  \S)", lock.read_text())
-        left = [block for block in blocks if not theirs(block.strip().partition(":")[0])]
-        with replacing(lock) as file:
-            file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n")
+    gone = [file for file in FOLDER.glob("[!.]*.json") if theirs(file.stem)]
+    if Path(LOCK_FILE).exists():
+        _keep(lambda address: not theirs(address))
     for file in gone:
         file.unlink()
     _see(_mark())
     return [file.stem for file in gone]
+
+
+def _whole(state) -> bool:
+    """Whether a stage's part of dvc.lock has every checksum; not where a kill came in between."""
+    files = [file for name in ("deps", "outs") for file in (state or {}).get(name) or []]
+    return all(isinstance(file, dict) and file.get("md5") for file in files)
+
+
+def _keep(kept: Callable[[str], bool]) -> None:
+    """Removes from dvc.lock the addresses that are not to be kept."""
+    head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text())
+    left = [block for block in blocks if kept(block.strip().partition(":")[0])]
+    with replacing(Path(LOCK_FILE)) as file:
+        file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n")
 
 
 def _seen() -> bool:

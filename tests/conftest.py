@@ -1,5 +1,6 @@
 """A tiny subject that needs no estimator: a stick figure of boxes that waves, with its poses, masks and clock."""
 
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 from stages import params
 from stages.media import tables, video
 from stages.vision import skeleton
+from tests import fork
 from tests.browser import page  # noqa: F401  fixtures
 from tests.miniature import computed, project  # noqa: F401
 from tests.server import server  # noqa: F401
@@ -20,6 +22,20 @@ SIZE, FRAMES, FPS = 64, 24, 8.0
 def config() -> params.Params:
     """The repository's own params.yaml."""
     return params.load(Path(__file__).parents[1] / "params.yaml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks():
+    """DVC and stages are forks (tests/fork.py), but in tests that are marked `subprocesses`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", fork.Popen)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_forks(request, monkeypatch):
+    if request.node.get_closest_marker("subprocesses"):
+        monkeypatch.setattr(subprocess, "Popen", fork.REAL)
 
 
 @pytest.fixture

@@ -69,11 +69,12 @@ def test_a_cache_elsewhere_is_looked_at_too(project, tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
-@pytest.mark.parametrize("cut", [0.03, 0.5])
-def test_a_half_written_lock_costs_nothing(project, cut):
+@pytest.mark.parametrize("end", ["stages:\n", "retargeting@ava_from_ben:\n", "artifacts/ava/poses.parquet\n      hash: md5\n",
+                                 "artifacts/ava/poses.parquet\n      hash: md5\n      md5: ab"])
+def test_a_half_written_lock_costs_nothing(project, end):
     """Whether DVC can read what is there of it or not."""
-    before, lock = project.artifacts(), Path("dvc.lock").read_bytes()
-    Path("dvc.lock").write_bytes(lock[: int(len(lock) * cut)])
+    before, (kept, *_) = project.artifacts(), Path("dvc.lock").read_text().partition(end.removesuffix("ab"))
+    Path("dvc.lock").write_text(kept + end)
     assert dvc.reproduce("pose_extraction@ava") is False
     project.dvc("repro")
     assert project.ran() == [] and project.artifacts() == before
@@ -108,6 +109,7 @@ def test_who_is_gone_does_not_hold_anybody_up(project):
         zombie.wait()
 
 
+@pytest.mark.subprocesses
 def test_a_dvc_that_works_is_waited_for(project, capsys):
     """Until it has ended, whatever it is at."""
     folder = Path("dvc")

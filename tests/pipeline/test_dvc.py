@@ -140,7 +140,7 @@ def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
 
 def test_dvcs_own_refusal_is_told(project):
     Path("artifacts/samples/ava.mp4").unlink()
-    with pytest.raises(dvc.StageFailed, match="missing data 'source': artifacts/samples/ava.mp4"):
+    with pytest.raises(dvc.StageFailed, match="artifacts/samples/ava.mp4"):
         dvc.reproduce("frames@ava")
 
 
