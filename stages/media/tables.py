@@ -98,7 +98,7 @@ def read(path: Path, schema: pa.Schema) -> tuple[dict, dict]:
 
 def _column(values, kind: pa.DataType) -> pa.Array:
     if pa.types.is_fixed_size_list(kind):
-        flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)  # (T * width,)
+        flat = np.ascontiguousarray(values, kind.value_type.to_pandas_dtype()).reshape(-1)  # (T * width,)
         return pa.FixedSizeListArray.from_arrays(pa.array(flat), kind.list_size)
     return pa.array(values, kind)
 
