@@ -21,9 +21,11 @@ def choose(name: str) -> torch.device:
 
 
 def halves(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16."""
+    """Whether the device itself computes in bfloat16: emulated, it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()
-    return device.type == "cuda" or bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def precision(device: torch.device) -> torch.autocast:
