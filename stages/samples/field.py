@@ -6,6 +6,7 @@ those of one group side by side.
 
 import hashlib
 import math
+import os
 from pathlib import Path
 
 import numba
@@ -14,7 +15,8 @@ import numba
 # a folder named after all of this package's code does
 _here = Path(__file__).parent
 _code = b"".join(path.read_bytes() for path in sorted(_here.glob("*.py")))
-numba.config.CACHE_DIR = str(_here / "__pycache__" / f"numba-{hashlib.sha256(_code).hexdigest()[:16]}")
+_root = Path(os.environ.get("NUMBA_CACHE_DIR") or _here / "__pycache__")
+numba.config.CACHE_DIR = str(_root / f"numba-{hashlib.sha256(_code).hexdigest()[:16]}")
 
 MISS = 1e9
 compiled = numba.njit(nogil=True, fastmath=True, cache=True, error_model="numpy")

@@ -1,6 +1,12 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from stages import samples
 from stages.samples.field import distance, normal, trace
 
 
@@ -67,3 +73,15 @@ def test_rays_meet_the_sphere(aside, hits):
         assert t == pytest.approx(3 - np.sqrt(0.25**2 - aside**2), abs=0.003 if aside < 0.2 else 0.03)
     else:
         assert abs(t - 3) < 0.2 and closest * 3 == pytest.approx(0.001, abs=0.0005)
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_compiled_code_lies_where_the_environment_says(tmp_path, chosen):
+    """In a folder of this code's own there, or in the package's."""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    code = "import numba; from stages.samples import field; print(numba.config.CACHE_DIR)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env=environment | ({"NUMBA_CACHE_DIR": str(tmp_path)} if chosen else {}))
+    place = Path(done.stdout.strip())
+    assert place.parent == (tmp_path if chosen else Path(samples.__file__).parent / "__pycache__")
+    assert place.name.startswith("numba-")
