@@ -11,7 +11,7 @@ from stages import consent as consents
 from stages.presets import (
     BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
     LocalGanTraining, MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, Report,
-    Retargeting, Signing, Weight,
+    Retargeting, Seed, Signing, Weight,
 )
 
 TAKEN = ("samples", layout.TABLES.name)  # folders of artifacts that no video or transfer may be named like
@@ -23,7 +23,7 @@ class Sample(Block):
 
     person: str
     motions: tuple[Literal["turn", "wave", "squat", "kick", "dance"], ...]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     seconds: Positive
     size: Annotated[int, Field(ge=64, le=2048)]  # pixels, square
 

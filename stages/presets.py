@@ -12,11 +12,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]  # 0 switches a term off
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # NumPy takes nothing below, PyTorch little above
+Kept = Annotated[float, Field(ge=0, lt=1)]    # share of a running mean that a step keeps; of 1 nothing comes in
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
 class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class Estimated(Block):
@@ -55,7 +57,7 @@ class BackgroundInpainting(Block):
     dilate: Share
     inpainter: Literal["telea", "navier_stokes", "gated"]
     inpaint_radius: Share
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     size: Annotated[int, Field(ge=32, le=512)]
     weights: str | None
     steps: Annotated[int, Field(ge=0)]
@@ -72,7 +74,7 @@ class FaceVectorIndexing(Block):
 
 
 class GeneratorTraining(Block):
-    seed: int
+    seed: Seed
     steps: Count
     runs: Count
     run_length: Annotated[int, Field(ge=2)]
@@ -101,8 +103,8 @@ class GeneratorTraining(Block):
     matrix_learning_rate: Positive
     discriminator_learning_rate: Positive
     decay_from: Share
-    betas: tuple[Share, Share]
-    ema: Annotated[float, Field(ge=0, lt=1)]
+    betas: tuple[Kept, Kept]
+    ema: Kept
     features: Literal["vgg19", "random"]
     features_depth: Annotated[int, Field(ge=1, le=5)]
     features_size: Annotated[int, Field(ge=32)]
@@ -146,7 +148,7 @@ class GeneratorTraining(Block):
 
 
 class LocalGanTraining(Block):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     steps: Count
     batch: Count
     parts: tuple[Literal["face", "right_hand", "left_hand", "right_foot", "left_foot"], ...]
@@ -159,8 +161,8 @@ class LocalGanTraining(Block):
     stem: Literal[1, 2, 4]
     learning_rate: Positive
     decay_from: Share
-    betas: tuple[Share, Share]
-    ema: Annotated[float, Field(ge=0, lt=1)]
+    betas: tuple[Kept, Kept]
+    ema: Kept
     faces: Literal["vectors", "features", "none"]
     face_vectors: Annotated[int, Field(ge=2, le=5)]
     features: Literal["vgg19", "random"]

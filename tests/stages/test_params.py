@@ -43,6 +43,20 @@ DEMO = ("presets", "demo")
     ((*DEMO, "generator_training", "features"), "vgg16", "features.*vgg19"),
     ((*DEMO, "generator_training", "device"), "gpu; rm -rf", "device"),
     ((*DEMO, "retargeting", "median_frames"), 4, "must be odd"),
+    *((place, value, rf"{place[-2]}.seed: .*{bound}.*got {value}") for value, bound in
+      ((-1, "greater than or equal to 0"), (2**63, "less than 9223372036854775808"))
+      for place in ((*DEMO, "background_inpainting", "seed"), (*DEMO, "generator_training", "seed"),
+                    (*DEMO, "local_gan_training", "seed"), ("samples", "ava", "seed"))),
+    *(((*DEMO, stage, "betas"), betas, rf"{stage}.betas.{wrong}: .*less than 1 ")
+      for stage in ("generator_training", "local_gan_training")
+      for betas, wrong in (([0.9, 1.0], 1), ([1.0, 0.999], 0))),
+    ((*DEMO, "generator_training", "ema"), 1.0, "ema: .*less than 1 "),
+    ((*DEMO, "local_gan_training", "ema"), 1.0, "ema: .*less than 1 "),
+    ((*DEMO, "generator_training", "learning_rate"), float("inf"), "learning_rate: .*finite"),
+    ((*DEMO, "generator_training", "weight_l1"), float("nan"), "weight_l1: .*finite"),
+    ((*DEMO, "local_gan_training", "weight_l2"), float("inf"), "weight_l2: .*finite"),
+    (("samples", "ava", "seconds"), float("inf"), "samples.ava.seconds: .*finite"),
+    (("videos", "ben", "end"), float("inf"), "videos.ben.end: .*finite"),
     (("videos", "../../etc"), {"file": "a.mp4", "preset": "demo"}, "should match pattern"),
     (("videos", "a/b"), {"file": "a.mp4", "preset": "demo"}, "should match pattern"),
     (("videos", "samples"), {"file": "a.mp4", "preset": "demo"}, "name is taken"),
