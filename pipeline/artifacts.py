@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pipeline import graph
 from stages import InputError, layout
 from stages.media.container import PICTURES, opened
+from stages.media.files import size
 from stages.params import Params
 
 WIDE = 32              # characters of a loss's line
@@ -120,17 +121,6 @@ def _rows(path: Path):
                 yield str(file), size(file.stat().st_size), _holds(file)
     else:
         yield str(path), size(path.stat().st_size), _holds(path)
-
-
-def size(bytes: float | None) -> str:
-    """In a unit that leaves three digits; - where it is not known."""
-    if bytes is None:
-        return "-"
-    for unit in ("B", "kB", "MB"):
-        if bytes < 1000:
-            return f"{bytes:.3g} {unit}"
-        bytes /= 1000
-    return f"{bytes:.3g} GB"
 
 
 def _holds(path: Path) -> str:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import dvc, entries, experiments, uploads
-from pipeline.artifacts import size, table
+from pipeline.artifacts import table
 from pipeline.stores import Store, alone, stores
 from stages import InputError, documents, layout
-from stages.media.files import remove
+from stages.media.files import remove, size
 from stages.params import Params
 
 APART = ("samples", layout.TABLES.name)  # folders of artifacts that are nobody's

@@ -6,10 +6,9 @@ import shutil
 from pathlib import Path
 
 from pipeline import imports
-from pipeline.artifacts import size
 from stages import InputError
 from stages.media import takes
-from stages.media.files import replacing
+from stages.media.files import replacing, size
 from stages.params import TAKEN, Params
 
 FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.artifacts import size, table
+from pipeline.artifacts import table
 from stages import InputError, weights
+from stages.media.files import size
 from stages.params import Params, Preset
 
 TASKS = {"frames": "mask", "pose_extraction": "pose", "mask_segmentation": "mask"}

@@ -13,7 +13,7 @@ import jinja2
 from tqdm import tqdm
 
 from stages.media import page
-from stages.media.files import existing, replacing, sha256
+from stages.media.files import existing, replacing, sha256, size
 from stages.reporting import cards, cautions, faces, origin, reel, scores
 from stages.reporting.inputs import Inputs
 from stages.reporting.spans import peaks
@@ -58,7 +58,7 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
     with replacing(report) as temporary:
         temporary.write_text(text, encoding="utf-8")
     told = "; ".join(dict.fromkeys(caution.title for caution in found)) or "nothing to warn of"
-    print(f"report: {report}, {len(text) / 1e6:.1f} MB; {told}")
+    print(f"report: {report}, {size(report.stat().st_size)}; {told}")
 
 
 def _carried(video: Path) -> str | None:

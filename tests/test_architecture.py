@@ -68,11 +68,11 @@ def test_the_pipeline_holds_no_science(path):
                "stages.code_digest.Code", "stages.looking", "stages.weights", "stages.documents",
                "stages.consent", "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",
                "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
-               "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove", "stages.media.container",
-               "stages.media.container.PICTURES", "stages.media.container.opened", "stages.media.footage",
-               "stages.media.footage.IMAGE_FPS", "stages.media.images", "stages.media.images.images",
-               "stages.media.images.natural", "stages.media.takes", "stages.provenance",
-               "stages.provenance.verification")
+               "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove",
+               "stages.media.files.size", "stages.media.container", "stages.media.container.PICTURES",
+               "stages.media.container.opened", "stages.media.footage", "stages.media.footage.IMAGE_FPS",
+               "stages.media.images", "stages.media.images.images", "stages.media.images.natural",
+               "stages.media.takes", "stages.provenance", "stages.provenance.verification")
     assert {name for name in imports(path) if name.split(".")[0] == "stages"} <= set(allowed)
 
 

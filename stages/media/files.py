@@ -62,3 +62,14 @@ def existing(path: Path, what: str) -> Path:
     if not Path(path).exists():
         raise InputError(f"{path}: not found; expected {what}")
     return Path(path)
+
+
+def size(bytes: float | None) -> str:
+    """A number of bytes in a unit that leaves three digits; - where it is not known."""
+    if bytes is None:
+        return "-"
+    for unit in ("B", "kB", "MB", "GB"):
+        if bytes < 999.5:  # from here on three digits would round to 1e+03
+            return f"{bytes:.3g} {unit}"
+        bytes /= 1000
+    return f"{bytes:.3g} TB" if bytes < 999.5 else f"{bytes:.0f} TB"

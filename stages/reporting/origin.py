@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from stages import __version__
+from stages.media.files import size
 
 
 def versions() -> dict[str, str]:
@@ -23,11 +24,11 @@ def consent(about: dict) -> dict[str, str]:
     return told | ({"SHA-256": about["consent"]} if "consent_record" in about else {})
 
 
-def files(paths: dict[str, Path]) -> list[tuple[str, int, str]]:
-    """Every artifact read: path, bytes, and when it was written (UTC)."""
+def files(paths: dict[str, Path]) -> list[tuple[str, str, str]]:
+    """Every artifact read: path, size, and when it was written (UTC)."""
     out = []
     for path in sorted(set(paths.values())):
-        size = sum(p.stat().st_size for p in path.rglob("*")) if path.is_dir() else path.stat().st_size
+        total = sum(p.stat().st_size for p in path.rglob("*")) if path.is_dir() else path.stat().st_size
         written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-        out.append((path.as_posix(), size, f"{written:%Y-%m-%d %H:%M:%S}"))
+        out.append((path.as_posix(), size(total), f"{written:%Y-%m-%d %H:%M:%S}"))
     return out

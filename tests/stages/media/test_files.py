@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from stages.media import files
-from stages.media.files import replacing
+from stages.media.files import replacing, size
 
 
 def gone() -> int:
@@ -56,3 +56,12 @@ def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, na
 def test_checksum(tmp_path):
     (tmp_path / "file").write_bytes(b"abc" * 100_000)
     assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize("bytes, told", [
+    (None, "-"), (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1500, "1.5 kB"), (999_499, "999 kB"), (999_500, "1 MB"),
+    (999_999, "1 MB"), (999_499_999, "999 MB"), (999_500_000, "1 GB"), (2 * 10**9, "2 GB"), (999_999_999_999, "1 TB"),
+    (3 * 10**13, "30 TB"), (3 * 10**15, "3000 TB"),
+])
+def test_a_size_is_told_in_a_unit_that_leaves_three_digits(bytes, told):
+    assert size(bytes) == told

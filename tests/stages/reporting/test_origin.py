@@ -15,4 +15,4 @@ def test_files_and_folders_with_their_sizes(tmp_path):
     for name, size in (("folder/a", 3), ("folder/b", 4), ("c", 5)):
         (tmp_path / name).write_bytes(b"x" * size)
     found = origin.files({"one": tmp_path / "folder", "two": tmp_path / "c", "again": tmp_path / "c"})
-    assert [(path.split("/")[-1], size) for path, size, _ in found] == [("c", 5), ("folder", 7)]
+    assert [(path.split("/")[-1], size) for path, size, _ in found] == [("c", "5 B"), ("folder", "7 B")]
