@@ -20,7 +20,8 @@ def versions() -> dict[str, str]:
 def consent(about: dict) -> dict[str, str]:
     """What the generator's about.json says of it, by field."""
     record = about.get("consent_record", about["consent"])
-    told = {name: str(value) for name, value in record.items()} if isinstance(record, dict) else {"record": str(record)}
+    record = record if isinstance(record, dict) else {"record": record}
+    told = {name: str(value) for name, value in record.items() if value is not None}
     return told | ({"SHA-256": about["consent"]} if "consent_record" in about else {})
 
 
