@@ -8,7 +8,6 @@ The last part of the training frames is not learned from: there it is measured h
 residual is taken at the strength that leaves the least squared error there; a part that does not gain is switched off.
 """
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
 
 class Pairs:
     """Crops of every part in every training frame, generated (the face enhanced, Eq. 9) and true, at random
-    access in a memory-mapped temporary file."""
+    access in a memory-mapped file."""
 
     def __init__(self, data: footage.Footage, appearance: Appearance, faces: Faces, fps: float,
                  params: "LocalGanTraining"):
@@ -105,7 +104,7 @@ class Pairs:
         boxes = np.stack([crops.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
         self.corners = parts.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
-        self.file = tempfile.TemporaryFile()
+        self.file = files.scratch()
         shape = (len(PARTS), data.count, 2, 4, params.crop, params.crop)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
         wanted = [PARTS.index(part) for part in params.parts]

@@ -1,10 +1,9 @@
 """The training frames, at random access: the foreground of any frames, or of a window of them.
 
-Pixels are kept as bytes: on the GPU where that leaves it half of its memory, else in a memory-mapped temporary file, so
-memory does not grow with the length of the video.
+Pixels are kept as bytes: on the GPU where that leaves it half of its memory, else in a memory-mapped file on the
+project's disk, so memory does not grow with the length of the video.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages import InputError
-from stages.media import video
+from stages.media import files, video
 from stages.vision import skeleton
 
 SHARE = 0.5  # of the GPU's free memory that the frames may take
@@ -31,7 +30,7 @@ class Footage:
         self.poses, self.count, self.device = poses, count, device
         self.take = np.zeros(count, int) if take is None else take
         self.boxes = np.full((count, 4), np.nan)
-        self._file, self._pixels, index = tempfile.TemporaryFile(), None, -1
+        self._file, self._pixels, index = files.scratch(), None, -1
         for index, (frame, mask) in enumerate(zip(video.frames(frames), video.frames(masks, "gray"))):
             if self._pixels is None:
                 self._pixels = self._room((count, 4, *mask.shape))

@@ -4,13 +4,15 @@ import glob
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
-from stages import InputError
+from stages import InputError, layout
 
 
 @contextmanager
@@ -31,6 +33,13 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         remove(temporary)
+
+
+def scratch() -> IO[bytes]:
+    """An empty file for what memory need not hold, on the project's disk: the system's temporary folder may be memory
+    itself. It has no name, and is gone once it is closed or its process has ended, however it ended."""
+    layout.CHECKPOINTS.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=layout.CHECKPOINTS)
 
 
 def _alive(number: int) -> bool:

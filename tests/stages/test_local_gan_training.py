@@ -1,5 +1,7 @@
 """The local GANs on the stick figure: they lower the error of the parts, and resume exactly."""
 
+import tempfile
+
 import cv2
 import numpy as np
 import pytest
@@ -184,3 +186,10 @@ def test_a_crop_that_the_refiner_cannot_halve_is_refused(config):
     block = config.presets["demo"].local_gan_training
     with pytest.raises(ValueError, match="a multiple of 16"):
         type(block)(**block.model_dump() | {"crop": 40, "halvings": 3})
+
+
+def test_crops_lie_in_the_project_not_in_the_system_s_temporary_folder(learned, tmp_path, config, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    assert (train(learned, tmp_path, config, steps=1) / "model.safetensors").exists()
+    assert list(layout.CHECKPOINTS.iterdir()) == []

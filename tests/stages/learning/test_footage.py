@@ -1,9 +1,11 @@
+import tempfile
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from stages import InputError
+from stages import InputError, layout
 from stages.learning import footage
 from stages.media import video
 from stages.vision import skeleton
@@ -21,6 +23,14 @@ def test_foreground_is_the_frame_times_its_mask(subject, data):
     mask = video.pick(subject["masks"], [7], "gray")[7][..., None] / 255
     found = data.foreground(np.array([3, 7]))[1].permute(1, 2, 0).numpy()
     assert np.allclose(found, np.concatenate([frame * mask, mask], -1), atol=1e-6)
+
+
+def test_frames_lie_in_the_project_not_in_the_system_s_temporary_folder(subject, tmp_path, monkeypatch):
+    """Which may be memory; and nothing of them is left, not even by a process that is killed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    data = footage.Footage(subject["frames"], subject["masks"], read_poses(subject["poses"])[0], 10)
+    assert data.foreground(np.array([3])).any() and list(layout.CHECKPOINTS.iterdir()) == []
 
 
 def test_too_few_frames_are_an_error(subject):

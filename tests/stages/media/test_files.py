@@ -4,11 +4,13 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
+from stages import layout
 from stages.media import files
-from stages.media.files import replacing, size
+from stages.media.files import replacing, scratch, size
 
 
 def gone() -> int:
@@ -56,6 +58,17 @@ def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, na
 def test_checksum(tmp_path):
     (tmp_path / "file").write_bytes(b"abc" * 100_000)
     assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_scratch_lies_in_the_project_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    """It has no name, so that nothing need be cleared away after whoever was killed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    with scratch() as file:
+        file.write(b"many pixels")
+        file.seek(0)
+        assert file.read() == b"many pixels"
+        assert list(layout.CHECKPOINTS.iterdir()) == []
 
 
 @pytest.mark.parametrize("bytes, told", [
