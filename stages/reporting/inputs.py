@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stages.media import clock as clocks
 from stages.media import tables
+from stages.media.files import existing
 from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
@@ -57,9 +60,14 @@ class Inputs:
         return self._coverage[0]["distance"]
 
     @cached_property
-    def nearest(self) -> np.ndarray:
-        """(T,) which frame of the target's video that known pose is from; -1: none."""
-        return self._coverage[0]["nearest"]
+    def per_frame(self) -> pa.Table:
+        """The scores, T rows."""
+        return pq.read_table(existing(self.paths["per_frame"], "the scores; run their stage"))
+
+    @cached_property
+    def copied(self) -> list[int | None]:
+        """Of T frames: which of the target's training frames the scores of copying are of; None where none can be."""
+        return self.per_frame["retrieval_frame"].to_pylist()
 
     @property
     def near(self) -> float:

@@ -63,7 +63,7 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
 
 def views(inputs: Inputs) -> list[tuple[str, str]]:
     """Name and label of each quarter. The truth of a reconstruction is its source; where there is no truth, the
-    training frame whose pose is nearest stands in its place: what copying would show."""
+    training frame that the scores of copying are of stands in its place."""
     entry = inputs.entry
     truth, source = ("truth", f"{entry.target}, as filmed"), ("source", f"{entry.source}, the source")
     known = entry.truth and not entry.reconstruction
@@ -85,8 +85,8 @@ def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.nd
     with Seekable(paths["target_frames"]) as training:
         for t, (source, truth, made) in enumerate(zip(sources, truths, foregrounds)):
             if truth is None:
-                near = int(inputs.nearest[t])
-                truth = training[near] if near >= 0 else np.zeros_like(plate)
+                copied = inputs.copied[t]
+                truth = np.zeros_like(plate) if copied is None else training[copied]
             drawn = skeleton.draw(inputs.driving[t], side, side / len(plate), skeleton.PARTS)
             yield [source, drawn, blend.compose(made, plate), truth], made[..., 3]
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from stages.media.files import existing
 from stages.reporting.inputs import Inputs
@@ -69,7 +68,7 @@ class Curve:
 
 def curves(inputs: Inputs) -> list[Curve]:
     """Those that at least one frame has."""
-    table = pq.read_table(existing(inputs.paths["per_frame"], "the scores; run their stage"))
+    table = inputs.per_frame
     columns = {name: np.array(table[name].to_pylist(), float) for name in table.column_names if name != "box"}
     columns["pose_distance"] = inputs.apart
     found = {score: values for score, values in columns.items() if np.isfinite(values).any()}

@@ -109,7 +109,7 @@ def person_box(pose: Pose, size: int) -> tuple[int, int, int, int] | None:
 
 def nearest_poses(body: np.ndarray, bodies: np.ndarray) -> np.ndarray:
     """For each pose (T, 18, 3) the index of the nearest among (N, 18, 3), by the mean distance of the joints that
-    both know; -1 where none shares half of the joints."""
+    both know, where they are: what would be copied is not moved. -1 where none shares half of the joints."""
     out = np.full(len(body), -1)
     for t, pose in enumerate(body):
         both = (pose[:, 2] > 0) & (bodies[..., 2] > 0)                                     # (N, 18)
