@@ -81,9 +81,11 @@ def test_each_weight_switches_its_term_off(subject, tmp_path, monkeypatch, term)
     folder = train(subject, tmp_path, monkeypatch, steps=2, preview_every=2, **{term: 0.0})
     log, _ = tables.read(folder / "log.parquet", generator_training.LOG)
     assert all(np.isfinite(log[name]).all() for name in generator_training.LOSSES)
-    name = term.removeprefix("weight_")
-    if name in ("gw", "spatial", "temporal"):
-        assert not log[name].any()
+    block = params.load().block("generator_training", "figure")
+    on = {name for name in training.TERMS if getattr(block, f"weight_{name}")}
+    on |= {f"d_{name}" for name in on & {"spatial", "temporal"}}
+    assert term.removeprefix("weight_") not in on
+    assert {name for name in generator_training.LOSSES if log[name].any()} == on
 
 
 def test_no_consent_no_training(subject, tmp_path, monkeypatch):
