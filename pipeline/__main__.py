@@ -53,14 +53,14 @@ def main() -> int:
 
             print(evaluation.evaluate(config, options.frames, options.name, options.key))
         elif options.command == "stage":
-            graph.agreed(config, graph.plan(config, [options.address]))  # what cannot be run, before Prefect starts
+            graph.plan(config, [options.address])  # refuses what cannot be run, before Prefect starts
             _flow("stage", options, address=options.address)
         elif options.all:
             graph.plan(config, graph.goals(config.transfers))
             _flow("copy_all", options)
         else:
             keys = [graph.transfer(config, options.target, source, options.key) for source in options.sources]
-            graph.agreed(config, graph.plan(config, graph.goals(keys)))
+            graph.plan(config, graph.goals(keys))
             _flow("copy_motion", options, target=options.target, source=options.sources, key=options.key)
     except InputError as error:
         print(error, file=sys.stderr)

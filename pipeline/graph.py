@@ -58,7 +58,8 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
     """The goals and all that they need, each after what it needs: {address: addresses it waits for}. One goal after the
     other, so that the first is reached before all have begun.
 
-    Raises InputError for a file of the user that is not there, before anything runs."""
+    Raises InputError for a file of the user that is not there, and for a subject who has not agreed, before anything
+    runs: whatever runs, runs a plan."""
     goals = list(goals)
     made_by, needs, todo = producers(config), {}, list(goals)
     for address in todo:  # grows as it is walked
@@ -85,14 +86,14 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
 
     for goal in goals:
         add(goal)
+    _agreed(config, order)
     return order
 
 
-def agreed(config: Params, plan: Iterable[str]) -> None:
-    """InputError where somebody would be learned who has not agreed, before anything is made of them."""
-    for stage, key in map(split, plan):
-        if stage == "generator_training":
-            config.subjects[key].require_consent(key)
+def _agreed(config: Params, addresses: Iterable[str]) -> None:
+    """InputError where something would be made of a subject who has not agreed: masks, a background, a likeness."""
+    for name in dict.fromkeys(key for stage, key in map(split, addresses) if layout.KINDS[stage] == "subjects"):
+        config.subjects[name].require_consent(name)
 
 
 def transfer(config: Params, target: str, source: str, key: str | None = None) -> str:

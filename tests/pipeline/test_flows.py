@@ -19,7 +19,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from pipeline import __main__ as command
 from pipeline import dvc, flows, graph, tasks
-from stages import layout, params
+from stages import InputError, layout, params
 
 DEPLOY = Path(__file__).parents[2] / "pipeline/deploy.yaml"
 
@@ -79,6 +79,15 @@ def test_all_transfers_are_one_flow(prefect, project, asked):
     shutil.copytree("artifacts/ava_from_ben", "artifacts/ben_from_ben")
     assert flows.copy_all(jobs=2) == ["ava_from_ben", "ben_from_ben"]
     assert set(asked) == set(graph.plan(params.load(), ["report@ava_from_ben", "report@ben_from_ben"]))
+
+
+@pytest.mark.parametrize("flow, given", [
+    (flows.copy_motion, ("ava", "ben")), (flows.copy_all, ()), (flows.stage, ("background_inpainting@ava",))])
+def test_a_flow_that_a_deployment_starts_wants_consent_too(project, asked, flow, given):
+    project.change(subjects={"ava": {"consent": None}})
+    with pytest.raises(InputError, match="subjects.ava has no consent"):
+        flow.fn(*given)
+    assert asked == []
 
 
 @pytest.mark.parametrize("arguments", [["ava"], ["--all", "ava", "--from", "ben"], [], ["--from", "ben"]])

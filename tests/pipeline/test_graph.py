@@ -37,11 +37,19 @@ def test_a_generated_video_may_be_somebodys_source(project):
     ({"videos": {"../ava": {"file": "a.mp4", "preset": "demo"}}}, "frames@ava", r"videos.\.\./ava"),
     ({"subjects": {"ava/b": {"preset": "demo", "consent": "synthetic"}}}, "frames@ava", "subjects.ava/b"),
     ({"transfers": {"ava_from_ben": {"truth": None}}}, "frames@ava", "own file: artifacts/samples/ben.mp4"),
+    ({"subjects": {"ava": {"consent": None}}}, "report@ava_from_ben", "subjects.ava has no consent"),
+    ({"subjects": {"ava": {"consent": None}}}, "face_vector_indexing@ava", "subjects.ava has no consent"),
 ])
 def test_what_cannot_run_is_refused_before_anything_runs(project, change, goal, said):
     project.change(**change)
     with pytest.raises(InputError, match=said):
         graph.plan(params.load(), [goal])
+
+
+@pytest.mark.parametrize("goal", ["report@ava_from_ben", "pose_extraction@ben"])
+def test_who_is_only_watched_need_not_agree(project, goal):
+    project.change(subjects={"ben": {"consent": None}})
+    assert "pose_extraction@ben" in graph.plan(params.load(), [goal])
 
 
 def test_transfer_is_found_by_its_two_ends(project):
@@ -75,10 +83,14 @@ def test_a_transfer_without_a_truth_has_none(project):
     assert params.load().entry("metrics", "ava_from_ben").truth == "artifacts/samples/ava.mp4"
 
 
-@pytest.mark.parametrize("words", [["run", "ava", "--from", "ben"], ["stage", "fusion@ava_from_ben"]])
+@pytest.mark.parametrize("words", [
+    ["run", "ava", "--from", "ben"], ["run", "--all"], ["stage", "fusion@ava_from_ben"],
+    ["stage", "mask_segmentation@ava"],
+])
 def test_without_consent_nothing_of_a_person_is_made(project, monkeypatch, capsys, words):
     project.change(subjects={"ava": {"consent": None}})
     project.stale("frames")
+    monkeypatch.setattr(command, "_flow", lambda name, *_, **__: pytest.fail(f"{name} has begun"))
     monkeypatch.setattr(sys, "argv", ["pipeline", *words])
     assert command.main() == 1 and project.ran() == []
     assert "subjects.ava has no consent. Write who agreed" in capsys.readouterr().err
