@@ -80,6 +80,8 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
     order = {}
 
     def add(address: str) -> None:
+        if address in order:
+            return
         for needed in needs[address]:
             add(needed)
         order[address] = needs[address]

@@ -27,6 +27,32 @@ def test_a_generated_video_may_be_somebodys_source(project):
     assert graph.plan(params.load(), ["frames@echo"])["frames@echo"] == ["signing@ava_from_ben"]
 
 
+def test_results_that_are_videos_of_other_transfers_are_planned_once_each(project):
+    """Twenty, each the source of the next: the ways through them are too many to walk each."""
+    levels = range(20)
+    project.change(
+        videos={f"echo{n + 1}": {"file": f"artifacts/copy{n}/video.mp4", "preset": "demo"} for n in levels},
+        transfers={f"copy{n}": dict(target="ava", source=f"echo{n}" if n else "ben", preset="demo",
+                                    truth=f"artifacts/copy{n - 1}/video.mp4" if n else "artifacts/samples/ben.mp4")
+                   for n in levels})
+    config, calls = params.load(), 0
+
+    def count(frame, event, _):
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_filename == graph.__file__
+        assert calls < 5000
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        plan = graph.plan(config, [f"report@copy{levels[-1]}"])
+    finally:
+        sys.setprofile(before)
+    assert {f"signing@copy{n}" for n in levels} < set(plan)
+    order = list(plan)
+    assert all(order.index(needed) < order.index(address) for address in plan for needed in plan[address])
+
+
 @pytest.mark.parametrize("change, goal, said", [
     ({}, "frames", "expected STAGE@KEY"),
     ({}, "painting@ava", "no stage `painting`"),
