@@ -121,7 +121,7 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
     _interruptible()
     if options.into and (options.into.is_dir() or not options.into.parent.is_dir()):  # before hours of work
         raise InputError(f"--into {options.into}: expected a file in a folder that is there, such as docs/results.md")
-    weights.fetch_judges(config.varied(options.preset, experiments.BASE))  # here, not in the experiments' own folder
+    weights.fetch_judges(config.varied(options.preset, experiments.BASE))  # as no stage does
     table = tables.Table(options.number, config, options.preset, options.subject, options.source)
     failures = {}
     try:

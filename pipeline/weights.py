@@ -83,9 +83,9 @@ def fetch(config: Params, names: Iterable[str]) -> str:
 def fetch_judges(preset: Preset) -> None:
     """Those that the preset's metrics want, as far as they are missing and can be had."""
     for name in needed(preset):
-        if name in weights.JUDGING:
-            with suppress(weights.Missing):
-                weights.find(name)
+        if name in weights.JUDGING and state(name) == "no":
+            with suppress(OSError):
+                weights.fetch(name)
 
 
 def take(folder: Path) -> str:

@@ -41,7 +41,7 @@ Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 
 
 class Missing(InputError):
-    """The file is not there and cannot be had."""
+    """The file is not there."""
 
 
 class File(BaseModel):
@@ -95,23 +95,21 @@ def name_of(estimator: str, task: str, model: str) -> str:
 
 
 def find(name: str) -> Path:
-    """The file, checked; fetched where it is missing and there is a network, else Missing."""
+    """The file, checked; Missing where it is not there: only the user's own commands fetch."""
     path = place(name)
+    known(name)
     if not path.exists():
-        try:
-            fetch(name)
-        except OSError as error:
-            raise Missing(
-                f"{path}: these trained weights are not there and could not be fetched ({error}). With a network, "
-                f"`python -m pipeline weights fetch {name}`; without one, `python -m pipeline weights take FOLDER` "
-                "takes them from a folder"
-            ) from None
+        raise Missing(
+            f"{path}: these trained weights are not there. With a network, `python -m pipeline weights fetch {name}` "
+            "gets them; without one, `python -m pipeline weights take FOLDER` takes them from a folder"
+        )
     check(path, name)
     return path
 
 
 def fetch(name: str) -> None:
-    """From its source into its folder. OSError where that cannot be had, InputError where it is another file."""
+    """From its source into its folder, for the user's own commands: no stage calls it. OSError where that cannot be
+    had, InputError where it is another file."""
     if (source := known(name).source) is None:
         raise OSError(f"{TABLE.name} names no source")
     with urlopen(source, timeout=30) as answer, replacing(place(name)) as temporary:

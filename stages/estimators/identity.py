@@ -56,7 +56,7 @@ class Identity:
 
 
 def dlib_describer() -> Describe:
-    """dlib's network; weights.Missing where its weights cannot be had."""
+    """dlib's network; weights.Missing where its weights are not there."""
     path = weights.find(weights.FACES)
     import dlib  # only here: who measures no identity does not load it
 

@@ -92,7 +92,7 @@ class Redetected:
 
 
 def flow_model(params: "Metrics") -> flow.Flow:
-    """The one that is named; of `auto` RAFT where its weights can be had, else DIS."""
+    """The one that is named; of `auto` RAFT where its weights are there, else DIS."""
     if params.flow == "dis":
         return flow.choose("dis", None)
     from stages.learning import device

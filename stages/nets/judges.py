@@ -2,7 +2,7 @@
 
 LPIPS is Zhang et al. 2018 with AlexNet, of the whole frame and of the person's box; FID and IS use the Inception
 network of the original TensorFlow release, as ported by torch-fidelity, which sees every picture once for both. The
-networks come from files of trained weights; where one cannot be had its score is None with the reason, never a number
+networks come from files of trained weights; where one is missing its score is None with the reason, never a number
 from another network. Pictures are (height, width, 3) uint8, and go through the networks BATCH at a time.
 """
 

@@ -29,7 +29,7 @@ class Flow(Protocol):
 
 
 def choose(name: str, device: "torch.device") -> Flow:
-    """`dis`, on the CPU, or `raft`, a network on the device; InputError where its trained weights cannot be had."""
+    """`dis`, on the CPU, or `raft`, a network on the device; InputError where its trained weights are missing."""
     if name == "dis":
         return Dis()
     from stages.nets.raft import Raft

@@ -68,7 +68,7 @@ def ready(computed, tmp_path_factory) -> Path:
     shutil.copytree(computed.folder, folder, symlinks=True)
     known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     variants = {name: known[name] for name in ("complete", "td")}
-    del variants["complete"]["metrics"]  # asks judges, which would be fetched
+    del variants["complete"]["metrics"]  # asks judges, which `table` would fetch
     Project(folder).change(transfers={"ava_from_ava": ITSELF}, variants=variants)
     fusion = folder / "stages/fusion.py"
     fusion.write_text(fusion.read_text().replace('given["metrics"]', f"{WHAT_IS_SEEN}\n            given[\"metrics\"]"))

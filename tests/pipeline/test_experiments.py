@@ -175,7 +175,7 @@ def test_judges_are_fetched_before_a_table_is_planned(study, monkeypatch):
     """What came during the experiments would give them other names, and they would not count as finished."""
     study.change(variants={"complete": {"metrics": {"weights": True}}})
     asked = []
-    monkeypatch.setattr(weights, "find", lambda name: weights.place(name).write_text(name))
+    monkeypatch.setattr(weights, "fetch", lambda name: weights.place(name).write_text(name))
     monkeypatch.setattr(experiments, "run", lambda config, wanted, failures: asked.extend(wanted))
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
     assert command.main() == 0

@@ -152,12 +152,3 @@ def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(pr
     judge.unlink()
     project.dvc("repro")
     assert project.ran() == []  # what it was without is known
-
-
-def test_a_judge_that_the_stage_itself_has_fetched_is_no_reason_to_measure_again(project):
-    stage = project.folder / "stages/metrics.py"
-    fetch = f'    Path("{weights.JUDGES}/fetched.pth").write_text("a judge")\n    stage = "metrics"\n'
-    stage.write_text(stage.read_text().replace('    stage = "metrics"\n', fetch))
-    for ran in (["metrics@ava_from_ben"], []):
-        project.dvc("repro")
-        assert project.ran() == ran

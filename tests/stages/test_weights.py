@@ -1,4 +1,4 @@
-"""Files of trained weights: only the right ones are used, each is read through once, and what is missing is fetched."""
+"""Files of trained weights: only the right ones are used, each is read through once, and what is missing is said."""
 
 import hashlib
 import re
@@ -50,18 +50,16 @@ def test_a_network_is_found_by_estimator_task_and_model():
         weights.name_of("detectron2", "mask", "huge")
 
 
-def test_a_missing_file_is_fetched_once(shelf):
-    path = weights.find("net.pth")
-    assert path.read_bytes() == shelf.origin.read_bytes()
-    shelf.origin.unlink()
-    assert weights.find("net.pth") == path
+def test_what_is_fetched_is_found(shelf):
+    weights.fetch("net.pth")
+    assert weights.find("net.pth").read_bytes() == shelf.origin.read_bytes()
 
 
-def test_without_a_network_the_command_is_named(shelf):
-    shelf.origin.unlink()
+def test_a_missing_file_is_not_fetched_and_the_command_is_named(shelf, monkeypatch):
+    monkeypatch.setattr(weights, "urlopen", lambda *_, **__: pytest.fail("a stage has asked the network"))
     with pytest.raises(weights.Missing, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
         weights.find("net.pth")
-    assert not shelf.folder.exists() or not list(shelf.folder.iterdir())
+    assert not shelf.folder.exists()
 
 
 def test_a_name_nobody_knows(shelf):
@@ -107,6 +105,7 @@ def test_what_judges_lies_apart_and_its_checksum_with_the_others(shelf, monkeypa
 
 
 def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
+    weights.take(shelf.origin)
     path, read = weights.find("net.pth"), []
     sha256 = hashlib.sha256
     monkeypatch.setattr(hashlib, "sha256", lambda *given: read.append(1) or sha256(*given))
@@ -137,6 +136,7 @@ def test_trust_needs_a_whole_checksum():
 
 
 def test_a_damaged_file_is_named(shelf):
+    weights.take(shelf.origin)
     path = weights.find("net.pth")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="net.pth: not a file of trained weights"):

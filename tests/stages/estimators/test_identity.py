@@ -107,9 +107,6 @@ def test_of_a_long_video_some_are_enough(lossless):
 
 def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    known = weights.File(licence="own", source=(tmp_path / "nowhere.dat").as_uri())
-    monkeypatch.setattr(weights, "table", lambda: {weights.FACES: known})
     with pytest.raises(weights.Missing, match=f"(?s){weights.FACES}.*weights take FOLDER"):
         identity.dlib_describer()
 

@@ -27,11 +27,9 @@ def measured(tmp_path_factory):
 
 @pytest.fixture()
 def nothing(monkeypatch, tmp_path):
-    """No file of weights, and none can be fetched."""
+    """No file of weights."""
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    table = {name: file.model_copy(update={"source": None}) for name, file in weights.table().items()}
-    monkeypatch.setattr(weights, "table", lambda: table)
 
 
 def changed(**fields):

@@ -21,7 +21,7 @@ BOX = {"person_box": (4, 10, 40, 60)}
 
 @pytest.fixture()
 def folder(monkeypatch, tmp_path):
-    """An empty folder of weights in which the networks may be any files; nothing can be fetched."""
+    """An empty folder of weights in which the networks may be any files."""
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     anything = weights.File(licence="own")

@@ -71,9 +71,6 @@ def test_a_gpu_finds_the_same(planted):
 
 def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    known = weights.File(licence="own", source=(tmp_path / "nowhere.pth").as_uri())
-    monkeypatch.setattr(weights, "table", lambda: {weights.RAFT: known})
     told = f"(?s){weights.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
     with pytest.raises(weights.Missing, match=told):
         flow.choose("raft", CPU)

@@ -10,7 +10,7 @@ from stages.nets import vgg
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of weights in which VGG-19 may be any file; nothing can be fetched."""
+    """A folder of weights in which VGG-19 may be any file."""
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     monkeypatch.setattr(weights, "table", lambda: {weights.VGG19: weights.File(licence="own")})
     return tmp_path
