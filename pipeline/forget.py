@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline import dvc, entries, experiments, uploads
 from pipeline.artifacts import table
 from pipeline.stores import Store, alone, stores
-from stages import InputError, documents, layout
+from stages import InputError, documents, layout, params
 from stages.media.files import remove, size
 from stages.params import Params
 
@@ -60,14 +60,16 @@ def traces(config: Params, name: str, places: list[Store]) -> Traces:
 
 
 def forget(config: Params, name: str, sure: bool) -> str:
-    """Removes all of a person, after a question unless `sure`; what was removed, and what could not be reached."""
+    """Removes all of a person that is there after a question, which `sure` saves; what was removed, where that is not
+    what was asked about, and what could not be reached."""
+    shown = ""
+    if not sure:
+        with _at_rest(), stores() as places:
+            print(shown := _look(config, name, places)[1])
+        _ask(name)  # which may take hours, in which others work
+        config = params.load()
     with _at_rest(), stores() as places:
-        found = traces(config, name, places)
-        entries.without(found.entries)  # refuses before anything is gone what it would afterwards
-        told = told_of(name, found, places)
-        if not sure:
-            print(told)
-            _ask(name)
+        found, told = _look(config, name, places)
         with alone(layout.ROOT / key for key in found.folders):
             for place in reversed(places):  # the remotes before the cache, which says what they have
                 place.remove(found.objects[place.name])
@@ -77,7 +79,14 @@ def forget(config: Params, name: str, sure: bool) -> str:
                 place.remove_runs(found.runs[place.name])
     dvc.drop(sorted(found.folders))
     entries.remove(found.entries)
-    return f"{told if sure else ''}\nremoved. {_out_of_reach(config, name)}".lstrip()
+    return f"{'' if told == shown else told}\nremoved. {_out_of_reach(config, name)}".lstrip()
+
+
+def _look(config: Params, name: str, places: list[Store]) -> tuple[Traces, str]:
+    """What there is of a person by now, and a table of it. InputError where params.yaml could not be rid of it."""
+    found = traces(config, name, places)
+    entries.without(found.entries)  # refuses before anything is gone what it would afterwards
+    return found, told_of(name, found, places)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from pipeline import __main__ as command
 from pipeline import dvc, experiments, forget, graph, uploads
@@ -94,7 +95,26 @@ def test_it_asks_first(project, monkeypatch, capsys, answer, code):
     monkeypatch.setattr("builtins.input", lambda _: answer)
     assert run(monkeypatch, "ava") == code
     assert (project.artifacts() == before) == bool(code)
-    assert "what there is of ava" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("what there is of ava") == 1
+
+
+def test_while_it_asks_others_work_and_what_they_made_goes_too(project, monkeypatch, capsys):
+    def answer(_) -> str:
+        with Repo() as repo, repo.lock:  # as `dvc repro` does
+            Path(HERS[0]).write_text("a training that went on meanwhile", encoding="utf-8")
+        for lock in (experiments.LOCK, uploads.LOCK):
+            lock.parent.mkdir(exist_ok=True)
+            with lock.open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        project.change(transfers={"again": dict(target="ava", source="ben", preset="demo",
+                                                truth="artifacts/samples/ben.mp4")})
+        return "ava"
+
+    monkeypatch.setattr("builtins.input", answer)
+    assert run(monkeypatch, "ava") == 0
+    assert not Path(HERS[0]).exists() and not params.load().transfers and left(project.folder) == []
+    before, _, after = capsys.readouterr().out.partition("removed. ")[0].rpartition("what there is of ava")
+    assert HERS[0] not in before and HERS[0] in after and "transfers.again" in after
 
 
 def test_without_a_terminal_nothing_is_removed(project, monkeypatch, capsys):
