@@ -25,7 +25,19 @@ from stages import InputError, layout, params
 
 
 def main() -> int:
-    options = _arguments()
+    """The exit status: 141, a shell's for SIGPIPE, where whoever read the output has gone, as `| head -1` does."""
+    try:
+        try:
+            return _obey(_arguments())
+        finally:
+            sys.stdout.flush()  # here rather than at exit, where it could not be caught
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):  # Python flushes them once more at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 141
+
+
+def _obey(options: argparse.Namespace) -> int:
     _ask_this_machine_directly()
     try:
         if options.command == "verify":
