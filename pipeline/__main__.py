@@ -20,6 +20,9 @@ import signal
 import sys
 from pathlib import Path
 
+if sys.platform == "win32":  # before the imports, of which some fail there
+    sys.exit("FakeMotion does not run on Windows itself; run it inside WSL 2 (https://learn.microsoft.com/windows/wsl)")
+
 from pipeline import artifacts, dvc, graph, variants, weights
 from stages import InputError, layout, params
 
