@@ -5,12 +5,15 @@ sees dvc.yaml too, and a test holds the two alike.
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from stages import InputError, layout, weights
 from stages.consent import EXAMPLE
 from stages.params import Params
+
+TOLD = 8  # names of many, where one is not among them
 
 
 def split(address: str) -> tuple[str, str]:
@@ -106,8 +109,20 @@ def transfer(config: Params, target: str, source: str, key: str | None = None) -
     if keys:
         wrong = f"`{key}` is not one of them" if key else "choose one with --as"
         raise InputError(f"params.yaml: {target} from {source} are {', '.join(keys)}; {wrong}")
+    known = _unknown("subjects", target, config.subjects) + _unknown("videos", source, config.videos)
     lines = _entries(config, target, source, key)
-    raise InputError(f"params.yaml: nobody transfers from `{source}` to `{target}`. Add:\n{lines}")
+    raise InputError(f"params.yaml: {known}nobody transfers from `{source}` to `{target}`. Add:\n{lines}")
+
+
+def _unknown(block: str, name: str, names: Iterable[str]) -> str:
+    """A line of the names that there are, the nearest first, where this is none of them; else nothing."""
+    if name in names:
+        return ""
+    names = list(names)
+    near = get_close_matches(name, names, len(names) or 1, cutoff=0)
+    guess = f"did you mean `{near[0]}`? There" if get_close_matches(name, names, 1) else "there"
+    more = f" and {len(near) - TOLD} more" if len(near) > TOLD else ""
+    return f"no `{name}` in `{block}`; {guess} are {', '.join(near[:TOLD]) or 'none'}{more}\n"
 
 
 def _entries(config: Params, target: str, source: str, key: str | None) -> str:

@@ -95,6 +95,27 @@ def test_of_several_transfers_one_is_chosen(project):
         graph.transfer(config, "ava", "ben", "third")
 
 
+@pytest.mark.parametrize("target, source, said", [
+    ("avaa", "ben", ["no `avaa` in `subjects`; did you mean `ava`? There are ava, ben"]),
+    ("ava", "bem", ["no `bem` in `videos`; did you mean `ben`? There are ben, ava"]),
+    ("Ben", "cleo", ["no `Ben` in `subjects`; did you mean `ben`? There are ben, ava",
+                     "no `cleo` in `videos`; there are "]),
+    ("ben", "ava", []),
+])
+def test_a_name_that_is_not_there_is_answered_with_those_that_are(project, target, source, said):
+    """The nearest first, and then how to add it."""
+    with pytest.raises(InputError) as refusal:
+        graph.transfer(params.load(), target, source)
+    told, _, lines = str(refusal.value).partition("Add:\n")
+    assert all(words in told for words in said) and told.count("\n") == len(said) and f"{target}_from_{source}" in lines
+
+
+def test_of_many_names_only_the_nearest_are_told(project):
+    project.change(videos={f"p{n:03}": {"file": "artifacts/samples/ben.mp4", "preset": "demo"} for n in range(300)})
+    with pytest.raises(InputError, match=r"did you mean `p217`\? There are p217, .* and 29\d more\n"):
+        graph.transfer(params.load(), "ava", "p217x")
+
+
 @pytest.mark.parametrize("target, source", [("ben", "ava"), ("cleo", "ben"), ("ava", "dan"), ("cleo", "cleo")])
 def test_the_lines_to_add_for_a_new_transfer_are_right(project, target, source):
     with pytest.raises(InputError) as refusal:
