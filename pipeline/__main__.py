@@ -18,13 +18,14 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 if sys.platform == "win32":  # before the imports, of which some fail there
     sys.exit("FakeMotion does not run on Windows itself; run it inside WSL 2 (https://learn.microsoft.com/windows/wsl)")
 
 from pipeline import artifacts, dvc, graph, variants, weights
-from stages import InputError, layout, params
+from stages import InputError, code_digest, events, layout, params
 
 
 def main() -> int:
@@ -68,16 +69,17 @@ def _obey(options: argparse.Namespace) -> int:
 
             print(evaluation.evaluate(config, options.frames, options.name, options.key))
         elif options.command == "stage":
-            graph.plan(config, [options.address])  # refuses what cannot be run, before Prefect starts
+            _check(config, [options.address])
             _flow("stage", options, address=options.address)
         elif options.all:
-            graph.plan(config, graph.goals(config.transfers))
+            _check(config, graph.goals(config.transfers))
             _flow("copy_all", options)
         else:
             keys = [graph.transfer(config, options.target, source, options.key) for source in options.sources]
-            graph.plan(config, graph.goals(keys))
+            _check(config, graph.goals(keys))
             _flow("copy_motion", options, target=options.target, source=options.sources, key=options.key)
     except InputError as error:
+        events.emit("failed", message=str(error))
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -87,6 +89,13 @@ def _obey(options: argparse.Namespace) -> int:
         print("ended; what was finished stays", file=sys.stderr)
         return ended.code
     return 0
+
+
+def _check(config: params.Params, goals: Iterable[str]) -> None:
+    """InputError where the goals cannot be reached, before Prefect starts: what is missing, or code whose digests are out
+    of date."""
+    graph.plan(config, goals)
+    code_digest.check()
 
 
 def _ask_this_machine_directly() -> None:
@@ -134,6 +143,7 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
     from pipeline import experiments, pages, tables
 
     _interruptible()
+    code_digest.check()
     if options.into and (options.into.is_dir() or not options.into.parent.is_dir()):  # before hours of work
         raise InputError(f"--into {options.into}: expected a file in a folder that is there, such as docs/results.md")
     weights.fetch_judges(config.varied(options.preset, experiments.BASE))  # as no stage does

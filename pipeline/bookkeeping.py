@@ -5,7 +5,6 @@ import configparser
 import fcntl
 import json
 import os
-import re
 import stat
 import time
 from contextlib import suppress
@@ -13,32 +12,28 @@ from pathlib import Path
 
 import psutil
 
-from pipeline import process
+from pipeline import dvc_messages, process, terminal
 
-_BUSY = re.compile(r"'(.+)' is busy, it is being blocked by:\n((?:  \(PID \d+\): .*\n)+)")
-_GUARDED = "Unable to acquire lock"  # for more than three seconds: many are at work
-_NOTES = re.compile("Unable to read RWLock-file|RWLock-file .* format error")
-_LOCK = re.compile(r"'\./dvc\.lock' (?:validation failed|is invalid)|unable to read: 'dvc\.lock'")
 _READ_ONLY = 0o444
 
 
 def mend(folder: Path, output: str) -> bool:
     """Whether the dvc program, which failed with this output, is worth asking again: it met others at work, who are
     done now, or notes that cannot be read."""
-    if busy := _BUSY.search(output):
-        others = re.findall(r"\(PID (\d+)\): (.*)", busy[2])
-        _wait(Path(busy[1]), others)
+    if busy := dvc_messages.busy(output):
+        path, others = busy
+        _wait(Path(path), others)
         _release(folder, others)
         return not process.ending()
-    if _NOTES.search(output):
+    if dvc_messages.notes_unreadable(output):
         return _release(folder, [])
-    if _LOCK.search(output):
+    if dvc_messages.lock_unreadable(output):
         if "<<<<<<<" in (folder / "dvc.lock").read_text(errors="replace"):
             return False  # a merge of git's, for its user to decide
-        print("dvc.lock cannot be read; DVC makes it anew from its cache", flush=True)
+        terminal.show("dvc.lock cannot be read; DVC makes it anew from its cache")
         (folder / "dvc.lock").unlink(missing_ok=True)
         return True
-    return _GUARDED in output and not process.ending()
+    return dvc_messages.guarded(output) and not process.ending()
 
 
 def distrust(folder: Path) -> None:
@@ -61,7 +56,7 @@ def _cache(folder: Path) -> Path:
 def _wait(path: Path, others: list[tuple[str, str]]) -> None:
     """Until these processes (number and command) are done with a file."""
     if numbers := [number for number, command in others if _works(number, command)]:
-        print(f"{path.name} is being worked on by process {', '.join(numbers)}: waiting", flush=True)
+        terminal.show(f"{path.name} is being worked on by process {', '.join(numbers)}: waiting")
     while any(_works(*one) for one in others) and not process.ending():
         time.sleep(process.TICK)
 

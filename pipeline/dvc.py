@@ -13,28 +13,15 @@ from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
-from pipeline import bookkeeping, process
+from pipeline import bookkeeping, dvc_messages, process, terminal
 from pipeline.process import Program
 from stages import layout
+from stages.events import Event
 
-# What DVC says about its own bookkeeping; the rest of its output is the stage's.
-_CHATTER = re.compile(
-    r"Running stage|> python |(Updating|Generating) lock file|To track the changes|\tgit add|To enable auto staging"
-    r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
-    r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
-    rf"|Ran experiment|Experiment results have been applied|\S+: {layout.NOT_HERE}|\d+ files? (pushed|fetched)"
-    r"|Everything is up to date|[AM] +artifacts/|  \(PID \d+\): |If there are no processes with such PIDs|\s*$"
-)
 # The native log of MediaPipe, which no setting silences; its errors stay.
-_NATIVE = re.compile(r"(?:[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow).*\n")
-_RUNNING = re.compile(r"Running stage '(.+?)'")
-_SAVING = re.compile("(Updating|Generating) lock file")  # the stage has ended
-_FAILED = re.compile(r"ERROR: failed to reproduce '(.+?)': ")
-_PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
+_NATIVE = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow")
 DIGESTS = "digests"  # the stage that checks them
 STATE = "pipeline.state"  # the dvc program for our own folder
-_UNTOUCHED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")  # the cache is as it was
-_FULL = re.compile("No space left on device|database or disk is full|No possible cache link types")
 _TAIL = 8       # lines of a failed stage that go into the error
 ATTEMPTS = 50   # at most, of what was in the way of others
 TIMEOUT = 30.0  # minutes without a sign of life after which a stage is ended, where nothing else is said
@@ -49,10 +36,10 @@ class StageFailed(RuntimeError):
         self.refused = refused
 
 
-Listener = Callable[[str], None]
+Listener = Callable[[Event], None]
 
 
-def ignore(_: str) -> None:
+def ignore(_: Event) -> None:
     """Hears nothing."""
 
 
@@ -64,27 +51,30 @@ def reproduce(address: str, hears: Listener = ignore, silence: float | None = No
     """Brings the outputs of `stage@key` up to date, its progress going to the terminal as it comes.
     True: the stage was computed; False: nothing had changed, or its outputs came from the cache.
 
-    `hears` is told every line and every state of a progress bar that the stage prints. `silence`: seconds after which a
-    stage that prints nothing is ended."""
-    lines = _run(["--wait-for-lock", "repro", "--single-item", address], address, hears=hears, silence=silence)
-    return any(_RUNNING.match(line) for line in lines)
+    `hears` is told every event that the stage reports and, as such, every line that it prints. `silence`: seconds without
+    either after which a stage is ended."""
+    kinds = []
+
+    def hear(event: Event) -> None:
+        kinds.append(event["kind"])
+        hears(event)
+
+    _run(["--wait-for-lock", "repro", "--single-item", address], address, hears=hear, silence=silence)
+    return "begun" in kinds
 
 
 def restore(address: str, pull: bool = False) -> None:
     """Brings the outputs of `stage@key` up to date without computing them: from the cache or, with `pull`, from the
     remote. Raises NotComputed where neither has them."""
-    arguments = ["--wait-for-lock", "repro", *["--pull"] * pull, "--single-item", address]
-    try:
-        _run(arguments, address, environment={layout.ELSEWHERE: "1"})
-    except StageFailed as failure:
-        raise (NotComputed(str(failure)) if layout.NOT_HERE in str(failure) else failure) from None
+    _run(["--wait-for-lock", "repro", *["--pull"] * pull, "--single-item", address], address,
+         environment={layout.ELSEWHERE: "1"})
 
 
 def push(targets: list[str], address: str, run_cache: bool = False) -> None:
     """Sends artifacts to the remote, for the sake of `stage@key`, with all that the run-cache knows where asked for."""
-    lines = _run(["--wait-for-lock", "push", *["--run-cache"] * run_cache, *targets], address)
-    if failed := next((line for line in lines if line.startswith("ERROR: failed to transfer")), ""):
-        raise StageFailed(f"{address}: {failed.strip()}")  # with which DVC ends as if all were well
+    output = _run(["--wait-for-lock", "push", *["--run-cache"] * run_cache, *targets], address)
+    if failed := dvc_messages.not_sent(output):
+        raise StageFailed(f"{address}: {failed}")
 
 
 def pull(file: Path, address: str) -> None:
@@ -127,15 +117,15 @@ def drop(keys: list[str]) -> None:
 
 
 def _ask(*arguments: str) -> list[str]:
-    """The words that a command of pipeline/state.py prints; it is asked again where its notes were mended."""
+    """What a command of pipeline/state.py answers; it is asked again where its notes were mended."""
     _check_first(Path().resolve())
     for _ in range(ATTEMPTS):
         done = subprocess.run([sys.executable, "-m", STATE, *arguments], capture_output=True, text=True)
         if not done.returncode:
-            return done.stdout.split()
+            return json.loads(done.stdout)
         if not bookkeeping.mend(Path(), done.stderr):
             break
-    raise StageFailed(f"dvc failed:\n{_PASSWORD.sub('***@', done.stderr)}")
+    raise StageFailed(f"dvc failed:\n{dvc_messages.without_passwords(done.stderr)}")
 
 
 def setting(name: str) -> str:
@@ -145,12 +135,13 @@ def setting(name: str) -> str:
 
 
 def experiment(name: str, changes: dict[str, str], goals: list[str], folder: Path, lock: Path,
-               begins: Listener) -> None:
+               begins: Callable[[str], None]) -> None:
     """Brings `goals` and what they need up to date in `folder`, a project of its own, with `changes` to its
     params.yaml (place: value), and keeps that as the experiment `name`. `begins` is told the address of each stage
     that has to be computed. Whoever runs it holds `lock` (see `end_orphan`)."""
     sets = [word for place, value in changes.items() for word in ("--set-param", f"{place}={value}")]
-    _run(["exp", "run", "--name", name, *sets, *goals], goals[-1], folder, lock, begins)
+    _run(["exp", "run", "--name", name, *sets, *goals], goals[-1], folder, lock,
+         lambda event: begins(event["address"]) if event["kind"] == "begun" else None)
 
 
 def end_orphan(lock: Path) -> None:
@@ -172,29 +163,27 @@ def held(file) -> bool:
     return False
 
 
-def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path | None = None,
-         begins: Listener = ignore, hears: Listener = ignore, silence: float | None = None,
-         environment: dict[str, str] | None = None) -> list[str]:
-    """The lines that the dvc program prints; it is asked again where others were in its way or its notes were mended.
-    What it may have put into its cache is to be checked before it is used."""
+def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path | None = None, hears: Listener = ignore,
+         silence: float | None = None, environment: dict[str, str] | None = None) -> str:
+    """What the dvc program prints; it is asked again where others were in its way or its notes were mended. What it may
+    have put into its cache is to be checked before it is used."""
     _check_first(folder.resolve())
     for _ in range(ATTEMPTS):
-        program, lines = _listen(arguments, folder, lock, begins, hears, silence, environment or {})
-        running = [found[1] for line in lines if (found := _RUNNING.match(line))]
-        if not any(_UNTOUCHED.search(line) for line in lines):
+        program, output, events = _listen(arguments, folder, lock, hears, silence, environment or {})
+        if not dvc_messages.untouched(output):
             bookkeeping.distrust(folder)
         if program.silent:
-            raise StageFailed(f"{running[-1]} was ended: no sign of life for {silence / 60:g} minutes. "
+            raise StageFailed(f"{events[-1]['address']} was ended: no sign of life for {silence / 60:g} minutes. "
                               "--retries 1 tries again; --timeout MINUTES gives it longer")
         if not program.wait():
-            return lines
+            return output
         try:
-            if not bookkeeping.mend(folder, "".join(lines)):
+            if not bookkeeping.mend(folder, output):
                 break
         except OSError as error:
-            lines.append(str(error))
+            output += str(error)
             break
-    raise _failure(running[-1] if running else address, "".join(lines))
+    raise _failure(address, output, events)
 
 
 @cache
@@ -203,37 +192,35 @@ def _check_first(folder: Path) -> None:
     bookkeeping.distrust(folder)
 
 
-def _listen(arguments: list[str], folder: Path, lock: Path | None, begins: Listener, hears: Listener,
-            silence: float | None, environment: dict[str, str]) -> tuple[Program, list[str]]:
-    """The dvc program when it has ended, and its lines; those of the stage go to stdout as they come. A process of its
-    own, because DVC's locks do not hold between the threads of one. It holds `lock`, in which its number stands, as
-    long as it lives."""
-    command, lines = [sys.executable, "-m", STATE if folder == Path() else "dvc", *arguments], []
-    fresh = True  # at the start of a line
+def _listen(arguments: list[str], folder: Path, lock: Path | None, hears: Listener, silence: float | None,
+            environment: dict[str, str]) -> tuple[Program, str, list[Event]]:
+    """The dvc program when it has ended, what it has printed, and what its stages have reported but for progress; lines of
+    a stage go to the terminal as they come. A process of its own, because DVC's locks do not hold between the threads of
+    one. It holds `lock`, in which its number stands, as long as it lives."""
+    command, lines, events = [sys.executable, "-m", STATE if folder == Path() else "dvc", *arguments], [], []
     with lock.open("w") if lock else nullcontext() as mark:
         if mark:
             fcntl.flock(mark, fcntl.LOCK_EX)
-        environment = _environment() | environment
-        program = Program(command, folder, environment, (mark.fileno(),) if mark else (), _NATIVE)
+        program = Program(command, folder, _environment() | environment, (mark.fileno(),) if mark else ())
         if mark:
             mark.write(str(program.number))
     with program:
-        for piece in (_PASSWORD.sub("***@", piece) for piece in program.pieces()):
-            bar = piece.startswith("\r")
-            if not bar:
-                lines.append(piece)
-                if running := _RUNNING.match(piece):
-                    program.silence = silence
-                    begins(running[1])
-                elif _SAVING.match(piece):
-                    program.silence = None
-            if bar or not (fresh and _CHATTER.match(piece)):
-                sys.stdout.write(piece)
-                sys.stdout.flush()
-                hears(piece)
-                fresh = piece.endswith("\n")
+        for said in program.said():
+            if isinstance(said, str):
+                line = dvc_messages.without_passwords(said)
+                lines.append(line)
+                if dvc_messages.chatter(line) or _NATIVE.match(line):
+                    continue
+                terminal.show(line)
+                said = {"kind": "line", "text": line.strip()}
+            elif said["kind"] == "progress":
+                terminal.draw(said)
+            else:
+                events.append(said)
+                program.silence = silence if said["kind"] == "begun" else None
+            hears(said)
         program.wait()
-    return program, lines
+    return program, "".join(lines), events
 
 
 def stop() -> None:
@@ -250,18 +237,21 @@ def _environment() -> dict[str, str]:
     return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **quick, **os.environ, "PATH": path}
 
 
-def _failure(address: str, output: str) -> StageFailed:
-    """Refused input is the stage's last word, begins with its address and has no traceback."""
-    reason, full = "", _FULL.search(output)
-    if failed := _FAILED.search(output):
-        output, address, reason = output[: failed.start()], failed[1], output[failed.end() :]
-    _, named, refusal = output.rpartition(f"\n{address}: ")
-    if named and reason.strip().endswith("exited with 1") and "\nTraceback" not in output:
-        return StageFailed(f"{address}: {refusal.strip()}", refused=True)
-    lines = [line for line in output.splitlines() if not _CHATTER.match(line)][-_TAIL:]
-    why = reason.strip().removeprefix("failed to run: ") or "interrupted"
-    if full:
-        why = "the disk is full, or cannot be written to. Make room; the same command then goes on from here"
+def _failure(address: str, output: str, events: list[Event]) -> StageFailed:
+    """What to tell of a dvc program that has failed: what the stage says, if it refused; else why DVC says it failed."""
+    for event in events:
+        if event["kind"] == "elsewhere":
+            return NotComputed(f"{event['address']}: in no cache")
+        if event["kind"] == "refused":
+            return StageFailed(f"{event['address']}: {event['message']}", refused=True)
+        address = event["address"]
+    if dvc_messages.full(output):
+        why, rest = "the disk is full, or cannot be written to. Make room; the same command then goes on from here", output
     elif process.ending():
         return StageFailed(f"{address} was ended; the same command goes on from here")
-    return StageFailed("\n  ".join([f"{address} failed: {why}", *lines]))
+    elif failed := dvc_messages.failed(output):
+        address, why, rest = failed
+    else:
+        why, rest = "", output
+    lines = [line for line in rest.splitlines() if not dvc_messages.chatter(line)][-_TAIL:]
+    return StageFailed("\n  ".join([f"{address} failed: {why or 'interrupted'}", *lines]))

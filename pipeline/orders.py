@@ -1,7 +1,6 @@
 """What a user of the studio has ordered: a transfer, with the entries of params.yaml that describe it, and how far its
-run has come, by what `python -m pipeline run` prints."""
+run has come, by what `python -m pipeline run` reports."""
 
-import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,14 +8,15 @@ from datetime import date
 from pathlib import Path
 
 from pipeline import entries, graph, imports, uploads
-from pipeline.bars import BAR
 from pipeline.entries import Entry
 from stages import InputError, consent, layout, params
+from stages.events import Event
+from stages.progress import figures, percent
 
 WAITS, RUNS, DONE, FAILED, STOPPED = "waits", "runs", "done", "failed", "stopped"
 CONSENT = {"who": "who agreed", "when": "when they agreed", "scope": "what they agreed to",
            "record": "where that is written down, or what they said"}
-_TAIL = 12  # lines of a run that failed without saying of which stage
+_TAIL = 12  # lines of a run that failed without saying why
 
 
 @dataclass
@@ -79,28 +79,28 @@ class Order:
     def command(self) -> list[str]:
         return ["-m", "pipeline", "run", self.target, "--from", self.source, "--as", self.key]
 
-    def hears(self, piece: str) -> list[Step]:
-        """A line, or a state of a progress bar, that the run prints; the steps that are over with it."""
-        if bar := BAR.fullmatch(piece.strip()):
-            if self.running:
-                self.running.percent, self.running.says = float(bar["percent"]), bar["figures"].strip()
-            return []
-        if piece.strip():
-            self.lines.append(piece.rstrip())
-        address, _, rest = piece.strip().partition(" ")
-        if not (step := self.steps.get(address)):
-            if self.running and address.removesuffix(":") not in self.steps:
-                name, _, found = piece.strip().partition(": ")
-                self.running.found = found if name.replace("_", " ") == self.running.name else piece.strip()
-            return []
-        if rest == "...":
+    def hears(self, said: str | Event) -> list[Step]:
+        """A line that the run prints, or an event that it reports; the steps that are over with it."""
+        if isinstance(said, str):
+            self.lines.append(said.rstrip())
+        elif said["kind"] == "failed":
+            self.error = said["message"]
+        elif step := self.steps.get(said.get("address")):
+            return self._follow(step, said)
+        return []
+
+    def _follow(self, step: Step, event: Event) -> list[Step]:
+        """The steps that are over with what a stage reports."""
+        if event["kind"] == "started":
             step.state, step.begun = RUNS, time.time()
-            before = list(self.steps.values())[: list(self.steps).index(address)]
+            before = list(self.steps.values())[: list(self.steps).index(step.address)]
             return [_over(other, Step.KEPT) for other in before if other.state == WAITS]
-        if rest.startswith("is up to date"):
-            return [_over(step, Step.KEPT)]
-        if took := re.match(r"done in (.+)", rest):
-            return [_over(step, DONE, took[1])]
+        if event["kind"] == "done":
+            return [_over(step, DONE, f"{event['seconds']:.1f} s") if event["computed"] else _over(step, Step.KEPT)]
+        if event["kind"] == "progress":
+            step.percent, step.says = percent(event) or 0.0, figures(event)
+        elif event["kind"] == "line" and not event["text"].startswith(f"{step.address}: "):  # but what it took
+            step.found = event["text"].removeprefix(f"{graph.split(step.address)[0]}: ")
         return []
 
     def ends(self, code: int) -> list[Step]:
@@ -113,15 +113,10 @@ class Order:
             if step.state == RUNS:
                 step.state = self.state
         if self.state == FAILED:
-            self.error = self._reason()
+            self.error = self.error or "\n".join(list(self.lines)[-_TAIL:])
+        else:
+            self.error = ""
         return []
-
-    def _reason(self) -> str:
-        """The end of what it printed: from the last line about a stage that failed or refused on."""
-        said = list(self.lines)
-        starts = tuple(f"{address}{mark}" for address in self.steps for mark in (":", " failed:"))
-        begun = [number for number, line in enumerate(said) if line.startswith(starts)]
-        return "\n".join(said[begun[-1] :] if begun else said[-_TAIL:])
 
 
 def _over(step: Step, state: str, took: str = "") -> Step:

@@ -1,11 +1,11 @@
 """The dvc program with the state of every stage in a file of its own: `python -m pipeline.state ARGUMENTS` is
-`dvc ARGUMENTS`, and the three commands below.
+`dvc ARGUMENTS`, and the three commands below, which answer with a list as JSON.
 
 DVC notes what it made of every stage in one dvc.lock, which it parses before a stage and rewrites after it: at 300
 subjects that is 20 MB and minutes a stage. Nothing else of DVC's is replaced. dvc.lock stays what git and the user's
 own `dvc` know: what others have changed in it is taken over first, and `gather` writes into it what is new.
 
-  pending ADDRESS ...   prints those that are not up to date
+  pending ADDRESS ...   answers those that are not up to date
   gather                brings dvc.lock up to date
   drop KEY ...          removes what is noted of all stages of these keys
 """
@@ -189,7 +189,7 @@ def main(arguments: list[str]) -> int:
         with Repo(_wait_for_lock=True) as repo, repo.lock:
             scatter(repo)
             if arguments[0] in commands:
-                print("\n".join(commands[arguments[0]](repo, *arguments[1:])))
+                print(json.dumps(commands[arguments[0]](repo, *arguments[1:])))
                 return 0
     return cli.main(arguments)
 

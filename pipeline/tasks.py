@@ -6,7 +6,8 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
 from pipeline import dvc, exchange, graph, process, remote, watching
-from stages import layout
+from stages import events, layout
+from stages.events import Event
 
 TRAINING = ("generator_training", "local_gan_training")  # tagged `gpu`: a concurrency limit on it holds for them
 
@@ -15,13 +16,21 @@ def reproduce(address: str, where: str | None = None, timeout: float = dvc.TIMEO
     """Brings `stage@key` up to date, here or by a worker of the deployment `where`; one line when it starts and one
     when it is done. `timeout`: minutes without a sign of life after which a stage is ended."""
     watching.tell(f"{address} ...")
+    events.emit("started", address=address)
     start = time.monotonic()
     if where:
         computed = remote.reproduce(address, where, timeout)
     else:
         with watching.Watch(address) as watch:
-            watch.computed = computed = dvc.reproduce(address, hears=watch.hears, silence=timeout * 60)
+
+            def hears(event: Event) -> None:
+                watch.hears(event)
+                if event["kind"] in ("progress", "line"):
+                    events.emit(**event | {"address": address})
+
+            watch.computed = computed = dvc.reproduce(address, hears, timeout * 60)
     seconds = time.monotonic() - start
+    events.emit("done", address=address, computed=computed, seconds=seconds)
     done = f"done in {seconds:.1f} s" if computed else f"is up to date ({seconds:.1f} s)"
     watching.tell(f"{address} {done}")
     return computed

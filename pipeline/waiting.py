@@ -19,7 +19,6 @@ from stages import InputError, layout
 
 MOST = 8                             # orders that wait
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-WIDTH = "60"                         # columns of the progress bars, which are read, not shown
 PYTHON = [sys.executable, *["-P"] * sys.flags.safe_path]  # as this process was started
 
 
@@ -92,7 +91,7 @@ class Line:
                 self._changed.notify_all()
 
     def _run(self, order: Order, device: str) -> None:
-        environment = {**os.environ, "COLUMNS": WIDTH, "PYTHONUNBUFFERED": "1"} | ({VISIBLE: device} if device else {})
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({VISIBLE: device} if device else {})
         pictures = []
         with Program([*PYTHON, *order.command()], environment=environment, keeps=(self._lock,)) as program:
             with self._changed:
@@ -100,8 +99,8 @@ class Line:
                 if order.stopping:  # since before its program was known
                     program.end()
             try:
-                for piece in program.pieces():
-                    pictures += [self._pictures.submit(self._picture, step) for step in order.hears(piece)]
+                for said in program.said():
+                    pictures += [self._pictures.submit(self._picture, step) for step in order.hears(said)]
                     self._show_training(order)
                 code = program.wait()
             finally:

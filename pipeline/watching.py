@@ -14,8 +14,9 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.logging.handlers import APILogHandler
 
-from pipeline import artifacts, graph
-from pipeline.bars import BAR, NO_TOTAL
+from pipeline import artifacts, graph, terminal
+from stages.events import Event
+from stages.progress import figures, percent
 
 EVERY = 3.0     # seconds between two looks at the bars
 PATIENCE = 5.0  # seconds that a stage which has ended waits for its view
@@ -28,8 +29,7 @@ LOG.addHandler(APILogHandler())
 
 def tell(text: str) -> None:
     """To the terminal, and among the logs of the run that this is called in."""
-    sys.stdout.write(f"{text}\n")  # not print, which Prefect may take for a line of the logs itself
-    sys.stdout.flush()
+    terminal.show(text)  # not print, which Prefect may take for a line of the logs itself
     LOG.info(text)
 
 
@@ -55,15 +55,13 @@ class Watch:
         self._ended.set()
         self._thread.join(PATIENCE)
 
-    def hears(self, piece: str) -> None:
-        """A line that the stage prints, or a state of a progress bar."""
-        text = piece.strip()
-        if bar := BAR.fullmatch(text):
-            what = bar["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the address says the rest
-            self._bars[what] = float(bar["percent"]), f"{what} {bar['figures']}".strip()
-            text = bar["said"]
-        if text and not NO_TOTAL.fullmatch(text):
-            LOG.info(text)
+    def hears(self, event: Event) -> None:
+        """What the stage reports or prints."""
+        if event["kind"] == "line" and event["text"]:
+            LOG.info(event["text"])
+        elif event["kind"] == "progress" and (done := percent(event)) is not None:
+            what = event["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the address says the rest
+            self._bars[what] = done, f"{what} {figures(event)}".strip()
 
     def _follow(self) -> None:
         ended = lost = False

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from stages import InputError, code_digest, layout, params
+from stages import InputError, code_digest, events, layout, params
 from stages.media import stamp
 
 
@@ -55,18 +55,22 @@ def main() -> int:
         print("usage: python -m stages NAME KEY", file=sys.stderr)
         return 2
     stage, key = sys.argv[1], sys.argv[2].rpartition("@")[2]
+    address = f"{stage}@{key}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written files are removed
     try:
         if os.environ.get(layout.ELSEWHERE):
-            raise InputError(layout.NOT_HERE)
+            events.emit("elsewhere", address=address)
+            return 1
         code_digest.check([stage])
+        events.emit("begun", address=address)
         invoke(stage, key)
     except InputError as error:
-        print(f"{stage}@{key}: {error}", file=sys.stderr)
+        events.refuse(address, error)
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
+        events.emit("ended", address=address)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to remove, and an exit takes a moment
     return 0
 

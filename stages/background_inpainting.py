@@ -9,13 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.learning import inpainting
 from stages.media import footage, pictures, video
 from stages.media.clock import read_clock
 from stages.media.view import read_view
+from stages.progress import Progress
 from stages.vision.median import uncovered_median
 
 SAMPLE = 160     # frames at most in the median
@@ -57,7 +57,7 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
     shown, alphas, whole_alphas, wanted = [], [], [], set(chosen.tolist())
     last = max(int(chosen[-1]), whole[-1])
     pairs = zip(video.frames(frames), video.frames(masks, "gray"))
-    for index, (picture, alpha) in enumerate(tqdm(pairs, "background_inpainting", last + 1, unit="frame")):
+    for index, (picture, alpha) in enumerate(Progress(pairs, "background_inpainting", last + 1, unit="frame")):
         if index in wanted:
             shown.append(picture)
             alphas.append(alpha)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from stages import params as config
 from stages.media import tables, video
 from stages.media.clock import read_clock
 from stages.media.seek import chosen
+from stages.progress import Progress
 from stages.vision import crops, face_vectors
 from stages.vision.skeleton import read_poses
 
@@ -32,7 +32,7 @@ def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.Face
     reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points "
                                      f"never all reach a score of {params.min_score}")
     columns = {"frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes}
-    shown = tqdm(chosen(video.frames(frames), rows, frames), "face_vector_indexing", len(rows), unit="face")
+    shown = Progress(chosen(video.frames(frames), rows, frames), "face_vector_indexing", len(rows), unit="face")
     pictures = (png(frame, box) for frame, box in zip(shown, boxes))
     with tables.writing(faces, tables.FACES, {"reason": reason}) as append:
         for start in range(0, max(len(rows), 1), AT_ONCE):

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from stages import __version__
 from stages.learning import device
@@ -30,6 +29,7 @@ from stages.media import pictures as stills
 from stages.media import video as videos
 from stages.media import view as views
 from stages.media.ahead import ahead, in_order
+from stages.progress import Progress
 from stages.provenance import watermark
 from stages.provenance.label import Label
 from stages.vision import blend
@@ -86,7 +86,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     ):
         straight = chain.from_iterable(in_order(polished, ahead(generated())))
         pictures = ahead(written(in_order(placed, enumerate(straight))))
-        for picture in tqdm(pictures, "fusion", len(poses), unit="frame"):
+        for picture in Progress(pictures, "fusion", len(poses), unit="frame"):
             write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
           f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {unsigned}, "

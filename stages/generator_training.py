@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import torch
-from tqdm import tqdm
 
 from stages import InputError, __version__
 from stages.learning import device, footage, weights
@@ -22,6 +21,7 @@ from stages.learning.training import LOSSES, Training
 from stages.learning.watch import Diverged, Watch
 from stages.media import clock as clocks
 from stages.media import curves, files, pictures, tables
+from stages.progress import Progress
 from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         print(f"resumed at step {training.step} of {params.steps}")
     watch, fresh = Watch(LOSSES, tuple(f"d_{name}" for name in training.judges)), []
     first = fabric.global_rank == 0
-    progress = tqdm(total=params.steps, initial=training.step, desc="generator_training", unit="step",
+    progress = Progress(total=params.steps, initial=training.step, desc="generator_training", unit="step",
                     disable=not first)
     while training.step < params.steps:
         try:

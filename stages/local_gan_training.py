@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from stages import __version__
 from stages.learning import device, footage, parts, weights
@@ -27,6 +26,7 @@ from stages.learning.local_gans import enhanced
 from stages.media import clock as clocks
 from stages.media import curves, files, pictures, tables
 from stages.nets.refiner import PARTS, refine
+from stages.progress import Progress
 from stages.vision import crops
 from stages.vision.face_enhancement import FaceIndex
 from stages.vision.skeleton import read_poses
@@ -62,7 +62,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
         print(f"resumed at step {step} of {params.steps}")
 
     steps = range(step, params.steps if training else 0)
-    for step in tqdm(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
+    for step in Progress(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
         row = {}
         for part, local in training.items():
             generated, told, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
@@ -109,7 +109,7 @@ class Pairs:
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
         wanted = [PARTS.index(part) for part in params.parts]
         shown = appearance.foregrounds(data.poses, params.batch, data.take)
-        for indices, foregrounds in tqdm(shown, desc="crops", unit="batch"):
+        for indices, foregrounds in Progress(shown, desc="crops", unit="batch"):
             real = data.foreground(indices)
             for j in wanted:
                 seen = np.flatnonzero(known[indices, j])

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.estimators.person import Person, segmenter
@@ -23,6 +22,7 @@ from stages.media import video
 from stages.media.ahead import ahead, batches, in_order
 from stages.media.clock import Clock, read_clock
 from stages.media.view import View, read_view
+from stages.progress import Progress
 from stages.vision import matting, plate
 from stages.vision.difference import Against
 from stages.vision.skeleton import L_HIP, R_HIP, Pose, read_poses
@@ -56,7 +56,7 @@ def run(
                     return matting.whole(alpha, pose[t]) * shown
                 return matting.refine(frame, soft, radius, pose[t]) * shown
 
-            for alpha in tqdm(in_order(finish, ahead(enumerate(pairs))), "mask_segmentation", len(pose), unit="frame"):
+            for alpha in Progress(in_order(finish, ahead(enumerate(pairs))), "mask_segmentation", len(pose), unit="frame"):
                 add(np.rint(255 * alpha).astype(np.uint8))
                 shares.append(alpha.mean())
     shares = np.array(shares)
@@ -110,7 +110,7 @@ def survey(pairs: Iterator, kept: Path, fps: float, scene: View, timeline: Clock
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
     around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
     with video.lossless(kept, fps, "gray") as keep:
-        for t, (frame, soft) in enumerate(tqdm(ahead(pairs), "mask_segmentation: plate", count, unit="frame")):
+        for t, (frame, soft) in enumerate(Progress(ahead(pairs), "mask_segmentation: plate", count, unit="frame")):
             soft = np.rint(255 * soft).astype(np.uint8)
             keep(soft)
             if t in sample:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError
 from stages.measures import coverage as distance
 from stages.media import clock as clocks
 from stages.media import pictures, tables, video
+from stages.progress import Progress
 from stages.vision import sheets
 from stages.vision.skeleton import Pose, read_poses
 
@@ -27,7 +27,7 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
         source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
     poses, columns, _ = read_poses(driving)
     filmed = clocks.read_clock(target_clock).usable()  # the frames that will be learned from
-    with tqdm(total=len(poses), desc="pose_coverage", unit="frame") as progress:
+    with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
         found, which = distance.to_nearest(poses, read_poses(target_poses)[0][filmed])
         progress.update(len(poses))
     nearest = np.where(which >= 0, filmed[which], -1)

@@ -11,7 +11,6 @@ from itertools import chain, starmap, zip_longest
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.estimators import pose as estimators
@@ -22,6 +21,7 @@ from stages.media.ahead import ahead, batches
 from stages.media.clock import Clock, read_clock
 from stages.media.footage import placing
 from stages.media.view import View, read_view
+from stages.progress import Progress
 from stages.vision import gaps, smoothing
 from stages.vision.skeleton import Pose, person_height
 
@@ -36,7 +36,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
     estimator, nothing = estimators.build(params), np.zeros((size, size), np.uint8)
     with video.lossless(silhouettes, fps, "gray") as add:
         looks = sightings(frames, scene, estimator, params.batch)
-        for sighting in tqdm(looks, "pose_extraction", len(scene.box), unit="frame"):
+        for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
             found.append(sighting.pose if sighting else Pose.unknown())
             soft = sighting and sighting.silhouette
             add(nothing if soft is None else np.rint(255 * soft).astype(np.uint8))

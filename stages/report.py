@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
-from tqdm import tqdm
 
 from stages.media import page
 from stages.media.files import existing, replacing, sha256, size
+from stages.progress import Progress
 from stages.reporting import cards, cautions, faces, origin, reel, scores
 from stages.reporting.inputs import Inputs
 from stages.reporting.spans import peaks
@@ -29,7 +29,7 @@ TEMPLATES = Path(__file__).parent / "reporting"
 def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths: Path) -> None:
     """`paths` are the stage's inputs by their names in layout.INPUTS."""
     inputs = Inputs(paths, entry, key)
-    with tqdm(total=4, desc="report", unit="part") as progress:
+    with Progress(total=4, desc="report", unit="part") as progress:
         curves = scores.curves(inputs)
         ranking = scores.ranking(curves)
         curves.sort(key=lambda curve: curve is not ranking)  # what the page shows first

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError
 from stages.media import clock as clocks
 from stages.media import tables
+from stages.progress import Progress
 from stages.vision import posenorm
 from stages.vision.skeleton import Pose, read_poses
 
@@ -30,7 +30,7 @@ def run(
 ) -> None:
     pose, rest, _ = read_poses(source_poses)
     clock, side = clocks.read_clock(source_clock), clocks.read_clock(target_clock).about["size"]
-    with tqdm(total=len(pose), desc="retargeting", unit="frame") as progress:
+    with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:
         if entry.reconstruction:
             rows, scale = held_out(clock), 1.0
             pose = pose[rows]

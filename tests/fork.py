@@ -34,7 +34,7 @@ LOADED = (  # what the programs import of others, at once or while they run
     "dvc_data.index.checkout", "dvc_data.index.fetch", "dvc_data.index.push", "fsspec.implementations.memory", "graphlib",
     "inspect", "psutil", "pydantic._internal._validators", "pyparsing", "resource", "ruamel.yaml", "scmrepo.git", "tqdm",
     "yaml", "zc.lockfile")
-OURS = ("stages.code_digest", "stages.media.stamp", "stages.params")  # taken over where a project's are the same
+OURS = ("stages.code_digest", "stages.media.stamp", "stages.params", "stages.progress")  # taken over where a project's are the same
 CHILD_SUBREAPER = 36  # of prctl(2): an orphan becomes the child of the nearest ancestor that has set it
 LARGEST = 1 << 17     # bytes of a request
 
@@ -160,6 +160,7 @@ def _become(order: dict, files: list[int]) -> int:
     paths = [path for path in order["environment"].get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:] = [*own, *paths, *(path for path in sys.path if path not in ("", str(ROOT)))]
     _, module, *sys.argv[1:] = words
+    sys.modules.pop(module if module in OURS else "", None)  # it becomes __main__
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0

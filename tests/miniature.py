@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
     "pipeline/__init__.py", "pipeline/state.py",
-    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/documents.py", "stages/params.py", "stages/presets.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/documents.py", "stages/events.py",
+    "stages/params.py", "stages/presets.py", "stages/progress.py",
     "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/stamp.py",
 )
 PEOPLE = """
@@ -43,10 +44,9 @@ STAGE = '''
 import json, os, time
 from pathlib import Path
 
-from tqdm import tqdm
-
 from stages import InputError, layout
 from stages.media.files import replacing
+from stages.progress import Progress
 
 
 def run(params, key, **paths):
@@ -61,7 +61,7 @@ def run(params, key, **paths):
     if todo == "crash":
         raise ZeroDivisionError("a bug")
     numbers = {{name: value for name, value in vars(params).items() if type(value) is float}}
-    for name, path in tqdm(outputs.items(), stage):
+    for name, path in Progress(outputs.items(), stage):
         with replacing(path) as temporary:
             if name == "plots":
                 temporary.mkdir()

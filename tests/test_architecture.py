@@ -65,7 +65,8 @@ def test_the_pipeline_holds_no_science(path):
     assert not tops(path) & SCIENCE
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
                "stages.params.Preset", "stages.params.TAKEN", "stages.code_digest", "stages.code_digest.APART",
-               "stages.code_digest.Code", "stages.looking", "stages.weights", "stages.documents",
+               "stages.code_digest.Code", "stages.events", "stages.events.Event", "stages.progress", "stages.progress.bar",
+               "stages.progress.figures", "stages.progress.percent", "stages.looking", "stages.weights", "stages.documents",
                "stages.consent", "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",
                "stages.measures.comparison", "stages.measures.comparison.differences", "stages.media",
                "stages.media.files", "stages.media.files.replacing", "stages.media.files.remove",

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.estimators.person import Person, Segmenter, detector, segmenter
@@ -23,6 +22,7 @@ from stages.media import footage, tables, takes, video
 from stages.media import view as views
 from stages.media.ahead import ahead
 from stages.media.clock import split
+from stages.progress import Progress
 from stages.vision import light
 from stages.vision.tracks import Track, choose
 
@@ -70,7 +70,7 @@ def write_pictures(film: takes.Takes, survey: Survey, steadied: Steadying, crop:
         add = stack.enter_context(video.lossless(frames, film.fps, **film.sound))
         add_whole = stack.enter_context(video.lossless(full_frames, film.fps))
         pictures = ahead(cut_out(film, survey, steadied, crop, whole, size))
-        for square, full in tqdm(pictures, "frames", survey.count, unit="frame"):
+        for square, full in Progress(pictures, "frames", survey.count, unit="frame"):
             add(square)
             if full is not None:
                 add_whole(full)

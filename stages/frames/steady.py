@@ -4,13 +4,13 @@ one light."""
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.estimators.person import reduced
 from stages.frames.survey import Survey
 from stages.media import takes
 from stages.media.ahead import ahead
+from stages.progress import Progress
 from stages.vision import camera, light
 
 
@@ -73,6 +73,6 @@ def lit(film: takes.Takes, survey: Survey, steadied: Steadying, hidden: list[np.
 
 def looked_at(film: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, and where people may be in it."""
-    for index, (_, shot) in enumerate(tqdm(ahead(film.shots()), title, survey.count, unit="frame")):
+    for index, (_, shot) in enumerate(Progress(ahead(film.shots()), title, survey.count, unit="frame")):
         picture = reduced(shot.picture(), camera.LOOK)
         yield picture, survey.covered(index, picture.shape)

@@ -7,12 +7,12 @@ for every LOOK_EVERY seconds, oftener while they are close to each other.
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError
 from stages.estimators.person import Detector, Person, reduced
 from stages.media import footage, takes
 from stages.media.ahead import ahead
+from stages.progress import Progress
 from stages.vision.cuts import Cuts
 from stages.vision.light import Watch
 from stages.vision.tracks import Track, Tracker
@@ -75,7 +75,7 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
             trackers[-1].add(index, picture, people)
         waiting.clear()
 
-    for count, (take, shot) in enumerate(tqdm(ahead(film.shots()), "looking through", unit="frame"), 1):
+    for count, (take, shot) in enumerate(Progress(ahead(film.shots()), "looking through", unit="frame"), 1):
         index = count - 1
         if take == len(trackers):
             look()

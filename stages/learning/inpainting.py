@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from stages import InputError
 from stages import weights as files
 from stages.learning import device
 from stages.nets.inpainter import Inpainter, PatchCritic
+from stages.progress import Progress
 
 if TYPE_CHECKING:
     from stages.params import BackgroundInpainting
@@ -57,7 +57,7 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
         given(network, Path(params.weights))
     learner = Learner(network, params)
     rng = np.random.default_rng(params.seed)
-    for step in tqdm(range(params.steps), "gated inpainter", unit="step"):
+    for step in Progress(range(params.steps), "gated inpainter", unit="step"):
         lessons = zip(*(lesson(rng, picture, unseen) for _ in range(params.batch)))
         learner.advance(*(torch.stack(part).to(where) for part in lessons), step / params.steps)
     return network

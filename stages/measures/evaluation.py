@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from stages.measures.panel import flow_model, panel
 from stages.measures.reference import fingerprint, references
 from stages.measures.scoring import NO_TRUTH, Scores, score
 from stages.media import stamp
 from stages.media.files import replacing
+from stages.progress import Progress
 from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
     notes: what to keep with the scores."""
     columns, about = read_poses(measured["driving"])[1:]
     flow, judges = flow_model(params), panel(params, entry, measured)
-    with tqdm(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
+    with Progress(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
         scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy)
     content = {
         "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",

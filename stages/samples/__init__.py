@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from stages import InputError, params as config
 from stages.media import pictures
 from stages.media import video as media
 from stages.media.ahead import in_order
+from stages.progress import Progress
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
@@ -37,7 +37,7 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
     rng = np.random.default_rng([params.seed, 1])
     shots = frames(params.person, params.motions, params.seed, params.seconds, params.size)
     with media.h264(video, motion.FPS, CRF, metadata) as show, media.lossless(alpha, motion.FPS, "gray") as mask:
-        for rgb, cover, pose, seen in tqdm(shots, total=count, desc=f"samples {params.person}", unit="frame"):
+        for rgb, cover, pose, seen in Progress(shots, total=count, desc=f"samples {params.person}", unit="frame"):
             noisy = rgb + rng.normal(0, NOISE, rgb.shape)
             show(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
             mask(cover)

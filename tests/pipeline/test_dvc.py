@@ -185,15 +185,31 @@ def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
     assert dvc.reproduce("retargeting@ava_from_ben", silence=9) is True
 
 
+SAYS = """
+import json, os
+def emit(**event):
+    with open(os.environ["FAKEMOTION_EVENTS"], "a") as file:
+        file.write(json.dumps(event) + "\\n")
+print("Running stage 'a@b':\\n> python -m stages a b", flush=True)
+emit(kind="begun", address="a@b")
+print("hello\\nW0000 00:00:17 x.cc:1] noise", flush=True)
+emit(kind="progress", what="a", done=3, total=3, unit="it", elapsed=1, rate=3.0, note=None)
+print("Updating lock file 'dvc.lock'\\n\\nüber", flush=True)
+emit(kind="ended", address="a@b")
+"""
+
+
 def test_only_what_the_stage_says_is_shown_and_heard(monkeypatch, capsys):
-    said = "Running stage 'a@b':\\n> python -m stages a b\\nhello\\n"
-    said += "\\r 10%\\r 90%W0000 00:00:17 x.cc:1] noise\\n\\r100%\\n\\nUpdating lock file 'dvc.lock'\\nüber\\n"
-    heard, begun = [], []
-    monkeypatch.setattr(dvc, "Program", lambda command, *rest: process.Program(["printf", "%b", said], *rest))
-    lines = dvc._run([], "a@b", begins=begun.append, hears=heard.append)
-    assert capsys.readouterr().out == "".join(heard) == "hello\n\r 10%\r 90%\r100%\nüber\n"
-    assert heard == ["hello\n", "\r 10%", "\r 90%", "\r100%\n", "über\n"] and begun == ["a@b"]
-    assert lines[2] == "hello\n" and lines[-1] == "über\n"
+    heard = []
+    monkeypatch.setattr(dvc, "Program", lambda _, *rest: process.Program([sys.executable, "-c", SAYS], *rest))
+    output = dvc._run([], "a@b", hears=heard.append)
+    assert output == ("Running stage 'a@b':\n> python -m stages a b\nhello\nW0000 00:00:17 x.cc:1] noise\n"
+                      "Updating lock file 'dvc.lock'\n\nüber\n")
+    lines, others = ([event for event in heard if (event["kind"] == "line") == line] for line in (True, False))
+    assert [event["text"] for event in lines] == ["hello", "über"]
+    assert [event["kind"] for event in others] == ["begun", "progress", "ended"]
+    shown = capsys.readouterr().out.splitlines()
+    assert {"hello", "über"} < set(shown) and len(shown) == 3 and any("100%" in line for line in shown)
 
 
 def test_python_in_dvc_yaml_is_the_one_that_runs(project):

@@ -17,6 +17,8 @@ from stages.params import Subject
 from tests.server import wait_for
 
 WAITS_FOR = "import os, sys, time\nwhile not os.path.exists('{0}.go'): time.sleep(0.02)\n"
+EMIT = ("import json, os\ndef emit(**event):\n"
+        "    with open(os.environ['FAKEMOTION_EVENTS'], 'a') as file: file.write(json.dumps(event) + chr(10))\n")
 SAYS = "import os; open('{0}.saw', 'w').write(os.environ.get('CUDA_VISIBLE_DEVICES', '-'))"
 
 
@@ -31,7 +33,7 @@ class Small(Order):
 
 
 def small(name: str, code: str = WAITS_FOR + SAYS, steps: tuple[str, ...] = ()) -> Small:
-    return Small("ana", name, name, "demo", {address: Step(address) for address in steps}, code=code.format(name))
+    return Small("ana", name, name, "demo", {address: Step(address) for address in steps}, code=code.replace("{0}", name))
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_a_training_is_seen_while_it_goes_on(line):
     os.utime(old, (1, 1))
     (other / "preview_000300.png").write_bytes(b"of somebody else")
     os.utime(other / "preview_000300.png", (2**32, 2**32))
-    code = ("print('generator_training@ana ...', flush=True)\nimport time; time.sleep(0.1)\n"
+    code = (EMIT + "emit(kind='started', address='generator_training@ana')\nimport time; time.sleep(0.5)\n"
             f"open('{folder}/preview_000200.png', 'wb').write(b'new')\nprint('drawn', flush=True)\n" + WAITS_FOR)
     line.add(small("a", code, ("generator_training@ana",)))
     step = line.orders[0].steps["generator_training@ana"]
@@ -147,7 +149,9 @@ def test_pictures_of_stages_or_why_there_is_none(line, monkeypatch):
     line = line("")
     Path("stages/__init__.py").touch(), Path("stages/previews.py").write_text(code)
     steps = ("frames@ana", "pose_extraction@ana")
-    line.add(small("a", "".join(f"print('{step} ...'); print('{step} done in 1.0 s')\n" for step in steps), steps))
+    line.add(small("a", EMIT + "".join(
+        f"emit(kind='started', address='{step}'); emit(kind='done', address='{step}', computed=True, seconds=1)\n"
+        for step in steps), steps))
     go("a")
     wait_for(lambda: states(line) == [DONE] and line.orders[0].steps["pose_extraction@ana"].blind, 30)
     first, second = line.orders[0].steps.values()

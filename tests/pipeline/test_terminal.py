@@ -1,0 +1,32 @@
+"""Lines and bars in the terminal, and where nobody watches."""
+
+import io
+import sys
+
+import pytest
+
+from pipeline import terminal
+
+
+class Screen(io.StringIO):
+    def __init__(self, watched: bool):
+        super().__init__()
+        self.isatty = lambda: watched
+
+
+def event(done: int, total: int | None = 2) -> dict:
+    return {"kind": "progress", "what": "frames", "done": done, "total": total, "unit": "it", "elapsed": 1.0, "rate": 2.0,
+            "note": None}
+
+
+@pytest.mark.parametrize("watched, shown", [
+    (True, ["a", "\rframes: half", "b", "\rframes: full", "c", "\rframes: some", "d"]),
+    (False, ["a", "b", "frames: full", "c", "d"]),
+])
+def test_lines_stand_below_bars(monkeypatch, watched, shown):
+    screen = Screen(watched)
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(terminal, "bar", lambda event, columns: f"frames: {event['name']}")
+    for said in ("a", event(1) | {"name": "half"}, "b\n", event(2) | {"name": "full"}, "c", event(5, None) | {"name": "some"}, "d"):
+        terminal.show(said) if isinstance(said, str) else terminal.draw(said)
+    assert screen.getvalue() == "".join(f"{line}\n" for line in shown)

@@ -1,0 +1,65 @@
+"""Events: reported where somebody listens, and nowhere else."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from stages import events
+from stages.progress import Progress, bar, figures, percent
+
+
+@pytest.fixture
+def listened(tmp_path, monkeypatch):
+    """What was reported."""
+    file = tmp_path / "events"
+    monkeypatch.setenv(events.PLACE, str(file))
+    return lambda: [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_nobody_listens(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(events.PLACE, raising=False)
+    events.emit("begun", address="frames@ava")
+    events.refuse("frames@ava", ValueError("nobody is in this video"))
+    assert list(Progress(range(3), "frames", unit="frame")) == [0, 1, 2]
+    told = capsys.readouterr()
+    assert "frames@ava: nobody is in this video" in told.err and "frames: 100%" in told.err and told.out == ""
+
+
+def test_what_is_refused_is_reported_and_not_printed(listened, capsys):
+    events.refuse("frames@ava", ValueError("zwei\nZeilen: ü"))
+    assert listened() == [{"kind": "refused", "address": "frames@ava", "message": "zwei\nZeilen: ü"}]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_events_of_several_threads_stay_whole(listened):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: events.emit("line", number=i, text="x" * 3000), range(200)))
+    assert sorted(event["number"] for event in listened()) == list(range(200))
+
+
+@pytest.mark.parametrize("total", [4, None])
+def test_progress_is_reported_and_not_drawn(listened, capsys, total):
+    loop = Progress((i for i in range(4)), "crops", total, unit="batch")
+    assert list(loop) == [0, 1, 2, 3]
+    first, *_, last = listened()
+    assert capsys.readouterr() == ("", "")
+    assert (first["kind"], first["what"], first["done"], first["total"], first["unit"]) == (
+        "progress", "crops", 0, total, "batch")
+    assert last["done"] == 4 and percent(last) == (100 if total else None)
+
+
+def test_a_loop_that_goes_on_and_its_note(listened):
+    loop = Progress(total=20, initial=10, desc="generator_training", unit="step")
+    loop.set_postfix({"l1": "0.03"}, refresh=False)
+    loop.update(5)
+    loop.close()
+    last = listened()[-1] | {"elapsed": 60.0, "rate": 2.0}
+    assert percent(last) == 75 and figures(last) == "15/20 [01:00<00:02,  2.00step/s, l1=0.03]"
+    assert bar(last, 80).startswith("generator_training:  75%|") and len(bar(last, 80)) == 80
+
+
+def test_of_how_many_is_not_known():
+    event = {"kind": "progress", "what": "looking through", "done": 25, "total": None, "unit": "frame", "elapsed": 5.0,
+             "rate": 5.0, "note": None}
+    assert figures(event) == "25frame [00:05,  5.00frame/s]" and bar(event, 60) == "looking through: 25frame [00:05,  5.00frame/s]"
