@@ -28,8 +28,8 @@ TIMEOUT = 30.0  # minutes without a sign of life after which a stage is ended, w
 
 
 class StageFailed(RuntimeError):
-    """A stage ended with an error. `refused`: the stage says that its input cannot be used, so that trying
-    again is no use; the message is then the stage's own."""
+    """A stage ended with an error. `refused`: trying again is no use: its input cannot be used (the message is then the
+    stage's own), the disk is full, a remote does not let us in."""
 
     def __init__(self, message: str, refused: bool = False):
         super().__init__(message)
@@ -245,13 +245,17 @@ def _failure(address: str, output: str, events: list[Event]) -> StageFailed:
         if event["kind"] == "refused":
             return StageFailed(f"{event['address']}: {event['message']}", refused=True)
         address = event["address"]
+    if process.ending():
+        return StageFailed(f"{address} was ended; the same command goes on from here")
+    refused = True
     if dvc_messages.full(output):
         why, rest = "the disk is full, or cannot be written to. Make room; the same command then goes on from here", output
-    elif process.ending():
-        return StageFailed(f"{address} was ended; the same command goes on from here")
     elif failed := dvc_messages.failed(output):
-        address, why, rest = failed
+        refused, (address, why, rest) = False, failed
+    elif dvc_messages.refused(output):
+        why, rest = ("the remote does not let this machine in, or is not there. See `dvc remote list`, and its keys in "
+                     ".dvc/config.local or the environment"), output
     else:
-        why, rest = "", output
+        refused, why, rest = False, "dvc has ended with an error", output
     lines = [line for line in rest.splitlines() if not dvc_messages.chatter(line)][-_TAIL:]
-    return StageFailed("\n  ".join([f"{address} failed: {why or 'interrupted'}", *lines]))
+    return StageFailed("\n  ".join([f"{address} failed: {why}", *lines]), refused)

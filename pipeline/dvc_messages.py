@@ -3,19 +3,20 @@ tests/pipeline/test_dvc_messages.py provokes each message, and fails where anoth
 
 import re
 
-from stages import layout
-
 # What DVC says about its own bookkeeping; the other lines of its output are the stage's.
 _CHATTER = re.compile(
     r"Running stage|> python |(Updating|Generating) lock file|To track the changes|\tgit add|To enable auto staging"
     r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
     r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
-    rf"|Ran experiment|Experiment results have been applied|\S+: {layout.NOT_HERE}|\d+ files? (pushed|fetched)"
-    r"|Everything is up to date|[AM] +artifacts/|  \(PID \d+\): |If there are no processes with such PIDs|\s*$"
+    r"|Ran experiment|Experiment results have been applied|\d+ files? (pushed|fetched)"
+    r"|Everything is up to date|.*Having any troubles\?|\S+: to be computed elsewhere|[AM] +artifacts/|  \(PID \d+\): |If there are no processes with such PIDs|\s*$"
 )
 _FAILED = re.compile(r"ERROR: failed to reproduce '(?P<address>.+?)': (?P<reason>(?:.|\n)*)")
 _UNTOUCHED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")
 _FULL = re.compile("No space left on device|database or disk is full|No possible cache link types")
+_REFUSED = re.compile(  # by the services behind S3, Azure, GCS and SSH, and by the file system
+    r"\((401|403)\)|Forbidden|Unauthorized|Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
+    r"|Unable to locate credentials|[Pp]ermission denied|Authentication failed|NoSuchBucket|[Bb]ucket '.*' does not exist")
 _NOT_SENT = "ERROR: failed to transfer"
 _BUSY = re.compile(r"'(?P<path>[^']+)' is busy, it is being blocked by:\n(?P<others>(?:  \(PID \d+\): .*\n)+)")
 _GUARDED = "Unable to acquire lock"
@@ -43,6 +44,11 @@ def untouched(output: str) -> bool:
 def full(output: str) -> bool:
     """Whether a disk is full, or may not be written to."""
     return bool(_FULL.search(output))
+
+
+def refused(output: str) -> bool:
+    """Whether a remote does not let us in, or is not there: trying again is no use."""
+    return bool(_REFUSED.search(output))
 
 
 def not_sent(output: str) -> str | None:

@@ -80,10 +80,10 @@ def take(address: str) -> bool:
 
 
 def _remote(work: Callable[..., None], *arguments, **options) -> None:
-    """Does what needs the remote; what fails then is worth trying again."""
+    """Does what needs the remote; what fails then is worth trying again, unless it would fail again."""
     try:
         work(*arguments, **options)
     except dvc.NotComputed:
         raise
     except dvc.StageFailed as error:
-        raise Unreachable(str(error)) from None
+        raise error if error.refused else Unreachable(str(error)) from None

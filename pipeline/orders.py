@@ -168,6 +168,9 @@ def _record(told: dict[str, str]) -> dict[str, str]:
 def _same(config: params.Params, who: str, record: dict[str, str]) -> None:
     """InputError where they agreed to something else, as params.yaml says; the day may be a later one."""
     there = config.subjects[who].consent if who in config.subjects else None
+    if who in config.subjects and there is None:
+        raise InputError(f"consent: of {who}, params.yaml has no record. Write subjects.{who}.consent there, or remove that "
+                         "entry, and order again")
     if there not in (None, "synthetic") and any(
             getattr(there, name) != record[name] for name in CONSENT if name != "when"):
         said = f"{there.who}, {there.when}, {there.scope}, {there.record}"

@@ -25,8 +25,9 @@ def invoke(stage: str, key: str) -> None:
     arguments = {**layout.inputs(stage, key, **ends), **layout.outputs(stage, key), "params": block}
     extras = {"key": key, "entry": entry}
     arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
-    if stage in ("fusion", "signing"):  # what was learned may be there from before a consent was withdrawn
-        config.subjects[entry.target].require_consent(entry.target)
+    if layout.KINDS[stage] in layout.OF_SUBJECTS:
+        who = entry.target if isinstance(entry, params.Transfer) else key
+        config.subjects[who].require_consent(who)
     begun = time.perf_counter()
     agreed = config.consent(stage, key)
     with stamp.stamped({"consent": agreed} if agreed else {}):
@@ -60,6 +61,7 @@ def main() -> int:
     try:
         if os.environ.get(layout.ELSEWHERE):
             events.emit("elsewhere", address=address)
+            print(f"{address}: to be computed elsewhere ({layout.ELSEWHERE} is set)", file=sys.stderr)
             return 1
         code_digest.check([stage])
         events.emit("begun", address=address)

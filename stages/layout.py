@@ -14,8 +14,7 @@ CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not 
 HASH = 16  # characters by which a training's resume state is told from those of its other runs
 DIGESTS = Path("digests")  # of the code that each stage is made of; see stages/code_digest.py
 STATES = Path(".dvc/tmp/states")  # what DVC notes of every stage, beside its other notes
-ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute ends with NOT_HERE
-NOT_HERE = "to be computed elsewhere"
+ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute refuses to
 EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run
 
 KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the order of the pipeline

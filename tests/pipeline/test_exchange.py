@@ -1,5 +1,6 @@
 """What a worker is offered, and what it would not take."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,33 @@ def test_anything_else_is_refused(offered, change):
     change(content["outs"])
     with pytest.raises(InputError, match="local_gan_training@ava: offered were"):
         exchange.check(params.load(), ADDRESS, yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("answer, worth_retrying", [
+    ("403 Forbidden", False), ("401 Unauthorized", False), ("503 Slow Down", True), ("500 Internal Server Error", True)])
+@pytest.mark.parametrize("does", ["push", "pull"])
+def test_a_remote_that_refuses_us_is_not_asked_again(project, s3, s3_remote, monkeypatch, answer, worth_retrying, does):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3_remote.configure(project.folder)
+    offered = exchange.offer(params.load(), ADDRESS)
+    shutil.rmtree(".dvc/cache/files/md5")
+    s3.breaks = lambda request: answer
+    with pytest.raises(dvc.StageFailed) as error:
+        exchange.deliver(ADDRESS) if does == "push" else exchange.accept(ADDRESS, offered)
+    assert isinstance(error.value, exchange.Unreachable) == worth_retrying
+    assert error.value.refused != worth_retrying
+
+
+@pytest.mark.parametrize("printed, worth_retrying", [
+    ("ERROR: unexpected error - [Errno 28] No space left on device: '/dvc/files'", False),
+    ("ERROR: unexpected error - [Errno 13] Permission denied: '/dvc/files'", False),
+    ("ERROR: unexpected error - Unable to locate credentials", False),
+    ("ERROR: failed to connect to s3 (bucket/files) - [Errno 111] Connect call failed", True),
+])
+def test_what_would_fail_again_is_not_tried_again(printed, worth_retrying):
+    def work() -> None:
+        raise dvc._failure(ADDRESS, printed, [])
+
+    with pytest.raises(dvc.StageFailed, match=f"{ADDRESS} failed: ") as error:
+        exchange._remote(work)
+    assert isinstance(error.value, exchange.Unreachable) == worth_retrying

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline import orders, uploads
 from pipeline.orders import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
@@ -70,6 +71,16 @@ def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips)
     before = Path("params.yaml").read_bytes()
     ordered(clips, when="2020-02-03")
     assert Path("params.yaml").read_bytes() == before
+
+
+def test_a_subject_whose_consent_is_gone_is_not_given_another_one(clips):
+    ordered(clips)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["subjects"]["ana"]["consent"] = None
+    Path("params.yaml").write_text(before := yaml.safe_dump(content))
+    with pytest.raises(InputError, match="consent: of ana, params.yaml has no record. Write subjects.ana.consent there"):
+        ordered(clips, source="ana")
+    assert Path("params.yaml").read_text() == before
 
 
 @pytest.mark.parametrize("name", ["who", "scope", "record"])
