@@ -52,7 +52,7 @@ def summary(key: str) -> str:
         layout.outputs(stage, key)[name]
         for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
     )
-    figures = json.loads(metrics.read_text())["metrics"]
+    figures = json.loads(metrics.read_text(encoding="utf-8"))["metrics"]
     rows = [(name, figure(entry)) for name, entry in figures.items()]
     return f"\n{key}\n  video   {video}\n  report  {report}\n" + table(("metric", "value"), rows)
 
@@ -64,14 +64,14 @@ def results(address: str) -> list[dict[str, str]]:
     if stage == "metrics":
         return [
             {"score": name, "value": figure(entry).removeprefix("-").strip(), "95 % interval": interval(entry)}
-            for name, entry in json.loads(made["metrics"].read_text())["metrics"].items()
+            for name, entry in json.loads(made["metrics"].read_text(encoding="utf-8"))["metrics"].items()
         ]
     return [_losses(file) for file in sorted(made["plots"].glob("*.tsv"))] if "plots" in made else []
 
 
 def cost(address: str) -> str:
     """What its last run on this machine took."""
-    took = json.loads(layout.cost(*graph.split(address)).read_text())
+    took = json.loads(layout.cost(*graph.split(address)).read_text(encoding="utf-8"))
     return f"{address}: {took['seconds']:g} s, {took['peak_gib']:g} GiB at most"
 
 
@@ -84,7 +84,7 @@ def _losses(file: Path) -> dict[str, str]:
 
 def _curve(file: Path) -> tuple[str, list[list[str]]]:
     """What runs along, and the points: where, and the value."""
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8") as lines:
         (name, _), *rows = csv.reader(lines, delimiter="\t")
     return name, rows
 
@@ -135,7 +135,7 @@ def _holds(path: Path) -> str:
         if path.suffix == ".tsv":
             return course([float(value) for _, value in _curve(path)[1]])
         if path.suffix == ".json":
-            return ", ".join(json.loads(path.read_text()))
+            return ", ".join(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, av.FFmpegError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run its stage again") from None
     return path.suffix.lstrip(".")

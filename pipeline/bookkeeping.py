@@ -28,7 +28,7 @@ def mend(folder: Path, output: str) -> bool:
     if dvc_messages.notes_unreadable(output):
         return _release(folder, [])
     if dvc_messages.lock_unreadable(output):
-        if "<<<<<<<" in (folder / "dvc.lock").read_text(errors="replace"):
+        if "<<<<<<<" in (folder / "dvc.lock").read_text(errors="replace", encoding="utf-8"):
             return False  # a merge of git's, for its user to decide
         terminal.show("dvc.lock cannot be read; DVC makes it anew from its cache")
         (folder / "dvc.lock").unlink(missing_ok=True)
@@ -83,14 +83,14 @@ def _release(folder: Path, others: list[tuple[str, str]]) -> bool:
         return (str(one["pid"]), one["cmd"]) not in gone
 
     notes = folder / ".dvc/tmp/rwlock"
-    with notes.with_suffix(".lock").open("a") as guard:
+    with notes.with_suffix(".lock").open("a", encoding="utf-8") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         try:
-            noted = json.loads(notes.read_text())
+            noted = json.loads(notes.read_text(encoding="utf-8"))
             write = {path: one for path, one in noted.get("write", {}).items() if left(one)}
             read = {path: [one for one in those if left(one)] for path, those in noted.get("read", {}).items()}
             kept = {"write": write, "read": {path: those for path, those in read.items() if those}}
         except (ValueError, LookupError, AttributeError, TypeError):  # a kill, or a full disk, came in between
             kept = {}
-        notes.write_text(json.dumps(kept))
+        notes.write_text(json.dumps(kept), encoding="utf-8")
     return True

@@ -84,7 +84,7 @@ def pull(file: Path, address: str) -> None:
 
 def outputs(address: str) -> list[dict]:
     """Path and checksum of the outputs of `stage@key`, as a .dvc file has them."""
-    return json.loads(layout.state(address).read_text())["outs"]
+    return json.loads(layout.state(address).read_text(encoding="utf-8"))["outs"]
 
 
 def pending(plan: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -120,7 +120,7 @@ def _ask(*arguments: str) -> list[str]:
     """What a command of pipeline/state.py answers; it is asked again where its notes were mended."""
     _check_first(Path().resolve())
     for _ in range(ATTEMPTS):
-        done = subprocess.run([sys.executable, "-m", STATE, *arguments], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", STATE, *arguments], capture_output=True, encoding="utf-8")
         if not done.returncode:
             return json.loads(done.stdout)
         if not bookkeeping.mend(Path(), done.stderr):
@@ -130,7 +130,7 @@ def _ask(*arguments: str) -> list[str]:
 
 def setting(name: str) -> str:
     """A value of DVC's configuration; empty where it has none."""
-    done = subprocess.run([sys.executable, "-m", "dvc", "config", name], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "dvc", "config", name], capture_output=True, encoding="utf-8")
     return done.stdout.strip()
 
 
@@ -146,7 +146,7 @@ def experiment(name: str, changes: dict[str, str], goals: list[str], folder: Pat
 
 def end_orphan(lock: Path) -> None:
     """Ends the experiment that goes on because what started it was killed: it still holds `lock`."""
-    with lock.open("a+") as file:
+    with lock.open("a+", encoding="utf-8") as file:
         if held(file):
             file.seek(0)
             if number := file.read():
@@ -198,7 +198,7 @@ def _listen(arguments: list[str], folder: Path, lock: Path | None, hears: Listen
     a stage go to the terminal as they come. A process of its own, because DVC's locks do not hold between the threads of
     one. It holds `lock`, in which its number stands, as long as it lives."""
     command, lines, events = [sys.executable, "-m", STATE if folder == Path() else "dvc", *arguments], [], []
-    with lock.open("w") if lock else nullcontext() as mark:
+    with lock.open("w", encoding="utf-8") if lock else nullcontext() as mark:
         if mark:
             fcntl.flock(mark, fcntl.LOCK_EX)
         program = Program(command, folder, _environment() | environment, (mark.fileno(),) if mark else ())

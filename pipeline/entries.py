@@ -29,7 +29,7 @@ class Entry:
 def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
     """Writes those that are new, and gives them. InputError, and no change, where one is there and says something else,
     or where the file would not be right afterwards."""
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         text = file.read()
     before = yaml.safe_load(text)
     there = [(entry, (before.get(entry.block) or {}).get(entry.name)) for entry in entries]
@@ -46,7 +46,7 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
                              "line, indented alike")
     if fresh:
         with replacing(path) as temporary:
-            temporary.write_text(text, newline="")
+            temporary.write_text(text, newline="", encoding="utf-8")
             try:
                 params.load(temporary)
             except InputError as error:
@@ -58,12 +58,12 @@ def remove(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> Non
     """Takes entries out: by block, their names. InputError, and no change, where `without` raises it."""
     text = without(names, path)
     with replacing(path) as temporary:
-        temporary.write_text(text, newline="")
+        temporary.write_text(text, newline="", encoding="utf-8")
 
 
 def without(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> str:
     """The file without entries. InputError where it would not be right then."""
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         text = file.read()
     wanted = yaml.safe_load(text)
     for block, gone in names.items():

@@ -45,7 +45,7 @@ def code() -> str:
 def stale(theirs: Path, ours: Path | None) -> str | None:
     """Why the scores of another system do not count any more, beside `ours` of the same transfer, as far as it is
     known."""
-    found, own = (json.loads(file.read_text()) if file else {} for file in (theirs, ours))
+    found, own = (json.loads(file.read_text(encoding="utf-8")) if file else {} for file in (theirs, ours))
     if found.get("code") != code():
         return "scored by other code than there is now"
     if own and own["against"] != found["against"]:
@@ -58,7 +58,7 @@ def stale(theirs: Path, ours: Path | None) -> str | None:
 def summary(name: str, theirs: Path, ours: Path) -> str:
     """Every score, one column a system; ours only where it is there."""
     files = {name: theirs} | ({"ours": ours} if ours.exists() else {})
-    scores = [json.loads(file.read_text())["metrics"] for file in files.values()]
+    scores = [json.loads(file.read_text(encoding="utf-8"))["metrics"] for file in files.values()]
     names = dict.fromkeys(metric for one in scores for metric in one)
     rows = [(metric, *(artifacts.figure(one.get(metric, {"value": None})) for one in scores)) for metric in names]
     return artifacts.table(("metric", *files), rows) + f"\n  {theirs}"

@@ -49,7 +49,7 @@ def accept(address: str, offered: str) -> None:
     """Pulls what was offered, and checked, into the artifacts of this machine."""
     with tempfile.TemporaryDirectory() as folder:  # outside of the project, where DVC would take it for a part of it
         file = Path(folder) / f"{address}.dvc"
-        file.write_text(offered + yaml.safe_dump({"wdir": str(Path.cwd())}))
+        file.write_text(offered + yaml.safe_dump({"wdir": str(Path.cwd())}), encoding="utf-8")
         _remote(dvc.pull, file, address)
 
 

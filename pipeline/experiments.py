@@ -71,7 +71,7 @@ def _experiment(config: Params, preset: str, variant: str, transfers: tuple[str,
 def run(config: Params, experiments: list[Experiment], failures: dict[str, str]) -> None:
     """Runs those that are not finished; `failures` gets why those failed that did, by name."""
     LOCK.parent.mkdir(exist_ok=True)
-    with LOCK.open("w") as lock:
+    with LOCK.open("w", encoding="utf-8") as lock:
         if dvc.held(lock):
             raise InputError("another `table` is at work in this folder; wait until it is done")
         dvc.end_orphan(RUNNING)

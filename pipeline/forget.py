@@ -95,7 +95,7 @@ def _at_rest() -> Iterator[None]:
     is."""
     with ExitStack() as stack:
         for path in (experiments.LOCK, experiments.RUNNING, uploads.LOCK):
-            if path.exists() and dvc.held(stack.enter_context(path.open("a"))):
+            if path.exists() and dvc.held(stack.enter_context(path.open("a", encoding="utf-8"))):
                 who = "the studio" if path == uploads.LOCK else "`table`"
                 raise InputError(f"{who} is at work in this folder; end it, and what it runs, first")
         yield
@@ -138,7 +138,7 @@ def _out_of_reach(config: Params, name: str) -> str:
     """What is left, when all else has gone."""
     left = [config.videos[name].file] if name in config.videos else []
     left = [f"{file} itself" for file in left if Path(file).exists()]
-    lines = [str(number) for number, line in enumerate(Path("params.yaml").read_text().splitlines(), 1)
+    lines = [str(number) for number, line in enumerate(Path("params.yaml").read_text(encoding="utf-8").splitlines(), 1)
              if re.search(rf"\b{name}\b", line)]
     left += [f"what params.yaml still says in line {', '.join(lines)}"] if lines else []
     left += [f"what git's history, DVC's database of checksums and Prefect's server say of {name}",
@@ -152,18 +152,18 @@ def _here() -> Iterator[Note]:
     """What dvc.lock and its parts say, now and in every commit."""
     for file in layout.STATES.glob("[!.]*.json"):
         try:
-            yield json.loads(file.read_text())
+            yield json.loads(file.read_text(encoding="utf-8"))
         except ValueError:  # a disk has lost its end
             continue
     lock = Path("dvc.lock")
-    texts = [lock.read_text()] if lock.exists() else []
+    texts = [lock.read_text(encoding="utf-8")] if lock.exists() else []
     commits = _git("rev-list", "--all", "--", "dvc.lock").split()
     for text in (*texts, *(_git("show", f"{commit}:./dvc.lock") for commit in commits)):
         yield from (documents.parse(text, "dvc.lock") or {}).get("stages", {}).values()
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout
+    return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8").stdout
 
 
 def _keys(files: Iterable[dict]) -> set[str]:

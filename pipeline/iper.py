@@ -88,7 +88,7 @@ def lacking(outfit: Path) -> Iterator[str]:
 
 def clips(file: Path, only: list[str]) -> list[str]:
     """A list's clips, of these subjects."""
-    lines = file.read_text().split() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8").split() if file.is_file() else []
     return [line for line in lines if not only or line.partition("/")[0] in only]
 
 
@@ -115,7 +115,7 @@ def by_turns(found: Found, outfits: list[str], preset: str) -> None:
 def by_protocol(root: Path, found: Found, outfits: list[str], preset: str, fps: float) -> None:
     """The protocol's cross-imitations: first and last image of a clip, which become a video of their own."""
     try:
-        told = json.loads((root / PROTOCOL).read_text())["val"]
+        told = json.loads((root / PROTOCOL).read_text(encoding="utf-8"))["val"]
         crossed = {clip: (one["cross_imitation"]["target"], *map(int, one["cross_imitation"]["range"]))
                    for clip, one in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -54,12 +54,12 @@ def write(table: Table, cells: list[Cell], into: Path | None) -> list[Path]:
     page = environment.get_template("tables.html.jinja").render(title=title, about=about, sections=sections)
     layout.TABLES.mkdir(parents=True, exist_ok=True)
     files = [layout.TABLES / f"{table.name}{end}" for end in (".md", ".html", ".parquet")]
-    files[0].write_text(markdown)
-    files[1].write_text(page)
+    files[0].write_text(markdown, encoding="utf-8")
+    files[1].write_text(page, encoding="utf-8")
     pq.write_table(pa.Table.from_pylist([asdict(cell) for cell in cells], SCHEMA), files[2])
     if into:
-        page = into.read_text() if into.exists() else "# Results\n"
-        into.write_text(replaced(page, f"## Table {table.number}:", markdown))
+        page = into.read_text(encoding="utf-8") if into.exists() else "# Results\n"
+        into.write_text(replaced(page, f"## Table {table.number}:", markdown), encoding="utf-8")
         files.append(into)
     return files
 
@@ -189,10 +189,11 @@ def _markdown(section: Section) -> str:
 def machine() -> str:
     """Processor, cores and graphics card of this one."""
     cpus = Path("/proc/cpuinfo")
-    names = re.findall(r"^model name\s*:\s*(.+)$", cpus.read_text(), re.MULTILINE) if cpus.exists() else []
+    text = cpus.read_text(encoding="utf-8") if cpus.exists() else ""
+    names = re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     try:
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        card = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        card = subprocess.run(query, capture_output=True, encoding="utf-8", check=True).stdout.split("\n")[0]
     except (OSError, subprocess.CalledProcessError):
         card = ""
     return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {card or 'no GPU'}"
@@ -201,7 +202,7 @@ def machine() -> str:
 def commit() -> str:
     """The project's, and whether something is not in it."""
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
+        return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8").stdout.strip()
 
     changes = " with changes" if git("status", "--porcelain", "-uno") else ""
     return (git("rev-parse", "--short", "--verify", "HEAD") or "none") + changes

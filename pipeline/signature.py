@@ -46,5 +46,5 @@ def _values(config: Params, stage: str, key: str) -> Signature:
 
 
 def _commit(root: Path) -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True)
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, encoding="utf-8")
     return done.stdout.strip() or "no commit"

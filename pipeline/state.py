@@ -41,7 +41,7 @@ class States:
 
     def get(self, address: str, default: dict | None = None) -> dict | None:
         try:
-            return json.loads(layout.state(address).read_text())
+            return json.loads(layout.state(address).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):  # a disk may lose a file's end: DVC then asks its run-cache
             return default
 
@@ -51,7 +51,7 @@ class States:
     @staticmethod
     def write(address: str, state: dict) -> None:
         with replacing(layout.state(address)) as file:
-            file.write_text(json.dumps(state))
+            file.write_text(json.dumps(state), encoding="utf-8")
 
 
 class SplitLock(Lockfile):
@@ -122,7 +122,7 @@ def scatter(repo: Repo) -> None:
 def gather(repo: Repo) -> list[str]:
     """Writes the new states into dvc.lock, as DVC would; the other stages' text stays as it is."""
     lock, new = Path(LOCK_FILE), sorted(file.name for file in NEW.glob("*"))
-    head, *blocks = re.split(r"(?m)^(?=  \S)", lock.read_text() if lock.exists() else "")
+    head, *blocks = re.split(r"(?m)^(?=  \S)", lock.read_text(encoding="utf-8") if lock.exists() else "")
     if not blocks:
         head, new = "schema: '2.0'\nstages:\n", sorted(file.stem for file in FOLDER.glob("[!.]*.json"))
     entries = {block.strip().partition(":")[0]: block for block in blocks}
@@ -131,7 +131,7 @@ def gather(repo: Repo) -> list[str]:
             entries[address] = indent(dumps_yaml({address: state}), "  ")
     if new:
         with replacing(lock) as file:
-            file.write_text(head + "".join(entries.values()))
+            file.write_text(head + "".join(entries.values()), encoding="utf-8")
         _see(_mark())
     for address in new:
         (NEW / address).unlink(missing_ok=True)
@@ -162,14 +162,14 @@ def _whole(state) -> bool:
 
 def _keep(kept: Callable[[str], bool]) -> None:
     """Removes from dvc.lock the addresses that are not to be kept."""
-    head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text())
+    head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text(encoding="utf-8"))
     left = [block for block in blocks if kept(block.strip().partition(":")[0])]
     with replacing(Path(LOCK_FILE)) as file:
-        file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n")
+        file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
 
 
 def _seen() -> bool:
-    return _mark() == (SEEN.read_text() if SEEN.exists() else "")
+    return _mark() == (SEEN.read_text(encoding="utf-8") if SEEN.exists() else "")
 
 
 def _mark() -> str:
@@ -179,7 +179,7 @@ def _mark() -> str:
 
 def _see(mark: str) -> None:
     with replacing(SEEN) as file:
-        file.write_text(mark)
+        file.write_text(mark, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:

@@ -29,7 +29,7 @@ def serve(port: int) -> None:
         raise InputError(f"--port {port}: expected one of 1 to 65535")
     shown = uploads.SHOWN.resolve()
     uploads.FOLDER.mkdir(exist_ok=True)
-    with uploads.LOCK.open("a") as lock:
+    with uploads.LOCK.open("a", encoding="utf-8") as lock:
         if dvc.held(lock):
             raise InputError(f"{uploads.FOLDER}: another studio works in this folder, or a run that it left behind; "
                              "end it, or wait for it")

@@ -51,7 +51,7 @@ class Table:
     """One of the paper's, for a subject, a source and a preset."""
 
     def __init__(self, number: int, config: Params, preset: str, subject: str, source: str):
-        content = yaml.safe_load(PAPER.read_text())
+        content = yaml.safe_load(PAPER.read_text(encoding="utf-8"))
         about = content[number]
         self.number, self.title, self.ours = number, about["title"], about["ours"]
         self.preset, self.subject, self.source, self.best = preset, subject, source, content["best"]
@@ -94,7 +94,7 @@ class Table:
         best = next(one for one in self.rows if one.key == self.ours)
         ours, _ = self._scores(best, protocol, failures)
         apart = _apart(ours, files) if files and ours and row is not best else {}
-        scores = json.loads(files["metrics"].read_text())["metrics"] if files else {}
+        scores = json.loads(files["metrics"].read_text(encoding="utf-8"))["metrics"] if files else {}
         cells = []
         for metric in self.columns[protocol]:
             place = protocol, metric
@@ -140,7 +140,7 @@ def _apart(ours: dict[str, Path], theirs: dict[str, Path]) -> dict[str, tuple]:
     """By metric that both have: ours less theirs, and the ends of its interval where it has a value for each frame."""
     from stages.measures.comparison import differences
 
-    first, second = (json.loads(files["metrics"].read_text()) for files in (ours, theirs))
+    first, second = (json.loads(files["metrics"].read_text(encoding="utf-8")) for files in (ours, theirs))
     values = {metric: (score["value"], second["metrics"].get(metric, {}).get("value"))
               for metric, score in first["metrics"].items()}
     out = {metric: (one - other, None, None) for metric, (one, other) in values.items() if None not in (one, other)}

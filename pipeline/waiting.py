@@ -28,7 +28,7 @@ def gpus() -> list[str]:
         return [gpu for gpu in os.environ[VISIBLE].split(",") if gpu.strip() not in ("", "-1")]
     if not (tool := shutil.which("nvidia-smi")):
         return []
-    done = subprocess.run([tool, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
+    done = subprocess.run([tool, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, encoding="utf-8")
     return done.stdout.split() if done.returncode == 0 else []
 
 
@@ -134,7 +134,7 @@ class Line:
         """Of what a stage left behind, made by a process: it decodes what a user gave."""
         path = self._shown / f"{step.address}.jpg"
         command = [*PYTHON, "-m", "stages.previews", step.address, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
         if done.returncode == 0 and path.exists():
             step.picture, step.shows = path, done.stdout.strip()
         elif done.returncode and not process.ending():

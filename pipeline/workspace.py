@@ -32,7 +32,7 @@ class Workspace:
             part.rename(self.folder)
         files = [file for file in files if file == weights.JUDGES or self._untracked(file)]
         apart = "".join(f"/{file}\n" for file in ["weights", *files])  # neither committed nor cleared
-        (self.folder / ".git/info/exclude").write_text(apart)
+        (self.folder / ".git/info/exclude").write_text(apart, encoding="utf-8")
         self._clear(self.commit)
         self.changed = self._take_changes()
         self._share(files)
@@ -111,5 +111,5 @@ def _link(source: str | Path, copy: str | Path) -> None:
 
 def _git(folder: Path, *arguments: str, **environment: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, env={**os.environ, **environment}, check=True,
-                          capture_output=True, text=True)
+                          capture_output=True, encoding="utf-8")
     return done.stdout

@@ -39,7 +39,8 @@ def note_cost(stage: str, key: str, seconds: float) -> None:
     """Prints and keeps what the run took. It lies beside the artifacts, not in them: they do not depend on it."""
     peak = peak_memory()
     layout.cost(stage, key).parent.mkdir(parents=True, exist_ok=True)
-    layout.cost(stage, key).write_text(json.dumps({"seconds": round(seconds, 1), "peak_gib": round(peak, 2)}))
+    cost = {"seconds": round(seconds, 1), "peak_gib": round(peak, 2)}
+    layout.cost(stage, key).write_text(json.dumps(cost), encoding="utf-8")
     print(f"{stage}@{key}: {seconds:.1f} s, {peak:.1f} GiB at most", flush=True)
 
 
@@ -47,7 +48,7 @@ def peak_memory() -> float:
     """GiB of this process at most. Not from getrusage on Linux, where a process inherits its parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
-        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) / 2**20
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))[1]) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**(30 if sys.platform == "darwin" else 20)
 
 

@@ -29,6 +29,6 @@ def run(*, foreground: Path, background: Path, metrics: Path, per_frame: Path, s
     found = evaluate(composites, measured, metrics, per_frame, params, entry, key, str(foreground), "run fusion again")
     values = {title: score.value for title, score in found.metrics.items() if score.value is not None}
     with replacing(scores) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     table = found.per_frame
     curves.write(plots, "frame", table["frame"].to_numpy(), {title: table[title].to_numpy() for title in TOLD})

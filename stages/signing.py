@@ -32,7 +32,7 @@ def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path
         target=Person(name=entry.target, files=originals(target_clock)),
         source=Person(name=entry.source, files=originals(source_clock)),
         model=Model(**{name: files.sha256(folder / "model.safetensors") for name, folder in weights.items()}),
-        consent=json.loads((generator / "about.json").read_text())["consent"], code=code(),
+        consent=json.loads((generator / "about.json").read_text(encoding="utf-8"))["consent"], code=code(),
         label=entry.label, label_reason=None if entry.label else " ".join(entry.label_reason.split()),
         watermark=number, made=datetime.now(timezone.utc).replace(microsecond=0),
     )
@@ -58,16 +58,16 @@ def code(folder: Path = Path(__file__).parent) -> Code:
 def commit(git: Path) -> str | None:
     """What HEAD of a git folder stands for, read without git's program, which no stage runs."""
     if git.is_file():  # of a further working tree: where its own folder is
-        git = git.parent / git.read_text().removeprefix("gitdir:").strip()
-    shared = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+        git = git.parent / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+    shared = git / (git / "commondir").read_text(encoding="utf-8").strip() if (git / "commondir").is_file() else git
     if not (git / "HEAD").is_file():
         return None
-    head = (git / "HEAD").read_text().strip()
+    head = (git / "HEAD").read_text(encoding="utf-8").strip()
     if not head.startswith("ref: "):
         return head
     name = head.removeprefix("ref: ")
     for place in (git, shared):
         if (place / name).is_file():
-            return (place / name).read_text().strip()
-    packed = (shared / "packed-refs").read_text() if (shared / "packed-refs").is_file() else ""
+            return (place / name).read_text(encoding="utf-8").strip()
+    packed = (shared / "packed-refs").read_text(encoding="utf-8") if (shared / "packed-refs").is_file() else ""
     return next((line.split()[0] for line in packed.splitlines() if line.endswith(f" {name}")), None)

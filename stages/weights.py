@@ -70,7 +70,7 @@ class File(BaseModel):
 def table() -> dict[str, File]:
     """Every file by its name."""
     try:
-        return {name: File(**entry) for name, entry in yaml.safe_load(TABLE.read_text()).items()}
+        return {name: File(**entry) for name, entry in yaml.safe_load(TABLE.read_text(encoding="utf-8")).items()}
     except (OSError, TypeError, ValidationError, yaml.YAMLError) as error:
         raise InputError(f"{TABLE}: {error}") from None
 
@@ -159,7 +159,7 @@ def known(name: str) -> File:
 def sums() -> dict[str, str]:
     """SHA-256 of every file that was ever admitted, by name."""
     path = FOLDER / SUMS
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return {Path(file).name: digest for digest, file in (line.split(maxsplit=1) for line in lines)}
 
 
@@ -181,7 +181,7 @@ def _digests(path: Path, name: str) -> list[str]:
     """SHA-256 and MD5, remembered for as long as size and time of the file stay as they are."""
     stamp = [path.stat().st_size, path.stat().st_mtime_ns]
     try:
-        remembered = json.loads((FOLDER / CHECKED).read_text())
+        remembered = json.loads((FOLDER / CHECKED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         remembered = {}
     if remembered.get(name, {}).get("stamp") != stamp:
@@ -199,6 +199,6 @@ def _keep(path: Path, text: str) -> None:
     """Writes a small file that only saves work, as far as the folder can be written to."""
     try:
         with replacing(path) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
     except OSError:
         return

@@ -14,10 +14,10 @@ def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     save_file(plain, folder / "model.safetensors", stamp.current() or None)
-    (folder / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+    (folder / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """Weights by name, and what about.json says."""
-    about = json.loads(existing(folder / "about.json", "trained weights; run the training stage").read_text())
-    return load_file(folder / "model.safetensors"), about
+    about = existing(folder / "about.json", "trained weights; run the training stage").read_text(encoding="utf-8")
+    return load_file(folder / "model.safetensors"), json.loads(about)

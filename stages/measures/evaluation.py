@@ -46,7 +46,7 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
     with replacing(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)
     with replacing(metrics) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     values = {title: scores.metrics[title].value for title in TOLD}
     line = ", ".join(f"{title} {value:.3f}" for title, value in values.items() if value is not None)
     print(f"metrics: {len(scores.per_frame)} frames of {key}: {line}{'' if scores.paired else '; ' + NO_TRUTH}")

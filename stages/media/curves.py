@@ -23,4 +23,4 @@ def write(folder: Path, name: str, x: np.ndarray, curves: dict[str, np.ndarray])
                 continue
             groups = np.array_split(known, min(POINTS, len(known)))
             rows = [f"{x[group[-1]]}\t{y[group].mean()}\n" for group in groups]
-            (temporary / f"{title}.tsv").write_text(f"{name}\t{title}\n{''.join(rows)}", newline="\n")
+            (temporary / f"{title}.tsv").write_text(f"{name}\t{title}\n{''.join(rows)}", newline="\n", encoding="utf-8")

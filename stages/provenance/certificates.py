@@ -123,7 +123,7 @@ def _private(path: Path, certificate: Certificate) -> tuple[bytes, str]:
 def make(path: Path) -> None:
     """Writes a fresh key, its certificate and its issuer's to one file that only the user can read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (path.parent / "lock").open("w") as lock:
+    with (path.parent / "lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():  # another process was first
             return

@@ -59,7 +59,8 @@ def cards(inputs: Inputs, count: int) -> list[Card]:
             charts=losses(inputs.paths[trained] / "log.parquet") if trained else [],
             about=about_of(inputs, trained) if trained else {},
             blocks={address: settings.block(stage, key).model_dump() for address, key in addresses.items()},
-            costs={address: json.loads(path.read_text()) for address, path in paths.items() if path.exists()},
+            costs={address: json.loads(path.read_text(encoding="utf-8"))
+                   for address, path in paths.items() if path.exists()},
         ))
     return out
 

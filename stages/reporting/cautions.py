@@ -61,7 +61,7 @@ def cautions(inputs: Inputs, bare: np.ndarray) -> list[Caution]:
 def about_of(inputs: Inputs, name: str) -> dict:
     """What trained weights say of themselves."""
     path = inputs.paths[name] / "about.json"
-    return json.loads(existing(path, "trained weights; run the training stage").read_text())
+    return json.loads(existing(path, "trained weights; run the training stage").read_text(encoding="utf-8"))
 
 
 def _far(inputs: Inputs) -> list[Caution]:

@@ -87,7 +87,7 @@ def rounded(values: np.ndarray) -> list[float | None]:
 
 def read(inputs: Inputs) -> dict:
     """metrics.json."""
-    return json.loads(existing(inputs.paths["metrics"], "the metrics; run their stage").read_text())
+    return json.loads(existing(inputs.paths["metrics"], "the metrics; run their stage").read_text(encoding="utf-8"))
 
 
 def table(scores: dict) -> dict:
