@@ -163,9 +163,11 @@ def check(stages: Iterable[str] = tuple(layout.KINDS), root: Path = Path()) -> N
 
 
 def _without_effect(node: ast.AST) -> bool:
-    """A docstring, or what only type checkers read."""
+    """A docstring, `pass`, or what only type checkers read."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    if isinstance(node, ast.Pass):
+        return True
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
