@@ -1,11 +1,14 @@
 """A project in miniature: the real dvc.yaml, layout, params and pipeline over stages of a few lines, which write
 what they were given and keep a record of who ran."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,11 +139,33 @@ class Project:
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
 
 
+def shared(factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one run of the tests have in common."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills, by whichever process of the tests is the first to want it: the others wait. Nobody
+    may change it."""
+    folder = shared(factory) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{name}."))
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def computed(tmp_path_factory) -> Project:
     """The project after one `dvc repro`."""
-    folder = tmp_path_factory.mktemp("computed")
     os.environ["DVC_SITE_CACHE_DIR"] = str(tmp_path_factory.mktemp("dvc"))
+    return Project(once(tmp_path_factory, "computed", _compute))
+
+
+def _compute(folder: Path) -> None:
     for name in REAL:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
@@ -149,10 +174,8 @@ def computed(tmp_path_factory) -> Project:
     presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
     (folder / "params.yaml").write_text(PEOPLE + yaml.safe_dump({"presets": presets}))
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    project = Project(folder)
     write_digests(folder)
-    project.dvc("repro")
-    return project
+    Project(folder).dvc("repro")
 
 
 @pytest.fixture
