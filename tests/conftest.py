@@ -13,7 +13,7 @@ from stages.vision import skeleton
 from tests import fork
 from tests.browser import page  # noqa: F401  fixtures
 from tests.miniature import computed, project  # noqa: F401
-from tests.server import server  # noqa: F401
+from tests.server import database, server  # noqa: F401
 
 SIZE, FRAMES, FPS = 64, 24, 8.0
 

@@ -1,6 +1,8 @@
 """A real Prefect server, and the command line as a user starts it."""
 
+import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,12 +15,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.miniature import once, shared
+
 ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
 def serving(home: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
     """A server with its files in `home`, on a free port of the loopback; its address and its process."""
+    url, process = start(home, port)
+    try:
+        yield url, process
+    finally:
+        kill(process, signal.SIGTERM)
+
+
+def start(home: Path, port: int = 0) -> tuple[str, subprocess.Popen]:
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -32,9 +44,10 @@ def serving(home: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]
     try:
         wait_for(lambda: process.poll() is not None or _healthy(url), 90, "the server")
         assert process.poll() is None, (home / "log").read_text()
-        yield url, process
-    finally:
-        kill(process, signal.SIGTERM)
+    except BaseException:
+        kill(process)
+        raise
+    return url, process
 
 
 def _healthy(url: str) -> bool:
@@ -77,10 +90,37 @@ def content(path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[str]:
-    """The address of a server that all tests share."""
-    with serving(tmp_path_factory.mktemp("prefect")) as (url, _):
+def database(tmp_path_factory) -> Path:
+    """PREFECT_HOME of a server that has its tables and nothing in them, to be copied: making them takes it longer than
+    all else that it does at its start."""
+    command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+    return once(tmp_path_factory, "database", lambda home: subprocess.run(
+        command, env=os.environ | {"PREFECT_HOME": str(home)}, check=True, capture_output=True))
+
+
+@pytest.fixture(scope="session")
+def server(database, tmp_path_factory) -> Iterator[str]:
+    """The address of a server that all tests share: the first process of theirs that wants it starts it, and the last
+    ends it. Each holds a lock on `users` as long as it lives."""
+    home = shared(tmp_path_factory) / "server"
+    with home.with_suffix(".lock").open("w") as lock, home.with_suffix(".users").open("w") as users:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if not home.exists():
+            shutil.copytree(database, home)
+            url, process = start(home)
+            (home / "started").write_text(f"{url} {process.pid}")
+        url, number = (home / "started").read_text().split()
+        fcntl.flock(lock, fcntl.LOCK_UN)
         yield url
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        os.killpg(int(number), signal.SIGTERM)
+        wait_for(lambda: not alive(int(number)), 20, "the server's end")
+        home.rename(home.with_suffix(".ended"))
 
 
 class Command:

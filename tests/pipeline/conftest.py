@@ -3,10 +3,13 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+import pipeline  # noqa: F401  before Prefect: switches its analytics off
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from pipeline import tables
 from pipeline.digests import write_digests
@@ -59,6 +62,13 @@ PAPER = {
 
 def git(*arguments: str, folder: Path | None = None) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def prefect(server) -> Iterator[None]:
+    """Flows of this process run under the server."""
+    with temporary_settings({PREFECT_API_URL: server}):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The flows under a real Prefect server, started once; what DVC would do is real in one test and noted in the rest."""
+"""The flows under a real Prefect server; what DVC would do is real in one test and noted in the rest."""
 
 import os
 import shutil
@@ -15,19 +15,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
 
 from pipeline import __main__ as command
 from pipeline import dvc, flows, graph, tasks
 from stages import InputError, layout, params
 
 DEPLOY = Path(__file__).parents[2] / "pipeline/deploy.yaml"
-
-
-@pytest.fixture(scope="module")
-def prefect():
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
@@ -137,8 +130,7 @@ def test_deployments_can_be_made(prefect, tmp_path):
         for pool in ("cpu", "gpu"):
             client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(DEPLOY), "--all"]
-        server = PREFECT_API_URL.value() or str(client.api_url)
-        environment = dict(os.environ, PREFECT_API_URL=server, PREFECT_HOME=str(tmp_path))
+        environment = dict(os.environ, PREFECT_API_URL=PREFECT_API_URL.value(), PREFECT_HOME=str(tmp_path))
         done = subprocess.run(command, cwd=DEPLOY.parents[1], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         made = {(deployment.name, deployment.work_pool_name) for deployment in client.read_deployments()}

@@ -12,16 +12,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.testing.utilities import prefect_test_harness
 from prefect.utilities.schema_tools import is_valid_schema, validate
 
 TEMPLATE = json.loads((Path(__file__).parents[2] / "pipeline/kubernetes.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def prefect():
-    with prefect_test_harness():
-        yield
 
 
 def test_every_value_that_is_asked_for_is_declared_and_the_other_way_round():
