@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pipeline import tables
 from pipeline.digests import write_digests
 from stages.measures.scoring import NAMES
-from tests.miniature import Project
+from tests.miniature import Project, once
 
 ROOT = Path(__file__).parents[2]
 TRANSFERS = ("ava_from_ava", "ava_from_ben")
@@ -71,11 +71,14 @@ def prefect(server) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ready(computed, tmp_path_factory) -> Path:
     """The project with a second transfer and two variants, in git, and a small table."""
-    folder = tmp_path_factory.mktemp("ready") / "project"
-    shutil.copytree(computed.folder, folder, symlinks=True)
+    return once(tmp_path_factory, "ready", lambda folder: _prepare(computed, folder))
+
+
+def _prepare(computed: Project, folder: Path) -> None:
+    shutil.copytree(computed.folder, folder, symlinks=True, dirs_exist_ok=True)
     known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     variants = {name: known[name] for name in ("complete", "td")}
     del variants["complete"]["metrics"]  # asks judges, which `table` would fetch
@@ -88,7 +91,6 @@ def ready(computed, tmp_path_factory) -> Path:
     git("add", ".gitignore", ".dvc", ".dvcignore", "digests", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
     git("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all", folder=folder)
     (folder / "ran").unlink()
-    return folder
 
 
 @pytest.fixture
