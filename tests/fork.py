@@ -8,6 +8,7 @@ from the folder that it runs in.
 
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -26,15 +27,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {"dvc", "pipeline.state", "stages", "stages.code_digest"}
 LOADED = (  # what the programs import of others, at once or while they run
-    "configobj", "configparser", "dulwich.worktree", "dvc._debug", "dvc.analytics", "dvc.cachemgr", "dvc.cli.parser",
-    "dvc.compare", "dvc.data_cloud", "dvc.dependency.param", "dvc.lock", "dvc.repo.artifacts", "dvc.repo.datasets",
-    "dvc.repo.fetch", "dvc.repo.index", "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots", "dvc.repo.push",
-    "dvc.repo.reproduce", "dvc.repo.stage", "dvc.repo.status", "dvc.rwlock", "dvc.scm", "dvc.stage.run",
-    "dvc.stage.utils", "dvc.utils.strictyaml", "dvc_data.hashfile.checkout", "dvc_data.hashfile.db.local",
-    "dvc_data.index.checkout", "dvc_data.index.fetch", "dvc_data.index.push", "fsspec.implementations.memory", "graphlib",
-    "inspect", "psutil", "pydantic._internal._validators", "pyparsing", "resource", "ruamel.yaml", "scmrepo.git", "tqdm",
-    "yaml", "zc.lockfile")
-OURS = ("stages.code_digest", "stages.media.stamp", "stages.params", "stages.progress")  # taken over where a project's are the same
+    "configobj", "configparser", "dulwich.ignore", "dulwich.worktree", "dvc._debug", "dvc.analytics", "dvc.cachemgr",
+    "dvc.cli.parser", "dvc.compare", "dvc.data_cloud", "dvc.dependency.param", "dvc.lock", "dvc.render.convert",
+    "dvc.repo.artifacts", "dvc.repo.brancher", "dvc.repo.collect", "dvc.repo.datasets", "dvc.repo.experiments.collect",
+    "dvc.repo.experiments.executor.local", "dvc.repo.experiments.queue.workspace", "dvc.repo.experiments.run",
+    "dvc.repo.experiments.show", "dvc.repo.fetch", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.metrics.diff",
+    "dvc.repo.open_repo", "dvc.repo.params", "dvc.repo.plots.diff", "dvc.repo.push", "dvc.repo.reproduce",
+    "dvc.repo.stage", "dvc.repo.status", "dvc.repo.trie", "dvc.repo.worktree", "dvc.rwlock", "dvc.scm", "dvc.stage.run",
+    "dvc.stage.utils", "dvc.ui.table", "dvc.utils.hydra", "dvc.utils.strictyaml", "dvc_data.fs",
+    "dvc_data.hashfile.checkout", "dvc_data.hashfile.db.index", "dvc_data.hashfile.db.local", "dvc_data.hashfile.status",
+    "dvc_data.index.checkout", "dvc_data.index.fetch", "dvc_data.index.push", "dvc_s3", "fsspec.implementations.memory",
+    "graphlib", "hydra._internal.core_plugins.structured_config_source", "inspect", "networkx", "psutil",
+    "pydantic._internal._validators", "pyparsing", "resource", "rich.console", "ruamel.yaml", "s3fs", "scmrepo.git",
+    "tqdm", "yaml", "zc.lockfile")
+OURS = (  # taken over where a project's are the same
+    "stages.code_digest", "stages.media.stamp", "stages.params", "stages.progress")
 CHILD_SUBREAPER = 36  # of prctl(2): an orphan becomes the child of the nearest ancestor that has set it
 LARGEST = 1 << 17     # bytes of a request
 
@@ -193,5 +200,6 @@ def _take_over(folder: Path) -> None:
 if __name__ == "__main__":
     for name in (*LOADED, *OURS):
         importlib.import_module(name)
+    gc.freeze()  # a fork that looks for garbage among all of this would copy it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, whose tests' process ends us by its end
     _serve(socket.socket(fileno=int(sys.argv[1])))
