@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline import entries, evaluation, graph, imports, iper
 from stages import InputError, layout, params
+from tests import settings
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "stages").rglob("*.py"), *(ROOT / "pipeline").glob("*.py")])
@@ -48,39 +48,32 @@ def test_nothing_is_run_but_programs_with_their_arguments(path):
             assert isinstance(words, ast.List) or ast.unparse(words) in ("command", "query"), ast.unparse(words)
 
 
-def blocks(kind: str, name: str) -> dict:
-    """params.yaml with one more entry of this name."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content[kind][name] = next(iter(content[kind].values()))
-    return content
-
-
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["samples", "videos", "subjects", "transfers", "variants"])
 def test_no_entry_is_named_so_that_it_would_leave_its_folder(tmp_path, kind, name):
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(blocks(kind, name)))
+    content = settings.content()
+    content[kind][name] = next(iter(content[kind].values()))
     with pytest.raises(InputError, match=re.escape(f"{kind}.{name}.[key]: String should match pattern")):
-        params.load(path)
+        params.load(settings.write(tmp_path, content))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("place", ["target", "source", "preset", "samples.person"])
 def test_no_entry_names_another_that_is_not_there(tmp_path, place, name):
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = settings.content()
     if place == "samples.person":
         content["samples"]["ava"]["person"] = name
     else:
         content["transfers"]["ava_from_ben"][place] = name
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    path = settings.write(tmp_path, content)
     if place == "samples.person":  # of whom stages/samples knows a few, by a table
         from stages.samples import people
 
         with pytest.raises((InputError, KeyError)):
-            people.person(params.load(tmp_path / "params.yaml").samples["ava"].person)
+            people.person(params.load(path).samples["ava"].person)
     else:
         with pytest.raises(InputError):
-            params.load(tmp_path / "params.yaml")
+            params.load(path)
 
 
 @pytest.mark.parametrize("address", ["../x@ava", "frames@../ava", "frames@ava/..", "frames@", "@ava", "frames", "a@b@c",
