@@ -2,12 +2,12 @@
 
 import ast
 import importlib
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,7 +28,8 @@ PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
 SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, however deep in it; `from a import b` counts as a and a.b."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -37,7 +38,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def tops(path: Path) -> set[str]:
@@ -163,21 +164,23 @@ def code() -> code_digest.Code:
     return code_digest.Code(ROOT)
 
 
-def test_what_a_stage_loads_is_among_its_files(code):
+@pytest.fixture
+def unload():
+    """To be called for `stages` to be imported anew, until the test ends."""
+    ours = lambda: [name for name in sys.modules if name.split(".")[0] == "stages"]
+    before = {name: sys.modules[name] for name in ours()}
+    unload = lambda: [sys.modules.pop(name) for name in ours()]
+    yield unload
+    unload()
+    sys.modules |= before
+
+
+def test_what_a_stage_loads_is_among_its_files(code, unload):
     """Against Python itself: import every stage and see which files came along."""
-    load = """if True:
-        import importlib, json, sys
-        from stages import layout
-        loaded = {}
-        for stage in layout.KINDS:
-            for name in [name for name in sys.modules if name.startswith("stages")]:
-                del sys.modules[name]
-            importlib.import_module(f"stages.{stage}")
-            loaded[stage] = [m.__file__ for n, m in sys.modules.items() if n.startswith("stages.") and m.__file__]
-        print(json.dumps(loaded))"""
-    done = subprocess.run([sys.executable, "-c", load], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for stage, files in json.loads(done.stdout.splitlines()[-1]).items():
+    for stage in layout.KINDS:
+        unload()
+        importlib.import_module(f"stages.{stage}")
+        files = [m.__file__ for name, m in sys.modules.items() if name.startswith("stages.") and m.__file__]
         names = {local(Path(file)) for file in files} - set(map(str, code_digest.APART))
         packages = {name for name in names if name.endswith("__init__.py")}
         empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
