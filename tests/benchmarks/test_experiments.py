@@ -15,13 +15,6 @@ FOUND = {"steps": 9, "took": 5.0, "psnr": 30.0, "ssim": 0.9, "box": 25.0, "tcm":
 TWO = (Experiment("base", ""), Experiment("adam", "", {"optimiser": "adam"}))
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    """Hashes are kept for a process; a test changes files."""
-    cells.prepared.cache_clear()
-    cells.code.cache_clear()
-
-
 @pytest.fixture
 def folder(tmp_path):
     """What prepares a and b, as far as hashes go."""
