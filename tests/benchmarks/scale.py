@@ -38,29 +38,30 @@ NO_OP = 60.0   # seconds at most for 300 subjects
 LINEAR = 1.25  # exponent of growth at most: 1 is linear; what is there once makes it less
 SLEEPER = f'''
 import json, sys, time
-from stages import layout
+from stages import events, layout
 
 stage, _, key = sys.argv[2].partition("@")
+events.emit("begun", address=sys.argv[2])
 time.sleep({SECONDS!r}[stage] / {SHORTENED})
 for path in layout.outputs(stage, key).values():
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dict(metrics={{}}, of=f"{{stage}}@{{key}}", path=str(path))))
+events.emit("ended", address=sys.argv[2])
 '''
 
 
 def project(folder: Path, count: int) -> None:
     """A project of `count` subjects, each with a video and moving like the next."""
+    from pipeline.digests import write_digests
     from tests.miniature import REAL
 
     for name in REAL:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
-        for dep in stage["do"]["deps"]:
-            if dep.startswith("stages/") and not (folder / dep).exists():
-                (folder / dep).parent.mkdir(parents=True, exist_ok=True)
-                (folder / dep).write_text(f"# {dep}\n")
+    for stage in ("samples", *SECONDS):
+        (folder / f"stages/{stage}.py").write_text(f'"""{stage}"""\n')
     (folder / "stages/__main__.py").write_text(SLEEPER)
+    write_digests(folder)
     (folder / "clips").mkdir()
     names = [f"person_{number:03d}" for number in range(count)]
     for name in names:
