@@ -1,6 +1,7 @@
 # make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
 # make studio  the same for your own two videos, by a page whose address it prints
 # make test    the test suite, in two processes of one thread each: threads of two would wait for each other's cores
+# make test-faults  the rest of it, with programs that are killed on the way, full disks, servers that are gone
 # make docs    the pages of docs/ as a site, in docs/_build/README.html
 # make links   asks every address outside of the pages whether it is still there; needs a network
 # make digests write digests/ (and deps and outs of dvc.yaml) anew, after code of stages/ or a path has changed
@@ -19,7 +20,10 @@ studio: $(VENV)/studio
 	$(VENV)/bin/python -m pipeline studio
 
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+
+test-faults: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal tests/faults
 
 docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build
@@ -45,4 +49,4 @@ clean:
 	find artifacts -mindepth 1 ! -name README.md -delete
 	rm -rf .checkpoints .dvc/cache .dvc/tmp dvc.lock docs/_build docs/_links .venv
 
-.PHONY: demo studio test docs links digests clean
+.PHONY: demo studio test test-faults docs links digests clean

@@ -13,8 +13,9 @@ from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
 from pipeline import dvc
+from pipeline.pace import seconds
 
-SECONDS = 2.0  # between two looks
+SECONDS = seconds(2.0)  # between two looks
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from pathlib import Path
 import yaml
 
 from pipeline import dvc, graph
+from pipeline.pace import seconds
 from stages import InputError
 from stages.params import Params
 
 CHECKSUM = {"path", "md5", "hash", "size", "nfiles"}  # what DVC notes of an output
-DELAYS = [2, 4, 8, 16, 32, 64]  # seconds between attempts, while the remote does not answer
+DELAYS = [seconds(length) for length in (2, 4, 8, 16, 32, 64)]  # seconds between attempts, while the remote does not answer
 
 
 class Unreachable(dvc.StageFailed):

@@ -20,14 +20,15 @@ from prefect.states import Cancelling
 from prefect.utilities.urls import url_for
 
 from pipeline import dvc, exchange, graph, process, watching
+from pipeline.pace import seconds
 from pipeline.signature import signature
 from stages import InputError, params
 
 FLOW = "remote_stage"
 REFUSED = "Refused"  # the state of a worker's run in which nothing was tried, and trying again is no use
 AT_ONCE = threading.Semaphore(4)  # of those that are given away, how many use DVC here at the same time
-EVERY = 2.0       # seconds between two looks at a worker's run
-PATIENCE = 600.0  # seconds without an answer of Prefect's server
+EVERY = seconds(2.0)  # seconds between two looks at a worker's run
+PATIENCE = 600.0      # seconds without an answer of Prefect's server
 
 
 def deployment(pool: str) -> str:

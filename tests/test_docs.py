@@ -62,9 +62,9 @@ def test_commands_of_the_pages_are_understood(line, monkeypatch):
 
 
 def test_the_commands_of_make_that_the_pages_name_exist():
-    rules = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {rule for page in PAGES for rule in re.findall(r"(?:`|^)make (\w+)", page.read_text(), re.MULTILINE)}
-    assert {"demo", "test", "studio"} <= named <= rules
+    rules = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {rule for page in PAGES for rule in re.findall(r"(?:`|^)make ([\w-]+)", page.read_text(), re.MULTILINE)}
+    assert {"demo", "test", "test-faults", "studio"} <= named <= rules
 
 
 def test_the_entries_of_the_readme_are_accepted(tmp_path):

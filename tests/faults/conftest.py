@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
+from prefect.workers.process import ProcessWorker
 
 import pipeline.worker  # noqa: F401  and with it the modules of stages/ that a caller and a worker load
+from pipeline import pace
 from stages import layout
-from tests.miniature import ROOT, Project
-from tests.server import kill
+from tests.miniature import ROOT, Project, once
+from tests.server import kill, serving
 
+PACE = 0.25  # of our own waiting, in the programs that are started here
 TRAININGS = ["generator_training@ava", "local_gan_training@ava"]
 
 
@@ -30,7 +34,7 @@ class Machine(Project):
         super().__init__(folder)
         self.environment = os.environ | {
             "PREFECT_API_URL": url, "PREFECT_HOME": str(folder.parent / f"{folder.name}_home"), "FAKEMOTION": str(folder),
-            "PREFECT_WORKER_QUERY_SECONDS": "1", "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1", pace.PACE: str(PACE), "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
         }
 
     @contextmanager
@@ -68,12 +72,21 @@ class Machine(Project):
 
 
 @pytest.fixture(scope="session")
+def server(database, tmp_path_factory) -> Iterator[str]:
+    """Of each process of the tests its own: a worker takes what anybody's caller gives to its pool."""
+    home = shutil.copytree(database, tmp_path_factory.mktemp("prefect"), dirs_exist_ok=True)
+    with serving(home) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="session")
 def pool(server) -> str:
     """The server's address, with the work pools and deployments of pipeline/deploy.yaml."""
     environment = os.environ | {"PREFECT_API_URL": server}
-    for name in ("cpu", "gpu"):
-        subprocess.run([sys.executable, "-m", "prefect", "work-pool", "create", name, "--type", "process"],
-                       env=environment, check=True, capture_output=True)
+    template = ProcessWorker.get_default_base_job_template()
+    with SyncPrefectClient(server) as client:
+        for name in ("cpu", "gpu"):
+            client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
     command = ["prefect", "--no-prompt", "deploy", "--prefect-file", "pipeline/deploy.yaml", "--all"]
     subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, check=True, capture_output=True)
     return server
@@ -88,8 +101,11 @@ def client(pool) -> Iterator[SyncPrefectClient]:
 @pytest.fixture(scope="session")
 def whole(computed, tmp_path_factory) -> Path:
     """The computed project with the pipeline in it, so that it needs nothing from here."""
-    folder = tmp_path_factory.mktemp("whole") / "project"
-    shutil.copytree(computed.folder, folder, symlinks=True)
+    return once(tmp_path_factory, "whole", lambda folder: _complete(computed, folder))
+
+
+def _complete(computed: Project, folder: Path) -> None:
+    shutil.copytree(computed.folder, folder, symlinks=True, dirs_exist_ok=True)
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"),
                     dirs_exist_ok=True)
     for name, module in list(sys.modules.items()):
@@ -100,7 +116,6 @@ def whole(computed, tmp_path_factory) -> Path:
             shutil.copy(file, copy)
     Project(folder).dvc("repro")
     (folder / "ran").unlink()
-    return folder
 
 
 @pytest.fixture

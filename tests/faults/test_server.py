@@ -1,6 +1,7 @@
 """Prefect's server is killed while a stage runs."""
 
 import asyncio
+import shutil
 
 from prefect.client.orchestration import PrefectClient
 from tests.server import Command, kill, serving
@@ -15,11 +16,10 @@ def states(url: str) -> list[str]:
     return asyncio.run(read())
 
 
-def test_the_stages_go_on_until_the_server_is_back(project, tmp_path):
+def test_the_stages_go_on_until_the_server_is_back(project, database, tmp_path):
     project.stale(*PLAN)
     whole, order = project.artifacts(), project.order("frames@ava", "hang")
-    home = tmp_path / "prefect"
-    home.mkdir()
+    home = shutil.copytree(database, tmp_path / "prefect")
     with serving(home) as (url, process), Command(project.folder, url, *GOAL) as run:
         run.hangs()
         kill(process)

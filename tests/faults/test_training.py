@@ -7,6 +7,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from pipeline import dvc
 from tests.server import ROOT, wait_for
 from tests.stages.test_generator_training import place
@@ -19,11 +21,12 @@ def project(subject: dict, folder: Path) -> None:
     for name in (".dvc/config", ".dvcignore", "dvc.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for name in ("stages", "pipeline"):
+    for name in ("stages", "pipeline", "digests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
 
 
+@pytest.mark.subprocesses
 def test_training_that_was_killed_ends_with_the_bytes_of_an_unbroken_run(subject, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "dvc"))
     made = {}

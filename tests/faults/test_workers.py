@@ -11,7 +11,8 @@ import time
 import pytest
 from prefect.states import Cancelling, Crashed
 
-from tests.faults.conftest import TRAININGS, Machine
+from pipeline import exchange
+from tests.faults.conftest import PACE, TRAININGS, Machine
 from tests.miniature import agreed
 from tests.server import alive, content, kill, wait_for
 
@@ -88,13 +89,15 @@ def test_a_killed_worker_is_replaced(caller, worker, client, given):
 
 
 def test_a_remote_that_is_gone_for_a_minute_is_waited_for(caller, worker, s3):
+    """A minute at the pace of these tests, in which attempts take as long as ever."""
+    assert sum(exchange.DELAYS) > 60
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run:
         wait_for(lambda: content(worker.folder / "hangs"))
         s3.stop()
         order.unlink()
-        time.sleep(60)
-        assert "Retry 3/" in worker.said
+        time.sleep(60 * PACE)
+        wait_for(lambda: "Retry 3/" in worker.said, 60 * (1 - PACE), "the third attempt")
         s3.start()
         assert ended(run) == 0, caller.said + worker.said
     assert worker.ran() == ["generator_training@ava"]

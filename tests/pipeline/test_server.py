@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,14 +20,15 @@ LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(database, tmp_path_factory):
     """The server's process, its port and the environment of its clients; it asks for WORDS."""
     if not Path("/proc/net/tcp").exists():
         pytest.skip("needs Linux's /proc")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    apart = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    home = shutil.copytree(database, tmp_path_factory.mktemp("prefect"), dirs_exist_ok=True)
+    apart = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
              "DO_NOT_TRACK": "1"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | apart
     log = tmp_path_factory.mktemp("log") / "server.log"
