@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import yaml
 from pipeline import evaluation, pages, tables
 from stages import layout, params
 from stages.measures.scoring import NAMES, PER_FRAME
+from tests.miniature import Project
 
 ROOT = Path(__file__).parents[2]
 PAPER = yaml.safe_load(tables.PAPER.read_text())
@@ -37,9 +39,30 @@ def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None
         "fps": FPS, "against": "the truth", "flow": "dis", "code": evaluation.code(), "metrics": metrics}))
 
 
+code = cache(evaluation.code)  # which no test here changes
+
+
+@pytest.fixture(scope="module")
+def known(computed, tmp_path_factory) -> tuple[Path, tables.Table]:
+    """Table 1, of whose methods Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol; and where
+    that is so."""
+    project = Project(shutil.copytree(computed.folder, tmp_path_factory.mktemp("table") / "project", symlinks=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.folder)
+        patch.setattr(evaluation, "code", code)
+        return project.folder, filled(project)
+
+
 @pytest.fixture
-def table(project) -> tables.Table:
-    """Table 1, of whose methods Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol."""
+def table(known, tmp_path, monkeypatch) -> tables.Table:
+    """The table, in a copy of that folder."""
+    folder, found = known
+    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "project", symlinks=True))
+    monkeypatch.setattr(evaluation, "code", code)
+    return found
+
+
+def filled(project: Project) -> tables.Table:
     itself = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
     known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     project.change(transfers={"ava_from_ava": itself}, variants=known)
@@ -101,7 +124,7 @@ def test_a_system_that_the_paper_does_not_know_is_a_row_too(table):
     assert found.difference == pytest.approx(1.0, abs=0.1) and found.verdict is None
 
 
-def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_another_measure(table, project):
+def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_another_measure(table):
     write(layout.system("ava_from_ava", "edn"), 10.0)
     again = tables.Table(1, params.load(), "demo", "ava", "ben")
     assert set(again.experiments) == {"complete", "ss_fr", "mlg", "td"}
