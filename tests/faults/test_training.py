@@ -17,7 +17,7 @@ ADDRESS, GENERATOR = "generator_training@figure", Path("artifacts/figure/generat
 
 
 def project(subject: dict, folder: Path) -> None:
-    place(subject, folder, steps=60, checkpoint_every=5, preview_every=60)
+    place(subject, folder, steps=25, checkpoint_every=5, preview_every=25)
     for name in (".dvc/config", ".dvcignore", "dvc.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
