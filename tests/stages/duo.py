@@ -60,6 +60,7 @@ class Duo:
         noisy = picture + np.random.default_rng(frame).normal(0, 1.5, rgb.shape)
         return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
+    @cache
     def poses(self, frame: int) -> list[Pose]:
         """Where both truly are."""
         return [to_pose(self._camera.project(body.points), self.size) for body in self._bodies[frame]]

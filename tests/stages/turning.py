@@ -48,20 +48,35 @@ def panning(count: int, reach: float = 0.12) -> list[np.ndarray]:
             for phase in np.linspace(-np.pi / 2, 1.5 * np.pi, count)]
 
 
+@cache
+def figure(t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The dancer's colours times alpha, what they leave of the room (200, 200, 3 and 1), and their box."""
+    rgba = dancer(30)[t].astype(np.float32)
+    alpha = rgba[..., 3:] / 255
+    columns, rows = (np.flatnonzero(rgba[..., 3].max(axis) > 127) for axis in (0, 1))
+    return alpha * rgba[..., :3], 1 - alpha, np.array([columns[0], rows[0], columns[-1], rows[-1]])
+
+
+@cache
+def grain() -> list[np.ndarray]:
+    """The noise of a sensor, of strength 1, in as many frames as a shot has at most."""
+    rng = np.random.default_rng(1)
+    return [rng.normal(0, 1, (*FRAME[::-1], 3)).astype(np.float32) for _ in range(60)]
+
+
 def filmed(cameras: list[np.ndarray], background: np.ndarray, person: bool = True, noise: float = 1.5
            ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Frames with the dancer, and a box around them (height, width) bool, generous."""
-    rng, frames, covered = np.random.default_rng(1), [], []
+    frames, covered = [], []
     for t, camera in enumerate(cameras):
         wide, box = background.copy(), np.zeros((WIDE, WIDE), np.uint8)
         if person:
-            figure = dancer(30)[t % 30]
-            x, y, alpha = 110 + 2 * (t % 30), 160, figure[..., 3:] / 255
-            wide[y : y + 200, x : x + 200] = alpha * figure[..., :3] + (1 - alpha) * wide[y : y + 200, x : x + 200]
-            columns, rows = (np.flatnonzero(figure[..., 3].max(axis) > 127) for axis in (0, 1))
-            box[y + rows[0] - 8 : y + rows[-1] + 8, x + columns[0] - 8 : x + columns[-1] + 8] = 255
+            colours, left, (west, north, east, south) = figure(t % 30)
+            x, y = 110 + 2 * (t % 30), 160
+            wide[y : y + 200, x : x + 200] = colours + left * wide[y : y + 200, x : x + 200]
+            box[y + north - 8 : y + south + 8, x + west - 8 : x + east + 8] = 255
         frame, hidden = (cv2.warpPerspective(picture, camera, FRAME, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
                                              borderMode=cv2.BORDER_REFLECT) for picture in (wide, box))
-        frames.append(np.clip(np.rint(frame + rng.normal(0, noise, frame.shape)), 0, 255).astype(np.uint8))
+        frames.append(np.clip(np.rint(frame + noise * grain()[t]), 0, 255).astype(np.uint8))
         covered.append(hidden > 0)
     return frames, covered
