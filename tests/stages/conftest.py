@@ -1,5 +1,6 @@
 """A rendered stranger who waves, with everything that is true about them: what the estimators are held to."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 
 from stages import frames, params, samples
 from stages.media import video
-from stages.media.clock import read_clock
+from stages.media.clock import Clock, read_clock
 from stages.samples.truth import read_truth
 
 FRAMES = 18
@@ -29,6 +30,12 @@ def stranger(tmp_path_factory) -> SimpleNamespace:
         plate=cv2.imread(str(paths["plate"]))[..., ::-1], pictures=list(video.frames(paths["video"])))
 
 
+@pytest.fixture(scope="session")
+def other() -> list[np.ndarray]:
+    """As many pictures of somebody else in a room of their own."""
+    return [picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, FRAMES / 25, 256)]
+
+
 @pytest.fixture
 def lossless(tmp_path: Path):
     """Writes frames as a stage would and gives the path."""
@@ -40,16 +47,25 @@ def lossless(tmp_path: Path):
     return write
 
 
+def frame(folder: Path, config: params.Params, file, video=(), **changes) -> tuple[Clock, dict[str, Path]]:
+    """Runs the stage `frames` on a file; gives the clock and the paths."""
+    block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
+    paths = {"frames": folder / "frames.mkv", "clock": folder / "frames.parquet",
+             "full_frames": folder / "full_frames.mkv", "view": folder / "view.parquet"}
+    frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
+    return read_clock(paths["clock"]), paths
+
+
 @pytest.fixture
 def framed(tmp_path, config):
-    """Runs the stage `frames` on a file; gives the clock and the paths."""
-    def run(file, video=(), **changes):
-        block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
-        paths = {"frames": tmp_path / "frames.mkv", "clock": tmp_path / "frames.parquet",
-                 "full_frames": tmp_path / "full_frames.mkv", "view": tmp_path / "view.parquet"}
-        frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
-        return read_clock(paths["clock"]), paths
-    return run
+    """`frame` within the test's folder."""
+    return partial(frame, tmp_path, config)
+
+
+@pytest.fixture(scope="session")
+def stranger_framed(tmp_path_factory, config, stranger):
+    """The stranger's own video framed, to be read only."""
+    return frame(tmp_path_factory.mktemp("framed"), config, stranger.file)
 
 
 @pytest.fixture(scope="session")

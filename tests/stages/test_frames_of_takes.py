@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import InputError, samples
+from stages import InputError
 from stages.media import video
 from stages.media.view import read_view
 from tests.stages import turning
@@ -13,21 +13,21 @@ from tests.stages.filming import beside, images
 
 def test_where_takes_meet_nobody_is_on_the_way_from_one_to_the_other(framed, tmp_path, capsys):
     """Somebody who goes to the right, twice."""
-    pictures, _ = turning.filmed([turning.turned(0)] * 30, turning.room("stranger_7"))
+    pictures, _ = turning.filmed([turning.turned(0)] * 24, turning.room("stranger_7"))
     for take in ("1", "2"):
         images(tmp_path / "me" / take, pictures)
     clock, paths = framed(tmp_path / "me")
-    assert clock.take.tolist() == [0] * 30 + [1] * 30 and "2 takes, 60 frames" in capsys.readouterr().out
+    assert clock.take.tolist() == [0] * 24 + [1] * 24 and "2 takes, 48 frames" in capsys.readouterr().out
     view, cut = read_view(paths["view"]), list(video.frames(paths["frames"]))
-    assert not view.about["moving"] and all((a == b).all() for a, b in zip(cut[:30], cut[30:], strict=True))
-    assert np.abs(view.box[:30] - view.box[30:]).max() < 1 and abs(view.box[29, 0] - view.box[30, 0]) > 15
+    assert not view.about["moving"] and all((a == b).all() for a, b in zip(cut[:24], cut[24:], strict=True))
+    assert np.abs(view.box[:24] - view.box[24:]).max() < 1 and abs(view.box[23, 0] - view.box[24, 0]) > 15
 
 
 def test_takes_of_a_camera_that_was_turned_are_brought_into_one_picture(framed, tmp_path):
-    cameras = [turning.turned(0)] * 25 + [turning.turned(0.05, 0.01)] * 25
+    cameras = [turning.turned(0)] * 12 + [turning.turned(0.05, 0.01)] * 12
     pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
-    images(tmp_path / "me" / "1", pictures[:25])
-    images(tmp_path / "me" / "2", pictures[25:])
+    images(tmp_path / "me" / "1", pictures[:12])
+    images(tmp_path / "me" / "2", pictures[12:])
     _, paths = framed(tmp_path / "me")
     view = read_view(paths["view"])
     assert view.about["moving"]
@@ -38,9 +38,8 @@ def test_takes_of_a_camera_that_was_turned_are_brought_into_one_picture(framed, 
         assert np.linalg.norm(np.subtract(*there), axis=-1).max() < 1.5  # pixels
 
 
-def test_the_person_of_the_first_take_is_followed_in_the_next(stranger, framed, tmp_path):
+def test_the_person_of_the_first_take_is_followed_in_the_next(stranger, other, framed, tmp_path):
     """In which somebody larger, in other clothes, stands beside them."""
-    other = [picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, 0.72, 256)]
     larger = [cv2.resize(picture[20:], (260, 256), interpolation=cv2.INTER_LINEAR)[:, 20:240] for picture in other]
     images(tmp_path / "me" / "1", [beside(picture, right=220) for picture in stranger.pictures])
     images(tmp_path / "me" / "2", [np.hstack(pair) for pair in zip(stranger.pictures, larger)])
@@ -52,19 +51,16 @@ def test_the_person_of_the_first_take_is_followed_in_the_next(stranger, framed, 
     assert np.abs(middles - columns.mean()).max() < 30
 
 
-def other_room(stranger):
-    return list(reversed([picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, 0.72, 256)]))
-
-
 @pytest.mark.parametrize("second, told", [
-    (lambda stranger: [picture[:200] for picture in stranger.pictures],
+    (lambda pictures, other: [picture[:200] for picture in pictures],
      r"me/2: pictures of 256 x 200, but of 256 x 256 in .*me/1; all takes must have one size"),
-    (lambda stranger: stranger.pictures + other_room(stranger),
+    (lambda pictures, other: [*pictures, *reversed(other)],
      r"me/2: 2 shots, cut at frame 18; expected one. Make each of them a take(.|\n)*start: 0.72, end: 1.44"),
-    (other_room, r"me/2: frame \d+ .*the background (.|\n)*. A take of another place .* needs a video of its own"),
+    (lambda pictures, other: other[::-1],
+     r"me/2: frame \d+ .*the background (.|\n)*. A take of another place .* needs a video of its own"),
 ], ids=["size", "cut", "room"])
-def test_what_takes_cannot_be_is_told_with_the_take(stranger, framed, tmp_path, second, told):
+def test_what_takes_cannot_be_is_told_with_the_take(stranger, other, framed, tmp_path, second, told):
     images(tmp_path / "me" / "1", stranger.pictures)
-    images(tmp_path / "me" / "2", second(stranger))
+    images(tmp_path / "me" / "2", second(stranger.pictures, other))
     with pytest.raises(InputError, match=told):
         framed(tmp_path / "me")

@@ -77,7 +77,8 @@ def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, c
 
 def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
-    unbroken = train(learned, tmp_path / "a", config, parts=TWO).joinpath("model.safetensors").read_bytes()
+    short = {"parts": TWO, "steps": 12, "checkpoint_every": 4}
+    unbroken = train(learned, tmp_path / "a", config, **short).joinpath("model.safetensors").read_bytes()
 
     class Killed(Exception):
         pass
@@ -86,15 +87,15 @@ def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch
 
     def save_then_die(self, state):
         save(self, state)
-        if state["step"] == 20:
+        if state["step"] == 8:
             raise Killed
 
     monkeypatch.setattr(Checkpoint, "save", save_then_die)
     with pytest.raises(Killed):
-        train(learned, tmp_path / "b", config, parts=TWO)
+        train(learned, tmp_path / "b", config, **short)
     assert not (tmp_path / "b/local_gans").exists()
     monkeypatch.setattr(Checkpoint, "save", save)
-    resumed = train(learned, tmp_path / "b", config, parts=TWO)
+    resumed = train(learned, tmp_path / "b", config, **short)
     assert resumed.joinpath("model.safetensors").read_bytes() == unbroken
 
 

@@ -99,7 +99,8 @@ def test_smoothing_halves_the_jitter_and_costs_no_accuracy(stranger, extract):
 
 
 def test_the_same_frames_give_the_same_bytes(stranger, extract):
-    once = {name: extract(stranger.pictures[:9]).files[name].read_bytes() for name in ("poses", "silhouettes")}
+    files = extract(stranger.pictures[:9]).files
+    once = {name: files[name].read_bytes() for name in ("poses", "silhouettes")}
     again = extract(stranger.pictures[:9], batch=2)
     assert once == {name: again.files[name].read_bytes() for name in once}
 
