@@ -28,7 +28,7 @@ def reproduce(address: str, where: str | None = None, timeout: float = dvc.TIMEO
                 if event["kind"] in ("progress", "line"):
                     events.emit(**event | {"address": address})
 
-            watch.computed = computed = dvc.reproduce(address, hears, timeout * 60)
+            watch.computed = computed = dvc.reproduce(address, hears=hears, silence=timeout * 60)
     seconds = time.monotonic() - start
     events.emit("done", address=address, computed=computed, seconds=seconds)
     done = f"done in {seconds:.1f} s" if computed else f"is up to date ({seconds:.1f} s)"
