@@ -200,6 +200,9 @@ def _take_over(folder: Path) -> None:
 if __name__ == "__main__":
     for name in (*LOADED, *OURS):
         importlib.import_module(name)
+    parser = sys.modules["dvc.cli.parser"]
+    parser.get_main_parser = cache(parser.get_main_parser)
+    parser.get_main_parser()  # of a hundred commands
     gc.freeze()  # a fork that looks for garbage among all of this would copy it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, whose tests' process ends us by its end
     _serve(socket.socket(fileno=int(sys.argv[1])))
