@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from stages import InputError, generator_training, layout, params
 from stages.learning import training, weights
 from stages.learning.watch import Diverged
 from stages.media import clock as clocks
 from stages.media import tables
+from tests import settings
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"steps": 12, "runs": 1, "run_length": 3, "width": 8, "levels": 3, "stem": 2, "discriminator_width": 8,
@@ -25,13 +25,13 @@ SMALL = {"steps": 12, "runs": 1, "run_length": 3, "width": 8, "levels": 3, "stem
 
 def place(subject: dict, folder: Path, consent: str | None = "synthetic", **changes) -> None:
     """A working folder in which `python -m stages generator_training figure` runs."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = settings.content()
     preset = content["presets"]["demo"]
     preset["generator_training"] |= SMALL | changes
     content = {"samples": {}, "videos": {"figure": {"file": "figure.mp4", "preset": "demo"}}, "transfers": {},
                "subjects": {"figure": {"preset": "demo", "consent": consent}}, "presets": {"demo": preset}}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    settings.write(folder, content)
     for argument, path in layout.inputs("generator_training", "figure").items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(subject[argument], folder / path)
@@ -62,13 +62,13 @@ def train(subject, folder, monkeypatch, **changes):
 
 
 def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypatch):
-    folder = train(subject, tmp_path, monkeypatch, steps=60, preview_every=30, learning_rate=0.003)
+    folder = train(subject, tmp_path, monkeypatch, steps=30, preview_every=15, learning_rate=0.003)
     log, _ = tables.read(folder / "log.parquet", generator_training.LOG)
-    assert log["step"].tolist() == list(range(1, 61))
+    assert log["step"].tolist() == list(range(1, 31))
     assert log["l1"][-5:].mean() < 0.6 * log["l1"][:5].mean()
     state, about = weights.load(folder)
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
-    assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000030.png", "preview_000060.png"]
+    assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
     plots = layout.outputs("generator_training", "figure")["plots"]
     assert {file.stem for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
     drawn = np.loadtxt(plots / "l1.tsv", skiprows=1)
