@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser import VIEW, chromium
 from tests.stages import toy
 
 QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas, (64, 64, 3)
@@ -20,6 +21,21 @@ QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas,
     return [...brush.getImageData(0, 0, 64, 64).data];
 }"""
 SOURCE, SKELETON, RESULT, TRUTH = range(4)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """For all tests of this file, none of which runs asyncio."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    """A page that shares nothing with those of other tests."""
+    context = browser.new_context(viewport=VIEW)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture
