@@ -30,6 +30,12 @@ def folder(monkeypatch, tmp_path):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    """AlexNet's classifier, most of its weights, is not used: no random numbers are drawn for it."""
+    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda self: None)
+
+
 def pictures(count=3, seed=0):
     return np.random.default_rng(seed).integers(0, 255, (count, 64, 64, 3), np.uint8)
 
@@ -100,7 +106,7 @@ def test_lpips_with_planted_weights_against_lpips_and_torchmetrics(folder, save)
 
 @pytest.mark.parametrize("places", [{}, {"person_box": (0, 0, 31, 64)}])
 def test_a_box_that_alexnet_cannot_see_has_no_lpips(folder, places):
-    torch.save(models.alexnet(weights=None).state_dict(), folder / weights.ALEXNET)
+    convolutions(models.alexnet(weights=None), folder)
     found = judges.Judges(CPU)
     found.add(pictures()[0], reference(pictures()[1]), places)
     columns = found.columns()
