@@ -1,5 +1,6 @@
 """A tiny subject that needs no estimator: a stick figure of boxes that waves, with its poses, masks and clock."""
 
+import gc
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,19 @@ from tests.miniature import computed, project  # noqa: F401
 from tests.server import database, server  # noqa: F401
 
 SIZE, FRAMES, FPS = 64, 24, 8.0
+
+
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Garbage is looked for among what tests make, not among all that is loaded, which stays: torch, DVC, Prefect."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
