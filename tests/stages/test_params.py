@@ -6,19 +6,17 @@ import pytest
 import yaml
 
 from stages import InputError, params
-
-FILE = Path(__file__).parents[2] / "params.yaml"
+from tests import settings
 
 
 def changed(tmp_path, *path, value) -> Path:
     """params.yaml with one value changed."""
-    content = yaml.safe_load(FILE.read_text())
+    content = settings.content()
     place = content
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = value
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    return tmp_path / "params.yaml"
+    return settings.write(tmp_path, content)
 
 
 def test_the_repository_s_own_file_is_right(config):
@@ -110,11 +108,11 @@ def test_unknown_variants_are_named(config):
 
 
 def test_missing_values_are_not_guessed(tmp_path):
-    content = yaml.safe_load(FILE.read_text())
+    content = settings.content()
     del content["presets"]["demo"]["frames"]["margin"]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    file = settings.write(tmp_path, content)
     with pytest.raises(InputError, match="presets.demo.frames.margin: Field required"):
-        params.load(tmp_path / "params.yaml")
+        params.load(file)
 
 
 def test_training_without_consent_says_what_to_write():

@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from stages import InputError, params as config
 from stages.learning import device, memory
@@ -13,7 +12,7 @@ from stages.learning.batches import Batches
 from stages.learning.footage import Footage
 from stages.learning.training import LOSSES, Training
 from stages.vision.skeleton import read_poses
-from tests.test_architecture import ROOT
+from tests.settings import content
 
 SMALL = {"steps": 8, "runs": 2, "run_length": 3, "singles": 4, "width": 8, "levels": 2, "blocks": 1, "stem": 2,
          "discriminator_width": 8, "features_depth": 2, "features_size": 32, "judge_every": 1, "precision": "float32", "device": "cpu", "gw_outer": 5,
@@ -23,7 +22,7 @@ EDN = {"architecture": "pix2pixhd", "stem": 1, "discriminators": "multiscale", "
 
 
 def settings(**changes) -> config.GeneratorTraining:
-    block = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]["demo"]["generator_training"]
+    block = content()["presets"]["demo"]["generator_training"]
     return config.GeneratorTraining(**{**block, **SMALL, **changes})
 
 
