@@ -14,7 +14,6 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.client.schemas.sorting import ArtifactSort, LogSort
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from pipeline import flows, tasks, watching
 from stages import layout
@@ -28,12 +27,6 @@ def progress(what: str, done: int, total: int | None = 1200, **changes) -> dict:
 
 def line(text: str) -> dict:
     return {"kind": "line", "text": text}
-
-
-@pytest.fixture(scope="module")
-def prefect():
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
