@@ -109,17 +109,23 @@ def test_stages_that_leave_nothing_to_see(config):
 
 
 def test_the_command(made):
-    """As the studio calls it: no file where there is nothing to see, the reason where it cannot be seen."""
+    """As the studio calls it."""
+    (made / "out.jpg").unlink(missing_ok=True)
+    command = [sys.executable, "-P", "-m", "stages.previews", "frames@ava", "out.jpg"]
+    done = subprocess.run(command, cwd=made, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "frames\n", "")
+    assert cv2.imread(str(made / "out.jpg")).shape[1] == previews.WIDEST
+
+
+def test_what_the_command_tells_where_there_is_no_picture(config, tmp_path, monkeypatch, capsys):
+    """No file where there is nothing to see, the reason where it cannot be seen."""
 
     def run(address: str) -> tuple[int, str, str]:
-        command = [sys.executable, "-P", "-m", "stages.previews", address, "out.jpg"]
-        done = subprocess.run(command, cwd=made, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-        return done.returncode, done.stdout, done.stderr
+        monkeypatch.setattr(sys, "argv", ["previews", address, str(tmp_path / "out.jpg")])
+        return previews.main(), *capsys.readouterr()
 
-    (made / "out.jpg").unlink(missing_ok=True)
-    assert run("metrics@ava_from_ben") == (0, "", "") and not (made / "out.jpg").exists()
+    assert run("metrics@ava_from_ben") == (0, "", "") and not (tmp_path / "out.jpg").exists()
     assert run("local_gan_training@ava") == (1, "", "there is nothing to see\n")
-    assert run("frames@ava") == (0, "frames\n", "") and cv2.imread(str(made / "out.jpg")).shape[1] == previews.WIDEST
     assert run("frames")[0] == 2
 
 

@@ -162,26 +162,38 @@ MAKE = {
 }
 
 
-@pytest.mark.parametrize("make, suffix", [(kind, ".tif" if kind == "tiff" else ".png") for kind in MAKE])
-def test_a_picture_that_is_none_is_refused(tmp_path, make, suffix):
-    """In a process of its own, where OpenCV reads its limit as in a stage, and memory is scarce."""
-    cv2.imwrite(str(tmp_path / "000.png"), np.zeros((32, 32, 3), np.uint8))
-    MAKE[make](tmp_path / f"001{suffix}")
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory):
+    """Of folders that hold such a picture, what is told of each, in a process of its own, where OpenCV reads its limit
+    as in a stage, and memory is scarce."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for kind, make in MAKE.items():
+        (folder / kind).mkdir()
+        cv2.imwrite(str(folder / kind / "000.png"), np.zeros((32, 32, 3), np.uint8))
+        make(folder / kind / ("001.tif" if kind == "tiff" else "001.png"))
     code = """if True:
-        import sys
+        import json, sys
         from stages import InputError
         from stages.media import footage
         import resource
         resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
         resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
-        try:
-            for picture in footage.open_footage(sys.argv[1], None).pictures():
-                pass
-        except InputError as error:
-            print(error)"""
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
-                          timeout=60)
-    assert done.returncode == 0 and f"001{suffix}" in done.stdout, done.stderr[-500:]
+        for folder in sys.argv[1:]:
+            try:
+                for picture in footage.open_footage(folder, None).pictures():
+                    pass
+            except InputError as error:
+                print(json.dumps([folder, str(error)]), flush=True)"""
+    folders = [str(folder / kind) for kind in MAKE]
+    done = subprocess.run([sys.executable, "-c", code, *folders], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr[-500:]
+    told = dict(map(json.loads, done.stdout.splitlines()))
+    return {kind: told.get(str(folder / kind), "") for kind in MAKE}
+
+
+@pytest.mark.parametrize("make, suffix", [(kind, ".tif" if kind == "tiff" else ".png") for kind in MAKE])
+def test_a_picture_that_is_none_is_refused(refusals, make, suffix):
+    assert f"{make}/001{suffix}" in refusals[make]
 
 
 def test_links_in_a_folder_of_images_are_followed(tmp_path):
