@@ -1,5 +1,7 @@
 """Backgrounds of a room that is known, behind a box that walks through it."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from stages.media import view as views
 SIZE, FULL, CROP, COUNT = 96, (200, 150), (40, 10, 120), 40
 
 
+@cache
 def room() -> np.ndarray:
     rng = np.random.default_rng(0)
     texture = sum(cv2.GaussianBlur(rng.normal(0, 1, (FULL[1] + 40, FULL[0] + 40, 3)), (0, 0), r) * r for r in (2, 6))
