@@ -25,6 +25,7 @@ gc.disable()
 def pytest_collection_finish():
     """Garbage is looked for among what tests make, not among all that is loaded, which stays: torch, DVC, Prefect."""
     gc.freeze()
+    gc.set_threshold(10_000)
     gc.enable()
 
 
