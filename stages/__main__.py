@@ -64,7 +64,7 @@ def main() -> int:
             events.emit("elsewhere", address=address)
             print(f"{address}: to be computed elsewhere ({layout.ELSEWHERE} is set)", file=sys.stderr)
             return 1
-        code_digest.check([stage])
+        code_digest.check([stage], Path(__file__).parents[1])  # of the code that runs
         events.emit("begun", address=address)
         invoke(stage, key)
     except InputError as error:

@@ -1,6 +1,7 @@
 """YAML of strangers: bombs, tags, nonsense."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}]\n" for i in rang
 
 HARMFUL = [
     (LAUGHS, "aliases"), (MERGES, "aliases"), ("a: &a [*a]", "aliases"), (CHAIN, "aliases"),
-    ("[" * 500_000 + "]" * 500_000, "in one another"), ("{a: " * 500_000, "in one another"),
+    ("[" * 500_000 + "]" * 500_000, "in one another|nesting depth"), ("{a: " * 500_000, "in one another"),
     ("a: !!python/object/apply:os.system ['touch pwned']", "constructor"),
     ("a: !!python/name:os.system", "constructor"),
     ("a: " + "9" * 10_000, "digits"), ("a: [", "flow"), ("a: \0", "unacceptable"), (b"a: \xff", "UTF-8"),
@@ -57,7 +58,7 @@ def answers(tmp_path_factory):
     "key", "two"])
 def test_what_would_harm_is_refused_at_once(answers, number):
     file, answer = answers[number]
-    assert answer.startswith(f"{file}: ") and HARMFUL[number][1] in answer and len(answer) < 1000
+    assert answer.startswith(f"{file}: ") and re.search(HARMFUL[number][1], answer) and len(answer) < 1000
     assert not (ROOT / "pwned").exists()
 
 
