@@ -101,6 +101,7 @@ def test_code_that_changes_runs_its_stage_again_and_comments_do_not(project, fil
     lambda: ["repro"], lambda: ["repro", "report@ava_from_ben"],
     lambda: Path("artifacts/ava/poses.parquet").write_text("others") and ["repro", "--single-item", "retargeting@ava_from_ben"],
 ], ids=["all", "one and what it needs", "one alone"])
+@pytest.mark.subprocesses
 def test_dvc_itself_stops_where_a_digest_is_out_of_date(project, ask):
     with Path("stages/retargeting.py").open("a") as code:
         code.write("changed = 1\n")
@@ -117,6 +118,7 @@ def test_so_does_the_pipeline(project):
         dvc.pending(graph.plan(params.load(), ["retargeting@ava_from_ben"]))
 
 
+@pytest.mark.subprocesses
 def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
     project.order("pose_extraction@ava", "refuse")
     Path("artifacts/ava/frames.mkv").write_text("another video")
@@ -128,6 +130,7 @@ def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
     assert "pose_extraction ava works" in shown and "lock file" not in shown and "Running stage" not in shown
 
 
+@pytest.mark.subprocesses
 def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
     order = project.order("retargeting@ava_from_ben", "crash")
     Path("artifacts/ava/poses.parquet").write_text("other poses")
@@ -149,6 +152,7 @@ def test_dvcs_own_refusal_is_told(project):
     lambda pid: os.killpg(os.getpgid(pid), signal.SIGKILL),    # the stage and DVC
     lambda pid: dvc.stop(),                                    # Ctrl-C
 ], ids=["stage", "stage and dvc", "interrupt"])
+@pytest.mark.subprocesses
 def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, monkeypatch):
     monkeypatch.setattr(process, "_ending", threading.Event())
     order = project.order("retargeting@ava_from_ben", "hang")
@@ -173,6 +177,7 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
 
 
+@pytest.mark.subprocesses
 def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
     order = project.order("retargeting@ava_from_ben", "hang")
     Path("artifacts/ava/poses.parquet").write_text("other poses")

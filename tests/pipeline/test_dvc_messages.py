@@ -26,6 +26,7 @@ def said(project):
     return run
 
 
+@pytest.mark.subprocesses
 def test_a_run_says_nothing_but_chatter_beside_the_stage_s_own_lines(project, said):
     """Of a first run, of one that computes, of one from the cache, of one with nothing to do."""
     Path("dvc.lock").unlink()
