@@ -27,6 +27,8 @@ def test_lines_stand_below_bars(monkeypatch, watched, shown):
     screen = Screen(watched)
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setattr(terminal, "bar", lambda event, columns: f"frames: {event['name']}")
-    for said in ("a", event(1) | {"name": "half"}, "b\n", event(2) | {"name": "full"}, "c", event(5, None) | {"name": "some"}, "d"):
+    half, full, again, some = (event(done, total) | {"name": name} for name, done, total in (
+        ("half", 1, 2), ("full", 2, 2), ("again", 2, 2), ("some", 5, None)))
+    for said in ("a", half, "b\n", full, again, "c", some, "d"):
         terminal.show(said) if isinstance(said, str) else terminal.draw(said)
     assert screen.getvalue() == "".join(f"{line}\n" for line in shown)
