@@ -8,9 +8,10 @@
 # make clean   remove everything that was made: artifacts, caches, the environment
 #
 # VENV=folder chooses another place for the environment, PYTHON=program the interpreter that it is made from,
-# EXTRA=requirements-ultralytics.txt what else goes into it.
+# EXTRA=requirements-ultralytics.txt what else goes into it, FAULTS=files which of the faults are tested.
 
 VENV   ?= .venv
+FAULTS ?= tests/faults
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 demo: $(VENV)/installed
@@ -23,7 +24,7 @@ test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 
 test-faults: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal tests/faults
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal $(FAULTS)
 
 docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build

@@ -18,6 +18,7 @@ and, where it ends without a result,
 
 import json
 import os
+import select
 import sys
 
 PLACE = "FAKEMOTION_EVENTS"
@@ -30,8 +31,13 @@ def wanted() -> bool:
 
 
 def emit(kind: str, **fields) -> None:
-    """Reports an event, if somebody listens."""
+    """Reports an event, if somebody listens. Raises BrokenPipeError where whoever did, and read what is printed, was
+    killed: a training is not to go on for hours for nobody."""
     if wanted():
+        output = select.poll()
+        output.register(1, 0)
+        if any(state & (select.POLLERR | select.POLLNVAL) for _, state in output.poll(0)):
+            raise BrokenPipeError("nobody reads what this program prints")
         line = json.dumps({"kind": kind} | fields) + "\n"
         with open(os.environ[PLACE], "ab", buffering=0) as file:  # one write: whole, whoever else writes
             file.write(line.encode())

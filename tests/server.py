@@ -20,6 +20,9 @@ from tests.miniature import once, shared
 ROOT = Path(__file__).parents[1]
 
 
+IDLE = ("LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "SCHEDULER")  # services of nothing that we use, which look often
+
+
 @contextmanager
 def serving(home: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
     """A server with its files in `home`, on a free port of the loopback; its address and its process."""
@@ -38,7 +41,7 @@ def start(home: Path, port: int = 0) -> tuple[str, subprocess.Popen]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/api"
     quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
-             "PREFECT_SERVER_UI_API_URL": url}
+             "PREFECT_SERVER_UI_API_URL": url} | {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in IDLE}
     with (home / "log").open("a") as log:
         process = subprocess.Popen(command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -46,7 +46,6 @@ def test_a_project_computed_stage_by_stage_is_up_to_date_for_dvc_and_has_the_sam
     assert project.ran() == []
 
 
-@pytest.mark.subprocesses
 def test_the_run_cache_is_one_in_both_directions(project):
     goal = "retargeting@ava_from_ben"
     project.stale("retargeting")

@@ -1,12 +1,20 @@
 """Events: reported where somebody listens, and nowhere else."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from stages import events
 from stages.progress import Progress, bar, figures, percent
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -36,6 +44,18 @@ def test_events_of_several_threads_stay_whole(listened):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: events.emit("line", number=i, text="x" * 3000), range(200)))
     assert sorted(event["number"] for event in listened()) == list(range(200))
+
+
+def test_a_program_whose_listener_was_killed_ends_as_soon_as_it_has_something_to_report(tmp_path):
+    code = ("import time\nfrom stages.progress import Progress\n"
+            "for i in Progress(range(600), 'frames'): time.sleep(0.1)")
+    environment = os.environ | {events.PLACE: str(tmp_path / "events"), "PYTHONPATH": str(ROOT)}
+    program = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (tmp_path / "events").exists():
+        assert program.poll() is None
+        time.sleep(0.05)
+    program.stdout.close()
+    assert "BrokenPipeError" in program.communicate(timeout=20)[1].decode() and program.returncode == 1
 
 
 @pytest.mark.parametrize("total", [4, None])
