@@ -11,7 +11,7 @@
 # EXTRA=requirements-ultralytics.txt what else goes into it, FAULTS=files which of the faults are tested.
 
 VENV   ?= .venv
-FAULTS ?= tests/faults
+FAULTS ?= tests/faults tests/pipeline/test_dvc.py tests/pipeline/test_experiments.py
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 demo: $(VENV)/installed
@@ -21,10 +21,10 @@ studio: $(VENV)/studio
 	$(VENV)/bin/python -m pipeline studio
 
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults -m "not fault"
 
 test-faults: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal $(FAULTS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal -m fault $(FAULTS)
 
 docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . docs/_build

@@ -152,6 +152,7 @@ def test_dvcs_own_refusal_is_told(project):
     lambda pid: os.killpg(os.getpgid(pid), signal.SIGKILL),    # the stage and DVC
     lambda pid: dvc.stop(),                                    # Ctrl-C
 ], ids=["stage", "stage and dvc", "interrupt"])
+@pytest.mark.fault
 @pytest.mark.subprocesses
 def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, monkeypatch):
     monkeypatch.setattr(process, "_ending", threading.Event())
@@ -177,6 +178,7 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
 
 
+@pytest.mark.fault
 @pytest.mark.subprocesses
 def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
     order = project.order("retargeting@ava_from_ben", "hang")
