@@ -4,7 +4,8 @@ DVC cannot see imports, and compares bytes. A digest is made of the syntax trees
 imports, directly or not: comments, docstrings and blank lines do not count, nor does the package that a module lies in.
 A file that is not Python counts with its bytes for whoever imports a module beside it. Left out: params.py with
 consent.py, documents.py and presets.py, layout.py and __main__.py, whose word reaches a stage as parameters and paths
-that DVC tracks itself; events.py and progress.py, which tell how far a stage is; modules that hold nothing but a docstring; and InputError, an exception without behaviour.
+that DVC tracks itself; events.py and progress.py, which tell how far a stage is; modules that hold nothing but a
+docstring; and InputError, an exception without behaviour.
 
 `python -m stages.code_digest` checks all digests; `python -m pipeline.digests` writes them.
 """
