@@ -1,4 +1,5 @@
-"""LPIPS, FID and IS against other implementations, with planted networks; and without weights a reason, no number."""
+"""LPIPS, FID and IS against other implementations, the last two with a planted network; and without weights a reason, no
+number."""
 
 import pickle
 from types import SimpleNamespace
@@ -10,7 +11,6 @@ import torch
 from scipy.linalg import sqrtm
 from torch import nn
 from torchmetrics.functional.image.lpips import _LPIPS
-from torchvision import models
 
 from stages import InputError, weights
 from stages.nets import judges
@@ -25,8 +25,7 @@ def folder(monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     anything = weights.File(licence="own")
-    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys(
-        (weights.ALEXNET, weights.CONVOLUTIONS, weights.INCEPTION), anything))
+    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys((weights.ALEXNET, weights.INCEPTION), anything))
     return tmp_path
 
 
@@ -70,43 +69,39 @@ def test_without_weights_every_score_is_null_with_the_reason(folder):
     assert all("weights could not be had" in reason for reason in found.reasons.values())
 
 
-def whole(network, folder):
-    torch.save(network.state_dict(), folder / weights.ALEXNET)
-
-
-def convolutions(network, folder):
-    """As Flax keeps them: (h, w, in, out)."""
-    layers = [layer for layer in network.features if isinstance(layer, nn.Conv2d)]
-    arrays = {f"Conv_{i}": {"kernel": layer.weight.detach().permute(2, 3, 1, 0).numpy(),
-                            "bias": layer.bias.detach().numpy()} for i, layer in enumerate(layers)}
-    (folder / weights.CONVOLUTIONS).write_bytes(pickle.dumps({"AlexNet_0": arrays}))
-
-
-@pytest.mark.parametrize("save", [whole, convolutions])
-def test_lpips_with_planted_weights_against_lpips_and_torchmetrics(folder, save):
-    torch.manual_seed(0)
-    network = models.alexnet(weights=None)
-    save(network, folder)
+def test_lpips_against_lpips_and_torchmetrics(trained):
+    """Whose linear weights are those that the file itself brings."""
+    content = pickle.loads(weights.packaged(weights.ALEXNET).read_bytes())
+    theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval(), _LPIPS(net="alex", pnet_rand=True).eval()
+    for other in theirs:
+        for i, own in enumerate(module for module in other.net.modules() if isinstance(module, nn.Conv2d)):
+            layer = content["AlexNet_0"][f"Conv_{i}"]
+            state = {"weight": layer["kernel"].transpose(3, 2, 0, 1), "bias": layer["bias"]}
+            own.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+        for i, linear in enumerate(other.lins):
+            assert np.array_equal(linear.model[-1].weight.numpy()[0, :, 0, 0],
+                                  content[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0])
     found, given, truths = judges.Judges(CPU), pictures(11), pictures(11, seed=1)
     for picture, truth in zip(given, truths):
         found.add(picture, reference(truth), BOX)
-    columns = found.columns()
-    theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval(), _LPIPS(net="alex", pnet_rand=True).eval()
-    layers = [module for module in network.features if isinstance(module, nn.Conv2d)]
+    columns, cut = found.columns(), np.s_[10:60, 4:40]
     for other in theirs:
-        for own, layer in zip((m for m in other.net.modules() if isinstance(m, nn.Conv2d)), layers, strict=True):
-            own.load_state_dict(layer.state_dict())
         for i in range(11):  # one batch, and what is left of another
-            cut = np.s_[10:60, 4:40]
             expected = other(tensor(given[i]), tensor(truths[i])).item()
             assert columns["lpips"][i] == pytest.approx(expected, rel=1e-4)
             boxed = other(tensor(given[i][cut]), tensor(truths[i][cut])).item()
             assert columns["lpips_person_box"][i] == pytest.approx(boxed, rel=1e-4)
 
 
+def test_what_is_missing_beside_lpips_is_null_with_the_reason(trained):
+    found = judges.Judges(CPU)
+    found.add(pictures()[0], reference(pictures()[1]), BOX)
+    assert set(found.columns()) == {"lpips", "lpips_person_box"} and found.totals() == found.statistics() == {}
+    assert set(found.reasons) == {"fid", "is"} and all("weights fetch" in why for why in found.reasons.values())
+
+
 @pytest.mark.parametrize("places", [{}, {"person_box": (0, 0, 31, 64)}])
-def test_a_box_that_alexnet_cannot_see_has_no_lpips(folder, places):
-    convolutions(models.alexnet(weights=None), folder)
+def test_a_box_that_alexnet_cannot_see_has_no_lpips(trained, places):
     found = judges.Judges(CPU)
     found.add(pictures()[0], reference(pictures()[1]), places)
     columns = found.columns()
