@@ -5,6 +5,7 @@ mask of a given region) are graphs of a few lines.
 """
 
 import os
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,9 +36,7 @@ class Graph:
     def __init__(self, text: str, outputs: tuple[str, ...], files: Mapping[str, Path] | None = None, **side):
         resource_util.set_resource_dir(str(HOME.parent))
         config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
-        if files:
-            config = _reading(config, files)
-        self._graph = calculator_graph.CalculatorGraph(graph_config=config)
+        self._graph = _reading(config, files) if files else calculator_graph.CalculatorGraph(graph_config=config)
         self._packets, self._tick = {}, 0
         for name in outputs:
             self._graph.observe_output_stream(name, self._packets.__setitem__, False)
@@ -66,4 +65,7 @@ def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, P
         for packet in node.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet:
             if file := files.get(Path(packet.string_value).name):
                 packet.string_value = str(file.resolve())
-    return config
+    with tempfile.NamedTemporaryFile() as written:  # given as an object it would lose options of which Python knows nothing
+        written.write(config.SerializeToString())
+        written.flush()
+        return calculator_graph.CalculatorGraph(binary_graph_path=written.name)

@@ -101,7 +101,8 @@ def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
 
 def test_only_what_judges_is_fetched_ahead_of_a_table_as_far_as_it_can_be_had(config, shelf):
     (shelf / weights.FACES).unlink()
-    files.fetch_judges(config.presets["demo"])
+    demo = config.presets["demo"]
+    files.fetch_judges(demo.model_copy(update={"metrics": demo.metrics.model_copy(update={"weights": False})}))
     assert not weights.JUDGES.exists()
     files.fetch_judges(config.presets["paper"])
     assert there() == {weights.ALEXNET, weights.INCEPTION, weights.RAFT, weights.SUMS}

@@ -79,7 +79,7 @@ def test_lpips_against_lpips_and_torchmetrics(trained):
             state = {"weight": layer["kernel"].transpose(3, 2, 0, 1), "bias": layer["bias"]}
             own.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
         for i, linear in enumerate(other.lins):
-            assert np.array_equal(linear.model[-1].weight.numpy()[0, :, 0, 0],
+            assert np.array_equal(linear.model[-1].weight.detach().numpy()[0, :, 0, 0],
                                   content[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0])
     found, given, truths = judges.Judges(CPU), pictures(11), pictures(11, seed=1)
     for picture, truth in zip(given, truths):
