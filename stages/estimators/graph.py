@@ -56,7 +56,7 @@ def picture(rgb: np.ndarray):
     return create.create_image_frame(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
-def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]):
+def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]) -> calculator_graph.CalculatorGraph:
     """The graph with its subgraphs written out, in which paths that end with these names are these files'."""
     whole = validated_graph_config.ValidatedGraphConfig()
     whole.initialize(graph_config=config)
@@ -65,7 +65,7 @@ def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, P
         for packet in node.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet:
             if file := files.get(Path(packet.string_value).name):
                 packet.string_value = str(file.resolve())
-    with tempfile.NamedTemporaryFile() as written:  # given as an object it would lose options of which Python knows nothing
+    with tempfile.NamedTemporaryFile() as written:  # as an object it would lose the options that Python does not know
         written.write(config.SerializeToString())
         written.flush()
         return calculator_graph.CalculatorGraph(binary_graph_path=written.name)

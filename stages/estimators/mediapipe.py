@@ -186,8 +186,8 @@ class PoseEstimator:
 
 
 def _body_graph(model: str, *outputs: str) -> graph.Graph:
-    file = None if model == weights.WHEEL["mediapipe"] else _file(model)
-    return graph.Graph(_BODY, outputs, {_HEAVY: file} if file else {}, complexity=graph.create.create_int(2 if file else 1),
+    files = {} if model == weights.WHEEL["mediapipe"] else {_HEAVY: _file(model)}
+    return graph.Graph(_BODY, outputs, files, complexity=graph.create.create_int(2 if files else 1),
                        segment=graph.create.create_bool("mask" in outputs))
 
 

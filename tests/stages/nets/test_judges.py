@@ -1,5 +1,4 @@
-"""LPIPS, FID and IS against other implementations, the last two with a planted network; and without weights a reason, no
-number."""
+"""LPIPS, FID and IS against other implementations, the last two with a planted network; without weights a reason."""
 
 import pickle
 from types import SimpleNamespace
@@ -91,6 +90,13 @@ def test_lpips_against_lpips_and_torchmetrics(trained):
             assert columns["lpips"][i] == pytest.approx(expected, rel=1e-4)
             boxed = other(tensor(given[i][cut]), tensor(truths[i][cut])).item()
             assert columns["lpips_person_box"][i] == pytest.approx(boxed, rel=1e-4)
+
+
+def test_the_network_of_lpips_is_torchvisions_alexnet(trained):
+    """By the first row of the first kernel, as torchvision prints it."""
+    row = next(judges.lpips_network().net.parameters())[0, 0, 0]
+    assert torch.allclose(row[[0, 1, 2, -3, -2, -1]], torch.tensor(
+        [1.1864e-01, 9.4069e-02, 9.5435e-02, 5.5822e-02, 2.1575e-02, 4.9963e-02]), rtol=1e-4)
 
 
 def test_what_is_missing_beside_lpips_is_null_with_the_reason(trained):

@@ -54,6 +54,13 @@ def test_trained_vgg16_against_its_layers_by_hand(trained):
         assert np.allclose(own[0].permute(1, 2, 0), other, rtol=1e-4, atol=1e-4 * other.max())
 
 
+def test_vgg16_is_torchvisions(trained):
+    """By the first kernel, as torchvision prints it."""
+    kernel = next(vgg.Vgg("vgg16", 1).parameters())[0, 0]
+    assert torch.allclose(kernel, torch.tensor(
+        [[-0.5537, 0.1427, 0.5290], [-0.5831, 0.3566, 0.7657], [-0.6902, -0.0480, 0.4841]]), atol=5e-5)
+
+
 @pytest.mark.parametrize("kind", ["vgg16", "vgg19"])
 def test_missing_weights_stop_with_what_to_do(folder, kind):
     with pytest.raises(InputError, match=f"features: {kind}: .*weights fetch {kind}.*features: random"):
