@@ -63,6 +63,7 @@ class Score:
 class Scores:
     metrics: dict[str, Score]
     per_frame: pa.Table  # PER_FRAME
+    size: int            # S, of the frames, pixels
     paired: bool         # whether there were true frames
     pairs: int           # of consecutive frames
     static_pairs: int    # of them, in which the reference stands still, so that there is no TCM
@@ -101,7 +102,7 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
         metrics[key] = Score(value, None, reasons[key] if value is None else None, *ends)
     numbers = {key: pa.array(column, from_pandas=True) for key, column in zip(NAMES, values.T)}  # null for NaN
     table = pa.table({key: columns[key] for key in ("frame", "box", "retrieval_frame")} | numbers, PER_FRAME)
-    return Scores(metrics, table, paired, pairs, pairs - int(np.isfinite(values[:, NAMES.index("tcm")]).sum()))
+    return Scores(metrics, table, len(frame.picture), paired, pairs, pairs - int(np.isfinite(values[:, NAMES.index("tcm")]).sum()))
 
 
 def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, Score]:
