@@ -18,7 +18,7 @@ BARE = 0.002      # share of the square's pixels that show background that nobod
 OUTSIDE = 0.01    # share of the driving joints outside of the target's square
 LOST = {          # score: by how much the video may differ from what was generated. A tenth of the LPIPS of a good result,
     # a quarter more squared error, the sharpness that one bicubic resampling takes: from there on it is to be seen
-    "lpips_person_box": 0.01, "lpips": 0.01, "psnr": 1.0, "aligned_psnr_person_box": 1.0, "sharpness": 0.05,
+    "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
 }
 PARTS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
 

@@ -119,6 +119,6 @@ def verdict(scores: dict) -> str:
         if own is not None:
             text = f"{own:.{digits}f} {what} where the person is"
             sharp = f", {values['sharpness']:.0%} of the truth's sharpness" if values.get("sharpness") is not None else ""
-            reached = f"; copying the nearest training frame reaches {copy:.{digits}f}" if copy is not None else ""
+            reached = f"; copying the nearest training frame reaches {copy:.{digits}f} {what}" if copy is not None else ""
             return f"{text}{sharp}{reached}."
     return "There is no true video of this to measure against."
