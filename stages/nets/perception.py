@@ -1,9 +1,9 @@
-"""LPIPS (Zhang et al. 2018, AlexNet): the distance that people see, of the whole frame, of the person's box and of face,
-hands and feet; of what was generated and of what the video shows of it.
+"""LPIPS (Zhang et al. 2018, AlexNet): the distance that people see, of the whole frame, of the person's box and of
+face, hands and feet; of what was generated and of what the video shows of it.
 
 A box is cut out at its own size; where its shorter side is below LEAST pixels, too few for AlexNet's last layers, it is
 enlarged to that, in all pictures alike; the longer side to a multiple of STEP, so that parts, which are squares but for
-a row or column, go through the network together. Every cut-out goes through the network once, however many it is compared with.
+a row or column, go through the network together. Every cut-out goes through it once, however many it is compared with.
 Pictures are (height, width, 3) uint8.
 """
 

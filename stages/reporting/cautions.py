@@ -16,8 +16,8 @@ from stages.vision.skeleton import Pose
 RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
 BARE = 0.002      # share of the square's pixels that show background that nobody has seen
 OUTSIDE = 0.01    # share of the driving joints outside of the target's square
-LOST = {          # score: by how much the video may differ from what was generated. A tenth of the LPIPS of a good result,
-    # a quarter more squared error, the sharpness that one bicubic resampling takes: from there on it is to be seen
+LOST = {  # score: by how much the video may differ from what was generated. From there on it is to be seen: a tenth of
+    # the LPIPS of a good result, half the sharpness that a bicubic resampling takes, a quarter more squared error
     "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
 }
 PARTS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
@@ -73,8 +73,8 @@ def about_of(inputs: Inputs, name: str) -> dict:
 def _lost(inputs: Inputs) -> list[Caution]:
     """Where what people get is another picture than the one that the scores praise."""
     told = "; ".join(_differences(scores.read(inputs)["metrics"]))
-    return [Caution("The video differs from what was generated", f"Watermark, compression or resizing cost it: {told}. The "
-                    "label is left out.", NONE)] if told else []
+    text = f"Watermark, compression or resizing changed it: {told}. The label is left out."
+    return [Caution("The video differs from what was generated", text, NONE)] if told else []
 
 
 def _differences(metrics: dict[str, dict]) -> Iterator[str]:

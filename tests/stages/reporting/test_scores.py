@@ -34,10 +34,10 @@ def test_worst_frames_come_by_what_says_most(folder):
 
 
 @pytest.mark.parametrize("values, told", [
-    ({}, "{psnr_person_box:.1f} dB PSNR where the person is, {sharpness:.0%} of the truth's sharpness; copying the nearest "
-         "training frame reaches {retrieval_psnr_person_box:.1f} dB PSNR."),
-    ({"lpips_person_box": 0.1234, "retrieval_lpips_person_box": 0.25}, "0.123 LPIPS where the person is, {sharpness:.0%} "
-     "of the truth's sharpness; copying the nearest training frame reaches 0.250 LPIPS."),
+    ({}, "{psnr_person_box:.1f} dB PSNR where the person is, {sharpness:.0%} of the truth's sharpness; copying the "
+         "nearest training frame reaches {retrieval_psnr_person_box:.1f} dB PSNR."),
+    ({"lpips_person_box": 0.1234, "retrieval_lpips_person_box": 0.25}, "0.123 LPIPS where the person is, "
+     "{sharpness:.0%} of the truth's sharpness; copying the nearest training frame reaches 0.250 LPIPS."),
     ({"lpips_person_box": 0.1234, "sharpness": None}, "0.123 LPIPS where the person is."),
 ])
 def test_the_verdict_leads_with_what_people_see(folder, values, told):
