@@ -47,14 +47,22 @@ def look(address: str) -> str:
 
 
 def summary(key: str) -> str:
-    """Where a transfer's results lie, and its metrics."""
+    """Where a transfer's results lie, and its scores, the most telling ones first: of what the video shows, and of what
+    was generated."""
     video, metrics, report = (
         layout.outputs(stage, key)[name]
         for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
     )
-    figures = json.loads(metrics.read_text(encoding="utf-8"))["metrics"]
-    rows = [(name, figure(entry)) for name, entry in figures.items()]
-    return f"\n{key}\n  video   {video}\n  report  {report}\n" + table(("metric", "value"), rows)
+    content, rows, missing = json.loads(metrics.read_text(encoding="utf-8")), [], {}
+    scores = content["metrics"]
+    for name in content["headline"]:
+        if scores[name]["value"] is None:
+            missing.setdefault(scores[name]["reason"], []).append(name)
+        else:
+            rows.append((name, figure(scores[f"video_{name}"]), figure(scores[name])))
+    lines = [table(("score", "video.mp4", "generated"), rows)] if rows else []
+    lines += [f"  not measured: {', '.join(names)}: {reason}" for reason, names in missing.items()]
+    return f"\n{key}\n  video   {video}\n  report  {report}, with all scores\n" + "\n".join(lines)
 
 
 def results(address: str) -> list[dict[str, str]]:

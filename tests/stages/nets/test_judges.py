@@ -1,21 +1,17 @@
-"""LPIPS, FID and IS against other implementations, the last two with a planted network; without weights a reason."""
+"""FID and IS against other implementations, with planted networks; and without weights a reason, no number."""
 
-import pickle
 from types import SimpleNamespace
 
-import lpips
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
 from torch import nn
-from torchmetrics.functional.image.lpips import _LPIPS
 
 from stages import InputError, weights
 from stages.nets import judges
 
 CPU = torch.device("cpu")
-BOX = {"person_box": (4, 10, 40, 60)}
 
 
 @pytest.fixture()
@@ -23,15 +19,8 @@ def folder(monkeypatch, tmp_path):
     """An empty folder of weights in which the networks may be any files."""
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    anything = weights.File(licence="own")
-    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys((weights.ALEXNET, weights.INCEPTION), anything))
+    monkeypatch.setattr(weights, "table", lambda: {weights.INCEPTION: weights.File(licence="own")})
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    """AlexNet's classifier, most of its weights, is not used: no random numbers are drawn for it."""
-    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda self: None)
 
 
 def pictures(count=3, seed=0):
@@ -40,10 +29,6 @@ def pictures(count=3, seed=0):
 
 def reference(truth, real=None):
     return SimpleNamespace(truth=truth, real=truth if real is None else real, completed=lambda picture: picture)
-
-
-def tensor(picture):
-    return torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, H, W)
 
 
 class Planted(nn.Module):
@@ -62,63 +47,17 @@ def planted(monkeypatch, folder):
 
 def test_without_weights_every_score_is_null_with_the_reason(folder):
     found = judges.Judges(CPU)
-    found.add(pictures()[0], reference(pictures()[1]), BOX)
+    found.add(pictures()[0], reference(pictures()[1]), {}, None)
     assert found.columns() == found.totals() == {}
-    assert set(found.reasons) == {"lpips", "lpips_person_box", "fid", "is"}
+    assert set(found.reasons) == {"fid", "is"}
     assert all("weights could not be had" in reason for reason in found.reasons.values())
-
-
-def test_lpips_against_lpips_and_torchmetrics(trained):
-    """Whose linear weights are those that the file itself brings."""
-    content = pickle.loads(weights.packaged(weights.ALEXNET).read_bytes())
-    theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval(), _LPIPS(net="alex", pnet_rand=True).eval()
-    for other in theirs:
-        for i, own in enumerate(module for module in other.net.modules() if isinstance(module, nn.Conv2d)):
-            layer = content["AlexNet_0"][f"Conv_{i}"]
-            state = {"weight": layer["kernel"].transpose(3, 2, 0, 1), "bias": layer["bias"]}
-            own.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
-        for i, linear in enumerate(other.lins):
-            assert np.array_equal(linear.model[-1].weight.detach().numpy()[0, :, 0, 0],
-                                  content[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0])
-    found, given, truths = judges.Judges(CPU), pictures(11), pictures(11, seed=1)
-    for picture, truth in zip(given, truths):
-        found.add(picture, reference(truth), BOX)
-    columns, cut = found.columns(), np.s_[10:60, 4:40]
-    for other in theirs:
-        for i in range(11):  # one batch, and what is left of another
-            expected = other(tensor(given[i]), tensor(truths[i])).item()
-            assert columns["lpips"][i] == pytest.approx(expected, rel=1e-4)
-            boxed = other(tensor(given[i][cut]), tensor(truths[i][cut])).item()
-            assert columns["lpips_person_box"][i] == pytest.approx(boxed, rel=1e-4)
-
-
-def test_the_network_of_lpips_is_torchvisions_alexnet(trained):
-    """By the first row of the first kernel, as torchvision prints it."""
-    row = next(judges.lpips_network().net.parameters())[0, 0, 0]
-    assert torch.allclose(row[[0, 1, 2, -3, -2, -1]], torch.tensor(
-        [1.1864e-01, 9.4069e-02, 9.5435e-02, 5.5822e-02, 2.1575e-02, 4.9963e-02]), rtol=1e-4)
-
-
-def test_what_is_missing_beside_lpips_is_null_with_the_reason(trained):
-    found = judges.Judges(CPU)
-    found.add(pictures()[0], reference(pictures()[1]), BOX)
-    assert set(found.columns()) == {"lpips", "lpips_person_box"} and found.totals() == found.statistics() == {}
-    assert set(found.reasons) == {"fid", "is"} and all("weights fetch" in why for why in found.reasons.values())
-
-
-@pytest.mark.parametrize("places", [{}, {"person_box": (0, 0, 31, 64)}])
-def test_a_box_that_alexnet_cannot_see_has_no_lpips(trained, places):
-    found = judges.Judges(CPU)
-    found.add(pictures()[0], reference(pictures()[1]), places)
-    columns = found.columns()
-    assert np.isnan(columns["lpips_person_box"]).all() and np.isfinite(columns["lpips"]).all()
 
 
 def test_fid_against_its_formula(planted):
     """Of features that the planted network gives: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2)."""
     found, given, real = judges.Judges(CPU), pictures(30), pictures(30, seed=1) // 2
     for picture, other in zip(given, real):
-        found.add(picture, reference(None, other), BOX)
+        found.add(picture, reference(None, other), {}, None)
     features = [Planted()(torch.from_numpy(batch).permute(0, 3, 1, 2))[0].double().numpy() for batch in (given, real)]
     (m1, c1), (m2, c2) = ((x.mean(0), np.cov(x, rowvar=False)) for x in features)
     expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
@@ -147,7 +86,7 @@ def test_is_by_hand(planted):
     """The mean over ten parts of exp(mean of KL(p(y|x) || p(y))), of the frames in a fixed random order."""
     found, given = judges.Judges(CPU), pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
     for picture in given:
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     logits = Planted()(torch.from_numpy(given).permute(0, 3, 1, 2))[1].double().numpy()
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0)).numpy()
@@ -167,7 +106,7 @@ def test_is_by_hand(planted):
 def test_the_same_pictures_have_no_distance(planted):
     found = judges.Judges(CPU)
     for picture in pictures(20):
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     assert found.totals()["fid"] == pytest.approx(0, abs=1e-2)
 
 
@@ -175,7 +114,7 @@ def test_the_same_pictures_have_no_distance(planted):
 def test_too_few_frames_say_so(planted, count, missing):
     found = judges.Judges(CPU)
     for picture in pictures(count):
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     totals = found.totals()
     assert {name for name, value in totals.items() if value is None} == missing
     assert all("fewer than" in found.reasons[name] for name in missing)
@@ -186,7 +125,7 @@ def test_many_frames_keep_no_features(planted, monkeypatch):
     monkeypatch.setattr(judges, "MOST", 15)
     found = judges.Judges(CPU)
     for picture in pictures(24):
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     assert found.totals()["is"] is not None and found.statistics() == {} and len(found._features) == 1
 
 
