@@ -1,6 +1,6 @@
 """Local GAN training (paper section 2.3, Eqs. 9-11 and 15): face, hands and feet get a refiner each.
 
-In: the subject's training frames, masks, poses and face index, and the trained generator. Out: the folder
+In: the subject's training frames, masks, background, poses and face index, and the trained generator. Out: the folder
 `local_gans/`: the refiners (model.safetensors, about.json), the losses of every step (log.parquet) and a
 picture of crops before, after and true (preview.png); `plots`: the losses as curves.
 
@@ -38,15 +38,16 @@ LOG = pa.schema([("step", pa.int32())] + [
     (f"{part}_{name}", pa.float32()) for part in PARTS for name in ("l1", "l2", "adversarial", "d")])
 
 
-def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, generator: Path, local_gans: Path,
-        plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
+def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
+        local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. A part that no training frame shows gets no refiner."""
     consent = entry.require_consent(key)
     timeline = clocks.read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
-    data = footage.Footage(frames, masks, pose[rows], len(rows), take=timeline.take[rows])
-    checkpoint = Checkpoint(f"local_gan_training@{key}", [frames, clock, masks, poses, faces, generator], params)
+    data = footage.Footage(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
+    inputs = [frames, clock, masks, background, poses, faces, generator]
+    checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     where = device.choose(params.device)
 
     enhancement = {name: getattr(params, name) for name in

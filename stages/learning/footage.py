@@ -1,5 +1,6 @@
 """The training frames, at random access: the foreground of any frames, or of a window of them.
 
+A pixel that the person covers in part shows the background, too. That is known, and taken off.
 Pixels are kept as bytes: on the GPU where that leaves it half of its memory, else in a memory-mapped file on the
 project's disk, so memory does not grow with the length of the video.
 """
@@ -13,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages import InputError
-from stages.media import files, video
-from stages.vision import skeleton
+from stages.media import files, pictures, video
+from stages.vision import blend, skeleton
 
 SHARE = 0.5  # of the GPU's free memory that the frames may take
 
@@ -22,21 +23,24 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
 
 class Footage:
-    """`count` first frames of a video with their masks and poses; `boxes` (count, 4) hold all that the masks show,
-    `take` (count,) says which take each is of: all of one where it is absent."""
+    """`count` first frames of a video with their masks and poses, before `background`; `boxes` (count, 4) hold all that
+    the masks show, `take` (count,) says which take each is of: all of one where it is absent."""
 
-    def __init__(self, frames: Path, masks: Path, poses: skeleton.Pose, count: int,
+    def __init__(self, frames: Path, masks: Path, background: Path, poses: skeleton.Pose, count: int,
                  device: torch.device = torch.device("cpu"), take: np.ndarray | None = None):
         self.poses, self.count, self.device = poses, count, device
         self.take = np.zeros(count, int) if take is None else take
         self.boxes = np.full((count, 4), np.nan)
-        self._file, self._pixels, index = files.scratch(), None, -1
+        self._file, self._pixels, index, plate = files.scratch(), None, -1, pictures.read(background)
         for index, (frame, mask) in enumerate(zip(video.frames(frames), video.frames(masks, "gray"))):
             if self._pixels is None:
+                if plate.shape != frame.shape:
+                    raise InputError(f"{background}: {plate.shape[1]} x {plate.shape[0]} pixels, but {frames} has "
+                                     f"{frame.shape[1]} x {frame.shape[0]}; run background_inpainting again")
                 self._pixels = self._room((count, 4, *mask.shape))
             if index == count:
                 break
-            self._pixels[index] = torch.from_numpy(np.concatenate([frame, mask[..., None]], -1)).permute(2, 0, 1)
+            self._pixels[index] = torch.from_numpy(blend.extracted(frame, mask, plate)).permute(2, 0, 1)
             self.boxes[index] = extent(mask)
         if index + 1 < count:
             raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")
@@ -54,9 +58,7 @@ class Footage:
         boxes = np.broadcast_to((0, 0, self.size, self.size) if boxes is None else boxes, (len(indices), 4)).tolist()
         bytes_ = torch.stack([self._pixels[i, :, top:bottom, left:right] for i, (left, top, right, bottom) in
                               zip(np.asarray(indices).tolist(), boxes)])
-        pixels = bytes_.to(self.device).float().div_(255)  # (B, 4, h, w)
-        pixels[:, :3] *= pixels[:, 3:]
-        return pixels
+        return bytes_.to(self.device).float().div_(255)  # (B, 4, h, w)
 
 
 def extent(mask: np.ndarray) -> np.ndarray:

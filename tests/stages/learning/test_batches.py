@@ -19,7 +19,7 @@ DEMO = {"runs": 2, "run_length": 4, "singles": 6, "stem": 2, "levels": 2, "windo
 @pytest.fixture(scope="module")
 def data(subject):
     poses, _, _ = read_poses(subject["poses"])
-    return Footage(subject["frames"], subject["masks"], poses[:17], 17)
+    return Footage(subject["frames"], subject["masks"], subject["background"], poses[:17], 17)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(batches):
 
 
 def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
-    nobody = Footage(subject["frames"], subject["masks"], Pose.unknown(17), 17)
+    nobody = Footage(subject["frames"], subject["masks"], subject["background"], Pose.unknown(17), 17)
     batch = batches(nobody, augment=0.0, rotate=0.0).of(0)
     assert batch.poses.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
 
@@ -124,7 +124,7 @@ def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
 def test_no_run_goes_from_one_take_into_another(data, subject, batches, window):
     take = np.repeat([0, 1, 2], [7, 4, 6])
     poses, _, _ = read_poses(subject["poses"])
-    apart = Footage(subject["frames"], subject["masks"], poses[:17], 17, take=take)
+    apart = Footage(subject["frames"], subject["masks"], subject["background"], poses[:17], 17, take=take)
     firsts, others = set(), set()
     for step in range(60):
         drawn, _ = batches(apart, window=window).draw(np.random.default_rng(step), [4, 4, 1, 1])
@@ -140,7 +140,7 @@ def test_what_a_frame_is_told_is_of_its_own_take(subject, batches):
     poses, _, _ = read_poses(subject["poses"])
     told = {}
     for name, rows, take in (("both", slice(0, 17), np.repeat([0, 1], [9, 8])), ("first", slice(0, 9), None)):
-        footage = Footage(subject["frames"], subject["masks"], poses[rows], len(poses[rows]), take=take)
+        footage = Footage(subject["frames"], subject["masks"], subject["background"], poses[rows], len(poses[rows]), take=take)
         told[name] = batches(footage, temporal=1, window=False).at(np.array([8])).poses
     assert torch.equal(told["both"], told["first"])
     assert not torch.equal(batches(temporal=1, window=False).at(np.array([8])).poses, told["both"])

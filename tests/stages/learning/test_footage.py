@@ -1,4 +1,5 @@
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from torch.nn import functional as F
 
 from stages import InputError, layout
 from stages.learning import footage
-from stages.media import video
+from stages.media import pictures
 from stages.vision import skeleton
 from stages.vision.skeleton import read_poses
 
@@ -15,28 +16,46 @@ from stages.vision.skeleton import read_poses
 @pytest.fixture(scope="module")
 def data(subject):
     poses, _, _ = read_poses(subject["poses"])
-    return footage.Footage(subject["frames"], subject["masks"], poses, 10)
+    return footage.Footage(*three(subject), poses, 10)
 
 
-def test_foreground_is_the_frame_times_its_mask(subject, data):
-    frame = video.pick(subject["frames"], [7])[7] / 255
-    mask = video.pick(subject["masks"], [7], "gray")[7][..., None] / 255
-    found = data.foreground(np.array([3, 7]))[1].permute(1, 2, 0).numpy()
-    assert np.allclose(found, np.concatenate([frame * mask, mask], -1), atol=1e-6)
+def three(subject) -> list[Path]:
+    return [subject[name] for name in ("frames", "masks", "background")]
+
+
+def test_foreground_is_the_person_s_own_colour_in_mixed_pixels_too(lossless, tmp_path):
+    """Of which the frame shows as much background as the mask leaves."""
+    rng = np.random.default_rng(0)
+    colour, plate = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
+    mask = rng.choice(np.uint8([0, 30, 128, 220, 255]), (32, 32))
+    alpha = mask[..., None] / 255
+    frame = np.rint(alpha * colour + (1 - alpha) * plate).astype(np.uint8)
+    pictures.write(tmp_path / "background.png", plate)
+    data = footage.Footage(lossless("frames.mkv", frame[None]), lossless("masks.mkv", mask[None], "gray"),
+                           tmp_path / "background.png", skeleton.Pose.unknown(1), 1)
+    found = data.foreground(np.array([0]))[0].permute(1, 2, 0).numpy()
+    assert np.abs(found[..., :3] - alpha * colour / 255).max() < 1.01 / 255
+    assert found[..., 3:] == pytest.approx(alpha)
+
+
+def test_a_background_of_another_size_is_an_error(subject, tmp_path):
+    pictures.write(tmp_path / "background.png", np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(InputError, match="background.png: 32 x 32 pixels, but .* 64 x 64"):
+        footage.Footage(subject["frames"], subject["masks"], tmp_path / "background.png", skeleton.Pose.unknown(9), 9)
 
 
 def test_frames_lie_in_the_project_not_in_the_system_s_temporary_folder(subject, tmp_path, monkeypatch):
     """Which may be memory; and nothing of them is left, not even by a process that is killed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
-    data = footage.Footage(subject["frames"], subject["masks"], read_poses(subject["poses"])[0], 10)
+    data = footage.Footage(*three(subject), read_poses(subject["poses"])[0], 10)
     assert data.foreground(np.array([3])).any() and list(layout.CHECKPOINTS.iterdir()) == []
 
 
 def test_too_few_frames_are_an_error(subject):
     poses, _, _ = read_poses(subject["poses"])
     with pytest.raises(InputError, match="fewer frames than the clock's 99"):
-        footage.Footage(subject["frames"], subject["masks"], poses, 99)
+        footage.Footage(*three(subject), poses, 99)
 
 
 def test_a_window_of_the_foreground_is_a_cut_out_of_it(data):
@@ -44,23 +63,23 @@ def test_a_window_of_the_foreground_is_a_cut_out_of_it(data):
     assert torch.equal(data.foreground(frames, (8, 4, 40, 60)), data.foreground(frames)[:, :, 4:60, 8:40])
 
 
-def test_boxes_hold_all_that_the_masks_show(data, lossless):
+def test_boxes_hold_all_that_the_masks_show(data, subject, lossless):
     for alpha, (left, top, right, bottom) in zip(data.foreground(np.arange(10))[:, 3], data.boxes.astype(int)):
         assert alpha[top:bottom, left:right].sum() == alpha.sum()
         assert all(side.any() for side in (alpha[top], alpha[bottom - 1], alpha[:, left], alpha[:, right - 1]))
-    empty = lossless("empty.mkv", np.zeros((2, 16, 16), np.uint8), "gray")
-    nobody = footage.Footage(lossless("f.mkv", np.zeros((2, 16, 16, 3), np.uint8)), empty, skeleton.Pose.unknown(2), 2)
+    empty = lossless("empty.mkv", np.zeros((2, 64, 64), np.uint8), "gray")
+    nobody = footage.Footage(subject["frames"], empty, subject["background"], skeleton.Pose.unknown(2), 2)
     assert np.isnan(nobody.boxes).all()
 
 
-def test_a_shift_moves_pose_and_box_and_picture_alike(lossless):
+def test_a_shift_moves_pose_and_box_and_picture_alike(lossless, subject):
     """A dot painted at a joint is found at the moved joint, and within the moved box."""
     shift, pose = footage.Shift(1.1, 0.05, -0.1, 0.2), skeleton.Pose.unknown()
     pose.body[0] = (40.5, 30.5, 1)
     mask = np.zeros((1, 64, 64), np.uint8)
     mask[:, 29:32, 39:42] = 255
-    frames = lossless("frames.mkv", np.full((1, 64, 64, 3), 255, np.uint8))
-    data = footage.Footage(frames, lossless("masks.mkv", mask, "gray"), skeleton.Pose.stack([pose]), 1)
+    frames, background = lossless("frames.mkv", np.full((1, 64, 64, 3), 255, np.uint8)), subject["background"]
+    data = footage.Footage(frames, lossless("masks.mkv", mask, "gray"), background, skeleton.Pose.stack([pose]), 1)
     moved = shift.foreground(data, np.array([0]), (0, 0, 64, 64))[0, 3]
     y, x = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
     found = [((moved * axis).sum() / moved.sum()).item() for axis in (x, y)]

@@ -29,7 +29,7 @@ def settings(**changes) -> config.GeneratorTraining:
 @pytest.fixture(scope="module")
 def data(subject):
     pose = read_poses(subject["poses"])[0][np.arange(17)]
-    return Footage(subject["frames"], subject["masks"], pose, 17, torch.device("cpu"))
+    return Footage(subject["frames"], subject["masks"], subject["background"], pose, 17, torch.device("cpu"))
 
 
 def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
