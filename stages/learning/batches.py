@@ -15,7 +15,7 @@ from torch import Tensor
 from stages import InputError
 from stages.learning.context import Context
 from stages.learning.footage import Footage, Shift
-from stages.learning.windows import Windows, pose_boxes, union, whole_cells
+from stages.learning.windows import Windows, pose_boxes, steady_sides, union
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
@@ -62,10 +62,8 @@ class Batches:
         self.data = data
         self.context = Context(data.size, p.stem, p.parts, p.drawing, p.temporal, device)
         self.inputs, self.grid = self.context.inputs, p.stem * 2**p.levels
-        boxes = np.stack([pose_boxes(data.poses, p.window_margin), data.boxes])  # (2, count, 4)
-        low, high = (np.nan_to_num(side, nan=data.size / 2).clip(0, data.size) for side in (
-            np.fmin.reduce(boxes[..., :2]), np.fmax.reduce(boxes[..., 2:])))
-        self.sides = whole_cells(high - low, data.size, self.grid)  # (count, 2) of each frame's own window
+        self.sides = steady_sides(  # (count, 2)
+            pose_boxes(data.poses, p.window_margin), data.take, data.size, self.grid, p.stem)
 
     def of(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         """The part-th share of the step's runs and singles."""
@@ -98,8 +96,12 @@ class Batches:
                 if length not in firsts:
                     firsts[length] = self.alike(length, least)
                 first = random.choice(firsts[length])
-            takes.append(Take(first + np.arange(length), Shift.draw(p.augment, p.rotate, random)))
+            takes.append(Take(first + np.arange(length), self.shift(random)))
         return takes, least
+
+    def shift(self, random: np.random.Generator) -> Shift:
+        p = self.params
+        return Shift.draw(p.augment, p.rotate, p.resample, self.data.size, random)
 
     def whole(self, length: int) -> np.ndarray:
         """Where so many consecutive frames begin that are of one take of the video."""
@@ -130,14 +132,14 @@ class Batches:
                      lambda: self.context.picture(now, windows))
 
     def windows(self, takes: list[Take], least: np.ndarray) -> Windows:
-        """One a take, of these sides or larger: around all its poses, and all that its masks show."""
+        """One a take, of these sides or larger, around all its poses. What of a mask is outside is not asked for: with
+        such a pose nothing will ever be shown there."""
         p, size = self.params, self.data.size
         if not p.window:
             return Windows.whole(len(takes), size)
         frames, each, shift = self.spread(takes)
-        boxes = np.stack([pose_boxes(shift.pose(self.data.poses[frames], size), 0),
-                          shift.boxes(self.data.boxes[frames], size)], 1)  # (frames, 2, 4)
-        boxes = [union(boxes[each == take].reshape(-1, 4)) for take in range(len(takes))]
+        boxes = pose_boxes(shift.pose(self.data.poses[frames], size), p.window_margin)  # (frames, 4)
+        boxes = [union(boxes[each == take]) for take in range(len(takes))]
         return Windows.around(np.stack(boxes), size, self.grid, p.stem, least)
 
     def spread(self, takes: list[Take]) -> tuple[np.ndarray, np.ndarray, Shift]:

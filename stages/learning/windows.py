@@ -1,17 +1,22 @@
 """Windows: rectangles of the S x S frame around the person, which are all that the networks look at.
 
-Outside of its window a foreground is empty by definition. The windows of one batch have one size, in whole multiples of
-the grid that the networks halve; their corners are multiples of the stem, so that a small picture's pixels stay whole.
-Boxes are (left, top, right, bottom) in pixels of the frame, NaN where there is nobody.
+They follow from the poses alone, so that training and inference have the same: the networks' normalisation depends on
+how much of a window the person fills. Outside of its window a foreground is empty by definition. The windows of one
+batch have one size, in whole multiples of the grid that the networks halve; their corners are multiples of the stem, so
+that a small picture's pixels stay whole. Boxes are (left, top, right, bottom) in pixels of the frame, NaN where there is
+nobody.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
+from torch import Tensor
 
 from stages.vision.skeleton import Pose
 
 HEADROOM = 2.0  # margins above the pose: the topmost points are eyes and ears, and hair is not a point
+STEADY = 6      # frames: windows grow so long before they must
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,13 @@ def stems(boxes: np.ndarray, size: int, stem: int) -> tuple[np.ndarray, np.ndarr
     return np.floor(boxes[:, :2] / stem) * stem, np.ceil(boxes[:, 2:] / stem) * stem
 
 
-def own_sides(boxes: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
-    """Of the smallest window around each box (B, 4): (B, 2)."""
+def steady_sides(boxes: np.ndarray, take: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
+    """Of each frame's window, (T, 2): the smallest that holds its box (T, 4), but the largest within STEADY frames of its
+    take, of which `take` (T,) has the number, so that it changes seldom."""
     low, high = stems(boxes, size, stem)
-    return whole_cells(high - low, size, grid)
+    own = whole_cells(high - low, size, grid)
+    return np.concatenate([maximum_filter1d(own[take == one], 2 * STEADY + 1, axis=0, mode="nearest")
+                           for one in np.unique(take)])
 
 
 def whole_cells(lengths: np.ndarray, size: int, grid: int) -> np.ndarray:
@@ -72,6 +80,23 @@ def pose_boxes(poses: Pose, margin: float) -> np.ndarray:
     low[~known.any((1, 2))] = high[~known.any((1, 2))] = np.nan
     room = margin * (high - low).max(1, keepdims=True)
     return np.concatenate([low - room * (1, HEADROOM), high + room], 1)
+
+
+def cut(pictures: list[Tensor], boxes: np.ndarray) -> Tensor:
+    """What boxes (B, 4), whole pixels and of one size, show of pictures (C, S, S): (B, C, h, w); 0 outside of them."""
+    left, top, right, bottom = boxes[0].tolist()
+    shown = pictures[0].new_zeros(len(pictures), len(pictures[0]), bottom - top, right - left)
+    for one, picture, box in zip(shown, pictures, boxes):
+        here, there = overlap(box, picture.shape[-1])
+        one[here] = picture[there]
+    return shown
+
+
+def overlap(box: np.ndarray, size: int) -> tuple[tuple, tuple]:
+    """The pixels that a box (4,) and the S x S frame share: where in the box, where in the frame."""
+    x, y, *_ = box.tolist()
+    left, top, right, bottom = box.clip(0, size).tolist()
+    return np.s_[:, top - y : bottom - y, left - x : right - x], np.s_[:, top:bottom, left:right]
 
 
 def union(boxes: np.ndarray) -> np.ndarray:

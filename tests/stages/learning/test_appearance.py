@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from stages.learning import device, weights
-from stages.learning.appearance import STEADY, Appearance
+from stages.learning.appearance import Appearance
 from stages.learning.context import Context
-from stages.learning.windows import Windows, pose_boxes
+from stages.learning.windows import STEADY, Windows, pose_boxes
 from stages.nets.generators import build
 from stages.vision.skeleton import Pose
 from tests.conftest import waving_pose
