@@ -39,9 +39,9 @@ class Appearance:
             indices = np.arange(start, min(start + batch, len(poses)))
             whole = torch.zeros(len(indices), 4, self.size, self.size, device=self.device)
             seen = indices[somebody[indices]]
-            for least in np.unique(sides[seen], axis=0):
-                alike = seen[(sides[seen] == least).all(1)]
-                windows = Windows.around(boxes[alike], self.size, self.grid, self.shape["stem"], least)
+            for of_one in np.unique(sides[seen], axis=0):
+                alike = seen[(sides[seen] == of_one).all(1)]
+                windows = Windows.around(boxes[alike], self.size, self.shape["stem"], of_one)
                 told = self.context.of(poses, self.context.around(alike, take), windows)
                 with device.precision(self.device):
                     foreground = self.generator(told)

@@ -33,11 +33,9 @@ class Windows:
         return cls(np.zeros((count, 2), int), size, size)
 
     @classmethod
-    def around(cls, boxes: np.ndarray, size: int, grid: int, stem: int, least: np.ndarray = 0) -> "Windows":
-        """The smallest, but with sides of `least`, that hold what of the boxes (B, 4) lies in the square; the box in
-        the middle where it can be."""
+    def around(cls, boxes: np.ndarray, size: int, stem: int, sides: np.ndarray) -> "Windows":
+        """With these sides (2,), inside of the square, the boxes (B, 4) in the middle where they can be."""
         low, high = stems(boxes, size, stem)
-        sides = np.maximum(whole_cells(high - low, size, grid).max(0), least)
         corners = low - np.floor((sides - (high - low)) / 2 / stem) * stem
         return cls(corners.clip(0, size - sides).astype(int), *sides.astype(int).tolist())
 
@@ -57,18 +55,18 @@ def stems(boxes: np.ndarray, size: int, stem: int) -> tuple[np.ndarray, np.ndarr
     return np.floor(boxes[:, :2] / stem) * stem, np.ceil(boxes[:, 2:] / stem) * stem
 
 
+def own_sides(boxes: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
+    """Of the smallest window around each box (B, 4): (B, 2), whole cells of the grid, at least one, at most the square."""
+    low, high = stems(boxes, size, stem)
+    return np.clip(np.ceil((high - low) / grid), 1, size // grid).astype(int) * grid
+
+
 def steady_sides(boxes: np.ndarray, take: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
     """Of each frame's window, (T, 2): the smallest that holds its box (T, 4), but the largest within STEADY frames of its
     take, of which `take` (T,) has the number, so that it changes seldom."""
-    low, high = stems(boxes, size, stem)
-    own = whole_cells(high - low, size, grid)
+    own = own_sides(boxes, size, grid, stem)
     return np.concatenate([maximum_filter1d(own[take == one], 2 * STEADY + 1, axis=0, mode="nearest")
                            for one in np.unique(take)])
-
-
-def whole_cells(lengths: np.ndarray, size: int, grid: int) -> np.ndarray:
-    """Rounded up to the grid, at least one cell, at most the square."""
-    return np.clip(np.ceil(lengths / grid), 1, size // grid) * grid
 
 
 def pose_boxes(poses: Pose, margin: float) -> np.ndarray:
@@ -100,5 +98,5 @@ def overlap(box: np.ndarray, size: int) -> tuple[tuple, tuple]:
 
 
 def union(boxes: np.ndarray) -> np.ndarray:
-    """Around boxes (n, 4): (4,)."""
-    return np.concatenate([np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])])
+    """Around boxes (n, ..., 4): (..., 4)."""
+    return np.concatenate([np.fmin.reduce(boxes[..., :2]), np.fmax.reduce(boxes[..., 2:])], -1)

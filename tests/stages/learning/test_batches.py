@@ -63,11 +63,11 @@ def test_a_small_window_is_a_cut_out_of_the_whole_square(batches):
     """Of the same frames and shifts; and nothing of the figure is outside, but where it leaves the square."""
     data = batches()
     for step in range(5):
-        takes, least = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
-        windows = data.windows(takes, least)
+        takes, sides = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
+        windows = data.windows(takes, sides)
         cut, square = (data.show(takes, shown, 2) for shown in (windows, Windows.whole(len(takes), 64)))
         assert cut.real.shape[-1] % 8 == cut.real.shape[-2] % 8 == 0 and square.real.shape[-2:] == (64, 64)
-        assert (np.array(cut.real.shape[:1:-1]) >= least).all() and cut.real.shape[-1] < 64
+        assert cut.real.shape[:1:-1] == tuple(sides) and cut.real.shape[-1] < 64
         _, each, _ = data.spread(takes)
         for mine, whole, (left, top, right, bottom) in zip(cut.real, square.real, np.array(windows.boxes())[each]):
             assert torch.allclose(mine, whole[:, top:bottom, left:right], atol=1e-4)
@@ -80,11 +80,11 @@ def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
     p, used = data.params, []
     boxes = pose_boxes(data.data.poses, p.window_margin)
     for frame, sides in enumerate(steady_sides(boxes, data.data.take, 64, data.grid, p.stem)):
-        used += Windows.around(boxes[frame : frame + 1], 64, data.grid, p.stem, sides).boxes()
+        used += Windows.around(boxes[frame : frame + 1], 64, p.stem, sides).boxes()
     learned = {}
     for step in range(200):
-        takes, least = data.draw(np.random.default_rng(step), [1])
-        learned[takes[0].frames[0]] = data.windows(takes, least).boxes()[0]
+        takes, sides = data.draw(np.random.default_rng(step), [1])
+        learned[takes[0].frames[0]] = data.windows(takes, sides).boxes()[0]
     assert [learned[frame] for frame in range(17)] == used
 
 
@@ -124,13 +124,13 @@ def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
     poses, _, _ = read_poses(subject["poses"])
     apart = Footage(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
     data, seen = batches(apart, augment=0.0, resample=0.0, window_margin=0.05), np.zeros(17)
-    assert len({tuple(side) for side in data.sides.tolist()}) > 1
+    assert len({tuple(side) for side in data.sides(1).tolist()}) > 1
     for step in range(400):
-        takes, least = data.draw(np.random.default_rng(step), [1] * 6)
+        takes, sides = data.draw(np.random.default_rng(step), [1] * 6)
         frames = np.concatenate([take.frames for take in takes])
-        assert (data.sides[frames] == least).all()
-        windows = data.windows(takes, least)
-        assert [windows.width, windows.height] == least.tolist()
+        assert (data.sides(1)[frames] == sides).all()
+        windows = data.windows(takes, sides)
+        assert [windows.width, windows.height] == sides.tolist()
         np.add.at(seen, frames, 1)
     assert seen.min() > 0.6 * seen.mean() and seen.max() < 1.4 * seen.mean()
 
