@@ -66,8 +66,8 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     for step in Progress(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
         row = {}
         for part, local in training.items():
-            generated, told, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
-            values = local.advance(generated.to(where), told.to(where), real.to(where), step)
+            seen = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
+            values = local.advance(*(crops.to(where) for crops in seen), step)
             row |= {f"{part}_{name}": value for name, value in values.items()}
         log.append(row)
         if (step + 1) % params.checkpoint_every == 0:
@@ -101,7 +101,7 @@ class Pairs:
 
     def __init__(self, data: footage.Footage, appearance: Appearance, faces: Faces, fps: float,
                  params: "LocalGanTraining"):
-        self.params, self.poses = params, data.poses
+        self.params, self.poses, self.background = params, data.poses, data.background
         boxes = np.stack([crops.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
         self.corners = parts.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
@@ -127,9 +127,11 @@ class Pairs:
         self.frames = {part: known[: len(known) - kept[part]] for part, known in frames.items()}
         self.back = {part: known[len(known) - kept[part] :] for part, known in frames.items()}
 
-    def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Of training frames drawn from the seed."""
-        return self.of(part, np.random.default_rng(seed).choice(self.frames[part], size))
+    def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`of` training frames drawn from the seed, and the backgrounds behind the crops (B, 3, c, c)."""
+        frames = np.random.default_rng(seed).choice(self.frames[part], size)
+        corners = self.corners[frames, PARTS.index(part)]
+        return *self.of(part, frames), parts.cut([self.background] * size, corners, self.params.crop)
 
     def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Generated crops (B, 4, c, c), what is told beside them, and true crops (B, 4, c, c)."""

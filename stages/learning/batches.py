@@ -15,7 +15,7 @@ from torch import Tensor
 from stages import InputError
 from stages.learning.context import Context
 from stages.learning.footage import Footage, Shift
-from stages.learning.windows import Windows, own_sides, pose_boxes, steady_sides, union
+from stages.learning.windows import Windows, cut, own_sides, pose_boxes, steady_sides, union
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
@@ -27,6 +27,7 @@ class Batch:
 
     poses: Tensor  # (B, inputs, h / stem, w / stem)
     real: Tensor   # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
+    backgrounds: Tensor  # (B, 3, h, w): what the windows show of it, which stays where it is
     runs: int
     run_length: int
     paint: Callable[[], Tensor]
@@ -137,8 +138,10 @@ class Batches:
         takes_of_rows = np.searchsorted(each, rows // count)
         poses = shift[takes_of_rows].pose(self.data.poses[rows % count], self.data.size)
         now = poses[around[:, self.context.temporal]]
-        real = shift.foreground(self.data, frames, np.array(windows.boxes()))
-        return Batch(self.context.of(poses, around, windows), real, runs, self.params.run_length,
+        boxes = np.array(windows.boxes())
+        real = shift.foreground(self.data, frames, boxes)
+        backgrounds = cut([self.data.background] * len(frames), boxes)
+        return Batch(self.context.of(poses, around, windows), real, backgrounds, runs, self.params.run_length,
                      lambda: self.context.picture(now, windows))
 
     def windows(self, takes: list[Take], sides: np.ndarray) -> Windows:

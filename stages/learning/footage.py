@@ -27,8 +27,9 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
 
 class Footage:
-    """`count` first frames of a video with their masks and poses, before `background`; `boxes` (count, 4) hold all that
-    the masks show, `take` (count,) says which take each is of: all of one where it is absent."""
+    """`count` first frames of a video with their masks and poses, before `background` (3, S, S), which is on the device;
+    `boxes` (count, 4) hold all that the masks show, `take` (count,) says which take each is of: all of one where it is
+    absent."""
 
     def __init__(self, frames: Path, masks: Path, background: Path, poses: skeleton.Pose, count: int,
                  device: torch.device = torch.device("cpu"), take: np.ndarray | None = None):
@@ -49,6 +50,7 @@ class Footage:
         if index + 1 < count:
             raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")
         self.size = self._pixels.shape[-1]
+        self.background = torch.from_numpy(plate).permute(2, 0, 1).to(device).float().div_(255)
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:
         """Bytes for all frames."""

@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from stages import InputError
-from stages.learning.batches import Batches
-from stages.learning.footage import Footage
+from stages.learning.batches import Batches, Take
+from stages.learning.footage import Footage, Shift
 from stages.learning.windows import Windows, pose_boxes, steady_sides
+from stages.media import video
+from stages.nets.discriminators import composite
 from stages.vision.skeleton import Pose, read_poses
 from tests.conftest import small
 
@@ -96,6 +98,21 @@ def test_pose_and_picture_lie_on_each_other(batches, data):
         drawn = batch.skeletons.amax(1)
         assert (alpha[drawn > 0.5] > 0.1).float().mean() > 0.97
         assert (drawn > 0.5).any((1, 2)).all()
+
+
+def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
+    """What discriminators see of real ones; a shifted person stands elsewhere before the same background."""
+    pictures, chosen = video.pick(subject["frames"], [2, 9]), np.array([2, 9])
+    data = batches()
+    windows = data.windows([Take(frame[None], Shift()) for frame in chosen], data.steady[chosen].max(0))
+    batch = data.at(chosen)
+    seen = 255 * composite(batch.real, batch.backgrounds).permute(0, 2, 3, 1).numpy()
+    for found, frame, (left, top, right, bottom) in zip(seen, chosen, windows.boxes()):
+        assert np.abs(found - pictures[frame][top:bottom, left:right]).max() < 0.51
+    shifted = batches(window=False).of(0)
+    empty = (shifted.real[:, 3:] == 0).expand(-1, 3, -1, -1)
+    assert torch.equal(composite(shifted.real, shifted.backgrounds)[empty], shifted.backgrounds[empty])
+    assert torch.equal(shifted.backgrounds, data.data.background.expand_as(shifted.backgrounds))
 
 
 def test_runs_are_consecutive_and_judged_in_windows(batches, data):

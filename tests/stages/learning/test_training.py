@@ -99,6 +99,21 @@ def test_the_judges_are_asked_every_so_often_and_weigh_as_much_more(data):
     assert all(torch.equal(once[name], thrice[name]) for name in once)
 
 
+@pytest.mark.parametrize("changes", [{}, EDN], ids=["dual", "multiscale"])
+def test_discriminators_see_frames_and_not_their_alpha(data, changes):
+    """Which is exactly 0 or 1 where it is real: opaque or not, a foreground over the background looks the same."""
+    params = settings(**changes)
+    batches = Batches(data, params, torch.device("cpu"))
+    training, share = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs), batches.of(0)
+    foreground = 0.5 * share.real
+    frame = foreground[:, :3] + (1 - foreground[:, 3:]) * share.backgrounds
+    opaque, black = torch.cat([frame, torch.ones_like(frame[:, :1])], 1), torch.zeros_like(foreground)
+    for name in training.judges:
+        looks = [training.judge(name, share, x)[0][-1].detach() for x in (foreground, opaque, black)]
+        torch.testing.assert_close(looks[0], looks[1])
+        assert (looks[0] - looks[2]).abs().max() > 1e-3
+
+
 def test_a_step_goes_on_from_a_saved_state(data):
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
