@@ -130,11 +130,9 @@ class Shift:
         still = (turn == np.eye(2)).all((1, 2)) & (np.abs(move - np.rint(move)) < EXACT).all(1)
         height, width = boxes[0, 3] - boxes[0, 1], boxes[0, 2] - boxes[0, 0]
         shown = torch.empty(len(boxes), height, width, 4, device=data.device).permute(0, 3, 1, 2)
-        if still.any():
-            moved = np.tile(np.rint(move[still]).astype(int), 2)
-            shown[np.flatnonzero(still)] = data.foreground(indices[still], boxes[still] - moved)
-        for i in np.flatnonzero(~still):
-            shown[i] = each[i].sampled(data, indices[i], boxes[i])
+        moved = boxes - np.tile(np.rint(move).astype(int), 2)
+        for i, index in enumerate(indices):
+            shown[i] = data.foreground([index], moved[i])[0] if still[i] else each[i].sampled(data, index, boxes[i])
         return shown
 
     def sampled(self, data: Footage, index: int, box: np.ndarray) -> Tensor:
