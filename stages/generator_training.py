@@ -1,6 +1,6 @@
 """Generator training (paper sections 2.2 and 2.4): poses of the target -> their foreground.
 
-In: frames, masks and poses of the subject; only the training part of the clock is seen. Out: the folder
+In: frames, masks, background and poses of the subject; only the training part of the clock is seen. Out: the folder
 `generator/`: the averaged weights (model.safetensors), what they are (about.json), the losses of every step
 (log.parquet) and previews: skeleton, generated and true foreground (preview_*.png); `plots`: the losses as curves.
 """
@@ -31,7 +31,7 @@ LOG = pa.schema([("step", pa.int32())] + [(name, pa.float32()) for name in LOSSE
 LOOK_EVERY = 10  # steps; the losses stay on the device so long
 
 
-def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path, plots: Path,
+def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, generator: Path, plots: Path,
         params: "GeneratorTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. Raises InputError without consent, without a training part,
     without the pre-trained features that params ask for, where memory runs out, and where the training diverges."""
@@ -42,11 +42,11 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, generator: Path,
     if timeline.longest() < params.run_length:
         raise clocks.too_short(clock, params.run_length)
     fabric = device.fabric(params.device, params.devices, params.precision)
-    data = footage.Footage(frames, masks, pose[training_frames], len(training_frames), fabric.device,
+    data = footage.Footage(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
                            timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.inputs)
-    checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, poses], params)
+    checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, background, poses], params)
     previews = checkpoint.path.with_suffix("")  # pictures made so far, beside the state
 
     log = learn(training, batches, checkpoint, previews)

@@ -1,6 +1,6 @@
 """Local GAN training (paper section 2.3, Eqs. 9-11 and 15): face, hands and feet get a refiner each.
 
-In: the subject's training frames, masks, poses and face index, and the trained generator. Out: the folder
+In: the subject's training frames, masks, background, poses and face index, and the trained generator. Out: the folder
 `local_gans/`: the refiners (model.safetensors, about.json), the losses of every step (log.parquet) and a
 picture of crops before, after and true (preview.png); `plots`: the losses as curves.
 
@@ -38,15 +38,16 @@ LOG = pa.schema([("step", pa.int32())] + [
     (f"{part}_{name}", pa.float32()) for part in PARTS for name in ("l1", "l2", "adversarial", "d")])
 
 
-def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, generator: Path, local_gans: Path,
-        plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
+def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
+        local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. A part that no training frame shows gets no refiner."""
     consent = entry.require_consent(key)
     timeline = clocks.read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
-    data = footage.Footage(frames, masks, pose[rows], len(rows), take=timeline.take[rows])
-    checkpoint = Checkpoint(f"local_gan_training@{key}", [frames, clock, masks, poses, faces, generator], params)
+    data = footage.Footage(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
+    inputs = [frames, clock, masks, background, poses, faces, generator]
+    checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     where = device.choose(params.device)
 
     enhancement = {name: getattr(params, name) for name in
@@ -65,8 +66,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     for step in Progress(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
         row = {}
         for part, local in training.items():
-            generated, told, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
-            values = local.advance(generated.to(where), told.to(where), real.to(where), step)
+            seen = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
+            values = local.advance(*(crops.to(where) for crops in seen), step)
             row |= {f"{part}_{name}": value for name, value in values.items()}
         log.append(row)
         if (step + 1) % params.checkpoint_every == 0:
@@ -100,7 +101,7 @@ class Pairs:
 
     def __init__(self, data: footage.Footage, appearance: Appearance, faces: Faces, fps: float,
                  params: "LocalGanTraining"):
-        self.params, self.poses = params, data.poses
+        self.params, self.poses, self.background = params, data.poses, data.background
         boxes = np.stack([crops.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
         self.corners = parts.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
@@ -126,9 +127,11 @@ class Pairs:
         self.frames = {part: known[: len(known) - kept[part]] for part, known in frames.items()}
         self.back = {part: known[len(known) - kept[part] :] for part, known in frames.items()}
 
-    def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Of training frames drawn from the seed."""
-        return self.of(part, np.random.default_rng(seed).choice(self.frames[part], size))
+    def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`of` training frames drawn from the seed, and the backgrounds behind the crops (B, 3, c, c)."""
+        frames = np.random.default_rng(seed).choice(self.frames[part], size)
+        corners = self.corners[frames, PARTS.index(part)]
+        return *self.of(part, frames), parts.cut([self.background] * size, corners, self.params.crop)
 
     def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Generated crops (B, 4, c, c), what is told beside them, and true crops (B, 4, c, c)."""

@@ -81,6 +81,7 @@ class GeneratorTraining(Block):
     singles: Annotated[int, Field(ge=0)]
     augment: Annotated[float, Field(ge=0, le=0.5)]
     rotate: Annotated[float, Field(ge=0, le=3.2)]
+    resample: Share
     window: bool
     window_margin: Share
     architecture: Literal["fakemotion", "pix2pixhd"]

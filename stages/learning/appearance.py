@@ -5,17 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 
 from stages.learning import device, weights
 from stages.learning.context import Context
-from stages.learning.windows import Windows, own_sides, pose_boxes
+from stages.learning.windows import Windows, pose_boxes, steady_sides
 from stages.nets.generators import build
 from stages.vision.skeleton import Pose
-
-
-STEADY = 6  # frames: windows grow so long before they must
 
 
 class Appearance:
@@ -43,9 +39,9 @@ class Appearance:
             indices = np.arange(start, min(start + batch, len(poses)))
             whole = torch.zeros(len(indices), 4, self.size, self.size, device=self.device)
             seen = indices[somebody[indices]]
-            for least in np.unique(sides[seen], axis=0):
-                alike = seen[(sides[seen] == least).all(1)]
-                windows = Windows.around(boxes[alike], self.size, self.grid, self.shape["stem"], least)
+            for of_one in np.unique(sides[seen], axis=0):
+                alike = seen[(sides[seen] == of_one).all(1)]
+                windows = Windows.around(boxes[alike], self.size, self.shape["stem"], of_one)
                 told = self.context.of(poses, self.context.around(alike, take), windows)
                 with device.precision(self.device):
                     foreground = self.generator(told)
@@ -54,10 +50,7 @@ class Appearance:
             yield indices, whole
 
     def sides(self, boxes: np.ndarray, take: np.ndarray) -> np.ndarray:
-        """Of each frame's window, (T, 2): its own as in training, since the network's normalisation depends on it, but
-        the largest within STEADY frames of its take, so that it changes seldom."""
+        """Of each frame's window, (T, 2)."""
         if not self.about["window"]:
             return np.full((len(boxes), 2), self.size)
-        own = own_sides(boxes, self.size, self.grid, self.shape["stem"])
-        return np.concatenate([maximum_filter1d(own[take == one], 2 * STEADY + 1, axis=0, mode="nearest")
-                               for one in np.unique(take)])
+        return steady_sides(boxes, take, self.size, self.grid, self.shape["stem"])

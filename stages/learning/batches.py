@@ -15,7 +15,7 @@ from torch import Tensor
 from stages import InputError
 from stages.learning.context import Context
 from stages.learning.footage import Footage, Shift
-from stages.learning.windows import Windows, pose_boxes, union, whole_cells
+from stages.learning.windows import Windows, cut, own_sides, pose_boxes, steady_sides, union
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
@@ -27,6 +27,7 @@ class Batch:
 
     poses: Tensor  # (B, inputs, h / stem, w / stem)
     real: Tensor   # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
+    backgrounds: Tensor  # (B, 3, h, w): what the windows show of it, which stays where it is
     runs: int
     run_length: int
     paint: Callable[[], Tensor]
@@ -62,10 +63,9 @@ class Batches:
         self.data = data
         self.context = Context(data.size, p.stem, p.parts, p.drawing, p.temporal, device)
         self.inputs, self.grid = self.context.inputs, p.stem * 2**p.levels
-        boxes = np.stack([pose_boxes(data.poses, p.window_margin), data.boxes])  # (2, count, 4)
-        low, high = (np.nan_to_num(side, nan=data.size / 2).clip(0, data.size) for side in (
-            np.fmin.reduce(boxes[..., :2]), np.fmax.reduce(boxes[..., 2:])))
-        self.sides = whole_cells(high - low, data.size, self.grid)  # (count, 2) of each frame's own window
+        self.boxes = pose_boxes(data.poses, p.window_margin)  # (count, 4)
+        self.steady = steady_sides(self.boxes, data.take, data.size, self.grid, p.stem)  # (count, 2)
+        self._sides = {}
 
     def of(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         """The part-th share of the step's runs and singles."""
@@ -76,44 +76,57 @@ class Batches:
         runs, singles = p.runs, p.singles
         if step % p.judge_every:
             runs, singles = 0, singles + runs * p.run_length
-        takes, least = self.draw(np.random.default_rng([p.seed, step]), [p.run_length] * runs + [1] * singles)
-        windows = self.windows(takes, least)
+        takes, sides = self.draw(np.random.default_rng([p.seed, step]), [p.run_length] * runs + [1] * singles)
+        windows = self.windows(takes, sides)
         chosen = [*range(runs)[part::parts], *range(runs, len(takes))[part::parts]]
         return self.show([takes[i] for i in chosen], windows[chosen], runs // parts)
 
     def at(self, frames: np.ndarray) -> Batch:
         """These frames as they are."""
         takes = [Take(frame[None], Shift()) for frame in np.asarray(frames)]
-        return self.show(takes, self.windows(takes, self.sides[frames].max(0)), 0)
+        return self.show(takes, self.windows(takes, self.steady[frames].max(0)), 0)
 
     def draw(self, random: np.random.Generator, lengths: list[int]) -> tuple[list[Take], np.ndarray]:
-        """Takes of these lengths, and the size of the first one's window, which the others' have too."""
-        p, takes, least, firsts = self.params, [], None, {}
+        """Takes of these lengths, and the sides of the first one's window, which the others' have too."""
+        takes, sides, firsts = [], None, {}
         for length in lengths:
             if not takes:
                 whole = self.whole(length)
                 first = whole[random.integers(len(whole))]
-                least = self.sides[first : first + length].max(0)
+                sides = self.sides(length)[first]
             else:
                 if length not in firsts:
-                    firsts[length] = self.alike(length, least)
+                    firsts[length] = self.alike(length, sides)
                 first = random.choice(firsts[length])
-            takes.append(Take(first + np.arange(length), Shift.draw(p.augment, p.rotate, random)))
-        return takes, least
+            takes.append(Take(first + np.arange(length), self.shift(random)))
+        return takes, sides
+
+    def shift(self, random: np.random.Generator) -> Shift:
+        p = self.params
+        return Shift.draw(p.augment, p.rotate, p.resample, self.data.size, random)
 
     def whole(self, length: int) -> np.ndarray:
         """Where so many consecutive frames begin that are of one take of the video."""
         take = self.data.take
         return np.flatnonzero(take[: len(take) - length + 1] == take[length - 1 :])
 
-    def alike(self, length: int, least: np.ndarray) -> np.ndarray:
+    def sides(self, length: int) -> np.ndarray:
+        """Of the windows of so many frames from each on, (count - length + 1, 2): they hold all poses, and are as large
+        as any of these frames' own."""
+        if length not in self._sides:
+            boxes = union(np.moveaxis(sliding_window_view(self.boxes, length, 0), -1, 0))
+            own = own_sides(boxes, self.data.size, self.grid, self.params.stem)
+            self._sides[length] = np.maximum(own, sliding_window_view(self.steady, length, 0).max(-1))
+        return self._sides[length]
+
+    def alike(self, length: int, sides: np.ndarray) -> np.ndarray:
         """Of these, those whose windows have these sides, or else smaller ones."""
         firsts = self.whole(length)
         if not self.params.window:
             return firsts
-        sides = sliding_window_view(self.sides, length, 0).max(-1)[firsts]  # (firsts, 2)
-        same = (sides == least).all(1)
-        return firsts[same if same.any() else (sides <= least).all(1)]
+        others = self.sides(length)[firsts]
+        same = (others == sides).all(1)
+        return firsts[same if same.any() else (others <= sides).all(1)]
 
     def show(self, takes: list[Take], windows: Windows, runs: int) -> Batch:
         """What each take's window shows of it."""
@@ -125,20 +138,22 @@ class Batches:
         takes_of_rows = np.searchsorted(each, rows // count)
         poses = shift[takes_of_rows].pose(self.data.poses[rows % count], self.data.size)
         now = poses[around[:, self.context.temporal]]
-        real = shift.foreground(self.data, frames, np.array(windows.boxes()))
-        return Batch(self.context.of(poses, around, windows), real, runs, self.params.run_length,
+        boxes = np.array(windows.boxes())
+        real = shift.foreground(self.data, frames, boxes)
+        backgrounds = cut([self.data.background] * len(frames), boxes)
+        return Batch(self.context.of(poses, around, windows), real, backgrounds, runs, self.params.run_length,
                      lambda: self.context.picture(now, windows))
 
-    def windows(self, takes: list[Take], least: np.ndarray) -> Windows:
-        """One a take, of these sides or larger: around all its poses, and all that its masks show."""
+    def windows(self, takes: list[Take], sides: np.ndarray) -> Windows:
+        """One a take, of these sides, around all its poses. What of a mask is outside is not asked for: with
+        such a pose nothing will ever be shown there."""
         p, size = self.params, self.data.size
         if not p.window:
             return Windows.whole(len(takes), size)
         frames, each, shift = self.spread(takes)
-        boxes = np.stack([pose_boxes(shift.pose(self.data.poses[frames], size), 0),
-                          shift.boxes(self.data.boxes[frames], size)], 1)  # (frames, 2, 4)
-        boxes = [union(boxes[each == take].reshape(-1, 4)) for take in range(len(takes))]
-        return Windows.around(np.stack(boxes), size, self.grid, p.stem, least)
+        boxes = pose_boxes(shift.pose(self.data.poses[frames], size), p.window_margin)  # (frames, 4)
+        boxes = [union(boxes[each == take]) for take in range(len(takes))]
+        return Windows.around(np.stack(boxes), size, p.stem, sides)
 
     def spread(self, takes: list[Take]) -> tuple[np.ndarray, np.ndarray, Shift]:
         """Of the frames of all takes: which they are, which take's, and how they are shifted."""

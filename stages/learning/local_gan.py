@@ -8,6 +8,7 @@ from torch import Tensor
 from stages.learning import parts
 from stages.learning.optimisers import follow
 from stages.losses.adversarial import discriminator_loss, generator_loss
+from stages.nets.discriminators import composite
 from stages.nets.refiner import PARTS, Critic, Refiner, RefinerShape, refine
 
 if TYPE_CHECKING:
@@ -32,16 +33,17 @@ class LocalGan:
         self.optimisers = {name: torch.optim.Adam(self.networks[name].parameters(), params.learning_rate, params.betas)
                            for name in ("refiner", "critic")}
 
-    def advance(self, generated: Tensor, told: Tensor, real: Tensor, step: int) -> dict[str, float]:
-        """One step of Eq. 15 with paired terms."""
+    def advance(self, generated: Tensor, told: Tensor, real: Tensor, backgrounds: Tensor, step: int) -> dict[str, float]:
+        """One step of Eq. 15, the critic seeing composites, with paired terms."""
         p = self.params
         refined, loss_d, adversarial = refine(self.refiner, generated, told), real.new_zeros(()), real.new_zeros(())
         for optimiser in self.optimisers.values():
             optimiser.param_groups[0]["lr"] = p.learning_rate * self.schedule(step)
         if p.weight_adversarial:
-            loss_d = discriminator_loss(self.critic(real), self.critic(refined.detach()), p.adversarial)
+            shown, true = composite(refined, backgrounds), composite(real, backgrounds)
+            loss_d = discriminator_loss(self.critic(true), self.critic(shown.detach()), p.adversarial)
             self._descend("critic", loss_d)
-            adversarial = generator_loss(self.critic(refined), p.adversarial)
+            adversarial = generator_loss(self.critic(shown), p.adversarial)
         l1, l2 = (refined - real).abs().mean(), (refined - real).square().mean()
         self._descend("refiner", p.weight_l1 * l1 + p.weight_l2 * l2 + p.weight_adversarial * adversarial)
         follow(self.average, self.refiner, step, p.ema)

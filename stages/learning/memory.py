@@ -26,8 +26,9 @@ class Smaller:
         grid = 2**p.levels  # what the networks halve
         sides = [max(1, int(side * self.scale / grid)) * grid for side in batch.poses.shape[-2:]]
         poses, skeletons = (F.interpolate(pictures, sides) for pictures in (batch.poses, batch.skeletons))
-        return replace(batch, poses=poses, paint=lambda: skeletons,
-                       real=F.interpolate(batch.real, [p.stem * side for side in sides]))
+        real, backgrounds = (F.interpolate(pictures, [p.stem * side for side in sides])
+                             for pictures in (batch.real, batch.backgrounds))
+        return replace(batch, poses=poses, paint=lambda: skeletons, real=real, backgrounds=backgrounds)
 
 
 def advice(training: "Training", batches: Batches) -> str:

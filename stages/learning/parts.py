@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stages.learning import windows
 from stages.nets.refiner import PARTS
 from stages.vision.skeleton import (
     L_ANKLE, L_EAR, L_ELBOW, L_EYE, L_KNEE, L_WRIST, NECK, NOSE, R_ANKLE, R_EAR, R_ELBOW, R_EYE, R_KNEE, R_WRIST, Pose,
@@ -37,11 +38,7 @@ def corners(boxes: np.ndarray, side: int) -> np.ndarray:
 
 def cut(pictures: list[Tensor], corners: np.ndarray, side: int) -> Tensor:
     """What a window of each picture (C, S, S) shows, (B, C, c, c); 0 outside of the frame."""
-    crops = pictures[0].new_zeros(len(pictures), len(pictures[0]), side, side)
-    for crop, picture, corner in zip(crops, pictures, corners):
-        here, there = _overlap(corner, side, picture.shape[-1])
-        crop[here] = picture[there]
-    return crops
+    return windows.cut(pictures, _boxes(corners, side))
 
 
 def add(pictures: list[Tensor], changes: Tensor, corners: np.ndarray) -> None:
@@ -49,16 +46,14 @@ def add(pictures: list[Tensor], changes: Tensor, corners: np.ndarray) -> None:
     side = changes.shape[-1]
     place = (torch.arange(side, device=changes.device) + 0.5) / side
     ramp = ((0.5 - (place - 0.5).abs()) / FEATHER).clamp(0, 1)
-    for picture, change, corner in zip(pictures, changes * torch.minimum(ramp[:, None], ramp), corners):
-        here, there = _overlap(corner, side, picture.shape[-1])
+    for picture, change, box in zip(pictures, changes * torch.minimum(ramp[:, None], ramp), _boxes(corners, side)):
+        here, there = windows.overlap(box, picture.shape[-1])
         picture[there] += change[here]
 
 
-def _overlap(corner: np.ndarray, side: int, size: int) -> tuple[tuple, tuple]:
-    """The pixels that a window and the frame share: where in the window, where in the frame."""
-    (left, top), (right, bottom) = np.clip(corner, 0, size).tolist(), np.clip(corner + side, 0, size).tolist()
-    x, y = corner.tolist()
-    return (slice(None), slice(top - y, bottom - y), slice(left - x, right - x)), np.s_[:, top:bottom, left:right]
+def _boxes(corners: np.ndarray, side: int) -> np.ndarray:
+    """Of the windows, (B, 4)."""
+    return np.concatenate([corners, corners + side], 1)
 
 
 def fields(poses: Pose, part: str, corners: np.ndarray, side: int, device: torch.device) -> Tensor:

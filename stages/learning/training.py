@@ -19,7 +19,7 @@ from stages.losses.adversarial import discriminator_loss, feature_matching, gene
 from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
 from stages.losses.perceptual import perceptual_loss
 from stages.nets import vgg
-from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
+from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, composite
 from stages.nets.generators import build
 from stages.nets.pix2pixhd import MultiscaleDiscriminator
 
@@ -183,10 +183,10 @@ class Training:
         with self.fabric.autocast():
             return [feature.float() for feature in self.features(colour)]
 
-    def judge(self, name: str, share: "Batch", frames: Tensor):
-        """What a discriminator sees in frames, or in the windows of consecutive ones."""
+    def judge(self, name: str, share: "Batch", foregrounds: Tensor):
+        """What a discriminator sees in foregrounds over the background, or in the windows of consecutive ones."""
         network = self.networks[name]
-        skeletons = share.skeletons
+        skeletons, frames = share.skeletons, composite(foregrounds, share.backgrounds)
         if network.frames > 1:
             skeletons, frames = share.windows(skeletons, network.frames), share.windows(frames, network.frames)
         with self.fabric.autocast():

@@ -1,9 +1,9 @@
 """The dual discriminator (paper section 2.2): D_q judges one frame, D_t three consecutive ones.
 
-Both read a skeleton picture (..., 3, h / stem, w / stem) and a foreground (..., 4, h, w: RGB times alpha, and
-alpha). The foreground's pixels are folded into channels, so that nothing is lost where the networks work at
-1 / stem of the size. Both give their looks: a list of scales, here one, each the features of every layer, the
-last being patch logits, higher where the patch looks real.
+Both read a skeleton picture (..., 3, h / stem, w / stem) and a frame (..., 3, h, w): a foreground over the background.
+Alpha itself would tell them apart: a real one is exactly 0 or 1 nearly everywhere. The frame's pixels are folded into
+channels, so that nothing is lost where the networks work at 1 / stem of the size. Both give their looks: a list of
+scales, here one, each the features of every layer, the last being patch logits, higher where the patch looks real.
 """
 
 import torch
@@ -13,6 +13,11 @@ from torch.nn import functional as F
 from stages.nets.generator import norm
 
 Looks = list[list[Tensor]]
+
+
+def composite(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
+    """Eq. 12: RGB times alpha, and alpha (B, 4, h, w) over (B, 3, h, w): what a discriminator sees."""
+    return foregrounds[:, :3] + (1 - foregrounds[:, 3:]) * backgrounds
 
 
 def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
@@ -32,7 +37,7 @@ def look(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
 
 
 class QualityDiscriminator(nn.Module):
-    """D_q: (P_t, F_t) -> one scale of looks, patch logits (B, 1, h / stem / 8, w / stem / 8)."""
+    """D_q: (P_t, frame t) -> one scale of looks, patch logits (B, 1, h / stem / 8, w / stem / 8)."""
 
     frames = 1
 
@@ -40,14 +45,14 @@ class QualityDiscriminator(nn.Module):
         super().__init__()
         self.stem = stem
         self.body = nn.Sequential(
-            down(3 + 4 * stem**2, width, normalised=False),
+            down(3 + 3 * stem**2, width, normalised=False),
             down(width, 2 * width),
             down(2 * width, 4 * width),
             nn.Conv2d(4 * width, 1, 3, padding=1),
         )
 
-    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Looks:
-        return [look(self.body, torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=1))]
+    def forward(self, skeletons: Tensor, frames: Tensor) -> Looks:
+        return [look(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=1))]
 
 
 class TemporalDiscriminator(nn.Module):
@@ -63,17 +68,17 @@ class TemporalDiscriminator(nn.Module):
         super().__init__()
         self.stem = stem
         self.encode = nn.Sequential(
-            down(3 + 4 * stem**2, width, normalised=False), down(width, 2 * width), down(2 * width, 2 * width)
+            down(3 + 3 * stem**2, width, normalised=False), down(width, 2 * width), down(2 * width, 2 * width)
         )
         self.window = nn.Conv2d(6 * width, width, 3, padding=1, dilation=1)      # temporal kernel 3
         self.neighbours = nn.Conv2d(4 * width, width, 3, padding=2, dilation=2)  # kernel 2, dilation 1
         self.ends = nn.Conv2d(4 * width, width, 3, padding=4, dilation=4)        # kernel 2, dilation 2
         self.head = nn.Conv2d(3 * width, 1, 3, padding=1)
 
-    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Looks:
+    def forward(self, skeletons: Tensor, frames: Tensor) -> Looks:
         b = len(skeletons)
-        frames = torch.cat([skeletons, F.pixel_unshuffle(foregrounds, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
-        encoded = look(self.encode, frames)
+        told = torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
+        encoded = look(self.encode, told)
         before, now, after = encoded[-1].unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
         branches = [
             self.window(torch.cat([before, now, after], 1)),

@@ -63,18 +63,18 @@ class GlobalGenerator(nn.Module):
 
 
 class MultiscaleDiscriminator(nn.Module):
-    """Two consecutive skeleton pictures (B, 2, 3, h, w) and foregrounds (B, 2, 4, h, w) -> looks of every scale, the
+    """Two consecutive skeleton pictures and frames (B, 2, 3, h, w) each -> looks of every scale, the
     whole picture first, each of the others at half the size of the one before."""
 
     frames = 2
 
     def __init__(self, width: int, scales: int, layers: int = 3):
         super().__init__()
-        self.scales = nn.ModuleList(_patches(2 * (3 + 4), width, layers) for _ in range(scales))
+        self.scales = nn.ModuleList(_patches(2 * (3 + 3), width, layers) for _ in range(scales))
         self.apply(_start)
 
-    def forward(self, skeletons: Tensor, foregrounds: Tensor) -> Looks:
-        x, looks = torch.cat([skeletons, foregrounds], dim=2).flatten(1, 2), []  # (B, 2 * 7, h, w)
+    def forward(self, skeletons: Tensor, frames: Tensor) -> Looks:
+        x, looks = torch.cat([skeletons, frames], dim=2).flatten(1, 2), []  # (B, 2 * 6, h, w)
         for scale in self.scales:
             looks.append(look(scale, x))
             x = F.avg_pool2d(x, 3, 2, padding=1, count_include_pad=False)

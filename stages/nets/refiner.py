@@ -1,7 +1,7 @@
 """A local GAN (paper section 2.3): a refiner that adds a residual to one body part, and its critic D_j.
 
 The refiner reads a crop of the foreground (B, 4, c, c), RGB times alpha, and alpha, in [0, 1], and what it is told
-beside it (B, inputs - 4, c, c); the critic reads a crop. With 3 halvings, 5 blocks and stem 1 the refiner is Everybody
+beside it (B, inputs - 4, c, c); the critic reads a crop over the background (B, 3, c, c). With 3 halvings, 5 blocks and stem 1 the refiner is Everybody
 Dance Now's face GAN.
 """
 
@@ -61,7 +61,7 @@ class Critic(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.body = nn.Sequential(
-            down(4, width, normalised=False), down(width, 2 * width), nn.Conv2d(2 * width, 1, 3, padding=1)
+            down(3, width, normalised=False), down(width, 2 * width), nn.Conv2d(2 * width, 1, 3, padding=1)
         )
 
     def forward(self, crops: Tensor) -> Looks:

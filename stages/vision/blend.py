@@ -9,6 +9,15 @@ def compose(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     return over(premultiplied(foreground), background)
 
 
+def extracted(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Eq. 12 solved for M * F: of a picture (H, W, 3) of somebody before a known background, with their alpha (H, W), all
+    uint8, the RGB times alpha, and alpha, (H, W, 4) uint8. Over the background it is the picture again, bit for bit,
+    but where no colour in [0, 255] under this alpha would be: a shadow, or a wrong alpha."""
+    rest = cv2.cvtColor(255 - alpha, cv2.COLOR_GRAY2RGB)
+    colour = cv2.subtract(picture, cv2.multiply(background, rest, scale=1 / 255))  # not below 0
+    return cv2.merge([cv2.min(colour, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)), alpha])
+
+
 def premultiplied(foreground: np.ndarray) -> np.ndarray:
     """RGB and alpha, uint8 -> RGB times alpha, and alpha, (H, W, 4) float in [0, 255]: what may be resampled."""
     alpha = np.ascontiguousarray(foreground[..., 3])

@@ -59,9 +59,8 @@ class Cell:
 @cache
 def prepared(folder: Path, person: str) -> str:
     """A hash of what is trained on and scored with."""
-    paths = [*layout.inputs("generator_training", person).values(), layout.ROOT / person / "background.png"]
     digest = hashlib.sha256()
-    for path in paths:
+    for path in layout.inputs("generator_training", person).values():
         with existing(folder / path, "what prepares a person; run without --table").open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

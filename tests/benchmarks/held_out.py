@@ -88,8 +88,8 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     timeline = clocks.read_clock(inputs["clock"])
     rows = timeline.training()
     fabric = device.fabric(block.device, 1, block.precision)
-    data = Footage(inputs["frames"], inputs["masks"], read_poses(inputs["poses"])[0][rows], len(rows), fabric.device,
-                   timeline.take[rows])
+    data = Footage(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
+                   len(rows), fabric.device, timeline.take[rows])
     batches = Batches(data, block, fabric.device)
     return batches, Training(block, fabric, batches.inputs)
 

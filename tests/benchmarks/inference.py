@@ -49,7 +49,8 @@ def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
             frame(rgb)
             mask(alpha)
             poses.append(pose)
-    pictures.write(found["full_background"], rgb)
+    for plate in ("background", "full_background"):
+        pictures.write(found[plate], rgb)
     write_poses(found["poses"], Pose.stack(poses))
     there_and_back = [*range(count), *reversed(range(count))]
     write_poses(found["driving"], Pose.stack([poses[i] for i in there_and_back * (SHOWN // len(there_and_back))]))

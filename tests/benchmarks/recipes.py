@@ -42,7 +42,7 @@ EXPERIMENTS = (
     Experiment("no dense", "no dense skip connections: less detail (Table 2)", variant="no_dense"),
     Experiment("temporal 0", "G sees P_t alone: limbs before or behind the body are told apart worse", {"temporal": 0}),
     Experiment("temporal 2", "two poses on either side: they are told apart better", {"temporal": 2}),
-    Experiment("turned", "turned by up to .15, moved by up to .1: unseen poses gain", {"rotate": 0.15, "augment": 0.1}),
+    Experiment("turned", "turned by up to .15, moved by up to .1: unseen poses gain", {"rotate": 0.15, "resample": 1.0, "augment": 0.1}),
     Experiment("augment 0", "frames as they are: unseen poses lose", {"augment": 0.0}),
     Experiment("edn", "Everybody Dance Now, full width: too few steps in the time", variant="edn"),
     Experiment("body only", "no hands, feet or face in the drawing: these suffer", {"parts": ["body"]}),

@@ -19,7 +19,7 @@ TWO = (Experiment("base", ""), Experiment("adam", "", {"optimiser": "adam"}))
 def folder(tmp_path):
     """What prepares a and b, as far as hashes go."""
     for person in ("a", "b"):
-        for path in [*layout.inputs("generator_training", person).values(), layout.ROOT / person / "background.png"]:
+        for path in layout.inputs("generator_training", person).values():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(f"{person} {path.name}")
     return tmp_path

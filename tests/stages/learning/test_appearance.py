@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from stages.learning import device, weights
-from stages.learning.appearance import STEADY, Appearance
+from stages.learning.appearance import Appearance
 from stages.learning.context import Context
-from stages.learning.windows import Windows, pose_boxes
+from stages.learning.windows import STEADY, Windows, own_sides, pose_boxes
 from stages.nets.generators import build
 from stages.vision.skeleton import Pose
 from tests.conftest import waving_pose
@@ -27,11 +27,15 @@ def appearance(request, tmp_path) -> Appearance:
     return Appearance(tmp_path, CPU)
 
 
+def smallest(boxes: np.ndarray) -> Windows:
+    return Windows.around(boxes, 64, 2, own_sides(boxes, 64, 8, 2).max(0))
+
+
 def test_each_window_is_pasted_into_an_empty_square(appearance):
     known = np.array([0, 1, 2, 4, 5, 6])
     windows = Windows.whole(6, 64)
     if appearance.about["window"]:
-        windows = Windows.around(pose_boxes(POSES[known], 0.1), 64, 8, 2)
+        windows = smallest(pose_boxes(POSES[known], 0.1))
         assert 16 <= windows.width < 64
     (indices, found), = appearance.foregrounds(POSES, 7)
     assert indices.tolist() == list(range(7)) and found.shape == (7, 4, 64, 64) and found[3].abs().sum() == 0
@@ -71,7 +75,7 @@ def test_windows_are_each_frames_own_and_change_seldom(appearance):
     if not appearance.about["window"]:
         assert (sides == 64).all()
         return
-    own = Windows.around(boxes[:1], 64, 8, 2)
+    own = smallest(boxes[:1])
     large = np.arange(30)[(sides == 64).all(1)]
     assert large.tolist() == list(range(15 - STEADY, 15 + STEADY + 1))
     assert (np.delete(sides, large, 0) == (own.width, own.height)).all() and own.width < 64

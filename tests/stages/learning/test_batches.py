@@ -5,21 +5,27 @@ import pytest
 import torch
 
 from stages import InputError
-from stages.learning.batches import Batches
-from stages.learning.footage import Footage
-from stages.learning.windows import Windows
+from stages.learning.batches import Batches, Take
+from stages.learning.footage import Footage, Shift
+from stages.learning.windows import Windows, pose_boxes, steady_sides
+from stages.media import video
+from stages.nets.discriminators import composite
 from stages.vision.skeleton import Pose, read_poses
 from tests.conftest import small
 
 CPU = torch.device("cpu")
 DEMO = {"runs": 2, "run_length": 4, "singles": 6, "stem": 2, "levels": 2, "window": True, "augment": 0.1,
-        "rotate": 0.1, "judge_every": 1}
+        "rotate": 0.1, "resample": 0.5, "judge_every": 1}
 
 
 @pytest.fixture(scope="module")
 def data(subject):
     poses, _, _ = read_poses(subject["poses"])
-    return Footage(subject["frames"], subject["masks"], poses[:17], 17)
+    return Footage(*three(subject), poses[:17], 17)
+
+
+def three(subject: dict) -> list:
+    return [subject[name] for name in ("frames", "masks", "background")]
 
 
 @pytest.fixture
@@ -55,23 +61,38 @@ def test_what_cannot_be_divided_is_refused(batches, changes):
         batches(**changes).of(0, 0, 2)
 
 
-def test_a_small_window_shows_what_the_whole_square_does(batches):
-    """Everything that is not empty, of the same frames and shifts."""
+def test_a_small_window_is_a_cut_out_of_the_whole_square(batches):
+    """Of the same frames and shifts; and nothing of the figure is outside, but where it leaves the square."""
     data = batches()
     for step in range(5):
-        takes, least = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
-        cut = data.show(takes, data.windows(takes, least), 2)
-        square = data.show(takes, Windows.whole(len(takes), 64), 2)
+        takes, sides = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
+        windows = data.windows(takes, sides)
+        cut, square = (data.show(takes, shown, 2) for shown in (windows, Windows.whole(len(takes), 64)))
         assert cut.real.shape[-1] % 8 == cut.real.shape[-2] % 8 == 0 and square.real.shape[-2:] == (64, 64)
-        assert (np.array(cut.real.shape[:1:-1]) >= least).all()
-        assert torch.equal(cut.real.flatten(2).count_nonzero(-1), square.real.flatten(2).count_nonzero(-1))
-        assert cut.real.sum() == pytest.approx(square.real.sum().item(), rel=1e-5)
-        assert cut.real.shape[-1] < 64
+        assert cut.real.shape[:1:-1] == tuple(sides) and cut.real.shape[-1] < 64
+        _, each, _ = data.spread(takes)
+        for mine, whole, (left, top, right, bottom) in zip(cut.real, square.real, np.array(windows.boxes())[each]):
+            assert torch.allclose(mine, whole[:, top:bottom, left:right], atol=1e-4)
+            assert mine.sum() == pytest.approx(whole.sum().item(), rel=1e-5)
+
+
+def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
+    """The share of the person in it, on which the networks' normalisation depends, is the same."""
+    data = batches(augment=0.0, resample=0.0)
+    p, used = data.params, []
+    boxes = pose_boxes(data.data.poses, p.window_margin)
+    for frame, sides in enumerate(steady_sides(boxes, data.data.take, 64, data.grid, p.stem)):
+        used += Windows.around(boxes[frame : frame + 1], 64, p.stem, sides).boxes()
+    learned = {}
+    for step in range(200):
+        takes, sides = data.draw(np.random.default_rng(step), [1])
+        learned[takes[0].frames[0]] = data.windows(takes, sides).boxes()[0]
+    assert [learned[frame] for frame in range(17)] == used
 
 
 def test_pose_and_picture_lie_on_each_other(batches, data):
     """The figure is painted over its limbs, wherever its window lies and whatever the shift is."""
-    shifted = batches(augment=0.2, rotate=0.5, parts=("body",)).of(1)
+    shifted = batches(augment=0.2, rotate=0.5, resample=1.0, parts=("body",)).of(1)
     for batch in (shifted, batches(parts=("body",)).at(np.arange(0, 17, 4))):
         alpha = torch.nn.functional.avg_pool2d(batch.real[:, 3], 2)
         drawn = batch.skeletons.amax(1)
@@ -79,8 +100,23 @@ def test_pose_and_picture_lie_on_each_other(batches, data):
         assert (drawn > 0.5).any((1, 2)).all()
 
 
+def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
+    """What discriminators see of real ones; a shifted person stands elsewhere before the same background."""
+    pictures, chosen = video.pick(subject["frames"], [2, 9]), np.array([2, 9])
+    data = batches()
+    windows = data.windows([Take(frame[None], Shift()) for frame in chosen], data.steady[chosen].max(0))
+    batch = data.at(chosen)
+    seen = 255 * composite(batch.real, batch.backgrounds).permute(0, 2, 3, 1).numpy()
+    for found, frame, (left, top, right, bottom) in zip(seen, chosen, windows.boxes()):
+        assert np.abs(found - pictures[frame][top:bottom, left:right]).max() < 0.51
+    shifted = batches(window=False).of(0)
+    empty = (shifted.real[:, 3:] == 0).expand(-1, 3, -1, -1)
+    assert torch.equal(composite(shifted.real, shifted.backgrounds)[empty], shifted.backgrounds[empty])
+    assert torch.equal(shifted.backgrounds, data.data.background.expand_as(shifted.backgrounds))
+
+
 def test_runs_are_consecutive_and_judged_in_windows(batches, data):
-    batch = batches(augment=0.0, rotate=0.0, window=False).of(2)
+    batch = batches(augment=0.0, resample=0.0, window=False).of(2)
     frames = data.foreground(np.arange(17))
 
     def frame(picture):
@@ -100,23 +136,25 @@ def test_where_nobody_judges_all_are_singles(batches):
     assert [(data.of(step).runs, len(data.of(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
 
 
-def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(batches):
+def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
     """No batch is enlarged for one frame that needs more than the first; and large frames are not rarer than small."""
-    data, seen = batches(augment=0.0, rotate=0.0), np.zeros(17)
-    assert len({tuple(side) for side in data.sides.tolist()}) > 1
+    poses, _, _ = read_poses(subject["poses"])
+    apart = Footage(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
+    data, seen = batches(apart, augment=0.0, resample=0.0, window_margin=0.05), np.zeros(17)
+    assert len({tuple(side) for side in data.sides(1).tolist()}) > 1
     for step in range(400):
-        takes, least = data.draw(np.random.default_rng(step), [1] * 6)
+        takes, sides = data.draw(np.random.default_rng(step), [1] * 6)
         frames = np.concatenate([take.frames for take in takes])
-        assert (data.sides[frames] == least).all()
-        windows = data.windows(takes, least)
-        assert [windows.width, windows.height] == least.tolist()
+        assert (data.sides(1)[frames] == sides).all()
+        windows = data.windows(takes, sides)
+        assert [windows.width, windows.height] == sides.tolist()
         np.add.at(seen, frames, 1)
     assert seen.min() > 0.6 * seen.mean() and seen.max() < 1.4 * seen.mean()
 
 
 def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
-    nobody = Footage(subject["frames"], subject["masks"], Pose.unknown(17), 17)
-    batch = batches(nobody, augment=0.0, rotate=0.0).of(0)
+    nobody = Footage(*three(subject), Pose.unknown(17), 17)
+    batch = batches(nobody, augment=0.0, resample=0.0).of(0)
     assert batch.poses.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
 
 
@@ -124,7 +162,7 @@ def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
 def test_no_run_goes_from_one_take_into_another(data, subject, batches, window):
     take = np.repeat([0, 1, 2], [7, 4, 6])
     poses, _, _ = read_poses(subject["poses"])
-    apart = Footage(subject["frames"], subject["masks"], poses[:17], 17, take=take)
+    apart = Footage(*three(subject), poses[:17], 17, take=take)
     firsts, others = set(), set()
     for step in range(60):
         drawn, _ = batches(apart, window=window).draw(np.random.default_rng(step), [4, 4, 1, 1])
@@ -140,7 +178,7 @@ def test_what_a_frame_is_told_is_of_its_own_take(subject, batches):
     poses, _, _ = read_poses(subject["poses"])
     told = {}
     for name, rows, take in (("both", slice(0, 17), np.repeat([0, 1], [9, 8])), ("first", slice(0, 9), None)):
-        footage = Footage(subject["frames"], subject["masks"], poses[rows], len(poses[rows]), take=take)
+        footage = Footage(*three(subject), poses[rows], len(poses[rows]), take=take)
         told[name] = batches(footage, temporal=1, window=False).at(np.array([8])).poses
     assert torch.equal(told["both"], told["first"])
     assert not torch.equal(batches(temporal=1, window=False).at(np.array([8])).poses, told["both"])

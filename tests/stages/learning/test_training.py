@@ -29,7 +29,7 @@ def settings(**changes) -> config.GeneratorTraining:
 @pytest.fixture(scope="module")
 def data(subject):
     pose = read_poses(subject["poses"])[0][np.arange(17)]
-    return Footage(subject["frames"], subject["masks"], pose, 17, torch.device("cpu"))
+    return Footage(subject["frames"], subject["masks"], subject["background"], pose, 17, torch.device("cpu"))
 
 
 def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
@@ -97,6 +97,21 @@ def test_the_judges_are_asked_every_so_often_and_weigh_as_much_more(data):
     once, thrice = (stepped(data, settings(judge_every=every, weight_vgg=vgg, weight_spatial=spatial).model_copy(
         update=lone), steps=1)[1] for every, vgg, spatial in ((3, 1.0, 0.1), (1, 3.0, 0.3)))
     assert all(torch.equal(once[name], thrice[name]) for name in once)
+
+
+@pytest.mark.parametrize("changes", [{}, EDN], ids=["dual", "multiscale"])
+def test_discriminators_see_frames_and_not_their_alpha(data, changes):
+    """Which is exactly 0 or 1 where it is real: opaque or not, a foreground over the background looks the same."""
+    params = settings(**changes)
+    batches = Batches(data, params, torch.device("cpu"))
+    training, share = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs), batches.of(0)
+    foreground = 0.5 * share.real
+    frame = foreground[:, :3] + (1 - foreground[:, 3:]) * share.backgrounds
+    opaque, black = torch.cat([frame, torch.ones_like(frame[:, :1])], 1), torch.zeros_like(foreground)
+    for name in training.judges:
+        looks = [training.judge(name, share, x)[0][-1].detach() for x in (foreground, opaque, black)]
+        torch.testing.assert_close(looks[0], looks[1])
+        assert (looks[0] - looks[2]).abs().max() > 1e-3
 
 
 def test_a_step_goes_on_from_a_saved_state(data):

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-from stages.learning.windows import Windows, pose_boxes, union
+from stages.learning.windows import Windows, cut, own_sides, pose_boxes, union
 from stages.vision import skeleton
 from tests.conftest import waving_pose
+
+
+def smallest(boxes: np.ndarray, size: int, grid: int, stem: int) -> Windows:
+    return Windows.around(boxes, size, stem, own_sides(boxes, size, grid, stem).max(0))
 
 
 @pytest.mark.parametrize("boxes, corners, sides", [
@@ -17,9 +22,14 @@ from tests.conftest import waving_pose
     ([(np.nan,) * 4, (10, 20, 80, 60)], [(16, 32), (0, 8)], (96, 64)),       # nobody: in the middle
 ])
 def test_windows_are_the_smallest_that_hold_their_boxes(boxes, corners, sides):
-    windows = Windows.around(np.array(boxes, float), 128, 32, 4)
+    windows = smallest(np.array(boxes, float), 128, 32, 4)
     assert (windows.width, windows.height) == sides
     assert windows.corners.tolist() == [list(corner) for corner in corners]
+
+
+def test_a_box_larger_than_its_window_is_seen_in_its_middle():
+    windows = Windows.around(np.array([(40.0, 40, 88, 72)]), 128, 4, np.array([32, 64]))
+    assert windows.boxes() == [(48, 24, 80, 88)]
 
 
 def test_windows_hold_any_boxes():
@@ -27,7 +37,7 @@ def test_windows_hold_any_boxes():
     for grid, stem in ((32, 4), (64, 1), (16, 2)):
         low = random.uniform(0, 180, (50, 2))
         boxes = np.concatenate([low, low + random.uniform(0, 76, (50, 2))], 1)
-        windows = Windows.around(boxes, 256, grid, stem)
+        windows = smallest(boxes, 256, grid, stem)
         held = np.array(windows.boxes())
         assert (held[:, :2] <= boxes[:, :2]).all() and (held[:, 2:] >= boxes[:, 2:]).all()
         assert held.min() >= 0 and held.max() <= 256 and not (held[:, :2] % stem).any()
@@ -52,7 +62,7 @@ def test_a_pose_s_box_holds_the_rendered_person(stranger, config):
     """Hair, clothes and hands too, with the margin of the preset."""
     margin = config.presets["demo"].generator_training.window_margin
     boxes = pose_boxes(stranger.pose, margin)
-    windows = Windows.around(boxes, 256, 32, 4)
+    windows = smallest(boxes, 256, 32, 4)
     for alpha, (left, top, right, bottom) in zip(stranger.alpha, windows.boxes()):
         assert alpha[top:bottom, left:right].sum(dtype=float) >= 0.999 * alpha.sum(dtype=float)
     assert windows.width * windows.height < 0.9 * 256**2
@@ -62,3 +72,12 @@ def test_a_box_follows_the_person():
     pose = skeleton.Pose.stack([waving_pose(0.0)])
     moved = pose.map(lambda points: points + np.float32([7, -3, 0]))
     assert pose_boxes(moved, 0.1) == pytest.approx(pose_boxes(pose, 0.1) + [7, -3, 7, -3])
+
+
+def test_what_is_cut_out_is_empty_beyond_the_picture():
+    pictures = list(torch.rand(3, 2, 8, 8))
+    boxes = np.array([(-2, 3, 4, 7), (5, 6, 11, 10), (20, -9, 26, -5)])
+    found = cut(pictures, boxes)
+    expected = torch.stack([torch.nn.functional.pad(picture, (20,) * 4)[:, top + 20 : bottom + 20, left + 20 : right + 20]
+                            for picture, (left, top, right, bottom) in zip(pictures, boxes.tolist())])
+    assert torch.equal(found, expected) and found[2].count_nonzero() == 0

@@ -1,13 +1,15 @@
+import numpy as np
 import pytest
 import torch
 
-from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
+from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, composite
+from stages.vision import blend
 
 
 @pytest.mark.parametrize("stem", [1, 2])
 def test_quality_discriminator_gives_every_layer_and_patch_logits(stem):
     judge, h, w = QualityDiscriminator(8, stem), 64 // stem, 96 // stem
-    layers, = judge(torch.rand(2, 3, h, w), torch.rand(2, 4, 64, 96))
+    layers, = judge(torch.rand(2, 3, h, w), torch.rand(2, 3, 64, 96))
     sizes = [(8, h // 2, w // 2), (16, h // 4, w // 4), (32, h // 8, w // 8), (1, h // 8, w // 8)]
     assert [tuple(layer.shape[1:]) for layer in layers] == sizes
 
@@ -15,16 +17,28 @@ def test_quality_discriminator_gives_every_layer_and_patch_logits(stem):
 @pytest.mark.parametrize("stem", [1, 2])
 def test_temporal_discriminator_gives_every_layer_and_patch_logits(stem):
     judge, h, w = TemporalDiscriminator(8, stem), 64 // stem, 96 // stem
-    layers, = judge(torch.rand(2, 3, 3, h, w), torch.rand(2, 3, 4, 64, 96))
+    layers, = judge(torch.rand(2, 3, 3, h, w), torch.rand(2, 3, 3, 64, 96))
     sizes = [(6, 8, h // 2, w // 2), (6, 16, h // 4, w // 4), (6, 16, h // 8, w // 8)]  # 2 x 3 frames, each alone
     sizes += [(2, 24, h // 8, w // 8), (2, 1, h // 8, w // 8)]
     assert [tuple(layer.shape) for layer in layers] == sizes
 
 
+def test_a_composite_is_that_of_the_finished_video():
+    """Of stages/vision/blend.py, in bytes."""
+    rng = np.random.default_rng(0)
+    alpha = rng.integers(0, 256, (32, 32), np.uint8)
+    foreground = np.dstack([rng.integers(0, alpha[..., None] + 1.0, (32, 32, 3)), alpha])
+    background = rng.integers(0, 256, (32, 32, 3), np.uint8)
+    expected = blend.over(foreground.astype(np.float32), background)
+    foreground, background = (torch.from_numpy(x).permute(2, 0, 1)[None] / 255 for x in (foreground, background))
+    found = 255 * composite(foreground, background)[0].permute(1, 2, 0).numpy()
+    assert np.abs(found - expected).max() < 0.51
+
+
 def test_a_layer_is_not_changed_by_those_after_it():
     """In-place activations must leave what feature matching compares as it was."""
     torch.manual_seed(0)
-    judge, poses, frames = QualityDiscriminator(8, 1), torch.rand(1, 3, 32, 32), torch.rand(1, 4, 32, 32)
+    judge, poses, frames = QualityDiscriminator(8, 1), torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     layers, = judge(poses, frames)
     assert torch.equal(judge.body[1](layers[0]), layers[1])
     assert torch.equal(judge.body[:2](torch.cat([poses, frames], 1)), layers[1])
@@ -34,14 +48,14 @@ def test_a_layer_is_not_changed_by_those_after_it():
 def test_temporal_discriminator_sees_each_of_the_three_frames(frame):
     torch.manual_seed(0)
     judge = TemporalDiscriminator(8, 2)
-    foregrounds = torch.rand(1, 3, 4, 64, 64, requires_grad=True)
-    judge(torch.rand(1, 3, 3, 32, 32), foregrounds)[0][-1].sum().backward()
-    assert foregrounds.grad[0, frame].abs().max() > 0
+    frames = torch.rand(1, 3, 3, 64, 64, requires_grad=True)
+    judge(torch.rand(1, 3, 3, 32, 32), frames)[0][-1].sum().backward()
+    assert frames.grad[0, frame].abs().max() > 0
 
 
 def test_temporal_discriminator_tells_order():
     torch.manual_seed(0)
     judge, poses = TemporalDiscriminator(8, 1), torch.zeros(1, 3, 3, 32, 32)
-    frames = torch.rand(1, 3, 4, 32, 32)
+    frames = torch.rand(1, 3, 3, 32, 32)
     forwards, backwards = (judge(poses, x)[0][-1] for x in (frames, frames[:, [1, 0, 2]]))
     assert not torch.allclose(forwards, backwards)

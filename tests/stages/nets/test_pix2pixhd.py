@@ -51,7 +51,7 @@ def test_the_border_is_mirrored(small, part):
 def test_every_scale_judges_both_frames_and_poses_at_half_the_size_of_the_one_before(scales):
     torch.manual_seed(0)
     judge = MultiscaleDiscriminator(8, scales)
-    poses, frames = (torch.rand(2, 2, c, 32, 48, requires_grad=True) for c in (3, 4))
+    poses, frames = (torch.rand(2, 2, 3, 32, 48, requires_grad=True) for _ in range(2))
     looks = judge(poses, frames)
     assert len(looks) == scales
     for scale, layers in enumerate(looks):
@@ -66,9 +66,9 @@ def test_every_scale_judges_both_frames_and_poses_at_half_the_size_of_the_one_be
 
 def test_scales_have_their_own_weights_and_see_averaged_pictures():
     torch.manual_seed(0)
-    judge, poses, frames = MultiscaleDiscriminator(4, 2), torch.rand(1, 2, 3, 32, 32), torch.rand(1, 2, 4, 32, 32)
+    judge, poses, frames = MultiscaleDiscriminator(4, 2), torch.rand(1, 2, 3, 32, 32), torch.rand(1, 2, 3, 32, 32)
     fine, coarse = judge(poses, frames)
-    whole = torch.cat([poses, frames], 2).flatten(1, 2)  # (1, 14, 32, 32)
+    whole = torch.cat([poses, frames], 2).flatten(1, 2)  # (1, 12, 32, 32)
     halved = F.avg_pool2d(whole, 3, 2, 1, count_include_pad=False)
     assert torch.allclose(judge.scales[1](halved), coarse[-1])
     assert not torch.allclose(judge.scales[0](halved), coarse[-1])

@@ -26,4 +26,4 @@ def test_the_shape_says_how_deep_and_how_wide():
 
 
 def test_critic_gives_patch_logits():
-    assert Critic(8)(torch.rand(2, 4, 48, 48))[0][-1].shape == (2, 1, 12, 12)
+    assert Critic(8)(torch.rand(2, 3, 48, 48))[0][-1].shape == (2, 1, 12, 12)
