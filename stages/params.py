@@ -26,6 +26,7 @@ class Sample(Block):
     seed: Seed
     seconds: Positive
     size: Annotated[int, Field(ge=64, le=2048)]  # pixels, square
+    world: Literal["plain", "hard"] = "plain"  # hard: with what makes real footage hard (stages/samples/hard.py)
 
 
 class Video(Block):

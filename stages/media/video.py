@@ -43,15 +43,16 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
 
 @contextmanager
 def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path | None = None,
-         keys: int | None = None):
+         keys: int | None = None, bitrate: int | None = None):
     """Gives a function that appends one RGB frame to an H.264 yuv420p MP4; odd sizes lose their last row or
     column. `metadata` (title, comment, ...) is written into the file. keys: frames from one key frame to the next at
-    most, for a video that is jumped about in."""
+    most, for a video that is jumped about in. bitrate: bits/s at most, in the mean of a second."""
     options = {**_BITEXACT, "movflags": "+faststart+use_metadata_tags"}
     with replacing(path) as temporary, av.open(str(temporary), "w", options=options) as container:
         container.metadata.update(metadata | stamp.current())
         # mbtree: its approximate divisions are not always the same twice
-        options = {"crf": str(crf), "threads": "2", "mbtree": "0", **({"g": str(keys)} if keys else {})}
+        options = {"crf": str(crf), "threads": "2", "mbtree": "0", **({"g": str(keys)} if keys else {}),
+                   **({"maxrate": str(bitrate), "bufsize": str(bitrate)} if bitrate else {})}
         stream = container.add_stream("libx264", rate=rate(fps), options=options)
         stream.pix_fmt = "yuv420p"
         stream.codec_context.flags |= av.codec.context.Flags.bitexact

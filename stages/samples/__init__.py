@@ -2,7 +2,10 @@
 
 A body of melted distance-field primitives performs a motion before a still camera. Written: `video` (H.264,
 25 frames/s, a little sensor noise), `truth` (truth.TRUTH: joints, hands, feet, face, visibility), `alpha`
-(the person's exact coverage of each pixel, no shadow) and `plate` (the empty room, no noise).
+(the person's exact coverage of each pixel, no shadow) and `plate` (the empty room, no noise, no shadow).
+
+In the plain world a frame is one moment. In the hard one (hard.py) it is the mean of the moments of an exposure, and so
+is alpha; joints are those of its middle.
 """
 
 import time
@@ -16,7 +19,7 @@ from stages.media import pictures
 from stages.media import video as media
 from stages.media.ahead import in_order
 from stages.progress import Progress
-from stages.samples import motion, people, render, scene
+from stages.samples import hard, motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
 from stages.vision.skeleton import Pose
@@ -35,8 +38,10 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
     metadata = {"title": f"{params.person}, a synthetic rendered person",
                 "comment": "Synthetic: rendered by FakeMotion from a procedural body. No real person is shown."}
     rng = np.random.default_rng([params.seed, 1])
-    shots = frames(params.person, params.motions, params.seed, params.seconds, params.size)
-    with media.h264(video, motion.FPS, CRF, metadata) as show, media.lossless(alpha, motion.FPS, "gray") as mask:
+    shots = frames(params.person, params.motions, params.seed, params.seconds, params.size, params.world)
+    phone = {"crf": hard.CRF, "bitrate": round(hard.BITS * params.size**2 * motion.FPS)}
+    quality = phone if params.world == "hard" else {"crf": CRF}
+    with media.h264(video, motion.FPS, metadata=metadata, **quality) as show, media.lossless(alpha, motion.FPS, "gray") as mask:
         for rgb, cover, pose, seen in Progress(shots, total=count, desc=f"samples {params.person}", unit="frame"):
             noisy = rgb + rng.normal(0, NOISE, rgb.shape)
             show(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
@@ -44,28 +49,41 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
             poses.append(pose)
             visible.append(seen)
     write_truth(truth, poses, visible, about)
-    empty = np.rint(255 * scene.plate(people.person(params.person).room, params.size)).astype(np.uint8)
+    empty = np.rint(255 * scene.plate(_person(params.person, params.world).room, params.size)).astype(np.uint8)
     pictures.write(plate, empty)
     taken = time.monotonic() - started
     print(f"samples: {params.person} for {len(poses)} frames at {params.size} x {params.size}, "
           f"{len(poses) / taken:.1f} frames/s")
 
 
-def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, size: int
+def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, size: int, world: str = "plain"
            ) -> Iterator[tuple[np.ndarray, np.ndarray, Pose, np.ndarray]]:
     """One frame after the other, without noise: RGB (S, S, 3) and alpha (S, S), both uint8, the true pose, and
     which of its 69 points (body, left hand, right hand, feet, face) are visible."""
     if not motions or round(seconds * motion.FPS) < 1:
         raise InputError(f"params.yaml: samples: {person} has {len(motions)} motions for {seconds} s; "
                          "give at least one motion and 0.04 s")
-    who = people.person(person)
+    who = _person(person, world)
     camera, empty = scene.Camera.of(who.room, size), scene.plate(who.room, size)
+    wall = who.room.depth if world == "hard" else None
 
-    def shoot(posed):
-        rgb, cover, kept = render.draw([posed], camera, who.room.light)
-        picture = cover * rgb + (1 - cover) * empty * kept[..., None]
-        seen, = render.visible([posed], camera)
-        quantised = (np.rint(255 * part).astype(np.uint8) for part in (picture, cover[..., 0]))
-        return *quantised, to_pose(camera.project(posed.points), size), seen
+    def shoot(moments):
+        picture, cover = np.zeros((size, size, 3)), np.zeros((size, size, 1))
+        for posed in moments:
+            rgb, alpha, kept = render.draw([posed], camera, who.room.light, wall)
+            picture += alpha * rgb + (1 - alpha) * empty * kept[..., None]
+            cover += alpha
+        middle = moments[len(moments) // 2]
+        seen, = render.visible([middle], camera)
+        quantised = (np.rint(255 * part / len(moments)).astype(np.uint8) for part in (picture, cover[..., 0]))
+        return *quantised, to_pose(camera.project(middle.points), size), seen
 
-    return in_order(shoot, Body(who).pose(motion.perform(tuple(motions), seed, seconds)))
+    body, performed = Body(who), motion.perform(tuple(motions), seed, seconds)
+    if world == "hard":
+        return in_order(shoot, hard.exposures(body, performed, camera))
+    return in_order(shoot, ([posed] for posed in body.pose(performed)))
+
+
+def _person(name: str, world: str) -> people.Person:
+    who = people.person(name)
+    return hard.harden(who) if world == "hard" else who

@@ -9,6 +9,7 @@ hanging down, around an azimuth (for arms 0 = outwards, pi/2 = forwards; for leg
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 FPS = 25
 STANCE = 0.058       # half the distance between the feet
@@ -62,6 +63,17 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
         if index % len(order) == 0:
             order = _shuffled(order, rng)
     return Motion(total, _footsteps(total))
+
+
+def at(motion: Motion, frames: np.ndarray) -> Motion:
+    """The motion at moments (N,), in frames from its first; between frames it goes on as it does at them, without
+    swinging over (PCHIP, Fritsch and Carlson 1980)."""
+    if len(motion) == 1:
+        frames = np.zeros(len(frames), int)
+        return Motion({name: value[frames] for name, value in motion.channels.items()}, motion.feet[frames])
+    between = lambda values: PchipInterpolator(np.arange(len(motion)), values)(np.clip(frames, 0, len(motion) - 1))
+    table = between(np.stack([motion.channels[name] for name in REST], -1))  # (N, channels)
+    return Motion(dict(zip(REST, table.T)), between(motion.feet))
 
 
 def walking(motion: Motion, x: np.ndarray, z: np.ndarray, yaw: np.ndarray) -> Motion:

@@ -12,7 +12,7 @@ from stages.samples.body import Posed
 from stages.samples.field import MISS, compiled, normal, trace
 from stages.samples.paint import paint
 from stages.samples.scene import Camera
-from stages.samples.shadow import CASTERS, cast
+from stages.samples.shadow import CASTERS, cast, cast_near
 from stages.samples.skeleton import BONES
 
 TILE = 8
@@ -23,16 +23,20 @@ SILHOUETTE, INSIDE = (  # where the samples lie in a pixel, the corners first
                     key=lambda place: -abs(place[0] - 0.5) - abs(place[1] - 0.5))) for n in (GRID, INNER_GRID))
 
 
-def draw(bodies: list[Posed], camera: Camera, light: tuple[float, float, float]) -> tuple[np.ndarray, ...]:
-    """RGB (S, S, 3) in [0, 1], the share of each pixel that each body covers (S, S, bodies), and what the
-    floor keeps of its light (S, S)."""
+def draw(bodies: list[Posed], camera: Camera, light: tuple[float, float, float], wall: float | None = None
+         ) -> tuple[np.ndarray, ...]:
+    """RGB (S, S, 3) in [0, 1], the share of each pixel that each body covers (S, S, bodies), and what the room keeps
+    of its light (S, S). wall: metres behind the spot to a wall close enough to catch the shadow, too."""
     rows, melt, labels, bones, materials, faces = _together(bodies)
     lamp = np.array(light) / np.linalg.norm(light)
     size = camera.size
     rgb, cover, kept = np.zeros((size, size, 3)), np.zeros((size, size, len(bodies))), np.ones((size, size))
     spots, spans = _bounds(rows, melt, camera.packed())
     _draw(rows, melt, labels, bones, materials, faces, spots, spans, camera.packed(), lamp, rgb, cover)
-    cast(rows[np.isin(labels[:, 4], CASTERS)], camera.packed(), lamp, kept)
+    if wall is None:
+        cast(rows[np.isin(labels[:, 4], CASTERS)], camera.packed(), lamp, kept)
+    else:
+        kept = cast_near(rows, labels[:, 0], camera, lamp, wall)
     return rgb, cover, kept
 
 
