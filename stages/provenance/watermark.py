@@ -2,33 +2,34 @@
 
 After Kalker, Depovere, Haitsma and Maes, "A video watermarking system for broadcast monitoring" (SPIE 3657, 1999): a
 tile of keyed noise is laid over the luma again and again, and whoever looks for it folds a video into one tile and
-correlates the phases alone, which finds the tile wherever a crop has begun. Here the tile has a third side, time: its
-waves travel, so that the mean over time of what is looked at, which is most of a still scene, is taken off before, and
-a mark of a third of a grey level can be read. They are as long as H.264 leaves them (25 to 100 pixels, 0.7 to 2 s). A
-quarter of them is the same for every number, the others are dealt out to the 32 signs of a word of the Reed-Muller code
-of second order (Muller 1954), of which the number chooses one: any two differ in 8 signs at least.
+correlates the phases alone, which finds the tile wherever a crop has begun. Here the tile has a third side, time. Its
+waves travel, so that the mean over time, most of a still scene, can be taken off, and a third of a grey level can be
+read from two seconds of video, though not from one picture. The waves are as long as H.264 leaves them: 20 to 62 pixels,
+0.4 to 1 s. A quarter of them is the same for every number, the others are dealt out to the 32 signs of a word of the
+Reed-Muller code of second order (Muller 1954), of which the number chooses one: any two differ in 8 signs at least.
 
 The key is part of this file, so that everybody can look for the mark; who reads it can also take the mark out.
 """
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 
 import cv2
 import numpy as np
 
-ALGORITHM = "io.github.fakemotion.waves.2"  # as the credentials name it; it changes where this file's marks do
+ALGORITHM = "fakemotion.waves.2"  # its name in the credentials (C2PA's list has it not); another one where the marks change
 BITS = 16            # of the number
 SIGNS = 32           # of the word that stands for it
 SAME = 4             # every so many-th wave says nothing of the number
 TILE = 256           # pixels, side
 PERIOD = 2.0         # seconds, after which the pattern is the same again; a video has to be as long
-RATES = (1, 2, 3)    # periods of a wave within that
-BAND = (0.01, 0.04)  # cycles a pixel
-STRENGTH = 0.35      # standard deviation of the pattern before it is rounded, of 255
+RATES = (2, 3, 4, 5)  # periods of a wave within that
+BAND = (0.016, 0.05)  # cycles a pixel
+FAINT, STRONG = 0.32, 0.96  # standard deviations of the pattern before it is rounded, of 255: on a plain wall, and at most
+PLAIN = 2.0          # standard deviation of a texture, of 255, from which on the pattern is stronger, in proportion
 DARK = 24            # of 255, luma: what is darker, black bars above all, stays as it is
 TAG = "watermark"    # of a video's metadata: the number in its pictures
 KEY = b"FakeMotion watermark 2"
@@ -38,7 +39,7 @@ LARGEST = 1920       # pixels, side of what is looked at, after scaling; the mid
 REDUCED = 4          # times smaller: how the waves are looked for
 GRID = TILE // REDUCED
 STEPS = 16           # places in time, of a period, where the tile may begin
-SLOW, LOCAL = 4.0, 2.0  # reduced pixels, sigmas: what is slower than the first is taken off, over the second it is weighed
+SLOW, LOCAL = 3.0, 1.5  # reduced pixels, sigmas: what is slower than the first is taken off, over the second it is weighed
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Found:
     number: int
     certainty: float  # standard deviations of chance
     scale: float      # one of SCALES
+    seconds: float = PERIOD  # of video that were looked at
 
     @property
     def sure(self) -> bool:
@@ -61,10 +63,18 @@ class Mark:
 
     def over(self, picture: np.ndarray, frame: int) -> np.ndarray:
         """RGB (height, width, 3), the frame of this index, with the mark: the same is added to red, green and blue."""
-        pattern = np.rint(STRENGTH * _at(self._waves, frame / self._fps)).astype(np.int8)
-        pattern = np.tile(pattern, self._repeats)[self._part]
-        pattern[cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) < DARK] = 0
-        return cv2.add(picture, cv2.merge([pattern] * 3), dtype=cv2.CV_8U)
+        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        pattern = np.tile(_at(self._waves, frame / self._fps), self._repeats)[self._part] * strength(luma)
+        pattern[luma < DARK] = 0
+        return cv2.add(picture, cv2.merge([np.rint(pattern)] * 3), dtype=cv2.CV_8U)
+
+
+def strength(luma: np.ndarray) -> np.ndarray:
+    """How strong the pattern may be at each pixel (H, W): stronger where texture hides it."""
+    half = cv2.resize(luma.astype(np.float32), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    fine = half - cv2.GaussianBlur(half, (0, 0), 2)
+    texture = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 4))
+    return cv2.resize((FAINT / PLAIN * texture).clip(FAINT, STRONG), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def name(number: int) -> str:
@@ -99,11 +109,11 @@ def find(shots: Iterable[tuple[float, np.ndarray]], scales: Iterable[float] = SC
         for view in views:
             view.add(luma, second)
     if len(seconds) < 2:
-        return Found(0, 0.0, scales[0])
-    sums = [(view.scale, view.folded()) for view in views]
-    apart = _apart(np.array(seconds))
+        return Found(0, 0.0, scales[0], 0.0)
+    span = (seconds[-1] - seconds[0]) * len(seconds) / (len(seconds) - 1)
+    sums, apart = [(view.scale, view.folded()) for view in views], _apart(np.array(seconds))
     both = (match(side, scale, apart) for scale, total in sums for side in (total, total[..., ::-1]))
-    return max(both, key=lambda found: found.certainty)
+    return replace(max(both, key=lambda found: found.certainty), seconds=span)
 
 
 class View:
