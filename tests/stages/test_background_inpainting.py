@@ -1,5 +1,6 @@
 """Backgrounds of a room that is known, behind a box that walks through it."""
 
+import re
 from functools import cache
 
 import cv2
@@ -84,7 +85,7 @@ def pan(tmp_path, lossless, config):
 
 def block(config, inpainter):
     return config.presets["demo"].background_inpainting.model_copy(update={
-        "inpainter": inpainter, "small_inpainter": "telea", "large_share": 0.01, "large_depth": 0.0, "size": 64, "width": 4, "steps": 2, "batch": 1, "device": "cpu"})
+        "inpainter": inpainter, "large_share": 0.0, "large_depth": 0.0, "size": 64, "width": 4, "steps": 2, "batch": 1, "device": "cpu"})
 
 
 def write_clock(path, full_size, split, whole):
@@ -143,6 +144,28 @@ def test_what_is_never_seen_is_marked_and_filled(paint, inpainter):
 def test_the_inpainters_differ(paint):
     filled = [paint(walk=0.1, inpainter=name)[2] for name in ("telea", "navier_stokes", "gated")]
     assert not any(np.array_equal(filled[i], filled[i - 1]) for i in range(3))
+
+
+@pytest.mark.parametrize("hole, chosen, said", [
+    (np.s_[20:60, 30:70], "gated", "a large hole, 16.0% of the square"),
+    (np.s_[20:30, 30:40], "navier_stokes", "a small hole"),          # little
+    (np.s_[10:14, :], "navier_stokes", "2.0% of that side deep"),    # much, but a slit
+    (np.s_[60:, 30:70], "gated", "20.0% of that side deep"),         # at the frame's edge, where nothing was seen
+])
+def test_the_network_is_trained_only_for_a_large_hole(config, hole, chosen, said):
+    hidden = np.zeros((100, 150), bool)
+    hidden[hole] = True
+    params = config.presets["demo"].background_inpainting.model_copy(update={
+        "inpainter": "gated", "small_inpainter": "navier_stokes", "large_share": 0.03, "large_depth": 0.05})
+    inpainter, why = background_inpainting.chosen_inpainter(hidden, params)
+    assert inpainter == chosen and said in why
+
+
+def test_the_log_says_which_inpainter_ran_and_why(paint, capsys):
+    paint(walk=0.1)
+    assert re.search(r"seen in 30 frames, the rest inpainted \(telea: a large hole, \d+\.\d% of", capsys.readouterr().out)
+    paint()
+    assert "nothing to inpaint" in capsys.readouterr().out
 
 
 def test_a_panning_camera_leaves_a_mosaic_wider_than_any_frame(pan):
