@@ -17,7 +17,7 @@ from stages.vision import poisson
 from stages.vision.median import nearest_mode
 
 RADII = 1, 2, 4, 8  # how far the person is, in units of the least radius
-ENOUGH = 8          # frames at one radius, to settle their noise
+ENOUGH, LEAST = 0.05, 3  # share of the frames that are enough at one radius, and how many at least
 LIT = 0.75          # quantile of a pixel's colours near which it is lit
 DARKER = 6.0        # 8-bit steps of grey below it: in shadow
 POWER = 4           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
@@ -52,10 +52,10 @@ def empty(pictures: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _typical(values: np.ndarray, clear: np.ndarray, quantile: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Values (T, h, w, 3) -> the typical ones of the frames at the largest radius that enough of them have, (h, w, 3)
     float32; and the share of frames at the largest of all, (h, w), 0 where that is not enough."""
-    taken = clear > 0
+    enough, taken = max(LEAST, round(ENOUGH * len(values))), clear > 0
     for radius in range(2, len(RADII) + 1):
         far = clear >= radius
-        plenty = far.sum(0) >= ENOUGH
+        plenty = far.sum(0) >= enough
         taken = np.where(plenty, far, taken)
     return nearest_mode(values, taken, quantile), np.where(plenty, far.mean(0), 0)
 
