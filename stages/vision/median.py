@@ -20,13 +20,12 @@ def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndar
     return median, ~covered.all(0)
 
 
-def nearest_mode(values: np.ndarray, free: np.ndarray, quantile: float) -> np.ndarray:
+def near_median(values: np.ndarray, free: np.ndarray) -> np.ndarray:
     """Values (T, h, w, C) of at most 10 bits and which of them count (T, h, w) bool -> their mode by mean shift (Cheng
-    1995) from a quantile of theirs, (h, w, C) float32, 0 where there is none. As robust as the quantile, and finer than
-    whole steps: gradients of a smooth wall are fractions of one."""
+    1995) from their median, (h, w, C) float32, 0 where there is none. As robust as a median, and finer than whole
+    steps: gradients of a smooth wall are fractions of one."""
     ordered, count = _ordered(values, free)
-    place = np.maximum(np.rint(quantile * (count - 1)).astype(int), 0)
-    mode = np.take_along_axis(ordered, place, -1).astype(np.float32)
+    mode = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), -1).astype(np.float32)
     for _ in range(_ROUNDS):
         near = np.abs(ordered - mode) <= NEAR
         total = np.sum(ordered, axis=-1, keepdims=True, where=near, dtype=np.float32)

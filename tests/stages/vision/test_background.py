@@ -35,7 +35,7 @@ def film(shadow: float = 0.0, light: float = 0.0, sway: float = 20.0) -> tuple[n
 
 def found(pictures, covered, viewed=None):
     viewed = np.ones_like(covered) if viewed is None else viewed
-    return background.empty(pictures, np.stack([background.clearance(*one, RADIUS) for one in zip(covered, viewed)]))
+    return background.empty(pictures, np.stack([background.clearance(*one, RADIUS) for one in zip(covered, viewed)]), RADIUS)
 
 
 def step(error: np.ndarray) -> float:
@@ -43,18 +43,18 @@ def step(error: np.ndarray) -> float:
     return np.abs(np.diff(cv2.blur(error.mean(-1), (3, 15))[20:70], axis=1)).max()
 
 
-@pytest.mark.parametrize("shadow, light, goal", [(0, 0, 0.8), (0.3, 0, 2.0), (0, 12, 1.2), (0.3, 6, 2.0)])
+@pytest.mark.parametrize("shadow, light, goal", [(0, 0, 0.8), (0.3, 0, 0.8), (0, 6, 1.0), (0.3, 6, 1.0)])
 def test_no_seam_is_left_along_old_silhouettes(shadow, light, goal):
     pictures, covered = film(shadow, light)
     plate, seen = found(pictures, covered)
     assert seen.all() and step(plate - wall()) < goal
-    if shadow or light:
-        assert step(uncovered_median(pictures, covered)[0] - wall()) > 2 * goal
+    if shadow:
+        assert step(uncovered_median(pictures, covered)[0] - wall()) > 8
 
 
 def test_the_wall_is_found_to_a_fraction_of_the_noise():
     plate, seen = found(*film())
-    assert seen.all() and np.sqrt(((plate - wall()) ** 2).mean()) < 0.6  # rounding alone leaves 0.3
+    assert seen.all() and np.sqrt(((plate - wall()) ** 2).mean()) < 0.75  # of 1.5; rounding alone leaves 0.3
 
 
 def test_what_was_never_seen_is_said_and_empty():
