@@ -1,5 +1,5 @@
-"""The room without the person (paper section 2.3): temporal median of what the person does not cover, and
-inpainting where they always stand.
+"""The room without the person (paper section 2.3): from the frames in which each part of it is free, and by
+inpainting where the person always stands.
 
 Training frames only. Out: `full_background`, the whole still frame of the user's video (for a moving camera a mosaic
 of all that it saw), `background`, the S x S square of it, and `seen` (255 where the square was seen at least once).
@@ -16,9 +16,10 @@ from stages.media import footage, pictures, video
 from stages.media.clock import read_clock
 from stages.media.view import read_view
 from stages.progress import Progress
-from stages.vision.median import uncovered_median
+from stages.vision.background import clearance, empty
+from stages.vision.poisson import integrate
 
-SAMPLE = 160     # frames at most in the median
+SAMPLE = 160     # frames at most of the square
 COVERED = 12     # alpha of 255 from which a pixel is the person's
 AROUND = 0.5     # of a hole's longer side: how far around it an inpainter looks
 MOST = 512       # pixels, longer side of what OpenCV's inpainters work on
@@ -35,21 +36,22 @@ def run(
     whole = timeline.about["full_frames"]
     shown, alphas, whole_alphas = collect(frames, masks, chosen, whole)
 
-    size = shown.shape[1]
-    outside = np.stack([~camera.inside(frame, crop, size) for frame in chosen])
-    plate, known = uncovered_median(shown, grown(alphas >= COVERED, params.dilate * size) | outside)
+    size, radius = shown.shape[1], params.dilate * shown.shape[1]
+    clear = np.stack([clearance(alpha >= COVERED, camera.inside(frame, crop, size), radius)
+                      for frame, alpha in zip(chosen, alphas)])
+    plate, known = empty(shown, clear, radius)
 
-    full = np.stack(list(video.frames(full_frames)))  # (n, height, width, 3)
-    outside = np.stack([~camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
-    behind = np.stack([uncropped(alpha, crop, full.shape[1:3]) for alpha in whole_alphas])
-    full_plate, full_known = uncovered_median(full, grown(behind, params.dilate * crop[2]) | outside)
+    full, radius = np.stack(list(video.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
+    viewed = np.stack([camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
+    clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
+                      for alpha, inside in zip(whole_alphas, viewed)])
+    full_plate, full_known = empty(full, clear, radius)
 
-    full_plate = fill(full_plate, full_known, ~outside.all(0), params)
+    full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
     pictures.write(full_background, full_plate)
-    pictures.write(background, np.where(known[..., None], plate, footage.square(full_plate, crop, size)))
+    pictures.write(background, completed(plate, known, footage.square(full_plate, crop, size)))
     pictures.write(seen, np.where(known, 255, 0).astype(np.uint8))
-    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, "
-          f"the rest inpainted ({params.inpainter})")
+    print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, {filled}")
 
 
 def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> tuple[np.ndarray, ...]:
@@ -70,43 +72,59 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
     return np.stack(shown), np.stack(alphas), np.stack(whole_alphas)
 
 
-def grown(covered: np.ndarray, radius: float) -> np.ndarray:
-    """(T, H, W) bool, each grown by a disc of `radius` pixels."""
-    side = 2 * max(1, round(radius)) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.stack([cv2.dilate(one.astype(np.uint8), disc) > 0 for one in covered])
-
-
 def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> np.ndarray:
     """Where a mask of the square covers the full frame, (height, width) bool."""
     matrix = footage.placing(crop, len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 
-def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: config.BackgroundInpainting) -> np.ndarray:
-    """The plate (H, W, 3) completed: what the camera viewed but the person always hid by the inpainter, from its
-    surroundings and at a bounded size; what it never viewed, the corners of a mosaic, by the nearest known pixel."""
+def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The plate (H, W, 3), where it is not known with the structure of another one of the same place, without a seam
+    (Perez et al. 2003)."""
+    start, wanted, missing = np.where(known[..., None], plate, other), other.astype(np.float32), ~known
+    joined = integrate(start, np.diff(wanted, axis=1), np.diff(wanted, axis=0), missing[:, 1:] | missing[:, :-1],
+                       missing[1:] | missing[:-1], 1.0 * known)
+    return np.where(known[..., None], plate, np.rint(joined).clip(0, 255)).astype(np.uint8)
+
+
+def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: config.BackgroundInpainting
+         ) -> tuple[np.ndarray, str]:
+    """The plate (H, W, 3) completed, and a clause on how: what the camera viewed but the person always hid by an
+    inpainter, from its surroundings and at a bounded size; what it never viewed, the corners of a mosaic, by the
+    nearest known pixel."""
     if not known.any():
         raise InputError("background_inpainting: the person covers every pixel in every frame; "
                          "step back from the camera")
     hidden = viewed & ~known
     plate = plate if viewed.all() else nearest(plate, known)
     if not hidden.any():
-        return plate
+        return plate, "nothing to inpaint"
+    inpainter, why = chosen_inpainter(hidden, params)
     place = surroundings(hidden, params.size)
     region, unknown = plate[place], ~known[place]
     longer = max(unknown.shape)
-    scale = min(1.0, (params.size if params.inpainter == "gated" else MOST) / longer)
+    scale = min(1.0, (params.size if inpainter == "gated" else MOST) / longer)
     small, hole = reduced(region, unknown, scale)
-    if params.inpainter == "gated":
+    if inpainter == "gated":
         filled = inpainting.inpaint(small, hole, params)
     else:
         radius = max(2.0, params.inpaint_radius * len(plate) * scale)
-        filled = cv2.inpaint(small, hole.astype(np.uint8), radius, METHODS[params.inpainter])
+        filled = cv2.inpaint(small, hole.astype(np.uint8), radius, METHODS[inpainter])
     filled = filled if scale == 1 else cv2.resize(filled, unknown.shape[::-1], interpolation=cv2.INTER_CUBIC)
     plate = plate.copy()
     plate[place] = np.where(hidden[place][..., None], filled, region)
-    return plate
+    return plate, f"the rest inpainted ({inpainter}: {why})"
+
+
+def chosen_inpainter(hidden: np.ndarray, params: config.BackgroundInpainting) -> tuple[str, str]:
+    """Which inpainter a hole (H, W) bool is worth, and why: a small one, and a slit however long, shows too little to
+    train for."""
+    side = min(hidden.shape)
+    share = hidden.sum() / side**2
+    depth = cv2.distanceTransform(hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5).max() / side
+    size = f"{share:.1%} of the square of the frame's shorter side, {depth:.1%} of that side deep"
+    large = share >= params.large_share and depth >= params.large_depth
+    return (params.inpainter if large else params.small_inpainter), f"a {'large' if large else 'small'} hole, {size}"
 
 
 def surroundings(hidden: np.ndarray, least: int) -> tuple[slice, slice]:

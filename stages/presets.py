@@ -56,6 +56,9 @@ class MaskSegmentation(Estimated):
 class BackgroundInpainting(Block):
     dilate: Share
     inpainter: Literal["telea", "navier_stokes", "gated"]
+    small_inpainter: Literal["telea", "navier_stokes"]
+    large_share: Share
+    large_depth: Share
     inpaint_radius: Share
     seed: Seed
     size: Annotated[int, Field(ge=32, le=512)]

@@ -23,6 +23,7 @@ from stages import params, samples
 from stages.media import pictures
 from stages.samples import people, scene
 from stages.vision import quality
+from stages.vision.background import clearance
 
 ROOT = Path(__file__).parents[2]
 FIRST, SIZE, FRAME = 401, 256, 10
@@ -34,7 +35,7 @@ def room(number: int, block: params.BackgroundInpainting) -> tuple[np.ndarray, n
     name = f"stranger_{number}"
     plate = np.rint(255 * scene.plate(people.person(name).room, SIZE)).astype(np.uint8)
     *_, (_, alpha, *_) = samples.frames(name, ("wave",), number, (FRAME + 1) / 25, SIZE)
-    return plate, stage.grown(alpha[None] >= stage.COVERED, block.dilate * SIZE)[0]
+    return plate, clearance(alpha >= stage.COVERED, np.ones_like(alpha, bool), block.dilate * SIZE) == 0
 
 
 def scores(filled: np.ndarray, plate: np.ndarray, hole: np.ndarray) -> tuple[float, float]:
@@ -58,8 +59,8 @@ def main() -> int:
         sheet = [plate, empty]
         for name, row in rows.items():
             started = time.perf_counter()
-            chosen = block.model_copy(update={"inpainter": name})
-            sheet.append(stage.fill(empty, ~hole, np.ones_like(hole), chosen))
+            chosen = block.model_copy(update={"inpainter": name, "large_share": 0.0, "large_depth": 0.0})
+            sheet.append(stage.fill(empty, ~hole, np.ones_like(hole), chosen)[0])
             row.append((*scores(sheet[-1], plate, hole), time.perf_counter() - started))
         print(f"stranger_{number}: {hole.mean():.0%} hidden; "
               + ", ".join(f"{name} {row[-1][0]:.1f} dB / {row[-1][1]:.3f}" for name, row in rows.items()), flush=True)
