@@ -1,5 +1,6 @@
-"""How close two pictures are: PSNR and SSIM of RGB pictures (height, width, 3) uint8, and the boxes they are
-taken in. SSIM is that of Wang et al. 2004: Gaussian window 11, sigma 1.5, whole windows only, mean over channels.
+"""How close two pictures are: PSNR, PSNR after alignment, SSIM and sharpness of RGB pictures (height, width, 3) uint8,
+and the boxes they are taken in. SSIM is that of Wang et al. 2004: Gaussian window 11, sigma 1.5, whole windows only,
+mean over channels.
 """
 
 import cv2
@@ -12,6 +13,7 @@ REACH = WINDOW - 1    # pixels that a picture is larger than the map of its whol
 SIGMA = 1.5           # pixels, of the window
 SMALLEST = 16         # pixels, side of the person's box
 BEST = 100.0          # dB, what equal pictures score, so that means stay finite
+BLOCK = 16            # pixels, side of what is shifted as one
 MARGIN = 0.1          # around a pose, share of its height: joints lie inside of the body
 MIDDLE = 127.5        # of intensities: taken off before squaring, so that single precision suffices
 DARK, FLAT = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of SSIM
@@ -26,6 +28,57 @@ def psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = N
         picture, reference = picture[seen], reference[seen]  # (n, 3)
     error = np.mean((picture.astype(np.float32) - reference) ** 2, dtype=np.float64)
     return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
+
+
+def aligned_psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None, reach: int = 2) -> float:
+    """PSNR in dB after each block of the reference, of BLOCK x BLOCK pixels and up to twice that at the far edges, is
+    compared with the picture at the shift of at most `reach` whole pixels along either axis that has the least squared
+    error, as in block matching.
+
+    Pixels that a shift takes out of the picture do not count, those not `seen` (height, width) bool neither; NaN where
+    none is seen. Whole pixels, because interpolation would blur; 256 of them a block, so that noise finds little to
+    match: pure noise gains less than half a dB."""
+    height, width = reference.shape[:2]
+    seen = np.ones((height, width), bool) if seen is None else seen
+    blocks = _blocks(seen.astype(np.float64))  # pixels that count, (rows, columns)
+    if not blocks.any():
+        return float("nan")
+    padded = np.pad(picture.astype(np.float32), ((reach, reach), (reach, reach), (0, 0)))
+    inside = np.pad(np.ones((height, width), bool), reach)
+    least = np.full(blocks.shape, np.inf)  # mean squared error
+    for place in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        shifted = np.s_[place[0] : place[0] + height, place[1] : place[1] + width]
+        counted = seen & inside[shifted]
+        error = _blocks(np.where(counted, np.square(padded[shifted] - reference).mean(2), 0))
+        count = _blocks(counted.astype(np.float64))
+        np.minimum(least, np.divide(error, count, out=np.full_like(error, np.inf), where=count > 0), out=least)
+    error = np.average(least[blocks > 0], weights=blocks[blocks > 0])
+    return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """Sums over blocks; what is left at the right and the lower edge belongs to the last ones."""
+    rows, columns = (np.arange(max(1, side // BLOCK)) * BLOCK for side in values.shape)
+    return np.add.reduceat(np.add.reduceat(values, rows, 0, dtype=np.float64), columns, 1)
+
+
+def sharpness(picture: np.ndarray, reference: np.ndarray, inside: np.ndarray) -> float:
+    """Gradient energy of a picture, as a share of the reference's: 1 is right, less is blur, more is noise.
+
+    Gradient energy is the sum of squared differences, over channels, of pixels that are neighbours along a row or a
+    column and both `inside` (height, width) bool, the inner part of the person (energy of gradient, Subbarao et al.
+    1993). NaN where the reference has none."""
+    given = _gradient_energy(reference, inside)
+    return _gradient_energy(picture, inside) / given if given > 0 else float("nan")
+
+
+def _gradient_energy(picture: np.ndarray, inside: np.ndarray) -> float:
+    total = 0.0
+    for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        both = inside[first] & inside[second]
+        steps = picture[first][both].astype(np.float64) - picture[second][both]  # (n, 3)
+        total += float(np.square(steps).sum())
+    return total
 
 
 def ssim(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:

@@ -1,8 +1,11 @@
-"""PSNR and SSIM against torchmetrics and scikit-image; boxes and nearest poses against cases worked out by hand."""
+"""PSNR and SSIM against torchmetrics and scikit-image; alignment and sharpness against pictures whose shift, blur and
+noise are known; boxes and nearest poses against cases worked out by hand."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -57,7 +60,105 @@ def test_equal_pictures_score_best():
 
 def test_nothing_seen_has_no_score():
     a, b = pictures((32, 32), 9)
-    assert np.isnan([score(a, b, np.zeros((32, 32), bool)) for score in (quality.psnr, quality.ssim)]).all()
+    assert np.isnan([score(a, b, np.zeros((32, 32), bool)) for score in (quality.psnr, quality.aligned_psnr,
+                                                                             quality.ssim)]).all()
+
+
+def textured(side=80, seed=0):
+    """Detail of two pixels and more: noise of half the size, enlarged."""
+    draw = np.random.default_rng(seed).integers(0, 255, (side // 2, side // 2, 3), np.uint8)
+    return cv2.resize(draw, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (2, 0), (-1, 2), (-2, -2)])
+def test_a_shifted_picture_is_aligned(shift):
+    wide = textured(96)
+    truth, moved = wide[8:-8, 8:-8], wide[8 + shift[0] : 88 + shift[0], 8 + shift[1] : 88 + shift[1]]
+    assert quality.aligned_psnr(moved, truth) == quality.BEST
+    assert quality.psnr(moved, truth) < 25 or shift == (0, 0)
+
+
+def test_blocks_may_move_apart_but_not_farther_than_the_reach():
+    wide = textured(96)
+    truth, apart = wide[8:-8, 8:-8], wide[8:-8, 8:-8].copy()
+    apart[:, :48], apart[:, 48:] = wide[8:-8, 6:54], wide[10:-6, 56:-8]
+    inner = np.zeros((80, 80), bool)
+    inner[:, :32], inner[:, 64:] = True, True  # not the seam, which no shift mends
+    assert quality.aligned_psnr(apart, truth, inner) == quality.BEST
+    assert quality.aligned_psnr(apart, truth, inner, reach=1) < 25
+    assert quality.aligned_psnr(wide[11:91, 8:-8], truth) < 25
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda truth: cv2.GaussianBlur(truth, (0, 0), 1.5),
+    lambda truth: noisy(truth, 20),
+    lambda truth: textured(seed=1),
+    lambda truth: np.full_like(truth, truth.mean((0, 1))),
+], ids=["blur", "noise", "other", "flat"])
+def test_alignment_rewards_neither_blur_nor_noise(spoil):
+    truth = textured()
+    plain, aligned = (score(spoil(truth), truth) for score in (quality.psnr, quality.aligned_psnr))
+    assert plain - 1e-6 < aligned < plain + 0.6
+
+
+@pytest.mark.parametrize("shape", [(40, 52), (16, 16), (17, 33)])
+def test_alignment_is_its_definition(shape):
+    """Block by block and pixel by pixel."""
+    truth, picture = textured()[: shape[0], : shape[1]], textured(seed=2)[: shape[0], : shape[1]]
+    seen = np.random.default_rng(3).random(shape) < 0.9
+    total = 0
+    for top in range(0, shape[0] - 15, 16):
+        for left in range(0, shape[1] - 15, 16):
+            down, right = (start + 16 if start + 32 <= end else end for start, end in zip((top, left), shape))
+            pixels = [(y, x) for y in range(top, down) for x in range(left, right) if seen[y, x]]
+            errors = []
+            for dy in (-1, 0, 1):
+                for dx in (-1, 0, 1):
+                    pairs = [(truth[y, x] / 1.0, picture[y + dy, x + dx]) for y, x in pixels
+                             if 0 <= y + dy < shape[0] and 0 <= x + dx < shape[1]]
+                    errors.append(np.mean([(a - b) ** 2 for a, b in pairs]))
+            total += len(pixels) * min(errors)
+    expected = 10 * np.log10(255**2 / (total / seen.sum()))
+    assert quality.aligned_psnr(picture, truth, seen, reach=1) == pytest.approx(expected, abs=1e-4)
+
+
+def noisy(picture, amount):
+    noise = np.random.default_rng(5).normal(0, amount, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+def test_sharpness_says_blur_from_noise():
+    truth, inside = textured(), np.zeros((80, 80), bool)
+    inside[10:-10, 10:-10] = True
+    found = [quality.sharpness(cv2.GaussianBlur(truth, (0, 0), sigma), truth, inside) for sigma in (2, 1, 0.5)]
+    found += [quality.sharpness(truth, truth, inside)]
+    found += [quality.sharpness(noisy(truth, amount), truth, inside) for amount in (10, 30)]
+    assert found == sorted(found) and found[2] < 1 and found[3] == 1 and found[4] > 1
+    outside = np.where(inside[..., None], truth, 0)
+    assert quality.sharpness(outside, truth, inside) == 1  # only what is inside counts
+
+
+def test_sharpness_against_convolution():
+    """By scipy's differences of whole pictures; for a known contrast exactly its square."""
+    picture, truth = pictures((40, 56), 12)
+    inside = cv2.circle(np.zeros((40, 56), np.uint8), (25, 20), 15, 1, -1) > 0
+
+    def energy(image):
+        total = 0
+        for axis in (0, 1):
+            step = correlate1d(image.astype(float), [-1, 1], axis, origin=-1, mode="constant")
+            total += (step**2).sum(2)[inside & np.roll(inside, -1, axis)].sum()
+        return total
+
+    assert quality.sharpness(picture, truth, inside) == pytest.approx(energy(picture) / energy(truth))
+    half = (truth // 2 * 2, truth // 2)
+    assert quality.sharpness(half[1], half[0], inside) == pytest.approx(0.25)
+
+
+def test_sharpness_of_nothing_is_none():
+    a, _ = pictures((32, 32), 9)
+    assert np.isnan(quality.sharpness(a, a, np.zeros((32, 32), bool)))
+    assert np.isnan(quality.sharpness(a, np.full_like(a, 7), np.ones((32, 32), bool)))
 
 
 def at(*points):
