@@ -1,0 +1,274 @@
+"""What people see of real clips, beside what they could see: python -m tests.benchmarks.seen FOLDER --clips A.mp4 B.mp4
+
+Learns each clip with the demo preset on its first four fifths, reconstructs the rest, and compares pictures with the
+true frames, in the same frames and the same crop: in the person's box of the delivered video, and the whole frame.
+Rows of a clip's table: what other systems made of these frames, where it is given; ours before label and mark, through
+the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark. The label's place shows
+the truth in all of them. LPIPS is AlexNet's; sharpness that of the person's inner part. Exits with 1 where the mark is
+seen: where LPIPS of ours with and without it, or from the true frames with it to those without, is more than GOAL.
+
+FOLDER               where it works; about 10 minutes a clip on two cores
+--clips FILE ...     videos of one person
+--panels FILE N      a video of N panels side by side: the true frames, to learn from, and what others made of them
+--frames N           held-out frames that are scored, evenly spread (25)
+--steps N            of the generator's training, for trying out
+--reuse              goes on with what is in FOLDER, whatever made it
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import nn
+
+from stages import InputError, fusion, layout, params
+from stages.media import clock as clocks
+from stages.media import footage, pictures, video, view
+from stages.media.seek import chosen
+from stages.nets import judges
+from stages.provenance.label import Label
+from stages.provenance.watermark import Mark
+from stages.vision import quality
+from stages.vision.skeleton import read_poses
+from tests.benchmarks import held_out
+from tests.benchmarks.experiments import who
+from tests.benchmarks.figures import Figure, verdict
+
+GOAL = 0.003   # LPIPS that a mark may cost
+NUMBER = 1     # of the mark in the true frames
+INNER = 0.01   # of the shorter side, off the person's outline: the sharpness of what lies inside
+LEARNED = ("generator_training", "local_gan_training")
+SHOWN = ("retargeting", "fusion", "signing")
+BEFORE, AFTER, TRUTH, MARKED = "ours, before label and mark", "ours, video.mp4", "the true frames", "the same, marked"
+COLUMNS = {"box: PSNR": "{:.2f}", "box: SSIM": "{:.3f}", "box: LPIPS": "{:.4f}", "sharpness": "{:.2f}",
+           "whole: PSNR": "{:.2f}", "whole: SSIM": "{:.3f}", "whole: LPIPS": "{:.4f}"}
+PLACES = ("box", "whole")
+
+Pictures = Iterable[np.ndarray]    # RGB (height, width, 3) uint8 each
+Measured = dict[str, np.ndarray]   # by row, (frames, COLUMNS)
+Box = tuple[int, int, int, int]    # left, top, right, bottom
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One that was learned and reconstructed in `folder`; `films`: others' videos of all its frames, by name."""
+
+    folder: Path
+    name: str
+    file: Path
+    films: dict[str, Callable[[], Pictures]]
+    count: int  # frames that are scored
+
+    def path(self, stage: str, argument: str) -> Path:
+        key = held_out.itself(self.name) if layout.KINDS[stage] == "transfers" else self.name
+        return self.folder / layout.outputs(stage, key)[argument]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The held-out frames of the clip."""
+        return read_poses(self.path("retargeting", "driving"))[1]["frame"]
+
+    @cached_property
+    def scored(self) -> np.ndarray:
+        """Which of the held-out frames, from 0."""
+        return np.unique(np.linspace(0, len(self.rows) - 1, min(self.count, len(self.rows))).round().astype(int))
+
+    @cached_property
+    def places(self) -> list[fusion.Placement]:
+        """Where the square lies in each held-out frame of the video."""
+        about, plate = self._clock().about, pictures.read(self.path("background_inpainting", "full_background"))
+        still = fusion.Placement.of(about["crop"], about["size"], plate)
+        at = fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
+        return [at(index) for index in range(len(self.rows))]
+
+    @property
+    def fps(self) -> float:
+        return self._clock().about["fps"]
+
+    def truth(self) -> Iterator[np.ndarray]:
+        """The held-out frames as they were filmed, of even height and width."""
+        return map(even, chosen(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
+
+    def composites(self) -> Iterator[np.ndarray]:
+        """The same as fusion shows them, before label and mark."""
+        foregrounds = video.frames(self.path("fusion", "foreground"), "rgba")
+        return (even(place.over(rgba)) for place, rgba in zip(self.places, foregrounds, strict=True))
+
+    def boxes(self) -> list[Box]:
+        """Of the person and a margin in each frame of the video."""
+        poses, size, out = read_poses(self.path("retargeting", "driving"))[0], self._clock().about["size"], []
+        for pose, place in zip(poses, self.places, strict=True):
+            box = quality.person_box(pose, size) or (0, 0, size, size)
+            corners = cv2.perspectiveTransform(np.float64([np.reshape(box, (2, 2))]) - 0.5, place.matrix)[0] + 0.5
+            out.append(tuple(corners.round().astype(int).clip(0, place.plate.shape[1::-1]).ravel().tolist()))
+        return out
+
+    def inside(self) -> Iterator[np.ndarray]:
+        """The inner part of the person in each frame of the video, bool."""
+        masks = chosen(video.frames(self.path("mask_segmentation", "masks"), "gray"), self.rows, "masks.mkv")
+        for mask, place in zip(masks, self.places, strict=True):
+            size = place.plate.shape[1::-1]
+            inner = cv2.warpPerspective(mask, place.matrix, size) > 127
+            reach = 2 * round(INNER * min(size)) + 1
+            yield even(cv2.erode(inner.astype(np.uint8), np.ones((reach, reach))) > 0)
+
+    def _clock(self) -> clocks.Clock:
+        return clocks.read_clock(self.path("frames", "clock"))
+
+
+def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
+    """All stages of every clip, but those whose outputs are there."""
+    changes = {"generator_training": {"steps": steps}} if steps else {}
+    held_out.prepare(folder, {name: str(file) for name, file in files.items()}, changes=changes)
+    for name in files:
+        for stage in LEARNED:
+            held_out.make(folder, stage, name)
+        for stage in SHOWN:
+            held_out.make(folder, stage, held_out.itself(name))
+
+
+def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
+    """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
+    size = next(iter(clip.truth())).shape[1::-1]
+    mark, label = Mark(NUMBER, size), labelled(size)
+    films = {name: chosen(map(even, film()), clip.rows, name) for name, film in clip.films.items()}
+    films |= {
+        BEFORE: encoded(clip, "before", clip.composites(), crf),
+        AFTER: video.frames(clip.path("signing", "video")),
+        TRUTH: encoded(clip, "true", clip.truth(), crf),
+        MARKED: encoded(clip, "marked", (mark.over(picture) for picture in clip.truth()), crf),
+    }
+    found, seen = {row: [] for row in films}, {place: [] for place in PLACES}
+    frames = zip(clip.truth(), clip.boxes(), clip.inside(), *films.values(), strict=True)
+    for index, (truth, box, inside, *shown) in enumerate(frames):
+        if index not in clip.scored:
+            continue
+        shown = dict(zip(films, (without(label, picture, truth) for picture in shown)))
+        for row, picture in shown.items():
+            found[row].append(scores(picture, truth, box, inside, lpips))
+        for place, part in (("box", cut(box)), ("whole", ...)):
+            seen[place].append(held_out.perceived(lpips, shown[MARKED][part], shown[TRUTH][part]))
+    return ({row: np.array(values) for row, values in found.items()},
+            {place: float(np.mean(values)) for place, values in seen.items()})
+
+
+def scores(picture: np.ndarray, truth: np.ndarray, box: Box, inside: np.ndarray, lpips: nn.Module) -> list[float]:
+    """Of one frame, in the order of COLUMNS."""
+    out = []
+    for part in (cut(box), ...):
+        pair = picture[part], truth[part]
+        out += [quality.psnr(*pair), quality.ssim(*pair), held_out.perceived(lpips, *pair)]
+    return [*out[:3], quality.sharpness(picture, truth, inside), *out[3:]]
+
+
+def cut(box: Box) -> tuple[slice, slice]:
+    left, top, right, bottom = box
+    return np.s_[top:bottom, left:right]
+
+
+def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:
+    """Pictures after the H.264 that fusion writes."""
+    path = clip.folder / f"seen_{clip.name}_{name}.mp4"
+    with video.h264(path, clip.fps, crf, {}) as add:
+        for picture in given:
+            add(picture)
+    return video.frames(path)
+
+
+def even(picture: np.ndarray) -> np.ndarray:
+    """Without the last row or column of an odd size, as H.264 has it."""
+    return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+
+
+def labelled(size: tuple[int, int]) -> np.ndarray:
+    """Where the label lies in pictures of a size (width, height), bool."""
+    black, white = (np.full((*size[::-1], 3), value, np.uint8) for value in (0, 255))
+    label = Label(size)
+    return ((label.over(black) > 0) | (label.over(white) < 255)).any(2)
+
+
+def without(label: np.ndarray, picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """A picture with the truth in the label's place."""
+    return np.where(label[..., None], truth, picture)
+
+
+def panel(file: Path, index: int, count: int) -> Iterator[np.ndarray]:
+    """One of the panels that lie side by side in a video."""
+    for picture in footage.open_footage(file, None).pictures():
+        width = picture.shape[1] // count
+        yield np.ascontiguousarray(picture[:, index * width : (index + 1) * width])
+
+
+def unfolded(folder: Path, file: Path, count: int) -> Path:
+    """The first panel of a video, as a video of its own."""
+    path = folder / "panels" / f"{file.stem}.mkv"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with video.lossless(path, footage.open_footage(file, None).fps) as add:
+            for picture in panel(file, 0, count):
+                add(picture)
+    return path
+
+
+def table(clip: Clip, found: Measured) -> str:
+    """In Markdown."""
+    head = [f"{clip.name}, {len(clip.scored)} of {len(clip.rows)} held-out frames", *COLUMNS]
+    lines = [head, ["---"] * len(head)]
+    for row, values in found.items():
+        means = np.nanmean(values, axis=0)
+        lines.append([row, *(style.format(mean) for style, mean in zip(COLUMNS.values(), means, strict=True))])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figures(name: str, found: Measured, seen: dict[str, float]) -> list[Figure]:
+    """What the mark costs."""
+    rows = []
+    for place in PLACES:
+        before, after = (found[row][:, list(COLUMNS).index(f"{place}: LPIPS")].mean() for row in (BEFORE, AFTER))
+        rows.append(Figure(f"{name}, {place}: LPIPS of ours, marked less unmarked", abs(after - before), GOAL, "", True))
+        rows.append(Figure(f"{name}, {place}: LPIPS of true frames, marked to unmarked", seen[place], GOAL, "", True))
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--clips", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--panels", nargs=2, action="append", default=[], metavar=("FILE", "N"))
+    parser.add_argument("--frames", type=int, default=25, metavar="N")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--reuse", action="store_true")
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    if (folder / layout.ROOT).exists() and not given.reuse:
+        parser.error(f"{folder / layout.ROOT} is there: give --reuse to go on with it, or another FOLDER")
+    try:
+        counts = {Path(file).stem: int(count) for file, count in given.panels}
+        files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
+        if not files:
+            parser.error("expected --clips or --panels")
+        lpips = judges.lpips_network().eval()
+    except InputError as error:
+        parser.error(str(error))
+    originals = {name: Path(file) for name, file in files.items()}
+    files = originals | {name: unfolded(folder, originals[name], count) for name, count in counts.items()}
+    learn(folder, files, given.steps)
+    crf, reached = params.load(folder / "params.yaml").presets["demo"].fusion.crf, []
+    for name, file in files.items():
+        count = counts.get(name, 1)
+        films = {f"panel {index + 1}": lambda name=name, index=index: panel(originals[name], index, counts[name])
+                 for index in range(1, count)}
+        clip = Clip(folder, name, file, films, given.frames)
+        found, seen = measure(clip, crf, lpips)
+        print(f"\n{table(clip, found)}\n", flush=True)
+        reached += figures(name, found, seen)
+    return verdict(reached)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
