@@ -12,7 +12,7 @@ from stages.code_digest import Code
 from stages.params import Params
 
 ROOT = Path(__file__).parents[1]
-OURS = ("foreground", "background")  # what the stage `metrics` reads beside what frames are measured against
+OURS = ("foreground", "unsigned", "background")  # what the stage `metrics` reads beside what frames are measured against
 
 
 def evaluate(config: Params, frames: Path, name: str, key: str) -> str:

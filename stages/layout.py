@@ -147,6 +147,7 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
     },
     "metrics": {
         "foreground": ("fusion", "foreground", "key"),
+        "unsigned": ("fusion", "unsigned", "key"),
         "driving": ("retargeting", "driving", "key"),
         "background": ("background_inpainting", "background", "target"),
         "target_frames": ("frames", "frames", "target"),

@@ -69,7 +69,7 @@ def _frames(path: Path) -> list[np.ndarray]:
 def _table(path: Path) -> list[np.ndarray]:
     """Poses as skeletons, faces as pictures with their vectors, other columns of numbers as curves."""
     schema = pq.read_schema(path)
-    if schema.equals(tables.POSES):
+    if schema.equals(tables.POSES) or schema.equals(tables.DRIVING):
         pose = skeleton.read_poses(path)[0]
         points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand], 1)  # (T, 64, 3)
         points = points[..., :2][points[..., 2] > 0]

@@ -2,31 +2,37 @@
 
 The S x S composite of Eq. 12 is compared with the frames as they really are: the target's own held-out frames
 (reconstruction), or `truth`, a video of the target doing the source's motion (imitation, where there is one). The
-same scores of the training frame whose pose is nearest (retrieval) are what copying would reach. What a moving camera
-did not see in a frame does not count. In: foreground, driving, background, frames and views. Out: metrics.json, every
-score a value with its 95 % interval, or null with the reason, and per_frame.parquet; for `dvc metrics` and `dvc plots`
-the values alone (scores.json), and some of them over the frames.
+same scores of the training frame whose pose is nearest (retrieval) are what copying would reach. The pictures of the
+final video, label left out, are scored beside it. What a moving camera did not see in a frame does not count. In:
+foreground, unsigned, driving, background, frames and views. Out: metrics.json, every score a value with its 95 %
+interval, or null with the reason, and per_frame.parquet; for `dvc metrics` and `dvc plots` the values alone
+(scores.json), and some of them over the frames.
 """
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.measures.delivery import delivered
 from stages.measures.evaluation import TOLD, evaluate
 from stages.media import curves, pictures, video
 from stages.media.files import replacing
 from stages.vision import blend
+from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import Metrics, Transfer
 
 
-def run(*, foreground: Path, background: Path, metrics: Path, per_frame: Path, scores: Path, plots: Path,
+def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, per_frame: Path, scores: Path, plots: Path,
         params: "Metrics", entry: "Transfer", key: str, **measured: Path) -> None:
     """`measured`: the other inputs by their names in layout.INPUTS, what the frames are measured against."""
     plate = pictures.read(background)
     composites = (blend.compose(rgba, plate) for rgba in video.frames(foreground, "rgba"))
-    found = evaluate(composites, measured, metrics, per_frame, params, entry, key, str(foreground), "run fusion again")
+    rows = read_poses(measured["driving"])[1]["frame"]
+    shown = delivered(unsigned, rows, measured["target_clock"], measured["target_view"], entry)
+    found = evaluate(composites, measured, metrics, per_frame, params, entry, key, str(foreground), "run fusion again",
+                     delivered=shown)
     values = {title: score.value for title, score in found.metrics.items() if score.value is not None}
     with replacing(scores) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

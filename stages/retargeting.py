@@ -2,8 +2,8 @@
 
 Reconstruction (target == source, the paper's Person Reconstruction): the held-out poses, unchanged. Action
 imitation: every pose of the source under the global pose normalisation of `vision.posenorm`; body, hands, feet and
-face move by the same similarity transform. In: poses and clocks of both. Out: `driving`, a POSES table whose
-`frame` is the source's frame; about: fps, first, reconstruction, scale (median), outside (share of known joints).
+face move by the same similarity transform. In: poses and clocks of both. Out: `driving`, a DRIVING table
+whose `frame` is the source's frame; about: fps, first, reconstruction, scale (median), outside (share of known joints).
 """
 
 from pathlib import Path
@@ -32,24 +32,23 @@ def run(
     clock, side = clocks.read_clock(source_clock), clocks.read_clock(target_clock).about["size"]
     with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:
         if entry.reconstruction:
-            rows, scale = held_out(clock), 1.0
-            pose = pose[rows]
+            rows = held_out(clock)
+            pose, scales, offsets = pose[rows], np.ones(len(rows)), np.zeros((len(rows), 2))
         else:
             target = _stance(target_poses, target_clock, "target")
             source = _stance(source_poses, source_clock, "source")
             rows = np.arange(len(pose))
             scales, offsets = posenorm.normalise(target, source, params.median_frames)
-            scale = float(np.median(scales))
             pose = moved(pose, scales, offsets)
         progress.update(progress.total)
 
-    outside = outside_share(pose.body, side)
+    scale, outside = float(np.median(scales)), outside_share(pose.body, side)
     about = {
         "fps": clock.about["fps"], "first": int(rows[0]), "reconstruction": entry.reconstruction,
         "scale": scale, "outside": outside,
     }
-    columns = {name: column[rows] for name, column in rest.items()}
-    tables.write(driving, tables.POSES, pose.columns() | columns, about)
+    columns = {name: column[rows] for name, column in rest.items()} | {"scale": scales, "offset": offsets}
+    tables.write(driving, tables.DRIVING, pose.columns() | columns, about)
     warning = f"; {outside:.1%} of the joints fall outside of the target's square" if outside > OUTSIDE else ""
     kind = "held-out poses, unchanged" if entry.reconstruction else f"poses, scale {scale:.3f}"
     print(f"retargeting: {len(rows)} {kind}{warning}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.parquet as pq
 
+from stages.measures.delivery import Delivered
+from stages.measures.names import ALIGNED, HEADLINE, PERSON, SHARPNESS, WHOLE
 from stages.measures.panel import flow_model, panel
 from stages.measures.reference import fingerprint, references
 from stages.measures.scoring import NO_TRUTH, Scores, score
@@ -20,27 +22,27 @@ from stages.vision.skeleton import read_poses
 if TYPE_CHECKING:
     from stages.params import Metrics, Transfer
 
-TOLD = ("psnr", "ssim", "psnr_person_box", "retrieval_psnr_person_box", "tcm")
+TOLD = (f"lpips_{PERSON}", SHARPNESS, ALIGNED, "tcm", *WHOLE)
 
 
 def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics: Path, per_frame: Path,
              params: "Metrics", entry: "Transfer", key: str, name: str, remedy: str,
-             notes: dict | None = None) -> Scores:
+             notes: dict | None = None, delivered: Iterable[Delivered] | None = None) -> Scores:
     """Scores frames (S, S, 3) uint8 of a transfer and writes both files.
 
     measured: what `references` reads, by layout's names; name and remedy: of the frames, for errors;
-    notes: what to keep with the scores."""
+    notes: what to keep with the scores; delivered: what the transfer's video shows of the frames."""
     columns, about = read_poses(measured["driving"])[1:]
     flow, judges = flow_model(params), panel(params, entry, measured)
     with Progress(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
-        scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy)
+        scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy, delivered)
     content = {
         "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",
         "frames": len(scores.per_frame), "fps": about["fps"],
         "truth": "held-out frames" if entry.reconstruction else entry.truth,
         "against": fingerprint(measured, entry),
         "fid_reference": "true frames" if scores.paired else "training frames",
-        "flow": flow.name, "pairs": scores.pairs, "static_pairs": scores.static_pairs,
+        "headline": [*HEADLINE, *WHOLE], "flow": flow.name, "pairs": scores.pairs, "static_pairs": scores.static_pairs,
         "metrics": {title: asdict(found) for title, found in scores.metrics.items()}, **(notes or {}), **stamp.current(),
     }
     with replacing(per_frame) as temporary:

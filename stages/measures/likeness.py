@@ -1,18 +1,16 @@
 """How alike a picture and the true one are (paper section 3.2): PSNR and SSIM of the whole frame, of the person's box,
-and of face, hands and feet, each apart.
+and of face, hands and feet, each apart; and of the person how sharp they are, and PSNR after alignment.
 
 SSIM is one map of the frame; a box's is the mean of the windows that lie wholly inside of it, which is what SSIM of the
 box cut out would be. Pictures are (height, width, 3) uint8; boxes are left, top, right, bottom in whole pixels.
 """
 
+import cv2
 import numpy as np
 
-from stages.vision import crops, quality
+from stages.measures.names import ALIGNED, PERSON, SHARPNESS
+from stages.vision import crops, matting, quality
 from stages.vision.skeleton import Pose
-
-PERSON = "person_box"
-PLACES = (PERSON, *crops.SHARES)  # beside the whole frame
-MEASURES = ("psnr", "ssim")
 
 Box = tuple[int, int, int, int]
 
@@ -25,6 +23,17 @@ def boxes(pose: Pose, size: int) -> dict[str, Box]:
     return {place: box for place, box in found.items() if box}
 
 
+def inner(pose: Pose, size: int) -> np.ndarray:
+    """Pixels that surely show the person, whoever drew them: thin capsules around the bones, the torso, and what face
+    and hands enclose; (size, size) bool."""
+    canvas = matting.surely_body(pose, size).astype(np.uint8)
+    for points in (pose.face, pose.left_hand, pose.right_hand):
+        known = points[points[:, 2] > 0, :2]
+        if len(known) > 2:
+            cv2.fillConvexPoly(canvas, cv2.convexHull(np.floor(known).astype(np.int32)), 1)
+    return canvas > 0
+
+
 def likeness(picture: np.ndarray, truth: np.ndarray, places: dict[str, Box],
              seen: np.ndarray | None = None) -> dict[str, float]:
     """Scores by name, `psnr` and `ssim` of the frame, `psnr_face` and so on of a place; of what is `seen` (height,
@@ -34,10 +43,21 @@ def likeness(picture: np.ndarray, truth: np.ndarray, places: dict[str, Box],
     height, width = truth.shape[:2]
     scores = {}
     for place, (left, top, right, bottom) in ({"": (0, 0, width, height)} | places).items():
-        part, inner = np.s_[top:bottom, left:right], np.s_[top : bottom - quality.REACH, left : right - quality.REACH]
+        part, inside = np.s_[top:bottom, left:right], np.s_[top : bottom - quality.REACH, left : right - quality.REACH]
         end = f"_{place}" if place else ""
         scores[f"psnr{end}"] = quality.psnr(picture[part], truth[part], None if seen is None else seen[part])
-        scores[f"ssim{end}"] = quality.mean(windows[inner], None if whole is None else whole[inner])
+        scores[f"ssim{end}"] = quality.mean(windows[inside], None if whole is None else whole[inside])
+    return scores
+
+
+def of_person(picture: np.ndarray, truth: np.ndarray, box: Box | None, inside: np.ndarray,
+              seen: np.ndarray | None = None) -> dict[str, float]:
+    """Sharpness in the pixels `inside` (height, width) bool, and PSNR of the box after alignment; of what is `seen`,
+    where that is given."""
+    scores = {SHARPNESS: quality.sharpness(picture, truth, inside if seen is None else inside & seen)}
+    if box:
+        part = np.s_[box[1] : box[3], box[0] : box[2]]
+        scores[ALIGNED] = quality.aligned_psnr(picture[part], truth[part], None if seen is None else seen[part])
     return scores
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from stages import weights
-from stages.measures.likeness import PERSON, Box
+from stages.measures.likeness import Box
+from stages.measures.names import PERCEIVED, REDETECTED
 from stages.measures.reference import Reference
 from stages.media import clock as clocks
 from stages.vision import flow
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from stages.estimators.redetection import Redetection
     from stages.params import Metrics, Transfer
 
-WEIGHED = ("lpips", f"lpips_{PERSON}", "fid", "is")  # by networks whose weights are downloaded
-REDETECTED = ("pose_error", "pck_05", "detected", "identity")  # of each frame, see estimators/redetection.py
+WEIGHED = (*PERCEIVED, "fid", "is")  # by networks whose weights are files
 OFF = "switched off by presets.{}.metrics.{}"
 
 Statistic = Callable[[np.ndarray], float]  # of indices of frames
@@ -30,8 +30,9 @@ Statistic = Callable[[np.ndarray], float]  # of indices of frames
 class Judge(Protocol):
     reasons: dict[str, str]  # why a score has no value, as far as the judge knows
 
-    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box]) -> None:
-        """The frames, in order."""
+    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
+            delivered: np.ndarray | None) -> None:
+        """The frames, in order; delivered: what the video shows of one, where there is a video."""
 
     def columns(self) -> dict[str, list[float]]:
         """Scores of each frame; NaN where it has none."""
@@ -54,7 +55,8 @@ class Absent:
     def __post_init__(self):
         self.reasons = dict.fromkeys(self.names, self.reason)
 
-    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box]) -> None:
+    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
+            delivered: np.ndarray | None) -> None:
         pass
 
     def columns(self) -> dict[str, list[float]]:
@@ -78,7 +80,8 @@ class Redetected:
     def __post_init__(self):
         self.reasons = self.redetection.reasons | {"reference_identity": self.redetection.reasons["identity"]}
 
-    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box]) -> None:
+    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
+            delivered: np.ndarray | None) -> None:
         self.redetection.add(picture, reference.pose)
 
     def columns(self) -> dict[str, list[float]]:
@@ -111,8 +114,9 @@ def panel(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> li
     if params.weights:
         from stages.learning import device
         from stages.nets.judges import Judges
+        from stages.nets.perception import Perception
 
-        judges.append(Judges(device.choose(params.device)))
+        judges += [judge(device.choose(params.device)) for judge in (Perception, Judges)]
     else:
         judges.append(Absent(WEIGHED, OFF.format(entry.preset, "weights")))
     if params.redetect:

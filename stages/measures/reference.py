@@ -1,7 +1,7 @@
 """What the frames of a transfer are measured against (paper section 3.1), whoever made them.
 
 The target's own held-out frames (reconstruction), or `truth`, a video of the target doing the source's motion
-(imitation, where there is one); the frame whose motion it is; and the training frame whose pose is nearest, which is
+(imitation, where there is one); the frame whose motion it is, the true one or, where there is none, the source's; and the training frame whose pose is nearest, which is
 what copying would reach. In: driving poses, the target's and the source's frames, clocks and views. Out: one
 `Reference` a driving pose, in order; pictures are (S, S, 3) uint8.
 """
@@ -13,7 +13,6 @@ from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from stages import InputError
@@ -23,6 +22,7 @@ from stages.media.images import images
 from stages.media.seek import Seekable, chosen
 from stages.media.view import View, read_view, stabilised
 from stages.vision import quality
+from stages.vision.flow import Similarity
 from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class Reference:
     row: int                          # the source's frame; in one take, one more is the next moment
     take: int                         # of the source
     pose: Pose                        # that drove it, pixels
-    motion: np.ndarray                # the source's frame
+    motion: np.ndarray                # the frame whose motion it is, which the person may be placed in elsewhere
     motion_seen: np.ndarray | None
+    placed: Similarity | None         # where retargeting put that person; None: where they are
     truth: np.ndarray | None          # what it should be, where that is known
     seen: np.ndarray | None           # of the truth
     copy_row: int | None              # the training frame whose pose is nearest, where one can be compared
@@ -67,7 +68,7 @@ def references(
     nearest = quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
     target = _Sight(read_view(target_view), timeline.about["crop"], size)
     played = clocks.read_clock(source_clock)
-    source = _Sight(read_view(source_view), played.about["crop"], size)
+    source = _Sight(read_view(source_view), played.about["crop"], played.about["size"])
     motions = chosen(video.frames(source_frames), rows, source_frames)
     truths, shown = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
@@ -76,14 +77,15 @@ def references(
 
     with Seekable(target_frames) as lookup:
         for t, (row, motion, truth) in enumerate(zip(rows, motions, truths)):
-            motion = motion if len(motion) == size else cv2.resize(motion, (size, size))
             truth = motion if entry.reconstruction else truth
+            placed = _placed(driving, columns, t) if truth is None else None
             seen = target.of(row if entry.reconstruction else target.view.about["reference"])
             copy_row = int(training[nearest[t]]) if nearest[t] >= 0 else None
             compared = truth is not None and copy_row is not None
             yield Reference(
                 row=int(row), take=int(played.take[row]), pose=pose[t],
-                motion=motion, motion_seen=source.of(row), truth=truth, seen=seen,
+                motion=motion if truth is None else truth, motion_seen=source.of(row) if truth is None else seen,
+                placed=placed, truth=truth, seen=seen,
                 copy_row=copy_row, copy=lookup[copy_row] if compared else None,
                 copy_seen=both(seen, target.of(copy_row)) if compared else None,
                 real=lookup[int(training[t % len(training)])] if truth is None else truth,
@@ -92,6 +94,12 @@ def references(
     if len(list(islice(shown, most + 1))) > most:
         raise InputError(f"{entry.truth}: goes on for more than {LONGER:g} s after the last of the source's "
                          f"{rows[-1] + 1} frames; expected {TOGETHER}: cut it")
+
+
+def _placed(driving: Path, columns: dict, t: int) -> Similarity:
+    if "scale" not in columns:
+        raise InputError(f"{driving}: does not say how the source's poses were moved: run retargeting again")
+    return Similarity(float(columns["scale"][t]), columns["offset"][t])
 
 
 def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:

@@ -1,6 +1,6 @@
 """The scores of generated frames, whoever generated them: frame by frame, and their means with 95 % intervals.
 
-In: the frames in order and, for each, its `Reference`. Out: `Scores`. Frames stream by, a few at a time, and are
+In: the frames in order and, for each, its `Reference` and, of our own, what the video shows of it. Out: `Scores`. Frames stream by, a few at a time, and are
 measured by as many threads as there are cores; what stays of a frame is one row of numbers.
 """
 
@@ -10,28 +10,26 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise, zip_longest
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
 from stages import InputError
 from stages.measures.intervals import intervals, jackknife
-from stages.measures.likeness import MEASURES, PERSON, PLACES, Box, boxes, likeness
-from stages.measures.panel import REDETECTED, Judge
+from stages.measures.delivery import Delivered
+from stages.measures.likeness import Box, boxes, inner, likeness, of_person
+from stages.measures.names import (
+    CHANGE, COPIED, NAMES, PAIRED, PERCEIVED, PERSON, PLACES, REDETECTED, STEADY, TOTALS, UNITS, VIDEO,
+)
+from stages.measures.panel import Judge
 from stages.measures.reference import Reference, both
 from stages.media.ahead import ahead, in_order
 from stages.vision import quality
-from stages.vision.flow import Flow, steadiness
-
-LIKE = tuple(f"{measure}{place}" for place in ("", *(f"_{place}" for place in PLACES)) for measure in MEASURES)
-COPIED = tuple(f"retrieval_{measure}{place}" for place in ("", f"_{PERSON}") for measure in MEASURES)
-STEADY = ("tcm", "warp_error", "reference_warp_error")  # of a frame and the next
-PERCEIVED = ("lpips", f"lpips_{PERSON}")
-PAIRED = (*LIKE, *PERCEIVED, *COPIED)  # that need a true frame
-NAMES = (*PAIRED, *STEADY, *REDETECTED)      # of each frame, in the order in which they are told
-TOTALS = ("reference_identity", "fid", "is")  # of all frames together
-UNITS = {name: "dB" for name in PAIRED if "psnr" in name}
+from stages.vision.flow import Flow, Motion, steadiness
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
+NO_VIDEO = "these frames are not those of a video that was made here"
+REACH = 0.06  # around what is surely the person, share of the frame's side: hair, clothes and hands too
 PER_FRAME = pa.schema([
     ("frame", pa.int32()),               # of the source
     ("box", pa.list_(pa.float32(), 4)),  # left, top, right, bottom of the person's box, pixels
@@ -39,7 +37,17 @@ PER_FRAME = pa.schema([
     *((name, pa.float64()) for name in NAMES),
 ])
 
-Pair = tuple[np.ndarray, Reference]  # a frame, and what it is measured against
+
+@dataclass(frozen=True)
+class Frame:
+    picture: np.ndarray           # (S, S, 3) uint8
+    reference: Reference          # what it is measured against
+    delivered: np.ndarray | None  # what the video shows of it, (S, S, 3) uint8
+
+    @property
+    def shown(self) -> dict[str, np.ndarray]:
+        """What is scored, by what its scores' names begin with."""
+        return {"": self.picture} | ({} if self.delivered is None else {"video_": self.delivered})
 
 
 @dataclass(frozen=True)
@@ -61,22 +69,24 @@ class Scores:
 
 
 def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: Flow,
-          judges: list[Judge], name: str, remedy: str) -> Scores:
+          judges: list[Judge], name: str, remedy: str, delivered: Iterable[Delivered] | None = None) -> Scores:
     """generated: (S, S, 3) uint8, one for each reference, at `fps`. name: what they are called in errors, and remedy:
-    what to do where they do not fit."""
-    matched = _matched(ahead(generated), references, name, remedy)
+    what to do where they do not fit. delivered: what the video shows of each, where there is one."""
+    matched = _matched(ahead(generated), references, name, remedy, None if delivered is None else ahead(delivered))
     columns, paired, pairs = defaultdict(list), False, 0
-    for (picture, reference), places, row in in_order(partial(_measured, flow), pairwise(chain(matched, [None]))):
+    for frame, places, row in in_order(partial(_measured, flow), pairwise(chain(matched, [None]))):
+        reference = frame.reference
         for judge in judges:
-            judge.add(picture, reference, places)
+            judge.add(frame.picture, reference, places, frame.delivered)
         paired |= reference.truth is not None
         pairs += "tcm" in row
         columns["frame"].append(reference.row)
         columns["box"].append(places.get(PERSON))
         columns["retrieval_frame"].append(reference.copy_row)
-        for key in (*LIKE, *COPIED, *STEADY):
+        for key in NAMES:
             columns[key].append(row.get(key, np.nan))
-    count, totals, statistics, reasons = len(columns["frame"]), {}, {}, _reasons(paired, pairs)
+    count, totals, statistics = len(columns["frame"]), {}, {}
+    reasons = _reasons(paired, pairs, delivered is not None)
     for judge in judges:
         columns |= judge.columns()
         totals |= judge.totals()
@@ -107,23 +117,29 @@ def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, 
     return out
 
 
-def _matched(generated: Iterable[np.ndarray], references: Iterable[Reference], name: str,
-             remedy: str) -> Iterator[Pair]:
-    """Frame by frame, as long as both last, or InputError."""
+def _matched(generated: Iterable[np.ndarray], references: Iterable[Reference], name: str, remedy: str,
+             delivered: Iterable[Delivered] | None) -> Iterator[Frame]:
+    """Frame by frame, as long as all last, or InputError."""
     generated, references, count = iter(generated), iter(references), 0
+    shown = iter(delivered or ())
     for picture, reference in zip_longest(generated, references):
         if picture is None or reference is None:
             given, wanted = (count + (one is not None) + sum(1 for _ in rest)
                              for one, rest in ((picture, generated), (reference, references)))
             raise InputError(f"{name}: {given} frames; expected {wanted}, one a driving pose: {remedy}")
-        wanted = reference.motion.shape
+        wanted = reference.real.shape
         if picture.dtype != np.uint8 or picture.shape != wanted:
             raise InputError(f"{name}: frame {count} is {_told(picture.shape)} of {picture.dtype}; expected "
                              f"{_told(wanted)} of uint8, like the frames that it is compared with: {remedy}")
-        yield picture, reference
+        given = next(shown, None)
+        if delivered is not None and given is None:
+            raise InputError(f"{name}: more frames than the {count} of the video that was made of them: {remedy}")
+        yield Frame(picture, reference, given and given.over(picture))
         count += 1
     if not count:
         raise InputError(f"{name}: no frames: {remedy}")
+    if next(shown, None) is not None:
+        raise InputError(f"{name}: {count} frames, fewer than the video that was made of them has: {remedy}")
 
 
 def _told(shape: tuple[int, ...]) -> str:
@@ -131,32 +147,52 @@ def _told(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape[1::-1] + shape[2:]))
 
 
-def _measured(flow: Flow, two: tuple[Pair, Pair | None]) -> tuple[Pair, dict[str, Box], dict[str, float]]:
+def _measured(flow: Flow, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[str, Box], dict[str, float]]:
     """A frame's places and scores; the next one is needed for its steadiness."""
-    (picture, reference), after = two
-    places, row = boxes(reference.pose, len(picture)), {}
+    frame, after = two
+    reference, size = frame.reference, len(frame.picture)
+    places, row = boxes(reference.pose, size), {}
+    person = {place: box for place, box in places.items() if place == PERSON}
     if reference.truth is not None:
-        row |= likeness(picture, reference.truth, places, reference.seen)
+        inside = inner(reference.pose, size)
+        for begin, picture in frame.shown.items():
+            found = likeness(picture, reference.truth, places if not begin else person, reference.seen)
+            found |= of_person(picture, reference.truth, places.get(PERSON), inside, reference.seen)
+            row |= {f"{begin}{key}": value for key, value in found.items()}
     if reference.copy is not None:
-        person = {place: box for place, box in places.items() if place == PERSON}
         copied = likeness(reference.copy, reference.truth, person, reference.copy_seen)
         row |= {f"retrieval_{key}": value for key, value in copied.items()}
-    if after and (after[1].row, after[1].take) == (reference.row + 1, reference.take):
-        seen = both(reference.motion_seen, after[1].motion_seen)
-        moved = reference.motion, after[1].motion
-        row |= zip(STEADY, steadiness(flow, (picture, after[0]), moved, seen))
-    return two[0], places, row
+    if after and (after.reference.row, after.reference.take) == (reference.row + 1, reference.take):
+        motion = _motion(flow, reference, after.reference, size)
+        row["reference_warp_error"] = motion.error
+        for begin, picture in frame.shown.items():
+            row[f"{begin}tcm"], error = steadiness(motion, (picture, after.shown[begin]))
+            row.setdefault("warp_error", error)
+    return frame, places, row
 
 
-def _reasons(paired: bool, pairs: int) -> dict[str, str]:
+def _motion(flow: Flow, one: Reference, next_one: Reference, size: int) -> Motion:
+    """From one frame to the next: in the truth or, where there is none, in the source, carried to where retargeting
+    placed it."""
+    seen, pictures = both(one.motion_seen, next_one.motion_seen), (one.motion, next_one.motion)
+    if one.placed is None:
+        return Motion.of(flow, pictures, seen)
+    side = 2 * round(REACH * size) + 1
+    person = cv2.dilate(inner(one.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return Motion.carried(flow, pictures, (one.placed, next_one.placed), person, seen)
+
+
+def _reasons(paired: bool, pairs: int, filmed: bool) -> dict[str, str]:
     """Why a score has no value, where no judge knows better."""
     if not paired:
         out = dict.fromkeys(PAIRED, NO_TRUTH)
     else:
         out = {name: f"in no frame is the {place.replace('_', ' ')} known, in view and {quality.WINDOW} pixels large"
                for place in PLACES for name in PAIRED if name.endswith(place)}
+        out["sharpness"] = out["video_sharpness"] = "in no frame is the person known and in view"
         whole = "nothing of any frame was seen by the camera"
         out = {name: "no training frame's pose can be compared" for name in COPIED} | out
         out = dict.fromkeys(PAIRED, whole) | out
     steady = "nothing moves between two frames" if pairs else "no two consecutive frames"
-    return dict.fromkeys((*TOTALS, *REDETECTED), "nobody was asked") | out | dict.fromkeys(STEADY, steady)
+    out |= dict.fromkeys(STEADY, steady) | ({} if filmed else dict.fromkeys((*VIDEO, CHANGE), NO_VIDEO))
+    return dict.fromkeys((*TOTALS, *REDETECTED, *PERCEIVED), "nobody was asked") | out

@@ -55,6 +55,12 @@ POSES = pa.schema([
     ("people", pa.int32()),       # people seen in this frame, or -1 where the estimator cannot count
 ])
 
+DRIVING = pa.schema([
+    *POSES,
+    ("scale", pa.float64()),                 # a point k of the source's pose was moved to k * scale + offset
+    ("offset", pa.list_(pa.float64(), 2)),   # x, y in pixels of the target's S x S frame
+])
+
 COVERAGE = pa.schema([
     ("frame", pa.int32()),       # the source's
     ("distance", pa.float32()),  # to the nearest filmed pose, mean over joints, lengths of the torso; NaN: unknown
@@ -85,13 +91,13 @@ def write(path: Path, schema: pa.Schema, columns: dict, about: dict | None = Non
         append(columns)
 
 
-def read(path: Path, schema: pa.Schema) -> tuple[dict, dict]:
+def read(path: Path, *schemas: pa.Schema) -> tuple[dict, dict]:
     """Columns as NumPy arrays (fixed lists as (T, width), binary and text as object arrays), and `about`.
 
-    Raises InputError where the file is missing or has other columns."""
+    Raises InputError where the file is missing or has columns of none of the schemas."""
     table = pq.read_table(existing(path, "a Parquet table; run the stage that writes it"))
-    if not table.schema.equals(schema):
-        raise InputError(f"{path}: columns {table.schema.names}, expected {schema.names}; run its stage again")
+    if not any(table.schema.equals(schema) for schema in schemas):
+        raise InputError(f"{path}: columns {table.schema.names}, expected {schemas[0].names}; run its stage again")
     about = json.loads((table.schema.metadata or {}).get(b"about", b"{}"))
     return {name: _array(table[name].combine_chunks()) for name in table.schema.names}, about
 

@@ -1,9 +1,8 @@
-"""LPIPS, FID and IS: the scores that need trained networks (Section 3.2).
+"""FID and IS, and the network of LPIPS: the scores that need trained networks (Section 3.2).
 
-LPIPS is Zhang et al. 2018 with AlexNet, of the whole frame and of the person's box; FID and IS use the Inception
-network of the original TensorFlow release, as ported by torch-fidelity, which sees every picture once for both. The
-networks come from files of trained weights; where one is missing its score is None with the reason, never a number
-from another network. Pictures are (height, width, 3) uint8, and go through the networks BATCH at a time.
+FID and IS use the Inception network of the original TensorFlow release, as ported by torch-fidelity, which sees every
+picture once for both. The networks come from files of trained weights; where one is missing its score is None with the
+reason, never a number from another network. Pictures are (height, width, 3) uint8, and go through it BATCH at a time.
 """
 
 import warnings
@@ -28,8 +27,6 @@ SPLITS = 10    # of IS
 SEED = 0       # of its order
 MOST = 2000    # frames that FID and IS have an interval of: their features stay in memory
 FEATURES = 2048
-SMALLEST = 32  # pixels, side of a picture that AlexNet's layers do not shrink to nothing
-PERSON = "person_box"
 CONVOLUTIONS = (0, 3, 6, 8, 10)  # among AlexNet's features
 
 
@@ -38,68 +35,45 @@ class Judges:
 
     def __init__(self, device: torch.device):
         self.device, self.reasons = device, {}
-        self.lpips = self._build(("lpips", f"lpips_{PERSON}"), lpips_network)
-        self.inception = self._build(("fid", "is"), _inception)
+        try:
+            self.inception = _inception().to(device).eval()
+        except files.Missing as error:
+            self.inception = None
+            self.reasons = dict.fromkeys(("fid", "is"), f"its network's weights could not be had: {error}")
         self.fid = FrechetInceptionDistance(Features()).to(device)
         with warnings.catch_warnings(action="ignore"):  # that it keeps all logits: 4 kB a frame
             self.inception_score = InceptionScore(Features(), splits=SPLITS).to(device)
-        self.count, self.distances = 0, {"lpips": [], f"lpips_{PERSON}": []}
+        self.count = 0
         self._features: list[tuple[Tensor, Tensor]] = []        # of generated and real pictures, (n, FEATURES) each
-        self._waiting: list[tuple[Tensor, Tensor | None, Tensor]] = []  # generated, true, real
-
-    def _build(self, names: tuple[str, ...], make) -> nn.Module | None:
-        try:
-            return make().to(self.device).eval()
-        except files.Missing as error:
-            self.reasons |= dict.fromkeys(names, f"its network's weights could not be had: {error}")
-            return None
+        self._waiting: list[tuple[Tensor, Tensor]] = []         # generated, real
 
     @torch.inference_mode()
-    def add(self, picture: np.ndarray, reference: "Reference", places: dict[str, tuple[int, int, int, int]]) -> None:
-        if not (self.lpips or self.inception):
+    def add(self, picture: np.ndarray, reference: "Reference", places: dict[str, tuple[int, int, int, int]],
+            delivered: np.ndarray | None) -> None:
+        if not self.inception:
             return
-        judged = self._tensor(reference.completed(picture))
-        truth = None if reference.truth is None else self._tensor(reference.truth)
-        self._waiting.append((judged, truth, self._tensor(reference.real)))
+        self._waiting.append((self._tensor(reference.completed(picture)), self._tensor(reference.real)))
         self.count += 1
-        if self.lpips:
-            self.distances[f"lpips_{PERSON}"].append(self._within(judged, truth, places.get(PERSON)))
         if len(self._waiting) == BATCH:
             self._judge()
-
-    def _within(self, judged: Tensor, truth: Tensor | None, box: tuple[int, int, int, int] | None) -> float:
-        """LPIPS of a box cut out, at its own size."""
-        if truth is None or box is None or min(box[2] - box[0], box[3] - box[1]) < SMALLEST:
-            return float("nan")
-        part = np.s_[:, box[1] : box[3], box[0] : box[2]]
-        return self._distances(judged[part][None], truth[part][None])[0]
-
-    def _distances(self, judged: Tensor, truths: Tensor) -> list[float]:
-        return self.lpips(judged / 127.5 - 1, truths / 127.5 - 1).flatten().tolist()
 
     @torch.inference_mode()
     def _judge(self) -> None:
         """What waits, at once."""
         if not self._waiting:
             return
-        judged, truths, real = zip(*self._waiting)
+        judged, real = (torch.stack(pictures) for pictures in zip(*self._waiting))  # (n, 3, H, W) each
         self._waiting = []
-        judged = torch.stack(judged)  # (n, 3, H, W)
-        if self.lpips:
-            alike = [float("nan")] * len(judged) if truths[0] is None else self._distances(judged, torch.stack(truths))
-            self.distances["lpips"] += alike
-        if self.inception:
-            features, logits = self.inception(judged)
-            others = self.inception(torch.stack(real))[0]
-            self.fid.update(features, real=False)
-            self.fid.update(others, real=True)
-            if self.count <= MOST:
-                self._features.append((features.cpu(), others.cpu()))
-            self.inception_score.update(logits)
+        features, logits = self.inception(judged)
+        others = self.inception(real)[0]
+        self.fid.update(features, real=False)
+        self.fid.update(others, real=True)
+        if self.count <= MOST:
+            self._features.append((features.cpu(), others.cpu()))
+        self.inception_score.update(logits)
 
     def columns(self) -> dict[str, list[float]]:
-        self._judge()
-        return self.distances if self.lpips else {}
+        return {}
 
     def totals(self) -> dict[str, float | None]:
         self._judge()

@@ -25,6 +25,8 @@ class Label:
         height, width = min(white.shape[0], size[1]), min(white.shape[1], size[0])
         top = max(0, size[1] // 2 * 2 - margin - height)
         self._place = np.s_[top : top + height, min(margin, size[0] - width) : min(margin, size[0] - width) + width]
+        self.area = np.zeros(size[::-1], np.uint8)  # (height, width), 255 where the label is
+        self.area[self._place] = 255
         self._kept = (1 - DARK) * (1 - white[:height, :width])
         self._added = 255 * white[:height, :width]
 

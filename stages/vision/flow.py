@@ -1,8 +1,10 @@
 """Optical flow and what it says about steadiness: warping, occlusion, the raw warp error, and the temporal
 consistency metric TCM (after Yao et al. 2017). Pictures are (height, width, 3) uint8; flow is (height, width, 2)
-float32, pixels from frame t to t + 1, always that of the reference video.
+float32, pixels from frame t to t + 1, always that of the reference video. Where the reference shows the motion in
+another place and size than the video that is judged, its flow is carried there (`Motion.carried`).
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,8 +64,7 @@ def visible(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     back = warp(backward, forward)
     share, least = _LOOP
     loop = _squared(forward + back) <= share * (_squared(forward) + _squared(back)) + least
-    x, y = np.moveaxis(_grid(height, width) + forward, -1, 0)
-    return loop & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return loop & _inside(_grid(height, width) + forward, (height, width))
 
 
 def warp_error(first: np.ndarray, second: np.ndarray, flow: np.ndarray, mask: np.ndarray) -> float:
@@ -74,25 +75,81 @@ def warp_error(first: np.ndarray, second: np.ndarray, flow: np.ndarray, mask: np
     return float(total / (255**2 * 3 * max(count, 1)))
 
 
-def steadiness(flow: Flow, pair: tuple, reference: tuple, seen: np.ndarray | None = None
-               ) -> tuple[float, float, float]:
-    """TCM of two consecutive frames against those of the reference video, and the two raw warp errors; of the pixels
-    `seen` (height, width) bool where it is given.
+@dataclass(frozen=True)
+class Similarity:
+    """Where the point k of one picture lies in another: k * scale + offset, pixels, origin at the outer corner of the
+    top left pixel."""
+
+    scale: float
+    offset: np.ndarray  # (2,)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Pixel indices, which count from pixel centres, (..., 2) -> pixel indices."""
+        return ((points + 0.5) * self.scale + self.offset - 0.5).astype(np.float32)
+
+    def back(self, points: np.ndarray) -> np.ndarray:
+        return ((points + 0.5 - self.offset) / self.scale - 0.5).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What a reference video does from one frame to the next: the flow, where it holds, and how much the video changes
+    along it."""
+
+    flow: np.ndarray  # (height, width, 2)
+    mask: np.ndarray  # (height, width) bool
+    error: float      # warp error of the reference itself
+
+    @classmethod
+    def of(cls, flow: Flow, reference: tuple, seen: np.ndarray | None = None) -> "Motion":
+        """Of two consecutive frames; of the pixels `seen` (height, width) bool where it is given."""
+        forward, backward = flow.both(*reference)
+        mask = visible(forward, backward) if seen is None else visible(forward, backward) & seen
+        return cls(forward, mask, warp_error(*reference, forward, mask))
+
+    @classmethod
+    def carried(cls, flow: Flow, reference: tuple, placed: tuple[Similarity, Similarity], person: np.ndarray,
+                seen: np.ndarray | None = None) -> "Motion":
+        """The same in a picture in which the person of the reference stands elsewhere and is of another size, as
+        `placed` says for both frames. person: (height, width) bool of that picture.
+
+        The person's pixel x of frame t, which is placed at y, goes from x to x + F(x), and so from y to where the
+        second similarity places x + F(x). What is around the person is the picture's own, seen by a camera that stands
+        still whatever the similarity does: there the flow is carried by the first one alone. What the other picture
+        does not show does not count in either."""
+        here, there = placed
+        own = cls.of(flow, reference, seen)
+        grid, ends = _grid(*own.mask.shape), _grid(*own.mask.shape) + own.flow
+        mask = own.mask & _inside(here(grid), person.shape) & _inside(there(ends), person.shape)
+        places = _grid(*person.shape)
+        origins = here.back(places)  # (height, width, 2) of the reference
+        flows = cv2.remap(own.flow, origins, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved = np.where(person[..., None], there(origins + flows) - places, here.scale * flows).astype(np.float32)
+        holds = cv2.remap(mask.astype(np.uint8), origins, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+        return cls(moved, holds & _inside(places + moved, person.shape), warp_error(*reference, own.flow, mask))
+
+
+def steadiness(motion: Motion, pair: tuple) -> tuple[float, float]:
+    """TCM of two consecutive frames against the reference's motion, and their raw warp error.
 
     TCM = exp(-| error / reference error - 1 |): 1 where the video changes as much along the reference's flow as the
     reference does. NaN where the reference is static."""
-    forward, backward = flow.both(*reference)
-    mask = visible(forward, backward) if seen is None else visible(forward, backward) & seen
-    own, given = warp_error(*pair, forward, mask), warp_error(*reference, forward, mask)
-    if given < STATIC:
-        return float("nan"), own, given
-    return float(np.exp(-abs(own / given - 1))), own, given
+    own = warp_error(*pair, motion.flow, motion.mask)
+    if motion.error < STATIC:
+        return float("nan"), own
+    return float(np.exp(-abs(own / motion.error - 1))), own
 
 
 @cache
 def _grid(height: int, width: int) -> np.ndarray:
     """Every pixel's own x and y, (height, width, 2)."""
     return np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
+
+
+def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Which pixel indices (..., 2), x and y, lie in a picture (height, width)."""
+    x, y = np.moveaxis(points, -1, 0)
+    return (x >= 0) & (x <= shape[1] - 1) & (y >= 0) & (y <= shape[0] - 1)
 
 
 def _squared(flow: np.ndarray) -> np.ndarray:

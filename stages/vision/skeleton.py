@@ -72,8 +72,8 @@ class Pose:
 
 
 def read_poses(path: Path) -> tuple[Pose, dict, dict]:
-    """The poses (T frames), the table's other columns, and `about`, of a `POSES` table."""
-    columns, about = tables.read(path, tables.POSES)
+    """The poses (T frames), the table's other columns, and `about`, of a `POSES` or `DRIVING` table."""
+    columns, about = tables.read(path, tables.POSES, tables.DRIVING)
     names = [field.name for field in fields(Pose)]
     pose = Pose(*(columns[name].reshape(len(columns[name]), -1, 3) for name in names))  # (T, n, 3)
     return pose, {name: column for name, column in columns.items() if name not in names}, about

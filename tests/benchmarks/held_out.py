@@ -167,7 +167,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
             values.append((quality.psnr(picture, truth), quality.ssim(picture, truth),
                            quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
             if before:
-                steady.append(flow.steadiness(flow.Dis(), *zip(before, (picture, truth)))[0])
+                steady.append(flow.steadiness(flow.Motion.of(flow.Dis(), (before[1], truth)), (before[0], picture))[0])
             before = picture, truth
     *alike, lpips = np.mean(values, axis=0).tolist()
     return Scores(*alike, float(np.nanmean(steady)), lpips)

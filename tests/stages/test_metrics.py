@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages import InputError, metrics
-from stages.measures import scoring
+from stages.measures import names, scoring
 from stages.media import video
 from stages.vision import quality
 from tests.stages import toy
@@ -44,11 +44,41 @@ def test_reconstruction(root):
     assert rows["retrieval_psnr_person_box"][4] == pytest.approx(quality.psnr(truth[found][part], truth[34][part]))
     assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
     assert content["metrics"]["psnr"]["unit"] == "dB"
-    assert list(content["metrics"]) == [*scoring.NAMES, *scoring.TOTALS] and list(rows) == scoring.PER_FRAME.names
+    assert list(content["metrics"]) == [*names.NAMES, *names.TOTALS] and list(rows) == scoring.PER_FRAME.names
+    assert content["headline"][:2] == ["lpips_person_box", "lpips_face"] and content["headline"][-2:] == ["psnr", "ssim"]
+
+
+def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
+    """Of one whose frames are darker: by definition, in the square; its own reports stand beside the composite's."""
+    files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
+    generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
+    unlabelled = toy.RECONSTRUCTION.model_copy(update={"label": False, "label_reason": "a test"})
+    darker, truth = tmp_path / "unsigned.mp4", list(video.frames(files["target_frames"]))[30:]
+    with video.h264(darker, toy.FPS, 2, {}) as show:
+        for picture in generated:
+            show(np.pad(picture // 2, ((8, 8), (16, 16), (0, 0))))
+    metrics.run(**files | {"unsigned": darker}, params=toy.METRICS, entry=unlabelled, key="ann_from_ann")
+    scores = json.loads(files["metrics"].read_text())["metrics"]
+    rows = pq.read_table(files["per_frame"]).to_pydict()
+    for name in ("psnr", "psnr_person_box", "ssim", "aligned_psnr_person_box"):
+        assert scores[f"video_{name}"]["value"] < scores[name]["value"]
+    assert rows["video_psnr"] == pytest.approx([quality.psnr(g // 2, t) for g, t in zip(generated, truth)], abs=0.3)
+    assert rows["video_sharpness"] == pytest.approx(np.array(rows["sharpness"]) / 4, rel=0.15)
+
+
+def test_a_video_of_other_frames_is_refused(root, tmp_path):
+    files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
+    for count, told in ((9, "more frames than the 9 of the video"), (11, "10 frames, fewer than the video")):
+        with video.h264(tmp_path / f"{count}.mp4", toy.FPS, 18, {}) as show:
+            for _ in range(count):
+                show(np.zeros((80, 96, 3), np.uint8))
+        with pytest.raises(InputError, match=told):
+            metrics.run(**files | {"unsigned": tmp_path / f"{count}.mp4"}, params=toy.METRICS, key="ann_from_ann",
+                        entry=toy.RECONSTRUCTION)
 
 
 @pytest.mark.parametrize("entry, key, drawn", [
-    (toy.RECONSTRUCTION, "ann_from_ann", {"psnr", "ssim", "psnr_person_box", "retrieval_psnr_person_box", "tcm"}),
+    (toy.RECONSTRUCTION, "ann_from_ann", {"sharpness", "aligned_psnr_person_box", "tcm", "psnr", "ssim"}),
     (toy.IMITATION, "ann_from_bob", {"tcm"}),
 ])
 def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn):
@@ -65,14 +95,45 @@ def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn)
 
 def test_switched_off_scores_say_so(root):
     scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
-    for name in ("lpips", "lpips_person_box", "fid", "is"):
+    for name in (*names.PERCEIVED, "fid", "is"):
         assert scores[name]["value"] is None
         assert scores[name]["reason"] == "switched off by presets.demo.metrics.weights"
 
 
+def test_tcm_of_an_imitation_goes_along_with_the_retargeting(tmp_path):
+    """A source that stood elsewhere, and a result that is that source as retargeting moved it."""
+    toy.write_all(tmp_path)
+    entry = toy.IMITATION.model_copy(update={"label": False, "label_reason": "a test"})
+    files = toy.paths("metrics", "ann_from_bob", entry, tmp_path)
+    scale, offset = 0.75, np.array([13.0, 9.0])
+    matrix = np.float32([[scale, 0, offset[0] + (scale - 1) / 2], [0, scale, offset[1] + (scale - 1) / 2]])
+    place = lambda picture: cv2.warpAffine(picture, matrix, (toy.SIZE,) * 2, borderMode=cv2.BORDER_REPLICATE)
+    wall = cv2.GaussianBlur(cv2.resize(toy.wall(), None, fx=2, fy=2), (0, 0), 2)
+    with video.lossless(files["source_frames"], toy.FPS) as source, video.lossless(
+            files["foreground"], toy.FPS, "rgba") as result:
+        for t in range(toy.FRAMES):
+            shown = cv2.add(wall[t % 9 * 2 :, 3 * (t % 4) :][: toy.SIZE, : toy.SIZE], (4 * (t % 2),) * 4)
+            source(shown)
+            result(np.dstack([place(shown), np.full((toy.SIZE,) * 2, 255, np.uint8)]))
+    found = []
+    for moved in ((scale, offset), (1.0, (0.0, 0.0))):
+        toy.write_driving(files["driving"], toy.poses(), {"fps": toy.FPS}, np.arange(toy.FRAMES), *moved)
+        metrics.run(**files, params=toy.METRICS, entry=entry, key="ann_from_bob")
+        found.append(json.loads(files["metrics"].read_text())["metrics"]["tcm"]["value"])
+    assert found[0] > 0.85 and found[1] < found[0] - 0.2
+
+
+def test_driving_poses_that_do_not_say_how_they_were_moved_are_refused(tmp_path):
+    toy.write_all(tmp_path)
+    files = toy.paths("metrics", "ann_from_bob", toy.IMITATION, tmp_path)
+    toy.write_poses(files["driving"], toy.poses(), {"fps": toy.FPS})
+    with pytest.raises(InputError, match="run retargeting again"):
+        metrics.run(**files, params=toy.METRICS, entry=toy.IMITATION, key="ann_from_bob")
+
+
 def test_imitation_without_truth_has_only_what_needs_none(root):
     content, rows = measure(root, toy.IMITATION, "ann_from_bob")
-    for name in (*scoring.LIKE, *scoring.COPIED):
+    for name in set(names.PAIRED) - set(names.PERCEIVED):
         assert content["metrics"][name]["value"] is None and "truth" in content["metrics"][name]["reason"]
     assert 0 < content["metrics"]["tcm"]["value"] <= 1
     assert rows["psnr"] == [None] * toy.FRAMES and rows["retrieval_frame"][3] is not None

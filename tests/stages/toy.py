@@ -82,6 +82,14 @@ def write_poses(path: Path, p: sk.Pose, about: dict | None = None, frames=None) 
     tables.write(path, tables.POSES, p.columns() | rest, about)
 
 
+def write_driving(path: Path, p: sk.Pose, about: dict, frames, scale: float = 1.0, offset=(0.0, 0.0)) -> None:
+    """Poses that retargeting moved from the source's square, all by one similarity."""
+    count = len(p)
+    rest = {"frame": frames, "detected": [True] * count, "interpolated": [False] * count, "people": [1] * count,
+            "scale": [scale] * count, "offset": np.tile(offset, (count, 1))}
+    tables.write(path, tables.DRIVING, p.columns() | rest, about)
+
+
 def write_log(path: Path) -> None:
     steps = np.arange(1, 61)
     pq.write_table(pa.table({"step": steps, "l1": 1 / steps**0.5, "gw": 0.1 / steps, "spatial": 0.2 + 0 * steps}), path)
@@ -125,13 +133,14 @@ def write_transfer(root: Path, key: str, entry: Transfer) -> None:
     rows = np.arange(FRAMES - 10, FRAMES) if entry.reconstruction else np.arange(FRAMES)
     p = poses()[rows]
     about = {"fps": FPS, "first": int(rows[0]), "reconstruction": entry.reconstruction, "scale": 1.0, "outside": 0.02}
-    write_poses(folder / "driving.parquet", p, about, rows)
+    write_driving(folder / "driving.parquet", p, about, rows)
     with video.lossless(folder / "foreground.mkv", FPS, "rgba") as foreground:
         for t in range(len(rows)):
             foreground(figure(p[t], (190, 90, 70)))
-    with video.h264(folder / "video.mp4", FPS, 18, {"title": "toy"}) as whole:
-        for t in range(len(rows)):
-            whole(np.pad(over(figure(p[t]), background), ((8, 8), (16, 16), (0, 0))))
+    for name in ("unsigned.mp4", "video.mp4"):
+        with video.h264(folder / name, FPS, 18, {"title": "toy"}) as whole:
+            for t in range(len(rows)):
+                whole(np.pad(over(figure(p[t]), background), ((8, 8), (16, 16), (0, 0))))
 
 
 def write_all(root: Path) -> None:

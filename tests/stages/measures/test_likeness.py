@@ -72,3 +72,15 @@ def test_a_part_that_is_unknown_outside_or_small_is_left_out(part):
     tiny = pose.map(lambda points: points * (0.3, 0.3, 1))
     for lost in (away, tiny, Pose.unknown()):
         assert part not in likeness.boxes(lost, 256)
+
+
+def test_the_inner_person_is_the_trunk_with_thin_limbs_face_and_hands():
+    pose = toy.pose(3).map(lambda points: points * (4, 4, 1))
+    found, (left, top, right, bottom) = likeness.inner(pose, 256), quality.person_box(pose, 256)
+    outside = found.copy()
+    outside[top:bottom, left:right] = False
+    trunk = pose.body[[2, 5, 8, 11], :2].mean(0).astype(int)
+    knee, mouth = pose.body[9, :2].astype(int), pose.face[:, :2].mean(0).astype(int)
+    assert all(found[y, x] for x, y in (trunk, knee, mouth)) and not outside.any()
+    assert 0.01 < found.mean() < 0.15 and not found[knee[1], knee[0] - 12]
+    assert not likeness.inner(Pose.unknown(), 256).any()

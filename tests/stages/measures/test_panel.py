@@ -6,7 +6,7 @@ import pytest
 from stages import weights
 from stages.estimators import pose as estimators
 from stages.estimators.pose import Sighting
-from stages.measures import panel, scoring
+from stages.measures import names, panel
 from stages.media import tables
 from stages.vision import flow
 from tests.stages import toy
@@ -39,9 +39,9 @@ def changed(**fields):
 def test_what_is_switched_off_says_so():
     reasons = {name: why for judge in panel.panel(toy.METRICS, toy.RECONSTRUCTION, {})
                for name, why in judge.reasons.items()}
-    weighed = {"lpips", "lpips_person_box", "fid", "is"}
+    weighed = {*names.PERCEIVED, "fid", "is"}
     found = {"pose_error", "pck_05", "detected", "identity", "reference_identity"}
-    assert set(reasons) == weighed | found <= {*scoring.NAMES, *scoring.TOTALS}
+    assert set(reasons) == weighed | found <= {*names.NAMES, *names.TOTALS}
     assert {reasons[name] for name in weighed} == {"switched off by presets.demo.metrics.weights"}
     assert {reasons[name] for name in found} == {"switched off by presets.demo.metrics.redetect"}
 
@@ -79,7 +79,7 @@ def test_poses_are_found_by_what_found_the_targets(measured, nothing, monkeypatc
     judge = panel.panel(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
     for row in range(30, 40):
         picture = np.full((toy.SIZE, toy.SIZE, 3), row, np.uint8)
-        judge.add(picture, type("Reference", (), {"pose": toy.pose(row)}), {})
+        judge.add(picture, type("Reference", (), {"pose": toy.pose(row)}), {}, None)
     columns = judge.columns()
     assert (asked[0].estimator, asked[0].model, asked[0].details, asked[0].batch) == ("torchvision", "m", "none", 3)
     assert columns["pose_error"] == pytest.approx([columns["pose_error"][0]] * 10)

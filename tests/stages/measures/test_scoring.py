@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.measures import scoring
+from stages.measures import likeness, names, scoring
+from stages.measures.delivery import Delivered
 from stages.measures.reference import Reference
 from stages.vision import flow, quality
 from stages.vision.skeleton import Pose
@@ -30,13 +31,13 @@ def motion(t):
 
 def reference(t, truth=True, pose=POSE, **fields):
     shown = motion(t)
-    given = dict(row=t, take=0, pose=pose, motion=shown, motion_seen=None, truth=shown if truth else None, seen=None,
+    given = dict(row=t, take=0, pose=pose, motion=shown, motion_seen=None, placed=None, truth=shown if truth else None, seen=None,
                  copy_row=None, copy=None, copy_seen=None, real=shown)
     return Reference(**given | fields)
 
 
-def score(generated, references, judges=(), fps=4.0):
-    return scoring.score(generated, references, fps, flow.Dis(), list(judges), "x.mp4", "do it again")
+def score(generated, references, judges=(), fps=4.0, delivered=None):
+    return scoring.score(generated, references, fps, flow.Dis(), list(judges), "x.mp4", "do it again", delivered)
 
 
 def test_values_and_intervals_are_those_of_the_frames():
@@ -109,7 +110,8 @@ def test_what_has_no_value_says_why():
         assert nobody[name].value is None and "in no frame" in nobody[name].reason
     assert "no training frame" in nobody["retrieval_psnr"].reason
     alone = score([motion(0)] * 2, [reference(t, truth=False) for t in range(2)])
-    assert all(alone.metrics[name].reason == scoring.NO_TRUTH for name in scoring.PAIRED) and not alone.paired
+    assert all(alone.metrics[name].reason == scoring.NO_TRUTH for name in set(names.PAIRED) - set(names.VIDEO))
+    assert not alone.paired
     unseen = score([motion(0)] * 2, [reference(t, seen=np.zeros((96, 96), bool)) for t in range(2)]).metrics
     assert unseen["ssim"].value is None and "seen by the camera" in unseen["ssim"].reason
     assert all(entry.value is not None or entry.reason for entry in (nobody | alone.metrics | unseen).values())
@@ -132,8 +134,8 @@ class Counting:
     def __init__(self):
         self.rows = []
 
-    def add(self, picture, reference, places):
-        assert picture.shape == reference.motion.shape and "person_box" in places
+    def add(self, picture, reference, places, delivered):
+        assert picture.shape == reference.motion.shape and "person_box" in places and delivered is None
         self.rows.append(float(reference.row))
 
     def columns(self):
@@ -159,5 +161,36 @@ def test_judges_see_every_frame_in_order():
 def test_the_pairs_are_those_of_flow():
     frames = noisy([motion(t) for t in range(3)], 9)
     found = score(frames, [reference(t) for t in range(3)]).per_frame
-    expected = flow.steadiness(flow.Dis(), tuple(frames[:2]), (motion(0), motion(1)))
-    assert [found[name][0].as_py() for name in scoring.STEADY] == pytest.approx(expected)
+    moved = flow.Motion.of(flow.Dis(), (motion(0), motion(1)))
+    expected = (*flow.steadiness(moved, tuple(frames[:2])), moved.error)
+    assert [found[name][0].as_py() for name in ("tcm", "warp_error", "reference_warp_error")] == pytest.approx(expected)
+
+
+def test_a_video_is_scored_like_what_it_was_made_of_and_its_label_is_left_out():
+    """A spoilt corner is the label's, the rest as it was: every score is that of the frames themselves."""
+    frames, label = noisy([motion(t) for t in range(6)], 9), np.zeros((96, 96), bool)
+    label[60:, :50] = True
+    shown = [Delivered(np.where(label[..., None], 0, frame).astype(np.uint8), label) for frame in frames]
+    found = score(frames, [reference(t) for t in range(6)], delivered=shown).metrics
+    for name in ("sharpness", "aligned_psnr_person_box", "tcm", "psnr", "ssim", "psnr_person_box", "ssim_person_box"):
+        assert found[f"video_{name}"] == found[name] and found[name].value is not None
+    spoilt = score(frames, [reference(t) for t in range(6)], delivered=[Delivered(one.picture, None) for one in shown])
+    assert spoilt.metrics["video_psnr"].value < spoilt.metrics["psnr"].value == found["psnr"].value
+
+
+def test_frames_without_a_video_say_so():
+    found = score([motion(0)] * 2, [reference(t) for t in range(2)]).metrics
+    assert {found[name].reason for name in (*names.VIDEO, names.CHANGE)} == {scoring.NO_VIDEO}
+
+
+def test_sharpness_and_alignment_are_those_of_the_person():
+    frames = [np.roll(motion(t), 1, 0) for t in range(3)]
+    found = score(frames, [reference(t) for t in range(3)]).per_frame
+    box = found["box"][1].as_py()
+    left, top, right, bottom = map(int, box)
+    part = np.s_[top:bottom, left:right]
+    assert found["aligned_psnr_person_box"][1].as_py() == quality.aligned_psnr(frames[1][part], motion(1)[part])
+    assert found["sharpness"][1].as_py() == quality.sharpness(frames[1], motion(1), likeness.inner(POSE, 96))
+    half = np.arange(96)[None].repeat(96, 0) < 48
+    seen = score(frames, [reference(t, seen=half) for t in range(3)]).per_frame
+    assert seen["sharpness"][1].as_py() == quality.sharpness(frames[1], motion(1), half & likeness.inner(POSE, 96))

@@ -1,22 +1,17 @@
-"""LPIPS, FID and IS against other implementations, with planted networks; and without weights a reason, no number."""
+"""FID and IS against other implementations, with planted networks; and without weights a reason, no number."""
 
-import pickle
 from types import SimpleNamespace
 
-import lpips
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
 from torch import nn
-from torchmetrics.functional.image.lpips import _LPIPS
-from torchvision import models
 
 from stages import InputError, weights
 from stages.nets import judges
 
 CPU = torch.device("cpu")
-BOX = {"person_box": (4, 10, 40, 60)}
 
 
 @pytest.fixture()
@@ -24,16 +19,8 @@ def folder(monkeypatch, tmp_path):
     """An empty folder of weights in which the networks may be any files."""
     monkeypatch.setattr(weights, "JUDGES", tmp_path)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    anything = weights.File(licence="own")
-    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys(
-        (weights.ALEXNET, weights.CONVOLUTIONS, weights.INCEPTION), anything))
+    monkeypatch.setattr(weights, "table", lambda: {weights.INCEPTION: weights.File(licence="own")})
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    """AlexNet's classifier, most of its weights, is not used: no random numbers are drawn for it."""
-    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda self: None)
 
 
 def pictures(count=3, seed=0):
@@ -42,10 +29,6 @@ def pictures(count=3, seed=0):
 
 def reference(truth, real=None):
     return SimpleNamespace(truth=truth, real=truth if real is None else real, completed=lambda picture: picture)
-
-
-def tensor(picture):
-    return torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, H, W)
 
 
 class Planted(nn.Module):
@@ -64,60 +47,17 @@ def planted(monkeypatch, folder):
 
 def test_without_weights_every_score_is_null_with_the_reason(folder):
     found = judges.Judges(CPU)
-    found.add(pictures()[0], reference(pictures()[1]), BOX)
+    found.add(pictures()[0], reference(pictures()[1]), {}, None)
     assert found.columns() == found.totals() == {}
-    assert set(found.reasons) == {"lpips", "lpips_person_box", "fid", "is"}
+    assert set(found.reasons) == {"fid", "is"}
     assert all("weights could not be had" in reason for reason in found.reasons.values())
-
-
-def whole(network, folder):
-    torch.save(network.state_dict(), folder / weights.ALEXNET)
-
-
-def convolutions(network, folder):
-    """As Flax keeps them: (h, w, in, out)."""
-    layers = [layer for layer in network.features if isinstance(layer, nn.Conv2d)]
-    arrays = {f"Conv_{i}": {"kernel": layer.weight.detach().permute(2, 3, 1, 0).numpy(),
-                            "bias": layer.bias.detach().numpy()} for i, layer in enumerate(layers)}
-    (folder / weights.CONVOLUTIONS).write_bytes(pickle.dumps({"AlexNet_0": arrays}))
-
-
-@pytest.mark.parametrize("save", [whole, convolutions])
-def test_lpips_with_planted_weights_against_lpips_and_torchmetrics(folder, save):
-    torch.manual_seed(0)
-    network = models.alexnet(weights=None)
-    save(network, folder)
-    found, given, truths = judges.Judges(CPU), pictures(11), pictures(11, seed=1)
-    for picture, truth in zip(given, truths):
-        found.add(picture, reference(truth), BOX)
-    columns = found.columns()
-    theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval(), _LPIPS(net="alex", pnet_rand=True).eval()
-    layers = [module for module in network.features if isinstance(module, nn.Conv2d)]
-    for other in theirs:
-        for own, layer in zip((m for m in other.net.modules() if isinstance(m, nn.Conv2d)), layers, strict=True):
-            own.load_state_dict(layer.state_dict())
-        for i in range(11):  # one batch, and what is left of another
-            cut = np.s_[10:60, 4:40]
-            expected = other(tensor(given[i]), tensor(truths[i])).item()
-            assert columns["lpips"][i] == pytest.approx(expected, rel=1e-4)
-            boxed = other(tensor(given[i][cut]), tensor(truths[i][cut])).item()
-            assert columns["lpips_person_box"][i] == pytest.approx(boxed, rel=1e-4)
-
-
-@pytest.mark.parametrize("places", [{}, {"person_box": (0, 0, 31, 64)}])
-def test_a_box_that_alexnet_cannot_see_has_no_lpips(folder, places):
-    convolutions(models.alexnet(weights=None), folder)
-    found = judges.Judges(CPU)
-    found.add(pictures()[0], reference(pictures()[1]), places)
-    columns = found.columns()
-    assert np.isnan(columns["lpips_person_box"]).all() and np.isfinite(columns["lpips"]).all()
 
 
 def test_fid_against_its_formula(planted):
     """Of features that the planted network gives: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2)."""
     found, given, real = judges.Judges(CPU), pictures(30), pictures(30, seed=1) // 2
     for picture, other in zip(given, real):
-        found.add(picture, reference(None, other), BOX)
+        found.add(picture, reference(None, other), {}, None)
     features = [Planted()(torch.from_numpy(batch).permute(0, 3, 1, 2))[0].double().numpy() for batch in (given, real)]
     (m1, c1), (m2, c2) = ((x.mean(0), np.cov(x, rowvar=False)) for x in features)
     expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
@@ -146,7 +86,7 @@ def test_is_by_hand(planted):
     """The mean over ten parts of exp(mean of KL(p(y|x) || p(y))), of the frames in a fixed random order."""
     found, given = judges.Judges(CPU), pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
     for picture in given:
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     logits = Planted()(torch.from_numpy(given).permute(0, 3, 1, 2))[1].double().numpy()
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0)).numpy()
@@ -166,7 +106,7 @@ def test_is_by_hand(planted):
 def test_the_same_pictures_have_no_distance(planted):
     found = judges.Judges(CPU)
     for picture in pictures(20):
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     assert found.totals()["fid"] == pytest.approx(0, abs=1e-2)
 
 
@@ -174,7 +114,7 @@ def test_the_same_pictures_have_no_distance(planted):
 def test_too_few_frames_say_so(planted, count, missing):
     found = judges.Judges(CPU)
     for picture in pictures(count):
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     totals = found.totals()
     assert {name for name, value in totals.items() if value is None} == missing
     assert all("fewer than" in found.reasons[name] for name in missing)
@@ -185,7 +125,7 @@ def test_many_frames_keep_no_features(planted, monkeypatch):
     monkeypatch.setattr(judges, "MOST", 15)
     found = judges.Judges(CPU)
     for picture in pictures(24):
-        found.add(picture, reference(picture), BOX)
+        found.add(picture, reference(picture), {}, None)
     assert found.totals()["is"] is not None and found.statistics() == {} and len(found._features) == 1
 
 

@@ -58,8 +58,9 @@ def test_pictures_that_it_cannot_halve_are_continued(network, planted):
     with torch.inference_mode():
         expected = network(one, other)[-1][0, :, :70, :90].permute(1, 2, 0).numpy()
     assert found.shape == (70, 90, 2) and np.allclose(found, expected, atol=1e-3)
-    tcm, own, given = flow.steadiness(flow.choose("raft", CPU), (first, second), (first, second))
-    assert own == given and (tcm == 1 or np.isnan(tcm))
+    motion = flow.Motion.of(flow.choose("raft", CPU), (first, second))
+    tcm, own = flow.steadiness(motion, (first, second))
+    assert own == motion.error and (tcm == 1 or np.isnan(tcm))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -44,6 +44,12 @@ class Known:
         return self._flows
 
 
+def steadiness(model, pair, reference, seen=None):
+    """TCM, warp error, and the reference's."""
+    motion = flow.Motion.of(model, reference, seen)
+    return *flow.steadiness(motion, pair), motion.error
+
+
 @pytest.mark.parametrize("matrix", [shift(3, 0), shift(0, -2), shift(2.5, 1.5), turn(3), turn(-2, 1.03)], ids=str)
 def test_dis_finds_a_motion_and_warping_undoes_it(matrix):
     first = texture()
@@ -80,7 +86,7 @@ def test_tcm_is_one_for_a_copy_and_falls_with_flicker(motion):
     found = []
     for amount in (0, 2, 4, 8, 16, 40):
         flicker = [noisy(picture, amount, 9 + i) if amount else picture for i, picture in enumerate(reference)]
-        tcm, own, given = flow.steadiness(flow.Dis(), flicker, reference)
+        tcm, own, given = steadiness(flow.Dis(), flicker, reference)
         assert (own > given) == (amount > 0)
         found.append(tcm)
     assert found[0] == pytest.approx(1) and all(a > b for a, b in zip(found, found[1:])) and found[-1] < 0.01
@@ -88,9 +94,9 @@ def test_tcm_is_one_for_a_copy_and_falls_with_flicker(motion):
 
 def test_a_frozen_video_and_a_smoothed_one_are_less_steady_than_a_copy():
     reference = [noisy(picture, 3, i) for i, picture in enumerate((texture(1), warped(texture(1), shift(2, 0))))]
-    frozen = flow.steadiness(flow.Dis(), (reference[0], reference[0]), reference)[0]
+    frozen = steadiness(flow.Dis(), (reference[0], reference[0]), reference)[0]
     smooth = [cv2.GaussianBlur(picture, (0, 0), 3) for picture in reference]  # changes less than the reference does
-    tcm, own, given = flow.steadiness(flow.Dis(), smooth, reference)
+    tcm, own, given = steadiness(flow.Dis(), smooth, reference)
     assert frozen < 0.01 and own < given and np.exp(-1) < tcm < 0.7
 
 
@@ -99,7 +105,7 @@ def test_tcm_is_its_definition(seen):
     """For a motion of whole pixels, by slices."""
     first, second = texture(1), noisy(np.roll(texture(1), (3, 5), (0, 1)), 2, 0)
     pair = texture(3), texture(4)
-    tcm, own, given = flow.steadiness(Known((5, 3), (-5, -3)), pair, (first, second), seen)
+    tcm, own, given = steadiness(Known((5, 3), (-5, -3)), pair, (first, second), seen)
     inside = np.s_[:-3, :-5]
     weight = np.ones((93, 91)) if seen is None else seen[inside]
 
@@ -113,6 +119,47 @@ def test_tcm_is_its_definition(seen):
 
 def test_where_nothing_changes_there_is_no_tcm():
     wall = texture()
-    tcm, own, given = flow.steadiness(flow.Dis(), (wall, texture(1)), (wall, wall))
+    tcm, own, given = steadiness(flow.Dis(), (wall, texture(1)), (wall, wall))
     assert np.isnan(tcm) and own > 0 and given == 0
-    assert np.isnan(flow.steadiness(flow.Dis(), (wall, wall), (wall, texture(1)), np.zeros((96, 96), bool))[0])
+    assert np.isnan(steadiness(flow.Dis(), (wall, wall), (wall, texture(1)), np.zeros((96, 96), bool))[0])
+
+
+def placed(picture, similarity, size):
+    """The picture moved and scaled, (size, size, 3); around it, it goes on mirrored."""
+    matrix = np.float32([[similarity.scale, 0, 0], [0, similarity.scale, 0]])
+    matrix[:, 2] = similarity(np.zeros(2))
+    return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.3, 0.7])
+@pytest.mark.parametrize("offset", [(0, 0), (7, -5), (-12.5, 9), (40, -11)], ids=str)
+def test_a_reference_that_was_moved_and_scaled_has_tcm_one(scale, offset):
+    """It brightens from frame to frame, which takes no harm from interpolation."""
+    first = texture(1) // 2 + 20
+    reference = first, warped(first, shift(2.5, -1)) + np.uint8(12)
+    similarity = flow.Similarity(scale, np.array(offset, float))
+    pair = [placed(picture, similarity, 112) for picture in reference]
+    motion = flow.Motion.carried(flow.Dis(), reference, (similarity, similarity), np.zeros((112, 112), bool))
+    assert np.median(np.abs(motion.flow[motion.mask] - np.float32([2.5, -1]) * scale)) < 0.2
+    assert 0.75 < motion.mask.sum() / reached(similarity) < 1
+    assert flow.steadiness(motion, pair)[0] == pytest.approx(1, abs=0.06)
+    still = flow.Motion(np.zeros_like(motion.flow), motion.mask, motion.error)
+    assert flow.steadiness(still, pair)[0] < 0.8
+
+
+def reached(similarity):
+    """Pixels of a picture of 112 x 112 that one of 96 x 96 covers."""
+    low, high = similarity.offset, 96 * similarity.scale + similarity.offset
+    return np.prod(np.minimum(high, 112) - np.maximum(low, 0))
+
+
+def test_a_person_goes_along_with_the_similarity_and_the_wall_around_stays():
+    """It grows and drifts by more than the reference moves."""
+    wall, person = texture(1), np.zeros((96, 96), bool)
+    person[30:70, 30:60] = True
+    here, there = flow.Similarity(1.0, np.array([0.0, 0.0])), flow.Similarity(1.1, np.array([-3.0, 1.0]))
+    motion = flow.Motion.carried(Known((2, 1), (-2, -1)), (wall, wall), (here, there), person)
+    for y, x in ((30, 30), (50, 40), (69, 59)):
+        expected = 1.1 * (x + 0.5 + 2) - 3 - (x + 0.5), 1.1 * (y + 0.5 + 1) + 1 - (y + 0.5)
+        assert motion.flow[y, x] == pytest.approx(expected, abs=1e-4)
+    assert motion.flow[10, 80] == pytest.approx([2, 1], abs=1e-5)
