@@ -26,7 +26,8 @@ from stages.params import GeneratorTraining, Subject
 from stages.vision import blend, flow, quality
 from stages.vision.skeleton import read_poses
 
-MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring", "record": "its licence"}
+MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
+            "record": "its licence"}
 ROOT = Path(__file__).parents[2]
 MOTIONS = ["turn", "wave", "squat", "kick", "dance"]
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")

@@ -1,5 +1,7 @@
 """The table of real clips, of a toy person whose reconstruction, others' frames and marks are known."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -40,7 +42,10 @@ def measured(clip):
 
 def test_every_row_is_of_the_same_frames(clip, measured):
     found, marks = measured
-    assert list(found) == ["panel 2", seen.BEFORE, seen.AFTER, seen.TRUTH, seen.MARKED] and set(marks) == set(seen.PLACES)
+    assert list(found) == ["panel 2", seen.BEFORE, seen.AFTER, seen.TRUTH, seen.MARKED]
+    assert set(marks) == set(seen.PLACES)
+    box = seen.parts(list(clip.poses())[clip.scored[COUNT // 2]], (96, 80))["box"]
+    assert cv2.imread(str(clip.sheet)).shape[:2] == (box[0].stop - box[0].start, 6 * (box[1].stop - box[1].start))
     assert all(values.shape == (COUNT, len(seen.COLUMNS)) for values in found.values())
     assert list(clip.rows) == list(range(30, 40)) and list(clip.scored) == [0, 3, 6, 9]
     shown = seen.table(clip, found).splitlines()
@@ -77,11 +82,20 @@ def test_composites_are_what_fusion_shows(clip):
         assert np.abs(picture.astype(int) - expected).mean() < 0.5
 
 
-def test_nothing_of_the_label_is_scored():
-    size = (96, 80)
-    label, truth = seen.labelled(size), np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
-    assert 0.01 < label.mean() < 0.4
-    assert np.array_equal(seen.without(label, seen.Label(size).over(truth), truth), truth)
+def test_poses_lie_where_the_person_is_in_the_video(clip):
+    """The square begins 16 pixels from the left and 8 from the top of the frame."""
+    for row, pose in zip(clip.rows, clip.poses(), strict=True):
+        np.testing.assert_allclose(pose.body, toy.pose(row).body + [16, 8, 0], atol=1e-4)
+        box = seen.parts(pose, (96, 80))["box"]
+        shown = np.pad(toy.figure(toy.pose(row))[..., 3], ((8, 8), (16, 16)))
+        assert shown[box].sum() == shown.sum() and box[0].stop <= 80
+
+
+def test_nothing_of_the_label_is_scored(clip):
+    area = seen.Label((96, 80)).area > 0
+    spoiled = [np.where(area[..., None], 255, picture) for picture in video.frames(clip.file)]
+    found, _ = seen.measure(replace(clip, films={"spoiled": lambda: spoiled}), CRF, distance)
+    assert 0.01 < area.mean() < 0.5 and (found["spoiled"][:, 0] == 100).all()
 
 
 def test_panels_lie_side_by_side(tmp_path):
@@ -97,10 +111,10 @@ def test_panels_lie_side_by_side(tmp_path):
 
 @pytest.mark.parametrize("given, told", [
     (["--clips", "none.mp4"], "no such file"), ([], "expected --clips or --panels"),
-    (["--clips", "a.mp4"], "give --reuse to go on with it"),
+    (["--clips", "a.mp4"], "give --reuse to go on with it"), (["--panels", "a.mp4", "1"], "how many panels"),
 ])
 def test_what_cannot_be_done_is_refused_at_once(tmp_path, monkeypatch, capsys, given, told):
-    if "a.mp4" in given:
+    if "a.mp4" in given and "--clips" in given:
         (tmp_path / layout.ROOT).mkdir()
     monkeypatch.setattr("sys.argv", ["seen", str(tmp_path), *given])
     with pytest.raises(SystemExit):
