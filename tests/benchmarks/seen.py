@@ -2,8 +2,8 @@
 
 Learns each clip with the demo preset on its first four fifths, reconstructs the rest, and compares pictures with the
 true frames, in the same frames and the same crop: in the person's box of the delivered video, and the whole frame.
-Rows of a clip's table: what other systems made of these frames, where it is given; ours before label and mark, through
-the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark. The label's place shows
+Rows of a clip's table: what other systems made of these frames, where it is given, in the truth's time; ours before
+label and mark, through the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark. The label's place shows
 the truth in all of them. LPIPS is AlexNet's; sharpness that of the person's inner part. Exits with 1 where the mark is
 seen: where LPIPS of ours with and without it, or from the true frames with it to those without, is more than GOAL.
 FOLDER/seen_<clip>.png shows the truth and every row side by side.
@@ -22,6 +22,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,8 @@ from tests.benchmarks.figures import Figure, verdict
 
 GOAL = 0.003   # LPIPS that a mark may cost
 NUMBER = 1     # of the mark in the true frames
+LATEST = 5     # frames that others' films may be late or early
+THUMBNAIL = (64, 64)
 LEARNED = ("generator_training", "local_gan_training")
 SHOWN = ("retargeting", "fusion", "signing")
 BEFORE, AFTER, TRUTH, MARKED = "ours, before label and mark", "ours, video.mp4", "the true frames", "the same, marked"
@@ -129,7 +132,9 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
     """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
     size = next(clip.truth()).shape[1::-1]
     label = cv2.dilate(Label(size).area, np.ones((2 * BLEED + 1,) * 2)) > 0
-    films = {name: chosen(map(even, film()), clip.rows, name) for name, film in clip.films.items()}
+    lags = {name: lag(clip, film()) for name, film in clip.films.items()}
+    films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
+             for name, film in clip.films.items()}
     films |= {
         BEFORE: encoded(clip, "before", clip.composites(), crf),
         AFTER: video.frames(clip.path("signing", "video")),
@@ -171,6 +176,31 @@ def onto(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (n, 3) of the square, x, y and score, in pixels of the video."""
     moved = cv2.perspectiveTransform(points[None, :, :2].astype(np.float64) - 0.5, matrix)[0] + 0.5
     return np.concatenate([moved, points[:, 2:]], 1).astype(np.float32)
+
+
+def lag(clip: Clip, film: Pictures) -> int:
+    """How many frames later than the truth a film shows what is in it: where their thumbnails are most alike. Others'
+    films need not begin with the clip's first frame."""
+    small = [np.stack([cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in pictures]).astype(int)
+             for pictures in (footage.open_footage(clip.file, None).pictures(), film)]
+    inner = np.arange(LATEST, min(map(len, small)) - LATEST)
+    errors = {late: np.square(small[1][inner + late] - small[0][inner]).mean() for late in range(-LATEST, LATEST + 1)}
+    return min(errors, key=errors.get)
+
+
+def told(late: int) -> str:
+    """For a row's name."""
+    return f", shown {abs(late)} frame{'s' * (abs(late) > 1)} {'late' if late > 0 else 'early'}" if late else ""
+
+
+def shifted(film: Pictures, late: int) -> Iterator[np.ndarray]:
+    """A film that is so many frames late, in the truth's time; its first or last picture stands where it has none."""
+    pictures = iter(film)
+    if late < 0:
+        yield from [next(pictures)] * (1 - late)
+    for picture in islice(pictures, max(late, 0), None):
+        yield picture
+    yield from [picture] * max(late, 0)
 
 
 def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
@@ -245,7 +275,7 @@ def main() -> int:
     if (folder / layout.ROOT).exists() and not given.reuse:
         parser.error(f"{folder / layout.ROOT} is there: give --reuse to go on with it, or another FOLDER")
     if not all(count.isdecimal() and int(count) > 1 for _, count in given.panels):
-        parser.error("--panels: expected a video and how many panels lie side by side in it, such as samples/video.avi 3")
+        parser.error("--panels: expected a video and how many panels lie in it side by side, as in video.avi 3")
     counts = {Path(file).stem: int(count) for file, count in given.panels}
     try:
         files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))

@@ -1,6 +1,7 @@
 """The table of real clips, of a toy person whose reconstruction, others' frames and marks are known."""
 
 from dataclasses import replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from tests.benchmarks import held_out, seen
 from tests.stages import toy
 
 COUNT, CRF = 4, 18
+OTHERS = "panel 2, shown 1 frame early"
 
 
 def distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -22,7 +24,8 @@ def distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> seen.Clip:
-    """Held-out frames of 96 x 80, reconstructed with the wrong shade; another system's, which are the truth."""
+    """Held-out frames of 96 x 80, reconstructed with the wrong shade; another system's, which are the truth, but shown a
+    frame early."""
     folder = tmp_path_factory.mktemp("seen")
     toy.write_person(folder / layout.ROOT, "ann", 40.0, (200, 80, 60))
     toy.write_transfer(folder / layout.ROOT, held_out.itself("ann"), toy.RECONSTRUCTION)
@@ -32,7 +35,7 @@ def clip(tmp_path_factory) -> seen.Clip:
     with video.lossless(file, toy.FPS) as add:
         for t in range(toy.FRAMES):
             add(np.pad(toy.over(toy.figure(poses[t]), toy.wall()), ((8, 8), (16, 16), (0, 0))))
-    return seen.Clip(folder, "ann", file, {"panel 2": lambda: video.frames(file)}, COUNT)
+    return seen.Clip(folder, "ann", file, {"panel 2": lambda: islice(video.frames(file), 1, None)}, COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def measured(clip):
 
 def test_every_row_is_of_the_same_frames(clip, measured):
     found, marks = measured
-    assert list(found) == ["panel 2", seen.BEFORE, seen.AFTER, seen.TRUTH, seen.MARKED]
+    assert list(found) == [OTHERS, seen.BEFORE, seen.AFTER, seen.TRUTH, seen.MARKED]
     assert set(marks) == set(seen.PLACES)
     box = seen.parts(list(clip.poses())[clip.scored[COUNT // 2]], (96, 80))["box"]
     assert cv2.imread(str(clip.sheet)).shape[:2] == (box[0].stop - box[0].start, 6 * (box[1].stop - box[1].start))
@@ -57,11 +60,11 @@ def test_the_truth_is_the_best_and_the_mark_costs(measured):
     column = {name: {row: values[:, i].mean() for row, values in found.items()} for i, name in enumerate(seen.COLUMNS)}
     for place in seen.PLACES:
         psnr, far = column[f"{place}: PSNR"], column[f"{place}: LPIPS"]
-        assert psnr["panel 2"] == 100 > psnr[seen.TRUTH] > psnr[seen.BEFORE]
-        assert psnr[seen.TRUTH] > psnr[seen.MARKED] and far["panel 2"] == 0 < far[seen.TRUTH] < far[seen.MARKED]
+        assert psnr[OTHERS] == 100 > psnr[seen.TRUTH] > psnr[seen.BEFORE]
+        assert psnr[seen.TRUTH] > psnr[seen.MARKED] and far[OTHERS] == 0 < far[seen.TRUTH] < far[seen.MARKED]
         assert 0 < marks[place]
     assert column["whole: PSNR"][seen.BEFORE] > column["box: PSNR"][seen.BEFORE]  # a wall is easy
-    assert column["sharpness"]["panel 2"] == 1
+    assert column["sharpness"][OTHERS] == 1
 
 
 def test_the_figures_are_what_the_mark_changes(measured):
@@ -96,6 +99,15 @@ def test_nothing_of_the_label_is_scored(clip):
     spoiled = [np.where(area[..., None], 255, picture) for picture in video.frames(clip.file)]
     found, _ = seen.measure(replace(clip, films={"spoiled": lambda: spoiled}), CRF, distance)
     assert 0.01 < area.mean() < 0.5 and (found["spoiled"][:, 0] == 100).all()
+
+
+@pytest.mark.parametrize("late", [-2, -1, 0, 1, 3])
+def test_what_others_show_late_or_early_is_found_and_mended(clip, late):
+    frames = list(video.frames(clip.file))
+    film = frames[-late:] if late < 0 else [frames[0]] * late + frames
+    assert seen.lag(clip, film) == late
+    mended = list(seen.shifted(film, late))
+    assert all(np.array_equal(one, other) for one, other in zip(mended[5:35], frames[5:35]))
 
 
 def test_panels_lie_side_by_side(tmp_path):
