@@ -3,9 +3,10 @@
 Learns each clip with the demo preset on its first four fifths, reconstructs the rest, and compares pictures with the
 true frames, in the same frames and the same crop: in the person's box of the delivered video, and the whole frame.
 Rows of a clip's table: what other systems made of these frames, where it is given, in the truth's time; ours before
-label and mark, through the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark. The label's place shows
-the truth in all of them. LPIPS is AlexNet's; sharpness that of the person's inner part. Exits with 1 where the mark is
-seen: where LPIPS of ours with and without it, or from the true frames with it to those without, is more than GOAL.
+label and mark, through the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark.
+The label's place shows the truth in all of them. LPIPS is AlexNet's; sharpness that of the person's inner part. Exits
+with 1 where the mark is seen: where LPIPS of ours with and without it, or from the true frames with it to those
+without, is more than GOAL.
 FOLDER/seen_<clip>.png shows the truth and every row side by side.
 
 FOLDER               where it works; about 10 minutes a clip on two cores
@@ -181,8 +182,8 @@ def onto(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 def lag(clip: Clip, film: Pictures) -> int:
     """How many frames later than the truth a film shows what is in it: where their thumbnails are most alike. Others'
     films need not begin with the clip's first frame."""
-    small = [np.stack([cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in pictures]).astype(int)
-             for pictures in (footage.open_footage(clip.file, None).pictures(), film)]
+    small = [np.stack([cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in one]).astype(int)
+             for one in (footage.open_footage(clip.file, None).pictures(), film)]
     inner = np.arange(LATEST, min(map(len, small)) - LATEST)
     errors = {late: np.square(small[1][inner + late] - small[0][inner]).mean() for late in range(-LATEST, LATEST + 1)}
     return min(errors, key=errors.get)

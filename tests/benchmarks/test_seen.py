@@ -24,7 +24,7 @@ def distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> seen.Clip:
-    """Held-out frames of 96 x 80, reconstructed with the wrong shade; another system's, which are the truth, but shown a
+    """Held-out frames of 96 x 80, reconstructed with the wrong shade; another system's, which are the truth, shown a
     frame early."""
     folder = tmp_path_factory.mktemp("seen")
     toy.write_person(folder / layout.ROOT, "ann", 40.0, (200, 80, 60))
