@@ -67,7 +67,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     def placed(picture: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         frame, straight = picture
         picture = place(frame).over(straight)
-        return straight, mark.over(label.over(picture) if label else picture)
+        return straight, mark.over(label.over(picture) if label else picture, frame)
 
     def written(pictures: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         for straight, picture in pictures:
@@ -76,10 +76,10 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
 
     size = place(0).plate.shape[1::-1]
     number = identity(generator, driving)
-    mark, label = watermark.Mark(number, size), Label(size) if entry.label else None
+    fps = timeline.about["fps"]
+    mark, label = watermark.Mark(number, size, fps), Label(size) if entry.label else None
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
-    fps = timeline.about["fps"]
     with (
         videos.lossless(foreground, fps, "rgba") as write_foreground,
         videos.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,

@@ -1,7 +1,8 @@
 """C2PA Content Credentials: what a result says of itself, signed into the file, and read back.
 
-Beside what C2PA has names for (created by trained algorithmic media, from these ingredients, with this software) stands
-an assertion of our own, STATEMENT, with the hashes of all that the result was made from.
+Beside what C2PA has names for (created by trained algorithmic media, from these ingredients, with this software; a
+watermark as soft binding, by which algorithm and with which number) stands an assertion of our own, STATEMENT, with the
+hashes of all that the result was made from.
 """
 
 import json
@@ -14,10 +15,12 @@ from pydantic import ValidationError
 
 from stages import InputError, __version__
 from stages.media.files import replacing
+from stages.provenance import watermark
 from stages.provenance.certificates import Certificate
 from stages.provenance.statement import Statement, plain
 
 STATEMENT = "fakemotion.provenance"
+SOFT_BINDING = "c2pa.soft-binding"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FORMAT = "video/mp4"
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
@@ -65,8 +68,9 @@ def manifest(title: str, statement: Statement) -> dict:
     actions = [
         {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE, "softwareAgent": software,
          "when": said["made"], "description": statement.what},
-        {"action": "c2pa.watermarked.unbound", "softwareAgent": software, "when": said["made"]},
+        {"action": "c2pa.watermarked.bound", "softwareAgent": software, "when": said["made"]},
     ]
+    mark = {"scope": {}, "value": statement.watermark}  # no scope: in all pictures
     ingredients = [
         {"title": file.name, "relationship": "inputTo", "instance_id": f"sha256:{file.sha256}", "description": what}
         for person, what in ((statement.target, "whose appearance it shows"),
@@ -76,6 +80,7 @@ def manifest(title: str, statement: Statement) -> dict:
     return {
         "title": title, "format": FORMAT, "claim_generator_info": [software], "ingredients": ingredients,
         "assertions": [{"label": "c2pa.actions", "data": {"actions": actions}, "created": True},
+                       {"label": SOFT_BINDING, "data": {"alg": watermark.ALGORITHM, "blocks": [mark]}, "created": True},
                        {"label": STATEMENT, "data": said, "created": True}],
     }
 

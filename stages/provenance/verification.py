@@ -1,7 +1,6 @@
 """Whether a file is ours, untouched, and from what: by its credentials and, where they are gone, by its watermark."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,7 +13,8 @@ from stages.provenance import certificates, credentials, watermark
 from stages.provenance.credentials import Credentials
 from stages.provenance.statement import plain
 
-FRAMES = 24  # of a video that are looked at for the watermark, evenly spread over it
+PIECE = 8.0    # seconds of a video that are looked at for the watermark: its first, then those from its middle on
+FASTEST = 30   # frames/s that are looked at
 LONGEST = 400  # characters of a row; anybody may have written more
 
 
@@ -78,8 +78,14 @@ def _made_of(found: Credentials) -> list[tuple[str, str]]:
 
 def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
     """What the pictures of a video say."""
-    found = watermark.find(_pictures(path, size))
-    if not found.sure:
+    for begin in _begins(path):
+        found = watermark.find(_shots(path, size, begin))
+        if found.sure:
+            break
+    else:
+        if found.seconds < watermark.PERIOD - 0.1:
+            there = f"{found.seconds:.1f} s of video are" if found.seconds else "a single picture is"
+            return f"cannot be told: {there} not enough to read it from, {watermark.PERIOD:g} s are"
         return "none that can be read: either not made with FakeMotion, or changed beyond recognition"
     number = watermark.name(found.number)
     same = [str(result) for result in results if result != path and _tag(result) == number]
@@ -98,17 +104,31 @@ def _size(path: Path) -> tuple[int, int]:
         raise InputError(f"{path}: not a video that can be read; expected one such as video.mp4") from None
 
 
-def _pictures(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """FRAMES pictures of the first one's size, spread over the video; those before what is broken."""
+def _begins(path: Path) -> list[float]:
+    """The seconds at which the pieces of a video begin."""
+    with opened(path) as container:
+        seconds = (container.duration or 0) / av.time_base
+    return [0.0, seconds / 2] if seconds > PIECE else [0.0]
+
+
+def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[float, np.ndarray]]:
+    """PIECE seconds of a video, (seconds, picture), the pictures of the first one's size; those before what is broken."""
     try:
         with opened(path) as container:
             stream = container.streams.video[0]
             bounded(path, stream)
             stream.thread_type = "AUTO"
-            step = max(1, stream.frames // FRAMES)
-            for frame in islice(container.decode(stream), 0, FRAMES * step, step):
-                if (frame.width, frame.height) == size:
-                    yield frame.to_ndarray(format="rgb24")
+            if begin:
+                container.seek(int(begin / stream.time_base), stream=stream)
+            first = last = None
+            for index, frame in enumerate(container.decode(stream)):
+                seconds = index / float(stream.average_rate or 25) if frame.time is None else frame.time
+                first = seconds if first is None else first
+                if seconds - first >= PIECE:
+                    return
+                if (frame.width, frame.height) == size and (last is None or seconds - last > 0.9 / FASTEST):
+                    last = seconds
+                    yield seconds, frame.to_ndarray(format="rgb24")
     except av.FFmpegError:
         return
 

@@ -1,38 +1,45 @@
-"""The invisible watermark: a faint pattern in every picture of a result says that FakeMotion made it, and a number.
+"""The invisible watermark: slow, faint waves in a result's pictures say that FakeMotion made it, and a number.
 
 After Kalker, Depovere, Haitsma and Maes, "A video watermarking system for broadcast monitoring" (SPIE 3657, 1999): a
-tile of keyed noise, the same in every frame, is laid over the luma again and again. Whoever looks for it folds a
-picture into one tile and correlates the phases alone, which finds the tile wherever a crop has begun. Theirs has its
-payload in the distance of two patterns; here a quarter of the tile's frequencies is the same for every number, and the
-others are dealt out to the 32 signs of a word of the Reed-Muller code of second order (Muller 1954), of which the number
-chooses one: any two differ in 8 signs at least. No wave is shorter than 6.6 pixels, so that a resize to half and H.264
-leave something of each.
+tile of keyed noise is laid over the luma again and again, and whoever looks for it folds a video into one tile and
+correlates the phases alone, which finds the tile wherever a crop has begun. Here the tile has a third side, time. Its
+waves travel, so that the mean over time, most of a still scene, can be taken off, and a third of a grey level can be
+read from two seconds of video, though not from one picture. The waves are as long as H.264 leaves them: 20 to 62 pixels,
+0.4 to 1 s. A quarter of them is the same for every number, the others are dealt out to the 32 signs of a word of the
+Reed-Muller code of second order (Muller 1954), of which the number chooses one: any two differ in 8 signs at least.
 
 The key is part of this file, so that everybody can look for the mark; who reads it can also take the mark out.
 """
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 
 import cv2
 import numpy as np
 
+ALGORITHM = "fakemotion.waves.2"  # its name in the credentials (C2PA's list has it not); another one where the marks change
 BITS = 16            # of the number
 SIGNS = 32           # of the word that stands for it
-SAME = 4             # every so many-th frequency says nothing of the number
-TILE = 128           # pixels, side
-STRONG, FAINT = 2.4, 1.8  # standard deviation of the pattern, of 255, in pictures of at most SMALL, and at least
-SMALL = 256          # pixels, shorter side; the more of them there are, the less does each need
-BAND = (0.03, 0.15)  # cycles a pixel
+SAME = 4             # every so many-th wave says nothing of the number
+TILE = 256           # pixels, side
+PERIOD = 2.0         # seconds, after which the pattern is the same again; a video has to be as long
+RATES = (2, 3, 4, 5)  # periods of a wave within that
+BAND = (0.016, 0.05)  # cycles a pixel
+FAINT, STRONG = 0.32, 0.96  # standard deviations of the pattern before it is rounded, of 255: on a plain wall, and at most
+PLAIN = 2.0          # standard deviation of a texture, of 255, from which on the pattern is stronger, in proportion
+DARK = 24            # of 255, luma: what is darker, black bars above all, stays as it is
 TAG = "watermark"    # of a video's metadata: the number in its pictures
-KEY = b"FakeMotion watermark 1"
+KEY = b"FakeMotion watermark 2"
 SURE = 7.5           # standard deviations of chance, from which on a mark is one
 SCALES = (1, 2, 3 / 2, 4 / 3, 3, 1 / 2, 2 / 3, 3 / 4)  # how many times smaller a picture may have become
-LARGEST = 1280       # pixels, side of what is looked at, after scaling; the middle of larger pictures
-COARSE, LOCAL = 4.0, 6.0  # pixels, sigmas: what is slower than the first is taken off, over the second it is levelled
+LARGEST = 1920       # pixels, side of what is looked at, after scaling; the middle of larger pictures
+REDUCED = 4          # times smaller: how the waves are looked for
+GRID = TILE // REDUCED
+STEPS = 16           # places in time, of a period, where the tile may begin
+SLOW, LOCAL = 3.0, 1.5  # reduced pixels, sigmas: what is slower than the first is taken off, over the second it is weighed
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Found:
     number: int
     certainty: float  # standard deviations of chance
     scale: float      # one of SCALES
+    seconds: float = PERIOD  # of video that were looked at
 
     @property
     def sure(self) -> bool:
@@ -47,17 +55,26 @@ class Found:
 
 
 class Mark:
-    """The mark of a number in pictures of a size (width, height)."""
+    """The mark of a number in a video with pictures of a size (width, height), at a rate (frames/s)."""
 
-    def __init__(self, number: int, size: tuple[int, int]):
-        repeats = (-(-size[1] // TILE), -(-size[0] // TILE))
-        strength = np.clip(STRONG * np.sqrt(SMALL / min(size)), FAINT, STRONG)
-        pattern = np.tile(np.rint(strength * tile(number)).astype(int), repeats)[: size[1], : size[0]]
-        self._up, self._down = (cv2.merge([part.clip(0, 255).astype(np.uint8)] * 3) for part in (pattern, -pattern))
+    def __init__(self, number: int, size: tuple[int, int], fps: float):
+        self._waves, self._fps = tile(number), fps
+        self._repeats, self._part = (-(-size[1] // TILE), -(-size[0] // TILE)), np.s_[: size[1], : size[0]]
 
-    def over(self, picture: np.ndarray) -> np.ndarray:
-        """RGB (height, width, 3) with the mark: the same is added to red, green and blue."""
-        return cv2.subtract(cv2.add(picture, self._up), self._down)
+    def over(self, picture: np.ndarray, frame: int) -> np.ndarray:
+        """RGB (height, width, 3), the frame of this index, with the mark: the same is added to red, green and blue."""
+        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        pattern = np.tile(_at(self._waves, frame / self._fps), self._repeats)[self._part] * strength(luma)
+        pattern[luma < DARK] = 0
+        return cv2.add(picture, cv2.merge([np.rint(pattern)] * 3), dtype=cv2.CV_8U)
+
+
+def strength(luma: np.ndarray) -> np.ndarray:
+    """How strong the pattern may be at each pixel (H, W): stronger where texture hides it."""
+    half = cv2.resize(luma.astype(np.float32), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    fine = half - cv2.GaussianBlur(half, (0, 0), 2)
+    texture = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 4))
+    return cv2.resize((FAINT / PLAIN * texture).clip(FAINT, STRONG), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def name(number: int) -> str:
@@ -66,64 +83,100 @@ def name(number: int) -> str:
 
 
 def tile(number: int) -> np.ndarray:
-    """The pattern (TILE, TILE) of a number, mean 0 and standard deviation 1."""
+    """The waves of a number, (rates, TILE, TILE) complex, turning at RATES; their real parts' sum has at all times mean
+    0 and standard deviation 1."""
     places, phases, owner = _plan()
     signs = np.where(owner < 0, 1, _words()[number][owner])
-    spectrum = np.zeros((TILE, TILE), complex)
-    spectrum[tuple(places.T)] = signs * phases
-    pattern = np.fft.ifft2(spectrum).real  # twice the real part of one half plane
-    return pattern / pattern.std()
+    rate, down, across = places.T
+    spectrum = np.zeros((len(RATES), TILE, TILE), complex)
+    spectrum[rate, down, across] = signs * phases
+    return (np.fft.ifft2(spectrum) * TILE**2 * np.sqrt(2 / len(places))).astype(np.complex64)
 
 
-def find(pictures: Iterable[np.ndarray], scales: Iterable[float] = SCALES) -> Found:
-    """The best match in pictures (RGB, of one size) of one video, at any of the scales, mirrored or not."""
-    scales = tuple(scales)
-    sums = np.zeros((len(scales), TILE, TILE))
-    for picture in pictures:
-        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        for total, scale in zip(sums, scales):
-            total += folded(levelled(luma, scale))
-    both = (match(side, scale) for total, scale in zip(sums, scales) for side in (total, total[:, ::-1]))
-    return max(both, key=lambda found: found.certainty)
+def _at(waves: np.ndarray, seconds: float) -> np.ndarray:
+    """The pattern (TILE, TILE) at a time."""
+    turned = np.exp(2j * np.pi * np.array(RATES) * seconds / PERIOD).astype(np.complex64)
+    return np.tensordot(turned.real, waves.real, 1) - np.tensordot(turned.imag, waves.imag, 1)
 
 
-def levelled(luma: np.ndarray, scale: float) -> np.ndarray:
-    """The fine structure of luma (H, W) enlarged by `scale`, about as strong everywhere, so that no edge outweighs
-    the mark."""
-    most = int(LARGEST / scale)
-    top, left = (max(0, side - most) // 2 for side in luma.shape)
-    large = cv2.resize(luma[top : top + most, left : left + most], None, fx=scale, fy=scale,
-                       interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    fine = large - cv2.GaussianBlur(large, (0, 0), COARSE)
-    spread = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), LOCAL))
-    return np.clip(fine / (spread + 1), -1.5, 1.5)
+def find(shots: Iterable[tuple[float, np.ndarray]], scales: Iterable[float] = SCALES) -> Found:
+    """The best match in the pictures of a video (seconds, RGB of one size), at any of the scales, mirrored or not."""
+    scales, seconds = tuple(scales), []
+    views = [View(scale) for scale in scales]
+    for second, picture in shots:
+        seconds.append(second)
+        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        for view in views:
+            view.add(luma, second)
+    if len(seconds) < 2:
+        return Found(0, 0.0, scales[0], 0.0)
+    span = (seconds[-1] - seconds[0]) * len(seconds) / (len(seconds) - 1)
+    sums, apart = [(view.scale, view.folded()) for view in views], _apart(np.array(seconds))
+    both = (match(side, scale, apart) for scale, total in sums for side in (total, total[..., ::-1]))
+    return replace(max(both, key=lambda found: found.certainty), seconds=span)
 
 
-def folded(picture: np.ndarray) -> np.ndarray:
-    """The sum of a picture's tiles, (TILE, TILE), each place weighed as its mean is certain."""
-    height, width = (-(-side // TILE) * TILE for side in picture.shape)
-    both = np.zeros((2, height, width), np.float32)
-    both[0, : picture.shape[0], : picture.shape[1]] = picture
-    both[1, : picture.shape[0], : picture.shape[1]] = 1
-    total, count = both.reshape(2, height // TILE, TILE, width // TILE, TILE).sum((1, 3))
-    return total / np.sqrt(count.clip(1))
+class View:
+    """What is seen of a video, enlarged `scale` times: add one picture after the other, then fold them."""
+
+    def __init__(self, scale: float):
+        self.scale, self.count = scale, 0
+
+    def add(self, luma: np.ndarray, seconds: float) -> None:
+        most = int(LARGEST / self.scale)
+        top, left = (max(0, side - most) // 2 for side in luma.shape)
+        factor = self.scale / REDUCED
+        small = cv2.resize(luma[top : top + most, left : left + most].astype(np.float32), None, fx=factor, fy=factor,
+                           interpolation=cv2.INTER_AREA)
+        fine = small - cv2.GaussianBlur(small, (0, 0), SLOW)
+        turned = np.exp(-2j * np.pi * np.array(RATES) * seconds / PERIOD)
+        terms = np.concatenate([[1], turned.real, turned.imag])
+        if not self.count:
+            self.sums, self.squares, self.terms = np.zeros((len(terms), *fine.shape), np.float32), fine * fine, terms * 0
+        else:
+            self.squares += fine * fine
+        self.sums += terms[:, None, None].astype(np.float32) * fine
+        self.terms += terms
+        self.count += 1
+
+    def folded(self) -> np.ndarray:
+        """The sum of the tiles of each rate's share of what changes, (rates, GRID, GRID) complex; each place weighs the
+        less, the more changes there."""
+        mean = self.sums[0] / self.count
+        real, imaginary = (self.sums[1:] - self.terms[1:, None, None] * mean).reshape(2, len(RATES), *mean.shape)
+        spread = cv2.GaussianBlur(self.squares / self.count - mean * mean, (0, 0), LOCAL)
+        height, width = (-(-side // GRID) * GRID for side in mean.shape)
+        whole = np.zeros((len(RATES), height, width), np.complex64)
+        whole[:, : mean.shape[0], : mean.shape[1]] = (real + 1j * imaginary) / (spread.clip(0) + 1)
+        return whole.reshape(len(RATES), height // GRID, GRID, width // GRID, GRID).sum((1, 3))
 
 
-def match(total: np.ndarray, scale: float = 1) -> Found:
-    """Where a sum of tiles (TILE, TILE) is most like the pattern, how like, and whose word its signs are most like."""
+def match(total: np.ndarray, scale: float = 1, apart: float = 1.0) -> Found:
+    """Where and when a sum of tiles (rates, GRID, GRID) is most like the waves, how like, and whose word its signs are
+    most like. `apart`: of _apart."""
     places, phases, owner = _plan()
-    spectrum = np.fft.fft2(total)[tuple(places.T)]
+    rate, down, across = places.T
+    spectrum = np.fft.fft2(total)[rate, down, across]
     alike = spectrum / (np.abs(spectrum) + 1e-12) * phases.conj()
-    apart = np.zeros((SIGNS + 1, TILE, TILE), complex)
-    apart[owner + 1, *places.T] = alike
-    votes = np.fft.ifft2(apart).real * TILE**2  # at every place, sums of cosines of what is left of the phases
-    evidence = votes[0] + np.abs(votes[1:]).sum(0)
+    votes = np.zeros((SIGNS + 1, GRID, GRID, STEPS // 2 + 1), np.complex64)
+    votes[owner + 1, down, across, np.array(RATES)[rate]] = alike
+    votes = np.fft.irfftn(votes, (GRID, GRID, STEPS), (1, 2, 3)) * (GRID**2 * STEPS / 2)  # at every place, sums of cosines
+    evidence = votes[0] + np.abs(votes[1:]).sum(0)                                       # of what is left of the phases
     place = np.unravel_index(evidence.argmax(), evidence.shape)
     spread = np.sqrt(np.bincount(owner + 1) / 2)  # of such sums where the phases are random: about normal around 0,
     mean = np.sqrt(2 / np.pi) * spread[1:].sum()  # which gives their sizes this mean, and all together
     deviation = np.sqrt(spread[0] ** 2 + (1 - 2 / np.pi) * (spread[1:] ** 2).sum())  # this standard deviation
     number = int((_words() @ votes[1:, *place]).argmax())
-    return Found(number, float((evidence[place] - mean) / deviation), scale)
+    return Found(number, float((evidence[place] - mean) / (deviation * apart)), scale)
+
+
+def _apart(seconds: np.ndarray) -> float:
+    """By how much chance deviates more because rates cannot be told apart at these times: 1 over whole periods."""
+    turned = np.exp(2j * np.pi * np.array(RATES)[:, None] * seconds / PERIOD)
+    turned -= turned.mean(1, keepdims=True)
+    both = np.concatenate([turned, turned.conj()])
+    both /= np.linalg.norm(both, axis=1, keepdims=True) + 1e-12
+    return max(1.0, np.linalg.norm(both, 2))  # of unit vectors: between 1 and the root of their number
 
 
 @cache
@@ -137,12 +190,16 @@ def _words() -> np.ndarray:
     return (1 - 2 * (numbers @ terms % 2)).astype(np.float32)
 
 
+@cache
 def _plan() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frequencies of the tile (n, 2), their phases (n,), and which sign of the word each one has (n,), -1 for none. From
-    the key by SHAKE-256, which will be the same in every version of every library."""
+    """Waves (n, 3): index of the rate, cycles a tile down and across, from -GRID / 2 on; their phases (n,), and which
+    sign of the word each one has (n,), -1 for none. From the key by SHAKE-256, which will be the same in every version of
+    every library."""
     down, across = np.meshgrid(*[np.fft.fftfreq(TILE)] * 2, indexing="ij")
-    pace, half = np.hypot(down, across), (across > 0) | ((across == 0) & (down > 0))
-    places = np.argwhere((pace >= BAND[0]) & (pace < BAND[1]) & half)
+    pace = np.hypot(down, across)
+    waves = np.argwhere((pace >= BAND[0]) & (pace < BAND[1]))
+    waves = np.where(waves >= TILE // 2, waves - TILE, waves)  # so that they are found in a grid of any size
+    places = np.concatenate([np.insert(waves, 0, rate, 1) for rate in range(len(RATES))])
     drawn = np.frombuffer(hashlib.shake_256(KEY).digest(16 * len(places)), ">u8").reshape(2, -1)
     places = places[np.argsort(drawn[0], kind="stable")]
     order = np.arange(len(places))

@@ -13,6 +13,7 @@ from stages.nets.generator import Generator, GeneratorShape
 from stages.provenance import watermark
 from stages.vision.skeleton import read_poses
 from tests.stages import toy
+from tests.stages.provenance import attacks
 
 
 @pytest.fixture
@@ -171,7 +172,11 @@ def test_the_figure_moves_with_the_background():
 
 @pytest.fixture
 def large(learned) -> dict:
-    """With a background in which a watermark can be read."""
+    """With a background in which a watermark can be read, and three seconds of motion."""
+    poses, columns, about = read_poses(learned["driving"])
+    frames = np.arange(24) % len(poses)
+    tables.write(learned["driving"], tables.POSES,
+                 poses[frames].columns() | {name: column[frames] for name, column in columns.items()}, about)
     cv2.imwrite(str(learned["full_background"]), np.full((280, 360, 3), (40, 90, 160), np.uint8)[..., ::-1])
     return learned
 
@@ -182,7 +187,8 @@ def test_the_pictures_have_the_watermark_that_the_metadata_name(large, tmp_path,
         outputs = fuse(large, tmp_path / name, config, label=False, label_reason="to look at it")
         with av.open(str(outputs["unsigned"])) as container:
             found[name] = container.metadata["watermark"]
-        read = watermark.find(list(video.frames(outputs["unsigned"]))[:2], scales=[1])
+        fps = video.frame_rate(outputs["unsigned"])
+        read = watermark.find(attacks.timed(list(video.frames(outputs["unsigned"])), fps), scales=[1])
         assert read.sure and watermark.name(read.number) == found[name]
         poses, columns, about = read_poses(large["driving"])  # another motion
         tables.write(large["driving"], tables.POSES, poses[1:].columns() | {

@@ -1,10 +1,23 @@
 """What happens to a video on its way: each takes and gives pictures (T, H, W, 3) RGB."""
 
 import io
+from collections.abc import Iterator
 
 import av
 import cv2
 import numpy as np
+
+from stages.provenance import watermark
+
+
+def marked(pictures: np.ndarray, number: int, fps: float) -> np.ndarray:
+    mark = watermark.Mark(number, pictures.shape[2:0:-1], fps)
+    return np.stack([mark.over(picture, frame) for frame, picture in enumerate(pictures)])
+
+
+def timed(pictures: np.ndarray, fps: float, begin: float = 0.0) -> Iterator[tuple[float, np.ndarray]]:
+    """With the second of each picture."""
+    return ((begin + frame / fps, picture) for frame, picture in enumerate(pictures))
 
 
 def h264(pictures: np.ndarray, crf: int = 28) -> np.ndarray:

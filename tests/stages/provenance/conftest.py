@@ -35,12 +35,13 @@ def authority() -> Authority:
 
 @pytest.fixture(scope="session")
 def unsigned(tmp_path_factory) -> Path:
-    """16 frames with a watermark, as fusion writes them."""
+    """50 frames, two seconds, with a watermark, as fusion writes them."""
     path = tmp_path_factory.mktemp("unsigned") / "unsigned.mp4"
-    mark, rng = watermark.Mark(NUMBER, (256, 192)), np.random.default_rng(0)
+    mark, rng = watermark.Mark(NUMBER, (256, 192), 25), np.random.default_rng(0)
+    shirt = rng.integers(60, 90, (110, 50, 3))
     with video.h264(path, 25, 18, {"title": "ann from bob", watermark.TAG: watermark.name(NUMBER)}) as write:
-        for shift in range(16):
+        for frame in range(50):
             picture = np.full((192, 256, 3), (170, 160, 150), np.uint8)
-            picture[40:150, 60 + 4 * shift : 110 + 4 * shift] = rng.integers(60, 90, (110, 50, 3))
-            write(mark.over(picture))
+            picture[40:150, 60 + 2 * frame : 110 + 2 * frame] = shirt
+            write(mark.over(picture, frame))
     return path

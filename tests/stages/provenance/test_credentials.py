@@ -9,7 +9,7 @@ import pytest
 from c2pa import Reader
 
 from stages import InputError
-from stages.provenance import certificates, credentials
+from stages.provenance import certificates, credentials, watermark
 from tests.stages.provenance.conftest import STATEMENT
 
 
@@ -42,6 +42,18 @@ def test_every_reader_of_c2pa_sees_what_it_is_and_what_it_was_made_from(unsigned
     found = {one["title"]: (one["instance_id"], one["relationship"]) for one in manifest["ingredients"]}
     assert found == {name: (f"sha256:{64 * letter}", "inputTo") for name, letter in
                      (("ann.mp4", "a"), ("1.mp4", "b"), ("2.mp4", "c"))}
+
+
+def test_every_reader_of_c2pa_sees_which_watermark_it_has(unsigned, tmp_path):
+    reader = Reader(str(signed(unsigned, tmp_path)))
+    content = json.loads(reader.json())
+    manifest = content["manifests"][content["active_manifest"]]
+    said = {one["label"]: one["data"] for one in manifest["assertions"]}
+    assert said["c2pa.soft-binding"]["alg"] == watermark.ALGORITHM
+    assert said["c2pa.soft-binding"]["blocks"] == [{"scope": {}, "value": STATEMENT.watermark}]
+    actions = next(data["actions"] for label, data in said.items() if label.startswith("c2pa.actions"))
+    assert "c2pa.watermarked.bound" in [one["action"] for one in actions]
+    assert {one["code"] for one in content["validation_status"]} == {"signingCredential.untrusted"}
 
 
 def test_pictures_and_metadata_stay_as_they_were(unsigned, tmp_path):
