@@ -206,8 +206,8 @@ def shifted(film: Pictures, late: int) -> Iterator[np.ndarray]:
 
 def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The true held-out frames with our mark."""
-    mark = Mark(NUMBER, size)
-    return (mark.over(picture) for picture in clip.truth())
+    mark = Mark(NUMBER, size, clip.fps)
+    return (mark.over(picture, frame) for frame, picture in enumerate(clip.truth()))
 
 
 def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:
