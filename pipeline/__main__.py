@@ -7,7 +7,7 @@
   python -m pipeline verify FILE               whether a video is ours, untouched, and from what
   python -m pipeline variant edn --of demo     adds the preset demo_edn to params.yaml
   python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
-  python -m pipeline table 1                   the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
+  python -m pipeline table 1 --seeds 3         the paper's Table 1 (or 2): runs its methods, writes artifacts/tables/
   python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores another system's frames
   python -m pipeline studio                    a page on this machine: drop two videos, watch, take the result away
   python -m pipeline forget ava                removes a person: artifacts, caches, remote copies
@@ -147,10 +147,10 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
     if options.into and (options.into.is_dir() or not options.into.parent.is_dir()):  # before hours of work
         raise InputError(f"--into {options.into}: expected a file in a folder that is there, such as docs/results.md")
     weights.fetch_judges(config.varied(options.preset, experiments.BASE))  # as no stage does
-    table = tables.Table(options.number, config, options.preset, options.subject, options.source)
+    table = tables.Table(options.number, config, options.preset, options.subject, options.source, options.seeds)
     failures = {}
     try:
-        experiments.run(config, list(table.experiments.values()), failures)
+        experiments.run(config, table.experiments, failures)
     finally:
         files = pages.write(table, table.cells(failures), options.into)
         print("\n".join(map(str, files)))
@@ -201,6 +201,12 @@ def _minutes(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise ValueError
+    return value
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -232,6 +238,8 @@ def _arguments() -> argparse.Namespace:
     table.add_argument("--preset", default="demo", help="what the methods are laid over (demo)")
     table.add_argument("--subject", default="ava", help="who is learned (ava)")
     table.add_argument("--source", default="ben", help="whose motion is imitated (ben)")
+    table.add_argument("--seeds", type=_count, default=1, metavar="N",
+                       help="trainings of each method (1); a verdict needs 3")
     table.add_argument("--into", type=Path, metavar="FILE", help="a page of several tables to write it into as well")
     score = commands.add_parser("evaluate", help="score another system's frames of a transfer")
     score.add_argument("key", metavar="TRANSFER", help="of params.yaml, such as ava_from_ben")

@@ -17,9 +17,10 @@ from pipeline import dvc, graph
 from pipeline.workspace import Workspace
 from stages import InputError, layout
 from stages.code_digest import Code
-from stages.params import Params
+from stages.params import Params, Preset
 
 BASE = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
+TRAININGS = ("generator_training", "local_gan_training")  # what a seed tells apart; the rest is done once
 LOCK = layout.CHECKPOINTS / "experiments.lock"
 RUNNING = layout.CHECKPOINTS / "experiment.lock"  # held by DVC while an experiment runs
 
@@ -27,6 +28,7 @@ RUNNING = layout.CHECKPOINTS / "experiment.lock"  # held by DVC while an experim
 @dataclass(frozen=True)
 class Experiment:
     variant: str
+    seed: int                   # 0 for the preset's own, n for the n-th after it
     name: str
     changes: dict[str, str]     # of params.yaml: place -> value
     transfers: tuple[str, ...]  # whose scores are wanted
@@ -43,15 +45,19 @@ class Experiment:
         return [f"metrics@{key}" for key in self.transfers]
 
 
-def planned(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...]) -> list[Experiment]:
-    """One experiment a variant, in which everything that `transfers` need follows `preset`, varied."""
-    goals = [f"metrics@{key}" for key in transfers]
+def planned(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...], seeds: int = 1
+            ) -> list[Experiment]:
+    """One experiment a variant and seed, in which everything that `transfers` need follows `preset`, varied. All
+    variants come before the next seed: what is there when it is stopped can be compared."""
+    goals, variants = [f"metrics@{key}" for key in transfers], list(variants)
     files = _files(config, goals)
-    return [_experiment(config, preset, variant, transfers, files) for variant in variants]
+    return [_experiment(config, preset, variant, seed, transfers, files)
+            for seed in range(seeds) for variant in variants]
 
 
-def _experiment(config: Params, preset: str, variant: str, transfers: tuple[str, ...], files: str) -> Experiment:
-    varied, changes = config.varied(preset, BASE, variant), {}
+def _experiment(config: Params, preset: str, variant: str, seed: int, transfers: tuple[str, ...], files: str
+                ) -> Experiment:
+    varied, changes = _seeded(config.varied(preset, BASE, variant), seed), {}
     wanted = {"presets": config.presets | {preset: varied}}
     for kind, keys in _entries(config, transfers).items():
         entries = getattr(config, kind)
@@ -65,7 +71,15 @@ def _experiment(config: Params, preset: str, variant: str, transfers: tuple[str,
     for address in graph.plan(config, [f"metrics@{key}" for key in transfers]):
         stage, key = graph.split(address)
         digest.update(f"{address} {config.entry(stage, key)} {config.block(stage, key)}\n".encode())
-    return Experiment(variant, f"{preset}_{variant}_{digest.hexdigest()[:12]}", changes, transfers)
+    name = f"{preset}_{variant}_{seed}_{digest.hexdigest()[:12]}"
+    return Experiment(variant, seed, name, changes, transfers)
+
+
+def _seeded(preset: Preset, seed: int) -> Preset:
+    """With both trainings' seeds so much higher."""
+    blocks = {stage: getattr(preset, stage) for stage in TRAININGS}
+    return preset.model_copy(update={stage: block.model_copy(update={"seed": block.seed + seed})
+                                     for stage, block in blocks.items()})
 
 
 def run(config: Params, experiments: list[Experiment], failures: dict[str, str]) -> None:
@@ -80,7 +94,7 @@ def run(config: Params, experiments: list[Experiment], failures: dict[str, str])
         print(f"{done} of {len(experiments)} experiments are finished, {len(left)} left", flush=True)
         workspace = Workspace(user_files(config, left[0].goals)) if left else None
         for number, one in enumerate(left, 1):
-            label = f"[{number}/{len(left)}] {one.variant}"
+            label = f"[{number}/{len(left)}] {one.variant}" + (f", seed {one.seed}" if one.seed else "")
             changed = dict.fromkeys(place.split(".")[2] for place in one.changes)  # stages, and preset of entries
             print(f"{label}: {', '.join(changed) or 'nothing'} changed", flush=True)
             try:

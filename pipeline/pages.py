@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader
 
-from pipeline.tables import CLOSE, DATASETS, NOT, REPRODUCED, Cell, Table
+from pipeline.tables import DATASETS, Cell, Table
+from pipeline.verdicts import CLOSE, LEAST, LEAST_SHARE, NOT, REPRODUCED, SEEDS, SMALL, UNTESTED
 from stages import layout
 
 TEXT = ("method", "protocol", "metric", "unit", "reason", "verdict")
@@ -24,7 +25,7 @@ NAMES = {"ssim": "SSIM", "psnr": "PSNR", "lpips": "LPIPS", "fid": "FID", "is": "
          "sharpness": "sharpness", "aligned_psnr": "aligned PSNR"}
 ARROWS = {1: " ↑", -1: " ↓", 0: " → 1"}
 TITLES = {"reconstruction": "Person Reconstruction", "imitation": "Action Imitation"}
-SHADES = {REPRODUCED: "reproduced", NOT: "not", CLOSE: "close"}
+SHADES = {REPRODUCED: "reproduced", NOT: "not", CLOSE: "close", SMALL: "close"}
 
 
 @dataclass
@@ -79,15 +80,20 @@ def _about(table: Table, cells: list[Cell]) -> list[str]:
     printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _printed(table).values()))
     said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     rest = printed - verdicts.total()
+    effects = ", ".join([*(f"{value:g} of {NAMES[name]}" for name, value in LEAST.items()),
+                         *(f"{share:.0%} of our {NAMES[name]}" for name, share in LEAST_SHARE.items())])
+    trainings = "one training" if table.seeds == 1 else f"{table.seeds} trainings with different seeds"
     return [
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {machine()}, commit {commit()}. Preset {table.preset}; "
-        f"{table.subject} learned, one seed a method; Action Imitation moves like {table.source}.",
+        f"{table.subject} learned, {trainings} a method; Action Imitation moves like {table.source}.",
         f"Of the paper's {printed} differences to its own method: {said + ', ' if said else ''}{rest} not measured. "
-        "A difference is reproduced where its 95 % interval here leaves out zero and has the paper's sign.",
-        "Intervals are of a bootstrap over blocks of consecutive frames, those of FID and IS of leaving blocks out: "
-        "they tell these frames from others of the same person, not this training from another. Those of a difference "
-        "are of the frames' own differences (paired); differences of FID and IS, which only all frames together have, "
-        "have none.",
+        f"One training tells nothing of a method: a verdict needs {SEEDS} of both. A difference is then reproduced "
+        f"where its 95 % interval here leaves out zero, it has the paper's sign, and it is at least {effects}.",
+        "Intervals of a value are of a bootstrap over blocks of consecutive frames, those of FID and IS of leaving "
+        "blocks out: they tell these frames from others of the same person, not this training from another. With "
+        "several seeds a value is their mean ± their standard deviation. Differences are taken seed by seed and frame "
+        "by frame; their intervals are of frames and seeds (Student's t) together, of one training those of frames "
+        "alone, which FID and IS do not have.",
     ]
 
 
@@ -158,6 +164,8 @@ def _head(metric: str, best: dict[str, int]) -> str:
 def _value(cell: Cell) -> Shown:
     if cell.value is None:
         return Shown("–")
+    if cell.spread is not None:
+        return Shown(_number(cell.value, cell), f"± {_number(cell.spread, cell, 1)}")
     ends = f"{_number(cell.low, cell)} to {_number(cell.high, cell)}" if cell.low is not None else ""
     return Shown(_number(cell.value, cell), ends)
 
@@ -173,7 +181,7 @@ def _difference(cell: Cell) -> Shown:
         return Shown("–")
     low, high = cell.difference_low, cell.difference_high
     ends = f"{_number(low, cell, 1)} to {_number(high, cell, 1)}" if low is not None else ""
-    verdict = f"{cell.verdict}: " if cell.verdict else ""
+    verdict = f"{cell.verdict}: " if cell.verdict and not cell.verdict.startswith(UNTESTED) else ""
     sign = "+" if cell.difference >= 0 else ""
     return Shown(f"{verdict}{sign}{_number(cell.difference, cell, 1)}", ends, SHADES.get(cell.verdict, ""))
 

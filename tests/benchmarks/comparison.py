@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from pipeline.verdicts import LEAST, SEEDS
 from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")
@@ -22,17 +23,22 @@ Rows = dict[tuple[str, int], dict]  # what was measured, by person and seed
 
 @dataclass(frozen=True)
 class Difference:
-    """`half`: of the interval; NaN where no person has two seeds."""
+    """`half`: of the interval; NaN where no person has two seeds. `seeds`: of who has the fewest. `least`: the smallest
+    difference that counts."""
 
     mean: float
     half: float
     pairs: int
+    seeds: int
+    least: float
 
     @property
     def sign(self) -> str:
-        if np.isnan(self.half):
-            return "one seed"
-        return "unclear" if abs(self.mean) <= self.half else "better" if self.mean > 0 else "worse"
+        if self.seeds < SEEDS:
+            return "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
+        if abs(self.mean) <= self.half:
+            return "unclear"
+        return "too small" if abs(self.mean) < self.least else "better" if self.mean > 0 else "worse"
 
 
 def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
@@ -46,13 +52,11 @@ def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
     if not people:
         return None
     counts = np.array([len(values) for values in people.values()])
-    mean = float(np.mean([np.mean(values) for values in people.values()]))
-    freedom = int((counts - 1).sum())
-    if not freedom:
-        return Difference(mean, float("nan"), int(counts.sum()))
-    variance = sum(np.square(np.subtract(values, np.mean(values))).sum() for values in people.values()) / freedom
-    error = np.sqrt(variance * (1 / counts).sum()) / len(counts)
-    return Difference(mean, float(stats.t.ppf(0.975, freedom) * error), int(counts.sum()))
+    mean, freedom, half = float(np.mean([np.mean(values) for values in people.values()])), (counts - 1).sum(), np.nan
+    if freedom:
+        variance = sum(np.square(np.subtract(values, np.mean(values))).sum() for values in people.values()) / freedom
+        half = float(stats.t.ppf(0.975, freedom) * np.sqrt(variance * (1 / counts).sum()) / len(counts))
+    return Difference(mean, half, int(counts.sum()), int(counts.min()), LEAST["psnr" if measure == "box" else measure])
 
 
 def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: dict[str, str]) -> str:

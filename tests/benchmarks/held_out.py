@@ -26,31 +26,54 @@ from stages.params import GeneratorTraining, Subject
 from stages.vision import blend, flow, quality
 from stages.vision.skeleton import read_poses
 
-MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring", "record": "its licence"}
+MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
+            "record": "its licence"}
 ROOT = Path(__file__).parents[2]
 MOTIONS = ["turn", "wave", "squat", "kick", "dance"]
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
 
 
-def prepare(folder: Path, people: dict[str, str], preset: str = "demo", seconds: float = 20.0, size: int = 256) -> None:
-    """Everything before training, for people by name: `rendered`, or the path of a video. What is there is kept."""
+def prepare(folder: Path, people: dict[str, str], preset: str = "demo", seconds: float = 20.0, size: int = 256,
+            changes: dict[str, dict] | None = None) -> None:
+    """Everything before training, for people by name: `rendered`, or the path of a video. What is there is kept.
+    changes: of the preset, by stage."""
+    write_params(folder, people, preset, seconds, size, changes or {})
+    for name, file in people.items():
+        for stage in (("samples",) if file == "rendered" else ()) + PREPARED:
+            make(folder, stage, name)
+
+
+def write_params(folder: Path, people: dict[str, str], preset: str, seconds: float, size: int, changes: dict[str, dict]
+                 ) -> None:
+    """A params.yaml in which everybody is learned and reconstructed."""
     samples = {name: {"person": name, "motions": MOTIONS, "seed": int(name.rsplit("_")[-1]), "seconds": seconds,
                       "size": size} for name, file in people.items() if file == "rendered"}
+    films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
     presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
+    for stage, fields in changes.items():
+        presets[preset][stage] = presets[preset][stage] | fields
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump({
-        "samples": samples, "transfers": {},
-        "videos": {name: {"file": f"artifacts/samples/{name}.mp4" if name in samples else file, "preset": preset}
-                   for name, file in people.items()},
-        "subjects": {name: {"preset": preset, "consent": "synthetic" if name in samples else "for measuring only"}
+        "samples": samples,
+        "videos": {name: {"file": film, "preset": preset} for name, film in films.items()},
+        "subjects": {name: {"preset": preset, "consent": "synthetic" if name in samples else MEASURED}
                      for name in people},
+        "transfers": {itself(name): {"target": name, "source": name, "preset": preset, "truth": film}
+                      for name, film in films.items()},
         "presets": presets,
     }, sort_keys=False))
-    for name in people:
-        for stage in (("samples",) if name in samples else ()) + PREPARED:
-            if not all((folder / path).exists() for path in layout.outputs(stage, name).values()):
-                subprocess.run([sys.executable, "-m", "stages", stage, name], cwd=folder, check=True,
-                               env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+
+
+def itself(name: str) -> str:
+    """The transfer that reconstructs a person's held-out part."""
+    return f"{name}_itself"
+
+
+def make(folder: Path, stage: str, key: str) -> None:
+    """Runs `stage@key` in the folder, unless its outputs are there."""
+    if not all((folder / path).exists() for path in layout.outputs(stage, key).values()):
+        subprocess.run([sys.executable, "-m", "stages", stage, key], cwd=folder, check=True,
+                       env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
 
 
 def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, least: float = 0.0) -> float:

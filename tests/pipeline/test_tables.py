@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 from pipeline import evaluation, pages, tables
+from pipeline.verdicts import verdict
 from stages import layout, params
 from stages.measures.scoring import NAMES, PER_FRAME
 from tests.miniature import Project
 
 ROOT = Path(__file__).parents[2]
 PAPER = yaml.safe_load(tables.PAPER.read_text())
-FPS, FRAMES = 10.0, 60
+FPS, FRAMES, SEEDS = 10.0, 60, 3
 
 
 def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None:
@@ -68,11 +69,22 @@ def filled(project: Project) -> tables.Table:
     project.change(transfers={"ava_from_ava": itself}, variants=known)
     for name in ("lwgan", "mine"):
         write(layout.system("ava_from_ava", name), 24.0)
-    found = tables.Table(1, params.load(), "demo", "ava", "ben")
-    for variant, psnr in {"complete": 25.0, "edn": 24.7, "ss_fr": 25.001, "mlg": 25.4}.items():
-        for key in found.transfers.values():
-            write(found.experiments[variant].scores(key), psnr, fid=50 + psnr)
+    found = table_of(SEEDS)
+    levels = {"complete": 25.0, "edn": 24.7, "ss_fr": 25.001, "mlg": 25.4}
+    for one in found.experiments:
+        if one.variant in levels:
+            psnr = levels[one.variant] + 0.003 * one.seed * len(one.variant) % 0.04  # each seed differs a little
+            for key in one.transfers:
+                write(one.scores(key), psnr, fid=50 + psnr)
     return found
+
+
+def table_of(seeds: int, preset: str = "demo") -> tables.Table:
+    return tables.Table(1, params.load(), preset, "ava", "ben", seeds)
+
+
+def named(table: tables.Table, variant: str, seed: int = 0) -> str:
+    return next(one.name for one in table.experiments if (one.variant, one.seed) == (variant, seed))
 
 
 def cell(table, method, protocol, metric, failures=()):
@@ -82,7 +94,7 @@ def cell(table, method, protocol, metric, failures=()):
 
 @pytest.mark.parametrize("method, verdict, sign", [
     ("EDN", "reproduced", 1), ("SS-FR", "too close to tell", 0), ("MLG", "not reproduced", -1),
-    ("LWGAN", "reproduced", 1),
+    ("LWGAN", "not tested: one training", 1),
 ])
 def test_a_difference_far_below_what_frames_vary_has_its_sign(table, method, verdict, sign):
     found = cell(table, method, "reconstruction", "psnr")
@@ -90,6 +102,28 @@ def test_a_difference_far_below_what_frames_vary_has_its_sign(table, method, ver
     ours = cell(table, "Ours", "reconstruction", "psnr")
     assert found.high > ours.low and ours.high > found.low  # which says nothing
     assert sign == (found.difference_low > 0) - (found.difference_high < 0)
+
+
+@pytest.mark.parametrize("seeds, verdict", [(1, "not tested: one training"), (2, "not tested: 2 trainings")])
+def test_fewer_than_three_seeds_have_no_verdict_however_sure_their_frames_are(table, seeds, verdict):
+    found = cell(table_of(seeds), "EDN", "reconstruction", "psnr")
+    assert found.verdict == verdict and found.difference > 0.2 and found.trainings == seeds
+    assert found.difference_low > 0 and (found.spread is None) == (seeds == 1)
+
+
+def test_seeds_that_are_missing_are_no_part_of_it(table):
+    shutil.rmtree(layout.experiment(named(table, "edn", seed=1)))
+    found = cell(table, "EDN", "reconstruction", "psnr")
+    assert (found.trainings, found.verdict) == (2, "not tested: 2 trainings")
+    assert cell(table, "MLG", "reconstruction", "psnr").verdict == "not reproduced"
+
+
+def test_a_value_of_several_seeds_is_their_mean_and_so_is_a_difference(table):
+    values = {name: [json.loads(one.scores("ava_from_ava")["metrics"].read_text())["metrics"]["psnr"]["value"]
+                     for one in table.experiments if one.variant == name] for name in ("complete", "edn")}
+    ours, edn = (cell(table, method, "reconstruction", "psnr") for method in ("Ours", "EDN"))
+    assert (ours.value, ours.spread) == pytest.approx((np.mean(values["complete"]), np.std(values["complete"], ddof=1)))
+    assert edn.difference == pytest.approx(np.mean(np.subtract(*values.values())))
 
 
 def test_what_the_paper_says_stands_beside_it(table):
@@ -102,9 +136,12 @@ def test_what_the_paper_says_stands_beside_it(table):
     assert (extra.complexmotion, extra.verdict) == (None, None) and extra.difference > 0
 
 
-def test_without_values_of_frames_there_is_a_difference_and_no_verdict_on_it(table):
+def test_without_values_of_frames_seeds_give_the_interval(table):
     found = cell(table, "EDN", "imitation", "fid")
-    assert found.difference == pytest.approx(0.3) and found.difference_low is None and found.verdict == "no interval"
+    assert found.difference_low < found.difference < found.difference_high
+    assert found.verdict == "too small to count"  # 0.3 of 75
+    alone = cell(table_of(1), "EDN", "imitation", "fid")
+    assert (alone.difference_low, alone.verdict) == (None, "not tested: one training")
 
 
 @pytest.mark.parametrize("method, protocol, metric, reason", [
@@ -114,7 +151,7 @@ def test_without_values_of_frames_there_is_a_difference_and_no_verdict_on_it(tab
     ("TD", "reconstruction", "psnr", "it diverged"),
 ])
 def test_an_empty_cell_says_why(table, method, protocol, metric, reason):
-    found = cell(table, method, protocol, metric, {table.experiments["td"].name: "it diverged"})
+    found = cell(table, method, protocol, metric, {named(table, "td"): "it diverged"})
     assert (found.value, found.difference, found.reason) == (None, None, reason)
 
 
@@ -126,12 +163,12 @@ def test_a_system_that_the_paper_does_not_know_is_a_row_too(table):
 
 def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_another_measure(table):
     write(layout.system("ava_from_ava", "edn"), 10.0)
-    again = tables.Table(1, params.load(), "demo", "ava", "ben")
-    assert set(again.experiments) == {"complete", "ss_fr", "mlg", "td"}
+    again = table_of(SEEDS)
+    assert {one.variant for one in again.experiments} == {"complete", "ss_fr", "mlg", "td"}
     assert 9 < cell(again, "EDN", "reconstruction", "psnr").value < 12
-    other = tables.Table(1, params.load(), "paper", "ava", "ben")
-    assert set(other.experiments) == {"complete", "edn", "ss_fr", "mlg", "td"} and "mine" not in {
-        row.name for row in other.rows}
+    other = table_of(1, "paper")
+    assert [one.variant for one in other.experiments] == ["complete", "td", "mlg", "ss_fr", "edn"]
+    assert "mine" not in {row.name for row in other.rows}
 
 
 @pytest.mark.parametrize("change, told", [
@@ -150,18 +187,31 @@ def test_a_system_that_was_scored_otherwise_is_not_shown(table, change, told):
 
 
 def test_where_ours_has_not_run_others_are_shown(table):
-    shutil.rmtree(layout.experiment(table.experiments["complete"].name))
+    for seed in range(SEEDS):
+        shutil.rmtree(layout.experiment(named(table, "complete", seed)))
     assert cell(table, "LWGAN", "reconstruction", "psnr").value is not None
 
 
-@pytest.mark.parametrize("low, high, paper, verdict", [
-    (0.1, 0.3, [1.0, 2.0], "reproduced"), (-0.3, -0.1, [-1.0, -0.1], "reproduced"),
-    (-0.3, -0.1, [1.0, 2.0], "not reproduced"), (0.1, 0.3, [-1.0], "not reproduced"),
-    (-0.1, 0.3, [1.0, 2.0], "too close to tell"), (0.0, 0.3, [1.0, 2.0], "too close to tell"),
-    (0.1, 0.3, [1.0, -2.0], "reproduced in part"), (None, None, [1.0], "no interval"), (0.1, 0.3, [], None),
+@pytest.mark.parametrize("metric, low, high, paper, trainings, told", [
+    ("psnr", 0.1, 0.3, [1.0, 2.0], 3, "reproduced"), ("psnr", -0.3, -0.1, [-1.0, -0.1], 3, "reproduced"),
+    ("psnr", -0.3, -0.1, [1.0, 2.0], 3, "not reproduced"), ("psnr", 0.1, 0.3, [-1.0], 5, "not reproduced"),
+    ("psnr", -0.1, 0.5, [1.0, 2.0], 3, "too close to tell"), ("psnr", 0.0, 0.3, [1.0, 2.0], 3, "too close to tell"),
+    ("psnr", 0.1, 0.3, [1.0, -2.0], 3, "reproduced in part"), ("psnr", None, None, [1.0], 3, "no interval"),
+    ("psnr", 0.1, 0.3, [], 3, None), ("psnr", 0.1, 0.3, [1.0], 2, "not tested: 2 trainings"),
+    ("psnr", 0.1, 0.3, [1.0], 1, "not tested: one training"), ("psnr", 0.08, 0.11, [1.0], 3, "too small to count"),
+    ("psnr", -0.11, -0.08, [1.0], 3, "too small to count"), ("ssim", 0.002, 0.003, [1.0], 3, "reproduced"),
+    ("ssim", 0.001, 0.002, [1.0], 3, "too small to count"), ("tcm", 0.01, 0.03, [1.0], 3, "reproduced"),
+    ("lpips", -0.2, -0.1, [-1.0], 3, "reproduced"), ("lpips", -0.1, -0.05, [-1.0], 3, "too small to count"),
 ])
-def test_verdicts(low, high, paper, verdict):
-    assert tables.verdict(low, high, paper) == verdict
+def test_verdicts(metric, low, high, paper, trainings, told):
+    """Of a score of ours of 5: 2 % of it are 0.1."""
+    difference = 0.2 if low is None else (low + high) / 2
+    assert verdict(metric, 5.0, difference, low, high, paper, trainings) == told
+
+
+def test_every_score_that_the_paper_has_has_a_least_effect():
+    names = {name for number in (1, 2) for columns in PAPER[number]["columns"].values() for name in columns}
+    assert all(verdict(name, 5.0, 9.0, 8.0, 10.0, [1.0], 3) == "reproduced" for name in names)
 
 
 class Reader(HTMLParser):
@@ -202,7 +252,16 @@ def test_the_three_files_say_the_same(table):
         cells = [re.sub(r" \((.*)\)$", r"\1", text.strip()) for text in line[1:-1].split("|")]  # small below, in HTML
         assert cells == [text.strip() for text in row]
     edn = next(line for line in lines if line.startswith("| EDN"))
-    assert edn.split(" | ")[13] == "24.36 / 24.48" and "to 26.70)" in edn
+    assert edn.split(" | ")[13] == "24.36 / 24.48" and "(± 0.0" in edn
+    assert "3 trainings with different seeds a method" in markdown.read_text()
+
+
+def test_of_one_training_a_page_has_no_verdict(table):
+    alone = table_of(1)
+    markdown, page, _ = pages.write(alone, alone.cells({}), None)
+    for text in (markdown.read_text(), page.read_text()):
+        assert "one training a method" in text and "not tested: one training, " in text
+        assert "to 26.70" in text and "reproduced: " not in text and "too close" not in text
 
 
 def test_a_page_of_several_tables_keeps_the_others(tmp_path):

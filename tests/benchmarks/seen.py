@@ -1,0 +1,306 @@
+"""What people see of real clips, beside what they could see: python -m tests.benchmarks.seen FOLDER --clips A.mp4 B.mp4
+
+Learns each clip with the demo preset on its first four fifths, reconstructs the rest, and compares pictures with the
+true frames, in the same frames and the same crop: in the person's box of the delivered video, and the whole frame.
+Rows of a clip's table: what other systems made of these frames, where it is given, in the truth's time; ours before
+label and mark, through the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark.
+The label's place shows the truth in all of them. LPIPS is AlexNet's; sharpness that of the person's inner part. Exits
+with 1 where the mark is seen: where LPIPS of ours with and without it, or from the true frames with it to those
+without, is more than GOAL.
+FOLDER/seen_<clip>.png shows the truth and every row side by side.
+
+FOLDER               where it works; about 10 minutes a clip on two cores
+--clips FILE ...     videos of one person
+--panels FILE N      a video of N panels side by side: the true frames, to learn from, and what others made of them
+--frames N           held-out frames that are scored, evenly spread (25)
+--steps N            of the generator's training, for trying out
+--reuse              goes on with what is in FOLDER, whatever made it
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import nn
+
+from stages import InputError, fusion, layout, params
+from stages.measures import likeness
+from stages.measures.delivery import BLEED
+from stages.media import clock as clocks
+from stages.media import footage, pictures, video, view
+from stages.media.seek import chosen
+from stages.nets import judges
+from stages.provenance.label import Label
+from stages.provenance.watermark import Mark
+from stages.vision import quality
+from stages.vision.skeleton import Pose, read_poses
+from tests.benchmarks import held_out
+from tests.benchmarks.experiments import who
+from tests.benchmarks.figures import Figure, verdict
+
+GOAL = 0.003   # LPIPS that a mark may cost
+NUMBER = 1     # of the mark in the true frames
+LATEST = 5     # frames that others' films may be late or early
+THUMBNAIL = (64, 64)
+LEARNED = ("generator_training", "local_gan_training")
+SHOWN = ("retargeting", "fusion", "signing")
+BEFORE, AFTER, TRUTH, MARKED = "ours, before label and mark", "ours, video.mp4", "the true frames", "the same, marked"
+COLUMNS = {"box: PSNR": "{:.2f}", "box: SSIM": "{:.3f}", "box: LPIPS": "{:.4f}", "sharpness": "{:.2f}",
+           "whole: PSNR": "{:.2f}", "whole: SSIM": "{:.3f}", "whole: LPIPS": "{:.4f}"}
+PLACES = ("box", "whole")
+
+Pictures = Iterable[np.ndarray]   # RGB (height, width, 3) uint8 each
+Measured = dict[str, np.ndarray]  # by row, (frames, COLUMNS)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One that was learned and reconstructed in `folder`; `films`: others' videos of all its frames, by name."""
+
+    folder: Path
+    name: str
+    file: Path
+    films: dict[str, Callable[[], Pictures]]
+    count: int  # frames that are scored
+
+    def path(self, stage: str, argument: str) -> Path:
+        key = held_out.itself(self.name) if layout.KINDS[stage] == "transfers" else self.name
+        return self.folder / layout.outputs(stage, key)[argument]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The held-out frames of the clip."""
+        return read_poses(self.path("retargeting", "driving"))[1]["frame"]
+
+    @cached_property
+    def scored(self) -> np.ndarray:
+        """Which of the held-out frames, from 0."""
+        return np.unique(np.linspace(0, len(self.rows) - 1, min(self.count, len(self.rows))).round().astype(int))
+
+    @cached_property
+    def place(self) -> Callable[[int], fusion.Placement]:
+        """Where the square lies in a held-out frame of the video."""
+        about, plate = self._clock().about, pictures.read(self.path("background_inpainting", "full_background"))
+        still = fusion.Placement.of(about["crop"], about["size"], plate)
+        return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
+
+    @property
+    def sheet(self) -> Path:
+        """A picture to look at: the person's box in the middle frame, the truth and then every row."""
+        return self.folder / f"seen_{self.name}.png"
+
+    @property
+    def fps(self) -> float:
+        return self._clock().about["fps"]
+
+    def truth(self) -> Iterator[np.ndarray]:
+        """The held-out frames as they were filmed, of even height and width."""
+        return map(even, chosen(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
+
+    def composites(self) -> Iterator[np.ndarray]:
+        """The same as fusion shows them, before label and mark."""
+        foregrounds = video.frames(self.path("fusion", "foreground"), "rgba")
+        return (even(self.place(index).over(rgba)) for index, rgba in enumerate(foregrounds))
+
+    def poses(self) -> Iterator[Pose]:
+        """The held-out poses, in pixels of the video."""
+        driving = read_poses(self.path("retargeting", "driving"))[0]
+        return (pose.map(partial(onto, self.place(index).matrix)) for index, pose in enumerate(driving))
+
+    def _clock(self) -> clocks.Clock:
+        return clocks.read_clock(self.path("frames", "clock"))
+
+
+def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
+    """All stages of every clip, but those whose outputs are there."""
+    changes = {"generator_training": {"steps": steps}} if steps else {}
+    held_out.prepare(folder, {name: str(file) for name, file in files.items()}, changes=changes)
+    for name in files:
+        for stage in LEARNED:
+            held_out.make(folder, stage, name)
+        for stage in SHOWN:
+            held_out.make(folder, stage, held_out.itself(name))
+
+
+def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
+    """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
+    size = next(clip.truth()).shape[1::-1]
+    label = cv2.dilate(Label(size).area, np.ones((2 * BLEED + 1,) * 2)) > 0
+    lags = {name: lag(clip, film()) for name, film in clip.films.items()}
+    films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
+             for name, film in clip.films.items()}
+    films |= {
+        BEFORE: encoded(clip, "before", clip.composites(), crf),
+        AFTER: video.frames(clip.path("signing", "video")),
+        TRUTH: encoded(clip, "true", clip.truth(), crf),
+        MARKED: encoded(clip, "marked", marked(clip, size), crf),
+    }
+    found, seen = {row: [] for row in films}, {place: [] for place in PLACES}
+    for index, (truth, pose, *shown) in enumerate(zip(clip.truth(), clip.poses(), *films.values(), strict=True)):
+        if index not in clip.scored:
+            continue
+        shown = dict(zip(films, (np.where(label[..., None], truth, picture) for picture in shown)))
+        for row, picture in shown.items():
+            found[row].append(scores(picture, truth, pose, lpips))
+        if index == clip.scored[len(clip.scored) // 2]:
+            part = parts(pose, size)["box"]
+            pictures.write(clip.sheet, np.concatenate([one[part] for one in (truth, *shown.values())], 1))
+        for place, part in parts(pose, size).items():
+            seen[place].append(held_out.perceived(lpips, shown[MARKED][part], shown[TRUTH][part]))
+    return ({row: np.array(values) for row, values in found.items()},
+            {place: float(np.mean(values)) for place, values in seen.items()})
+
+
+def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, lpips: nn.Module) -> list[float]:
+    """Of one frame, in the order of COLUMNS."""
+    height, width = truth.shape[:2]
+    inside = likeness.inner(pose, max(height, width))[:height, :width]
+    box, whole = ([quality.psnr(*pair), quality.ssim(*pair), held_out.perceived(lpips, *pair)]
+                  for pair in ((picture[part], truth[part]) for part in parts(pose, (width, height)).values()))
+    return [*box, quality.sharpness(picture, truth, inside), *whole]
+
+
+def parts(pose: Pose, size: tuple[int, int]) -> dict[str, tuple[slice, slice]]:
+    """By place, what is cut out of a picture of a size (width, height): the person's box with its margin, and all."""
+    left, top, right, bottom = quality.person_box(pose, max(size)) or (0, 0, *size)
+    return {"box": np.s_[top : min(bottom, size[1]), left : min(right, size[0])], "whole": np.s_[:, :]}
+
+
+def onto(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (n, 3) of the square, x, y and score, in pixels of the video."""
+    moved = cv2.perspectiveTransform(points[None, :, :2].astype(np.float64) - 0.5, matrix)[0] + 0.5
+    return np.concatenate([moved, points[:, 2:]], 1).astype(np.float32)
+
+
+def lag(clip: Clip, film: Pictures) -> int:
+    """How many frames later than the truth a film shows what is in it: where their thumbnails are most alike. Others'
+    films need not begin with the clip's first frame."""
+    small = [np.stack([cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in one]).astype(int)
+             for one in (footage.open_footage(clip.file, None).pictures(), film)]
+    inner = np.arange(LATEST, min(map(len, small)) - LATEST)
+    errors = {late: np.square(small[1][inner + late] - small[0][inner]).mean() for late in range(-LATEST, LATEST + 1)}
+    return min(errors, key=errors.get)
+
+
+def told(late: int) -> str:
+    """For a row's name."""
+    return f", shown {abs(late)} frame{'s' * (abs(late) > 1)} {'late' if late > 0 else 'early'}" if late else ""
+
+
+def shifted(film: Pictures, late: int) -> Iterator[np.ndarray]:
+    """A film that is so many frames late, in the truth's time; its first or last picture stands where it has none."""
+    pictures = iter(film)
+    if late < 0:
+        yield from [next(pictures)] * (1 - late)
+    for picture in islice(pictures, max(late, 0), None):
+        yield picture
+    yield from [picture] * max(late, 0)
+
+
+def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The true held-out frames with our mark."""
+    mark = Mark(NUMBER, size, clip.fps)
+    return (mark.over(picture, frame) for frame, picture in enumerate(clip.truth()))
+
+
+def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:
+    """Pictures after the H.264 that fusion writes."""
+    path = clip.folder / f"seen_{clip.name}_{name}.mp4"
+    with video.h264(path, clip.fps, crf, {}) as add:
+        for picture in given:
+            add(picture)
+    return video.frames(path)
+
+
+def even(picture: np.ndarray) -> np.ndarray:
+    """Without the last row or column of an odd size, as H.264 has it."""
+    return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+
+
+def panel(file: Path, index: int, count: int) -> Iterator[np.ndarray]:
+    """One of the panels that lie side by side in a video."""
+    for picture in footage.open_footage(file, None).pictures():
+        width = picture.shape[1] // count
+        yield np.ascontiguousarray(picture[:, index * width : (index + 1) * width])
+
+
+def unfolded(folder: Path, file: Path, count: int) -> Path:
+    """The first panel of a video, as a video of its own."""
+    path = folder / "panels" / f"{file.stem}.mkv"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with video.lossless(path, footage.open_footage(file, None).fps) as add:
+            for picture in panel(file, 0, count):
+                add(picture)
+    return path
+
+
+def table(clip: Clip, found: Measured) -> str:
+    """In Markdown."""
+    head = [f"{clip.name}, {len(clip.scored)} of {len(clip.rows)} held-out frames", *COLUMNS]
+    lines = [head, ["---"] * len(head)]
+    for row, values in found.items():
+        means = np.nanmean(values, axis=0)
+        lines.append([row, *(style.format(mean) for style, mean in zip(COLUMNS.values(), means, strict=True))])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figures(name: str, found: Measured, seen: dict[str, float]) -> list[Figure]:
+    """What the mark costs."""
+    rows = []
+    for place in PLACES:
+        before, after = (found[row][:, list(COLUMNS).index(f"{place}: LPIPS")].mean() for row in (BEFORE, AFTER))
+        told = f"{name}, {place}: LPIPS of"
+        rows.append(Figure(f"{told} ours, marked less unmarked", abs(after - before), GOAL, at_most=True))
+        rows.append(Figure(f"{told} true frames, marked to unmarked", seen[place], GOAL, at_most=True))
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--clips", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--panels", nargs=2, action="append", default=[], metavar=("FILE", "N"))
+    parser.add_argument("--frames", type=int, default=25, metavar="N")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--reuse", action="store_true")
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    if (folder / layout.ROOT).exists() and not given.reuse:
+        parser.error(f"{folder / layout.ROOT} is there: give --reuse to go on with it, or another FOLDER")
+    if not all(count.isdecimal() and int(count) > 1 for _, count in given.panels):
+        parser.error("--panels: expected a video and how many panels lie in it side by side, as in video.avi 3")
+    counts = {Path(file).stem: int(count) for file, count in given.panels}
+    try:
+        files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
+        if not files:
+            parser.error("expected --clips or --panels")
+        lpips = judges.lpips_network().eval()
+        originals = {name: Path(file) for name, file in files.items()}
+        files = originals | {name: unfolded(folder, originals[name], count) for name, count in counts.items()}
+        learn(folder, files, given.steps)
+    except InputError as error:
+        parser.error(str(error))
+    except subprocess.CalledProcessError as error:  # it has said why
+        parser.error(f"{' '.join(error.cmd[1:])} in {folder} ended with {error.returncode}")
+    crf, reached = params.load(folder / "params.yaml").presets["demo"].fusion.crf, []
+    for name, file in files.items():
+        count = counts.get(name, 1)
+        films = {f"panel {index + 1}": lambda name=name, index=index: panel(originals[name], index, counts[name])
+                 for index in range(1, count)}
+        clip = Clip(folder, name, file, films, given.frames)
+        found, seen = measure(clip, crf, lpips)
+        print(f"\n{table(clip, found)}\n", flush=True)
+        reached += figures(name, found, seen)
+    return verdict(reached)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

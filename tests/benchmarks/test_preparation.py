@@ -1,0 +1,63 @@
+"""What benchmarks prepare people with: parameters that the stages take, and a clip through the stages themselves."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import layout, params, samples
+from stages.__main__ import invoke
+from stages.media import clock, video
+from tests.benchmarks import ground_truth, held_out, preprocessing, scale
+
+PRESETS = {"demo", "best", "paper"}
+
+
+def people(folder: Path) -> None:
+    """A rendered person and a clip, as `experiments`, `training` and `seen` prepare them."""
+    held_out.prepare(folder, {"stranger_1": "rendered", "dancer": str(folder / "dancer.mp4")})
+
+
+def strangers(folder: Path) -> None:
+    (folder / "params.yaml").write_text(yaml.safe_dump(ground_truth.settings()))
+
+
+def film(folder: Path) -> None:
+    with video.h264(folder / "clip.mp4", 25.0, 30, {}) as add:
+        add(np.zeros((64, 64, 3), np.uint8))
+    with contextlib.chdir(folder):
+        preprocessing.prepare([])
+
+
+def many(folder: Path) -> None:
+    scale.project(folder, 3)
+
+
+@pytest.mark.parametrize("prepare", [people, strangers, film, many], ids=lambda prepare: prepare.__name__)
+def test_every_benchmark_writes_parameters_with_a_consent_for_everybody(tmp_path, monkeypatch, prepare):
+    monkeypatch.setattr(held_out, "make", lambda *_: None)
+    prepare(tmp_path)
+    found = params.load(tmp_path / "params.yaml")
+    assert found.subjects and PRESETS <= set(found.presets)
+    assert all(subject.require_consent(name) for name, subject in found.subjects.items())
+
+
+def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
+    """A second of a rendered stranger, as somebody's file."""
+    rendered = params.Sample(person="stranger_7", motions=("wave",), seed=5, seconds=1.0, size=128)
+    files = {name: tmp_path / path.name for name, path in layout.outputs("samples", "dancer").items()}
+    samples.run(**files, params=rendered)
+
+    def make(folder: Path, stage: str, key: str) -> None:
+        with contextlib.chdir(folder):  # here: loading MediaPipe five times would take longer than all of it
+            invoke(stage, key)
+
+    monkeypatch.setattr(held_out, "make", make)
+    held_out.prepare(tmp_path / "work", {"dancer": str(files["video"])}, changes={
+        "frames": {"size": 64, "gap_seconds": 0.04}, "background_inpainting": {"inpainter": "telea"}})
+    for stage in held_out.PREPARED:
+        assert all((tmp_path / "work" / path).exists() for path in layout.outputs(stage, "dancer").values())
+    found = clock.read_clock(tmp_path / "work" / layout.outputs("frames", "dancer")["clock"])
+    assert len(found.training()) == 20 and found.about["size"] == 64
