@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stages import __version__
+from stages import __version__, threads
 from stages.learning import device, footage, parts, weights
 from stages.learning.appearance import Appearance
 from stages.learning.checkpoints import Checkpoint
@@ -48,6 +48,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     data = footage.Footage(frames, masks, pose[rows], len(rows), take=timeline.take[rows])
     checkpoint = Checkpoint(f"local_gan_training@{key}", [frames, clock, masks, poses, faces, generator], params)
     where = device.choose(params.device)
+    own = threads.Threads(fixed=where.type != "cpu")
 
     enhancement = {name: getattr(params, name) for name in
                    ("faces", "face_vectors", "candidates", "alpha", "beta", "features")}
@@ -57,6 +58,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     step, log = 0, []
     if state := checkpoint.load():
         step, log = state["step"], state["log"]
+        own.used.update(state["threads"])
         for part, local in training.items():
             local.restore(state[part])
         print(f"resumed at step {step} of {params.steps}")
@@ -64,14 +66,15 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     steps = range(step, params.steps if training else 0)
     for step in Progress(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
         row = {}
-        for part, local in training.items():
-            generated, told, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
-            values = local.advance(generated.to(where), told.to(where), real.to(where), step)
-            row |= {f"{part}_{name}": value for name, value in values.items()}
+        with own:
+            for part, local in training.items():
+                generated, told, real = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
+                values = local.advance(generated.to(where), told.to(where), real.to(where), step)
+                row |= {f"{part}_{name}": value for name, value in values.items()}
         log.append(row)
         if (step + 1) % params.checkpoint_every == 0:
             states = {part: local.state() for part, local in training.items()}
-            checkpoint.save({"step": step + 1, "log": log, **states})
+            checkpoint.save({"step": step + 1, "log": log, "threads": dict(own.used), **states})
 
     trust = {part: strength(local, pairs, part, params.batch) for part, local in training.items()}
     learned = {part: local for part, local in training.items() if trust[part] > 0}
@@ -83,7 +86,8 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
                  for name, tensor in local.average.state_dict().items()}
         kept = {part: {"shape": vars(local.shape), "strength": trust[part]} for part, local in learned.items()}
         about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
-                 "enhancement": enhancement, "steps": params.steps, "consent": consent, "version": __version__}
+                 "enhancement": enhancement, "steps": params.steps, "threads": own.about,
+                 "consent": consent, "version": __version__}
         weights.save(folder, state, about)
         tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:
@@ -91,7 +95,7 @@ def run(*, frames: Path, clock: Path, masks: Path, poses: Path, faces: Path, gen
     checkpoint.remove()
     found = ", ".join(f"{part} {value:.2f}" if value else f"{part} off: it gains nothing"
                       for part, value in trust.items()) or "no part to refine"
-    print(f"local GANs of {key}: {params.steps} steps; strength by the frames kept back: {found}")
+    print(f"local GANs of {key}: {params.steps} steps; strength by the frames kept back: {found}; {own}")
 
 
 class Pairs:

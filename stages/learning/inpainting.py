@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages import InputError
+from stages import InputError, threads
 from stages import weights as files
 from stages.learning import device
 from stages.nets.inpainter import Inpainter, PatchCritic
@@ -57,9 +57,11 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
         given(network, Path(params.weights))
     learner = Learner(network, params)
     rng = np.random.default_rng(params.seed)
+    own = threads.Threads(fixed=where.type != "cpu")
     for step in Progress(range(params.steps), "gated inpainter", unit="step"):
         lessons = zip(*(lesson(rng, picture, unseen) for _ in range(params.batch)))
-        learner.advance(*(torch.stack(part).to(where) for part in lessons), step / params.steps)
+        with own:
+            learner.advance(*(torch.stack(part).to(where) for part in lessons), step / params.steps)
     return network
 
 

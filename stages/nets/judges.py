@@ -18,6 +18,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
+from stages import threads
 from stages import weights as files
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Judges:
 
     def __init__(self, device: torch.device):
         self.device, self.reasons = device, {}
+        self._threads = threads.Threads(fixed=device.type != "cpu")
         self.lpips = self._build(("lpips", f"lpips_{PERSON}"), lpips_network)
         self.inception = self._build(("fid", "is"), _inception)
         self.fid = FrechetInceptionDistance(Features()).to(device)
@@ -65,7 +67,8 @@ class Judges:
         if self.lpips:
             self.distances[f"lpips_{PERSON}"].append(self._within(judged, truth, places.get(PERSON)))
         if len(self._waiting) == BATCH:
-            self._judge()
+            with self._threads:
+                self._judge()
 
     def _within(self, judged: Tensor, truth: Tensor | None, box: tuple[int, int, int, int] | None) -> float:
         """LPIPS of a box cut out, at its own size."""

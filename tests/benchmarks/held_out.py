@@ -39,7 +39,7 @@ def prepare(folder: Path, people: dict[str, str], preset: str = "demo", seconds:
     presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump({
-        "samples": samples, "transfers": {},
+        "threads": "auto", "samples": samples, "transfers": {},
         "videos": {name: {"file": f"artifacts/samples/{name}.mp4" if name in samples else file, "preset": preset}
                    for name, file in people.items()},
         "subjects": {name: {"preset": preset, "consent": "synthetic" if name in samples else "for measuring only"}
