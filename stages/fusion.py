@@ -50,12 +50,12 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     poses, columns, _ = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
+    own = threads.Threads(spare=1, fixed=where.type != "cpu")  # a processor is left for those beside it
     plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)
     still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
     place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        own = threads.Threads(spare=1, fixed=where.type != "cpu")  # a processor is left for those beside it
         yield from own.each(appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
 
     def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
@@ -90,7 +90,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
             write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
           f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {unsigned}, "
-          f"with the watermark {watermark.name(number)}" + ("" if entry.label else f"; no label: {entry.label_reason}"))
+          f"with the watermark {watermark.name(number)}; {own}" + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
 def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:

@@ -2,8 +2,8 @@
 
 Threads that share a computation wait for each other at its end. Where another program has the core of one of them, all
 wait, and a step takes many times as long as one thread would. `auto` starts with one thread a free processor and tries
-fewer or more while it runs. A number stays as it is: a gradient is summed in as many parts as there are threads, and
-rounded accordingly.
+fewer or more while it runs. A number stays as it is: PyTorch adds up in as many parts as there are threads, and rounds
+accordingly.
 """
 
 import math

@@ -51,8 +51,9 @@ class Trained:
 
     def __init__(self, folder: Path, way: str):
         environment = os.environ | {"PYTHONPATH": str(held_out.ROOT)}
-        if way == ALL:
-            environment |= {"OMP_WAIT_POLICY": ""}  # stages sets nothing then, nor does this
+        if way == ALL:  # stages sets nothing where this is set, be it to nothing
+            environment = {name: environment[name] for name in environment if name != "GOMP_SPINCOUNT"}
+            environment["OMP_WAIT_POLICY"] = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", __spec__.name, str(folder), way], env=environment, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
