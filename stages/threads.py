@@ -1,8 +1,8 @@
 """How many threads compute: the `threads` of params.yaml.
 
 Threads that share a computation wait for each other at its end. Where another program has the core of one of them, all
-wait, and a step takes many times as long as one thread would. `auto` starts with one thread a free processor and tries
-fewer or more while it runs. A number stays as it is: PyTorch adds up in as many parts as there are threads, and rounds
+wait, and a step takes many times as long as one thread would. `auto` starts with one thread a processor and tries fewer
+while it runs, or more where processors have nothing to do. A number stays as it is: PyTorch adds up in as many parts as there are threads, and rounds
 accordingly.
 """
 
@@ -32,6 +32,8 @@ LOST = 1.3       # of the usual time: a trial that takes longer is ended
 SLOW = 2.0       # of the usual time: two such steps in a row, and a trial begins at once
 WAIT = 1.0, 10.0  # seconds of steps from a lost trial to the next: at first, doubled each time, and at last
 COST = 0.05      # share of the time that lost trials may take
+FREE = 0.5       # processors that must have nothing to do, for each thread more
+LATELY = 0.5     # seconds over which that is seen
 
 _setting: Setting = "auto"
 
@@ -64,6 +66,14 @@ def processors() -> int:
     than OMP_NUM_THREADS."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(own, quota(), _limit() or own)))
+
+
+def idle() -> float | None:
+    """Seconds, since the machine started, in which this process's processors had nothing to do, all together. None where
+    the system does not tell."""
+    own = {f"cpu{number}" for number in os.sched_getaffinity(0)} if hasattr(os, "sched_getaffinity") else set()
+    found = [line.split() for line in _words(Path("/proc/stat"), "\n") if line.split(" ", 1)[0] in own]
+    return sum(int(line[4]) + int(line[5]) for line in found) / os.sysconf("SC_CLK_TCK") if found else None
 
 
 def quota(root: Path = Path("/")) -> float:
@@ -123,12 +133,14 @@ class Threads:
 
     def __enter__(self) -> None:
         self._set()
-        self._begun = time.perf_counter()
+        self._begun = time.perf_counter(), idle()
 
     def __exit__(self, error: type | None, *_) -> None:
         if error is None:
+            (begun, before), now, after = self._begun, time.perf_counter(), idle()
+            free = None if before is None or now == begun else (after - before) / (now - begun)
             self.used[self._trials.count] += 1
-            self._trials.note(time.perf_counter() - self._begun)
+            self._trials.note(now - begun, free)
 
     def each(self, made: Iterable[Item]) -> Iterator[Item]:
         """What is made, each of it a step."""
@@ -167,16 +179,20 @@ class Trials:
         self.count, self._settled, self._most, self._period = most, most, most, period  # count: of the next step
         self._fixed = fixed or most == 1
         self._usual = [deque(maxlen=3) for _ in range(period)]  # seconds of the last steps, by their place in a round
+        self._free = None  # processors that have nothing to do beside as many threads as were settled on
         self._slow, self._tried = [], []  # of steps in a row, over the usual; (place, seconds) of the trial's steps
         self._step, self._now, self._next, self._wait, self._by, self._lost = 0, 0.0, 0.0, WAIT[0], -1, 0
 
-    def note(self, seconds: float) -> None:
-        """A step with `count` threads took so long."""
+    def note(self, seconds: float, free: float | None = None) -> None:
+        """A step with `count` threads took so long, in which so many processors had nothing to do."""
         place, self._now = self._step % self._period, self._now + seconds
         self._step += 1
         if self._fixed or self._step <= self._period:  # the first round warms up
             return
         if self.count == self._settled:
+            if free is not None:
+                before = free if self._free is None else self._free
+                self._free = before + min(1, seconds / LATELY) * (free - before)
             self._watch(place, seconds)
         else:
             self._tried.append((place, seconds))
@@ -202,6 +218,8 @@ class Trials:
         reach = max(1, round(REACH[self._lost // 2 % len(REACH)] * self._settled))  # to either side
         self.count = min(max(1, self._settled + self._by * reach), self._most)
         self._slow, self._tried = [], []
+        if self._free is not None and self._free < FREE * (self.count - self._settled):
+            self.count, self._by = self._settled, -self._by
 
     def _judge(self) -> None:
         usual = sum(median(self._usual[place]) for place, _ in self._tried)
@@ -210,7 +228,7 @@ class Trials:
         if spent < LOST * usual and len(self._tried) < rounds * self._period:
             return
         if spent < WON * usual:
-            self._settled, self._wait, self._lost = self.count, WAIT[0], 0
+            self._settled, self._free, self._wait, self._lost = self.count, None, WAIT[0], 0
             for times in self._usual:
                 times.clear()
             for place, seconds in self._tried:

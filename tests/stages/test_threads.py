@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 
 import pytest
 import torch
@@ -56,12 +57,14 @@ MACHINES = {  # seconds of a step by the number of threads, measured on two core
 }
 
 
-def spent(trials: Trials, machine: dict[int, float], seconds: float, noise: random.Random) -> float:
-    """Mean seconds a step over so long; every fourth is twice the work."""
+def spent(trials: Trials, machine: dict[int, float], seconds: float, noise: random.Random, free: float | None = None
+          ) -> float:
+    """Mean seconds a step over so long; every fourth is twice the work. free: processors for which one thread leaves
+    nothing to do."""
     now, steps = 0.0, 0
     while now < seconds or steps % 4:
         taken = machine[trials.count] * (1.6 if steps % 4 == 0 else 0.8) * noise.uniform(0.8, 1.2)
-        trials.note(taken)
+        trials.note(taken, free if free is None else max(0, free + 1 - trials.count))
         now, steps = now + taken, steps + 1
     return now / steps
 
@@ -81,6 +84,21 @@ def test_it_follows_what_others_leave():
     assert spent(trials, MACHINES["one busy process"][0], 30, noise) < 1.15 * 0.185  # with what it takes to notice
     spent(trials, idle, 15, noise)
     assert spent(trials, idle, 30, noise) < 1.05 * idle[2]
+
+
+def test_more_are_tried_where_processors_are_free_and_at_once():
+    trials, noise, idle, busy = Trials(2, 4), random.Random(0), MACHINES["idle"][0], {1: 0.2, 2: 5.0}
+    spent(trials, idle, 10, noise, 1)
+    spent(trials, busy, 20, noise, 0)  # notices
+    assert spent(trials, busy, 60, noise, 0) < 1.02 * busy[1]  # not one step of five seconds
+    spent(trials, idle, 3, noise, 1)
+    assert trials.count == 2 and spent(trials, idle, 30, noise, 1) < 1.03 * idle[2]
+
+
+def test_the_time_in_which_processors_have_nothing_to_do():
+    before, begun = threads.idle(), time.perf_counter()
+    time.sleep(0.1)
+    assert 0 <= threads.idle() - before <= (time.perf_counter() - begun) * os.cpu_count() + 0.05
 
 
 @pytest.fixture
@@ -108,6 +126,7 @@ def test_auto_says_what_it_used(four, monkeypatch):
     """Each thread costs a second."""
     now, seen = [0.0], []
     monkeypatch.setattr(threads.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(threads, "idle", lambda: None)
 
     def made():
         for step in range(40):
@@ -133,6 +152,7 @@ def test_a_step_that_fails_is_no_step(four):
 def test_where_nothing_else_may_be_tried(four, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(threads.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(threads, "idle", lambda: None)
     own = Threads(fixed=True)
     for _ in range(40):
         with own:
