@@ -34,6 +34,7 @@ WAIT = 1.0, 10.0  # seconds of steps from a lost trial to the next: at first, do
 COST = 0.05      # share of the time that lost trials may take
 FREE = 0.5       # processors that must have nothing to do, for each thread more
 LATELY = 0.5     # seconds over which that is seen
+BLIND = 60.0     # seconds of steps after which more are tried all the same: who has the processors may give way
 
 _setting: Setting = "auto"
 
@@ -179,6 +180,7 @@ class Trials:
         self.count, self._settled, self._most, self._period = most, most, most, period  # count: of the next step
         self._fixed = fixed or most == 1
         self._usual = [deque(maxlen=3) for _ in range(period)]  # seconds of the last steps, by their place in a round
+        self._blind = BLIND  # when more are tried whatever is free
         self._free = None  # processors that have nothing to do beside as many threads as were settled on
         self._slow, self._tried = [], []  # of steps in a row, over the usual; (place, seconds) of the trial's steps
         self._step, self._now, self._next, self._wait, self._by, self._lost = 0, 0.0, 0.0, WAIT[0], -1, 0
@@ -218,7 +220,8 @@ class Trials:
         reach = max(1, round(REACH[self._lost // 2 % len(REACH)] * self._settled))  # to either side
         self.count = min(max(1, self._settled + self._by * reach), self._most)
         self._slow, self._tried = [], []
-        if self._free is not None and self._free < FREE * (self.count - self._settled):
+        full = self._free is not None and self._free < FREE * (self.count - self._settled)
+        if full and self._now < self._blind:
             self.count, self._by = self._settled, -self._by
 
     def _judge(self) -> None:
@@ -229,6 +232,7 @@ class Trials:
             return
         if spent < WON * usual:
             self._settled, self._free, self._wait, self._lost = self.count, None, WAIT[0], 0
+            self._blind = self._now + BLIND
             for times in self._usual:
                 times.clear()
             for place, seconds in self._tried:
@@ -238,4 +242,5 @@ class Trials:
         else:
             self.count, self._by, self._lost = self._settled, -self._by, self._lost + 1
             self._next = self._now + max(self._wait, (spent - usual) / COST)
+            self._blind = self._next + BLIND
             self._wait = min(2 * self._wait, WAIT[1])

@@ -90,9 +90,16 @@ def test_more_are_tried_where_processors_are_free_and_at_once():
     trials, noise, idle, busy = Trials(2, 4), random.Random(0), MACHINES["idle"][0], {1: 0.2, 2: 5.0}
     spent(trials, idle, 10, noise, 1)
     spent(trials, busy, 20, noise, 0)  # notices
-    assert spent(trials, busy, 60, noise, 0) < 1.02 * busy[1]  # not one step of five seconds
+    assert spent(trials, busy, 30, noise, 0) < 1.02 * busy[1]  # not one step of five seconds
     spent(trials, idle, 3, noise, 1)
     assert trials.count == 2 and spent(trials, idle, 30, noise, 1) < 1.03 * idle[2]
+
+
+def test_more_are_tried_now_and_then_where_others_have_the_processors_but_give_way():
+    trials, noise, idle = Trials(2, 4), random.Random(0), MACHINES["idle"][0]
+    spent(trials, {1: 0.2, 2: 5.0}, 20, noise, 0)
+    spent(trials, idle, 70, noise, 0)
+    assert trials.count == 2 and spent(trials, {1: 0.2, 2: 5.0}, 600, noise, 0) < 1.1 * 0.2
 
 
 def test_the_time_in_which_processors_have_nothing_to_do():
