@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from stages import InputError, code_digest, events, layout, params
+from stages import InputError, code_digest, events, layout, params, threads
 from stages.media import stamp
 
 
@@ -30,7 +30,7 @@ def invoke(stage: str, key: str) -> None:
         config.subjects[who].require_consent(who)
     begun = time.perf_counter()
     agreed = config.consent(stage, key)
-    with stamp.stamped({"consent": agreed} if agreed else {}):
+    with threads.chosen(config.threads), stamp.stamped({"consent": agreed} if agreed else {}):
         run(**arguments)
     note_cost(stage, key, time.perf_counter() - begun)
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from stages import __version__
+from stages import __version__, threads
 from stages.learning import device
 from stages.learning.appearance import Appearance
 from stages.learning.local_gans import LocalGans
@@ -49,14 +49,14 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     where = device.choose(params.device)
     poses, columns, _ = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
-    index, cores = FaceIndex.read(faces), torch.get_num_threads()
+    index = FaceIndex.read(faces)
+    own = threads.Threads(spare=1, fixed=where.type != "cpu")  # a processor is left for those beside it
     plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)
     still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
     place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        torch.set_num_threads(max(1, cores - 1))  # of this thread; a core is left for those beside it
-        yield from appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]])
+        yield from own.each(appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
 
     def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
         torch.set_num_threads(1)
@@ -90,7 +90,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
             write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
           f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {unsigned}, "
-          f"with the watermark {watermark.name(number)}" + ("" if entry.label else f"; no label: {entry.label_reason}"))
+          f"with the watermark {watermark.name(number)}; {own}" + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
 def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from stages import InputError, __version__
+from stages import InputError, __version__, threads
 from stages.learning import device, footage, weights
 from stages.learning.batches import Batches
 from stages.learning.checkpoints import Checkpoint
@@ -42,6 +42,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     if timeline.longest() < params.run_length:
         raise clocks.too_short(clock, params.run_length)
     fabric = device.fabric(params.device, params.devices, params.precision)
+    own = threads.Threads(params.judge_every, fixed=params.compile or fabric.device.type != "cpu")
     data = footage.Footage(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
                            timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
@@ -49,7 +50,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, background, poses], params)
     previews = checkpoint.path.with_suffix("")  # pictures made so far, beside the state
 
-    log = learn(training, batches, checkpoint, previews)
+    log = learn(training, batches, checkpoint, previews, own)
     if fabric.global_rank:
         return
     about = {
@@ -57,7 +58,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         "drawing": params.drawing, "temporal": params.temporal, "window": params.window,
         "window_margin": params.window_margin, "steps": params.steps, "features": params.features,
         "training_frames": data.count, "consent": consent, "consent_record": entry.model_dump(mode="json")["consent"],
-        "version": __version__,
+        "threads": own.about, "version": __version__,
     }
     steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
     curves.write(plots, "step", steps, losses)
@@ -69,16 +70,18 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     files.remove(previews)
     checkpoint.remove()
     print(f"generator of {key}: {params.steps} steps on {data.count} frames, {params.features} features, "
-          f"L1 {log[-20:, LOSSES.index('l1')].mean():.4f} over the last steps")
+          f"L1 {log[-20:, LOSSES.index('l1')].mean():.4f} over the last steps; {own}")
 
 
-def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews: Path) -> np.ndarray:
-    """Every step that is left; the losses of all steps (steps, LOSSES)."""
+def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews: Path, own: threads.Threads
+          ) -> np.ndarray:
+    """Every step that is left, by its own threads; the losses of all steps (steps, LOSSES)."""
     params, fabric = training.params, training.fabric
     log = np.empty((0, len(LOSSES)), np.float32)
     if state := checkpoint.load():
         training.restore(state["training"])
         log = state["log"].numpy()
+        own.used.update(state["threads"])
         print(f"resumed at step {training.step} of {params.steps}")
     watch, fresh = Watch(LOSSES, tuple(f"d_{name}" for name in training.judges)), []
     first = fabric.global_rank == 0
@@ -86,7 +89,8 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
                     disable=not first)
     while training.step < params.steps:
         try:
-            fresh.append(training.advance(batches))
+            with own:
+                fresh.append(training.advance(batches))
         except torch.OutOfMemoryError:
             raise InputError(advice(training, batches)) from None
         progress.update()
@@ -109,7 +113,8 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         if shows and first:
             pictures.write(previews / f"preview_{training.step:06d}.png", preview(training, batches))
         if saves and first:
-            checkpoint.save({"training": training.state(), "log": torch.from_numpy(log)})
+            checkpoint.save({"training": training.state(), "log": torch.from_numpy(log),
+                             "threads": dict(own.used)})
     progress.close()
     return log
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stages import __version__
+from stages import __version__, threads
 from stages.learning import device, footage, parts, weights
 from stages.learning.appearance import Appearance
 from stages.learning.checkpoints import Checkpoint
@@ -49,6 +49,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     where = device.choose(params.device)
+    own = threads.Threads(fixed=where.type != "cpu")
 
     enhancement = {name: getattr(params, name) for name in
                    ("faces", "face_vectors", "candidates", "alpha", "beta", "features")}
@@ -58,6 +59,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     step, log = 0, []
     if state := checkpoint.load():
         step, log = state["step"], state["log"]
+        own.used.update(state["threads"])
         for part, local in training.items():
             local.restore(state[part])
         print(f"resumed at step {step} of {params.steps}")
@@ -65,14 +67,15 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     steps = range(step, params.steps if training else 0)
     for step in Progress(steps, initial=step, total=len(steps) + step, desc="local_gan_training", unit="step"):
         row = {}
-        for part, local in training.items():
-            seen = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
-            values = local.advance(*(crops.to(where) for crops in seen), step)
-            row |= {f"{part}_{name}": value for name, value in values.items()}
+        with own:
+            for part, local in training.items():
+                seen = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
+                values = local.advance(*(crops.to(where) for crops in seen), step)
+                row |= {f"{part}_{name}": value for name, value in values.items()}
         log.append(row)
         if (step + 1) % params.checkpoint_every == 0:
             states = {part: local.state() for part, local in training.items()}
-            checkpoint.save({"step": step + 1, "log": log, **states})
+            checkpoint.save({"step": step + 1, "log": log, "threads": dict(own.used), **states})
 
     trust = {part: strength(local, pairs, part, params.batch) for part, local in training.items()}
     learned = {part: local for part, local in training.items() if trust[part] > 0}
@@ -84,7 +87,8 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
                  for name, tensor in local.average.state_dict().items()}
         kept = {part: {"shape": vars(local.shape), "strength": trust[part]} for part, local in learned.items()}
         about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
-                 "enhancement": enhancement, "steps": params.steps, "consent": consent, "version": __version__}
+                 "enhancement": enhancement, "steps": params.steps, "threads": own.about,
+                 "consent": consent, "version": __version__}
         weights.save(folder, state, about)
         tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:
@@ -92,7 +96,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     checkpoint.remove()
     found = ", ".join(f"{part} {value:.2f}" if value else f"{part} off: it gains nothing"
                       for part, value in trust.items()) or "no part to refine"
-    print(f"local GANs of {key}: {params.steps} steps; strength by the frames kept back: {found}")
+    print(f"local GANs of {key}: {params.steps} steps; strength by the frames kept back: {found}; {own}")
 
 
 class Pairs:

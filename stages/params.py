@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from stages import InputError, documents, layout
 from stages import consent as consents
 from stages.presets import (
-    BackgroundInpainting, Block, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
+    BackgroundInpainting, Block, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
     LocalGanTraining, MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, Report,
     Retargeting, Seed, Signing, Weight,
 )
@@ -88,6 +88,7 @@ class Transfer(Block):
 class Params(Block):
     """The whole file. `entry` and `block` give a stage what it is run with."""
 
+    threads: Literal["auto"] | Count  # of each stage; see stages/threads.py
     samples: dict[Name, Sample]
     videos: dict[Name, Video]
     subjects: dict[Name, Subject]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages import threads
 from stages.estimators import coco
 from stages.estimators.person import Person, overlap
 from stages.estimators.pose import Sighting
@@ -69,8 +70,18 @@ def estimators(build: Callable[[str, str, str], Network]) -> tuple[Callable, Cal
     """An adapter's Detector, Segmenter and PoseEstimator, each made of (model, device), of networks built of a task
     (mask or pose), model and device. People are found by the network of the masks."""
     def of(kind: type, task: str) -> Callable:
-        return lambda model, device: kind(build(task, model, device))
+        return lambda model, device: kind(_threaded(build(task, model, device)))
     return of(Detector, "mask"), of(Segmenter, "mask"), of(PoseEstimator, "pose")
+
+
+def _threaded(network: Network) -> Network:
+    """The network, by as many threads as are free."""
+    own = threads.Threads()
+
+    def look(pictures: Sequence[np.ndarray]) -> list[Found]:
+        with own:
+            return network(pictures)
+    return look
 
 
 def _picked(network: Network, pictures: Sequence[np.ndarray], people: Sequence[Person | None]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel
 
-from stages import layout
+from stages import layout, threads
 from stages.code_digest import Code
 from stages.media.files import remove, replacing
 
@@ -23,6 +23,7 @@ class Checkpoint:
 
     def __init__(self, address: str, inputs: list[Path], params: BaseModel):
         digest = hashlib.sha256(params.model_dump_json().encode())
+        digest.update(f"threads: {threads.current()}".encode())
         digest.update(Code(ROOT).digest(address.partition("@")[0]).encode())
         for path in inputs:
             _add(digest, Path(path))

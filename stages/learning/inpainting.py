@@ -5,6 +5,7 @@ mirrored, or free-form strokes. Pixels that were never seen are holes too, and n
 (H, W, 3) uint8, holes (H, W) bool.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages import InputError
+from stages import InputError, threads
 from stages import weights as files
 from stages.learning import device
+from stages.media import stamp
 from stages.nets.inpainter import Inpainter, PatchCritic
 from stages.progress import Progress
 
@@ -57,9 +59,13 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
         given(network, Path(params.weights))
     learner = Learner(network, params)
     rng = np.random.default_rng(params.seed)
+    own = threads.Threads(fixed=where.type != "cpu")
     for step in Progress(range(params.steps), "gated inpainter", unit="step"):
         lessons = zip(*(lesson(rng, picture, unseen) for _ in range(params.batch)))
-        learner.advance(*(torch.stack(part).to(where) for part in lessons), step / params.steps)
+        with own:
+            learner.advance(*(torch.stack(part).to(where) for part in lessons), step / params.steps)
+    stamp.add({"threads": json.dumps(own.about)})
+    print(f"gated inpainter: {params.steps} steps; {own}")
     return network
 
 

@@ -3,12 +3,13 @@
 Decoders, encoders and networks let go of Python's lock, so the links of a chain of such streams run beside each other.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
+
+from stages import threads
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -24,8 +25,8 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` on every item by as many threads as there are cores, a few items ahead of the reader."""
-    workers = os.cpu_count() or 1
+    """`work` on every item by as many threads as are free, a few items ahead of the reader."""
+    workers = threads.workers()
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
         for item in items:

@@ -1,5 +1,5 @@
-"""What every file that a stage writes says of itself: the consent it rests on. Set by whoever runs the stage, read by
-those who write files: a picture, a table, a video, weights."""
+"""What every file that a stage writes says of itself: the consent it rests on, and what else its bytes depend on. Set by
+whoever runs the stage, read by those who write files: a picture, a table, a video, weights."""
 
 import struct
 import zlib
@@ -7,16 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _stamp: dict[str, str] = {}
+_on = False
 
 
 @contextmanager
 def stamped(values: dict[str, str]) -> Iterator[None]:
     """Within it, files say this."""
+    global _on
     _stamp.update(values)
+    _on = True
     try:
         yield
     finally:
         _stamp.clear()
+        _on = False
+
+
+def add(values: dict[str, str]) -> None:
+    """Files that are written from here on, until `stamped` ends, say this too."""
+    if _on:
+        _stamp.update(values)
 
 
 def current() -> dict[str, str]:

@@ -17,6 +17,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
+from stages import threads
 from stages import weights as files
 from stages.nets import flax
 
@@ -35,6 +36,7 @@ class Judges:
 
     def __init__(self, device: torch.device):
         self.device, self.reasons = device, {}
+        self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self.inception = _inception().to(device).eval()
         except files.Missing as error:
@@ -55,7 +57,8 @@ class Judges:
         self._waiting.append((self._tensor(reference.completed(picture)), self._tensor(reference.real)))
         self.count += 1
         if len(self._waiting) == BATCH:
-            self._judge()
+            with self._threads:
+                self._judge()
 
     @torch.inference_mode()
     def _judge(self) -> None:

@@ -15,6 +15,7 @@ import torch
 from lpips import normalize_tensor
 from torch import Tensor
 
+from stages import threads
 from stages import weights as files
 from stages.measures.likeness import Box
 from stages.measures.names import CHANGE, PERCEIVED, PERSON
@@ -33,6 +34,7 @@ class Perception:
 
     def __init__(self, device: torch.device):
         self.device, self.reasons, self._rows = device, {}, []
+        self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self._network = lpips_network().to(device).eval()
         except files.Missing as error:
@@ -50,7 +52,9 @@ class Perception:
             for name, one in (shown | {"truth": truth}).items():
                 if one is not None and (name != "retrieval_" or place == PERSON):
                     cuts[name, place] = cut(reference.completed(one), box)
-        found, row = self._features(cuts), {}
+        with self._threads:
+            found = self._features(cuts)
+        row = {}
         for name, place in cuts:
             if name != "truth" and truth is not None:
                 end = f"_{place}" if place else ""

@@ -54,7 +54,7 @@ def write_params(folder: Path, people: dict[str, str], preset: str, seconds: flo
         presets[preset][stage] = presets[preset][stage] | fields
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump({
-        "samples": samples,
+        "threads": "auto", "samples": samples,
         "videos": {name: {"file": film, "preset": preset} for name, film in films.items()},
         "subjects": {name: {"preset": preset, "consent": "synthetic" if name in samples else MEASURED}
                      for name in people},

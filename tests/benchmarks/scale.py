@@ -71,7 +71,7 @@ def project(folder: Path, count: int) -> None:
              for one, other in zip(names, names[1:] + names[:1])}
     subjects = {name: {"preset": "demo", "consent": "synthetic"} for name in names}
     presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
-    people = {"samples": {}, "videos": videos, "subjects": subjects, "transfers": moves, "presets": presets}
+    people = {"threads": "auto", "samples": {}, "videos": videos, "subjects": subjects, "transfers": moves, "presets": presets}
     (folder / "params.yaml").write_text(yaml.safe_dump(people))
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
 

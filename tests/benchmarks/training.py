@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import yaml
 
-from stages import generator_training, weights
+from stages import generator_training, threads, weights
 from stages.learning.checkpoints import Checkpoint
 from stages.nets import judges
 from stages.params import GeneratorTraining, Params
@@ -83,7 +83,8 @@ def share(wanted) -> list[Figure]:
     training.advance, batches.of = timed(training.advance, "advance"), drawn
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         begun = time.perf_counter()
-        generator_training.learn(training, batches, Checkpoint("share", [], block), Path("previews"))
+        generator_training.learn(training, batches, Checkpoint("share", [], block), Path("previews"),
+                                 threads.Threads(block.judge_every))
         whole = time.perf_counter() - begun
     data, rest = 100 * spent["batches"] / whole, 100 * (1 - spent["advance"] / whole)
     return [Figure("share of step time outside network compute", data + rest, 5, "%", True,

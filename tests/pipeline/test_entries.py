@@ -18,7 +18,7 @@ TAIL = "subjects:\n  ava: {preset: demo}\ntransfers: {}\n"
 @pytest.fixture(scope="module")
 def presets() -> str:
     content = params.load(ROOT / "params.yaml").model_dump(mode="json")["presets"]["demo"]
-    return yaml.safe_dump({"presets": {"demo": content}})
+    return yaml.safe_dump({"threads": "auto", "presets": {"demo": content}})
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_wherever_presets_stand_in_the_file(tmp_path, tail):
     config = params.load(ROOT / "params.yaml")
     blocks = {"demo": config.presets["demo"].model_dump(mode="json")}
     people = ("samples", "videos", "subjects", "transfers")
-    head = yaml.safe_dump({name: {} for name in people if f"{name}:" not in tail})
+    head = yaml.safe_dump({"threads": "auto"} | {name: {} for name in people if f"{name}:" not in tail})
     text = head + ("" if SHORT in tail else SHORT) + yaml.safe_dump({"presets": blocks}, indent=4).rstrip("\n") + tail
     path = tmp_path / "params.yaml"
     path.write_text(text)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages import InputError, generator_training, layout, params
+from stages import InputError, generator_training, layout, params, threads
 from stages.learning import training, weights
 from stages.learning.watch import Diverged
 from stages.media import clock as clocks
@@ -28,7 +28,7 @@ def place(subject: dict, folder: Path, consent: str | None = "synthetic", **chan
     content = settings.content()
     preset = content["presets"]["demo"]
     preset["generator_training"] |= SMALL | changes
-    content = {"samples": {}, "videos": {"figure": {"file": "figure.mp4", "preset": "demo"}}, "transfers": {},
+    content = {"threads": 1, "samples": {}, "videos": {"figure": {"file": "figure.mp4", "preset": "demo"}}, "transfers": {},
                "subjects": {"figure": {"preset": "demo", "consent": consent}}, "presets": {"demo": preset}}
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder, content)
@@ -67,6 +67,7 @@ def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypa
     assert log["step"].tolist() == list(range(1, 31))
     assert log["l1"][-5:].mean() < 0.6 * log["l1"][:5].mean()
     state, about = weights.load(folder)
+    assert about["threads"]["setting"] == "auto" and sum(about["threads"]["steps"].values()) == 30
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
     assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
     plots = layout.outputs("generator_training", "figure")["plots"]
@@ -128,6 +129,30 @@ def test_two_processes_learn_what_one_does(subject, tmp_path):
     assert one["gw"].all()
     for name in training.LOSSES:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, monkeypatch):
+    """Two, which add gradients up in two parts; the run that is ended has another number of threads before."""
+    monkeypatch.delenv(threads.LIMIT, raising=False)
+    advance, before, made = training.Training.advance, torch.get_num_threads(), {}
+
+    def ended(self, batches):
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return advance(self, batches)
+
+    with threads.chosen(2):
+        for name in ("whole", "ended"):
+            if name == "ended":
+                torch.set_num_threads(3)
+                with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                    patch.setattr(training.Training, "advance", ended)
+                    train(subject, tmp_path / name, monkeypatch, steps=4, checkpoint_every=2)
+                torch.set_num_threads(3)
+            folder = train(subject, tmp_path / name, monkeypatch, steps=4, checkpoint_every=2)
+            made[name] = {file.name: file.read_bytes() for file in folder.iterdir()}
+    torch.set_num_threads(before)
+    assert made["whole"] == made["ended"] and weights.load(folder)[1]["threads"] == {"setting": 2, "steps": {"2": 4}}
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, tmp_path, monkeypatch):

@@ -66,6 +66,8 @@ DEMO = ("presets", "demo")
     (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*say why in label_reason"),
     (("transfers", "ava_from_ben", "label"), "rather", "transfers.ava_from_ben.label"),
     (("samples", "ava", "motions"), ["fly"], "samples.ava.motions"),
+    (("threads",), 0, "threads.*greater than or equal to 1"),
+    (("threads",), "all", "threads.*'auto'"),
     (("variants", "td"), {"generator_training": {"weight_time": 0}},
      "over presets.(demo|best):.*variants.td.generator_training.weight_time: Extra"),
     (("variants", "td"), {"training": {"weight_temporal": 0}}, "variants.td.training: Extra"),

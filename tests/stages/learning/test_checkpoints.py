@@ -1,5 +1,6 @@
 import torch
 
+from stages import threads
 from stages.learning.checkpoints import Checkpoint
 
 
@@ -14,6 +15,8 @@ def test_a_state_is_found_by_the_same_run_only(tmp_path, monkeypatch, config):
     again = Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load()
     assert again["step"] == 3 and torch.equal(again["weights"], torch.ones(2))
     assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block.model_copy(update={"seed": 9})).load() is None
+    with threads.chosen(1):
+        assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load() is None
     (tmp_path / "frames.mkv").write_bytes(b"others")
     assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load() is None
     checkpoint.remove()
