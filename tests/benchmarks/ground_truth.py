@@ -53,6 +53,7 @@ def settings(world: str) -> dict:
     own = {"person": TARGET, "motions": motions, "seed": 101, "seconds": 20.0, "size": 256, "world": world}
     movie = {name: f"artifacts/samples/{name}.mp4" for name in ("target", "source", "truth")}
     return {
+        "threads": "auto",
         "samples": {"target": own, "source": imitator, "truth": imitator | {"person": TARGET}},
         "videos": {name: {"file": movie[name], "preset": "demo"} for name in ("target", "source")},
         "subjects": {"target": {"preset": "demo", "consent": "synthetic"}},

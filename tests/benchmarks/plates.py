@@ -42,6 +42,7 @@ def make(folder: Path, names: list[str]) -> None:
     """Everything up to the background; what is there is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump({
+        "threads": "auto",
         "samples": {name: {"person": name, "motions": MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
                            "world": "hard"} for i, name in enumerate(names)},
         "videos": {name: {"file": f"artifacts/samples/{name}.mp4", "preset": "demo"} for name in names},

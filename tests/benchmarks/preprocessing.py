@@ -112,7 +112,7 @@ def prepare(wanted: list[str]) -> None:
     """The videos: a rendered clip, its pictures several times, and they enlarged."""
     keys = (*TIMES, "large")
     Path("params.yaml").write_text(yaml.safe_dump({
-        "samples": {}, "transfers": {},
+        "threads": "auto", "samples": {}, "transfers": {},
         "videos": {key: {"file": f"{key}.mp4", "preset": "demo"} for key in keys},
         "subjects": {key: {"preset": "demo", "consent": "synthetic"} for key in keys},
         "presets": yaml.safe_load((ROOT / "params.yaml").read_text())["presets"],

@@ -21,7 +21,7 @@ def people(folder: Path) -> None:
 
 
 def strangers(folder: Path) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump(ground_truth.settings()))
+    (folder / "params.yaml").write_text(yaml.safe_dump(ground_truth.settings("hard")))
 
 
 def film(folder: Path) -> None:
