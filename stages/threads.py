@@ -1,8 +1,8 @@
 """How many threads compute: the `threads` of params.yaml.
 
 Threads that share a computation wait for each other at its end. Where another program has the core of one of them, all
-wait, and a step takes many times as long as one thread would. `auto` starts with one thread a processor and tries fewer
-while it runs, or more where processors have nothing to do. A number stays as it is: PyTorch adds up in as many parts as there are threads, and rounds
+wait, and a step takes many times as long as one thread would. `auto` starts with a thread for each processor that has
+nothing to do, and tries fewer or more while it runs. A number stays as it is: PyTorch adds up in as many parts as there are threads, and rounds
 accordingly.
 """
 
@@ -115,6 +115,9 @@ def _limit() -> int | None:
     return int(found[1]) if found else None
 
 
+_loaded = time.perf_counter(), idle()
+
+
 class Threads:
     """PyTorch's in a loop: `with threads:` around each step. `used` counts the steps by their number of threads."""
 
@@ -123,7 +126,8 @@ class Threads:
         is tried, as where a GPU computes, or code that was compiled for this number."""
         number = min(_pytorchs(), processors()) if _setting == "auto" else _setting
         self.setting, self.used = _setting, Counter()
-        self._trials = Trials(max(1, number - spare), period, fixed or _setting != "auto")
+        number, fixed = max(1, number - spare), fixed or _setting != "auto"
+        self._trials = Trials(number, period, fixed, number if fixed else round(min(number, 1 + _free())))
         self._set()
 
     def _set(self) -> None:
@@ -164,6 +168,12 @@ class Threads:
         return f"threads: {self.setting}" + (f" ({steps})" if self.setting == "auto" else "")
 
 
+def _free() -> float:
+    """Processors that have had nothing to do since this module was loaded; infinite where the system does not tell."""
+    (begun, before), now, after = _loaded, time.perf_counter(), idle()
+    return math.inf if before is None or now == begun else (after - before) / (now - begun)
+
+
 @cache
 def _pytorchs() -> int:
     """What PyTorch chose when it was loaded: one a core, where a core runs two threads."""
@@ -176,8 +186,9 @@ class Trials:
     """The search for the number of threads that makes a step shortest: every now and then, and as soon as steps become
     slow, a few steps are taken with fewer or more."""
 
-    def __init__(self, most: int, period: int = 1, fixed: bool = False):
-        self.count, self._settled, self._most, self._period = most, most, most, period  # count: of the next step
+    def __init__(self, most: int, period: int = 1, fixed: bool = False, first: int | None = None):
+        self.count = self._settled = first or most  # of the next step; and while no other is tried
+        self._most, self._period = most, period
         self._fixed = fixed or most == 1
         self._usual = [deque(maxlen=3) for _ in range(period)]  # seconds of the last steps, by their place in a round
         self._blind = BLIND  # when more are tried whatever is free

@@ -114,6 +114,7 @@ def four(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(threads, "processors", lambda: 4)
     monkeypatch.setattr(threads, "_pytorchs", lambda: 8)
+    monkeypatch.setattr(threads, "_free", lambda: float("inf"))
     yield
     torch.set_num_threads(before)
 
@@ -147,6 +148,15 @@ def test_auto_says_what_it_used(four, monkeypatch):
     assert seen[:2] == [3, 3] and seen[-1] == 1 and step == 39
     assert own.about == {"setting": "auto", "steps": {str(count): seen.count(count) for count in sorted(set(seen))}}
     assert str(own).startswith(f"threads: auto (1 in {seen.count(1)} steps, ")
+
+
+@pytest.mark.parametrize("free, first", [(0.2, 1), (1.8, 3), (15.0, 4)])
+def test_it_starts_with_what_is_free(four, monkeypatch, free, first):
+    monkeypatch.setattr(threads, "_free", lambda: free)
+    with Threads():
+        assert torch.get_num_threads() == first
+    with threads.chosen("auto"), Threads(fixed=True):
+        assert torch.get_num_threads() == 4
 
 
 def test_a_step_that_fails_is_no_step(four):
