@@ -56,7 +56,7 @@ def picture(rgb: np.ndarray):
     return create.create_image_frame(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
-def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]) -> calculator_graph.CalculatorGraph:
+def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]):
     """The graph with its subgraphs written out, in which paths that end with these names are these files'."""
     whole = validated_graph_config.ValidatedGraphConfig()
     whole.initialize(graph_config=config)
