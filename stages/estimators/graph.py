@@ -5,7 +5,9 @@ mask of a given region) are graphs of a few lines.
 """
 
 import os
+import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 os.environ.setdefault("GLOG_minloglevel", "2")  # before the import: else every graph reports its delegates
@@ -15,25 +17,26 @@ warnings.filterwarnings("ignore", r"SymbolDatabase", UserWarning)
 import mediapipe  # noqa: E402
 import numpy as np  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
+from mediapipe.calculators.core.constant_side_packet_calculator_pb2 import (  # noqa: E402
+    ConstantSidePacketCalculatorOptions,
+)
 from mediapipe.framework import calculator_pb2  # noqa: E402
 from mediapipe.python import packet_creator, packet_getter  # noqa: E402
-from mediapipe.python._framework_bindings import calculator_graph, resource_util  # noqa: E402
-
-from stages import InputError  # noqa: E402
+from mediapipe.python._framework_bindings import calculator_graph, resource_util, validated_graph_config  # noqa: E402
 
 HOME = Path(mediapipe.__file__).parent
-MODELS = ("lite", "full", "heavy")
 
 create, read = packet_creator, packet_getter
 
 
 class Graph:
-    """A graph given as text; calling it with packets by stream name gives its output packets by name."""
+    """A graph given as text; calling it with packets by stream name gives its output packets by name. `files`: by
+    the names of models that the wheel lacks, from where the graph reads them."""
 
-    def __init__(self, text: str, outputs: tuple[str, ...], **side):
+    def __init__(self, text: str, outputs: tuple[str, ...], files: Mapping[str, Path] | None = None, **side):
         resource_util.set_resource_dir(str(HOME.parent))
         config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
-        self._graph = calculator_graph.CalculatorGraph(graph_config=config)
+        self._graph = _reading(config, files) if files else calculator_graph.CalculatorGraph(graph_config=config)
         self._packets, self._tick = {}, 0
         for name in outputs:
             self._graph.observe_output_stream(name, self._packets.__setitem__, False)
@@ -53,12 +56,16 @@ def picture(rgb: np.ndarray):
     return create.create_image_frame(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
-def complexity(model: str) -> int:
-    """MediaPipe's number of a pose model; InputError where there is no such model on this machine."""
-    if model not in MODELS:
-        raise InputError(f"params.yaml: MediaPipe has no pose model {model}; expected one of {', '.join(MODELS)}")
-    file = HOME / f"modules/pose_landmark/pose_landmark_{model}.tflite"
-    if not file.exists():
-        raise InputError(f"params.yaml: MediaPipe's model {model} needs {file}, which its package does not carry; "
-                         "set model: full, or put the file there")
-    return MODELS.index(model)
+def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]):
+    """The graph with its subgraphs written out, in which paths that end with these names are these files'."""
+    whole = validated_graph_config.ValidatedGraphConfig()
+    whole.initialize(graph_config=config)
+    config = calculator_pb2.CalculatorGraphConfig.FromString(whole.binary_config)
+    for node in config.node:
+        for packet in node.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet:
+            if file := files.get(Path(packet.string_value).name):
+                packet.string_value = str(file.resolve())
+    with tempfile.NamedTemporaryFile() as written:  # as an object it would lose the options that Python does not know
+        written.write(config.SerializeToString())
+        written.flush()
+        return calculator_graph.CalculatorGraph(binary_graph_path=written.name)

@@ -1,4 +1,5 @@
-"""MediaPipe: BlazePose's detector of people, its landmarks with hands, and its soft mask. The models lie in the wheel.
+"""MediaPipe: BlazePose's detector of people, its landmarks with hands, and its soft mask. The models lie in the wheel,
+but for the larger landmark network, `heavy`.
 
 A detector looks at whole pictures; the landmark network looks at a region, which it tells for the next frame itself.
 """
@@ -6,11 +7,13 @@ A detector looks at whole pictures; the landmark network looks at a region, whic
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 from mediapipe.framework.formats import rect_pb2
 
+from stages import InputError, weights
 from stages.estimators import graph
 from stages.estimators.blazepose import body_height, to_pose, turned_away
 from stages.estimators.face import CHIN, FaceMesh
@@ -39,6 +42,7 @@ node {
   output_stream: "LANDMARKS:landmarks" output_stream: "AUXILIARY_LANDMARKS:circle"
 }
 """
+_HEAVY = "pose_landmark_heavy.tflite"  # what the graph reads at complexity 2; at 1 it reads the wheel's
 _LEAST_SIDE = 512  # pixels: smaller pictures are enlarged, which the networks' own sampling does worse
 _ELSEWHERE = 0.6   # radii from where the person is told to be, beyond which it is somebody else
 _WIDE, _SMALL = 1.25, 0.75  # a picture's sides, and people's height in the shorter, for which parts are looked at too
@@ -182,9 +186,17 @@ class PoseEstimator:
 
 
 def _body_graph(model: str, *outputs: str) -> graph.Graph:
-    complexity = graph.complexity(model)
-    return graph.Graph(_BODY, outputs, complexity=graph.create.create_int(complexity),
+    files = {} if model == weights.WHEEL["mediapipe"] else {_HEAVY: _file(model)}
+    return graph.Graph(_BODY, outputs, files, complexity=graph.create.create_int(2 if files else 1),
                        segment=graph.create.create_bool("mask" in outputs))
+
+
+def _file(model: str) -> Path:
+    """Of a landmark network that the wheel does not carry."""
+    try:
+        return weights.find(weights.name_of("mediapipe", "pose", model))
+    except weights.Missing as error:
+        raise InputError(f"model: {model}: {error}; or set `model: full`") from None
 
 
 def _places(landmarks, width: int, height: int) -> np.ndarray:

