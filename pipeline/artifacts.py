@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -53,16 +54,21 @@ def summary(key: str) -> str:
         layout.outputs(stage, key)[name]
         for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
     )
-    content, rows, missing = json.loads(metrics.read_text(encoding="utf-8")), [], {}
-    scores = content["metrics"]
-    for name in content["headline"]:
-        if scores[name]["value"] is None:
-            missing.setdefault(scores[name]["reason"], []).append(name)
-        else:
-            rows.append((name, figure(scores[f"video_{name}"]), figure(scores[name])))
-    lines = [table(("score", "video.mp4", "generated"), rows)] if rows else []
-    lines += [f"  not measured: {', '.join(names)}: {reason}" for reason, names in missing.items()]
+    content = json.loads(metrics.read_text(encoding="utf-8"))
+    scores, names = content["metrics"], content["headline"]
+    rows = [(name, figure(scores[f"video_{name}"]), figure(scores[name])) for name in names
+            if scores[name]["value"] is not None]
+    lines = [table(("score", "video.mp4", "generated"), rows), *missing(scores, names)]
     return f"\n{key}\n  video   {video}\n  report  {report}, with all scores\n" + "\n".join(lines)
+
+
+def missing(scores: dict[str, dict], names: Iterable[str]) -> list[str]:
+    """Which of the named scores of a metrics.json have no value, a line for each reason."""
+    reasons = {}
+    for name in names:
+        if scores[name]["value"] is None:
+            reasons.setdefault(scores[name]["reason"], []).append(name)
+    return [f"  not measured: {', '.join(some)}: {reason}" for reason, some in reasons.items()]
 
 
 def results(address: str) -> list[dict[str, str]]:

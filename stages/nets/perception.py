@@ -36,7 +36,7 @@ class Perception:
         self.device, self.reasons, self._rows = device, {}, []
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
-            self._network = lpips_network().to(device).eval()
+            self._network = lpips_network().to(device, memory_format=torch.channels_last).eval()  # as pictures are
         except files.Missing as error:
             self._network = None
             self.reasons = dict.fromkeys(PERCEIVED, f"its network's weights could not be had: {error}")

@@ -103,12 +103,17 @@ def read(inputs: Inputs) -> dict:
 
 def table(scores: dict) -> dict:
     """`main` and `parts`: the names of the scores that have a value, to stand in two tables, those of the video and
-    what copying reaches beside their own; `verdict`."""
+    what copying reaches beside their own; `missing`: what the others are called, by the reason; `verdict`."""
+    missing = {}
+    for name, score in scores["metrics"].items():
+        if score["value"] is None:
+            missing.setdefault(score["reason"], []).append(WORDS[name][0])
     names = [name for name, score in scores["metrics"].items() if score["value"] is not None]
     names = [name for name in names if name not in BESIDE.values()]
     own = [name for name in names if not name.startswith(FILMED)]
     parts = [name for name in own if name not in scores["headline"] and name.split("_", 1)[-1] in SHARES]
-    return {"main": [name for name in own if name not in parts], "parts": parts, "verdict": verdict(scores)}
+    return {"main": [name for name in own if name not in parts], "parts": parts, "missing": missing,
+            "verdict": verdict(scores)}
 
 
 def verdict(scores: dict) -> str:

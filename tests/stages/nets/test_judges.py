@@ -53,6 +53,13 @@ def test_without_weights_every_score_is_null_with_the_reason(folder):
     assert all("weights could not be had" in reason for reason in found.reasons.values())
 
 
+def test_the_network_of_lpips_is_torchvisions_alexnet(trained):
+    """By the first row of the first kernel, as torchvision prints it."""
+    row = next(judges.lpips_network().net.parameters())[0, 0, 0]
+    assert torch.allclose(row[[0, 1, 2, -3, -2, -1]], torch.tensor(
+        [1.1864e-01, 9.4069e-02, 9.5435e-02, 5.5822e-02, 2.1575e-02, 4.9963e-02]), rtol=1e-4)
+
+
 def test_fid_against_its_formula(planted):
     """Of features that the planted network gives: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2)."""
     found, given, real = judges.Judges(CPU), pictures(30), pictures(30, seed=1) // 2

@@ -61,4 +61,6 @@ def test_the_tables_hold_every_score_once_its_video_and_copy_beside_it(folder):
     shown = parted["main"] + parted["parts"]
     beside = [f"video_{name}" for name in shown] + [scores.BESIDE.get(name) for name in shown]
     assert parted["main"][:len(HEADLINE)] == list(HEADLINE) and parted["parts"] == ["psnr_face"]
+    assert parted["missing"]["switched off by presets.demo.metrics.redetect"][0] == "Pose error"
+    assert sum(map(len, parted["missing"].values())) == len(found["metrics"]) - len(named)
     assert len(shown) == len(set(shown)) and set(named) <= {*shown, *beside}
