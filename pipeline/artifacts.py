@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -47,14 +48,27 @@ def look(address: str) -> str:
 
 
 def summary(key: str) -> str:
-    """Where a transfer's results lie, and its metrics."""
+    """Where a transfer's results lie, and its scores, the most telling ones first: of what the video shows, and of what
+    was generated."""
     video, metrics, report = (
         layout.outputs(stage, key)[name]
         for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
     )
-    figures = json.loads(metrics.read_text(encoding="utf-8"))["metrics"]
-    rows = [(name, figure(entry)) for name, entry in figures.items()]
-    return f"\n{key}\n  video   {video}\n  report  {report}\n" + table(("metric", "value"), rows)
+    content = json.loads(metrics.read_text(encoding="utf-8"))
+    scores, names = content["metrics"], content["headline"]
+    rows = [(name, figure(scores[f"video_{name}"]), figure(scores[name])) for name in names
+            if scores[name]["value"] is not None]
+    lines = [table(("score", "video.mp4", "generated"), rows), *missing(scores, names)]
+    return f"\n{key}\n  video   {video}\n  report  {report}, with all scores\n" + "\n".join(lines)
+
+
+def missing(scores: dict[str, dict], names: Iterable[str]) -> list[str]:
+    """Which of the named scores of a metrics.json have no value, a line for each reason."""
+    reasons = {}
+    for name in names:
+        if scores[name]["value"] is None:
+            reasons.setdefault(scores[name]["reason"], []).append(name)
+    return [f"  not measured: {', '.join(some)}: {reason}" for reason, some in reasons.items()]
 
 
 def results(address: str) -> list[dict[str, str]]:

@@ -56,9 +56,10 @@ def stale(theirs: Path, ours: Path | None) -> str | None:
 
 
 def summary(name: str, theirs: Path, ours: Path) -> str:
-    """Every score, one column a system; ours only where it is there."""
+    """Every score that these frames have, one column a system; ours only where it is there."""
     files = {name: theirs} | ({"ours": ours} if ours.exists() else {})
     scores = [json.loads(file.read_text(encoding="utf-8"))["metrics"] for file in files.values()]
-    names = dict.fromkeys(metric for one in scores for metric in one)
-    rows = [(metric, *(artifacts.figure(one.get(metric, {"value": None})) for one in scores)) for metric in names]
-    return artifacts.table(("metric", *files), rows) + f"\n  {theirs}"
+    rows = [(metric, *(artifacts.figure(one.get(metric, {"value": None})) for one in scores))
+            for metric, score in scores[0].items() if score["value"] is not None]
+    lines = [artifacts.table(("metric", *files), rows), *artifacts.missing(scores[0], scores[0])]
+    return "\n".join([*lines, f"  {theirs}"])

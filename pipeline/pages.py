@@ -21,7 +21,9 @@ from stages import layout
 
 TEXT = ("method", "protocol", "metric", "unit", "reason", "verdict")
 SCHEMA = pa.schema([(field.name, pa.string() if field.name in TEXT else pa.float64()) for field in fields(Cell)])
-NAMES = {"ssim": "SSIM", "psnr": "PSNR", "lpips": "LPIPS", "fid": "FID", "is": "IS", "tcm": "TCM"}
+NAMES = {"ssim": "SSIM", "psnr": "PSNR", "lpips": "LPIPS", "fid": "FID", "is": "IS", "tcm": "TCM",
+         "sharpness": "sharpness", "aligned_psnr": "aligned PSNR"}
+ARROWS = {1: " ↑", -1: " ↓", 0: " → 1"}
 TITLES = {"reconstruction": "Person Reconstruction", "imitation": "Action Imitation"}
 SHADES = {REPRODUCED: "reproduced", NOT: "not", CLOSE: "close", SMALL: "close"}
 
@@ -146,12 +148,17 @@ def _notes(reasons: dict[str, dict[str, list[str]]], rows: int, columns: int) ->
 
 def _name(metric: str) -> str:
     """psnr_person_box -> PSNR person box"""
-    name, _, place = metric.partition("_")
-    return f"{NAMES[name]} {place.replace('_', ' ')}".rstrip()
+    kind = _kind(metric)
+    return f"{NAMES[kind]} {metric.removeprefix(kind).replace('_', ' ').strip()}".rstrip()
+
+
+def _kind(metric: str) -> str:
+    """psnr_person_box -> psnr"""
+    return next(kind for kind in NAMES if metric == kind or metric.startswith(f"{kind}_"))
 
 
 def _head(metric: str, best: dict[str, int]) -> str:
-    return _name(metric) + {1: " ↑", -1: " ↓"}[best[metric.partition("_")[0]]]
+    return _name(metric) + ARROWS[best[_kind(metric)]]
 
 
 def _value(cell: Cell) -> Shown:
@@ -181,7 +188,7 @@ def _difference(cell: Cell) -> Shown:
 
 def _number(value: float, cell: Cell, more: int = 0) -> str:
     """With the paper's decimals and `more`."""
-    return f"{value:.{(2 if cell.metric.partition('_')[0] in ('psnr', 'fid') else 3) + more}f}"
+    return f"{value:.{(2 if _kind(cell.metric).endswith(('psnr', 'fid')) else 3) + more}f}"
 
 
 def _markdown(section: Section) -> str:

@@ -61,7 +61,7 @@ class Table:
         self.number, self.title, self.ours = number, about["title"], about["ours"]
         self.preset, self.subject, self.source, self.best = preset, subject, source, content["best"]
         self.seeds = seeds
-        self.columns = {protocol: [*names, *content["extra"][protocol]] for protocol, names in about["columns"].items()}
+        self.columns = {protocol: [*content["extra"][protocol], *names] for protocol, names in about["columns"].items()}
         places = [(protocol, name) for protocol, names in about["columns"].items() for name in names]
         self.rows = [Row(row["key"], row["name"], row.get("variant"),
                          {dataset: dict(zip(places, row[dataset], strict=True)) for dataset in DATASETS})

@@ -38,7 +38,7 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
         scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy, delivered)
     content = {
         "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",
-        "frames": len(scores.per_frame), "fps": about["fps"],
+        "frames": len(scores.per_frame), "size": scores.size, "fps": about["fps"],
         "truth": "held-out frames" if entry.reconstruction else entry.truth,
         "against": fingerprint(measured, entry),
         "fid_reference": "true frames" if scores.paired else "training frames",

@@ -1,8 +1,8 @@
 """What the frames of a transfer are measured against (paper section 3.1), whoever made them.
 
 The target's own held-out frames (reconstruction), or `truth`, a video of the target doing the source's motion
-(imitation, where there is one); the frame whose motion it is, the true one or, where there is none, the source's; and the training frame whose pose is nearest, which is
-what copying would reach. In: driving poses, the target's and the source's frames, clocks and views. Out: one
+(imitation, where there is one); the frame whose motion it is, the true one or, where there is none, the source's; and
+the training frame whose pose is nearest, which is what copying would reach. In: driving poses, the target's and the source's frames, clocks and views. Out: one
 `Reference` a driving pose, in order; pictures are (S, S, 3) uint8.
 """
 

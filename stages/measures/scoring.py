@@ -1,7 +1,8 @@
 """The scores of generated frames, whoever generated them: frame by frame, and their means with 95 % intervals.
 
-In: the frames in order and, for each, its `Reference` and, of our own, what the video shows of it. Out: `Scores`. Frames stream by, a few at a time, and are
-measured by as many threads as there are cores; what stays of a frame is one row of numbers.
+In: the frames in order and, for each, its `Reference` and, of our own, what the video shows of it. Out: `Scores`.
+Frames stream by, a few at a time, and are measured by as many threads as there are cores; what stays of a frame is one
+row of numbers.
 """
 
 from collections import defaultdict
@@ -15,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from stages import InputError
-from stages.measures.intervals import intervals, jackknife
 from stages.measures.delivery import Delivered
+from stages.measures.intervals import intervals, jackknife
 from stages.measures.likeness import Box, boxes, inner, likeness, of_person
 from stages.measures.names import (
     CHANGE, COPIED, NAMES, PAIRED, PERCEIVED, PERSON, PLACES, REDETECTED, STEADY, TOTALS, UNITS, VIDEO,
@@ -63,6 +64,7 @@ class Score:
 class Scores:
     metrics: dict[str, Score]
     per_frame: pa.Table  # PER_FRAME
+    size: int            # S, of the frames, pixels
     paired: bool         # whether there were true frames
     pairs: int           # of consecutive frames
     static_pairs: int    # of them, in which the reference stands still, so that there is no TCM
@@ -101,7 +103,8 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
         metrics[key] = Score(value, None, reasons[key] if value is None else None, *ends)
     numbers = {key: pa.array(column, from_pandas=True) for key, column in zip(NAMES, values.T)}  # null for NaN
     table = pa.table({key: columns[key] for key in ("frame", "box", "retrieval_frame")} | numbers, PER_FRAME)
-    return Scores(metrics, table, paired, pairs, pairs - int(np.isfinite(values[:, NAMES.index("tcm")]).sum()))
+    known = int(np.isfinite(values[:, NAMES.index("tcm")]).sum())
+    return Scores(metrics, table, len(frame.picture), paired, pairs, pairs - known)
 
 
 def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, Score]:
@@ -120,8 +123,7 @@ def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, 
 def _matched(generated: Iterable[np.ndarray], references: Iterable[Reference], name: str, remedy: str,
              delivered: Iterable[Delivered] | None) -> Iterator[Frame]:
     """Frame by frame, as long as all last, or InputError."""
-    generated, references, count = iter(generated), iter(references), 0
-    shown = iter(delivered or ())
+    generated, references, shown, count = iter(generated), iter(references), iter(delivered or ()), 0
     for picture, reference in zip_longest(generated, references):
         if picture is None or reference is None:
             given, wanted = (count + (one is not None) + sum(1 for _ in rest)
@@ -131,10 +133,10 @@ def _matched(generated: Iterable[np.ndarray], references: Iterable[Reference], n
         if picture.dtype != np.uint8 or picture.shape != wanted:
             raise InputError(f"{name}: frame {count} is {_told(picture.shape)} of {picture.dtype}; expected "
                              f"{_told(wanted)} of uint8, like the frames that it is compared with: {remedy}")
-        given = next(shown, None)
-        if delivered is not None and given is None:
+        one = next(shown, None)
+        if delivered is not None and one is None:
             raise InputError(f"{name}: more frames than the {count} of the video that was made of them: {remedy}")
-        yield Frame(picture, reference, given and given.over(picture))
+        yield Frame(picture, reference, None if one is None else one.over(picture))
         count += 1
     if not count:
         raise InputError(f"{name}: no frames: {remedy}")

@@ -1,8 +1,9 @@
-"""LPIPS (Zhang et al. 2018, AlexNet): the distance that people see, of the whole frame, of the person's box and of face,
-hands and feet; of what was generated and of what the video shows of it.
+"""LPIPS (Zhang et al. 2018, AlexNet): the distance that people see, of the whole frame, of the person's box and of
+face, hands and feet; of what was generated and of what the video shows of it.
 
 A box is cut out at its own size; where its shorter side is below LEAST pixels, too few for AlexNet's last layers, it is
-enlarged to that, in all pictures alike. Every cut-out goes through the network once, however many it is compared with.
+enlarged to that, in all pictures alike; the longer side to a multiple of STEP, so that parts, which are squares but for
+a row or column, go through the network together. Every cut-out goes through it once, however many it is compared with.
 Pictures are (height, width, 3) uint8.
 """
 
@@ -22,7 +23,7 @@ from stages.nets.judges import lpips_network
 if TYPE_CHECKING:
     from stages.measures.reference import Reference
 
-LEAST = 64  # pixels, shorter side of what AlexNet is shown
+LEAST, STEP = 64, 8  # pixels
 
 Features = list[Tensor]  # of one picture, layer by layer, (C, h, w), of unit length in every place
 
@@ -91,5 +92,5 @@ def cut(picture: np.ndarray, box: Box) -> np.ndarray:
     factor = LEAST / min(part.shape[:2])
     if factor <= 1:
         return part
-    size = tuple(max(LEAST, round(side * factor)) for side in part.shape[1::-1])
+    size = tuple(round(side * factor / STEP) * STEP for side in part.shape[1::-1])
     return cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)

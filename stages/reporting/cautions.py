@@ -1,12 +1,14 @@
 """What a reader should know before they believe the result, and which of its frames are concerned."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.media import tables
 from stages.media.files import existing
+from stages.reporting import scores
 from stages.reporting.inputs import Inputs
 from stages.reporting.spans import longest, spans
 from stages.vision.skeleton import Pose
@@ -14,6 +16,10 @@ from stages.vision.skeleton import Pose
 RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
 BARE = 0.002      # share of the square's pixels that show background that nobody has seen
 OUTSIDE = 0.01    # share of the driving joints outside of the target's square
+LOST = {  # score: by how much the video may differ from what was generated. From there on it is to be seen: a tenth of
+    # the LPIPS of a good result, half the sharpness that a bicubic resampling takes, a quarter more squared error
+    "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
+}
 PARTS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
 
 
@@ -39,7 +45,7 @@ NONE = np.zeros(0, int)
 
 def cautions(inputs: Inputs, bare: np.ndarray) -> list[Caution]:
     """All of a transfer. bare: (T,) share of the square's pixels that show background nobody has seen."""
-    out = [*_far(inputs), *_unseen_parts(inputs), *_unseen_background(bare)]
+    out = [*_lost(inputs), *_far(inputs), *_unseen_parts(inputs), *_unseen_background(bare)]
     for who, name in inputs.people().items():
         out += _footage(inputs, who, name)
     faces, about = tables.read(inputs.paths["faces"], tables.FACES)
@@ -62,6 +68,23 @@ def about_of(inputs: Inputs, name: str) -> dict:
     """What trained weights say of themselves."""
     path = inputs.paths[name] / "about.json"
     return json.loads(existing(path, "trained weights; run the training stage").read_text(encoding="utf-8"))
+
+
+def _lost(inputs: Inputs) -> list[Caution]:
+    """Where what people get is another picture than the one that the scores praise."""
+    told = "; ".join(_differences(scores.read(inputs)["metrics"]))
+    text = f"Watermark, compression or resizing changed it: {told}. The label is left out."
+    return [Caution("The video differs from what was generated", text, NONE)] if told else []
+
+
+def _differences(metrics: dict[str, dict]) -> Iterator[str]:
+    for name, most in LOST.items():
+        own, filmed = (metrics[key]["value"] for key in (name, f"video_{name}"))
+        if own is not None and filmed is not None and abs(filmed - own) > most:
+            yield f"{scores.WORDS[name][0]} {own:.3g} generated, {filmed:.3g} in the video"
+    change = metrics["delivery_lpips"]["value"]
+    if change is not None and change > LOST["lpips"]:
+        yield f"LPIPS between both {change:.3g}"
 
 
 def _far(inputs: Inputs) -> list[Caution]:

@@ -5,22 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.measures.names import COPIED, UNITS, VIDEO
 from stages.media.files import existing
 from stages.reporting.inputs import Inputs
+from stages.vision.crops import SHARES
 
-PARTS = ("face", "right_hand", "left_hand", "right_foot", "left_foot")
+FILMED = "video_"  # before the names of scores of what the video shows
+SEEN = "distance that people see; 0 is the truth"
+COPYING = "what the training frame whose pose is nearest reaches"
 WORDS = {  # score: what it is called, what it says
+    "lpips_person_box": ("LPIPS, person", f"in the person's box: {SEEN}"),
+    "sharpness": ("Sharpness", "gradient energy inside the person, share of the truth's; 1 is right, less blur, more noise"),
+    "aligned_psnr_person_box": ("PSNR, person, aligned", "in the person's box, each block shifted by up to 2 pixels to "
+                                "where it fits best; higher is closer to the truth"),
+    "tcm": ("TCM", "temporal consistency of a frame and the next; 1 is the reference's"),
+    "lpips": ("LPIPS", f"whole frame: {SEEN}"),
     "psnr": ("PSNR", "whole frame; higher is closer to the truth"),
     "ssim": ("SSIM", "whole frame; 1 is the truth"),
     "psnr_person_box": ("PSNR, person", "in the person's box; higher is closer to the truth"),
     "ssim_person_box": ("SSIM, person", "in the person's box; 1 is the truth"),
-    "lpips": ("LPIPS", "distance that people see, whole frame; 0 is the truth"),
-    "lpips_person_box": ("LPIPS, person", "distance that people see, in the person's box; 0 is the truth"),
-    "retrieval_psnr": ("PSNR of copying", "what the training frame whose pose is nearest reaches"),
-    "retrieval_ssim": ("SSIM of copying", "what the training frame whose pose is nearest reaches"),
-    "retrieval_psnr_person_box": ("PSNR of copying, person", "what the training frame whose pose is nearest reaches"),
-    "retrieval_ssim_person_box": ("SSIM of copying, person", "what the training frame whose pose is nearest reaches"),
-    "tcm": ("TCM", "temporal consistency of a frame and the next; 1 is the reference's"),
+    "delivery_lpips": ("LPIPS of the video", "of its pictures to what was generated, whole frame, without the label; 0 "
+                       "is nothing lost"),
+    "retrieval_lpips_person_box": ("LPIPS of copying, person", COPYING),
+    "retrieval_psnr": ("PSNR of copying", COPYING),
+    "retrieval_ssim": ("SSIM of copying", COPYING),
+    "retrieval_psnr_person_box": ("PSNR of copying, person", COPYING),
+    "retrieval_ssim_person_box": ("SSIM of copying, person", COPYING),
     "warp_error": ("Flicker", "error after warping along the flow; 0 is steady"),
     "reference_warp_error": ("Flicker of the reference", "the same of the real frames"),
     "pose_error": ("Pose error", "joints found in the result, off the pose that drove it, in person's heights"),
@@ -32,16 +42,17 @@ WORDS = {  # score: what it is called, what it says
     "is": ("IS", "inception score"),
     "pose_distance": ("Pose distance", "of the driving pose to the nearest training pose, in torso lengths"),
 } | {f"{score}_{part}": (f"{score.upper()}, {part.replace('_', ' ')}", f"in the box of the {part.replace('_', ' ')}")
-     for score in ("psnr", "ssim") for part in PARTS}
-CURVES = ("psnr_person_box", "psnr", "ssim_person_box", "ssim", "lpips_person_box", "tcm", "warp_error", "pose_error",
-          "identity", "pose_distance")
+     for score in ("lpips", "psnr", "ssim") for part in SHARES}
+WORDS |= {name: (f"{WORDS[name.removeprefix(FILMED)][0]}, video", WORDS[name.removeprefix(FILMED)][1]) for name in VIDEO}
+CURVES = ("lpips_person_box", "sharpness", "aligned_psnr_person_box", "tcm", "lpips", "psnr", "ssim", "psnr_person_box",
+          "ssim_person_box", "warp_error", "pose_error", "identity", "pose_distance")
 BESIDE = {  # score: what stands beside it
-    **{score: f"retrieval_{score}" for score in ("psnr", "ssim", "psnr_person_box", "ssim_person_box")},
+    **{score.removeprefix("retrieval_"): score for score in COPIED},
     "warp_error": "reference_warp_error", "identity": "reference_identity",
 }
-UNITS = {"psnr": "dB", "psnr_person_box": "dB"}
-LOWER = {"lpips_person_box", "warp_error", "pose_error", "pose_distance"}  # of CURVES: less is better
-RANKING = ("psnr_person_box", "pose_error", "pose_distance")  # the first that has values says which frames are worst
+LOWER = {"lpips_person_box", "lpips", "warp_error", "pose_error", "pose_distance"}  # of CURVES: less is better
+RANKING = ("lpips_person_box", "psnr_person_box", "pose_error", "pose_distance")  # the first that has values says which
+                                                                                 # frames are worst
 
 
 @dataclass(frozen=True)
@@ -91,17 +102,28 @@ def read(inputs: Inputs) -> dict:
 
 
 def table(scores: dict) -> dict:
-    """`main` and `parts`: the names of the scores that have a value, to stand in two tables; `verdict`."""
+    """`main` and `parts`: the names of the scores that have a value, to stand in two tables, those of the video and
+    what copying reaches beside their own; `missing`: what the others are called, by the reason; `verdict`."""
+    missing = {}
+    for name, score in scores["metrics"].items():
+        if score["value"] is None:
+            missing.setdefault(score["reason"], []).append(WORDS[name][0])
     names = [name for name, score in scores["metrics"].items() if score["value"] is not None]
-    parts = [name for name in names if name in BESIDE.values() or name.split("_", 1)[-1] in PARTS]
-    return {"main": [name for name in names if name not in parts], "parts": parts, "verdict": verdict(scores)}
+    names = [name for name in names if name not in BESIDE.values()]
+    own = [name for name in names if not name.startswith(FILMED)]
+    parts = [name for name in own if name not in scores["headline"] and name.split("_", 1)[-1] in SHARES]
+    return {"main": [name for name in own if name not in parts], "parts": parts, "missing": missing,
+            "verdict": verdict(scores)}
 
 
 def verdict(scores: dict) -> str:
     """The most telling line about them."""
     values = {name: score["value"] for name, score in scores["metrics"].items()}
-    own, copy = values.get("psnr_person_box"), values.get("retrieval_psnr_person_box")
-    if own is None:
-        return "There is no true video of this to measure against."
-    text = f"{own:.1f} dB PSNR where the person is"
-    return f"{text}; copying the nearest training frame reaches {copy:.1f} dB." if copy is not None else f"{text}."
+    for name, what, digits in (("lpips_person_box", "LPIPS", 3), ("psnr_person_box", "dB PSNR", 1)):
+        own, copy = values.get(name), values.get(BESIDE[name])
+        if own is not None:
+            text = f"{own:.{digits}f} {what} where the person is"
+            sharp = f", {values['sharpness']:.0%} of the truth's sharpness" if values.get("sharpness") is not None else ""
+            reached = f"; copying the nearest training frame reaches {copy:.{digits}f} {what}" if copy is not None else ""
+            return f"{text}{sharp}{reached}."
+    return "There is no true video of this to measure against."

@@ -39,18 +39,17 @@ def aligned_psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | 
     none is seen. Whole pixels, because interpolation would blur; 256 of them a block, so that noise finds little to
     match: pure noise gains less than half a dB."""
     height, width = reference.shape[:2]
-    seen = np.ones((height, width), bool) if seen is None else seen
-    blocks = _blocks(seen.astype(np.float64))  # pixels that count, (rows, columns)
+    counts = np.ones((height, width), np.float32) if seen is None else seen.astype(np.float32)
+    blocks = _blocks(counts)  # pixels that count, (rows, columns)
     if not blocks.any():
         return float("nan")
-    padded = np.pad(picture.astype(np.float32), ((reach, reach), (reach, reach), (0, 0)))
-    inside = np.pad(np.ones((height, width), bool), reach)
+    padded, inside = (cv2.copyMakeBorder(one, *[reach] * 4, cv2.BORDER_CONSTANT)
+                      for one in (picture, np.ones((height, width), np.float32)))
     least = np.full(blocks.shape, np.inf)  # mean squared error
-    for place in np.ndindex(2 * reach + 1, 2 * reach + 1):
-        shifted = np.s_[place[0] : place[0] + height, place[1] : place[1] + width]
-        counted = seen & inside[shifted]
-        error = _blocks(np.where(counted, np.square(padded[shifted] - reference).mean(2), 0))
-        count = _blocks(counted.astype(np.float64))
+    for top, left in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        shifted = np.s_[top : top + height, left : left + width]
+        counted = counts * inside[shifted]
+        error, count = _blocks(_squared(padded[shifted], reference) * counted / 3), _blocks(counted)
         np.minimum(least, np.divide(error, count, out=np.full_like(error, np.inf), where=count > 0), out=least)
     error = np.average(least[blocks > 0], weights=blocks[blocks > 0])
     return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
@@ -75,10 +74,15 @@ def sharpness(picture: np.ndarray, reference: np.ndarray, inside: np.ndarray) ->
 def _gradient_energy(picture: np.ndarray, inside: np.ndarray) -> float:
     total = 0.0
     for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        both = inside[first] & inside[second]
-        steps = picture[first][both].astype(np.float64) - picture[second][both]  # (n, 3)
-        total += float(np.square(steps).sum())
+        steps = _squared(picture[first], picture[second])
+        total += float(steps[inside[first] & inside[second]].sum(dtype=np.float64))
     return total
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared difference, summed over channels: (height, width) float32, exact."""
+    apart = cv2.absdiff(a, b)
+    return cv2.transform(cv2.multiply(apart, apart, dtype=cv2.CV_32F), np.ones((1, 3), np.float32))
 
 
 def ssim(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:

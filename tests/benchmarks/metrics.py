@@ -61,9 +61,12 @@ def make(root: Path) -> None:
         tables.write(files["driving"], tables.POSES, poses[rows].columns() | {
             "frame": rows, "detected": [True] * length, "interpolated": [False] * length, "people": [1] * length,
         }, {"fps": FPS, "reconstruction": True})
-        with video.lossless(files["foreground"], FPS, "rgba") as add:
+        with (video.lossless(files["foreground"], FPS, "rgba") as add,
+              video.h264(files["unsigned"], FPS, 18, {}) as show):
             for i in np.array(order)[rows]:
-                add(np.dstack([cv2.GaussianBlur(shots[i][0], (0, 0), 2), shots[i][1]]))
+                rgba = np.dstack([cv2.GaussianBlur(shots[i][0], (0, 0), 2), shots[i][1]])
+                add(rgba)
+                show(blend.compose(rgba, plate))
     parts = ["train"] * TRAINED + ["test"] * (count - TRAINED)
     tables.write(found["target_clock"], tables.CLOCK, {
         "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": parts, "take": [0] * count,

@@ -80,8 +80,13 @@ def test_look_names_the_page_of_a_report(project, monkeypatch):
     assert artifacts.look("report@ava_from_ben") == "nothing of it can be shown as a picture"
 
 
-def test_summary_gives_figures_units_and_reasons(project):
-    figures = {"psnr": {"value": 26.1234, "unit": "dB", "reason": None}, "fid": {"value": None, "reason": "no weights"}}
-    (project.folder / "artifacts/ava_from_ben/metrics.json").write_text(json.dumps({"metrics": figures, "frames": 9}))
+def test_summary_gives_the_most_telling_figures_units_and_reasons(project):
+    score = lambda value, unit=None: {"value": value, "unit": unit, "reason": "no weights" if value is None else None}
+    figures = {"ssim": score(0.9), "video_ssim": score(0.8), "psnr": score(26.1234, "dB"), "fid": score(7.0),
+               "video_psnr": score(24.0, "dB"), "lpips": score(None), "lpips_face": score(None)}
+    content = {"metrics": figures, "headline": ["lpips", "psnr", "lpips_face", "ssim"]}
+    (project.folder / "artifacts/ava_from_ben/metrics.json").write_text(json.dumps(content))
     lines = artifacts.summary("ava_from_ben").split("\n")
-    assert "  psnr    26.12 dB" in lines and "  fid     -  no weights" in lines
+    assert [line.split() for line in lines[4:]] == [
+        ["score", "video.mp4", "generated"], ["psnr", "24", "dB", "26.12", "dB"], ["ssim", "0.8", "0.9"],
+        ["not", "measured:", "lpips,", "lpips_face:", "no", "weights"]]

@@ -45,11 +45,11 @@ def test_reconstruction(root):
     assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
     assert content["metrics"]["psnr"]["unit"] == "dB"
     assert list(content["metrics"]) == [*names.NAMES, *names.TOTALS] and list(rows) == scoring.PER_FRAME.names
-    assert content["headline"][:2] == ["lpips_person_box", "lpips_face"] and content["headline"][-2:] == ["psnr", "ssim"]
+    assert content["headline"] == [*names.HEADLINE, *names.WHOLE] == list(content["metrics"])[:12]
 
 
 def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
-    """Of one whose frames are darker: by definition, in the square; its own reports stand beside the composite's."""
+    """Of one whose frames are darker: by definition, in the square."""
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
     unlabelled = toy.RECONSTRUCTION.model_copy(update={"label": False, "label_reason": "a test"})
@@ -63,7 +63,7 @@ def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
     for name in ("psnr", "psnr_person_box", "ssim", "aligned_psnr_person_box"):
         assert scores[f"video_{name}"]["value"] < scores[name]["value"]
     assert rows["video_psnr"] == pytest.approx([quality.psnr(g // 2, t) for g, t in zip(generated, truth)], abs=0.3)
-    assert rows["video_sharpness"] == pytest.approx(np.array(rows["sharpness"]) / 4, rel=0.15)
+    assert rows["video_sharpness"] == pytest.approx(np.array(rows["sharpness"]) / 4, rel=0.3)
 
 
 def test_a_video_of_other_frames_is_refused(root, tmp_path):

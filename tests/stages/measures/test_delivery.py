@@ -65,5 +65,6 @@ def test_a_larger_video_is_compared_at_the_squares_size(tmp_path):
     picture = np.pad(np.kron(toy.wall(), np.ones((3, 3, 1), np.uint8)), ((24, 24), (48, 48), (0, 0)))
     with video.h264(tmp_path / "unsigned.mp4", toy.FPS, 4, {}) as show:
         show(picture)
-    one, = delivered(tmp_path / "unsigned.mp4", np.arange(1), tmp_path / "clock.parquet", tmp_path / "view.parquet", BARE)
+    files = (tmp_path / name for name in ("clock.parquet", "view.parquet"))
+    one, = delivered(tmp_path / "unsigned.mp4", np.arange(1), *files, BARE)
     assert one.picture.shape == (64, 64, 3) and quality.psnr(one.picture, toy.wall()) > 35

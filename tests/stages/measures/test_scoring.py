@@ -31,7 +31,8 @@ def motion(t):
 
 def reference(t, truth=True, pose=POSE, **fields):
     shown = motion(t)
-    given = dict(row=t, take=0, pose=pose, motion=shown, motion_seen=None, placed=None, truth=shown if truth else None, seen=None,
+    given = dict(row=t, take=0, pose=pose, motion=shown, motion_seen=None, placed=None,
+                 truth=shown if truth else None, seen=None,
                  copy_row=None, copy=None, copy_seen=None, real=shown)
     return Reference(**given | fields)
 

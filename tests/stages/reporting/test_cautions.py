@@ -1,5 +1,6 @@
 """Warnings of transfers that were made to deserve them, one by one."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -21,12 +22,13 @@ def project(folder, tmp_path):
 
 def rewrite(path, change) -> None:
     """Poses and columns through `change(columns)`, a dictionary of arrays with the frames first."""
-    columns, about = tables.read(path, tables.POSES)
+    schema = tables.DRIVING if path.stem == "driving" else tables.POSES
+    columns, about = tables.read(path, schema)
     for name in ("body", "left_hand", "right_hand", "feet", "face"):
         columns[name] = columns[name].reshape(len(columns["frame"]), -1, 3).copy()
     columns = {name: np.array(values) for name, values in columns.items()}
     change(columns)
-    tables.write(path, tables.POSES, columns, about)
+    tables.write(path, schema, columns, about)
 
 
 def found(project, key="ann_from_bob", bare=None) -> dict:
@@ -91,6 +93,27 @@ def test_joints_outside_name_their_frames(project):
 
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", step_out)
     assert found(project)["Out of the picture"].named == [(7, 7)]
+
+
+@pytest.mark.parametrize("video, told", [
+    ({}, None),
+    ({"psnr": 29.2, "sharpness": 0.74, "lpips": 0.059}, None),
+    ({"psnr": 28.9}, "PSNR 30 generated, 28.9 in the video. The"),
+    ({"sharpness": 0.6, "lpips": 0.2}, "LPIPS 0.05 generated, 0.2 in the video; Sharpness 0.7 generated, 0.6"),
+    ({"lpips_person_box": 0.08}, "LPIPS, person 0.1 generated, 0.08 in the video"),
+    ({"change": 0.02}, "LPIPS between both 0.02"),  # all that is known without a truth
+])
+def test_a_video_that_is_not_what_was_generated(project, video, told):
+    path = project / "artifacts/ann_from_bob/metrics.json"
+    content = json.loads(path.read_text())
+    made_of = {"psnr": 30.0, "sharpness": 0.7, "lpips": 0.05, "lpips_person_box": 0.1, "aligned_psnr_person_box": None}
+    for name, value in made_of.items():
+        content["metrics"][name]["value"] = value
+        content["metrics"][f"video_{name}"]["value"] = video.get(name, value)
+    content["metrics"]["delivery_lpips"]["value"] = video.get("change")
+    path.write_text(json.dumps(content))
+    caution = found(project).get("The video differs from what was generated")
+    assert (caution is None) == (told is None) and (told is None or told in caution.text)
 
 
 def test_a_face_that_nobody_indexed(project):

@@ -33,12 +33,12 @@ def write(project, real, driven) -> None:
         "box": np.tile([18, 18, 42, 42], (len(real), 1)), "crop": crops,
     })
     path = project / "artifacts/ann_from_bob/driving.parquet"
-    columns, about = tables.read(path, tables.POSES)
+    columns, about = tables.read(path, tables.DRIVING)
     face = columns["face"].reshape(40, 5, 3).copy()
     face[..., 2] = 0
     for t, spot in enumerate(driven):
         face[t] = np.column_stack([turned(*spot) + 30, np.ones(5)])
-    tables.write(path, tables.POSES, columns | {"face": face}, about)
+    tables.write(path, tables.DRIVING, columns | {"face": face}, about)
 
 
 def test_faces_stand_where_they_look(project):

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stages.measures.scoring import NAMES
+from stages.measures.names import HEADLINE, NAMES
 from stages.reporting import scores
 from tests.stages.reporting import made
 
@@ -16,6 +16,7 @@ def test_curves_are_the_scores_of_the_frames_and_the_poses_distance(folder):
     inputs = made.inputs(folder, "ann_from_bob")
     table = pq.read_table(inputs.paths["per_frame"])
     found = {curve.score: curve for curve in scores.curves(inputs)}
+    assert list(found)[:2] == ["sharpness", "aligned_psnr_person_box"]
     told = found["psnr_person_box"].told
     assert told["values"] == pytest.approx(table["psnr_person_box"].to_pylist(), rel=1e-3)
     assert told["beside"] == pytest.approx(table["retrieval_psnr_person_box"].to_pylist(), rel=1e-3)
@@ -32,18 +33,34 @@ def test_worst_frames_come_by_what_says_most(folder):
     assert without.score == "pose_distance" and without.badness.argmax() == np.nanargmax(without.values)
 
 
-def test_the_verdict_sets_the_result_beside_copying(folder):
+@pytest.mark.parametrize("values, told", [
+    ({}, "{psnr_person_box:.1f} dB PSNR where the person is, {sharpness:.0%} of the truth's sharpness; copying the "
+         "nearest training frame reaches {retrieval_psnr_person_box:.1f} dB PSNR."),
+    ({"lpips_person_box": 0.1234, "retrieval_lpips_person_box": 0.25}, "0.123 LPIPS where the person is, "
+     "{sharpness:.0%} of the truth's sharpness; copying the nearest training frame reaches 0.250 LPIPS."),
+    ({"lpips_person_box": 0.1234, "sharpness": None}, "0.123 LPIPS where the person is."),
+])
+def test_the_verdict_leads_with_what_people_see(folder, values, told):
     found = scores.read(made.inputs(folder, "ann_from_bob"))
-    own, copy = (found["metrics"][name]["value"] for name in ("psnr_person_box", "retrieval_psnr_person_box"))
-    assert scores.verdict(found) == (f"{own:.1f} dB PSNR where the person is; copying the nearest training frame "
-                                     f"reaches {copy:.1f} dB.")
+    for name, value in values.items():
+        found["metrics"][name]["value"] = value
+    known = {name: score["value"] for name, score in found["metrics"].items() if score["value"] is not None}
+    assert scores.verdict(found) == told.format(**known)
+
+
+def test_without_a_truth_the_verdict_says_so(folder):
     assert "no true video" in scores.verdict(scores.read(made.inputs(folder, "ann_like_bob")))
 
 
-def test_both_tables_hold_every_score_once(folder):
+def test_the_tables_hold_every_score_once_its_video_and_copy_beside_it(folder):
     found = scores.read(made.inputs(folder, "ann_from_bob"))
-    found["metrics"]["psnr_face"]["value"] = 20.0  # of so small faces there is none
+    for name in (*HEADLINE, "psnr_face"):  # of so small faces there is none
+        found["metrics"][name]["value"] = 20.0
     parted = scores.table(found)
     named = [name for name, score in found["metrics"].items() if score["value"] is not None]
-    assert sorted(parted["main"] + parted["parts"]) == sorted(named)
-    assert "psnr" in parted["main"] and {"psnr_face", "retrieval_psnr"} <= set(parted["parts"])
+    shown = parted["main"] + parted["parts"]
+    beside = [f"video_{name}" for name in shown] + [scores.BESIDE.get(name) for name in shown]
+    assert parted["main"][:len(HEADLINE)] == list(HEADLINE) and parted["parts"] == ["psnr_face"]
+    assert parted["missing"]["switched off by presets.demo.metrics.redetect"][0] == "Pose error"
+    assert sum(map(len, parted["missing"].values())) == len(found["metrics"]) - len(named)
+    assert len(shown) == len(set(shown)) and set(named) <= {*shown, *beside}
