@@ -80,7 +80,7 @@ def _about(table: Table, cells: list[Cell]) -> list[str]:
     printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _printed(table).values()))
     said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     rest = printed - verdicts.total()
-    effects = ", ".join([*(f"{value:g} of {NAMES[name]}" for name, value in LEAST.items()),
+    effects = ", ".join([*(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in LEAST.items()),
                          *(f"{share:.0%} of our {NAMES[name]}" for name, share in LEAST_SHARE.items())])
     trainings = "one training" if table.seeds == 1 else f"{table.seeds} trainings with different seeds"
     return [
