@@ -41,7 +41,8 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
     shots = frames(params.person, params.motions, params.seed, params.seconds, params.size, params.world)
     phone = {"crf": hard.CRF, "bitrate": round(hard.BITS * params.size**2 * motion.FPS)}
     quality = phone if params.world == "hard" else {"crf": CRF}
-    with media.h264(video, motion.FPS, metadata=metadata, **quality) as show, media.lossless(alpha, motion.FPS, "gray") as mask:
+    with (media.h264(video, motion.FPS, metadata=metadata, **quality) as show,
+          media.lossless(alpha, motion.FPS, "gray") as mask):
         for rgb, cover, pose, seen in Progress(shots, total=count, desc=f"samples {params.person}", unit="frame"):
             noisy = rgb + rng.normal(0, NOISE, rgb.shape)
             show(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
@@ -65,13 +66,13 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
                          "give at least one motion and 0.04 s")
     who = _person(person, world)
     camera, empty = scene.Camera.of(who.room, size), scene.plate(who.room, size)
-    wall = who.room.depth if world == "hard" else None
+    wall, day = who.room.depth if world == "hard" else None, scene.daylight(who.room, size)
 
     def shoot(moments):
         picture, cover = np.zeros((size, size, 3)), np.zeros((size, size, 1))
         for posed in moments:
             rgb, alpha, kept = render.draw([posed], camera, who.room.light, wall)
-            picture += alpha * rgb + (1 - alpha) * empty * kept[..., None]
+            picture += alpha * rgb * day + (1 - alpha) * empty * kept[..., None]
             cover += alpha
         middle = moments[len(moments) // 2]
         seen, = render.visible([middle], camera)
@@ -85,5 +86,4 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
 
 
 def _person(name: str, world: str) -> people.Person:
-    who = people.person(name)
-    return hard.harden(who) if world == "hard" else who
+    return hard.person(name) if world == "hard" else people.person(name)

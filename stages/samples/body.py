@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.samples import skeleton
+from stages.samples import skeleton, swing
 from stages.samples.flesh import Flesh
 from stages.samples.motion import REST, Motion
 from stages.samples.people import Person
@@ -21,7 +21,7 @@ class Posed:
     primitives: np.ndarray  # (n, 18): rows of the scaled rotation 9, centre 3, length, 2 radii, 1/scale^2 3
     melt: np.ndarray        # (n,) metres over which a primitive melts into its group
     labels: np.ndarray      # (n, 3) int: group, material, bone
-    bones: np.ndarray       # (BONES, 14): origin 3, rotation 9, height of the origin at rest, radius for patterns
+    bones: np.ndarray       # (BONES and links, 14): origin 3, rotation 9, origin's height at rest, radius for patterns
     materials: np.ndarray   # (m, 9): pattern, colour 3, second colour 3, metres a repeat, shine
     face: np.ndarray        # (16,): head height, blink, mouth, smile, gaze, beard, iris, brow, lips 3 each, print
     points: np.ndarray      # (POINTS, 3) metres
@@ -36,17 +36,22 @@ class Body:
         self.skeleton = self.flesh.skeleton
         self.points = self._points()
         still = Motion({name: np.zeros(1) for name in REST}, np.zeros((1, 2, 4)))
-        self.rest = self.skeleton.place(still)[0][0, :, 1]  # heights of the bones
+        hanging = np.array([-link.turn[:, 1] for link in self.flesh.links]).reshape(1, -1, 3)
+        self.rest = self._place(still, hanging)[0][0, :, 1]  # heights of the bones
 
-    def pose(self, motion: Motion):
-        """The body in every frame of a motion, one at a time."""
-        origins, turns = self.skeleton.place(motion)
+    def _place(self, motion: Motion, ways: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        placed = self.skeleton.place(motion)
+        return swing.hung(self.flesh.links, ways, *placed) if self.flesh.links else placed
+
+    def pose(self, motion: Motion, ways: np.ndarray | None = None):
+        """The body in every frame of a motion, one at a time. ways (T, links, 3): where what is loose hangs."""
+        origins, turns = self._place(motion, ways)
         p, c = self.person, motion.channels
         labels, melt, centres, frames, scales, shapes = self.flesh.arrays()
         bone = labels[:, 2]
         point_bones = np.array([b for b, _, _ in self.points])
         offsets, depths = np.stack([o for _, o, _ in self.points]), np.array([d for _, _, d in self.points])
-        pattern_radius = np.where(np.arange(skeleton.BONES) < 5, 0.085, 0.035) * p.height
+        pattern_radius = np.where(np.arange(len(self.rest)) < 5, 0.085, 0.035) * p.height
         brow = np.multiply(p.hair, 0.75 / 255)
         for t in range(len(motion)):
             rows = np.swapaxes(turns[t][bone] @ frames, 1, 2) / scales[:, :, None]  # (n, 3, 3)

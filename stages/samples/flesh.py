@@ -6,23 +6,26 @@ primitive is a rounded cone along +y of its own frame, its x and z scaled; with 
 
 import numpy as np
 
-from stages.samples import skeleton
+from stages.samples import loose, skeleton
 from stages.samples.people import Cloth, Person
 from stages.samples.skeleton import (
-    CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, PELVIS, RIGHT, SHIN, SPINE, THIGH, UPPER_ARM,
+    BONES, CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, PELVIS, RIGHT, SHIN, SPINE, THIGH, UPPER_ARM,
     Skeleton,
 )
+from stages.samples.swing import Link
 
 PATTERNS = ("plain", "stripes", "checks", "dots", "print", "denim", "skin", "face", "hair", "shoe")
 
 
 class Flesh:
-    """Primitives in their bones' frames, groups side by side: trunk, head, hair, arms, hands, legs, feet."""
+    """Primitives in their bones' frames, groups side by side: trunk, head, hair, arms, hands, legs, feet; loose cloth,
+    a thing held."""
 
     def __init__(self, person: Person):
         self.person, self.skeleton = person, Skeleton.of(person)
         self.rows: list[tuple] = []       # (group, material, bone), melt, centre, frame, scale, (length, radii)
         self.materials: list[tuple] = []
+        self.links: list[Link] = []       # bones of their own, which swing
         self._dress()
         self.rows.sort(key=lambda row: row[0][0])
 
@@ -60,8 +63,13 @@ class Flesh:
         self._add(group, bone, np.asarray(centre, float), skeleton.about_x(tilt), radii, (0.0, 1.0, 1.0), material,
                   melt)
 
+    def link(self, parent, pivot, turn, length, pull, beside=()) -> int:
+        """A bone that hangs from another; its number."""
+        self.links.append(Link(parent, np.asarray(pivot, float), turn, length, pull, beside))
+        return BONES + len(self.links) - 1
+
     def _add(self, group, bone, centre, frame, scale, shape, material, melt) -> None:
-        if bone >= RIGHT:  # built as the left one, then mirrored
+        if RIGHT <= bone < BONES:  # built as the left one, then mirrored
             centre, frame = centre * MIRROR, MIRROR[:, None] * frame * MIRROR
         self.rows.append(((group, material, bone), melt, centre, frame, np.asarray(scale, float), shape))
 
@@ -80,6 +88,12 @@ class Flesh:
             self._hand(5 + side, first, skin)
             self._leg(7 + side, first, skin, bottom)
             self._foot(9 + side, first, skin, shoe)
+        if person.skirt:
+            loose.skirt(self, bottom, 0.045 * person.height, person.skirt * self.skeleton.leg, 0.28, 40.0)
+        elif person.loose:
+            loose.skirt(self, top, 0.055 * person.height, 0.095 * person.height, 0.10, 60.0)  # a hem over the hips
+        if person.held:
+            loose.thing(self, person.held)
 
     def _trunk(self, top, bottom, skin) -> None:
         p, h, s = self.person, self.person.height, self.skeleton
@@ -129,7 +143,9 @@ class Flesh:
             return
         for x in (1, -1):  # parted fringe
             ball((x * 0.17, 0.52, 0.17), (0.21, 0.16, 0.22), -0.5, 0.06)
-        if style == "ponytail":
+        if self.person.loose and style != "bun":
+            loose.hair(self, hair)
+        elif style == "ponytail":
             ball((0, 0.42, -0.50), (0.11, 0.12, 0.10))
             self.cone(2, HEAD, (0, 0.42 * hh, -0.56 * hh), (0, -0.02 * hh, -0.66 * hh), 0.10 * hh, 0.14 * hh, hair,
                       melt=0.05 * hh)

@@ -2,6 +2,7 @@
 
 The lamp stands to one side and a wall close behind, so that a soft shadow moves beside the person, and where the feet
 touch the floor it is dark. The camera's shutter is open while the person moves, and the file is as small as a phone's.
+Hair and cloth hang loose; some wear a skirt, some stand in dark clothes in a dark corner, some hold a thing.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,10 @@ from itertools import islice
 
 import numpy as np
 
-from stages.samples import motion
+from stages.samples import loose, motion, people, swing
 from stages.samples.body import Body, Posed
 from stages.samples.motion import Motion
-from stages.samples.people import Person
+from stages.samples.people import Cloth, Person
 from stages.samples.scene import Camera
 
 WALL = 0.85      # metres from the spot to the wall
@@ -24,10 +25,21 @@ CRF = 23
 BITS = 0.27      # a pixel and frame at most, as in a phone's 1920 x 1080 at 30 frames/s and 17 Mbit/s
 
 
-def harden(who: Person) -> Person:
-    """The person in a room with the wall close behind and the lamp to one side."""
+def person(name: str) -> Person:
+    """The person of that name in this world. What they wear and hold is drawn from the name."""
+    who, rng = people.person(name), np.random.default_rng([*name.encode(), 18])
+    woman, short = who.bust > 0, who.style in ("short", "bun", "curly")
+    skirted, dark, holds = rng.random(3) < (0.6, 0.3, 0.4)
+    style, length = ("long", "ponytail")[rng.integers(2)], (0.38, 0.55)[rng.integers(2)]
+    thing, black = ("ball", "bottle", "book")[rng.integers(3)], rng.uniform(20, 60, (2, 3)).astype(int).tolist()
     side = 1 if who.room.light[0] > 0 else -1
-    return replace(who, room=replace(who.room, depth=WALL, light=(0.40 * side, 0.34, 0.85)))
+    who = replace(who, loose=True, style=style if woman and short else who.style, held=thing if holds else None,
+                  room=replace(who.room, depth=WALL, light=(0.40 * side, 0.34, 0.85), gloom=0.75 if dark else 0.0))
+    if woman and skirted:
+        who = replace(who, skirt=length, trouser=0.1)
+    if dark:
+        who = replace(who, top=Cloth("plain", tuple(black[0])), bottom=Cloth("plain", tuple(black[1])))
+    return who
 
 
 def exposures(body: Body, performed: Motion, camera: Camera) -> Iterator[list[Posed]]:
@@ -39,6 +51,8 @@ def exposures(body: Body, performed: Motion, camera: Camera) -> Iterator[list[Po
     way = np.linalg.norm(ends[1] - ends[0], axis=-1).max(-1)  # (T,) pixels
     counts = 2 * np.clip(np.ceil((way / STEP - 1) / 2), 0, MOMENTS // 2).astype(int) + 1
     moments = [t + EXPOSURE * ((np.arange(n) + 0.5) / n - 0.5) for t, n in zip(frames, counts)]
-    posed = iter(body.pose(motion.at(performed, np.concatenate(moments))))
+    moments = np.concatenate(moments)
+    ways = swing.ways(body.flesh.links, loose.capsules(body.flesh), body.skeleton, performed, moments)
+    posed = iter(body.pose(motion.at(performed, moments), ways))
     for count in counts:
         yield list(islice(posed, count))

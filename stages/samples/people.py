@@ -42,6 +42,9 @@ class Person:
     trouser: float                  # share of the leg that is covered
     shoes: Colour
     room: Room
+    loose: bool = False             # hair and cloth swing (loose.py)
+    skirt: float = 0.0              # share of the leg that it covers
+    held: str | None = None         # ball, bottle, book
 
 
 PEOPLE = {

@@ -13,7 +13,6 @@ from stages.samples.field import MISS, compiled, normal, trace
 from stages.samples.paint import paint
 from stages.samples.scene import Camera
 from stages.samples.shadow import CASTERS, cast, cast_near
-from stages.samples.skeleton import BONES
 
 TILE = 8
 GRID = 4        # samples a side at a silhouette
@@ -47,11 +46,11 @@ def visible(bodies: list[Posed], camera: Camera) -> list[np.ndarray]:
 
 
 def _together(bodies: list[Posed]):
-    """The bodies as one set of primitives; labels gain the body's number and the group within the body."""
+    """The bodies as one set of primitives; labels gain the body's number, and the group and bone within the body."""
     labels, groups, materials, bones = [], 0, 0, 0
     for number, body in enumerate(bodies):
         own = body.labels + np.array([groups, materials, bones])
-        labels.append(np.column_stack([own, np.full(len(own), number), body.labels[:, 0]]))
+        labels.append(np.column_stack([own, np.full(len(own), number), body.labels[:, [0, 2]]]))
         groups += body.labels[:, 0].max() + 1
         materials, bones = materials + len(body.materials), bones + len(body.bones)
     stack = lambda name: np.concatenate([getattr(body, name) for body in bodies])
@@ -209,7 +208,7 @@ def _sample(px, py, rows, melt, labels, bones, materials, faces, near, far, came
     ax, ay, az = x - bone[0], y - bone[1], z - bone[2]
     r, g, b = paint(
         material, bone[3] * ax + bone[6] * ay + bone[9] * az, bone[4] * ax + bone[7] * ay + bone[10] * az,
-        bone[5] * ax + bone[8] * ay + bone[11] * az, labels[hit, 2] % BONES, bone[12], bone[13], faces[body])
+        bone[5] * ax + bone[8] * ay + bone[11] * az, labels[hit, 5], bone[12], bone[13], faces[body])
 
     facing = nx * lamp[0] + ny * lamp[1] + nz * lamp[2]
     lit = max(0.0, 0.75 * facing + 0.25)  # light wraps a little, as it does from a large lamp

@@ -25,6 +25,7 @@ class Room:
     distance: float = 4.2   # from the camera to the spot, metres
     ground: float = 0.93    # where the spot lies in the frame, share of its height from the top
     light: tuple[float, float, float] = (-0.38, 0.72, 0.58)  # towards the lamp
+    gloom: float = 0.0      # share of the light that is missing in a corner, on the side away from the lamp
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,13 @@ class Camera:
         return np.array([*self.eye, self.focal, *self.centre])
 
 
+def daylight(room: Room, size: int) -> np.ndarray:
+    """The share of its light that each column has, (size, 1), on everything in it."""
+    way = ((np.arange(size) + 0.5) / size - 0.5) * (-1 if room.light[0] > 0 else 1)
+    share = np.clip((way + 0.55) / 0.8, 0, 1)
+    return (1 - room.gloom * share**2 * (3 - 2 * share))[:, None]
+
+
 def plate(room: Room, size: int, samples: int = 3) -> np.ndarray:
     """The empty room, (size, size, 3) in [0, 1]; samples x samples points a pixel."""
     camera = Camera.of(room, size)
@@ -61,7 +69,7 @@ def plate(room: Room, size: int, samples: int = 3) -> np.ndarray:
         u, v = (offsets - camera.centre[0]) / camera.focal, (block[:, None] - camera.centre[1]) / camera.focal
         seen = _room(room, camera.eye, *np.broadcast_arrays(u, v))
         rows.append(seen.reshape(len(block) // samples, samples, size, samples, 3).mean((1, 3)))  # (rows, size, 3)
-    return np.concatenate(rows)
+    return np.concatenate(rows) * daylight(room, size)
 
 
 def _room(room: Room, eye: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:

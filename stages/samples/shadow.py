@@ -144,7 +144,7 @@ def _side(edge):
 
 @compiled
 def _covered(x, y, z, floor, rows, i):
-    """The share of the sky over a point that a primitive takes: the form factor of a sphere around its nearest place."""
+    """The share of the sky over a point that a primitive takes: the form factor of a sphere at its nearest place."""
     px, py, pz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
     on = min(max(rows[i, 3] * px + rows[i, 4] * py + rows[i, 5] * pz, 0.0), rows[i, 12])
     px, py, pz = on * rows[i, 3] - px, on * rows[i, 4] - py, on * rows[i, 5] - pz

@@ -78,3 +78,13 @@ def test_pick_finds_frames_by_index(tmp_path):
             append(frame)
     found = video.pick(tmp_path / "a.mkv", [3, 1])
     assert sorted(found) == [1, 3] and np.array_equal(found[3], frames[3])
+
+
+def test_a_bitrate_is_kept_to(tmp_path):
+    rng, sizes = np.random.default_rng(0), {}
+    for name, bitrate in (("free", None), ("bound", 100_000)):
+        with video.h264(tmp_path / f"{name}.mp4", 25, 23, {}, bitrate=bitrate) as show:
+            for _ in range(50):
+                show(rng.integers(0, 256, (64, 64, 3), np.uint8))
+        sizes[name] = 8 * (tmp_path / f"{name}.mp4").stat().st_size  # bits of two seconds
+    assert sizes["bound"] < 3.5 * 100_000 < sizes["free"]  # and the buffer's second

@@ -39,6 +39,17 @@ def test_same_seed_same_motion_other_seed_another():
     assert not np.allclose(a.channels["l_swing"], c.channels["l_swing"])
 
 
+def test_between_frames_a_motion_goes_from_one_to_the_next():
+    done = motion.perform(ALL, 3, 2.0)
+    assert np.allclose(motion.at(done, np.arange(50)).feet, done.feet)
+    half = motion.at(done, np.arange(49) + 0.5)
+    for values, between in ((done.channels[name], half.channels[name]) for name in motion.REST):
+        low, high = np.minimum(values[1:], values[:-1]), np.maximum(values[1:], values[:-1])
+        assert (between >= low - 1e-9).all() and (between <= high + 1e-9).all()
+    once = motion.at(motion.perform(ALL, 3, 0.04), np.array([-0.2, 0.2]))
+    assert len(once) == 2 and np.array_equal(once.feet[0], once.feet[1])
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_motion_does_what_its_name_says(name):
     c = motion.perform((name,), 4, 8.0).channels

@@ -17,9 +17,9 @@ def render(folder, params):
     return paths
 
 
-@pytest.fixture(scope="module")
-def sample():
-    return Sample(person="ben", motions=("wave", "kick"), seed=3, seconds=0.4, size=128)
+@pytest.fixture(scope="module", params=["plain", "hard"])
+def sample(request):
+    return Sample(person="ben", motions=("wave", "kick"), seed=3, seconds=0.4, size=128, world=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ def test_video_alpha_plate_and_truth_agree(sample, written):
     masks = list(media.frames(written["alpha"], "gray"))
     plate = cv2.imread(str(written["plate"]))[..., ::-1].astype(float)
     pose, visible = samples.read_truth(written["truth"])
-    true = list(samples.frames(sample.person, sample.motions, sample.seed, sample.seconds, sample.size))
+    true = list(samples.frames(sample.person, sample.motions, sample.seed, sample.seconds, sample.size,
+                               sample.world))
     assert len(shots) == len(masks) == len(pose) == len(true) == 10
     assert media.frame_rate(written["video"]) == 25
     for i, (rgb, alpha, true_pose, seen) in enumerate(true):
@@ -42,7 +43,9 @@ def test_video_alpha_plate_and_truth_agree(sample, written):
         noise = shots[i].astype(float) - rgb
         assert 1 < noise[:60].std() < 8  # the sensor's, and what H.264 loses
         wall = (alpha == 0) & (np.arange(128)[:, None] < 70)
-        assert np.abs(rgb.astype(float) - plate)[wall].max() <= 1
+        darker = (plate - rgb)[wall]
+        assert darker.min() >= -1
+        assert 30 < darker.max() < 150 if sample.world == "hard" else darker.max() <= 1  # whether a shadow is on it
     for part in ("body", "left_hand", "right_hand", "feet", "face"):
         points = getattr(pose, part)
         assert points.shape[:2] == visible[part].shape and (points[..., 2] == 1).all()
@@ -92,13 +95,14 @@ def test_strangers_are_people_of_their_own():
     assert people.person("stranger_1") == people.person("stranger_1") != people.person("stranger_2")
 
 
-@pytest.mark.parametrize("person", ["ava", "ben", "cleo", "stranger_6"])
-def test_mediapipe_finds_the_person(person, monkeypatch):
+@pytest.mark.parametrize("person,world", [
+    ("ava", "plain"), ("ben", "plain"), ("cleo", "plain"), ("stranger_6", "plain"), ("ava", "hard"), ("cleo", "hard")])
+def test_mediapipe_finds_the_person(person, world, monkeypatch):
     """In every twelfth frame; the others are not rendered."""
     monkeypatch.setattr(samples, "in_order", lambda shoot, poses: map(shoot, list(poses)[::12]))
     solutions = pytest.importorskip("mediapipe").solutions
     with solutions.pose.Pose(static_image_mode=True, model_complexity=1) as estimator:
-        for rgb, _, pose, seen in samples.frames(person, ("wave", "kick"), 2, 1.0, 256):
+        for rgb, _, pose, seen in samples.frames(person, ("wave", "kick"), 2, 1.0, 256, world):
             found = estimator.process(rgb).pose_landmarks
             assert found
             wanted = {2: 12, 3: 14, 4: 16, 5: 11, 6: 13, 7: 15, 8: 24, 9: 26, 10: 28, 11: 23, 12: 25, 13: 27, 0: 0}
