@@ -17,10 +17,10 @@ from stages.vision import poisson
 from stages.vision.median import near_median
 
 RADII = 1, 2, 4, 8  # how far the person is, in units of the least radius
-ENOUGH, LEAST = 0.05, 3  # share of the frames that are enough at one radius, and how many at least
+ENOUGH, LEAST = 0.1, 3  # share of the frames that are enough at one radius, and how many at least
 AROUND = 0.6        # least radii, sigma of what counts as around a pair
-EVEN, STEP = 0.05, 1.0  # quantile of a pair's unevenness that is even; and so many 8-bit steps in a sigma more
-POWER = 4           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
+EVEN, STEP = 0.02, 1.0  # quantile of a pair's unevenness that is even; and so many 8-bit steps in a sigma more
+POWER = 8           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
 LOOSE = 1e-5        # and the least one
 THICK = 0.9         # such a share from which a colour stays as it is
 _FINE = 32          # of brightness, in an 8-bit step
