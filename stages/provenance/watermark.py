@@ -193,8 +193,8 @@ def _words() -> np.ndarray:
 
 @cache
 def _plan() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Waves (n, 3): index of the rate, cycles a tile down and across; their phases (n,), and which sign of the word each
-    one has (n,), -1 for none. From the key by SHAKE-256, which will be the same in every version of every library."""
+    """Waves (n, 3): index of the rate, cycles a tile down and across; their phases (n,), and which sign of the word
+    each one has (n,), -1 for none. From the key by SHAKE-256, which is the same in every version of every library."""
     down, across = np.meshgrid(*[np.fft.fftfreq(TILE)] * 2, indexing="ij")
     pace = np.hypot(down, across)
     waves = np.argwhere((pace >= BAND[0]) & (pace < BAND[1]))
