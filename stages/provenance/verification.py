@@ -112,7 +112,7 @@ def _begins(path: Path) -> list[float]:
 
 
 def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[float, np.ndarray]]:
-    """PIECE seconds of a video, (seconds, picture), the pictures of the first one's size; those before what is broken."""
+    """PIECE seconds of a video: (seconds, picture) of those that have the first one's size, before what is broken."""
     try:
         with opened(path) as container:
             stream = container.streams.video[0]

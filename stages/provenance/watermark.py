@@ -3,10 +3,11 @@
 After Kalker, Depovere, Haitsma and Maes, "A video watermarking system for broadcast monitoring" (SPIE 3657, 1999): a
 tile of keyed noise is laid over the luma again and again, and whoever looks for it folds a video into one tile and
 correlates the phases alone, which finds the tile wherever a crop has begun. Here the tile has a third side, time. Its
-waves travel, so that the mean over time, most of a still scene, can be taken off, and a third of a grey level can be
-read from two seconds of video, though not from one picture. The waves are as long as H.264 leaves them: 20 to 62 pixels,
-0.4 to 1 s. A quarter of them is the same for every number, the others are dealt out to the 32 signs of a word of the
-Reed-Muller code of second order (Muller 1954), of which the number chooses one: any two differ in 8 signs at least.
+waves travel, so that the mean over time, most of a still scene, can be taken off, and a quarter of a grey level can be
+read from two seconds of video, though not from one picture. The waves are as long as H.264 leaves them: 20 to 62
+pixels, 0.4 to 1 s. A quarter of them is the same for every number, the others are dealt out to the 32 signs of a word
+of the Reed-Muller code of second order (Muller 1954), of which the number chooses one: any two differ in 8 signs at
+least.
 
 The key is part of this file, so that everybody can look for the mark; who reads it can also take the mark out.
 """
@@ -20,7 +21,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 
-ALGORITHM = "fakemotion.waves.2"  # its name in the credentials (C2PA's list has it not); another one where the marks change
+ALGORITHM = "fakemotion.waves.2"  # its name in the credentials, not on C2PA's list; to change where the marks do
 BITS = 16            # of the number
 SIGNS = 32           # of the word that stands for it
 SAME = 4             # every so many-th wave says nothing of the number
@@ -28,8 +29,8 @@ TILE = 256           # pixels, side
 PERIOD = 2.0         # seconds, after which the pattern is the same again; a video has to be as long
 RATES = (2, 3, 4, 5)  # periods of a wave within that
 BAND = (0.016, 0.05)  # cycles a pixel
-FAINT, STRONG = 0.32, 0.96  # standard deviations of the pattern before it is rounded, of 255: on a plain wall, and at most
-PLAIN = 2.0          # standard deviation of a texture, of 255, from which on the pattern is stronger, in proportion
+FAINT, STRONG = 0.27, 0.96  # standard deviations of the pattern, of 255, before it is rounded: on a plain wall; at most
+HIDDEN = 0.17        # and in between, for each level of the standard deviation of a texture
 DARK = 24            # of 255, luma: what is darker, black bars above all, stays as it is
 TAG = "watermark"    # of a video's metadata: the number in its pictures
 KEY = b"FakeMotion watermark 2"
@@ -39,7 +40,7 @@ LARGEST = 1920       # pixels, side of what is looked at, after scaling; the mid
 REDUCED = 4          # times smaller: how the waves are looked for
 GRID = TILE // REDUCED
 STEPS = 16           # places in time, of a period, where the tile may begin
-SLOW, LOCAL = 3.0, 1.5  # reduced pixels, sigmas: what is slower than the first is taken off, over the second it is weighed
+SLOW, LOCAL = 3.0, 1.5  # reduced pixels, sigmas: what is slower than the first is taken off, the second weighs
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def strength(luma: np.ndarray) -> np.ndarray:
     half = cv2.resize(luma.astype(np.float32), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     fine = half - cv2.GaussianBlur(half, (0, 0), 2)
     texture = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 4))
-    return cv2.resize((FAINT / PLAIN * texture).clip(FAINT, STRONG), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.resize((HIDDEN * texture).clip(FAINT, STRONG), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def name(number: int) -> str:
@@ -132,9 +133,9 @@ class View:
         turned = np.exp(-2j * np.pi * np.array(RATES) * seconds / PERIOD)
         terms = np.concatenate([[1], turned.real, turned.imag])
         if not self.count:
-            self.sums, self.squares, self.terms = np.zeros((len(terms), *fine.shape), np.float32), fine * fine, terms * 0
-        else:
-            self.squares += fine * fine
+            self.sums, self.terms = np.zeros((len(terms), *fine.shape), np.float32), np.zeros(len(terms))
+            self.squares = np.zeros(fine.shape, np.float32)
+        self.squares += fine * fine
         self.sums += terms[:, None, None].astype(np.float32) * fine
         self.terms += terms
         self.count += 1
@@ -160,8 +161,8 @@ def match(total: np.ndarray, scale: float = 1, apart: float = 1.0) -> Found:
     alike = spectrum / (np.abs(spectrum) + 1e-12) * phases.conj()
     votes = np.zeros((SIGNS + 1, GRID, GRID, STEPS // 2 + 1), np.complex64)
     votes[owner + 1, down, across, np.array(RATES)[rate]] = alike
-    votes = np.fft.irfftn(votes, (GRID, GRID, STEPS), (1, 2, 3)) * (GRID**2 * STEPS / 2)  # at every place, sums of cosines
-    evidence = votes[0] + np.abs(votes[1:]).sum(0)                                       # of what is left of the phases
+    votes = np.fft.irfftn(votes, (GRID, GRID, STEPS), (1, 2, 3)) * (GRID**2 * STEPS / 2)
+    evidence = votes[0] + np.abs(votes[1:]).sum(0)  # at every place, of sums of cosines of what is left of the phases
     place = np.unravel_index(evidence.argmax(), evidence.shape)
     spread = np.sqrt(np.bincount(owner + 1) / 2)  # of such sums where the phases are random: about normal around 0,
     mean = np.sqrt(2 / np.pi) * spread[1:].sum()  # which gives their sizes this mean, and all together
@@ -192,9 +193,8 @@ def _words() -> np.ndarray:
 
 @cache
 def _plan() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Waves (n, 3): index of the rate, cycles a tile down and across, from -GRID / 2 on; their phases (n,), and which
-    sign of the word each one has (n,), -1 for none. From the key by SHAKE-256, which will be the same in every version of
-    every library."""
+    """Waves (n, 3): index of the rate, cycles a tile down and across; their phases (n,), and which sign of the word
+    each one has (n,), -1 for none. From the key by SHAKE-256, which is the same in every version of every library."""
     down, across = np.meshgrid(*[np.fft.fftfreq(TILE)] * 2, indexing="ij")
     pace = np.hypot(down, across)
     waves = np.argwhere((pace >= BAND[0]) & (pace < BAND[1]))

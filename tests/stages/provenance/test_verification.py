@@ -47,7 +47,7 @@ def test_encoded_anew_only_the_watermark_is_left_and_says_which_it_was(ours, tmp
     pictures = attacks.crop(np.stack(list(video.frames(ours))))
     copy = tmp_path / "copy.mkv"
     with av.open(str(copy), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "28"})
+        stream = container.add_stream("libx264", rate=25, options={"crf": "23"})
         stream.pix_fmt, stream.height, stream.width = "yuv420p", *(side // 2 * 2 for side in pictures.shape[1:3])
         for picture in pictures:
             picture = np.ascontiguousarray(picture[: stream.height, : stream.width])
