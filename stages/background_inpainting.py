@@ -37,15 +37,16 @@ def run(
     shown, alphas, whole_alphas = collect(frames, masks, chosen, whole)
 
     size, radius = shown.shape[1], params.dilate * shown.shape[1]
+    still = not camera.about["moving"]
     clear = np.stack([clearance(alpha >= COVERED, camera.inside(frame, crop, size), radius)
                       for frame, alpha in zip(chosen, alphas)])
-    plate, known = empty(shown, clear, radius)
+    plate, known = empty(shown, clear, radius, still)
 
     full, radius = np.stack(list(video.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
     viewed = np.stack([camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
     clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
                       for alpha, inside in zip(whole_alphas, viewed)])
-    full_plate, full_known = empty(full, clear, radius)
+    full_plate, full_known = empty(full, clear, radius, still)
 
     full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
     pictures.write(full_background, full_plate)
