@@ -37,15 +37,16 @@ def run(
     shown, alphas, whole_alphas = collect(frames, masks, chosen, whole)
 
     size, radius = shown.shape[1], params.dilate * shown.shape[1]
+    still = not camera.about["moving"]
     clear = np.stack([clearance(alpha >= COVERED, camera.inside(frame, crop, size), radius)
                       for frame, alpha in zip(chosen, alphas)])
-    plate, known = empty(shown, clear, radius)
+    plate, known = empty(shown, clear, radius, still)
 
     full, radius = np.stack(list(video.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
     viewed = np.stack([camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
     clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
                       for alpha, inside in zip(whole_alphas, viewed)])
-    full_plate, full_known = empty(full, clear, radius)
+    full_plate, full_known = empty(full, clear, radius, still)
 
     full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
     pictures.write(full_background, full_plate)
@@ -108,12 +109,21 @@ def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: confi
     if inpainter == "gated":
         filled = inpainting.inpaint(small, hole, params)
     else:
-        radius = max(2.0, params.inpaint_radius * len(plate) * scale)
-        filled = cv2.inpaint(small, hole.astype(np.uint8), radius, METHODS[inpainter])
+        filled = opencv(small, hole, max(2.0, params.inpaint_radius * len(plate) * scale), inpainter)
     filled = filled if scale == 1 else cv2.resize(filled, unknown.shape[::-1], interpolation=cv2.INTER_CUBIC)
     plate = plate.copy()
     plate[place] = np.where(hidden[place][..., None], filled, region)
     return plate, f"the rest inpainted ({inpainter}: {why})"
+
+
+def opencv(picture: np.ndarray, hole: np.ndarray, radius: float, method: str) -> np.ndarray:
+    """Filled by one of OpenCV's inpainters; `fsr` is frequency selective reconstruction (Seiler and Kaup 2010)."""
+    if method != "fsr":
+        return cv2.inpaint(picture, hole.astype(np.uint8), radius, METHODS[method])
+    filled = np.zeros_like(picture)
+    cv2.xphoto.inpaint(np.ascontiguousarray(picture), np.where(hole, 0, 255).astype(np.uint8), filled,
+                       cv2.xphoto.INPAINT_FSR_FAST)
+    return filled
 
 
 def chosen_inpainter(hidden: np.ndarray, params: config.BackgroundInpainting) -> tuple[str, str]:

@@ -55,8 +55,8 @@ class MaskSegmentation(Estimated):
 
 class BackgroundInpainting(Block):
     dilate: Share
-    inpainter: Literal["telea", "navier_stokes", "gated"]
-    small_inpainter: Literal["telea", "navier_stokes"]
+    inpainter: Literal["telea", "navier_stokes", "fsr", "gated"]
+    small_inpainter: Literal["telea", "navier_stokes", "fsr"]
     large_share: Share
     large_depth: Share
     inpaint_radius: Share

@@ -34,9 +34,10 @@ def clearance(covered: np.ndarray, viewed: np.ndarray, radius: float) -> np.ndar
     return (np.searchsorted(np.multiply(RADII, max(radius, 1)), distance) * viewed).astype(np.uint8)
 
 
-def empty(pictures: np.ndarray, clear: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
+def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -> tuple[np.ndarray, np.ndarray]:
     """Frames (T, H, W, 3) uint8 and their clearances (T, H, W) at that least radius -> the background (H, W, 3) uint8,
-    0 where it was never free, and where it was, (H, W) bool."""
+    0 where it was never free, and where it was, (H, W) bool. `still`: the camera stood still; else things before the
+    background move in it, and nothing tells their edges from a shadow's."""
     seen = clear.any(0)
     colour, share = np.zeros(pictures.shape[1:], np.float32), np.zeros(seen.shape, np.float32)
     for rows in _blocks(len(seen)):
@@ -45,7 +46,8 @@ def empty(pictures: np.ndarray, clear: np.ndarray, radius: float) -> tuple[np.nd
     if thin.any():
         part = _around(thin)
         weight = seen[part] * (share[part] ** POWER + LOOSE)
-        colour[part] = _joined(pictures[:, *part], clear[:, *part], AROUND * max(radius, 1), colour[part], weight)
+        sigma = AROUND * max(radius, 1) if still else None
+        colour[part] = _joined(pictures[:, *part], clear[:, *part], sigma, colour[part], weight)
     return np.where(seen[..., None], np.rint(colour).clip(0, 255), 0).astype(np.uint8), seen
 
 
@@ -60,10 +62,11 @@ def _typical(values: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndar
     return near_median(values, taken), np.where(plenty, far.mean(0), 0)
 
 
-def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float, colour: np.ndarray, weight: np.ndarray
+def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour: np.ndarray, weight: np.ndarray
             ) -> np.ndarray:
-    """The colours (H, W, 3) that fit the typical gradients, and the given ones as far as these have weight (H, W)."""
-    bright = np.stack([_brightness(*one, sigma) for one in zip(pictures, clear)])
+    """The colours (H, W, 3) that fit the typical gradients, and the given ones as far as these have weight (H, W);
+    without a sigma of what is around a pair, of all frames however uneven."""
+    bright = None if sigma is None else np.stack([_brightness(*one, sigma) for one in zip(pictures, clear)])
     gradients, links = [], []
     for axis in (1, 0):
         height, width = colour.shape[0] - (axis == 0), colour.shape[1] - (axis == 1)
@@ -71,9 +74,11 @@ def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float, colour: np.nd
         for rows in _blocks(height):
             here = np.s_[:, rows, :width]
             there = np.s_[:, rows, 1:] if axis else np.s_[:, rows.start + 1 : rows.stop + 1]
-            even = _even(bright[there] - bright[here], np.minimum(clear[there], clear[here]), STEP / sigma)
-            gradient[rows], _ = _typical(pictures[there].astype(np.int16) - pictures[here], even)
-            linked[rows] = even.any(0)
+            both = np.minimum(clear[there], clear[here])
+            linked[rows] = both.any(0)
+            if sigma is not None:
+                both = _even(bright[there] - bright[here], both, STEP / sigma)
+            gradient[rows], _ = _typical(pictures[there].astype(np.int16) - pictures[here], both)
         gradients.append(gradient)
         links.append(linked)
     return poisson.integrate(colour, *gradients, *links, weight)

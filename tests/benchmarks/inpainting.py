@@ -1,4 +1,4 @@
-"""The background's three inpainters against the truth: python -m tests.benchmarks.inpainting
+"""The background's inpainters against the truth: python -m tests.benchmarks.inpainting
 
 Rooms of strangers that were not used while developing; in each a person who waves and does not step aside hides what
 an inpainter must make up, with the parameters of the demo preset. Prints PSNR and SSIM inside the holes as a Markdown
@@ -27,7 +27,7 @@ from stages.vision.background import clearance
 
 ROOT = Path(__file__).parents[2]
 FIRST, SIZE, FRAME = 401, 256, 10
-INPAINTERS = ("telea", "navier_stokes", "gated")
+INPAINTERS = ("telea", "navier_stokes", "fsr", "gated")
 
 
 def room(number: int, block: params.BackgroundInpainting) -> tuple[np.ndarray, np.ndarray]:

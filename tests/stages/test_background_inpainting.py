@@ -124,7 +124,7 @@ def test_the_room_is_found_behind_somebody_who_walks(paint):
     assert full.shape == true.shape and psnr(full, true) > 38
 
 
-@pytest.mark.parametrize("inpainter", ["telea", "navier_stokes", "gated"])
+@pytest.mark.parametrize("inpainter", ["telea", "navier_stokes", "fsr", "gated"])
 def test_what_is_never_seen_is_marked_and_filled(paint, inpainter):
     background, seen, full = paint(walk=0.1, inpainter=inpainter)
     whole = room()[20 : 20 + FULL[1], : FULL[0], ::-1]
@@ -142,8 +142,8 @@ def test_what_is_never_seen_is_marked_and_filled(paint, inpainter):
 
 
 def test_the_inpainters_differ(paint):
-    filled = [paint(walk=0.1, inpainter=name)[2] for name in ("telea", "navier_stokes", "gated")]
-    assert not any(np.array_equal(filled[i], filled[i - 1]) for i in range(3))
+    filled = [paint(walk=0.1, inpainter=name)[2] for name in ("telea", "navier_stokes", "fsr", "gated")]
+    assert not any(np.array_equal(filled[i], filled[i - 1]) for i in range(4))
 
 
 @pytest.mark.parametrize("hole, chosen, said", [

@@ -33,9 +33,10 @@ def film(shadow: float = 0.0, light: float = 0.0, sway: float = 20.0) -> tuple[n
     return np.stack(pictures).astype(np.uint8), np.stack(covered)
 
 
-def found(pictures, covered, viewed=None):
+def found(pictures, covered, viewed=None, still=True):
     viewed = np.ones_like(covered) if viewed is None else viewed
-    return background.empty(pictures, np.stack([background.clearance(*one, RADIUS) for one in zip(covered, viewed)]), RADIUS)
+    clear = np.stack([background.clearance(*one, RADIUS) for one in zip(covered, viewed)])
+    return background.empty(pictures, clear, RADIUS, still)
 
 
 def step(error: np.ndarray) -> float:
@@ -50,6 +51,12 @@ def test_no_seam_is_left_along_old_silhouettes(shadow, light, goal):
     assert seen.all() and step(plate - wall()) < goal
     if shadow:
         assert step(uncovered_median(pictures, covered)[0] - wall()) > 8
+
+
+@pytest.mark.parametrize("light", [0, 6])
+def test_a_camera_that_moved_leaves_no_seam_either(light):
+    plate, seen = found(*film(0, light), still=False)
+    assert seen.all() and step(plate - wall()) < 1
 
 
 def test_the_wall_is_found_to_a_fraction_of_the_noise():
