@@ -139,7 +139,8 @@ def test_a_flow_shows_bars_results_and_every_line_once(prefect, project, capfd):
     assert made == {} and [one.data for one in progress] == [100, 100]
     losses = {row.pop("loss"): row for row in json.loads(results[0].data)}
     assert losses["augment"] == {"step 1": "0.5", "step 2": "1", "step 4": "2"}
-    assert json.loads(results[1].data) == [{"score": "psnr", "value": "26.12 dB", "95 % interval": ""}]
+    assert json.loads(results[1].data) == [
+        {"score": name, "value": "26.12 dB", "95 % interval": ""} for name in ("psnr", "video_psnr")]
     for address, result in zip(addresses, results):
         took = json.loads(layout.cost(*address.split("@")).read_text())
         assert result.description == f"{address}: {took['seconds']:g} s, {took['peak_gib']:g} GiB at most"
