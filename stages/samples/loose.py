@@ -26,15 +26,15 @@ def hair(flesh, material: int) -> None:
     hh = flesh.person.head * flesh.person.height
     if flesh.person.style == "ponytail":
         flesh.ball(2, HEAD, np.multiply((0, 0.42, -0.50), hh), np.multiply((0.11, 0.12, 0.10), hh), material)
-        strands = [((0, 0.42, -0.56), 0.55, 0.10, 0.13, 0.0, 1.3)]
+        strands = [((0, 0.42, -0.56), 0.55, 0.10, 0.13, 1.3)]
     else:
         flesh.ball(2, HEAD, np.multiply((0, 0.10, -0.20), hh), np.multiply((0.39, 0.36, 0.26), hh), material,
                    melt=0.15 * hh)
         low = 0.30 if flesh.person.style == "bob" else 0.52
-        strands = [((x, 0.02, z), low, 0.14, 0.12, 0.0, 1.5) for x, z in ((0, -0.34), (-0.22, -0.28), (0.22, -0.28))]
-        strands += [((x, 0.20, -0.04), low, 0.10, 0.10, 0.0, 1.4) for x in (-0.34, 0.34)]
-    for root, length, first, last, lean, wide in strands:
-        upper = flesh.link(HEAD, np.multiply(root, hh), about_x(lean), length * hh, 25.0)
+        strands = [((x, 0.02, z), low, 0.14, 0.12, 1.5) for x, z in ((0, -0.34), (-0.22, -0.28), (0.22, -0.28))]
+        strands += [((x, 0.20, -0.04), low, 0.10, 0.10, 1.4) for x in (-0.34, 0.34)]
+    for root, length, first, last, wide in strands:  # in head heights; each of two links of that length
+        upper = flesh.link(HEAD, np.multiply(root, hh), np.eye(3), length * hh, 25.0)
         lower = flesh.link(upper, np.array([0, -length * hh, 0]), np.eye(3), length * hh, 12.0)
         middle = 0.5 * (first + last) + 0.02
         for bone, top, end in ((upper, first, middle), (lower, middle, 0.4 * last)):
