@@ -8,7 +8,7 @@ from torch import Tensor
 from stages.learning import parts
 from stages.learning.optimisers import follow
 from stages.losses.adversarial import discriminator_loss, generator_loss
-from stages.nets.discriminators import composite
+from stages.nets.discriminators import change
 from stages.nets.refiner import PARTS, Critic, Refiner, RefinerShape, refine
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class LocalGan:
                            for name in ("refiner", "critic")}
 
     def advance(self, generated: Tensor, told: Tensor, real: Tensor, backgrounds: Tensor, step: int) -> dict[str, float]:
-        """One step of Eq. 15, the critic seeing composites, with paired terms."""
+        """One step of Eq. 15, the critic seeing what each changes in the background, with paired terms."""
         p = self.params
         refined, loss_d, adversarial = refine(self.refiner, generated, told), real.new_zeros(()), real.new_zeros(())
         for optimiser in self.optimisers.values():
             optimiser.param_groups[0]["lr"] = p.learning_rate * self.schedule(step)
         if p.weight_adversarial:
-            shown, true = composite(refined, backgrounds), composite(real, backgrounds)
+            shown, true = change(refined, backgrounds), change(real, backgrounds)
             loss_d = discriminator_loss(self.critic(true), self.critic(shown.detach()), p.adversarial)
             self._descend("critic", loss_d)
             adversarial = generator_loss(self.critic(shown), p.adversarial)

@@ -19,7 +19,7 @@ from stages.losses.adversarial import discriminator_loss, feature_matching, gene
 from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
 from stages.losses.perceptual import perceptual_loss
 from stages.nets import vgg
-from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, composite
+from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, change
 from stages.nets.generators import build
 from stages.nets.pix2pixhd import MultiscaleDiscriminator
 
@@ -184,9 +184,9 @@ class Training:
             return [feature.float() for feature in self.features(colour)]
 
     def judge(self, name: str, share: "Batch", foregrounds: Tensor):
-        """What a discriminator sees in foregrounds over the background, or in the windows of consecutive ones."""
+        """What a discriminator sees in foregrounds before the background, or in the windows of consecutive ones."""
         network = self.networks[name]
-        skeletons, frames = share.skeletons, composite(foregrounds, share.backgrounds)
+        skeletons, frames = share.skeletons, change(foregrounds, share.backgrounds)
         if network.frames > 1:
             skeletons, frames = share.windows(skeletons, network.frames), share.windows(frames, network.frames)
         with self.fabric.autocast():

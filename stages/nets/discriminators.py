@@ -1,9 +1,10 @@
 """The dual discriminator (paper section 2.2): D_q judges one frame, D_t three consecutive ones.
 
-Both read a skeleton picture (..., 3, h / stem, w / stem) and a frame (..., 3, h, w): a foreground over the background.
-Alpha itself would tell them apart: a real one is exactly 0 or 1 nearly everywhere. The frame's pixels are folded into
-channels, so that nothing is lost where the networks work at 1 / stem of the size. Both give their looks: a list of
-scales, here one, each the features of every layer, the last being patch logits, higher where the patch looks real.
+Both read a skeleton picture (..., 3, h / stem, w / stem) and a frame (..., 3, h, w): what a foreground changes in the
+background. Alpha itself would tell them apart: a real one is exactly 0 or 1 nearly everywhere. And of the background,
+which is the same in both, nothing is to be learned. The frame's pixels are folded into channels, so that nothing is lost
+where the networks work at 1 / stem of the size. Both give their looks: a list of scales, here one, each the features of
+every layer, the last being patch logits, higher where the patch looks real.
 """
 
 import torch
@@ -15,9 +16,10 @@ from stages.nets.generator import norm
 Looks = list[list[Tensor]]
 
 
-def composite(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
-    """Eq. 12: RGB times alpha, and alpha (B, 4, h, w) over (B, 3, h, w): what a discriminator sees."""
-    return foregrounds[:, :3] + (1 - foregrounds[:, 3:]) * backgrounds
+def change(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
+    """The composite of Eq. 12, of RGB times alpha, and alpha (B, 4, h, w), over backgrounds (B, 3, h, w), less those
+    backgrounds: what a discriminator sees, in [-1, 1]."""
+    return foregrounds[:, :3] - foregrounds[:, 3:] * backgrounds
 
 
 def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:

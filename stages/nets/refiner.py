@@ -1,8 +1,8 @@
 """A local GAN (paper section 2.3): a refiner that adds a residual to one body part, and its critic D_j.
 
 The refiner reads a crop of the foreground (B, 4, c, c), RGB times alpha, and alpha, in [0, 1], and what it is told
-beside it (B, inputs - 4, c, c); the critic reads a crop over the background (B, 3, c, c). With 3 halvings, 5 blocks and stem 1 the refiner is Everybody
-Dance Now's face GAN.
+beside it (B, inputs - 4, c, c); the critic reads what a crop changes in the background (B, 3, c, c). With 3 halvings, 5
+blocks and stem 1 the refiner is Everybody Dance Now's face GAN.
 """
 
 from dataclasses import dataclass
