@@ -42,7 +42,7 @@ def _values(config: Params, stage: str, key: str) -> Signature:
     values = {f"{kind}.{key}.{field}": value for field, value in entry.items()}
     if "preset" in entry:
         values |= {f"presets.{entry['preset']}.{stage}.{field}": value for field, value in block.items()}
-    if stage in layout.SUMMED:
+    if stage in layout.THREADED:
         values["threads"] = config.threads
     return {place: json.dumps(value) for place, value in values.items()}
 

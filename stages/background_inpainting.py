@@ -81,7 +81,9 @@ def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> n
 
 def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The plate (H, W, 3), where it is not known with the structure of another one of the same place, without a seam
-    (Perez et al. 2003)."""
+    (Perez et al. 2003); all of the other where nothing is known."""
+    if not known.any():
+        return other
     start, wanted, missing = np.where(known[..., None], plate, other), other.astype(np.float32), ~known
     joined = integrate(start, np.diff(wanted, axis=1), np.diff(wanted, axis=0), missing[:, 1:] | missing[:, :-1],
                        missing[1:] | missing[:-1], 1.0 * known)

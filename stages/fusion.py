@@ -90,7 +90,8 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
             write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
           f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {unsigned}, "
-          f"with the watermark {watermark.name(number)}; {own}" + ("" if entry.label else f"; no label: {entry.label_reason}"))
+          f"with the watermark {watermark.name(number)}; {own}"
+          + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
 def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:

@@ -34,7 +34,7 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "report": "transfers",
 }
 
-SUMMED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # by as many threads as params say
+THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes depend on threads
 
 OF_SUBJECTS = ("subjects", "transfers")  # kinds of what is made of or for a subject, and says on whose consent it rests
 

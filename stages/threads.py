@@ -34,7 +34,7 @@ WAIT = 1.0, 10.0  # seconds of steps from a lost trial to the next: at first, do
 COST = 0.05      # share of the time that lost trials may take
 FREE = 0.5       # processors that must have nothing to do, for each thread more
 LATELY = 0.5     # seconds over which that is seen
-BLIND = 60.0     # seconds of steps after which more are tried all the same: who has the processors may give way
+BLIND = 60.0     # seconds of steps after which more are tried all the same: the other program may have ended
 
 _setting: Setting = "auto"
 
@@ -104,9 +104,10 @@ def _share(allowed: str = "max", period: str = "100000") -> list[float]:
 
 def _words(path: Path, separator: str | None = None) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").strip().split(separator)
+        text = path.read_text(encoding="utf-8").strip()
     except OSError:
         return []
+    return text.split(separator) if text else []
 
 
 def _limit() -> int | None:
@@ -134,7 +135,7 @@ class Threads:
         import torch
 
         if torch.get_num_threads() != self._trials.count:
-            torch.set_num_threads(self._trials.count)  # of the thread that calls
+            torch.set_num_threads(self._trials.count)  # of this thread, and of those that begin later
 
     def __enter__(self) -> None:
         self._set()

@@ -135,7 +135,7 @@ def test_every_stage_depends_on_its_block_of_its_preset(repo, config):
         wanted = {f"presets.{entry.preset}.{name}"} if name != "samples" else {f"samples.{key}"}
         if layout.KINDS[name] == "transfers":
             wanted |= {f"transfers.{key}.target", f"transfers.{key}.source"}
-        assert ("threads" in tracked) == (name in layout.SUMMED), stage.name
+        assert ("threads" in tracked) == (name in layout.THREADED), stage.name
         assert all(any(f"{param}.".startswith(f"{kept}.") for kept in tracked) for param in wanted), stage.name
 
 

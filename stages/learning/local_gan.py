@@ -34,7 +34,7 @@ class LocalGan:
                            for name in ("refiner", "critic")}
 
     def advance(self, generated: Tensor, told: Tensor, real: Tensor, backgrounds: Tensor, step: int) -> dict[str, float]:
-        """One step of Eq. 15, the critic seeing what each changes in the background, with paired terms."""
+        """One step of Eq. 15 and paired terms; the critic sees what each crop changes in the background."""
         p = self.params
         refined, loss_d, adversarial = refine(self.refiner, generated, told), real.new_zeros(()), real.new_zeros(())
         for optimiser in self.optimisers.values():

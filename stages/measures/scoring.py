@@ -1,7 +1,7 @@
 """The scores of generated frames, whoever generated them: frame by frame, and their means with 95 % intervals.
 
 In: the frames in order and, for each, its `Reference` and, of our own, what the video shows of it. Out: `Scores`.
-Frames stream by, a few at a time, and are measured by as many threads as there are cores; what stays of a frame is one
+Frames stream by, a few at a time, and are measured by `threads.workers()` threads; what stays of a frame is one
 row of numbers.
 """
 

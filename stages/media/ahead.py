@@ -25,7 +25,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` on every item by as many threads as are free, a few items ahead of the reader."""
+    """`work` on every item by `threads.workers()` threads, a few items ahead of the reader."""
     workers = threads.workers()
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()

@@ -78,13 +78,15 @@ def _made_of(found: Credentials) -> list[tuple[str, str]]:
 
 def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
     """What the pictures of a video say."""
+    longest = 0.0
     for begin in _begins(path):
         found = watermark.find(_shots(path, size, begin))
         if found.sure:
             break
+        longest = max(longest, found.seconds)
     else:
-        if found.seconds < watermark.PERIOD - 0.1:
-            there = f"{found.seconds:.1f} s of video are" if found.seconds else "a single picture is"
+        if longest < watermark.PERIOD - 0.1:
+            there = f"{longest:.1f} s of video are" if longest else "a single picture is"
             return f"cannot be told: {there} not enough to read it from, {watermark.PERIOD:g} s are"
         return "none that can be read: either not made with FakeMotion, or changed beyond recognition"
     number = watermark.name(found.number)
@@ -123,6 +125,8 @@ def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[fl
             first = last = None
             for index, frame in enumerate(container.decode(stream)):
                 seconds = index / float(stream.average_rate or 25) if frame.time is None else frame.time
+                if frame.time is not None and seconds < begin:  # from the key frame before
+                    continue
                 first = seconds if first is None else first
                 if seconds - first >= PIECE:
                     return

@@ -72,7 +72,8 @@ class Mark:
 
 def strength(luma: np.ndarray) -> np.ndarray:
     """How strong the pattern may be at each pixel (H, W): stronger where texture hides it."""
-    half = cv2.resize(luma.astype(np.float32), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    size = [-(-side // 2) for side in luma.shape[::-1]]
+    half = cv2.resize(luma.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     fine = half - cv2.GaussianBlur(half, (0, 0), 2)
     texture = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 4))
     return cv2.resize((HIDDEN * texture).clip(FAINT, STRONG), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -127,8 +128,9 @@ class View:
         most = int(LARGEST / self.scale)
         top, left = (max(0, side - most) // 2 for side in luma.shape)
         factor = self.scale / REDUCED
-        small = cv2.resize(luma[top : top + most, left : left + most].astype(np.float32), None, fx=factor, fy=factor,
-                           interpolation=cv2.INTER_AREA)
+        part = luma[top : top + most, left : left + most].astype(np.float32)
+        size = [max(1, round(factor * side)) for side in part.shape[::-1]]
+        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         fine = small - cv2.GaussianBlur(small, (0, 0), SLOW)
         turned = np.exp(-2j * np.pi * np.array(RATES) * seconds / PERIOD)
         terms = np.concatenate([[1], turned.real, turned.imag])

@@ -16,7 +16,7 @@ from stages.vision.skeleton import Pose
 RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
 BARE = 0.002      # share of the square's pixels that show background that nobody has seen
 OUTSIDE = 0.01    # share of the driving joints outside of the target's square
-LOST = {  # score: by how much the video may differ from what was generated. From there on it is to be seen: a tenth of
+LOST = {  # score: by how much the video may differ from what was generated. From there on it can be seen: a tenth of
     # the LPIPS of a good result, half the sharpness that a bicubic resampling takes, a quarter more squared error
     "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
 }
@@ -79,9 +79,10 @@ def _lost(inputs: Inputs) -> list[Caution]:
 
 def _differences(metrics: dict[str, dict]) -> Iterator[str]:
     for name, most in LOST.items():
-        own, filmed = (metrics[key]["value"] for key in (name, f"video_{name}"))
-        if own is not None and filmed is not None and abs(filmed - own) > most:
-            yield f"{scores.WORDS[name][0]} {own:.3g} generated, {filmed:.3g} in the video"
+        own, shown = (metrics[key]["value"] for key in (name, f"video_{name}"))
+        if own is not None and shown is not None and abs(shown - own) > most:
+            unit = f" {metrics[name]['unit']}" if metrics[name]["unit"] else ""
+            yield f"{scores.WORDS[name][0]} {own:.3g}{unit} generated, {shown:.3g}{unit} in the video"
     change = metrics["delivery_lpips"]["value"]
     if change is not None and change > LOST["lpips"]:
         yield f"LPIPS between both {change:.3g}"

@@ -10,7 +10,7 @@ from stages.media.files import existing
 from stages.reporting.inputs import Inputs
 from stages.vision.crops import SHARES
 
-FILMED = "video_"  # before the names of scores of what the video shows
+SHOWN = "video_"  # before the names of scores of what the video shows
 SEEN = "distance that people see; 0 is the truth"
 COPYING = "what the training frame whose pose is nearest reaches"
 WORDS = {  # score: what it is called, what it says
@@ -43,7 +43,7 @@ WORDS = {  # score: what it is called, what it says
     "pose_distance": ("Pose distance", "of the driving pose to the nearest training pose, in torso lengths"),
 } | {f"{score}_{part}": (f"{score.upper()}, {part.replace('_', ' ')}", f"in the box of the {part.replace('_', ' ')}")
      for score in ("lpips", "psnr", "ssim") for part in SHARES}
-WORDS |= {name: (f"{WORDS[name.removeprefix(FILMED)][0]}, video", WORDS[name.removeprefix(FILMED)][1]) for name in VIDEO}
+WORDS |= {name: (f"{WORDS[name.removeprefix(SHOWN)][0]}, video", WORDS[name.removeprefix(SHOWN)][1]) for name in VIDEO}
 CURVES = ("lpips_person_box", "sharpness", "aligned_psnr_person_box", "tcm", "lpips", "psnr", "ssim", "psnr_person_box",
           "ssim_person_box", "warp_error", "pose_error", "identity", "pose_distance")
 BESIDE = {  # score: what stands beside it
@@ -110,7 +110,7 @@ def table(scores: dict) -> dict:
             missing.setdefault(score["reason"], []).append(WORDS[name][0])
     names = [name for name, score in scores["metrics"].items() if score["value"] is not None]
     names = [name for name in names if name not in BESIDE.values()]
-    own = [name for name in names if not name.startswith(FILMED)]
+    own = [name for name in names if not name.startswith(SHOWN)]
     parts = [name for name in own if name not in scores["headline"] and name.split("_", 1)[-1] in SHARES]
     return {"main": [name for name in own if name not in parts], "parts": parts, "missing": missing,
             "verdict": verdict(scores)}

@@ -1,4 +1,4 @@
-"""Temporal medians and modes of what is not covered: the background of a still camera."""
+"""Temporal medians and modes of what is not covered."""
 
 import numpy as np
 

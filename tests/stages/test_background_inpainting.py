@@ -201,3 +201,8 @@ def test_somebody_who_fills_the_frame_is_refused(config):
     nothing = np.zeros((4, 4), bool)
     with pytest.raises(InputError, match="covers every pixel"):
         background_inpainting.fill(np.zeros((4, 4, 3), np.uint8), nothing, ~nothing, block(config, "telea"))
+
+
+def test_a_square_that_was_never_free_is_that_of_the_full_frame():
+    other = room()[:8, :8]
+    assert np.array_equal(background_inpainting.completed(0 * other, np.zeros((8, 8), bool), other), other)

@@ -13,6 +13,7 @@ from stages.threads import Threads, Trials
 CGROUPS = {  # /proc/self/cgroup and files below /sys/fs/cgroup -> processors
     "no limit": ("0::/user.slice", {"user.slice/cpu.max": "max 100000"}, None),
     "no groups": (None, {}, None),
+    "an empty list": ("\n", {}, None),
     "version 2": ("0::/", {"cpu.max": "150000 100000"}, 1.5),
     "of a group above": ("0::/a/b", {"a/b/cpu.max": "400000 100000", "a/cpu.max": "50000 25000"}, 2),
     "version 1": ("4:cpu,cpuacct:/a", {"cpu,cpuacct/a/cpu.cfs_quota_us": "300000",

@@ -129,3 +129,11 @@ def test_the_pattern_never_changes():
     """A video of years ago is read by the code of today."""
     pattern = watermark._at(watermark.tile(NUMBER), 0.5)[::64, ::64]
     assert pattern == pytest.approx(np.array(EXPECTED), abs=0.002)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (4, 4), (300, 1)])
+def test_of_tiny_pictures_nothing_is_read(shape):
+    picture = np.full((*shape, 3), 128, np.uint8)
+    marked = watermark.Mark(7, shape[::-1], 25.0).over(picture, 3)
+    assert marked.shape == picture.shape
+    assert not watermark.find((frame / 25, marked) for frame in range(50)).sure

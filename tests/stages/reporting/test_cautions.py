@@ -98,7 +98,7 @@ def test_joints_outside_name_their_frames(project):
 @pytest.mark.parametrize("video, told", [
     ({}, None),
     ({"psnr": 29.2, "sharpness": 0.74, "lpips": 0.059}, None),
-    ({"psnr": 28.9}, "PSNR 30 generated, 28.9 in the video. The"),
+    ({"psnr": 28.9}, "PSNR 30 dB generated, 28.9 dB in the video. The"),
     ({"sharpness": 0.6, "lpips": 0.2}, "LPIPS 0.05 generated, 0.2 in the video; Sharpness 0.7 generated, 0.6"),
     ({"lpips_person_box": 0.08}, "LPIPS, person 0.1 generated, 0.08 in the video"),
     ({"change": 0.02}, "LPIPS between both 0.02"),  # all that is known without a truth
