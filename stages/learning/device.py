@@ -1,11 +1,14 @@
 """Where networks run, on how many devices, and with which precision."""
 
 import logging
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from stages import InputError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
@@ -33,10 +36,12 @@ def precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=halves(device))
 
 
-def fabric(name: str, devices: int, kind: str = "auto") -> Fabric:
+def fabric(name: str, devices: int, kind: str = "auto") -> "Fabric":
     """One process a device, of which this is one; with several, the others run the same command.
 
     kind  float32, bfloat16 (mixed) or auto: as `precision` chooses. Raises InputError where there are fewer GPUs."""
+    from lightning_fabric import Fabric  # here: it takes seconds to load, and only a training needs it
+
     where = choose(name)
     present = torch.cuda.device_count() if where.type == "cuda" else devices
     if devices > present or where.index is not None and devices > 1:
@@ -51,7 +56,7 @@ def fabric(name: str, devices: int, kind: str = "auto") -> Fabric:
     return own
 
 
-def average(fabric: Fabric, tensors: list[torch.Tensor]) -> None:
+def average(fabric: "Fabric", tensors: list[torch.Tensor]) -> None:
     """Makes the tensors, such as gradients, the mean of all processes', in one message."""
     if fabric.world_size == 1:
         return
@@ -60,7 +65,7 @@ def average(fabric: Fabric, tensors: list[torch.Tensor]) -> None:
         tensor.copy_(part.view_as(tensor))
 
 
-def gather(fabric: Fabric, rows: torch.Tensor) -> torch.Tensor:
+def gather(fabric: "Fabric", rows: torch.Tensor) -> torch.Tensor:
     """The rows (n, d) of all processes, (world * n, d), in the order of their ranks; without gradient."""
     if fabric.world_size == 1:
         return rows

@@ -7,7 +7,6 @@ by the cosine of its pooled features: what the paper argues against. `none` leav
 import numpy as np
 import torch
 
-from stages.nets import vgg
 from stages.vision import face_vectors
 from stages.vision.face_enhancement import FaceIndex, enhance, inner
 
@@ -22,7 +21,9 @@ class Faces:
     def __init__(self, index: FaceIndex, params: dict):
         self.index, self.params = index, params
         if params["faces"] == "features" and len(index):
-            self.network = vgg.Vgg(params["features"], DEPTH)
+            from stages.nets import vgg  # here: torchvision takes seconds to load
+
+            self.network, self.pooled = vgg.Vgg(params["features"], DEPTH), vgg.vectors
             self.features = np.concatenate([self.look(index.picture(i) / np.float32(255), self.inside(i))[None]
                                             for i in range(len(index))])  # (N, d)
 
@@ -55,5 +56,5 @@ class Faces:
     def look(self, picture: np.ndarray, points: np.ndarray) -> np.ndarray:
         """The features (d,), of norm 1, of a face in a picture (h, w, 3) in [0, 1]."""
         face = torch.from_numpy(inner(picture, points, SIDE)).permute(2, 0, 1)[None].float()  # (1, 3, SIDE, SIDE)
-        features = vgg.vectors(self.network(face))[0].numpy()
+        features = self.pooled(self.network(face))[0].numpy()
         return features / np.maximum(np.linalg.norm(features), 1e-12)

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,6 +23,8 @@ from stages.nets.generators import build
 from stages.nets.pix2pixhd import MultiscaleDiscriminator
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from stages.learning.batches import Batch, Batches
     from stages.params import GeneratorTraining
 
@@ -35,7 +36,7 @@ LOSSES = (*TERMS, "d_spatial", "d_temporal")
 class Training:
     """The networks, their optimisers and the average of G's weights; `advance` is one step of each."""
 
-    def __init__(self, params: "GeneratorTraining", fabric: Fabric, inputs: int):
+    def __init__(self, params: "GeneratorTraining", fabric: "Fabric", inputs: int):
         torch.manual_seed(params.seed)
         p = self.params = params
         self.fabric, where = fabric, fabric.device
