@@ -31,6 +31,7 @@ RATES = (2, 3, 4, 5)  # periods of a wave within that
 BAND = (0.016, 0.05)  # cycles a pixel
 FAINT, STRONG = 0.27, 0.96  # standard deviations of the pattern, of 255, before it is rounded: on a plain wall; at most
 HIDDEN = 0.17        # and in between, for each level of the standard deviation of a texture
+SMALL, LESS, LEAST = 256, 0.35, 0.65  # pictures whose shorter side is longer need less: (SMALL / side)^LESS, at least LEAST
 DARK = 24            # of 255, luma: what is darker, black bars above all, stays as it is
 TAG = "watermark"    # of a video's metadata: the number in its pictures
 KEY = b"FakeMotion watermark 2"
@@ -59,7 +60,8 @@ class Mark:
     """The mark of a number in a video with pictures of a size (width, height), at a rate (frames/s)."""
 
     def __init__(self, number: int, size: tuple[int, int], fps: float):
-        self._waves, self._fps = tile(number), fps
+        share = np.clip((SMALL / min(size)) ** LESS, LEAST, 1).astype(np.float32)
+        self._waves, self._fps = tile(number) * share, fps
         self._repeats, self._part = (-(-size[1] // TILE), -(-size[0] // TILE)), np.s_[: size[1], : size[0]]
 
     def over(self, picture: np.ndarray, frame: int) -> np.ndarray:
