@@ -15,7 +15,7 @@ FAULTS ?= tests/faults tests/pipeline/test_dvc.py tests/pipeline/test_experiment
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 demo: $(VENV)/installed
-	$(VENV)/bin/python -m pipeline run ava --from ben ava
+	$(VENV)/bin/python -m pipeline run ava --from ben ava --jobs 2
 
 studio: $(VENV)/studio
 	$(VENV)/bin/python -m pipeline studio
