@@ -42,14 +42,14 @@ def delivered(unsigned: Path, rows: np.ndarray, target_clock: Path, target_view:
     """Frame by frame; rows (T,): the source's frames."""
     about, view = clocks.read_clock(target_clock).about, read_view(target_view)
     placing = Placing(about["crop"], about["size"], view)
-    label, last, area = None, None, None
+    label, last, hidden = None, None, None
     for t, picture in enumerate(video.frames(unsigned)):
         if entry.label and label is None:
-            label = _area(tuple(view.about["frame_size"]))[: picture.shape[0], : picture.shape[1]]
+            label = area(tuple(view.about["frame_size"]))[: picture.shape[0], : picture.shape[1]]
         row = rows[min(t, len(rows) - 1)] if entry.reconstruction else view.about["reference"]
-        if entry.label and (area is None or (view.about["moving"] and row != last)):
-            area, last = placing.square(label, row) > 0, row
-        yield Delivered(placing.square(picture, row), area)
+        if entry.label and (hidden is None or (view.about["moving"] and row != last)):
+            hidden, last = placing.square(label, row) > 0, row
+        yield Delivered(placing.square(picture, row), hidden)
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,6 @@ class Placing:
         return footage.square(picture, self.crop, self.size)
 
 
-def _area(size: tuple[int, int]) -> np.ndarray:
+def area(size: tuple[int, int]) -> np.ndarray:
     """Of the label, in pictures of a size (width, height), and of what is coded with it: (height, width), 255 or 0."""
     return cv2.dilate(Label(size).area, np.ones((2 * BLEED + 1,) * 2, np.uint8))

@@ -48,12 +48,13 @@ class Perception:
         truth, shown = reference.truth, {"": picture, "video_": delivered, "retrieval_": reference.copy}
         if truth is None and delivered is None:  # nothing to compare with
             return self._rows.append({})
+        completed = {name: reference.completed(one) for name, one in (shown | {"truth": truth}).items() if one is not None}
         whole = {"": (0, 0, *picture.shape[1::-1])}
         cuts = {}  # (what it is of, place): the cut-out
         for place, box in (whole | places if truth is not None else whole).items():
-            for name, one in (shown | {"truth": truth}).items():
-                if one is not None and (name != "retrieval_" or place == PERSON):
-                    cuts[name, place] = cut(reference.completed(one), box)
+            for name, one in completed.items():
+                if name != "retrieval_" or place == PERSON:
+                    cuts[name, place] = cut(one, box)
         with self._threads:
             found = self._features(cuts)
         row = {}

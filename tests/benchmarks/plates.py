@@ -9,8 +9,6 @@ tells something, and exits with 1 where a goal is missed. Takes about five minut
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -28,10 +26,9 @@ from stages.nets import judges
 from stages.vision import quality
 from stages.vision.background import clearance
 from stages.vision.median import uncovered_median
+from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure, verdict
-from tests.benchmarks.held_out import MOTIONS, perceived
 
-ROOT = Path(__file__).parents[2]
 FIRST, SECONDS, SIZE = 511, 12.0, 256
 STAGES = ("samples", "frames", "pose_extraction", "mask_segmentation", "background_inpainting")
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)  # of the frames, free or not: between those evidence changes
@@ -43,17 +40,15 @@ def make(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump({
         "threads": "auto",
-        "samples": {name: {"person": name, "motions": MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
+        "samples": {name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
                            "world": "hard"} for i, name in enumerate(names)},
         "videos": {name: {"file": f"artifacts/samples/{name}.mp4", "preset": "demo"} for name in names},
         "subjects": {name: {"preset": "demo", "consent": "synthetic"} for name in names}, "transfers": {},
-        "presets": yaml.safe_load((ROOT / "params.yaml").read_text())["presets"],
+        "presets": yaml.safe_load((held_out.ROOT / "params.yaml").read_text())["presets"],
     }, sort_keys=False))
     for name in names:
         for one in STAGES:
-            if not all((folder / path).exists() for path in layout.outputs(one, name).values()):
-                subprocess.run([sys.executable, "-m", "stages", one, name], cwd=folder, check=True,
-                               env=os.environ | {"PYTHONPATH": str(ROOT)})
+            held_out.make(folder, one, name)
 
 
 def figures(folder: Path, name: str) -> list[Figure]:
@@ -72,7 +67,7 @@ def figures(folder: Path, name: str) -> list[Figure]:
     true, found = footage.square(room, crop, size), pictures.read(artifacts / "background.png")
     seen = free.any(0) & footage.square(np.full_like(room, 255), crop, size).all(-1)
     steps, median_steps = (seam(picture.astype(np.float32) - true, free.mean(0), seen) for picture in (found, plain))
-    lpips = perceived(judges.lpips_network(), found, true)
+    lpips = held_out.perceived(judges.lpips_network(), found, true)
     return [
         Figure(f"{name}: PSNR of the pixels seen", quality.psnr(found[seen], true[seen]), 40, "dB",
                remark=f"{seen.mean():.1%} seen; the plain median {quality.psnr(plain[seen], true[seen]):.4g}"),

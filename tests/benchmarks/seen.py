@@ -21,10 +21,9 @@ FOLDER               where it works; about 10 minutes a clip on two cores
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -32,24 +31,21 @@ import numpy as np
 from torch import nn
 
 from stages import InputError, fusion, layout, params
-from stages.measures import likeness
-from stages.measures.delivery import BLEED
+from stages.measures import delivery, likeness
 from stages.media import clock as clocks
 from stages.media import footage, pictures, video, view
 from stages.media.seek import chosen
 from stages.nets import judges
-from stages.provenance.label import Label
 from stages.provenance.watermark import Mark
 from stages.vision import quality
 from stages.vision.skeleton import Pose, read_poses
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who
 from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.films import Pictures, lag, panel, shifted, told, unfolded
 
 GOAL = 0.003   # LPIPS that a mark may cost
 NUMBER = 1     # of the mark in the true frames
-LATEST = 5     # frames that others' films may be late or early
-THUMBNAIL = (64, 64)
 LEARNED = ("generator_training", "local_gan_training")
 SHOWN = ("retargeting", "fusion", "signing")
 BEFORE, AFTER, TRUTH, MARKED = "ours, before label and mark", "ours, video.mp4", "the true frames", "the same, marked"
@@ -57,7 +53,6 @@ COLUMNS = {"box: PSNR": "{:.2f}", "box: SSIM": "{:.3f}", "box: LPIPS": "{:.4f}",
            "whole: PSNR": "{:.2f}", "whole: SSIM": "{:.3f}", "whole: LPIPS": "{:.4f}"}
 PLACES = ("box", "whole")
 
-Pictures = Iterable[np.ndarray]   # RGB (height, width, 3) uint8 each
 Measured = dict[str, np.ndarray]  # by row, (frames, COLUMNS)
 
 
@@ -133,8 +128,8 @@ def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
 def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
     """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
     size = next(clip.truth()).shape[1::-1]
-    label = cv2.dilate(Label(size).area, np.ones((2 * BLEED + 1,) * 2)) > 0
-    lags = {name: lag(clip, film()) for name, film in clip.films.items()}
+    label = delivery.area(size) > 0
+    lags = {name: lag(clip.file, film()) for name, film in clip.films.items()}
     films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
              for name, film in clip.films.items()}
     films |= {
@@ -180,31 +175,6 @@ def onto(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.concatenate([moved, points[:, 2:]], 1).astype(np.float32)
 
 
-def lag(clip: Clip, film: Pictures) -> int:
-    """How many frames later than the truth a film shows what is in it: where their thumbnails are most alike. Others'
-    films need not begin with the clip's first frame."""
-    small = [np.stack([cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in one]).astype(int)
-             for one in (footage.open_footage(clip.file, None).pictures(), film)]
-    inner = np.arange(LATEST, min(map(len, small)) - LATEST)
-    errors = {late: np.square(small[1][inner + late] - small[0][inner]).mean() for late in range(-LATEST, LATEST + 1)}
-    return min(errors, key=errors.get)
-
-
-def told(late: int) -> str:
-    """For a row's name."""
-    return f", shown {abs(late)} frame{'s' * (abs(late) > 1)} {'late' if late > 0 else 'early'}" if late else ""
-
-
-def shifted(film: Pictures, late: int) -> Iterator[np.ndarray]:
-    """A film that is so many frames late, in the truth's time; its first or last picture stands where it has none."""
-    pictures = iter(film)
-    if late < 0:
-        yield from [next(pictures)] * (1 - late)
-    for picture in islice(pictures, max(late, 0), None):
-        yield picture
-    yield from [picture] * max(late, 0)
-
-
 def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The true held-out frames with our mark."""
     mark = Mark(NUMBER, size, clip.fps)
@@ -223,24 +193,6 @@ def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.nda
 def even(picture: np.ndarray) -> np.ndarray:
     """Without the last row or column of an odd size, as H.264 has it."""
     return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
-
-
-def panel(file: Path, index: int, count: int) -> Iterator[np.ndarray]:
-    """One of the panels that lie side by side in a video."""
-    for picture in footage.open_footage(file, None).pictures():
-        width = picture.shape[1] // count
-        yield np.ascontiguousarray(picture[:, index * width : (index + 1) * width])
-
-
-def unfolded(folder: Path, file: Path, count: int) -> Path:
-    """The first panel of a video, as a video of its own."""
-    path = folder / "panels" / f"{file.stem}.mkv"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with video.lossless(path, footage.open_footage(file, None).fps) as add:
-            for picture in panel(file, 0, count):
-                add(picture)
-    return path
 
 
 def table(clip: Clip, found: Measured) -> str:

@@ -10,7 +10,8 @@ import torch
 
 from stages import layout
 from stages.media import video
-from tests.benchmarks import held_out, seen
+from stages.provenance.label import Label
+from tests.benchmarks import films, held_out, seen
 from tests.stages import toy
 
 COUNT, CRF = 4, 18
@@ -95,7 +96,7 @@ def test_poses_lie_where_the_person_is_in_the_video(clip):
 
 
 def test_nothing_of_the_label_is_scored(clip):
-    area = seen.Label((96, 80)).area > 0
+    area = Label((96, 80)).area > 0
     spoiled = [np.where(area[..., None], 255, picture) for picture in video.frames(clip.file)]
     found, _ = seen.measure(replace(clip, films={"spoiled": lambda: spoiled}), CRF, distance)
     assert 0.01 < area.mean() < 0.5 and (found["spoiled"][:, 0] == 100).all()
@@ -105,8 +106,8 @@ def test_nothing_of_the_label_is_scored(clip):
 def test_what_others_show_late_or_early_is_found_and_mended(clip, late):
     frames = list(video.frames(clip.file))
     film = frames[-late:] if late < 0 else [frames[0]] * late + frames
-    assert seen.lag(clip, film) == late
-    mended = list(seen.shifted(film, late))
+    assert films.lag(clip.file, film) == late
+    mended = list(films.shifted(film, late))
     assert all(np.array_equal(one, other) for one, other in zip(mended[5:35], frames[5:35]))
 
 
@@ -116,8 +117,8 @@ def test_panels_lie_side_by_side(tmp_path):
         for t in range(4):
             add(np.concatenate(panels[:, t], 1))
     for index in range(3):
-        assert np.array_equal(list(seen.panel(tmp_path / "three.mkv", index, 3)), panels[index])
-    first = seen.unfolded(tmp_path / "work", tmp_path / "three.mkv", 3)
+        assert np.array_equal(list(films.panel(tmp_path / "three.mkv", index, 3)), panels[index])
+    first = films.unfolded(tmp_path / "work", tmp_path / "three.mkv", 3)
     assert np.array_equal(list(video.frames(first)), panels[0])
 
 
