@@ -11,7 +11,7 @@
 # EXTRA=requirements-ultralytics.txt what else goes into it, FAULTS=files which of the faults are tested.
 
 VENV   ?= .venv
-FAULTS ?= tests/faults tests/pipeline/test_dvc.py tests/pipeline/test_experiments.py
+FAULTS ?= tests/faults tests/pipeline/dvc_backend/test_dvc_client.py tests/pipeline/paper_tables/test_experiments.py
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 demo: $(VENV)/installed
@@ -33,7 +33,7 @@ links: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --builder linkcheck --quiet -c docs . docs/_links
 
 digests: $(VENV)/installed
-	$(VENV)/bin/python -m pipeline.digests
+	$(VENV)/bin/python -m pipeline.dvc_backend.digests
 
 $(VENV)/installed: requirements.txt requirements-weights.txt $(EXTRA)
 	@$(PYTHON) -c 'import sys; sys.platform != "win32" or sys.exit("Windows itself will not do: run make inside WSL 2")'

@@ -15,10 +15,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import dvc, entries, experiments, uploads
-from pipeline.artifacts import table
-from pipeline.stores import Store, alone, stores
-from stages import InputError, documents, layout, params
+from pipeline.datasets import params_editor
+from pipeline.dvc_backend import dvc_client
+from pipeline.dvc_backend.storage import Store, alone, stores
+from pipeline.inspect import table
+from pipeline.paper_tables import experiments
+from pipeline.studio.app import uploads
+from stages import InputError, layout, params, safe_yaml
 from stages.media.files import remove, size
 from stages.params import Params
 
@@ -77,15 +80,15 @@ def forget(config: Params, name: str, sure: bool) -> str:
                 remove(file)
             for place in reversed(places):
                 place.remove_runs(found.runs[place.name])
-    dvc.drop(sorted(found.folders))
-    entries.remove(found.entries)
+    dvc_client.drop(sorted(found.folders))
+    params_editor.remove(found.entries)
     return f"{'' if told == shown else told}\nremoved. {_out_of_reach(config, name)}".lstrip()
 
 
 def _look(config: Params, name: str, places: list[Store]) -> tuple[Traces, str]:
     """What there is of a person by now, and a table of it. InputError where params.yaml could not be rid of it."""
     found = traces(config, name, places)
-    entries.without(found.entries)  # refuses before anything is gone what it would afterwards
+    params_editor.without(found.entries)  # refuses before anything is gone what it would afterwards
     return found, told_of(name, found, places)
 
 
@@ -95,7 +98,7 @@ def _at_rest() -> Iterator[None]:
     is."""
     with ExitStack() as stack:
         for path in (experiments.LOCK, experiments.RUNNING, uploads.LOCK):
-            if path.exists() and dvc.held(stack.enter_context(path.open("a", encoding="utf-8"))):
+            if path.exists() and dvc_client.held(stack.enter_context(path.open("a", encoding="utf-8"))):
                 who = "the studio" if path == uploads.LOCK else "`table`"
                 raise InputError(f"{who} is at work in this folder; end it, and what it runs, first")
         yield
@@ -159,7 +162,7 @@ def _here() -> Iterator[Note]:
     texts = [lock.read_text(encoding="utf-8")] if lock.exists() else []
     commits = _git("rev-list", "--all", "--", "dvc.lock").split()
     for text in (*texts, *(_git("show", f"{commit}:./dvc.lock") for commit in commits)):
-        yield from (documents.parse(text, "dvc.lock") or {}).get("stages", {}).values()
+        yield from (safe_yaml.parse(text, "dvc.lock") or {}).get("stages", {}).values()
 
 
 def _git(*arguments: str) -> str:

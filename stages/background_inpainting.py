@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from stages import InputError, params as config
-from stages.learning import inpainting
-from stages.media import footage, pictures, video
+from stages.learning import inpainter_training
+from stages.matting.background import clearance, empty
+from stages.matting.poisson import integrate
+from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
 from stages.media.view import read_view
 from stages.progress import Progress
-from stages.vision.background import clearance, empty
-from stages.vision.poisson import integrate
 
 SAMPLE = 160     # frames at most of the square
 COVERED = 12     # alpha of 255 from which a pixel is the person's
@@ -42,16 +42,16 @@ def run(
                       for frame, alpha in zip(chosen, alphas)])
     plate, known = empty(shown, clear, radius, still)
 
-    full, radius = np.stack(list(video.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
+    full, radius = np.stack(list(video_file.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
     viewed = np.stack([camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
     clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
                       for alpha, inside in zip(whole_alphas, viewed)])
     full_plate, full_known = empty(full, clear, radius, still)
 
     full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
-    pictures.write(full_background, full_plate)
-    pictures.write(background, completed(plate, known, footage.square(full_plate, crop, size)))
-    pictures.write(seen, np.where(known, 255, 0).astype(np.uint8))
+    png.write(full_background, full_plate)
+    png.write(background, completed(plate, known, footage.square(full_plate, crop, size)))
+    png.write(seen, np.where(known, 255, 0).astype(np.uint8))
     print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, {filled}")
 
 
@@ -59,7 +59,7 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
     """The chosen frames (T, S, S, 3), their alphas (T, S, S), and those of the frames that are kept whole (n, S, S)."""
     shown, alphas, whole_alphas, wanted = [], [], [], set(chosen.tolist())
     last = max(int(chosen[-1]), whole[-1])
-    pairs = zip(video.frames(frames), video.frames(masks, "gray"))
+    pairs = zip(video_file.frames(frames), video_file.frames(masks, "gray"))
     for index, (picture, alpha) in enumerate(Progress(pairs, "background_inpainting", last + 1, unit="frame")):
         if index in wanted:
             shown.append(picture)
@@ -109,7 +109,7 @@ def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: confi
     scale = min(1.0, (params.size if inpainter == "gated" else MOST) / longer)
     small, hole = reduced(region, unknown, scale)
     if inpainter == "gated":
-        filled = inpainting.inpaint(small, hole, params)
+        filled = inpainter_training.inpaint(small, hole, params)
     else:
         filled = opencv(small, hole, max(2.0, params.inpaint_radius * len(plate) * scale), inpainter)
     filled = filled if scale == 1 else cv2.resize(filled, unknown.shape[::-1], interpolation=cv2.INTER_CUBIC)

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 
 from stages import params as config
-from stages.media import tables, video
+from stages.face import face_vectors
+from stages.media import parquet, video_file
 from stages.media.clock import read_clock
 from stages.media.seek import chosen
+from stages.pose import part_boxes
+from stages.pose.skeleton import read_poses
 from stages.progress import Progress
-from stages.vision import crops, face_vectors
-from stages.vision.skeleton import read_poses
 
 SIDE = (32, 256)  # pixels, least and most, of a crop
 AT_ONCE = 64      # faces in memory
@@ -32,9 +33,9 @@ def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.Face
     reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points "
                                      f"never all reach a score of {params.min_score}")
     columns = {"frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes}
-    shown = Progress(chosen(video.frames(frames), rows, frames), "face_vector_indexing", len(rows), unit="face")
+    shown = Progress(chosen(video_file.frames(frames), rows, frames), "face_vector_indexing", len(rows), unit="face")
     pictures = (png(frame, box) for frame, box in zip(shown, boxes))
-    with tables.writing(faces, tables.FACES, {"reason": reason}) as append:
+    with parquet.writing(faces, parquet.FACES, {"reason": reason}) as append:
         for start in range(0, max(len(rows), 1), AT_ONCE):
             some = {name: column[start : start + AT_ONCE] for name, column in columns.items()}
             append(some | {"crop": list(islice(pictures, len(some["frame"])))})
@@ -51,4 +52,4 @@ def face_boxes(points: np.ndarray, scale: float) -> np.ndarray:
 
 def png(frame: np.ndarray, box: np.ndarray) -> bytes:
     side = int(np.clip(np.ceil(box[2] - box[0]), *SIDE))
-    return cv2.imencode(".png", crops.cut(frame, box, side)[..., ::-1])[1].tobytes()
+    return cv2.imencode(".png", part_boxes.cut(frame, box, side)[..., ::-1])[1].tobytes()

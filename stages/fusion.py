@@ -20,21 +20,17 @@ import numpy as np
 import torch
 
 from stages import __version__, threads
-from stages.learning import device
-from stages.learning.appearance import Appearance
-from stages.learning.local_gans import LocalGans
-from stages.media import clock as clocks
-from stages.media import files, footage
-from stages.media import pictures as stills
-from stages.media import video as videos
-from stages.media import view as views
-from stages.media.ahead import ahead, in_order
+from stages.face.face_enhancement import FaceIndex
+from stages.imaging import compositing
+from stages.learning import devices
+from stages.learning.generator_inference import Appearance
+from stages.learning.local_gan_inference import LocalGans
+from stages.media import clock as clocks, files, footage, png as stills, video_file as videos, view as views
+from stages.media.prefetch import ahead, in_order
+from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 from stages.provenance import watermark
 from stages.provenance.label import Label
-from stages.vision import blend
-from stages.vision.face_enhancement import FaceIndex
-from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import Fusion, Transfer
@@ -46,7 +42,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
         target_clock: Path, target_view: Path, source_frames: Path, source_clock: Path, foreground: Path,
         unsigned: Path, params: "Fusion", entry: "Transfer") -> None:
     """Writes one frame for every driving pose; the square is placed into the full background by the target's crop."""
-    where = device.choose(params.device)
+    where = devices.choose(params.device)
     poses, columns, _ = read_poses(driving)
     appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
@@ -62,7 +58,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
         torch.set_num_threads(1)
         indices, foregrounds = batch
         pictures = parts.polish(foregrounds, poses[indices], index).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 4)
-        return [blend.straight(picture) for picture in pictures]
+        return [compositing.straight(picture) for picture in pictures]
 
     def placed(picture: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         frame, straight = picture
@@ -143,13 +139,13 @@ class Placement:
         if left >= right or top >= bottom:
             return picture
         matrix = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ self.matrix  # to that part of the plate
-        whole, size = blend.premultiplied(foreground), (right - left, bottom - top)
+        whole, size = compositing.premultiplied(foreground), (right - left, bottom - top)
         if np.array_equal(self.matrix[2], [0, 0, 1]):
             placed = cv2.warpAffine(whole, matrix[:2], size, flags=cv2.INTER_CUBIC)
         else:
             placed = cv2.warpPerspective(whole, matrix, size, flags=cv2.INTER_CUBIC)
         part = picture[top:bottom, left:right]
-        part[:] = blend.over(placed.clip(0, 255), part)
+        part[:] = compositing.over(placed.clip(0, 255), part)
         return picture
 
 

@@ -13,16 +13,15 @@ import pyarrow as pa
 import torch
 
 from stages import InputError, __version__, threads
-from stages.learning import device, footage, weights
+from stages.learning import devices, frame_store, saved_networks
 from stages.learning.batches import Batches
 from stages.learning.checkpoints import Checkpoint
+from stages.learning.divergence import Diverged, Watch
 from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
-from stages.learning.watch import Diverged, Watch
-from stages.media import clock as clocks
-from stages.media import curves, files, pictures, tables
+from stages.media import clock as clocks, curves, files, parquet, png
+from stages.pose.skeleton import read_poses
 from stages.progress import Progress
-from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining, Subject
@@ -41,9 +40,9 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     pose, _, _ = read_poses(poses)
     if timeline.longest() < params.run_length:
         raise clocks.too_short(clock, params.run_length)
-    fabric = device.fabric(params.device, params.devices, params.precision)
+    fabric = devices.fabric(params.device, params.devices, params.precision)
     own = threads.Threads(params.judge_every, fixed=params.compile or fabric.device.type != "cpu")
-    data = footage.Footage(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
+    data = frame_store.Footage(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
                            timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.inputs)
@@ -63,8 +62,8 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
     curves.write(plots, "step", steps, losses)
     with files.replacing(generator) as folder:
-        weights.save(folder, training.average.state_dict(), about)
-        tables.write(folder / "log.parquet", LOG, {"step": steps} | losses)
+        saved_networks.save(folder, training.average.state_dict(), about)
+        parquet.write(folder / "log.parquet", LOG, {"step": steps} | losses)
         for picture in sorted(previews.glob("preview_*.png")):
             picture.rename(folder / picture.name)
     files.remove(previews)
@@ -99,7 +98,7 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         if not (saves or shows or training.step % LOOK_EVERY == 0 or training.step == params.steps):
             continue
         rows = torch.stack(fresh)
-        device.average(fabric, [rows])
+        devices.average(fabric, [rows])
         rows, fresh = rows.cpu().numpy(), []
         try:
             watch.look(len(log) + 1, rows)
@@ -111,7 +110,7 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         log = np.concatenate([log, rows])
         progress.set_postfix({name: f"{rows[-1, LOSSES.index(name)]:.4f}" for name in ("l1", "gw")}, refresh=False)
         if shows and first:
-            pictures.write(previews / f"preview_{training.step:06d}.png", preview(training, batches))
+            png.write(previews / f"preview_{training.step:06d}.png", preview(training, batches))
         if saves and first:
             checkpoint.save({"training": training.state(), "log": torch.from_numpy(log),
                              "threads": dict(own.used)})

@@ -214,7 +214,7 @@ def sheet(address: str) -> Path:
 
 
 def state(address: str) -> Path:
-    """Where DVC's note of the last run of `address` on this machine lies; see pipeline/state.py."""
+    """Where DVC's note of the last run of `address` on this machine lies; see pipeline/dvc_backend/split_lock.py."""
     return STATES / f"{address}.json"
 
 

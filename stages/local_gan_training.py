@@ -17,19 +17,18 @@ import torch
 from torch import Tensor
 
 from stages import __version__, threads
-from stages.learning import device, footage, parts, weights
-from stages.learning.appearance import Appearance
+from stages.face.face_enhancement import FaceIndex
+from stages.learning import devices, frame_store, part_crops, saved_networks
 from stages.learning.checkpoints import Checkpoint
-from stages.learning.faces import Faces
+from stages.learning.face_enhancer import Faces
+from stages.learning.generator_inference import Appearance
 from stages.learning.local_gan import LocalGan
-from stages.learning.local_gans import enhanced
-from stages.media import clock as clocks
-from stages.media import curves, files, pictures, tables
+from stages.learning.local_gan_inference import enhanced
+from stages.media import clock as clocks, curves, files, parquet, png
 from stages.nets.refiner import PARTS, refine
+from stages.pose import part_boxes
+from stages.pose.skeleton import read_poses
 from stages.progress import Progress
-from stages.vision import crops
-from stages.vision.face_enhancement import FaceIndex
-from stages.vision.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import LocalGanTraining, Subject
@@ -45,10 +44,10 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     timeline = clocks.read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
-    data = footage.Footage(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
+    data = frame_store.Footage(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
-    where = device.choose(params.device)
+    where = devices.choose(params.device)
     own = threads.Threads(fixed=where.type != "cpu")
 
     enhancement = {name: getattr(params, name) for name in
@@ -89,10 +88,10 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
                  "enhancement": enhancement, "steps": params.steps, "threads": own.about,
                  "consent": consent, "version": __version__}
-        weights.save(folder, state, about)
-        tables.write(folder / "log.parquet", LOG, {"step": done} | losses)
+        saved_networks.save(folder, state, about)
+        parquet.write(folder / "log.parquet", LOG, {"step": done} | losses)
         if training:
-            pictures.write(folder / "preview.png", preview(training, trust, pairs))
+            png.write(folder / "preview.png", preview(training, trust, pairs))
     checkpoint.remove()
     found = ", ".join(f"{part} {value:.2f}" if value else f"{part} off: it gains nothing"
                       for part, value in trust.items()) or "no part to refine"
@@ -103,12 +102,12 @@ class Pairs:
     """Crops of every part in every training frame, generated (the face enhanced, Eq. 9) and true, at random
     access in a memory-mapped file."""
 
-    def __init__(self, data: footage.Footage, appearance: Appearance, faces: Faces, fps: float,
+    def __init__(self, data: frame_store.Footage, appearance: Appearance, faces: Faces, fps: float,
                  params: "LocalGanTraining"):
         self.params, self.poses, self.background = params, data.poses, data.background
-        boxes = np.stack([crops.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
+        boxes = np.stack([part_boxes.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
-        self.corners = parts.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
+        self.corners = part_crops.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
         self.file = files.scratch()
         shape = (len(PARTS), data.count, 2, 4, params.crop, params.crop)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
@@ -120,7 +119,7 @@ class Pairs:
                 seen = np.flatnonzero(known[indices, j])
                 if len(seen):
                     rows, corners = indices[seen], self.corners[indices[seen], j]
-                    pair = [parts.cut([picture[i] for i in seen], corners, params.crop) for picture in
+                    pair = [part_crops.cut([picture[i] for i in seen], corners, params.crop) for picture in
                             (foregrounds.cpu(), real.cpu())]
                     if PARTS[j] == "face":  # its own face and its neighbours would be too good an example
                         others = [faces.index.away(i, round(fps / 2)) for i in rows]
@@ -135,13 +134,13 @@ class Pairs:
         """`of` training frames drawn from the seed, and the backgrounds behind the crops (B, 3, c, c)."""
         frames = np.random.default_rng(seed).choice(self.frames[part], size)
         corners = self.corners[frames, PARTS.index(part)]
-        return *self.of(part, frames), parts.cut([self.background] * size, corners, self.params.crop)
+        return *self.of(part, frames), part_crops.cut([self.background] * size, corners, self.params.crop)
 
     def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Generated crops (B, 4, c, c), what is told beside them, and true crops (B, 4, c, c)."""
         j, p = PARTS.index(part), self.params
         generated, real = (torch.from_numpy(self.pixels[j, frames]).float() / 255).unbind(1)
-        told = parts.beside(self.poses[frames], part, self.corners[frames, j], p.crop, p.pose, generated.device)
+        told = part_crops.beside(self.poses[frames], part, self.corners[frames, j], p.crop, p.pose, generated.device)
         return generated, told, real
 
 

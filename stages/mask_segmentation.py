@@ -17,15 +17,16 @@ import cv2
 import numpy as np
 
 from stages import InputError, params as config
-from stages.estimators.person import Person, segmenter
-from stages.media import video
-from stages.media.ahead import ahead, batches, in_order
+from stages.estimators.person import segmenter
+from stages.matting import alpha_matte, plate
+from stages.matting.background_difference import Against
+from stages.media import video_file
 from stages.media.clock import Clock, read_clock
+from stages.media.prefetch import ahead, batches, in_order
 from stages.media.view import View, read_view
+from stages.pose.skeleton import L_HIP, R_HIP, Pose, read_poses
 from stages.progress import Progress
-from stages.vision import matting, plate
-from stages.vision.difference import Against
-from stages.vision.skeleton import L_HIP, R_HIP, Pose, read_poses
+from stages.tracking.boxes import Person
 
 SNUG = 0.9     # of the circle that holds all points: the network sees the person larger, which is measured to be best
 SAMPLE = 100   # frames at most that the plate is made of
@@ -44,17 +45,17 @@ def run(
     with TemporaryDirectory(dir=masks.parent, prefix=".masks_") as folder:
         if params.against_plate:
             kept = Path(folder) / "soft.mkv"
-            against = Against.of(survey(pairs, kept, video.frame_rate(frames), scene, timeline))
-            pairs = zip(video.frames(frames), (soft.astype(np.float32) / 255 for soft in video.frames(kept, "gray")))
+            against = Against.of(survey(pairs, kept, video_file.frame_rate(frames), scene, timeline))
+            pairs = zip(video_file.frames(frames), (soft.astype(np.float32) / 255 for soft in video_file.frames(kept, "gray")))
         made_by = {"estimator": params.estimator, "model": params.model}
-        with video.lossless(masks, video.frame_rate(frames), "gray", metadata=made_by) as add:
+        with video_file.lossless(masks, video_file.frame_rate(frames), "gray", metadata=made_by) as add:
             def finish(item: tuple[int, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
                 t, (frame, soft) = item
                 shown = scene.inside(t, crop, size)
                 if params.against_plate:
-                    alpha = against.alpha(frame, matting.with_hands(soft, pose[t]), shown)
-                    return matting.whole(alpha, pose[t]) * shown
-                return matting.refine(frame, soft, radius, pose[t]) * shown
+                    alpha = against.alpha(frame, alpha_matte.with_hands(soft, pose[t]), shown)
+                    return alpha_matte.whole(alpha, pose[t]) * shown
+                return alpha_matte.refine(frame, soft, radius, pose[t]) * shown
 
             for alpha in Progress(in_order(finish, ahead(enumerate(pairs))), "mask_segmentation", len(pose), unit="frame"):
                 add(np.rint(255 * alpha).astype(np.uint8))
@@ -69,9 +70,9 @@ def softly(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, para
            ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every frame with the network's soft mask, float32: its silhouette; where that is empty, what the network makes of
     the place where the person is said to be."""
-    outlines = video.frames(silhouettes, "gray") if silhouettes else repeat(np.zeros((1, 1), np.uint8), len(pose))
+    outlines = video_file.frames(silhouettes, "gray") if silhouettes else repeat(np.zeros((1, 1), np.uint8), len(pose))
     network, t = None, 0
-    for batch in batches(zip_equal(frames, video.frames(frames), outlines), params.batch):
+    for batch in batches(zip_equal(frames, video_file.frames(frames), outlines), params.batch):
         pictures, shown = zip(*batch)
         people = [None if outline.any() else where(pose[t + i], scene.box[t + i]) for i, outline in enumerate(shown)]
         if any(people):
@@ -109,7 +110,7 @@ def survey(pairs: Iterator, kept: Path, fps: float, scene: View, timeline: Clock
     sample = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))].tolist()
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
     around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
-    with video.lossless(kept, fps, "gray") as keep:
+    with video_file.lossless(kept, fps, "gray") as keep:
         for t, (frame, soft) in enumerate(Progress(ahead(pairs), "mask_segmentation: plate", count, unit="frame")):
             soft = np.rint(255 * soft).astype(np.uint8)
             keep(soft)

@@ -13,12 +13,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.measures.delivery import delivered
-from stages.measures.evaluation import TOLD, evaluate
-from stages.media import curves, pictures, video
+from stages.evaluation.delivered_video import delivered
+from stages.evaluation.evaluate import TOLD, evaluate
+from stages.imaging import compositing
+from stages.media import curves, png, video_file
 from stages.media.files import replacing
-from stages.vision import blend
-from stages.vision.skeleton import read_poses
+from stages.pose.skeleton import read_poses
 
 if TYPE_CHECKING:
     from stages.params import Metrics, Transfer
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, per_frame: Path, scores: Path, plots: Path,
         params: "Metrics", entry: "Transfer", key: str, **measured: Path) -> None:
     """`measured`: the other inputs by their names in layout.INPUTS, what the frames are measured against."""
-    plate = pictures.read(background)
-    composites = (blend.compose(rgba, plate) for rgba in video.frames(foreground, "rgba"))
+    plate = png.read(background)
+    composites = (compositing.compose(rgba, plate) for rgba in video_file.frames(foreground, "rgba"))
     rows = read_poses(measured["driving"])[1]["frame"]
     shown = delivered(unsigned, rows, measured["target_clock"], measured["target_view"], entry)
     found = evaluate(composites, measured, metrics, per_frame, params, entry, key, str(foreground), "run fusion again",

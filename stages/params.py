@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from stages import InputError, documents, layout
-from stages import consent as consents
+from stages import InputError, consent as consents, layout, safe_yaml
 from stages.presets import (
     BackgroundInpainting, Block, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
     LocalGanTraining, MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, Report,
@@ -178,7 +177,7 @@ class Params(Block):
 
 def load(path: Path = Path("params.yaml")) -> Params:
     """Reads and checks params.yaml. Raises InputError with every wrong place named."""
-    content = documents.load(path)
+    content = safe_yaml.load(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected the blocks {', '.join(Params.model_fields)}")
     try:

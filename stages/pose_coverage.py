@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages import InputError
-from stages.measures import coverage as distance
-from stages.media import clock as clocks
-from stages.media import pictures, tables, video
+from stages.imaging import contact_sheets
+from stages.media import clock as clocks, parquet, png, video_file
+from stages.pose import pose_distance as distance
+from stages.pose.skeleton import Pose, read_poses
 from stages.progress import Progress
-from stages.vision import sheets
-from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
     from stages.params import PoseCoverage, Transfer
@@ -33,16 +32,16 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
     nearest = np.where(which >= 0, filmed[which], -1)
     share = float((found <= params.near).sum() / max(1, np.isfinite(found).sum()))
     about = {"near": params.near, "share": share}
-    tables.write(coverage, tables.COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
+    parquet.write(coverage, parquet.COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
     seconds = clocks.read_clock(source_clock).seconds[columns["frame"]]
     worst = to_film(found, poses, params.near, params.frames)
     if not len(worst):
         raise InputError(f"no pose of {entry.source} shows enough of the body to be compared with {entry.target}'s; expected "
                          "videos in which hips and most joints can be seen")
-    shown = video.pick(source_frames, columns["frame"][worst])
-    known = video.pick(target_frames, nearest[worst])
-    above = [sheets.with_skeleton(np.zeros_like(known[nearest[i]]), poses[i]) for i in worst]
-    pictures.write(farthest, sheets.sheet([
+    shown = video_file.pick(source_frames, columns["frame"][worst])
+    known = video_file.pick(target_frames, nearest[worst])
+    above = [contact_sheets.with_skeleton(np.zeros_like(known[nearest[i]]), poses[i]) for i in worst]
+    png.write(farthest, contact_sheets.sheet([
         [shown[frame] for frame in columns["frame"][worst]], above, [known[frame] for frame in nearest[worst]]]))
     told = ", ".join(f"{seconds[i]:.1f} s ({found[i]:.2f})" for i in worst)
     print(f"pose coverage: {share:.0%} of {len(poses)} frames are as {entry.target} was filmed (within {params.near:g} "

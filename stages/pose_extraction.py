@@ -14,16 +14,16 @@ import numpy as np
 
 from stages import InputError, params as config
 from stages.estimators import pose as estimators
-from stages.estimators.person import Person
 from stages.estimators.pose import Sighting
-from stages.media import tables, video
-from stages.media.ahead import ahead, batches
+from stages.media import parquet, video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.footage import placing
+from stages.media.prefetch import ahead, batches
 from stages.media.view import View, read_view
+from stages.pose import gaps, smoothing
+from stages.pose.skeleton import Pose, person_height
 from stages.progress import Progress
-from stages.vision import gaps, smoothing
-from stages.vision.skeleton import Pose, person_height
+from stages.tracking.boxes import Person
 
 ROOM = 0.1     # of its longer side is added around a person's box; the middle of their joints lies within
 BORDER = 0.01  # of S: as far outside of what the camera saw a point may lie
@@ -34,7 +34,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
     estimator, nothing = estimators.build(params), np.zeros((size, size), np.uint8)
-    with video.lossless(silhouettes, fps, "gray") as add:
+    with video_file.lossless(silhouettes, fps, "gray") as add:
         looks = sightings(frames, scene, estimator, params.batch)
         for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
             found.append(sighting.pose if sighting else Pose.unknown())
@@ -48,7 +48,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
         raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; "
                          "expected one person, whole and upright")
     pose, interpolated = over_time(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
-    tables.write(poses, tables.POSES, {
+    parquet.write(poses, parquet.POSES, {
         "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
     }, {"estimator": params.estimator, "model": params.model, "details": params.details, "fps": fps,
@@ -68,7 +68,7 @@ def sightings(frames: Path, scene: View, estimator: estimators.PoseEstimator, ba
         return [sighting if sighting and agree(sighting.pose, person) else None
                 for sighting, person in zip(estimator.sightings(pictures, told), told)]
 
-    pictures = ahead(batches(video.frames(frames), batch))
+    pictures = ahead(batches(video_file.frames(frames), batch))
     return chain.from_iterable(ahead(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
 
 

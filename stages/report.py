@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from stages.media import page
 from stages.media.files import existing, replacing, sha256, size
 from stages.progress import Progress
-from stages.reporting import cards, cautions, faces, origin, reel, scores
-from stages.reporting.inputs import Inputs
+from stages.reporting import cards, cautions, face_map, html_page, origin, reel, score_tables
+from stages.reporting.report_inputs import Inputs
 from stages.reporting.spans import peaks
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
     """`paths` are the stage's inputs by their names in layout.INPUTS."""
     inputs = Inputs(paths, entry, key)
     with Progress(total=4, desc="report", unit="part") as progress:
-        curves = scores.curves(inputs)
-        ranking = scores.ranking(curves)
+        curves = score_tables.curves(inputs)
+        ranking = score_tables.ranking(curves)
         curves.sort(key=lambda curve: curve is not ranking)  # what the page shows first
         apart = round(inputs.about["fps"] / 2)
         worst = peaks(ranking.badness, WORST, apart) if ranking else []
@@ -45,14 +44,14 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
             "key": key, "entry": entry, "about": inputs.about, "frames": len(inputs.rows), "reel": film,
             "curves": [curve.told for curve in curves], "rows": inputs.rows.tolist(), "cautions": found,
             "ranking": ranking.told if ranking else None,
-            "worst": [(frame, page.picture(film.stills[frame])) for frame in worst],
-            "scores": scores.read(inputs), "words": scores.WORDS, "beside": scores.BESIDE, "cards": shown,
-            "map": faces.chart(inputs), "size": (faces.COLUMNS, faces.ROWS), "faces": faces.nearest(inputs),
+            "worst": [(frame, html_page.picture(film.stills[frame])) for frame in worst],
+            "scores": score_tables.read(inputs), "words": score_tables.WORDS, "beside": score_tables.BESIDE, "cards": shown,
+            "map": face_map.chart(inputs), "size": (face_map.COLUMNS, face_map.ROWS), "faces": face_map.nearest(inputs),
             "consent": origin.consent(cautions.about_of(inputs, "generator")), "versions": origin.versions(),
             "files": origin.files(paths), "checksum": sha256(paths["video"]),
             "video": _carried(paths["video"]),
         }
-        content |= scores.table(content["scores"])
+        content |= score_tables.table(content["scores"])
         progress.update()
     text = _rendered(content)
     with replacing(report) as temporary:
@@ -63,7 +62,7 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
 
 def _carried(video: Path) -> str | None:
     """The result as it is, byte for byte, for the page; None where it is too large."""
-    return page.movie(video) if existing(video, "the result; run fusion").stat().st_size <= HEAVIEST else None
+    return html_page.movie(video) if existing(video, "the result; run fusion").stat().st_size <= HEAVIEST else None
 
 
 def _rendered(content: dict) -> str:

@@ -1,7 +1,7 @@
 """Retargeting: the poses that drive the target, in pixels of the target's S x S frame.
 
 Reconstruction (target == source, the paper's Person Reconstruction): the held-out poses, unchanged. Action
-imitation: every pose of the source under the global pose normalisation of `vision.posenorm`; body, hands, feet and
+imitation: every pose of the source under the global pose normalisation of `pose.pose_normalisation`; body, hands, feet and
 face move by the same similarity transform. In: poses and clocks of both. Out: `driving`, a DRIVING table
 whose `frame` is the source's frame; about: fps, first, reconstruction, scale (median), outside (share of known joints).
 """
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages import InputError
-from stages.media import clock as clocks
-from stages.media import tables
+from stages.media import clock as clocks, parquet
+from stages.pose import pose_normalisation
+from stages.pose.skeleton import Pose, read_poses
 from stages.progress import Progress
-from stages.vision import posenorm
-from stages.vision.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
     from stages.params import Retargeting, Transfer
@@ -38,7 +37,7 @@ def run(
             target = _stance(target_poses, target_clock, "target")
             source = _stance(source_poses, source_clock, "source")
             rows = np.arange(len(pose))
-            scales, offsets = posenorm.normalise(target, source, params.median_frames)
+            scales, offsets = pose_normalisation.normalise(target, source, params.median_frames)
             pose = moved(pose, scales, offsets)
         progress.update(progress.total)
 
@@ -48,7 +47,7 @@ def run(
         "scale": scale, "outside": outside,
     }
     columns = {name: column[rows] for name, column in rest.items()} | {"scale": scales, "offset": offsets}
-    tables.write(driving, tables.DRIVING, pose.columns() | columns, about)
+    parquet.write(driving, parquet.DRIVING, pose.columns() | columns, about)
     warning = f"; {outside:.1%} of the joints fall outside of the target's square" if outside > OUTSIDE else ""
     kind = "held-out poses, unchanged" if entry.reconstruction else f"poses, scale {scale:.3f}"
     print(f"retargeting: {len(rows)} {kind}{warning}")
@@ -78,7 +77,7 @@ def outside_share(body: np.ndarray, side: int) -> float:
     return float(out.sum() / max(1, known.sum()))
 
 
-def _stance(poses: Path, clock: Path, who: str) -> posenorm.Stance:
+def _stance(poses: Path, clock: Path, who: str) -> pose_normalisation.Stance:
     """How the person stands: a target's training frames only, so that its held-out part stays unseen."""
     timeline, body = clocks.read_clock(clock), read_poses(poses)[0].body
     about = timeline.about
@@ -86,7 +85,7 @@ def _stance(poses: Path, clock: Path, who: str) -> posenorm.Stance:
     middle = (about["full_size"][0] / 2 - left) * size / side
     try:
         rows = timeline.usable() if who == "target" else timeline.frame
-        return posenorm.measure(body[rows], timeline.take[rows], about["fps"], middle)
+        return pose_normalisation.measure(body[rows], timeline.take[rows], about["fps"], middle)
     except ValueError as error:
         raise InputError(
             f"{poses}: cannot place the {who}: {error}. Expected a video that shows the whole person, feet included; "

@@ -11,8 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.media import clock as clocks
-from stages.media import files
+from stages.media import clock as clocks, files
 from stages.media.container import opened
 from stages.provenance import certificates, credentials
 from stages.provenance.statement import Code, File, Model, Person, Statement

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stages import params
-from stages.media import tables, video
-from stages.vision import skeleton
+from stages.media import parquet, video_file
+from stages.pose import skeleton
 from tests import fork
 from tests.browser import page  # noqa: F401  fixtures
 from tests.miniature import computed, project  # noqa: F401
@@ -121,7 +121,7 @@ def subject(tmp_path_factory) -> dict:
     background = cv2.GaussianBlur(rng.integers(60, 200, (SIZE, SIZE, 3), np.uint8), (0, 0), 2)
     cv2.imwrite(str(paths["background"]), background[..., ::-1])
     poses = [waving_pose(0.4 * i) for i in range(FRAMES)]
-    with video.lossless(paths["frames"], FPS) as add_frame, video.lossless(paths["masks"], FPS, "gray") as add_mask:
+    with video_file.lossless(paths["frames"], FPS) as add_frame, video_file.lossless(paths["masks"], FPS, "gray") as add_mask:
         for pose in poses:
             colour, alpha = paint(pose)
             add_frame(np.where(alpha[..., None] > 0, colour, background))
@@ -129,9 +129,9 @@ def subject(tmp_path_factory) -> dict:
     split = ["train"] * 17 + ["gap"] * 2 + ["test"] * 5
     about = {"fps": FPS, "file": "figure.mp4", "full_size": [96, 80], "crop": [10.0, 5.0, 72.0],
              "full_frames": [0], "split_reason": None}
-    tables.write(paths["clock"], tables.CLOCK, {
+    parquet.write(paths["clock"], parquet.CLOCK, {
         "frame": np.arange(FRAMES), "seconds": np.arange(FRAMES) / FPS, "split": split, "take": [0] * FRAMES}, about)
-    tables.write(paths["poses"], tables.POSES, skeleton.Pose.stack(poses).columns() | {
+    parquet.write(paths["poses"], parquet.POSES, skeleton.Pose.stack(poses).columns() | {
         "frame": np.arange(FRAMES), "detected": [True] * FRAMES, "interpolated": [False] * FRAMES,
         "people": [1] * FRAMES}, {"estimator": "drawn"})
     return paths

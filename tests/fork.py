@@ -1,4 +1,4 @@
-"""Forks in place of new interpreters: `python -m dvc`, `-m pipeline.state` and `-m stages` run in forks of a process that
+"""Forks in place of new interpreters: `python -m dvc`, `-m pipeline.dvc_backend.split_lock` and `-m stages` run in forks of a process that
 has loaded what they import, which takes each of them half a second or more.
 
 `Popen` stands in for subprocess.Popen. What it starts has a process, a session and files of its own, as any program has,
@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = {"dvc", "pipeline.state", "stages", "stages.code_digest"}
+PROGRAMS = {"dvc", "pipeline.dvc_backend.split_lock", "stages", "stages.code_digest"}
 LOADED = (  # what the programs import of others, at once or while they run
     "configobj", "configparser", "dulwich.ignore", "dulwich.worktree", "dvc._debug", "dvc.analytics", "dvc.cachemgr",
     "dvc.cli.parser", "dvc.compare", "dvc.data_cloud", "dvc.dependency.param", "dvc.lock", "dvc.render.convert",

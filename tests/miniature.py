@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.digests import write_digests
+from pipeline.dvc_backend.digests import write_digests
 from stages import layout
 
 ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
-    "pipeline/__init__.py", "pipeline/state.py",
-    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/documents.py", "stages/events.py",
+    "pipeline/__init__.py", "pipeline/dvc_backend/split_lock.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py", "stages/events.py",
     "stages/params.py", "stages/presets.py", "stages/progress.py", "stages/threads.py",
     "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/stamp.py",
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline import cli
 from stages import layout, params
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def test_commands_of_the_pages_are_understood(line, monkeypatch):
     words = shlex.split(line)
     monkeypatch.setattr(sys, "argv", ["pipeline", *words, *(["--help"] if len(words) == 1 else [])])  # a name alone
     try:
-        command._arguments()
+        cli.arguments()
     except SystemExit as ended:
         assert ended.code == 0, line
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import entries, evaluation, graph, imports, iper
+from pipeline import graph
+from pipeline.datasets import folder, iper, params_editor
+from pipeline.paper_tables import other_systems
 from stages import InputError, layout, params
 from tests import settings
 
@@ -86,7 +88,7 @@ def test_no_address_but_those_of_the_graph(config, address):
 @pytest.mark.parametrize("name", [*NAMES, "."])
 def test_evaluate_writes_under_plain_names_only(config, name):
     with pytest.raises(InputError, match="--as"):
-        evaluation.evaluate(config, Path("frames"), name, "ava_from_ben")
+        other_systems.evaluate(config, Path("frames"), name, "ava_from_ben")
 
 
 def inside(path: Path, folder: Path = layout.ROOT) -> bool:
@@ -103,7 +105,7 @@ def test_all_that_is_written_lies_in_artifacts_or_beside_the_checkpoints(config)
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not {"/", "\0"} & set(name) and name.strip(".")])
 def test_an_imported_folder_of_any_name_gives_a_plain_one_or_none(name):
-    plain = imports.named(name)
+    plain = folder.named(name)
     assert plain == "" or len(plain) <= 48 and plain.isascii() and plain.isidentifier() and plain == plain.lower()
 
 
@@ -117,10 +119,10 @@ def test_hostile_names_of_files_are_imported_as_plain_ones(tmp_path, monkeypatch
              "\u202egpj", "a\nb", "'", '"', "%", "http:", "-rf"]
     for i, name in enumerate(names):
         film(Path("clips") / f"p{i}{name}.mp4")
-    imports.write(imports.folder(params.load(), Path("clips"), "demo"), Path("clips"), "demo", ["they", "2026-11-22", "a test", "a film of noise"])
+    folder.write(folder.folder(params.load(), Path("clips"), "demo"), Path("clips"), "demo", ["they", "2026-11-22", "a test", "a film of noise"])
     found = {entry.file for entry in params.load().videos.values()}
     assert {f"clips/p{i}{name}.mp4" for i, name in enumerate(names)} <= found
-    assert {entries.flow(name) for name in names}  # every one of them can be written
+    assert {params_editor.flow(name) for name in names}  # every one of them can be written
     assert not Path("pwned").exists()
 
 
@@ -128,7 +130,7 @@ def test_hostile_names_of_files_are_imported_as_plain_ones(tmp_path, monkeypatch
 def test_iper_lists_of_other_names_bring_nobody_in(tmp_path, config, hostile):
     """Lists of a whole data set that name a folder outside of it, or one of its own that is no subject's; nor does who
     asks for it by name get it."""
-    from tests.pipeline.test_imports import images
+    from tests.pipeline.datasets.test_folder import images
 
     for subject in ("001", hostile):
         for take in "12":

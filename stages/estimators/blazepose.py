@@ -3,7 +3,7 @@
 import numpy as np
 
 from stages.estimators.pose import hide_unknown
-from stages.vision.skeleton import L_EAR, L_EYE, L_WRIST, NECK, NOSE, R_EAR, R_EYE, R_WRIST, Pose
+from stages.pose.skeleton import L_EAR, L_EYE, L_WRIST, NECK, NOSE, R_EAR, R_EYE, R_WRIST, Pose
 
 # The landmarks by OpenPose's joints; the neck is the shoulders' middle
 _JOINTS = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)

@@ -7,7 +7,7 @@ shares of the shin measured on rendered people, and score less. Of the face, eye
 import numpy as np
 
 from stages.estimators.pose import hide_unknown
-from stages.vision.skeleton import L_ANKLE, L_EYE, L_KNEE, NECK, NOSE, R_ANKLE, R_EYE, R_KNEE, Pose
+from stages.pose.skeleton import L_ANKLE, L_EYE, L_KNEE, NECK, NOSE, R_ANKLE, R_EYE, R_KNEE, Pose
 
 KEYPOINTS = 17
 _BODY = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)  # by OpenPose's joints

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 from mediapipe.framework.formats import landmark_pb2
 
-from stages.estimators import graph
+from stages.estimators import mediapipe_graph
 from stages.estimators.face import CHIN, FaceMesh
 from stages.estimators.hands import HANDS
-from stages.estimators.person import Person
 from stages.estimators.pose import PoseEstimator, Sighting, hide_unknown
-from stages.vision.skeleton import (
+from stages.pose.skeleton import (
     L_ANKLE, L_EAR, L_ELBOW, L_EYE, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, NECK, NOSE, R_ANKLE, R_EAR, R_ELBOW, R_EYE,
     R_HIP, R_KNEE, R_SHOULDER, R_WRIST, Pose,
 )
+from stages.tracking.boxes import Person
 
 # Of BlazePose's 33 landmarks, those which that graph reads: wrist, little finger, index finger
 _LANDMARKS, _HAND = 33, {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
@@ -31,7 +31,7 @@ class Detailed:
     """A pose estimator whose poses get hands and five face points."""
 
     def __init__(self, body: PoseEstimator):
-        self._body, self._hands, self._face = body, graph.Graph(HANDS, tuple(_HAND)), FaceMesh()
+        self._body, self._hands, self._face = body, mediapipe_graph.Graph(HANDS, tuple(_HAND)), FaceMesh()
         self.silhouettes = body.silhouettes
 
     def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
@@ -48,10 +48,10 @@ class Detailed:
 
     def _look_at_hands(self, rgb: np.ndarray, body: np.ndarray, tall: float) -> dict[str, np.ndarray]:
         size = np.array(rgb.shape[1::-1])
-        packets = self._hands(image=graph.picture(rgb), body=landmarks(body, tall, size))
+        packets = self._hands(image=mediapipe_graph.picture(rgb), body=landmarks(body, tall, size))
         hands = {}
         for name, packet in packets.items():
-            points = np.array([(p.x, p.y) for p in graph.read.get_proto(packet).landmark]) * size  # (21, 2)
+            points = np.array([(p.x, p.y) for p in mediapipe_graph.read.get_proto(packet).landmark]) * size  # (21, 2)
             hands[name] = np.column_stack([points, np.full(21, body[_ARMS[name][1], 2])]).astype(np.float32)
         return hands
 
@@ -77,7 +77,7 @@ def landmarks(body: np.ndarray, tall: float, size: np.ndarray):
             knuckles = body[wrist, :2] + arm / np.linalg.norm(arm) * _KNUCKLES * tall
             points[list(_HAND[name])] = np.stack([body[wrist, :2], knuckles, knuckles]) / size
             seen[list(_HAND[name])] = 1
-    return graph.create.create_proto(landmark_pb2.NormalizedLandmarkList(landmark=[
+    return mediapipe_graph.create.create_proto(landmark_pb2.NormalizedLandmarkList(landmark=[
         landmark_pb2.NormalizedLandmark(x=x, y=y, visibility=v, presence=v) for (x, y), v in zip(points, seen)]))
 
 

@@ -14,7 +14,7 @@ from stages import InputError
 from stages.estimators import instances, rcnn
 from stages.estimators.instances import LEAST, Found
 from stages.estimators.network import trained
-from stages.learning import device as devices
+from stages.learning import devices
 
 _CONFIGS = {"mask": "COCO-InstanceSegmentation/mask_rcnn_{}_3x.yaml", "pose": "COCO-Keypoints/keypoint_rcnn_{}_3x.yaml"}
 _BACKBONES = {"R50-FPN": "R_50_FPN", "R101-FPN": "R_101_FPN", "X101-FPN": "X_101_32x8d_FPN"}

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from mediapipe.framework.formats import rect_pb2
 
-from stages.estimators import graph
+from stages.estimators import mediapipe_graph
 
 _MESH = """
 input_stream: "image"
@@ -43,7 +43,7 @@ class FaceEstimator(Protocol):
 
 class FaceMesh(FaceEstimator):
     def __init__(self):
-        self._graph = graph.Graph(_MESH, ("landmarks",), attention=graph.create.create_bool(True))
+        self._graph = mediapipe_graph.Graph(_MESH, ("landmarks",), attention=mediapipe_graph.create.create_bool(True))
 
     def head(self, rgb: np.ndarray, centre: np.ndarray, height: float) -> np.ndarray | None:
         """Five points and the ears (7, 2) in pixels of the picture, or None where no face is seen.
@@ -54,9 +54,9 @@ class FaceMesh(FaceEstimator):
         crop = cv2.warpAffine(rgb, matrix, (_SIDE, _SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         for face in _FACES:
             region = rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=face / _CROP, height=face / _CROP)
-            found = self._graph(image=graph.picture(crop), region=graph.create.create_proto(region)).get("landmarks")
+            found = self._graph(image=mediapipe_graph.picture(crop), region=mediapipe_graph.create.create_proto(region)).get("landmarks")
             if found:
-                mesh = graph.read.get_proto(found).landmark
+                mesh = mediapipe_graph.read.get_proto(found).landmark
                 places = [np.mean([(mesh[i].x, mesh[i].y) for i in some], axis=0) for some in _POINTS]
                 return np.array(places) * _SIDE / scale + corner
         return None

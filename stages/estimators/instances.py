@@ -11,8 +11,8 @@ import numpy as np
 
 from stages import threads
 from stages.estimators import coco
-from stages.estimators.person import Person, overlap
 from stages.estimators.pose import Sighting
+from stages.tracking.boxes import Person, overlap
 
 LEAST = 0.3   # score of a person who is said to be there
 SURE = 0.5    # score of a person nobody has told of

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from mediapipe.framework.formats import rect_pb2
 
-from stages import InputError, weights
-from stages.estimators import graph
+from stages import InputError, pretrained
+from stages.estimators import mediapipe_graph
 from stages.estimators.blazepose import body_height, to_pose, turned_away
 from stages.estimators.face import CHIN, FaceMesh
 from stages.estimators.hands import HANDS
-from stages.estimators.person import Person, overlap
 from stages.estimators.pose import Sighting
+from stages.tracking.boxes import Person, overlap
 
 _DETECTOR = """
 input_stream: "image"
@@ -79,7 +79,7 @@ class Detector:
     are small in a picture that is not square, or none is found, it also looks at squares along the picture."""
 
     def __init__(self, model: str, device: str):
-        self._graph = graph.Graph(_DETECTOR, ("people",))
+        self._graph = mediapipe_graph.Graph(_DETECTOR, ("people",))
 
     def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Person]]:
         return [self._detect(picture) for picture in pictures]
@@ -96,8 +96,8 @@ class Detector:
 
     def _look(self, rgb: np.ndarray, x: int = 0, y: int = 0) -> list[Person]:
         """People in a part of the picture whose corner lies at x, y."""
-        found = self._graph(image=graph.picture(rgb)).get("people")
-        people = [_person(item, *rgb.shape[1::-1]) for item in graph.read.get_proto_list(found)] if found else []
+        found = self._graph(image=mediapipe_graph.picture(rgb)).get("people")
+        people = [_person(item, *rgb.shape[1::-1]) for item in mediapipe_graph.read.get_proto_list(found)] if found else []
         return [replace(person, box=tuple(np.add(person.box, (x, y, x, y)).tolist()))
                 for person in people if person.score >= _SURE]
 
@@ -122,7 +122,7 @@ class Segmenter:
 
     def _mask(self, rgb: np.ndarray, circle: Circle) -> np.ndarray | None:
         height, width = rgb.shape[:2]
-        found = self._graph(image=graph.picture(rgb), region=region_of(circle, width, height)).get("mask")
+        found = self._graph(image=mediapipe_graph.picture(rgb), region=region_of(circle, width, height)).get("mask")
         return _mask(found).copy() if found else None
 
 
@@ -136,7 +136,7 @@ class PoseEstimator:
 
     def __init__(self, model: str, device: str):
         self._body = _body_graph(model, "mask", "landmarks", "circle")
-        self._hands, self._face = graph.Graph(HANDS, ("left_hand", "right_hand")), FaceMesh()
+        self._hands, self._face = mediapipe_graph.Graph(HANDS, ("left_hand", "right_hand")), FaceMesh()
         self._hand_thread, self._face_thread = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._last = None
 
@@ -150,7 +150,7 @@ class PoseEstimator:
         if here:
             height, width = rgb.shape[:2]
             enlarged = max(1, round(_LEAST_SIDE / max(height, width)))
-            picture = graph.picture(
+            picture = mediapipe_graph.picture(
                 cv2.resize(rgb, (width * enlarged, height * enlarged), interpolation=cv2.INTER_CUBIC))
             for circle in (last, here):
                 if circle and (finish := self._look(rgb, picture, circle, here)):
@@ -168,7 +168,7 @@ class PoseEstimator:
             return None
         self._last = around
         body = _places(packets["landmarks"], width, height)
-        score = np.array([landmark.visibility for landmark in graph.read.get_proto(packets["landmarks"]).landmark])
+        score = np.array([landmark.visibility for landmark in mediapipe_graph.read.get_proto(packets["landmarks"]).landmark])
         hands = self._hand_thread.submit(self._hands, image=picture, body=packets["landmarks"])
         face = self._face_thread.submit(self._mesh, rgb, body)
 
@@ -185,29 +185,29 @@ class PoseEstimator:
         return self._face.head(rgb, body[[0, 2, 5, 7, 8], :2].mean(0) + (0, CHIN * tall), tall)
 
 
-def _body_graph(model: str, *outputs: str) -> graph.Graph:
-    files = {} if model == weights.WHEEL["mediapipe"] else {_HEAVY: _file(model)}
-    return graph.Graph(_BODY, outputs, files, complexity=graph.create.create_int(2 if files else 1),
-                       segment=graph.create.create_bool("mask" in outputs))
+def _body_graph(model: str, *outputs: str) -> mediapipe_graph.Graph:
+    files = {} if model == pretrained.WHEEL["mediapipe"] else {_HEAVY: _file(model)}
+    return mediapipe_graph.Graph(_BODY, outputs, files, complexity=mediapipe_graph.create.create_int(2 if files else 1),
+                       segment=mediapipe_graph.create.create_bool("mask" in outputs))
 
 
 def _file(model: str) -> Path:
     """Of a landmark network that the wheel does not carry."""
     try:
-        return weights.find(weights.name_of("mediapipe", "pose", model))
-    except weights.Missing as error:
+        return pretrained.find(pretrained.name_of("mediapipe", "pose", model))
+    except pretrained.Missing as error:
         raise InputError(f"model: {model}: {error}; or set `model: full`") from None
 
 
 def _places(landmarks, width: int, height: int) -> np.ndarray:
     """A packet of landmarks as x, y and depth in pixels."""
-    points = [(point.x, point.y, point.z) for point in graph.read.get_proto(landmarks).landmark]
+    points = [(point.x, point.y, point.z) for point in mediapipe_graph.read.get_proto(landmarks).landmark]
     return np.array(points) * (width, height, width)
 
 
 def _mask(packet) -> np.ndarray:
     """A packet's mask (H, W) float32."""
-    view = graph.read.get_image(packet).numpy_view()
+    view = mediapipe_graph.read.get_image(packet).numpy_view()
     return view.reshape(view.shape[:2])  # (H, W, 1) -> (H, W)
 
 
@@ -219,7 +219,7 @@ def apart(one: Circle, other: Circle) -> float:
 def region_of(circle: Circle, width: int, height: int):
     """Where BlazePose's networks look for a person: a square a quarter larger than their circle, as a packet."""
     side = 2.5 * circle.radius
-    return graph.create.create_proto(rect_pb2.NormalizedRect(
+    return mediapipe_graph.create.create_proto(rect_pb2.NormalizedRect(
         x_center=circle.x / width, y_center=circle.y / height, width=side / width, height=side / height,
         rotation=circle.lean))
 

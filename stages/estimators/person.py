@@ -1,11 +1,10 @@
-"""Where people are in a picture, and the soft mask of one of them: the protocols, and whose adapter speaks them.
+"""Detectors and segmenters of people: the protocols, and the adapters that implement them.
 
 An adapter is imported only when it is chosen. Pictures are RGB (H, W, 3) uint8; boxes are left, top, right, bottom in
 continuous pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,27 +12,10 @@ import cv2
 import numpy as np
 
 from stages import InputError
+from stages.tracking.boxes import Person
 
 if TYPE_CHECKING:
     from stages.params import Estimated
-
-
-@dataclass(frozen=True)
-class Person:
-    """One person in a picture."""
-
-    box: tuple[float, float, float, float]
-    score: float = 1.0
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        left, top, right, bottom = self.box
-        return (left + right) / 2, (top + bottom) / 2
-
-    @property
-    def size(self) -> tuple[float, float]:
-        left, top, right, bottom = self.box
-        return right - left, bottom - top
 
 
 class Detector(Protocol):
@@ -73,14 +55,6 @@ def adapter(chosen: "Estimated") -> ModuleType:
                          f"`pip install -r requirements-{chosen.estimator}.txt` (its first lines tell how), or choose "
                          "`torchvision`, which is there and finds the same joints") from None
     return module
-
-
-def overlap(one: tuple, other: tuple) -> float:
-    """Intersection over union of two boxes."""
-    width, height = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
-    shared = max(width, 0) * max(height, 0)
-    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return shared / (sum(areas) - shared) if shared else 0.0
 
 
 def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The whole-body pose of one person: the protocol, and whose adapter speaks it.
 
-Every adapter gives OpenPose-18 joints, hands, feet and five face points (vision/skeleton.py) in pixels of the picture,
+Every adapter gives OpenPose-18 joints, hands, feet and five face points (pose/skeleton.py) in pixels of the picture,
 unknown points as NaN with score 0, and, where its model has one, the person's soft mask of the same pass.
 """
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from stages.estimators.person import Person, adapter
-from stages.vision.skeleton import Pose
+from stages.estimators.person import adapter
+from stages.pose.skeleton import Pose
+from stages.tracking.boxes import Person
 
 if TYPE_CHECKING:
     from stages.params import PoseExtraction

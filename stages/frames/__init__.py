@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 
 from stages import InputError, params as config
-from stages.estimators.person import Person, Segmenter, detector, segmenter
+from stages.camera import lighting
+from stages.estimators.person import Segmenter, detector, segmenter
 from stages.frames.steady import Steadying, steady
 from stages.frames.survey import Survey, look_through, refuse_cuts
-from stages.media import footage, tables, takes, video
-from stages.media import view as views
-from stages.media.ahead import ahead
+from stages.media import footage, parquet, takes, video_file, view as views
 from stages.media.clock import split
+from stages.media.prefetch import ahead
 from stages.progress import Progress
-from stages.vision import light
-from stages.vision.tracks import Track, choose
+from stages.tracking.boxes import Person
+from stages.tracking.tracker import Track, choose
 
 FULL_FRAMES = 32
 
@@ -47,7 +47,7 @@ def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config
 
     people = survey.people()
     columns = {"frame": np.arange(survey.count), "seconds": seconds, "split": parts, "take": take}
-    tables.write(clock, tables.CLOCK, columns, {
+    parquet.write(clock, parquet.CLOCK, columns, {
         "fps": film.fps, "file": entry.file, "full_size": list(steadied.size), "crop": list(crop), "size": params.size,
         "full_frames": whole, "people": int(people.max()), "split_reason": reason,
         "sha256": film.digests(), **film.remarks,
@@ -55,7 +55,7 @@ def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config
     onto = lambda frame, box: mapped(box / survey.scale, steadied.cameras[frame])
     boxes = np.concatenate([track.mapped(onto).boxes(survey.count)[take == n] for n, track in enumerate(mine)])
     boxes = (boxes - [*crop[:2], *crop[:2]]) * params.size / crop[2]
-    tables.write(view, tables.VIEW, {
+    parquet.write(view, parquet.VIEW, {
         "frame": np.arange(survey.count), "box": boxes, "people": people,
         "camera": steadied.cameras.reshape(-1, 9), "light": steadied.lights,
     }, {"moving": steadied.moving, "reference": steadied.reference, "frame_size": list(survey.size),
@@ -67,8 +67,8 @@ def write_pictures(film: takes.Takes, survey: Survey, steadied: Steadying, crop:
                    whole: list[int], frames: Path, full_frames: Path, size: int) -> None:
     """The square of every frame, with the sound, and some whole frames."""
     with ExitStack() as stack:
-        add = stack.enter_context(video.lossless(frames, film.fps, **film.sound))
-        add_whole = stack.enter_context(video.lossless(full_frames, film.fps))
+        add = stack.enter_context(video_file.lossless(frames, film.fps, **film.sound))
+        add_whole = stack.enter_context(video_file.lossless(full_frames, film.fps))
         pictures = ahead(cut_out(film, survey, steadied, crop, whole, size))
         for square, full in Progress(pictures, "frames", survey.count, unit="frame"):
             add(square)
@@ -83,7 +83,7 @@ def cut_out(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[
         if picture.shape[1::-1] != survey.size:
             raise InputError(f"{film.at(index)} is {picture.shape[1]} x {picture.shape[0]}, the first "
                              f"{survey.size[0]} x {survey.size[1]}; all must have one size")
-        picture, camera = light.corrected(picture, steadied.lights[index]), steadied.cameras[index]
+        picture, camera = lighting.corrected(picture, steadied.lights[index]), steadied.cameras[index]
         if steadied.moving:
             full = views.unfolded(picture, camera, steadied.size) if index in whole else None
             yield views.stabilised(picture, camera, crop, size), full

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages import InputError, params as config
+from stages.camera import camera_motion, lighting
 from stages.estimators.person import reduced
 from stages.frames.survey import Survey
 from stages.media import takes
-from stages.media.ahead import ahead
+from stages.media.prefetch import ahead
 from stages.progress import Progress
-from stages.vision import camera, light
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Steadying:
         if self.moving:
             parts.append(f"the camera moves: stabilised on a canvas of {self.size[0]} x {self.size[1]}, "
                          f"residual {self.residual:.2f} pixels")
-        if changed := int((self.lights != light.SAME).any(1).sum()):
+        if changed := int((self.lights != lighting.SAME).any(1).sum()):
             parts.append(f"the light changes: compensated in {changed} frames")
         return "".join(f"; {part}" for part in parts)
 
@@ -37,18 +37,18 @@ def steady(film: takes.Takes, survey: Survey, params: config.Frames) -> Steadyin
     """InputError where the camera moves as no homography can explain."""
     sample = list(survey.sample.values())
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
-    motion = camera.motion(sample, hidden)  # NaN where there is no texture to measure it by
+    motion = camera_motion.motion(sample, hidden)  # NaN where there is no texture to measure it by
     still = Steadying(False, np.tile(np.eye(3), (survey.count, 1, 1)), survey.size, 0, 0.0,
-                      np.tile(light.SAME, (survey.count, 1)))
+                      np.tile(lighting.SAME, (survey.count, 1)))
     result = registered(film, survey, params.max_residual) if motion > params.max_camera_motion else still
     views = (result.cameras[list(survey.sample)], survey.size, result.size) if result.moving else ()
-    if max(survey.flicker, light.change(sample, hidden, *views)) > params.max_flicker:
+    if max(survey.flicker, lighting.change(sample, hidden, *views)) > params.max_flicker:
         result.lights = lit(film, survey, result, hidden, params.max_flicker)
     return result
 
 
 def registered(film: takes.Takes, survey: Survey, most: float) -> Steadying:
-    path = camera.Registration(str(film.path), survey.size, film.fps, most, film.at)
+    path = camera_motion.Registration(str(film.path), survey.size, film.fps, most, film.at)
     try:
         for picture, hidden in looked_at(film, survey, "registering the camera"):
             path.add(picture, hidden)
@@ -57,7 +57,7 @@ def registered(film: takes.Takes, survey: Survey, most: float) -> Steadying:
         if len(film.takes) == 1:
             raise
         raise InputError(f"{error}. A take of another place or from another spot needs a video of its own") from None
-    lights = np.tile(light.SAME, (survey.count, 1))
+    lights = np.tile(lighting.SAME, (survey.count, 1))
     return Steadying(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
 
 
@@ -65,14 +65,14 @@ def lit(film: takes.Takes, survey: Survey, steadied: Steadying, hidden: list[np.
         ) -> np.ndarray:
     """The gain and offset of each frame (T, 6). hidden: where people may be in the sample's pictures."""
     cameras = steadied.cameras[list(survey.sample)] if steadied.moving else None
-    typical = light.Typical(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
+    typical = lighting.Typical(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
     measured = [typical.measure(picture, covered, steadied.cameras[index] if steadied.moving else None)
                 for index, (picture, covered) in enumerate(looked_at(film, survey, "measuring the light"))]
-    return light.settled(np.array(measured), most)
+    return lighting.settled(np.array(measured), most)
 
 
 def looked_at(film: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, and where people may be in it."""
     for index, (_, shot) in enumerate(Progress(ahead(film.shots()), title, survey.count, unit="frame")):
-        picture = reduced(shot.picture(), camera.LOOK)
+        picture = reduced(shot.picture(), camera_motion.LOOK)
         yield picture, survey.covered(index, picture.shape)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages import InputError
-from stages.estimators.person import Detector, Person, reduced
+from stages.camera.cuts import Cuts
+from stages.camera.lighting import Watch
+from stages.estimators.person import Detector, reduced
 from stages.media import footage, takes
-from stages.media.ahead import ahead
+from stages.media.prefetch import ahead
 from stages.progress import Progress
-from stages.vision.cuts import Cuts
-from stages.vision.light import Watch
-from stages.vision.tracks import Track, Tracker
+from stages.tracking.boxes import Person
+from stages.tracking.tracker import Track, Tracker
 
 SAMPLE = 64        # pictures kept at most
 LOOK = 384         # pixels, longer side of what the detector sees
@@ -79,7 +80,7 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
         index = count - 1
         if take == len(trackers):
             look()
-            trackers.append(Tracker(film.fps, find))
+            trackers.append(Tracker(film.fps, find.detect))
             cutters.append(Cuts(film.fps))
             sizes.append(shot.picture().shape[1::-1])
             refuse_sizes(film, sizes)

@@ -13,9 +13,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from stages import InputError
-from stages.learning.context import Context
-from stages.learning.footage import Footage, Shift
-from stages.learning.windows import Windows, cut, own_sides, pose_boxes, steady_sides, union
+from stages.learning.conditioning import Context
+from stages.learning.crops import Windows, cut, own_sides, pose_boxes, steady_sides, union
+from stages.learning.frame_store import Footage, Shift
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from stages.learning import parts
+from stages.learning import part_crops
 from stages.learning.optimisers import follow
 from stages.losses.adversarial import discriminator_loss, generator_loss
 from stages.nets.discriminators import change
@@ -23,7 +23,7 @@ class LocalGan:
     def __init__(self, params: "LocalGanTraining", part: str, device: torch.device):
         torch.manual_seed(params.seed + PARTS.index(part))
         self.params, self.device = params, device
-        inputs = 4 + parts.channels(part, params.pose)
+        inputs = 4 + part_crops.channels(part, params.pose)
         self.shape = RefinerShape(inputs, params.width, params.halvings, params.blocks, params.stem)
         self.networks = {"refiner": Refiner(self.shape), "average": Refiner(self.shape), "critic": Critic(params.width)}
         for network in self.networks.values():

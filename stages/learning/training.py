@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.learning import device
+from stages.learning import devices
 from stages.learning.optimisers import Optimiser, follow
 from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
 from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
@@ -154,7 +154,7 @@ class Training:
         own, real, world = torch.cat(x).requires_grad_(), torch.cat(y), 1
         every = own
         if p.gw_points == "frames":  # they are compared across the whole batch
-            others, real, world = device.gather(self.fabric, own.detach()), device.gather(self.fabric, real), p.devices
+            others, real, world = devices.gather(self.fabric, own.detach()), devices.gather(self.fabric, real), p.devices
             first = self.fabric.global_rank * len(own)
             every = torch.cat([others[:first], own, others[first + len(own) :]])
         value = gromov_wasserstein_loss(every, real, p.gw_epsilon, p.gw_outer, p.gw_inner, p.gw_debiased)
@@ -197,7 +197,7 @@ class Training:
         loss.backward(inputs=list(self.networks[name].parameters()))
 
     def descend(self, name: str) -> None:
-        device.average(self.fabric, [parameter.grad for parameter in self.networks[name].parameters()])
+        devices.average(self.fabric, [parameter.grad for parameter in self.networks[name].parameters()])
         self.optimisers[name].step(self.decay())
 
     def decay(self) -> float:

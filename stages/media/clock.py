@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError
-from stages.media import tables
+from stages.media import parquet
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Clock:
 
 
 def read_clock(path: Path) -> Clock:
-    columns, about = tables.read(path, tables.CLOCK)
+    columns, about = parquet.read(path, parquet.CLOCK)
     return Clock(Path(path), columns["frame"], columns["seconds"], columns["split"], columns["take"], about)
 
 

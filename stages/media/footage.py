@@ -20,7 +20,7 @@ from stages import InputError
 from stages.media import colour
 from stages.media.decoding import Decoding, Timed
 from stages.media.images import IMAGES, ImageShot, images, within
-from stages.media.video import rate
+from stages.media.video_file import rate
 
 IMAGE_FPS = 25.0    # of a folder of images where the params give none
 LEAST = 3           # frames: a pose window of the generator

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.media import footage, tables
+from stages.media import footage, parquet
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class View:
 
 
 def read_view(path: Path) -> View:
-    columns, about = tables.read(path, tables.VIEW)
+    columns, about = parquet.read(path, parquet.VIEW)
     return View(columns["box"], columns["people"], columns["camera"].reshape(-1, 3, 3), columns["light"], about)
 
 

@@ -98,7 +98,6 @@ def _reflecting(inputs: int, outputs: int, kernel: int, bias: bool = False) -> l
 
 def _normalised(layers: list[nn.Module]) -> list[nn.Module]:
     """Layers that end in a convolution, then instance normalisation, which would void the convolution's bias."""
-    widest = layers[-1].out_channels
     return [*layers, nn.InstanceNorm2d(layers[-1].out_channels)]
 
 

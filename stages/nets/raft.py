@@ -1,6 +1,6 @@
 """RAFT (Teed and Deng 2020): optical flow by a network, torchvision's, from a file of trained weights.
 
-Speaks the protocol of vision/flow.py. The flow there and back is one batch.
+Speaks the protocol of imaging/optical_flow.py. The flow there and back is one batch.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 from torchvision.models.optical_flow import raft_large
 
-from stages import weights
+from stages import pretrained
 
 GRID = 8      # pixels: the network works at an eighth of the size
 LEAST = 128   # and compares cells at four scales
@@ -19,9 +19,9 @@ class Raft:
 
     def __init__(self, device: torch.device):
         try:
-            state = weights.load(weights.find(weights.RAFT))
-        except weights.Missing as error:
-            raise weights.Missing(f"flow: raft: {error}; or set metrics.flow to `dis`") from None
+            state = pretrained.load(pretrained.find(pretrained.RAFT))
+        except pretrained.Missing as error:
+            raise pretrained.Missing(f"flow: raft: {error}; or set metrics.flow to `dis`") from None
         self._network = raft_large(weights=None)
         self._network.load_state_dict(state)
         self._network.requires_grad_(False).eval().to(device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from stages import InputError, weights
+from stages import InputError, pretrained
 from stages.nets import flax
 
 Features = list[Tensor]
@@ -61,10 +61,10 @@ def _draw(layers: nn.Sequential) -> None:
 
 def _read(layers: nn.Sequential, kind: str) -> None:
     try:
-        path = weights.find(weights.VGG[kind])
-    except weights.Missing as error:
+        path = pretrained.find(pretrained.VGG[kind])
+    except pretrained.Missing as error:
         raise InputError(f"features: {kind}: {error}; or set `features: random`") from None
     if kind == "vgg16":
         return flax.fill(layers, path, "VGG16_0")
-    state, prefix = weights.load(path), "features."
+    state, prefix = pretrained.load(path), "features."
     layers.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})

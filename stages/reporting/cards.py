@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from stages import layout
-from stages import params as config
-from stages.media import page, pictures
-from stages.reporting import exhibits
+from stages import layout, params as config
+from stages.face.face_enhancement import FaceIndex
+from stages.media import png
+from stages.reporting import figures, html_page
 from stages.reporting.cautions import about_of, known
-from stages.reporting.inputs import Inputs
 from stages.reporting.reel import hidden
-from stages.vision.face_enhancement import FaceIndex
+from stages.reporting.report_inputs import Inputs
 
 TEXTS = {  # stage: title, what it does
     "frames": ("Frames", "The square around the one person who is followed, from a camera made still."),
@@ -55,7 +54,7 @@ def cards(inputs: Inputs, count: int) -> list[Card]:
         trained = TRAINED.get(stage)
         out.append(Card(
             stage, title, text, facts=FACTS[stage](inputs) if stage in FACTS else [],
-            pictures=[(shown, page.picture(picture)) for shown, picture in _exhibits(stage, inputs, count)],
+            pictures=[(shown, html_page.picture(picture)) for shown, picture in _exhibits(stage, inputs, count)],
             charts=losses(inputs.paths[trained] / "log.parquet") if trained else [],
             about=about_of(inputs, trained) if trained else {},
             blocks={address: settings.block(stage, key).model_dump() for address, key in addresses.items()},
@@ -72,12 +71,12 @@ def keys(stage: str, inputs: Inputs) -> list[str]:
             "transfers": [inputs.key]}[layout.KINDS[stage]]
 
 
-def _exhibits(stage: str, inputs: Inputs, count: int) -> exhibits.Exhibits:
+def _exhibits(stage: str, inputs: Inputs, count: int) -> figures.Exhibits:
     """Of everybody in whose video the stage looked."""
     videos = layout.KINDS[stage] == "videos"
     for who, name in inputs.people().items() if videos else [("target", "")]:
         own = {file: inputs.paths[f"{who}_{file}"] for file in ("frames", "clock", "poses")}
-        for shown, picture in exhibits.exhibits(stage, inputs.paths | own, count):
+        for shown, picture in figures.exhibits(stage, inputs.paths | own, count):
             yield f"{shown} of {name}" if videos else shown, picture
 
 
@@ -87,7 +86,7 @@ def losses(log: Path) -> list[str]:
         return []
     table = pq.read_table(log)
     steps, columns = table["step"].to_numpy(), {name: table[name].to_numpy() for name in table.column_names[1:]}
-    charts = (page.curve(name, steps, values) for name, values in columns.items() if np.nansum(np.abs(values)))
+    charts = (html_page.curve(name, steps, values) for name, values in columns.items() if np.nansum(np.abs(values)))
     return [chart for chart in charts if chart]
 
 
@@ -144,7 +143,7 @@ def _coverage(inputs: Inputs) -> list[tuple[str, str]]:
 
 
 def _fusion(inputs: Inputs) -> list[tuple[str, str]]:
-    plate = pictures.read(inputs.paths["background"])
+    plate = png.read(inputs.paths["background"])
     return [("result", f"{len(inputs.rows)} frames of {plate.shape[1]} x {plate.shape[0]}, placed in the full frame")]
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.media import tables
+from stages.media import parquet
 from stages.media.files import existing
-from stages.reporting import scores
-from stages.reporting.inputs import Inputs
+from stages.pose.skeleton import Pose
+from stages.reporting import score_tables
+from stages.reporting.report_inputs import Inputs
 from stages.reporting.spans import longest, spans
-from stages.vision.skeleton import Pose
 
 RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
 BARE = 0.002      # share of the square's pixels that show background that nobody has seen
@@ -48,7 +48,7 @@ def cautions(inputs: Inputs, bare: np.ndarray) -> list[Caution]:
     out = [*_lost(inputs), *_far(inputs), *_unseen_parts(inputs), *_unseen_background(bare)]
     for who, name in inputs.people().items():
         out += _footage(inputs, who, name)
-    faces, about = tables.read(inputs.paths["faces"], tables.FACES)
+    faces, about = parquet.read(inputs.paths["faces"], parquet.FACES)
     if not len(faces["frame"]):
         out.append(Caution("No face enhancement", "No face stands in the index of training faces: "
                            f"{about.get('reason') or 'none is visible'}.", NONE))
@@ -72,7 +72,7 @@ def about_of(inputs: Inputs, name: str) -> dict:
 
 def _lost(inputs: Inputs) -> list[Caution]:
     """Where what people get is another picture than the one that the scores praise."""
-    told = "; ".join(_differences(scores.read(inputs)["metrics"]))
+    told = "; ".join(_differences(score_tables.read(inputs)["metrics"]))
     text = f"Watermark, compression or resizing changed it: {told}. The label is left out."
     return [Caution("The video differs from what was generated", text, NONE)] if told else []
 
@@ -82,7 +82,7 @@ def _differences(metrics: dict[str, dict]) -> Iterator[str]:
         own, shown = (metrics[key]["value"] for key in (name, f"video_{name}"))
         if own is not None and shown is not None and abs(shown - own) > most:
             unit = f" {metrics[name]['unit']}" if metrics[name]["unit"] else ""
-            yield f"{scores.WORDS[name][0]} {own:.3g}{unit} generated, {shown:.3g}{unit} in the video"
+            yield f"{score_tables.WORDS[name][0]} {own:.3g}{unit} generated, {shown:.3g}{unit} in the video"
     change = metrics["delivery_lpips"]["value"]
     if change is not None and change > LOST["lpips"]:
         yield f"LPIPS between both {change:.3g}"

@@ -12,14 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.measures.reference import TOGETHER, true_frames
-from stages.media import page, pictures
-from stages.media import video as videos
+from stages.evaluation.references import TOGETHER, true_frames
+from stages.imaging import compositing, contact_sheets
+from stages.media import png, video_file as videos
 from stages.media.seek import Seekable, chosen
 from stages.media.view import read_view
+from stages.pose import skeleton
 from stages.provenance.label import Label
-from stages.reporting.inputs import Inputs
-from stages.vision import blend, sheets, skeleton
+from stages.reporting import html_page
+from stages.reporting.report_inputs import Inputs
 
 SIDES = ((600, 384), (1500, 256), (3000, 192))  # up to so many frames: pixels of a quarter's side at most
 CRF, KEYS = 24, 25      # of the video; a key frame every second or so, so that a browser jumps fast
@@ -51,14 +52,14 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
         with videos.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 bare[t] = np.mean(unseen & (alpha < OPAQUE))
-                tiles = [sheets.fit(picture, side) for picture in quarters]
+                tiles = [contact_sheets.fit(picture, side) for picture in quarters]
                 if label:
                     tiles[RESULT] = label.over(tiles[RESULT])
                 if t < SIDES[-1][0]:
                     show(np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])]))
                 if t in wanted:
                     stills[t] = np.hstack(tiles)
-        return Reel(page.movie(path), side, views(inputs), min(total, SIDES[-1][0]), bare, stills)
+        return Reel(html_page.movie(path), side, views(inputs), min(total, SIDES[-1][0]), bare, stills)
 
 
 def views(inputs: Inputs) -> list[tuple[str, str]]:
@@ -74,7 +75,7 @@ def views(inputs: Inputs) -> list[tuple[str, str]]:
 def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
     """For each frame of the result the pictures of the four quarters, and the foreground's alpha (S, S)."""
     paths, entry, rows = inputs.paths, inputs.entry, inputs.rows
-    plate = pictures.read(paths["background"])
+    plate = png.read(paths["background"])
     sources = chosen(videos.frames(paths["source_frames"]), rows, paths["source_frames"])
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
@@ -88,9 +89,9 @@ def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.nd
                 copied = inputs.copied[t]
                 truth = np.zeros_like(plate) if copied is None else training[copied]
             drawn = skeleton.draw(inputs.driving[t], side, side / len(plate), skeleton.PARTS)
-            yield [source, drawn, blend.compose(made, plate), truth], made[..., 3]
+            yield [source, drawn, compositing.compose(made, plate), truth], made[..., 3]
 
 
 def hidden(path: Path) -> np.ndarray:
     """Which pixels of the background nobody has seen, (S, S) bool."""
-    return cv2.cvtColor(pictures.read(path), cv2.COLOR_RGB2GRAY) == 0
+    return cv2.cvtColor(png.read(path), cv2.COLOR_RGB2GRAY) == 0

@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError, params as config
-from stages.media import pictures
-from stages.media import video as media
-from stages.media.ahead import in_order
+from stages.media import png, video_file as media
+from stages.media.prefetch import in_order
+from stages.pose.skeleton import Pose
 from stages.progress import Progress
 from stages.samples import hard, motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
-from stages.vision.skeleton import Pose
 
 __all__ = ["TRUTH", "frames", "read_truth", "run"]
 
@@ -51,7 +50,7 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
             visible.append(seen)
     write_truth(truth, poses, visible, about)
     empty = np.rint(255 * scene.plate(_person(params.person, params.world).room, params.size)).astype(np.uint8)
-    pictures.write(plate, empty)
+    png.write(plate, empty)
     taken = time.monotonic() - started
     print(f"samples: {params.person} for {len(poses)} frames at {params.size} x {params.size}, "
           f"{len(poses) / taken:.1f} frames/s")

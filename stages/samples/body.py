@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.samples import skeleton, swing
+from stages.samples import rig, swing
 from stages.samples.flesh import Flesh
 from stages.samples.motion import REST, Motion
 from stages.samples.people import Person
-from stages.samples.skeleton import CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM
+from stages.samples.rig import CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM
 
 EYE_X, EYE_Y, MOUTH_Y = 0.148, 0.17, -0.125  # in head heights, from the head's joint
 POINTS = 18 + 21 + 21 + 4 + 5  # body, left hand, right hand, feet, face: the order of skeleton.Pose
@@ -55,8 +55,8 @@ class Body:
         brow = np.multiply(p.hair, 0.75 / 255)
         for t in range(len(motion)):
             rows = np.swapaxes(turns[t][bone] @ frames, 1, 2) / scales[:, :, None]  # (n, 3, 3)
-            centre = origins[t][bone] + skeleton.apply(turns[t][bone], centres)
-            points = origins[t][point_bones] + skeleton.apply(turns[t][point_bones], offsets)
+            centre = origins[t][bone] + rig.apply(turns[t][bone], centres)
+            points = origins[t][point_bones] + rig.apply(turns[t][point_bones], offsets)
             points[1] = (points[2] + points[5]) / 2
             yield Posed(
                 np.hstack([rows.reshape(-1, 9), centre, shapes, 1 / scales**2]), melt, labels,

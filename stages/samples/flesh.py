@@ -6,9 +6,9 @@ primitive is a rounded cone along +y of its own frame, its x and z scaled; with 
 
 import numpy as np
 
-from stages.samples import loose, skeleton
+from stages.samples import loose, rig
 from stages.samples.people import Cloth, Person
-from stages.samples.skeleton import (
+from stages.samples.rig import (
     BONES, CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, PELVIS, RIGHT, SHIN, SPINE, THIGH, UPPER_ARM,
     Skeleton,
 )
@@ -60,7 +60,7 @@ class Flesh:
 
     def ball(self, group, bone, centre, radii, material, tilt=0.0, melt=0.02) -> None:
         """An ellipsoid, tilted forwards."""
-        self._add(group, bone, np.asarray(centre, float), skeleton.about_x(tilt), radii, (0.0, 1.0, 1.0), material,
+        self._add(group, bone, np.asarray(centre, float), rig.about_x(tilt), radii, (0.0, 1.0, 1.0), material,
                   melt)
 
     def link(self, parent, pivot, turn, length, pull, beside=()) -> int:

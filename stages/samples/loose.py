@@ -3,7 +3,7 @@
 import numpy as np
 
 from stages.samples.people import Cloth
-from stages.samples.skeleton import CHEST, HAND, HEAD, LEFT, PELVIS, RIGHT, SHIN, THIGH, about_x, about_y
+from stages.samples.rig import CHEST, HAND, HEAD, LEFT, PELVIS, RIGHT, SHIN, THIGH, about_x, about_y
 from stages.samples.swing import Capsule, Link
 
 CLOTH, THING = 11, 12  # groups of primitives

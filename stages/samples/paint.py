@@ -6,9 +6,9 @@ Patterns lie in the bone's own frame, so that they move with the limb: u runs ar
 import math
 
 from stages.samples.body import EYE_X, EYE_Y, MOUTH_Y
-from stages.samples.field import compiled
 from stages.samples.flesh import PATTERNS
-from stages.samples.skeleton import CHEST
+from stages.samples.rig import CHEST
+from stages.samples.signed_distance import compiled
 
 STRIPES, CHECKS, DOTS, PRINT, DENIM, FACE, HAIR, SHOE = (
     PATTERNS.index(name) for name in ("stripes", "checks", "dots", "print", "denim", "face", "hair", "shoe"))

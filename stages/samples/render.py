@@ -9,10 +9,10 @@ import math
 import numpy as np
 
 from stages.samples.body import Posed
-from stages.samples.field import MISS, compiled, normal, trace
 from stages.samples.paint import paint
 from stages.samples.scene import Camera
 from stages.samples.shadow import CASTERS, cast, cast_near
+from stages.samples.signed_distance import MISS, compiled, normal, trace
 
 TILE = 8
 GRID = 4        # samples a side at a silhouette

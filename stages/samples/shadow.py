@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from stages.samples.field import compiled
 from stages.samples.scene import Camera
+from stages.samples.signed_distance import compiled
 
 DARKEST = 0.42  # share of its light that the floor loses at most
 LAMP = 0.05     # tangent of the angular radius of the small lamp: what is a metre away has a shadow soft over 10 cm

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.samples import motion, skeleton
-from stages.samples.field import compiled
+from stages.samples import motion, rig
 from stages.samples.motion import Motion
-from stages.samples.skeleton import BONES, Skeleton
+from stages.samples.rig import BONES, Skeleton
+from stages.samples.signed_distance import compiled
 
 STEPS = 8       # a frame
 SETTLING = 25   # frames before the first
@@ -68,7 +68,7 @@ def hung(links: list[Link], ways: np.ndarray, origins: np.ndarray, turns: np.nda
     origins = np.concatenate([origins, np.zeros((len(ways), len(links), 3))], 1)
     turns = np.concatenate([turns, np.zeros((len(ways), len(links), 3, 3))], 1)
     for i, link in enumerate(links):
-        origins[:, BONES + i] = origins[:, link.parent] + skeleton.apply(turns[:, link.parent], link.pivot)
+        origins[:, BONES + i] = origins[:, link.parent] + rig.apply(turns[:, link.parent], link.pivot)
         rest = turns[:, link.parent] @ link.turn
         turns[:, BONES + i] = _turned(-rest[..., 1], ways[:, i]) @ rest
     return origins, turns
@@ -78,7 +78,7 @@ def _turned(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The least rotations (T, 3, 3) that turn unit vectors into others."""
     axis = np.cross(start, end)
     sine, cosine = np.linalg.norm(axis, axis=-1), np.einsum("ti,ti->t", start, end)
-    return skeleton.about(axis / np.maximum(sine, 1e-9)[:, None], np.arctan2(sine, cosine))
+    return rig.about(axis / np.maximum(sine, 1e-9)[:, None], np.arctan2(sine, cosine))
 
 
 @compiled

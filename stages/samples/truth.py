@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stages.media import tables
-from stages.vision.skeleton import Pose
+from stages.media import parquet
+from stages.pose.skeleton import Pose
 
 SIZES = {"body": 18, "left_hand": 21, "right_hand": 21, "feet": 4, "face": 5}
 
 TRUTH = pa.schema([
     ("frame", pa.int32()),
-    *((name, tables.points(n)) for name, n in SIZES.items()),
+    *((name, parquet.points(n)) for name, n in SIZES.items()),
     ("visible", pa.list_(pa.float32(), sum(SIZES.values()))),  # 1 seen, 0 hidden; body, hands, feet, face in turn
 ])
 
@@ -35,12 +35,12 @@ def to_pose(pixels: np.ndarray, size: int) -> Pose:
 
 
 def write_truth(path: Path, poses: list[Pose], visible: list[np.ndarray], about: dict) -> None:
-    tables.write(path, TRUTH, {"frame": np.arange(len(poses)), "visible": np.stack(visible),
+    parquet.write(path, TRUTH, {"frame": np.arange(len(poses)), "visible": np.stack(visible),
                                **Pose.stack(poses).columns()}, about)
 
 
 def read_truth(path: Path) -> tuple[Pose, dict[str, np.ndarray]]:
     """The true poses (T frames) and, for each point set, which points are visible (T, n) bool."""
-    columns, _ = tables.read(path, TRUTH)
+    columns, _ = parquet.read(path, TRUTH)
     pose = Pose(*(columns[field.name].reshape(len(columns["frame"]), -1, 3) for field in fields(Pose)))  # (T, n, 3)
     return pose, split(columns["visible"] > 0.5)

@@ -21,17 +21,17 @@ from pathlib import Path
 import cv2
 import torch
 
-from pipeline.pages import machine
+from pipeline.paper_tables.render import machine
 from stages import layout
 from stages.code_digest import Code
-from stages.learning.watch import Diverged
+from stages.learning.divergence import Diverged
 from stages.media.files import existing
 from stages.params import GeneratorTraining
 from tests.benchmarks import held_out
 
 PAIRS = 12  # of held-out frames that are scored: TCM needs neighbours
-SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py", "stages/vision/blend.py",
-           "stages/vision/flow.py", "stages/vision/quality.py")
+SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py", "stages/imaging/compositing.py",
+           "stages/imaging/optical_flow.py", "stages/imaging/image_quality.py")
 FITTED = {"steps", "checkpoint_every", "preview_every"}  # what held_out.learn sets itself
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.verdicts import LEAST, SEEDS
+from pipeline.paper_tables.verdicts import LEAST, SEEDS
 from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")

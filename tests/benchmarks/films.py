@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.media import footage, video
+from stages.media import footage, video_file
 
 LATEST = 5  # frames that a film may be late or early
 THUMBNAIL = (64, 64)
@@ -52,7 +52,7 @@ def unfolded(folder: Path, file: Path, count: int) -> Path:
     path = folder / "panels" / f"{file.stem}.mkv"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with video.lossless(path, footage.open_footage(file, None).fps) as add:
+        with video_file.lossless(path, footage.open_footage(file, None).fps) as add:
             for picture in panel(file, 0, count):
                 add(picture)
     return path

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from stages import frames, layout, params, pose_extraction
-from stages.media import video
+from stages.media import video_file
 from stages.media.clock import read_clock
 from stages.media.view import read_view
+from stages.pose import skeleton as sk
 from stages.samples.people import person
-from stages.vision import skeleton as sk
 from tests.benchmarks.figures import Figure
 from tests.stages import duo
 
@@ -58,7 +58,7 @@ def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple
     file, key = folder / f"following/{name}.mp4", f"{name}_{point[0]:.0f}"
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
-        with video.h264(file, duo.FPS, 16, {}) as add:
+        with video_file.h264(file, duo.FPS, 16, {}) as add:
             for frame in range(film.count):
                 add(film.shot(frame))
     preset = params.load(ROOT / "params.yaml").presets["demo"]

@@ -24,20 +24,20 @@ import cv2
 import numpy as np
 import yaml
 
-from stages import layout, pose_extraction, weights
-from stages.media import clock, footage, video
+from stages import layout, pose_extraction, pretrained
+from stages.evaluation.metric_networks import lpips_network
+from stages.imaging import image_quality
+from stages.media import clock, footage, video_file
 from stages.media.seek import chosen
-from stages.nets.judges import lpips_network
 from stages.params import load
+from stages.pose import skeleton as sk
 from stages.samples import motion, read_truth
-from stages.vision import quality
-from stages.vision import skeleton as sk
-from stages.vision.outlines import boundary_f
 from tests.benchmarks.figures import Figure, command, verdict
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
 from tests.benchmarks.held_out import perceived
 from tests.benchmarks.moving import camera
+from tests.boundaries import boundary_f
 
 ROOT = Path(__file__).parents[2]
 TARGET, SOURCE = "stranger_101", "stranger_102"
@@ -144,8 +144,8 @@ def raw_poses(folder: Path, name: str) -> sk.Pose:
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
-    alphas = chosen(video.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
-    masks, scores, band = video.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
+    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
+    masks, scores, band = video_file.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
     for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
         inside, called, error = alpha > 127, found > 127, cv2.absdiff(alpha, found) / 255
         edge = (cv2.dilate(alpha, np.ones((5, 5))) > 0) & (cv2.erode(alpha, np.ones((5, 5))) < 255)
@@ -170,8 +170,8 @@ def background(folder: Path) -> list[Figure]:
     inside = true.cut(np.full((*_full(folder, "target"), 3), 255, np.uint8)).all(-1)
     share, seen = f"{seen[inside].mean():.1%} seen", seen & inside
     return [
-        Figure("background: PSNR of the pixels seen", quality.psnr(found[seen], plate[seen]), 35, "dB"),
-        Figure("background: PSNR of all pixels", quality.psnr(found[inside], plate[inside]), 28, "dB", remark=share),
+        Figure("background: PSNR of the pixels seen", image_quality.psnr(found[seen], plate[seen]), 35, "dB"),
+        Figure("background: PSNR of all pixels", image_quality.psnr(found[inside], plate[inside]), 28, "dB", remark=share),
         perceived_background(found, np.where(inside[..., None], plate, found)),
     ]
 
@@ -181,7 +181,7 @@ def perceived_background(found: np.ndarray, plate: np.ndarray) -> Figure:
     try:
         distance = perceived(lpips_network().eval(), *(np.ascontiguousarray(p[..., ::-1]) for p in (found, plate)))
         return Figure(what, distance, None, "", True)
-    except weights.Missing as error:
+    except pretrained.Missing as error:
         return Figure(what, None, None, "", True, f"not measured: {error}")
 
 

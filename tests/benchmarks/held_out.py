@@ -14,17 +14,16 @@ import yaml
 from torch import nn
 
 from stages import generator_training, layout
-from stages.learning import device
-from stages.learning.appearance import Appearance
+from stages.imaging import compositing, image_quality, optical_flow
+from stages.learning import devices
 from stages.learning.batches import Batches
-from stages.learning.footage import Footage
+from stages.learning.frame_store import Footage
+from stages.learning.generator_inference import Appearance
 from stages.learning.training import Training
-from stages.media import clock as clocks
-from stages.media import pictures, video
+from stages.media import clock as clocks, png, video_file
 from stages.media.seek import chosen
 from stages.params import GeneratorTraining, Subject
-from stages.vision import blend, flow, quality
-from stages.vision.skeleton import read_poses
+from stages.pose.skeleton import read_poses
 
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
             "record": "its licence"}
@@ -110,7 +109,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
     timeline = clocks.read_clock(inputs["clock"])
     rows = timeline.training()
-    fabric = device.fabric(block.device, 1, block.precision)
+    fabric = devices.fabric(block.device, 1, block.precision)
     data = Footage(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
     batches = Batches(data, block, fabric.device)
@@ -148,27 +147,27 @@ class Scores:
 def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, lpips: nn.Module | None = None
            ) -> Scores:
     """Of the composite of Eq. 12 against the true frames: all that are held out, or so many pairs of consecutive ones,
-    evenly spread (all where there are no more). lpips: the network, stages.nets.judges.lpips_network."""
+    evenly spread (all where there are no more). lpips: the network, stages.evaluation.metric_networks.lpips_network."""
     artifacts = folder / layout.ROOT / name
     pose, _, _ = read_poses(artifacts / "poses.parquet")
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
-    plate = pictures.read(artifacts / "background.png")
+    plate = png.read(artifacts / "background.png")
     appearance = Appearance(generator, torch.device("cpu"))
     values, steady, before = [], [], None
     scored = paired(len(rows), pairs)
-    truths = chosen(video.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
+    truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
     for indices, foregrounds in appearance.foregrounds(pose[rows], 8):
         for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
             if index not in scored:
                 before = None
                 continue
-            picture, truth = blend.compose(blend.straight(foreground), plate), next(truths)
-            left, top, right, bottom = quality.person_box(pose[rows[index]], len(plate))
+            picture, truth = compositing.compose(compositing.straight(foreground), plate), next(truths)
+            left, top, right, bottom = image_quality.person_box(pose[rows[index]], len(plate))
             part = np.s_[top:bottom, left:right]
-            values.append((quality.psnr(picture, truth), quality.ssim(picture, truth),
-                           quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
+            values.append((image_quality.psnr(picture, truth), image_quality.ssim(picture, truth),
+                           image_quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
             if before:
-                steady.append(flow.steadiness(flow.Motion.of(flow.Dis(), (before[1], truth)), (before[0], picture))[0])
+                steady.append(optical_flow.steadiness(optical_flow.Motion.of(optical_flow.Dis(), (before[1], truth)), (before[0], picture))[0])
             before = picture, truth
     *alike, lpips = np.mean(values, axis=0).tolist()
     return Scores(*alike, float(np.nanmean(steady)), lpips)

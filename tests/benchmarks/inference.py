@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from stages import face_vector_indexing, fusion, generator_training, layout, local_gan_training, params, samples
-from stages.media import pictures, tables, video
-from stages.vision.skeleton import Pose
+from stages.media import parquet, png, video_file
+from stages.pose.skeleton import Pose
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -44,20 +44,20 @@ def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
     found = paths(root, "fusion", "me_from_me") | paths(root, "generator_training", "me")
     poses, count = [], RENDERED
     found["frames"].parent.mkdir(parents=True)
-    with video.lossless(found["frames"], FPS) as frame, video.lossless(found["masks"], FPS, "gray") as mask:
+    with video_file.lossless(found["frames"], FPS) as frame, video_file.lossless(found["masks"], FPS, "gray") as mask:
         for rgb, alpha, pose, _ in samples.frames(PERSON, MOTIONS, 301, RENDERED / FPS, size):
             frame(rgb)
             mask(alpha)
             poses.append(pose)
     for plate in ("background", "full_background"):
-        pictures.write(found[plate], rgb)
+        png.write(found[plate], rgb)
     write_poses(found["poses"], Pose.stack(poses))
     there_and_back = [*range(count), *reversed(range(count))]
     write_poses(found["driving"], Pose.stack([poses[i] for i in there_and_back * (SHOWN // len(there_and_back))]))
-    tables.write(found["clock"], tables.CLOCK, {
+    parquet.write(found["clock"], parquet.CLOCK, {
         "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": ["train"] * count, "take": [0] * count,
     }, {"fps": FPS, "file": "me.mp4", "full_size": [size, size], "crop": [0.0, 0.0, float(size)], "size": size})
-    tables.write(found["target_view"], tables.VIEW, {
+    parquet.write(found["target_view"], parquet.VIEW, {
         "frame": np.arange(count), "box": np.tile(np.float32([0, 0, size, size]), (count, 1)), "people": [1] * count,
         "camera": np.tile(np.eye(3), (count, 1, 1)).reshape(count, 9), "light": np.ones((count, 6), np.float32),
     }, {"moving": False, "reference": 0, "frame_size": [size, size]})
@@ -84,7 +84,7 @@ def paths(root: Path, stage: str, key: str) -> dict[str, Path]:
 def write_poses(path: Path, poses: Pose) -> None:
     count = len(poses)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tables.write(path, tables.POSES, poses.columns() | {
+    parquet.write(path, parquet.POSES, poses.columns() | {
         "frame": np.arange(count) % RENDERED, "detected": [True] * count, "interpolated": [False] * count,
         "people": [1] * count})
 

@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from stages import background_inpainting as stage
-from stages import params, samples
-from stages.media import pictures
+from stages import background_inpainting as stage, params, samples
+from stages.imaging import image_quality
+from stages.matting.background import clearance
+from stages.media import png
 from stages.samples import people, scene
-from stages.vision import quality
-from stages.vision.background import clearance
 
 ROOT = Path(__file__).parents[2]
 FIRST, SIZE, FRAME = 401, 256, 10
@@ -42,7 +41,7 @@ def scores(filled: np.ndarray, plate: np.ndarray, hole: np.ndarray) -> tuple[flo
     """PSNR of the hole's pixels in dB, and the mean of the SSIM map over them."""
     _, similarity = structural_similarity(filled, plate, channel_axis=2, data_range=255, gaussian_weights=True,
                                           sigma=1.5, use_sample_covariance=False, full=True)
-    return quality.psnr(filled[hole], plate[hole]), float(similarity[hole].mean())
+    return image_quality.psnr(filled[hole], plate[hole]), float(similarity[hole].mean())
 
 
 def main() -> int:
@@ -66,7 +65,7 @@ def main() -> int:
               + ", ".join(f"{name} {row[-1][0]:.1f} dB / {row[-1][1]:.3f}" for name, row in rows.items()), flush=True)
         if given.pictures:
             given.pictures.mkdir(parents=True, exist_ok=True)
-            pictures.write(given.pictures / f"stranger_{number}.png", np.concatenate(sheet, 1))
+            png.write(given.pictures / f"stranger_{number}.png", np.concatenate(sheet, 1))
 
     means = {name: np.mean(row, 0) for name, row in rows.items()}
     best = max(means, key=lambda name: means[name][0])

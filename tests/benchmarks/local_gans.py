@@ -9,15 +9,15 @@ import numpy as np
 import torch
 
 from stages import layout
-from stages.learning.appearance import Appearance
-from stages.learning.local_gans import LocalGans
-from stages.media import clock as clocks
-from stages.media import pictures, video
+from stages.face.face_enhancement import FaceIndex
+from stages.imaging import compositing, image_quality
+from stages.learning.generator_inference import Appearance
+from stages.learning.local_gan_inference import LocalGans
+from stages.media import clock as clocks, png, video_file
 from stages.media.seek import chosen
 from stages.nets.refiner import PARTS
-from stages.vision import blend, crops, quality
-from stages.vision.face_enhancement import FaceIndex
-from stages.vision.skeleton import read_poses
+from stages.pose import part_boxes
+from stages.pose.skeleton import read_poses
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure
 
@@ -53,26 +53,26 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     against the true held-out frames."""
     pose, _, _ = read_poses(artifacts / "poses.parquet")
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
-    plate, index = pictures.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
+    plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
     appearance, local = Appearance(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
-    truths = chosen(video.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
+    truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
     found = {part: [] for part in PARTS}
     for indices, generated in appearance.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
             pair, truth = [_composite(foreground, plate) for foreground in (before, after)], next(truths)
-            for part, box in zip(PARTS, crops.part_boxes(pose[i], len(plate))):
+            for part, box in zip(PARTS, part_boxes.part_boxes(pose[i], len(plate))):
                 if np.isfinite(box).all():
                     left, top, right, bottom = np.clip(np.rint(box), 0, len(plate)).astype(int)
                     if min(right - left, bottom - top) >= LEAST:
                         seen = np.s_[top:bottom, left:right]
-                        found[part].append([quality.psnr(picture[seen], truth[seen]) for picture in pair])
+                        found[part].append([image_quality.psnr(picture[seen], truth[seen]) for picture in pair])
     return {part: np.array(values) for part, values in found.items()}
 
 
 def _composite(foreground: torch.Tensor, plate: np.ndarray) -> np.ndarray:
-    return blend.compose(blend.straight(foreground.permute(1, 2, 0).numpy()), plate)
+    return compositing.compose(compositing.straight(foreground.permute(1, 2, 0).numpy()), plate)
 
 
 if __name__ == "__main__":

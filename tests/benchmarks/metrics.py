@@ -23,11 +23,11 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from stages import metrics, samples
 from stages.__main__ import peak_memory
-from stages.measures import likeness
-from stages.media import pictures, tables, video
+from stages.evaluation import image_similarity
+from stages.imaging import compositing
+from stages.media import parquet, png, video_file
 from stages.params import Transfer
-from stages.vision import blend
-from stages.vision.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose, read_poses
 from tests.benchmarks.figures import Figure, command, verdict
 from tests.benchmarks.inference import paths, write_poses
 from tests.stages import toy
@@ -49,29 +49,29 @@ def make(root: Path) -> None:
     order = (there_and_back * (count // len(there_and_back) + 1))[:count]
     poses = Pose.stack([shots[i][2] for i in order])
     found["target_frames"].parent.mkdir(parents=True, exist_ok=True)
-    pictures.write(found["background"], plate)
+    png.write(found["background"], plate)
     write_poses(found["target_poses"], poses)
-    with video.lossless(found["target_frames"], FPS) as add:
+    with video_file.lossless(found["target_frames"], FPS) as add:
         for i in order:
             add(shots[i][0])
     for key, length in LENGTHS.items():
         files = paths(root, "metrics", key)
         rows = np.arange(TRAINED, TRAINED + length)
         files["driving"].parent.mkdir(parents=True, exist_ok=True)
-        tables.write(files["driving"], tables.POSES, poses[rows].columns() | {
+        parquet.write(files["driving"], parquet.POSES, poses[rows].columns() | {
             "frame": rows, "detected": [True] * length, "interpolated": [False] * length, "people": [1] * length,
         }, {"fps": FPS, "reconstruction": True})
-        with (video.lossless(files["foreground"], FPS, "rgba") as add,
-              video.h264(files["unsigned"], FPS, 18, {}) as show):
+        with (video_file.lossless(files["foreground"], FPS, "rgba") as add,
+              video_file.h264(files["unsigned"], FPS, 18, {}) as show):
             for i in np.array(order)[rows]:
                 rgba = np.dstack([cv2.GaussianBlur(shots[i][0], (0, 0), 2), shots[i][1]])
                 add(rgba)
-                show(blend.compose(rgba, plate))
+                show(compositing.compose(rgba, plate))
     parts = ["train"] * TRAINED + ["test"] * (count - TRAINED)
-    tables.write(found["target_clock"], tables.CLOCK, {
+    parquet.write(found["target_clock"], parquet.CLOCK, {
         "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": parts, "take": [0] * count,
     }, {"fps": FPS, "file": "me.mp4", "full_size": [SIZE, SIZE], "crop": [0.0, 0.0, float(SIZE)], "size": SIZE})
-    tables.write(found["target_view"], tables.VIEW, {
+    parquet.write(found["target_view"], parquet.VIEW, {
         "frame": np.arange(count), "box": np.tile(np.float32([0, 0, SIZE, SIZE]), (count, 1)), "people": [1] * count,
         "camera": np.tile(np.eye(3).ravel(), (count, 1)), "light": np.ones((count, 6), np.float32),
     }, {"moving": False, "reference": 0, "frame_size": [SIZE, SIZE]})
@@ -107,13 +107,13 @@ def memory(root: Path) -> list[Figure]:
 
 def agreement(root: Path) -> list[Figure]:
     files = paths(root, "metrics", "clip")
-    plate, poses = pictures.read(files["background"]), read_poses(files["driving"])[0]
-    composites = (blend.compose(rgba, plate) for rgba in video.frames(files["foreground"], "rgba"))
-    truths = islice(video.frames(files["target_frames"]), TRAINED, None)
+    plate, poses = png.read(files["background"]), read_poses(files["driving"])[0]
+    composites = (compositing.compose(rgba, plate) for rgba in video_file.frames(files["foreground"], "rgba"))
+    truths = islice(video_file.frames(files["target_frames"]), TRAINED, None)
     apart = {"psnr": 0.0, "ssim": 0.0}
     for picture, truth, pose in islice(zip(composites, truths, poses), 0, 60, 3):
-        places = likeness.boxes(pose, SIZE)
-        scores = likeness.likeness(picture, truth, places)
+        places = image_similarity.boxes(pose, SIZE)
+        scores = image_similarity.likeness(picture, truth, places)
         for place, (left, top, right, bottom) in ({"": (0, 0, SIZE, SIZE)} | places).items():
             cut, end = np.s_[top:bottom, left:right], f"_{place}" if place else ""
             theirs = {

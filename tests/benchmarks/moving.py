@@ -7,12 +7,12 @@ import numpy as np
 import yaml
 
 from stages import background_inpainting, frames, layout, mask_segmentation, params, pose_extraction, samples
-from stages.media import video
+from stages.imaging import image_quality
+from stages.media import video_file
 from stages.media.clock import read_clock
 from stages.media.view import read_view
+from stages.pose import skeleton as sk
 from stages.samples import motion, people, scene
-from stages.vision import quality
-from stages.vision import skeleton as sk
 from tests.benchmarks.figures import Figure
 from tests.stages.turning import turned
 
@@ -53,7 +53,7 @@ def camera(folder: Path) -> list[Figure]:
     return [
         Figure("camera: worst corner's error, pixels of 400, median", np.median(error), 0.5, "px", True),
         Figure("camera: worst corner's error, pixels of 400, worst frame", error.max(), 1.5, "px", True),
-        Figure("camera: PSNR of the plate seen", quality.psnr(plate[seen] / level, wanted[seen]), 32, "dB"),
+        Figure("camera: PSNR of the plate seen", image_quality.psnr(plate[seen] / level, wanted[seen]), 32, "dB"),
         Figure("camera: joints within 5 % of the height, stabilised", 100 * (apart <= 0.05 * height).mean(), 95, "%"),
         Figure("camera: flicker left, of a middle grey", 100 * np.ptp(shades) / np.ptp(gains), 15, "%", True),
     ]
@@ -70,7 +70,7 @@ def film(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     true = np.stack([turned(a + y, low + p, r, wide=WIDE, frame=FRAME) for a, (y, p, r) in zip(yaw, shake)])
     gains = 1 + FLICKER * np.cos(2 * np.pi * np.arange(count) / 3)
     joints = []
-    with video.h264(file, motion.FPS, samples.CRF, {}) as add:
+    with video_file.h264(file, motion.FPS, samples.CRF, {}) as add:
         shots = samples.frames(WHO, ("wave", "dance"), 5, SECONDS, WIDE)
         for (picture, _, pose, _), matrix, gain in zip(shots, true, gains):
             seen = cv2.warpPerspective(picture, matrix, FRAME, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,

@@ -17,15 +17,14 @@ import cv2
 import numpy as np
 import yaml
 
-from stages import background_inpainting as stage
-from stages import layout
-from stages.media import footage, pictures
+from stages import background_inpainting as stage, layout
+from stages.evaluation import metric_networks
+from stages.imaging import image_quality
+from stages.matting.background import clearance
+from stages.matting.temporal_median import uncovered_median
+from stages.media import footage, png
 from stages.media.clock import read_clock
 from stages.media.view import read_view
-from stages.nets import judges
-from stages.vision import quality
-from stages.vision.background import clearance
-from stages.vision.median import uncovered_median
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure, verdict
 
@@ -63,14 +62,14 @@ def figures(folder: Path, name: str) -> list[Figure]:
                      for frame, alpha in zip(chosen, alphas)])
     plain, _ = uncovered_median(shown, ~free)
 
-    room = pictures.read(folder / layout.outputs("samples", name)["plate"])
-    true, found = footage.square(room, crop, size), pictures.read(artifacts / "background.png")
+    room = png.read(folder / layout.outputs("samples", name)["plate"])
+    true, found = footage.square(room, crop, size), png.read(artifacts / "background.png")
     seen = free.any(0) & footage.square(np.full_like(room, 255), crop, size).all(-1)
     steps, median_steps = (seam(picture.astype(np.float32) - true, free.mean(0), seen) for picture in (found, plain))
-    lpips = held_out.perceived(judges.lpips_network(), found, true)
+    lpips = held_out.perceived(metric_networks.lpips_network(), found, true)
     return [
-        Figure(f"{name}: PSNR of the pixels seen", quality.psnr(found[seen], true[seen]), 40, "dB",
-               remark=f"{seen.mean():.1%} seen; the plain median {quality.psnr(plain[seen], true[seen]):.4g}"),
+        Figure(f"{name}: PSNR of the pixels seen", image_quality.psnr(found[seen], true[seen]), 40, "dB",
+               remark=f"{seen.mean():.1%} seen; the plain median {image_quality.psnr(plain[seen], true[seen]):.4g}"),
         Figure(f"{name}: largest step along old silhouettes, of 255", steps.max(), 2, "", True,
                f"99 % below {np.percentile(steps, 99):.2g}; the plain median {median_steps.max():.3g}"),
         Figure(f"{name}: LPIPS (AlexNet) to the true background", lpips, 0.01, "", True),

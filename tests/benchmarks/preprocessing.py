@@ -29,7 +29,7 @@ import yaml
 
 from stages import layout, params, samples
 from stages.__main__ import invoke
-from stages.media import video
+from stages.media import video_file
 from stages.media.clock import read_clock
 from tests.benchmarks.figures import Figure, command, verdict
 
@@ -95,7 +95,7 @@ def large(_) -> list[Figure]:
     gib = peak("frames", "large")
     seconds = yaml.safe_load(layout.cost("frames", "large").read_text())["seconds"]
     about = read_clock(layout.outputs("frames", "large")["clock"]).about
-    count = sum(1 for _ in video.frames(layout.outputs("frames", "large")["frames"]))
+    count = sum(1 for _ in video_file.frames(layout.outputs("frames", "large")["frames"]))
     good = count == LARGE_COUNT and about["full_size"] == list(LARGE) and about["fps"] == LARGE_FPS
     return [Figure("large: frames of a 4K clip at 60 frames/s", count if good else None, LARGE_COUNT,
                    remark=f"{count / seconds:.1f} frames/s, {gib:.2f} GiB")]
@@ -121,9 +121,9 @@ def prepare(wanted: list[str]) -> None:
         sample = params.Sample(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
                                size=SIDE)
         samples.run(Path("clip.mp4"), Path("truth.parquet"), Path("alpha.mkv"), Path("plate.png"), sample)
-    pictures = list(video.frames(Path("clip.mp4")))
+    pictures = list(video_file.frames(Path("clip.mp4")))
     for key in [key for key, part in (("film", "speed"), ("long", "memory")) if part in wanted]:
-        with video.h264(Path(f"{key}.mp4"), FPS, 16, {}) as add:
+        with video_file.h264(Path(f"{key}.mp4"), FPS, 16, {}) as add:
             for i in range(TIMES[key]):
                 for picture in pictures[:: -1 if i % 2 else 1]:
                     add(picture)

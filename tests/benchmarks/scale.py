@@ -52,7 +52,7 @@ events.emit("ended", address=sys.argv[2])
 
 def project(folder: Path, count: int) -> None:
     """A project of `count` subjects, each with a video and moving like the next."""
-    from pipeline.digests import write_digests
+    from pipeline.dvc_backend.digests import write_digests
     from tests.miniature import REAL
 
     for name in REAL:
@@ -138,7 +138,9 @@ class Cost:
 
 def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
     """All figures of one size, in the current folder."""
-    from pipeline import dvc, flows, graph
+    from pipeline import graph
+    from pipeline.dvc_backend import dvc_client
+    from pipeline.orchestration import flows
     from stages import params
 
     project(Path(), count)
@@ -147,9 +149,9 @@ def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
     ours = {*list(config.subjects)[:sample], *list(config.transfers)[:sample]}
     computed = [address for address in plan if graph.split(address)[1] in ours]
     note(list(plan))
-    dvc.gather()
+    dvc_client.gather()
     with Cost() as no_op:
-        left = dvc.pending(plan)
+        left = dvc_client.pending(plan)
     assert not left, f"DVC would compute {len(left)} stages that are said to be done"
     for name in list(config.subjects)[:sample]:
         Path(f"clips/{name}.mp4").write_text(f"another {name}")
@@ -157,13 +159,13 @@ def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
         shutil.rmtree(f"artifacts/{key}")
     with Cost() as run, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         flows.copy_all(jobs=jobs)
-    assert not dvc.pending(plan)
+    assert not dvc_client.pending(plan)
     slept = sum(SECONDS[graph.split(address)[0]] for address in computed) / SHORTENED
     lock = Path("dvc.lock")
     with Cost() as plain:  # what a stage costs by the dvc program itself, with its one dvc.lock
         Path(f"clips/{list(config.subjects)[0]}.mp4").write_text("yet another")
         subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "--single-item", computed[0]], check=True,
-                       capture_output=True, env=dvc._environment())
+                       capture_output=True, env=dvc_client._environment())
     return {
         "stages": len(plan),
         "no-op, s": no_op.clock,

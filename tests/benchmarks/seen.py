@@ -31,14 +31,12 @@ import numpy as np
 from torch import nn
 
 from stages import InputError, fusion, layout, params
-from stages.measures import delivery, likeness
-from stages.media import clock as clocks
-from stages.media import footage, pictures, video, view
+from stages.evaluation import delivered_video, image_similarity, metric_networks
+from stages.imaging import image_quality
+from stages.media import clock as clocks, footage, png, video_file, view
 from stages.media.seek import chosen
-from stages.nets import judges
+from stages.pose.skeleton import Pose, read_poses
 from stages.provenance.watermark import Mark
-from stages.vision import quality
-from stages.vision.skeleton import Pose, read_poses
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who
 from tests.benchmarks.figures import Figure, verdict
@@ -83,7 +81,7 @@ class Clip:
     @cached_property
     def place(self) -> Callable[[int], fusion.Placement]:
         """Where the square lies in a held-out frame of the video."""
-        about, plate = self._clock().about, pictures.read(self.path("background_inpainting", "full_background"))
+        about, plate = self._clock().about, png.read(self.path("background_inpainting", "full_background"))
         still = fusion.Placement.of(about["crop"], about["size"], plate)
         return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
 
@@ -102,7 +100,7 @@ class Clip:
 
     def composites(self) -> Iterator[np.ndarray]:
         """The same as fusion shows them, before label and mark."""
-        foregrounds = video.frames(self.path("fusion", "foreground"), "rgba")
+        foregrounds = video_file.frames(self.path("fusion", "foreground"), "rgba")
         return (even(self.place(index).over(rgba)) for index, rgba in enumerate(foregrounds))
 
     def poses(self) -> Iterator[Pose]:
@@ -128,13 +126,13 @@ def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
 def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
     """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
     size = next(clip.truth()).shape[1::-1]
-    label = delivery.area(size) > 0
+    label = delivered_video.area(size) > 0
     lags = {name: lag(clip.file, film()) for name, film in clip.films.items()}
     films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
              for name, film in clip.films.items()}
     films |= {
         BEFORE: encoded(clip, "before", clip.composites(), crf),
-        AFTER: video.frames(clip.path("signing", "video")),
+        AFTER: video_file.frames(clip.path("signing", "video")),
         TRUTH: encoded(clip, "true", clip.truth(), crf),
         MARKED: encoded(clip, "marked", marked(clip, size), crf),
     }
@@ -147,7 +145,7 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
             found[row].append(scores(picture, truth, pose, lpips))
         if index == clip.scored[len(clip.scored) // 2]:
             part = parts(pose, size)["box"]
-            pictures.write(clip.sheet, np.concatenate([one[part] for one in (truth, *shown.values())], 1))
+            png.write(clip.sheet, np.concatenate([one[part] for one in (truth, *shown.values())], 1))
         for place, part in parts(pose, size).items():
             seen[place].append(held_out.perceived(lpips, shown[MARKED][part], shown[TRUTH][part]))
     return ({row: np.array(values) for row, values in found.items()},
@@ -157,15 +155,15 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
 def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, lpips: nn.Module) -> list[float]:
     """Of one frame, in the order of COLUMNS."""
     height, width = truth.shape[:2]
-    inside = likeness.inner(pose, max(height, width))[:height, :width]
-    box, whole = ([quality.psnr(*pair), quality.ssim(*pair), held_out.perceived(lpips, *pair)]
+    inside = image_similarity.inner(pose, max(height, width))[:height, :width]
+    box, whole = ([image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.perceived(lpips, *pair)]
                   for pair in ((picture[part], truth[part]) for part in parts(pose, (width, height)).values()))
-    return [*box, quality.sharpness(picture, truth, inside), *whole]
+    return [*box, image_quality.sharpness(picture, truth, inside), *whole]
 
 
 def parts(pose: Pose, size: tuple[int, int]) -> dict[str, tuple[slice, slice]]:
     """By place, what is cut out of a picture of a size (width, height): the person's box with its margin, and all."""
-    left, top, right, bottom = quality.person_box(pose, max(size)) or (0, 0, *size)
+    left, top, right, bottom = image_quality.person_box(pose, max(size)) or (0, 0, *size)
     return {"box": np.s_[top : min(bottom, size[1]), left : min(right, size[0])], "whole": np.s_[:, :]}
 
 
@@ -184,10 +182,10 @@ def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
 def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:
     """Pictures after the H.264 that fusion writes."""
     path = clip.folder / f"seen_{clip.name}_{name}.mp4"
-    with video.h264(path, clip.fps, crf, {}) as add:
+    with video_file.h264(path, clip.fps, crf, {}) as add:
         for picture in given:
             add(picture)
-    return video.frames(path)
+    return video_file.frames(path)
 
 
 def even(picture: np.ndarray) -> np.ndarray:
@@ -237,7 +235,7 @@ def main() -> int:
         files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
         if not files:
             parser.error("expected --clips or --panels")
-        lpips = judges.lpips_network().eval()
+        lpips = metric_networks.lpips_network().eval()
         originals = {name: Path(file) for name, file in files.items()}
         files = originals | {name: unfolded(folder, originals[name], count) for name, count in counts.items()}
         learn(folder, files, given.steps)

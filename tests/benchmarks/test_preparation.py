@@ -9,7 +9,7 @@ import yaml
 
 from stages import layout, params, samples
 from stages.__main__ import invoke
-from stages.media import clock, video
+from stages.media import clock, video_file
 from tests.benchmarks import ground_truth, held_out, preprocessing, scale
 
 PRESETS = {"demo", "best", "paper"}
@@ -25,7 +25,7 @@ def strangers(folder: Path) -> None:
 
 
 def film(folder: Path) -> None:
-    with video.h264(folder / "clip.mp4", 25.0, 30, {}) as add:
+    with video_file.h264(folder / "clip.mp4", 25.0, 30, {}) as add:
         add(np.zeros((64, 64, 3), np.uint8))
     with contextlib.chdir(folder):
         preprocessing.prepare([])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages import layout
-from stages.media import video
+from stages.media import video_file
 from stages.provenance.label import Label
 from tests.benchmarks import films, held_out, seen
 from tests.stages import toy
@@ -33,10 +33,10 @@ def clip(tmp_path_factory) -> seen.Clip:
     plate = np.pad(toy.wall(), ((8, 8), (16, 16), (0, 0)))
     cv2.imwrite(str(folder / layout.outputs("background_inpainting", "ann")["full_background"]), plate[..., ::-1])
     poses, file = toy.poses(), folder / "ann.mkv"
-    with video.lossless(file, toy.FPS) as add:
+    with video_file.lossless(file, toy.FPS) as add:
         for t in range(toy.FRAMES):
             add(np.pad(toy.over(toy.figure(poses[t]), toy.wall()), ((8, 8), (16, 16), (0, 0))))
-    return seen.Clip(folder, "ann", file, {"panel 2": lambda: islice(video.frames(file), 1, None)}, COUNT)
+    return seen.Clip(folder, "ann", file, {"panel 2": lambda: islice(video_file.frames(file), 1, None)}, COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +97,14 @@ def test_poses_lie_where_the_person_is_in_the_video(clip):
 
 def test_nothing_of_the_label_is_scored(clip):
     area = Label((96, 80)).area > 0
-    spoiled = [np.where(area[..., None], 255, picture) for picture in video.frames(clip.file)]
+    spoiled = [np.where(area[..., None], 255, picture) for picture in video_file.frames(clip.file)]
     found, _ = seen.measure(replace(clip, films={"spoiled": lambda: spoiled}), CRF, distance)
     assert 0.01 < area.mean() < 0.5 and (found["spoiled"][:, 0] == 100).all()
 
 
 @pytest.mark.parametrize("late", [-2, -1, 0, 1, 3])
 def test_what_others_show_late_or_early_is_found_and_mended(clip, late):
-    frames = list(video.frames(clip.file))
+    frames = list(video_file.frames(clip.file))
     film = frames[-late:] if late < 0 else [frames[0]] * late + frames
     assert films.lag(clip.file, film) == late
     mended = list(films.shifted(film, late))
@@ -113,13 +113,13 @@ def test_what_others_show_late_or_early_is_found_and_mended(clip, late):
 
 def test_panels_lie_side_by_side(tmp_path):
     panels = np.random.default_rng(0).integers(0, 256, (3, 4, 16, 16, 3), np.uint8)  # (panels, frames, ...)
-    with video.lossless(tmp_path / "three.mkv", 10.0) as add:
+    with video_file.lossless(tmp_path / "three.mkv", 10.0) as add:
         for t in range(4):
             add(np.concatenate(panels[:, t], 1))
     for index in range(3):
         assert np.array_equal(list(films.panel(tmp_path / "three.mkv", index, 3)), panels[index])
     first = films.unfolded(tmp_path / "work", tmp_path / "three.mkv", 3)
-    assert np.array_equal(list(video.frames(first)), panels[0])
+    assert np.array_equal(list(video_file.frames(first)), panels[0])
 
 
 @pytest.mark.parametrize("given, told", [

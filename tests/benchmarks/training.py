@@ -21,9 +21,9 @@ import numpy as np
 import torch
 import yaml
 
-from stages import generator_training, threads, weights
+from stages import generator_training, pretrained, threads
+from stages.evaluation import metric_networks
 from stages.learning.checkpoints import Checkpoint
-from stages.nets import judges
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
 from tests.benchmarks.figures import Figure, command, verdict
@@ -95,8 +95,8 @@ def equal(wanted) -> list[Figure]:
     """Held-out quality after equal time."""
     people = PEOPLE[: wanted.people]
     try:
-        lpips = judges.lpips_network()
-    except weights.Missing:
+        lpips = metric_networks.lpips_network()
+    except pretrained.Missing:
         lpips = None
     prepare(wanted, people)
     found = {name: [] for name in blocks()}

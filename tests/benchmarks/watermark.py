@@ -29,8 +29,8 @@ import numpy as np
 import torch
 
 from stages import samples
+from stages.evaluation import metric_networks
 from stages.media import footage
-from stages.nets import judges
 from stages.provenance import watermark
 from stages.provenance.label import Label
 from tests.benchmarks.figures import Figure, verdict
@@ -131,7 +131,7 @@ def lpips(ones: np.ndarray, others: np.ndarray) -> float:
 
 @cache
 def network() -> torch.nn.Module:
-    return judges.lpips_network().eval()
+    return metric_networks.lpips_network().eval()
 
 
 def cost(clips: dict[str, Clip]) -> list[Figure]:

@@ -17,8 +17,8 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.workers.process import ProcessWorker
 
-import pipeline.worker  # noqa: F401  and with it the modules of stages/ that a caller and a worker load
-from pipeline import pace
+import pipeline.orchestration.worker_flow  # noqa: F401  and with it the modules of stages/ that a caller and a worker load
+from pipeline import polling
 from stages import layout
 from tests.miniature import ROOT, Project, once
 from tests.server import kill, serving
@@ -40,7 +40,7 @@ class Machine(Project):
         super().__init__(folder)
         self.environment = os.environ | {
             "PREFECT_API_URL": url, "PREFECT_HOME": str(folder.parent / f"{folder.name}_home"), "FAKEMOTION": str(folder),
-            "PREFECT_WORKER_QUERY_SECONDS": "1", pace.PACE: str(PACE), "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1", polling.PACE: str(PACE), "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
         }
 
     @contextmanager
@@ -87,13 +87,13 @@ def server(database, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def pool(server) -> str:
-    """The server's address, with the work pools and deployments of pipeline/deploy.yaml."""
+    """The server's address, with the work pools and deployments of pipeline/workers/deploy.yaml."""
     environment = os.environ | {"PREFECT_API_URL": server}
     template = ProcessWorker.get_default_base_job_template()
     with SyncPrefectClient(server) as client:
         for name in ("cpu", "gpu"):
             client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
-    command = ["prefect", "--no-prompt", "deploy", "--prefect-file", "pipeline/deploy.yaml", "--all"]
+    command = ["prefect", "--no-prompt", "deploy", "--prefect-file", "pipeline/workers/deploy.yaml", "--all"]
     subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, check=True, capture_output=True)
     return server
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from pipeline import dvc
+from pipeline.dvc_backend import dvc_client
 from stages.learning import checkpoints
-from stages.media import pictures, tables, video
+from stages.media import parquet, png, video_file
 from tests.miniature import Project
 
 SIZE = 8 << 20
@@ -44,21 +44,21 @@ def fill(disk: Path, leave: int) -> Path:
 
 
 def a_table(path):
-    tables.write(path, pa.schema([("a", pa.float64())]), {"a": np.random.default_rng(0).random(20000)}, {})
+    parquet.write(path, pa.schema([("a", pa.float64())]), {"a": np.random.default_rng(0).random(20000)}, {})
 
 
-def a_video(path, how=video.lossless, **options):
+def a_video(path, how=video_file.lossless, **options):
     with how(path, 25.0, **options) as append:
         for shift in range(8):
             append(np.roll(NOISE, shift * 31, axis=0))
 
 
 def an_mp4(path):
-    a_video(path, video.h264, crf=1, metadata={})
+    a_video(path, video_file.h264, crf=1, metadata={})
 
 
 def a_picture(path):
-    pictures.write(path, NOISE)
+    png.write(path, NOISE)
 
 
 def a_checkpoint(path):
@@ -85,12 +85,12 @@ def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, mo
     project = Project(disk / "project")
     shutil.copytree(computed.folder, project.folder, symlinks=True)
     monkeypatch.chdir(project.folder)
-    dvc._check_first.cache_clear()
+    dvc_client._check_first.cache_clear()
     project.stale("samples", "frames")
     whole, filler = project.artifacts(), fill(disk, pages * 4096)
-    with pytest.raises(dvc.StageFailed, match="the disk is full, or cannot be written to. Make room") as failure:
+    with pytest.raises(dvc_client.StageFailed, match="the disk is full, or cannot be written to. Make room") as failure:
         for address in ADDRESSES:
-            dvc.reproduce(address)
+            dvc_client.reproduce(address)
     assert failure.value.refused  # trying again at once is no use
     found = project.artifacts()
     assert all(found[name] == whole[name] for name in found if name in whole)
@@ -98,6 +98,6 @@ def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, mo
     finished = ADDRESSES[: ADDRESSES.index(str(failure.value).split()[0])]
     project.ran()
     for address in ADDRESSES:
-        assert not (dvc.reproduce(address) and address in finished)
+        assert not (dvc_client.reproduce(address) and address in finished)
     found = project.artifacts()
     assert {name: found[name] for name in found if not name.endswith(".tmp")} == whole  # which DVC has left, empty

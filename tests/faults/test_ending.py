@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from prefect.client.orchestration import PrefectClient
-from pipeline import dvc
+from pipeline.dvc_backend import dvc_client
 from tests.server import Command, alive, kill
 
 GOAL = ("stage", "pose_extraction@ava")
@@ -103,7 +103,7 @@ def test_after_the_machine_has_died_the_next_run_goes_on(at_work, project, whole
     kill(run.process)
     assert f"artifacts/ava/.frames.{stage}.mkv" in project.artifacts()  # half of a file
     (project.folder / "frames@ava.order").unlink()
-    assert [dvc.reproduce(f"{one}@ava") for one in PLAN] == [False, True, True]
+    assert [dvc_client.reproduce(f"{one}@ava") for one in PLAN] == [False, True, True]
     assert project.artifacts() == whole
 
 

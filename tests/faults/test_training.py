@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import dvc
+from pipeline.dvc_backend import dvc_client
 from tests.server import ROOT, wait_for
 from tests.stages.test_generator_training import place
 
@@ -38,8 +38,8 @@ def test_training_that_was_killed_ends_with_the_bytes_of_an_unbroken_run(subject
 
             def attempt():
                 try:
-                    dvc.reproduce(ADDRESS)
-                except dvc.StageFailed as failure:
+                    dvc_client.reproduce(ADDRESS)
+                except dvc_client.StageFailed as failure:
                     failures.append(failure)
 
             thread = threading.Thread(target=attempt)
@@ -50,7 +50,7 @@ def test_training_that_was_killed_ends_with_the_bytes_of_an_unbroken_run(subject
             thread.join(30)
             assert len(failures) == 1 and not GENERATOR.exists(), "was done before it could be killed"
             capfd.readouterr()
-        assert dvc.reproduce(ADDRESS) is True
+        assert dvc_client.reproduce(ADDRESS) is True
         assert ("resumed at step" in capfd.readouterr().out) == (name == "killed")
         made[name] = {file.relative_to(GENERATOR): file.read_bytes() for file in GENERATOR.rglob("*") if file.is_file()}
     assert made["killed"] == made["unbroken"] and Path("model.safetensors") in made["killed"]

@@ -11,9 +11,9 @@ import yaml
 import pipeline  # noqa: F401  before Prefect: switches its analytics off
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from pipeline import tables
-from pipeline.digests import write_digests
-from stages.measures.scoring import NAMES
+from pipeline.dvc_backend.digests import write_digests
+from pipeline.paper_tables import tables
+from stages.evaluation.scoring import NAMES
 from tests.miniature import Project, once
 
 ROOT = Path(__file__).parents[2]

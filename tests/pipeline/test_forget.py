@@ -15,9 +15,11 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from pipeline import __main__ as command
-from pipeline import dvc, experiments, forget, graph, uploads
-from pipeline.stores import Store
+from pipeline import __main__ as command, forget, graph
+from pipeline.dvc_backend import dvc_client
+from pipeline.dvc_backend.storage import Store
+from pipeline.paper_tables import experiments
+from pipeline.studio.app import uploads
 from stages import InputError, params
 from tests.miniature import agreed
 
@@ -75,7 +77,7 @@ def test_nothing_of_a_person_is_left_and_the_others_have_lost_nothing(project, v
     for word in ("artifacts/ava", "DVC's cache", "remote storage", "videos.ava", "artifacts/samples/ava.mp4 itself"):
         assert word in told, told
     assert others.items() <= project.artifacts().items()
-    assert dvc.pending(graph.plan(config, ["local_gan_training@ben"])) == {} and "up to date" in project.dvc("status")
+    assert dvc_client.pending(graph.plan(config, ["local_gan_training@ben"])) == {} and "up to date" in project.dvc("status")
     project.ran()
     subprocess.run(["rm", "-r", ".dvc/cache", "artifacts/ben"], check=True)
     project.dvc("pull", "--run-cache")

@@ -5,8 +5,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline import __main__ as command
-from pipeline import graph
+from pipeline import __main__ as command, graph
 from stages import InputError, params
 
 

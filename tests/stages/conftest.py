@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import frames, params, samples, weights
-from stages.media import video
+from stages import frames, params, pretrained, samples
+from stages.media import video_file
 from stages.media.clock import Clock, read_clock
 from stages.samples.truth import read_truth
 
@@ -26,8 +26,8 @@ def stranger(tmp_path_factory) -> SimpleNamespace:
     samples.run(**paths, params=sample)
     pose, visible = read_truth(paths["truth"])
     return SimpleNamespace(
-        file=paths["video"], pose=pose, visible=visible, alpha=np.stack(list(video.frames(paths["alpha"], "gray"))),
-        plate=cv2.imread(str(paths["plate"]))[..., ::-1], pictures=list(video.frames(paths["video"])))
+        file=paths["video"], pose=pose, visible=visible, alpha=np.stack(list(video_file.frames(paths["alpha"], "gray"))),
+        plate=cv2.imread(str(paths["plate"]))[..., ::-1], pictures=list(video_file.frames(paths["video"])))
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +40,18 @@ def other() -> list[np.ndarray]:
 def trained(tmp_path, monkeypatch):
     """What packages hold of trained weights, where stages look for it, and nothing else."""
     for folder in ("FOLDER", "JUDGES"):
-        monkeypatch.setattr(weights, folder, tmp_path / "trained")
+        monkeypatch.setattr(pretrained, folder, tmp_path / "trained")
     (tmp_path / "trained").mkdir()
-    for name in weights.table():
-        if path := weights.packaged(name):
-            weights.place(name).symlink_to(path)
+    for name in pretrained.table():
+        if path := pretrained.packaged(name):
+            pretrained.place(name).symlink_to(path)
 
 
 @pytest.fixture
 def lossless(tmp_path: Path):
     """Writes frames as a stage would and gives the path."""
     def write(name: str, pictures, mode="rgb", fps=25.0) -> Path:
-        with video.lossless(tmp_path / name, fps, mode) as add:
+        with video_file.lossless(tmp_path / name, fps, mode) as add:
             for picture in pictures:
                 add(picture)
         return tmp_path / name

@@ -5,12 +5,12 @@ from functools import cache
 
 import numpy as np
 
+from stages.pose import skeleton as sk
+from stages.pose.skeleton import Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.people import Person
 from stages.samples.truth import to_pose
-from stages.vision import skeleton as sk
-from stages.vision.skeleton import Pose
 
 ROOM = replace(people.person("stranger_31").room, view=3.0, distance=5.0)
 FPS = motion.FPS

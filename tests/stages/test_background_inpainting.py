@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, background_inpainting
-from stages.media import footage, tables
-from stages.media import view as views
+from stages.media import footage, parquet, view as views
 
 SIZE, FULL, CROP, COUNT = 96, (200, 150), (40, 10, 120), 40
 
@@ -89,14 +88,14 @@ def block(config, inpainter):
 
 
 def write_clock(path, full_size, split, whole):
-    tables.write(path, tables.CLOCK, {
+    parquet.write(path, parquet.CLOCK, {
         "frame": np.arange(COUNT), "seconds": np.arange(COUNT) / 25,
         "split": ["train"] * split + ["test"] * (COUNT - split), "take": [0] * COUNT,
     }, {"fps": 25.0, "file": "walk.mp4", "crop": CROP, "full_size": full_size, "full_frames": whole})
 
 
 def write_view(path, moving, cameras, frame_size):
-    tables.write(path, tables.VIEW, {
+    parquet.write(path, parquet.VIEW, {
         "frame": np.arange(COUNT), "box": np.zeros((COUNT, 4)), "people": np.ones(COUNT, int),
         "camera": cameras.reshape(-1, 9), "light": np.tile([1, 0], (COUNT, 3)),
     }, {"moving": moving, "reference": 0, "frame_size": frame_size})

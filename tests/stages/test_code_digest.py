@@ -13,14 +13,14 @@ FILES = {
     "stages/layout.py": "a = 1",
     "stages/params.py": "a = 1",
     "stages/media/__init__.py": '"""Nothing here."""',
-    "stages/media/video.py": '"""Video."""\nFPS = 25\n\n\ndef read(path):\n    return path',
+    "stages/media/video_file.py": '"""Video."""\nFPS = 25\n\n\ndef read(path):\n    return path',
     "stages/nets/__init__.py": '"""Nothing here."""',
-    "stages/nets/generator.py": "from stages.media.video import FPS, read\n\n\nclass Generator:\n    rate = FPS",
+    "stages/nets/generator.py": "from stages.media.video_file import FPS, read\n\n\nclass Generator:\n    rate = FPS",
     "stages/fusion.py": "from typing import TYPE_CHECKING\n\nfrom stages.media import video\n"
                         "from stages.nets.generator import Generator\n\n\ndef run():\n    return Generator, video.FPS",
 }
 ROOT = Path(__file__).parents[2]
-FUSION, VIDEO, GENERATOR = "stages/fusion.py", "stages/media/video.py", "stages/nets/generator.py"
+FUSION, VIDEO, GENERATOR = "stages/fusion.py", "stages/media/video_file.py", "stages/nets/generator.py"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_every_version_of_python_gives_the_same():
 def test_a_digest_that_is_out_of_date_names_the_file_and_what_to_type(project, monkeypatch):
     monkeypatch.setattr(layout, "KINDS", {"fusion": "transfers"})
     path = project / layout.digest("fusion")
-    with pytest.raises(InputError, match="digests/fusion.txt is out of date: stages/fusion.py, stages/media/video.py, "):
+    with pytest.raises(InputError, match="digests/fusion.txt is out of date: stages/fusion.py, stages/media/video_file.py, "):
         code_digest.check(["fusion"], project)
     path.parent.mkdir()
     path.write_text(digest(project))
@@ -129,8 +129,8 @@ def test_a_digest_that_is_out_of_date_names_the_file_and_what_to_type(project, m
     with pytest.raises(InputError) as stale:
         code_digest.check(["fusion"], project)
     assert str(stale.value) == (
-        "digests/fusion.txt is out of date: stages/media/video.py changed since it was written.\n"
-        "  python -m pipeline.digests\nwrites it (make digests); what the old code has made is then computed anew")
+        "digests/fusion.txt is out of date: stages/media/video_file.py changed since it was written.\n"
+        "  python -m pipeline.dvc_backend.digests\nwrites it (make digests); what the old code has made is then computed anew")
 
 
 @pytest.mark.parametrize("line, wanted", [
@@ -140,7 +140,7 @@ def test_a_digest_that_is_out_of_date_names_the_file_and_what_to_type(project, m
     ("from stages import InputError, layout, params", []),
     ("from stages import __version__", ["stages/__init__.py"]),
     ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from stages.nets import generator", []),
-    ("from stages.media.video import FPS", [VIDEO]),
+    ("from stages.media.video_file import FPS", [VIDEO]),
     ("import torch.nn", []),
 ])
 def test_sources_of_known_imports(project, line, wanted):

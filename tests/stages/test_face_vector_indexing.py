@@ -5,26 +5,26 @@ import numpy as np
 import pytest
 
 from stages import face_vector_indexing
-from stages.media import tables
-from stages.vision import face_vectors
-from stages.vision.skeleton import Pose
+from stages.face import face_vectors
+from stages.media import parquet
+from stages.pose.skeleton import Pose
 
 
 @pytest.fixture
 def index(tmp_path, lossless, config):
     def index(pictures, pose: Pose, training: int):
         count = len(pictures)
-        tables.write(tmp_path / "clock.parquet", tables.CLOCK, {
+        parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, {
             "frame": np.arange(count), "seconds": np.arange(count) / 25,
             "split": ["train"] * training + ["test"] * (count - training),
             "take": [0] * count}, {"fps": 25.0, "file": "wave.mp4"})
-        tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | {
+        parquet.write(tmp_path / "poses.parquet", parquet.POSES, pose.columns() | {
             "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
             "people": [1] * count})
         face_vector_indexing.run(
             lossless("frames.mkv", pictures), tmp_path / "clock.parquet", tmp_path / "poses.parquet",
             tmp_path / "faces.parquet", config.presets["demo"].face_vector_indexing)
-        return tables.read(tmp_path / "faces.parquet", tables.FACES)
+        return parquet.read(tmp_path / "faces.parquet", parquet.FACES)
     return index
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, frames
-from stages.media import tables, video
+from stages.media import parquet, video_file
 from stages.media.view import read_view
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
@@ -26,10 +26,10 @@ def test_the_square_holds_the_person_in_every_frame(stranger, framed, tmp_path):
     assert clock.about["full_size"] == [416, 256] and clock.about["size"] == 128 and clock.about["people"] == 1
     assert clock.about["sha256"] == {str(file): hashlib.sha256(file.read_bytes()).hexdigest()}
     assert side <= 256 and 0 <= left and left + side <= 416
-    cut = list(video.frames(paths["frames"]))
+    cut = list(video_file.frames(paths["frames"]))
     assert len(cut) == len(stranger.pictures) == len(clock.frame) and cut[0].shape == (128, 128, 3)
     assert np.allclose(clock.seconds, np.arange(len(cut)) / 25)
-    whole = list(video.frames(paths["full_frames"]))
+    whole = list(video_file.frames(paths["full_frames"]))
     assert len(whole) == len(clock.about["full_frames"]) <= 32 and whole[0].shape == (256, 416, 3)
     again = cv2.resize(whole[0][top : top + side, left : left + side], (128, 128), interpolation=cv2.INTER_AREA)
     assert np.abs(again.astype(int) - cut[0]).max() <= 1
@@ -81,7 +81,7 @@ def test_shots_are_listed_and_one_can_be_named(stranger, other, framed, tmp_path
         framed(file)
     clock, paths = framed(file, {"start": 0.72, "end": 1.44})
     assert len(clock.frame) == 18 and clock.seconds[0] == 0
-    whole = next(video.frames(paths["full_frames"])).astype(int)
+    whole = next(video_file.frames(paths["full_frames"])).astype(int)
     assert np.abs(whole - other[0]).mean() < 6 < np.abs(whole - stranger.pictures[0]).mean()
 
 
@@ -105,7 +105,7 @@ def test_flicker_is_evened_out_and_a_steady_clip_is_left_alone(stranger, strange
     flickering = [np.clip(gain * 0.8 * picture, 0, 255).astype(np.uint8) for gain, picture
                   in zip(gains, stranger.pictures)]
     _, paths = framed(record(tmp_path / "flicker.mp4", flickering))
-    empty = np.stack(list(video.frames(paths["frames"])))[:, :24].mean((1, 2, 3))  # the wall above the person
+    empty = np.stack(list(video_file.frames(paths["frames"])))[:, :24].mean((1, 2, 3))  # the wall above the person
     assert empty.std() < 0.2 * np.std([picture[:24].mean() for picture in flickering])
     _, paths = stranger_framed
     assert (read_view(paths["view"]).light == np.repeat([1, 0], 3)).all()
@@ -176,7 +176,7 @@ def test_square_around(extent, full, margin, expected):
 
 def test_the_clock_table_is_the_declared_one(stranger, framed):
     _, paths = framed(stranger.file, fps=12.5)
-    columns, about = tables.read(paths["clock"], tables.CLOCK)
+    columns, about = parquet.read(paths["clock"], parquet.CLOCK)
     assert about["fps"] == 12.5 and len(columns["frame"]) == 9
 
 
@@ -224,7 +224,7 @@ def test_a_monochrome_video(stranger, stranger_framed, framed, tmp_path):
     grey = [cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for p in stranger.pictures]
     mono, paths = framed(record(tmp_path / "mono.mp4", grey, kind="gray"))
     assert np.abs(np.subtract(mono.about["crop"], colour.about["crop"])).max() <= 12
-    cut = next(video.frames(paths["frames"])).astype(int)
+    cut = next(video_file.frames(paths["frames"])).astype(int)
     assert np.ptp(cut, axis=2).max() <= 2 and cut.std() > 10
 
 

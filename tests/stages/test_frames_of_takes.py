@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.media import video
+from stages.media import video_file
 from stages.media.view import read_view
 from tests.stages import turning
 from tests.stages.filming import beside, images
@@ -18,7 +18,7 @@ def test_where_takes_meet_nobody_is_on_the_way_from_one_to_the_other(framed, tmp
         images(tmp_path / "me" / take, pictures)
     clock, paths = framed(tmp_path / "me")
     assert clock.take.tolist() == [0] * 24 + [1] * 24 and "2 takes, 48 frames" in capsys.readouterr().out
-    view, cut = read_view(paths["view"]), list(video.frames(paths["frames"]))
+    view, cut = read_view(paths["view"]), list(video_file.frames(paths["frames"]))
     assert not view.about["moving"] and all((a == b).all() for a, b in zip(cut[:24], cut[24:], strict=True))
     assert np.abs(view.box[:24] - view.box[24:]).max() < 1 and abs(view.box[23, 0] - view.box[24, 0]) > 15
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from stages import fusion, layout, params
-from stages.learning import weights
-from stages.media import tables, video
+from stages.learning import saved_networks
+from stages.media import parquet, video_file
 from stages.nets.generator import Generator, GeneratorShape
+from stages.pose.skeleton import read_poses
 from stages.provenance import watermark
-from stages.vision.skeleton import read_poses
 from tests.stages import toy
 from tests.stages.provenance import attacks
 
@@ -21,17 +21,17 @@ def learned(subject, tmp_path) -> dict:
     """All that fusion reads: an untrained generator, no local GANs, no faces, a plain background of odd size."""
     torch.manual_seed(0)
     shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
-    weights.save(tmp_path / "generator", Generator(shape).state_dict(), {
+    saved_networks.save(tmp_path / "generator", Generator(shape).state_dict(), {
         "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
         "temporal": 1, "window": False, "window_margin": 0.1})
-    weights.save(tmp_path / "local_gans", {}, {
+    saved_networks.save(tmp_path / "local_gans", {}, {
         "parts": {}, "crop": 16, "pose": False, "enhancement": {"faces": "none"}})
-    tables.write(tmp_path / "faces.parquet", tables.FACES, {name: [] for name in tables.FACES.names}, {"reason": "back"})
+    parquet.write(tmp_path / "faces.parquet", parquet.FACES, {name: [] for name in parquet.FACES.names}, {"reason": "back"})
     cv2.imwrite(str(tmp_path / "full.png"), np.full((81, 97, 3), (40, 90, 160), np.uint8)[..., ::-1])
     toy.write_view(tmp_path / "view.parquet", len(read_poses(subject["poses"])[0]))
     poses, other, about = read_poses(subject["poses"])
     keep = np.arange(6)
-    tables.write(tmp_path / "driving.parquet", tables.POSES,
+    parquet.write(tmp_path / "driving.parquet", parquet.POSES,
                  poses[keep].columns() | {name: column[keep] for name, column in other.items()}, {"fps": 8.0})
     return {"driving": tmp_path / "driving.parquet", "generator": tmp_path / "generator",
             "local_gans": tmp_path / "local_gans", "faces": tmp_path / "faces.parquet",
@@ -49,10 +49,10 @@ def fuse(learned: dict, folder, config, source="other", **entry) -> dict:
 
 
 def test_takes_of_the_source_are_generated_apart(learned, tmp_path, config):
-    columns, about = tables.read(learned["source_clock"], tables.CLOCK)
+    columns, about = parquet.read(learned["source_clock"], parquet.CLOCK)
     columns["take"] = np.repeat([0, 1], [3, len(columns["frame"]) - 3])
-    tables.write(tmp_path / "takes.parquet", tables.CLOCK, columns, about)
-    one, two = (np.stack(list(video.frames(fuse(read, tmp_path / name, config)["foreground"], "rgba"))) for name, read in
+    parquet.write(tmp_path / "takes.parquet", parquet.CLOCK, columns, about)
+    one, two = (np.stack(list(video_file.frames(fuse(read, tmp_path / name, config)["foreground"], "rgba"))) for name, read in
                 (("one", learned), ("two", learned | {"source_clock": tmp_path / "takes.parquet"})))
     assert [t for t in range(6) if (one[t] != two[t]).any()] == [2, 3]  # that meet
 
@@ -66,7 +66,7 @@ def test_video_has_the_target_s_size_the_source_s_rate_and_says_what_it_is(learn
         said = container.metadata
     assert "AI-generated" in said["comment"] and "FakeMotion" in said["comment"]
     assert said["target"] == "figure" and said["source"] == "other"
-    assert len(list(video.frames(outputs["foreground"], "rgba"))) == len(list(video.frames(outputs["unsigned"]))) == 6
+    assert len(list(video_file.frames(outputs["foreground"], "rgba"))) == len(list(video_file.frames(outputs["unsigned"]))) == 6
 
 
 def test_the_same_inputs_give_the_same_bytes(learned, tmp_path, config):
@@ -137,7 +137,7 @@ def test_a_moving_camera_s_background_is_drawn_from_the_mosaic(learned, tmp_path
     cv2.imwrite(str(learned["full_background"]), canvas[..., ::-1])
     toy.write_view(learned["target_view"], 24, cameras(24), reference=2)
     plain = {"label": False, "label_reason": "it would hide what is looked at"}
-    found = list(video.frames(fuse(learned, tmp_path / "out", config, source, **plain)["unsigned"]))
+    found = list(video_file.frames(fuse(learned, tmp_path / "out", config, source, **plain)["unsigned"]))
     assert len(found) == 6 and found[0].shape == (80, 96, 3)
     inner = np.s_[4:-4, 4:-4]
     for row, frame in zip(rows, found):
@@ -175,7 +175,7 @@ def large(learned) -> dict:
     """With a background in which a watermark can be read, and three seconds of motion."""
     poses, columns, about = read_poses(learned["driving"])
     frames = np.arange(24) % len(poses)
-    tables.write(learned["driving"], tables.POSES,
+    parquet.write(learned["driving"], parquet.POSES,
                  poses[frames].columns() | {name: column[frames] for name, column in columns.items()}, about)
     cv2.imwrite(str(learned["full_background"]), np.full((280, 360, 3), (40, 90, 160), np.uint8)[..., ::-1])
     return learned
@@ -187,17 +187,17 @@ def test_the_pictures_have_the_watermark_that_the_metadata_name(large, tmp_path,
         outputs = fuse(large, tmp_path / name, config, label=False, label_reason="to look at it")
         with av.open(str(outputs["unsigned"])) as container:
             found[name] = container.metadata["watermark"]
-        fps = video.frame_rate(outputs["unsigned"])
-        read = watermark.find(attacks.timed(list(video.frames(outputs["unsigned"])), fps), scales=[1])
+        fps = video_file.frame_rate(outputs["unsigned"])
+        read = watermark.find(attacks.timed(list(video_file.frames(outputs["unsigned"])), fps), scales=[1])
         assert read.sure and watermark.name(read.number) == found[name]
         poses, columns, about = read_poses(large["driving"])  # another motion
-        tables.write(large["driving"], tables.POSES, poses[1:].columns() | {
+        parquet.write(large["driving"], parquet.POSES, poses[1:].columns() | {
             name: column[1:] for name, column in columns.items()}, about)
     assert found["one"] != found["two"]
 
 
 def test_the_label_is_in_every_picture_unless_it_is_left_out_for_a_reason(large, tmp_path, config, capsys):
-    shown, bare = (list(video.frames(fuse(large, tmp_path / str(len(entry)), config, **entry)["unsigned"]))
+    shown, bare = (list(video_file.frames(fuse(large, tmp_path / str(len(entry)), config, **entry)["unsigned"]))
                    for entry in ({}, {"label": False, "label_reason": "a museum's wall says it"}))
     assert "no label: a museum's wall says it" in capsys.readouterr().out
     for one, other in zip(shown, bare, strict=True):

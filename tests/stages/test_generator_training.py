@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from stages import InputError, generator_training, layout, params, threads
-from stages.learning import training, weights
-from stages.learning.watch import Diverged
-from stages.media import clock as clocks
-from stages.media import tables
+from stages.learning import saved_networks, training
+from stages.learning.divergence import Diverged
+from stages.media import clock as clocks, parquet
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
@@ -63,10 +62,10 @@ def train(subject, folder, monkeypatch, **changes):
 
 def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypatch):
     folder = train(subject, tmp_path, monkeypatch, steps=30, preview_every=15, learning_rate=0.003)
-    log, _ = tables.read(folder / "log.parquet", generator_training.LOG)
+    log, _ = parquet.read(folder / "log.parquet", generator_training.LOG)
     assert log["step"].tolist() == list(range(1, 31))
     assert log["l1"][-5:].mean() < 0.6 * log["l1"][:5].mean()
-    state, about = weights.load(folder)
+    state, about = saved_networks.load(folder)
     assert about["threads"]["setting"] == "auto" and sum(about["threads"]["steps"].values()) == 30
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
     assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
@@ -80,7 +79,7 @@ def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypa
 @pytest.mark.parametrize("term", ["weight_vgg", "weight_gw", "weight_spatial", "weight_temporal", "weight_l1"])
 def test_each_weight_switches_its_term_off(subject, tmp_path, monkeypatch, term):
     folder = train(subject, tmp_path, monkeypatch, steps=2, preview_every=2, **{term: 0.0})
-    log, _ = tables.read(folder / "log.parquet", generator_training.LOG)
+    log, _ = parquet.read(folder / "log.parquet", generator_training.LOG)
     assert all(np.isfinite(log[name]).all() for name in generator_training.LOSSES)
     block = params.load().block("generator_training", "figure")
     on = {name for name in training.TERMS if getattr(block, f"weight_{name}")}
@@ -96,9 +95,9 @@ def test_no_consent_no_training(subject, tmp_path, monkeypatch):
 
 
 def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
-    columns, about = tables.read(subject["clock"], tables.CLOCK)
+    columns, about = parquet.read(subject["clock"], parquet.CLOCK)
     columns["split"] = [None] * len(columns["frame"])
-    tables.write(tmp_path / "clock.parquet", tables.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
+    parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
     with pytest.raises(InputError, match="figure.mp4: cannot be learned from: 24 frames are too short"):
         train(subject | {"clock": tmp_path / "clock.parquet"}, tmp_path / "run", monkeypatch)
 
@@ -106,10 +105,10 @@ def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
 def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
     """Black frames in place of the held-out ones change nothing."""
     first = train(subject, tmp_path / "a", monkeypatch, steps=3)
-    from stages.media import video
+    from stages.media import video_file
     training = len(clocks.read_clock(subject["clock"]).training())
-    with video.lossless(tmp_path / "frames.mkv", 8.0) as append:
-        for i, frame in enumerate(video.frames(subject["frames"])):
+    with video_file.lossless(tmp_path / "frames.mkv", 8.0) as append:
+        for i, frame in enumerate(video_file.frames(subject["frames"])):
             append(frame if i < training else np.zeros_like(frame))
     second = train(subject | {"frames": tmp_path / "frames.mkv"}, tmp_path / "b", monkeypatch, steps=3)
     assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
@@ -123,7 +122,7 @@ def test_two_processes_learn_what_one_does(subject, tmp_path):
         place(subject, folder, steps=6, runs=2, singles=2, devices=devices, weight_gw=5.0, optimiser="adam",
               learning_rate=1e-5, discriminator_learning_rate=1e-5)
         finish(folder)
-        logs.append(tables.read(folder / "artifacts/figure/generator/log.parquet", generator_training.LOG)[0])
+        logs.append(parquet.read(folder / "artifacts/figure/generator/log.parquet", generator_training.LOG)[0])
         assert not list((folder / ".checkpoints").glob("*.pt"))
     one, two = logs
     assert one["gw"].all()
@@ -152,7 +151,7 @@ def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, m
             folder = train(subject, tmp_path / name, monkeypatch, steps=4, checkpoint_every=2)
             made[name] = {file.name: file.read_bytes() for file in folder.iterdir()}
     torch.set_num_threads(before)
-    assert made["whole"] == made["ended"] and weights.load(folder)[1]["threads"] == {"setting": 2, "steps": {"2": 4}}
+    assert made["whole"] == made["ended"] and saved_networks.load(folder)[1]["threads"] == {"setting": 2, "steps": {"2": 4}}
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, tmp_path, monkeypatch):

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from stages import layout, local_gan_training, params
-from stages.learning import weights
+from stages.face import face_vectors
+from stages.face.face_enhancement import FaceIndex
+from stages.learning import saved_networks
 from stages.learning.checkpoints import Checkpoint
-from stages.learning.local_gans import LocalGans
-from stages.media import tables, video
+from stages.learning.local_gan_inference import LocalGans
+from stages.media import parquet, video_file
 from stages.nets.generator import Generator, GeneratorShape
 from stages.nets.refiner import PARTS
-from stages.vision import face_vectors
-from stages.vision.face_enhancement import FaceIndex
-from stages.vision.skeleton import read_poses
+from stages.pose.skeleton import read_poses
 
 CPU = torch.device("cpu")
 TWO = ("face", "left_foot")
@@ -24,12 +24,12 @@ TWO = ("face", "left_foot")
 
 def write_faces(subject: dict, path, frames: list[int]) -> None:
     poses, _, _ = read_poses(subject["poses"])
-    pictures = video.pick(subject["frames"], frames)
+    pictures = video_file.pick(subject["frames"], frames)
     points = poses.face[frames, :, :2]
     boxes = np.stack([(p.mean(0) - 8, p.mean(0) + 8) for p in points]).reshape(-1, 4)
     crops = [cv2.imencode(".png", pictures[f][int(b[1]):int(b[3]), int(b[0]):int(b[2]), ::-1])[1].tobytes()
              for f, b in zip(frames, boxes)]
-    tables.write(path, tables.FACES, {
+    parquet.write(path, parquet.FACES, {
         "frame": frames, "points": points.reshape(-1, 10), "vectors": face_vectors.vectors(points).reshape(-1, 10),
         "box": boxes.astype(int), "crop": crops})
 
@@ -41,7 +41,7 @@ def learned(subject, tmp_path_factory) -> dict:
     write_faces(subject, folder / "faces.parquet", list(range(0, 17, 2)))
     torch.manual_seed(0)
     shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
-    weights.save(folder / "generator", Generator(shape).state_dict(), {
+    saved_networks.save(folder / "generator", Generator(shape).state_dict(), {
         "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
         "temporal": 1, "window": False, "window_margin": 0.1})
     return subject | {"faces": folder / "faces.parquet", "generator": folder / "generator"}
@@ -64,7 +64,7 @@ def train(learned: dict, folder, config, **changes):
 def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, config, changes):
     monkeypatch.chdir(tmp_path)
     folder = train(learned, tmp_path, config, **{"parts": ("face",)} | changes)
-    log, _ = tables.read(folder / "log.parquet", local_gan_training.LOG)
+    log, _ = parquet.read(folder / "log.parquet", local_gan_training.LOG)
     for part in changes.get("parts", ("face",)):
         assert log[f"{part}_l2"][-5:].mean() < 0.7 * log[f"{part}_l2"][:5].mean(), part
     judged = changes.get("weight_adversarial") != 0
@@ -101,14 +101,14 @@ def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch
 
 def test_a_subject_without_a_visible_face_is_polished_all_the_same(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
-    none = {name: [] for name in tables.FACES.names}
-    tables.write(tmp_path / "faces.parquet", tables.FACES, none, {"reason": "back"})
+    none = {name: [] for name in parquet.FACES.names}
+    parquet.write(tmp_path / "faces.parquet", parquet.FACES, none, {"reason": "back"})
     poses, other, about = read_poses(learned["poses"])
     poses = poses.map(np.copy)
     poses.face[...] = (np.nan, np.nan, 0)
     for joint in (0, 14, 15, 16, 17):
         poses.body[:, joint] = (np.nan, np.nan, 0)
-    tables.write(tmp_path / "poses.parquet", tables.POSES, poses.columns() | other, about)
+    parquet.write(tmp_path / "poses.parquet", parquet.POSES, poses.columns() | other, about)
     faceless = learned | {"faces": tmp_path / "faces.parquet", "poses": tmp_path / "poses.parquet"}
     folder = train(faceless, tmp_path, config, steps=3)
     gans = LocalGans(folder, CPU)

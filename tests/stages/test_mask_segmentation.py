@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stages import InputError, mask_segmentation
-from stages.estimators.person import Person
-from stages.media import tables, video
-from stages.vision.outlines import boundary_f
-from stages.vision.skeleton import Pose
+from stages.media import parquet, video_file
+from stages.pose.skeleton import Pose
+from stages.tracking.boxes import Person
+from tests.boundaries import boundary_f
 from tests.stages import toy
 
 
@@ -30,10 +30,10 @@ def segment(tmp_path, lossless, config):
         """Masks (T, S, S) uint8; `silhouettes`: those of the pose's estimator, where it has some."""
         count, size = len(pose), len(pictures[0])
         known = {"frame": np.arange(count), "people": [1] * count}
-        tables.write(tmp_path / "poses.parquet", tables.POSES, pose.columns() | known | {
+        parquet.write(tmp_path / "poses.parquet", parquet.POSES, pose.columns() | known | {
             "detected": [True] * count, "interpolated": [False] * count},
             {"silhouettes": "mediapipe" if silhouettes is not None else None})
-        tables.write(tmp_path / "view.parquet", tables.VIEW, known | {
+        parquet.write(tmp_path / "view.parquet", parquet.VIEW, known | {
             "box": np.full((count, 4), np.nan) if box is None else np.tile(box, (count, 1)),
             "camera": cameras(count) if camera is None else camera, "light": np.tile([1, 1, 1, 0, 0, 0], (count, 1))},
             {"moving": camera is not None, "reference": 0, "frame_size": [size, size]})
@@ -43,7 +43,7 @@ def segment(tmp_path, lossless, config):
             lossless("frames.mkv", pictures), tmp_path / "frames.parquet", tmp_path / "view.parquet",
             tmp_path / "poses.parquet", lossless("silhouettes.mkv", outlines, "gray"), tmp_path / "masks.mkv",
             config.presets["demo"].mask_segmentation.model_copy(update=changes))
-        return np.stack(list(video.frames(tmp_path / "masks.mkv", "gray")))
+        return np.stack(list(video_file.frames(tmp_path / "masks.mkv", "gray")))
     return segment
 
 

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages import InputError, metrics
-from stages.measures import names, scoring
-from stages.media import video
-from stages.vision import quality
+from stages.evaluation import metric_names, scoring
+from stages.imaging import image_quality
+from stages.media import video_file
 from tests.stages import toy
 
 
@@ -31,21 +31,21 @@ def measure(root, entry, key):
 def test_reconstruction(root):
     content, rows = measure(root, toy.RECONSTRUCTION, "ann_from_ann")
     scores = {name: entry["value"] for name, entry in content["metrics"].items()}
-    truth = list(video.frames(root / "artifacts/ann/frames.mkv"))
+    truth = list(video_file.frames(root / "artifacts/ann/frames.mkv"))
     generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
     assert content["frames"] == 10 and content["kind"] == "reconstruction" and rows["frame"] == list(range(30, 40))
-    assert scores["psnr"] == pytest.approx(np.mean([quality.psnr(g, truth[30 + i]) for i, g in enumerate(generated)]))
+    assert scores["psnr"] == pytest.approx(np.mean([image_quality.psnr(g, truth[30 + i]) for i, g in enumerate(generated)]))
     assert scores["psnr_person_box"] < scores["psnr"]
     left, top, right, bottom = map(int, rows["box"][4])
     part = np.s_[top:bottom, left:right]
-    assert rows["psnr_person_box"][4] == pytest.approx(quality.psnr(generated[4][part], truth[34][part]))
+    assert rows["psnr_person_box"][4] == pytest.approx(image_quality.psnr(generated[4][part], truth[34][part]))
     found = rows["retrieval_frame"][4]
     assert found < 25  # of the training part
-    assert rows["retrieval_psnr_person_box"][4] == pytest.approx(quality.psnr(truth[found][part], truth[34][part]))
+    assert rows["retrieval_psnr_person_box"][4] == pytest.approx(image_quality.psnr(truth[found][part], truth[34][part]))
     assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
     assert content["metrics"]["psnr"]["unit"] == "dB"
-    assert list(content["metrics"]) == [*names.NAMES, *names.TOTALS] and list(rows) == scoring.PER_FRAME.names
-    assert content["headline"] == [*names.HEADLINE, *names.WHOLE] == list(content["metrics"])[:12]
+    assert list(content["metrics"]) == [*metric_names.NAMES, *metric_names.TOTALS] and list(rows) == scoring.PER_FRAME.names
+    assert content["headline"] == [*metric_names.HEADLINE, *metric_names.WHOLE] == list(content["metrics"])[:12]
 
 
 def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
@@ -53,8 +53,8 @@ def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
     unlabelled = toy.RECONSTRUCTION.model_copy(update={"label": False, "label_reason": "a test"})
-    darker, truth = tmp_path / "unsigned.mp4", list(video.frames(files["target_frames"]))[30:]
-    with video.h264(darker, toy.FPS, 2, {}) as show:
+    darker, truth = tmp_path / "unsigned.mp4", list(video_file.frames(files["target_frames"]))[30:]
+    with video_file.h264(darker, toy.FPS, 2, {}) as show:
         for picture in generated:
             show(np.pad(picture // 2, ((8, 8), (16, 16), (0, 0))))
     metrics.run(**files | {"unsigned": darker}, params=toy.METRICS, entry=unlabelled, key="ann_from_ann")
@@ -62,14 +62,14 @@ def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
     rows = pq.read_table(files["per_frame"]).to_pydict()
     for name in ("psnr", "psnr_person_box", "ssim", "aligned_psnr_person_box"):
         assert scores[f"video_{name}"]["value"] < scores[name]["value"]
-    assert rows["video_psnr"] == pytest.approx([quality.psnr(g // 2, t) for g, t in zip(generated, truth)], abs=0.3)
+    assert rows["video_psnr"] == pytest.approx([image_quality.psnr(g // 2, t) for g, t in zip(generated, truth)], abs=0.3)
     assert rows["video_sharpness"] == pytest.approx(np.array(rows["sharpness"]) / 4, rel=0.3)
 
 
 def test_a_video_of_other_frames_is_refused(root, tmp_path):
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     for count, told in ((9, "more frames than the 9 of the video"), (11, "10 frames, fewer than the video")):
-        with video.h264(tmp_path / f"{count}.mp4", toy.FPS, 18, {}) as show:
+        with video_file.h264(tmp_path / f"{count}.mp4", toy.FPS, 18, {}) as show:
             for _ in range(count):
                 show(np.zeros((80, 96, 3), np.uint8))
         with pytest.raises(InputError, match=told):
@@ -95,7 +95,7 @@ def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn)
 
 def test_switched_off_scores_say_so(root):
     scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
-    for name in (*names.PERCEIVED, "fid", "is"):
+    for name in (*metric_names.PERCEIVED, "fid", "is"):
         assert scores[name]["value"] is None
         assert scores[name]["reason"] == "switched off by presets.demo.metrics.weights"
 
@@ -109,7 +109,7 @@ def test_tcm_of_an_imitation_goes_along_with_the_retargeting(tmp_path):
     matrix = np.float32([[scale, 0, offset[0] + (scale - 1) / 2], [0, scale, offset[1] + (scale - 1) / 2]])
     place = lambda picture: cv2.warpAffine(picture, matrix, (toy.SIZE,) * 2, borderMode=cv2.BORDER_REPLICATE)
     wall = cv2.GaussianBlur(cv2.resize(toy.wall(), None, fx=2, fy=2), (0, 0), 2)
-    with video.lossless(files["source_frames"], toy.FPS) as source, video.lossless(
+    with video_file.lossless(files["source_frames"], toy.FPS) as source, video_file.lossless(
             files["foreground"], toy.FPS, "rgba") as result:
         for t in range(toy.FRAMES):
             shown = cv2.add(wall[t % 9 * 2 :, 3 * (t % 4) :][: toy.SIZE, : toy.SIZE], (4 * (t % 2),) * 4)
@@ -133,7 +133,7 @@ def test_driving_poses_that_do_not_say_how_they_were_moved_are_refused(tmp_path)
 
 def test_imitation_without_truth_has_only_what_needs_none(root):
     content, rows = measure(root, toy.IMITATION, "ann_from_bob")
-    for name in set(names.PAIRED) - set(names.PERCEIVED):
+    for name in set(metric_names.PAIRED) - set(metric_names.PERCEIVED):
         assert content["metrics"][name]["value"] is None and "truth" in content["metrics"][name]["reason"]
     assert 0 < content["metrics"]["tcm"]["value"] <= 1
     assert rows["psnr"] == [None] * toy.FRAMES and rows["retrieval_frame"][3] is not None
@@ -142,7 +142,7 @@ def test_imitation_without_truth_has_only_what_needs_none(root):
 @pytest.fixture()
 def truth(root, tmp_path):
     """ann doing it, as a folder of full frames 96 x 80 around the square that toy's clock names."""
-    for t, frame in enumerate(video.frames(root / "artifacts/ann/frames.mkv")):
+    for t, frame in enumerate(video_file.frames(root / "artifacts/ann/frames.mkv")):
         cv2.imwrite(str(tmp_path / f"{t}.png"), np.pad(frame, ((8, 8), (16, 16), (0, 0)))[..., ::-1])
     return tmp_path
 
@@ -152,7 +152,7 @@ def test_imitation_against_a_truth_cut_like_the_target(root, truth):
     content, rows = measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
     expected = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[1]
     assert rows["psnr"][30:] == pytest.approx(expected["psnr"])
-    assert rows["retrieval_psnr"][:25] == pytest.approx([quality.BEST] * 25)
+    assert rows["retrieval_psnr"][:25] == pytest.approx([image_quality.BEST] * 25)
     assert content["truth"] == str(truth)
 
 
@@ -216,18 +216,18 @@ def test_what_a_moving_camera_did_not_see_does_not_count(root, tmp_path):
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     view, frames = tmp_path / "view.parquet", tmp_path / "frames.mkv"
     toy.write_view(view, camera=half)
-    with video.lossless(frames, toy.FPS) as add:
-        for t, picture in enumerate(video.frames(files["target_frames"])):
+    with video_file.lossless(frames, toy.FPS) as add:
+        for t, picture in enumerate(video_file.frames(files["target_frames"])):
             picture = picture.copy()
             picture[:, 32:] = 7 * t % 256
             add(picture)
     files |= {"target_view": view, "source_view": view, "target_frames": frames, "source_frames": frames}
     metrics.run(**files, params=toy.METRICS, entry=toy.RECONSTRUCTION, key="ann_from_ann")
     rows = pq.read_table(files["per_frame"]).to_pydict()
-    truth = list(video.frames(root / "artifacts/ann/frames.mkv"))
+    truth = list(video_file.frames(root / "artifacts/ann/frames.mkv"))
     for i in range(10):
         generated = toy.over(toy.figure(toy.pose(30 + i), (190, 90, 70)), toy.wall())
-        assert rows["psnr"][i] == pytest.approx(quality.psnr(generated[:, :32], truth[30 + i][:, :32]))
+        assert rows["psnr"][i] == pytest.approx(image_quality.psnr(generated[:, :32], truth[30 + i][:, :32]))
         assert rows["ssim"][i] > 0.8 and 0 < rows["tcm"][0] <= 1
     measure(root, toy.RECONSTRUCTION, "ann_from_ann")
 
@@ -239,14 +239,14 @@ def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_p
     toy.write_view(view, camera=camera, frame_size=[64, 60])
     wide = tmp_path / "truth"
     wide.mkdir()
-    for t, frame in enumerate(video.frames(root / "artifacts/ann/frames.mkv")):
+    for t, frame in enumerate(video_file.frames(root / "artifacts/ann/frames.mkv")):
         canvas = np.pad(frame, ((8, 8), (16, 16), (0, 0)))
         cv2.imwrite(str(wide / f"{t}.png"), canvas[10:70, 20:84, ::-1])
     files = toy.paths("metrics", "ann_from_bob", toy.IMITATION, root) | {"target_view": view}
     metrics.run(**files, params=toy.METRICS, key="ann_from_bob",
                 entry=toy.IMITATION.model_copy(update={"truth": str(wide)}))
     rows = pq.read_table(files["per_frame"]).to_pydict()
-    assert rows["retrieval_psnr"][:25] == [quality.BEST] * 25  # of what that camera saw
+    assert rows["retrieval_psnr"][:25] == [image_quality.BEST] * 25  # of what that camera saw
 
 
 def test_the_same_bytes_twice(root):
@@ -260,7 +260,7 @@ def test_the_same_bytes_twice(root):
 def test_a_foreground_of_another_length_is_refused(root, tmp_path):
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     short = tmp_path / "foreground.mkv"
-    with video.lossless(short, toy.FPS, "rgba") as add:
+    with video_file.lossless(short, toy.FPS, "rgba") as add:
         add(toy.figure(toy.pose(30)))
     with pytest.raises(InputError, match="run fusion again"):
         metrics.run(**files | {"foreground": short}, params=toy.METRICS,

@@ -12,8 +12,7 @@ from stages import (
     background_inpainting, face_vector_indexing, generator_training, layout, local_gan_training, mask_segmentation,
     params, pose_extraction,
 )
-from stages.media import clock as clocks
-from stages.media import video
+from stages.media import clock as clocks, video_file
 from tests.stages import toy
 
 SUBJECT = params.Subject(preset="demo", consent="synthetic")
@@ -42,7 +41,7 @@ def stand(root: Path, garbage: range) -> None:
     toy.write_person(root / layout.ROOT, "ann", 40.0, (200, 80, 60))
     toy.write_clock(folder / "frames.parquet", full_frames=WHOLE, take=np.repeat([0, 1], [10, 30]))
     noise, poses = np.random.default_rng(5), toy.poses()
-    pictures, outlines = list(video.frames(folder / "frames.mkv")), list(video.frames(folder / "masks.mkv", "gray"))
+    pictures, outlines = list(video_file.frames(folder / "frames.mkv")), list(video_file.frames(folder / "masks.mkv", "gray"))
     for t in garbage:
         pictures[t] = noise.integers(0, 256, pictures[t].shape, np.uint8)
         outlines[t] = np.roll(outlines[t], 20, 1)
@@ -52,7 +51,7 @@ def stand(root: Path, garbage: range) -> None:
     whole = [np.pad(pictures[t], ((8, 8), (16, 16), (0, 0)), "edge") for t in WHOLE]
     files = (("frames", "rgb", pictures), ("silhouettes", "gray", outlines), ("full_frames", "rgb", whole))
     for name, mode, shown in files:
-        with video.lossless(folder / f"{name}.mkv", toy.FPS, mode) as add:
+        with video_file.lossless(folder / f"{name}.mkv", toy.FPS, mode) as add:
             for picture in shown:
                 add(picture)
 
@@ -70,7 +69,7 @@ def learn(root: Path, config, monkeypatch) -> dict[str, bytes]:
         for path in layout.outputs(name, "ann").values():
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             found |= {str(file): file.read_bytes() for file in files}
-    masks = np.stack(list(video.frames(FOLDER / "masks.mkv", "gray")))
+    masks = np.stack(list(video_file.frames(FOLDER / "masks.mkv", "gray")))
     return found | {str(FOLDER / "masks.mkv"): masks[clocks.read_clock(FOLDER / "frames.parquet").training()].tobytes()}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, pose_coverage
-from stages.media import pictures, tables
+from stages.media import parquet, png
 from stages.params import PoseCoverage
 from tests.stages import toy
 
@@ -19,8 +19,8 @@ def cover(tmp_path):
         driving = toy.poses()
         toy.write_poses(files["driving"], change(driving), {"fps": toy.FPS})
         pose_coverage.run(**files, params=PoseCoverage(near=near, frames=frames), entry=entry)
-        columns, about = tables.read(files["coverage"], tables.COVERAGE)
-        return columns, about, pictures.read(files["farthest"])
+        columns, about = parquet.read(files["coverage"], parquet.COVERAGE)
+        return columns, about, png.read(files["farthest"])
 
     return run
 

@@ -10,14 +10,12 @@ import pytest
 from stages import InputError, pose_extraction
 from stages.estimators import pose as estimators
 from stages.estimators.pose import Sighting
-from stages.media import tables, video
+from stages.media import parquet, video_file
+from stages.pose import skeleton
+from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose, read_poses
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import to_pose
-from stages.vision import skeleton
-from stages.vision.skeleton import (
-    L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose, read_poses,
-)
 from tests.stages import toy
 
 RIGHT_LEG, LEFT_LEG = (R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE)
@@ -49,13 +47,13 @@ def extracting(folder, config, stranger):
         count = len(pictures)
         files = {"clock": folder / "frames.parquet", "view": folder / "view.parquet",
                  "poses": folder / "poses.parquet", "silhouettes": folder / "silhouettes.mkv"}
-        with video.lossless(folder / "frames.mkv", fps) as add:
+        with video_file.lossless(folder / "frames.mkv", fps) as add:
             for picture in pictures:
                 add(picture)
-        tables.write(files["clock"], tables.CLOCK, {
+        parquet.write(files["clock"], parquet.CLOCK, {
             "frame": np.arange(count), "seconds": np.arange(count) / fps, "split": [None] * count, "take": [0] * count,
         }, {"fps": fps, "file": "wave.mp4", "crop": list(crop), "size": pictures[0].shape[0], "full_size": list(frame)})
-        tables.write(files["view"], tables.VIEW, {
+        parquet.write(files["view"], parquet.VIEW, {
             "frame": np.arange(count), "people": [people] * count, "light": np.tile([1, 0] * 3, (count, 1)),
             "box": np.broadcast_to(box_of(stranger.pose) if box is None else box, (count, 4)),
             "camera": np.tile(np.eye(3).ravel(), (count, 1)).tolist(),
@@ -63,7 +61,7 @@ def extracting(folder, config, stranger):
         block = config.presets["demo"].pose_extraction.model_copy(update=changes)
         pose_extraction.run(folder / "frames.mkv", **files, params=block)
         pose, columns, about = read_poses(files["poses"])
-        masks = np.stack(list(video.frames(files["silhouettes"], "gray")))
+        masks = np.stack(list(video_file.frames(files["silhouettes"], "gray")))
         return SimpleNamespace(pose=pose, columns=columns, about=about, masks=masks, files=files)
     return extract
 

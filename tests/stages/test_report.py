@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from stages import report
-from stages.media import tables, video
+from stages.imaging import compositing
+from stages.media import parquet, video_file
 from stages.provenance.label import Label
 from stages.reporting import reel
-from stages.vision import blend
 from tests.stages import toy
 from tests.stages.reporting import made
 
@@ -87,10 +87,10 @@ def test_one_file_that_needs_no_other(pages, key):
 def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder, tmp_path):
     frames = decoded(movies(pages["ann_from_bob"])[0], tmp_path)
     assert len(frames) == toy.FRAMES and frames[0].shape == (128, 128, 3)
-    made_by = video.pick(folder / "artifacts/ann_from_bob/foreground.mkv", [3, 33], "rgba")
-    source = video.pick(folder / "artifacts/bob/frames.mkv", [3, 33])
+    made_by = video_file.pick(folder / "artifacts/ann_from_bob/foreground.mkv", [3, 33], "rgba")
+    source = video_file.pick(folder / "artifacts/bob/frames.mkv", [3, 33])
     for t in (3, 33):
-        result = Label((64, 64)).over(blend.compose(made_by[t], toy.wall()))
+        result = Label((64, 64)).over(compositing.compose(made_by[t], toy.wall()))
         wanted = {(0, 0): source[t], (1, 0): result, (1, 1): made.true_picture(t)}
         for (row, column), picture in wanted.items():
             quarter = frames[t][64 * row :, 64 * column :][:64, :64].astype(float)
@@ -101,7 +101,7 @@ def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder
 def test_without_a_truth_the_nearest_training_frame_stands_there(pages, folder, tmp_path):
     """The driving poses are the target's own: each is nearest to itself."""
     frames = decoded(movies(pages["ann_like_bob"])[0], tmp_path)
-    training = video.pick(folder / "artifacts/ann/frames.mkv", [5, 20])
+    training = video_file.pick(folder / "artifacts/ann/frames.mkv", [5, 20])
     for t, picture in training.items():
         assert np.abs(frames[t][64:, 64:].astype(float) - picture).mean() < 12
     assert "nearest training frame" in pages["ann_like_bob"].text
@@ -144,13 +144,13 @@ def test_what_is_not_there_is_left_out_or_told(folder, tmp_path):
     """No face, no pictures of training, two people, a frame without a person."""
     copy = tmp_path / "all"
     shutil.copytree(folder, copy)
-    empty = {name: [] for name in tables.FACES.names}
-    tables.write(copy / "artifacts/ann/faces.parquet", tables.FACES, empty, {"reason": "only seen from behind"})
+    empty = {name: [] for name in parquet.FACES.names}
+    parquet.write(copy / "artifacts/ann/faces.parquet", parquet.FACES, empty, {"reason": "only seen from behind"})
     for picture in (copy / "artifacts/ann").glob("*/preview*.png"):
         picture.unlink()
     rest = {"frame": range(40), "detected": [t != 7 for t in range(40)], "interpolated": [t == 7 for t in range(40)],
             "people": [2] * 12 + [1] * 28}
-    tables.write(copy / "artifacts/ann/poses.parquet", tables.POSES, toy.poses().columns() | rest)
+    parquet.write(copy / "artifacts/ann/poses.parquet", parquet.POSES, toy.poses().columns() | rest)
     found = Page(made.write_report(copy, "ann_from_bob").read_text())
     for wanted in ("only seen from behind", "12 of 40 frames", "no person found in 1 of 40 frames"):
         assert wanted in found.text

@@ -5,7 +5,7 @@ import pytest
 
 from stages import InputError, retargeting
 from stages.params import Retargeting
-from stages.vision.skeleton import person_height, read_poses
+from stages.pose.skeleton import person_height, read_poses
 from tests.stages import toy
 
 

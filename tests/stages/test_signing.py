@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages import layout, signing
-from stages.media import video
+from stages.media import video_file
 from stages.params import Signing, Transfer
 from stages.provenance import certificates, credentials
 from tests.stages import toy
@@ -20,7 +20,7 @@ sha256 = lambda path: hashlib.sha256(path.read_bytes()).hexdigest()
 def made(tmp_path, monkeypatch) -> dict[str, Path]:
     """What signing reads."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    with video.h264(tmp_path / "unsigned.mp4", 25, 18, {"watermark": "12ab"}) as write:
+    with video_file.h264(tmp_path / "unsigned.mp4", 25, 18, {"watermark": "12ab"}) as write:
         write(toy.wall())
     for name in ("generator", "local_gans"):
         (tmp_path / name).mkdir()

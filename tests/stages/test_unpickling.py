@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages import InputError, weights
+from stages import InputError, pretrained
 from stages.unpickling import tensors
 
 
@@ -92,19 +92,19 @@ def test_ultralytics_checkpoints_fit_their_networks(tmp_path):
 @pytest.mark.parametrize("save, suffix", [(save_torch, ".pt"), (save_old_torch, ".pth"), (save_pickle, ".pkl")])
 def test_a_file_with_code_is_refused_unless_it_is_trusted(tmp_path, monkeypatch, save, suffix):
     path, mark = tmp_path / f"net{suffix}", tmp_path / "exploded"
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     save({"model": {"a": torch.zeros(1) if suffix != ".pkl" else np.zeros(1)}, "extra": Bomb(mark)}, path)
     with pytest.raises(InputError, match=r"refused.*(posix|os|nt)\.mkdir.*trusted: true"):
-        weights.load(path)
+        pretrained.load(path)
     assert not mark.exists()
     for digest, right in (("0" * 64, False), (hashlib.sha256(path.read_bytes()).hexdigest(), True)):
-        trusted = weights.File(licence="own", trusted=True, sha256=digest)
-        monkeypatch.setattr(weights, "table", lambda: {path.name: trusted})
+        trusted = pretrained.File(licence="own", trusted=True, sha256=digest)
+        monkeypatch.setattr(pretrained, "table", lambda: {path.name: trusted})
         if right:
-            assert weights.load(path).keys() == {"a"} and mark.exists()
+            assert pretrained.load(path).keys() == {"a"} and mark.exists()
         else:
             with pytest.raises(InputError, match="not the file that is known"):
-                weights.load(path)
+                pretrained.load(path)
             assert not mark.exists()
 
 
@@ -133,4 +133,4 @@ def test_what_only_calls_itself_a_layer_is_not_called(tmp_path, monkeypatch):
 def test_nothing_in_it(tmp_path, content):
     torch.save(content, tmp_path / "net.pth")
     with pytest.raises(InputError, match="not a file of trained weights"):
-        weights.load(tmp_path / "net.pth")
+        pretrained.load(tmp_path / "net.pth")

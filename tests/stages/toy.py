@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import layout
-from stages.media import tables, video
+from stages.media import parquet, video_file
 from stages.params import Metrics, Transfer
-from stages.vision import skeleton as sk
+from stages.pose import skeleton as sk
 
 SIZE, FPS, FRAMES = 64, 25.0, 40
 RECONSTRUCTION = Transfer(target="ann", source="ann", preset="demo", truth=None)
@@ -59,7 +59,7 @@ def write_clock(path: Path, frames: int = FRAMES, split: bool = True, take=None,
     parts = ["train"] * (frames - 15) + ["gap"] * 5 + ["test"] * 10 if split else [None] * frames
     columns = {"frame": np.arange(frames), "seconds": np.arange(frames) / FPS, "split": parts,
                "take": [0] * frames if take is None else take}
-    tables.write(path, tables.CLOCK, columns, {
+    parquet.write(path, parquet.CLOCK, columns, {
         "fps": FPS, "file": "ann.mp4", "full_size": [96, 80], "crop": [16, 8, 64], "size": SIZE, "full_frames": [0],
         "camera": None, "sha256": {"ann.mp4": 64 * "a"}, "split_reason": None if split else "1.6 s are too short",
         **about,
@@ -69,7 +69,7 @@ def write_clock(path: Path, frames: int = FRAMES, split: bool = True, take=None,
 def write_view(path: Path, frames: int = FRAMES, camera: np.ndarray | None = None, **about) -> None:
     """Of a camera that stands still, or stood as `camera` (T, 3, 3) says."""
     moved = np.tile(np.eye(3), (frames, 1, 1)) if camera is None else camera
-    tables.write(path, tables.VIEW, {
+    parquet.write(path, parquet.VIEW, {
         "frame": np.arange(frames), "box": np.tile(np.float32([20, 10, 44, 60]), (frames, 1)), "people": [1] * frames,
         "camera": moved.reshape(frames, 9), "light": np.tile(np.repeat(np.float32([1, 0]), 3), (frames, 1)),
     }, {"moving": camera is not None, "reference": 0, "frame_size": [96, 80], "residual": 0.0, **about})
@@ -79,7 +79,7 @@ def write_poses(path: Path, p: sk.Pose, about: dict | None = None, frames=None) 
     count = len(p)
     rest = {"frame": np.arange(count) if frames is None else frames, "detected": [True] * count,
             "interpolated": [False] * count, "people": [1] * count}
-    tables.write(path, tables.POSES, p.columns() | rest, about)
+    parquet.write(path, parquet.POSES, p.columns() | rest, about)
 
 
 def write_driving(path: Path, p: sk.Pose, about: dict, frames, scale: float = 1.0, offset=(0.0, 0.0)) -> None:
@@ -87,7 +87,7 @@ def write_driving(path: Path, p: sk.Pose, about: dict, frames, scale: float = 1.
     count = len(p)
     rest = {"frame": frames, "detected": [True] * count, "interpolated": [False] * count, "people": [1] * count,
             "scale": [scale] * count, "offset": np.tile(offset, (count, 1))}
-    tables.write(path, tables.DRIVING, p.columns() | rest, about)
+    parquet.write(path, parquet.DRIVING, p.columns() | rest, about)
 
 
 def write_log(path: Path) -> None:
@@ -99,7 +99,7 @@ def write_person(root: Path, key: str, height: float, colour) -> None:
     """All that frames .. local_gan_training write for one person."""
     folder, p, background = root / key, poses(height=height), wall()
     folder.mkdir(parents=True)
-    with video.lossless(folder / "frames.mkv", FPS) as frames, video.lossless(folder / "masks.mkv", FPS, "gray") as masks:
+    with video_file.lossless(folder / "frames.mkv", FPS) as frames, video_file.lossless(folder / "masks.mkv", FPS, "gray") as masks:
         for t in range(FRAMES):
             rgba = figure(p[t], colour)
             frames(over(rgba, background))
@@ -114,7 +114,7 @@ def write_person(root: Path, key: str, height: float, colour) -> None:
     crops = [cv2.imencode(".png", np.full((24, 24, 3), 20 * i, np.uint8))[1].tobytes() for i in range(8)]
     face = p.face[:8, :, :2]
     vectors = face[:, [1, 2, 3, 0, 4]] - face[:, [0, 1, 2, 3, 0]]
-    tables.write(folder / "faces.parquet", tables.FACES, {
+    parquet.write(folder / "faces.parquet", parquet.FACES, {
         "frame": np.arange(8), "points": face, "vectors": vectors / 4, "box": np.tile([20, 10, 44, 34], (8, 1)), "crop": crops,
     })
     for name in ("generator", "local_gans"):
@@ -134,11 +134,11 @@ def write_transfer(root: Path, key: str, entry: Transfer) -> None:
     p = poses()[rows]
     about = {"fps": FPS, "first": int(rows[0]), "reconstruction": entry.reconstruction, "scale": 1.0, "outside": 0.02}
     write_driving(folder / "driving.parquet", p, about, rows)
-    with video.lossless(folder / "foreground.mkv", FPS, "rgba") as foreground:
+    with video_file.lossless(folder / "foreground.mkv", FPS, "rgba") as foreground:
         for t in range(len(rows)):
             foreground(figure(p[t], (190, 90, 70)))
     for name in ("unsigned.mp4", "video.mp4"):
-        with video.h264(folder / name, FPS, 18, {"title": "toy"}) as whole:
+        with video_file.h264(folder / name, FPS, 18, {"title": "toy"}) as whole:
             for t in range(len(rows)):
                 whole(np.pad(over(figure(p[t]), background), ((8, 8), (16, 16), (0, 0))))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.estimators import instances
-from stages.estimators.person import Person
-from stages.vision import skeleton
+from stages.pose import skeleton
+from stages.tracking.boxes import Person
 
 RED = (250, 20, 10)
 SCORES = (0.95, 0.9, 0.85)  # first person, second person, dog

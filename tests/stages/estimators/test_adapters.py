@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from stages import InputError, weights
+from stages import InputError, pretrained
 from stages.estimators import network
 from stages.estimators.person import adapter
 from tests.conftest import small
@@ -34,8 +34,8 @@ def test_every_choice_of_the_parameters_has_an_adapter_or_says_what_to_install(c
 @pytest.fixture
 def file(monkeypatch):
     """Stands for a file of weights; gives a function that says what is in it."""
-    monkeypatch.setattr(weights, "find", lambda name: f"weights/{name}")
-    return lambda state: monkeypatch.setattr(weights, "load", lambda path: state)
+    monkeypatch.setattr(pretrained, "find", lambda name: f"weights/{name}")
+    return lambda state: monkeypatch.setattr(pretrained, "load", lambda path: state)
 
 
 def net() -> torch.nn.Module:

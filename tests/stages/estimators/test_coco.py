@@ -5,7 +5,7 @@ import pytest
 from torchvision.models.detection.keypoint_rcnn import KeypointRCNN_ResNet50_FPN_Weights
 
 from stages.estimators import coco
-from stages.vision import skeleton
+from stages.pose import skeleton
 
 NAMES = KeypointRCNN_ResNet50_FPN_Weights.DEFAULT.meta["keypoint_names"]
 JOINTS = {name: getattr(skeleton, name.upper().replace("LEFT_", "L_").replace("RIGHT_", "R_")) for name in NAMES}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stages.estimators import details, pose as poses
-from stages.estimators.person import Person
 from stages.estimators.pose import Sighting
-from stages.vision import skeleton
-from stages.vision.skeleton import Pose
+from stages.pose import skeleton
+from stages.pose.skeleton import Pose
+from stages.tracking.boxes import Person
 from tests.conftest import small
 
 ANYWHERE = Person((0.0, 0.0, 256.0, 256.0))

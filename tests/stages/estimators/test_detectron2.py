@@ -15,7 +15,7 @@ from detectron2.data.transforms import ResizeShortestEdge  # noqa: E402
 from detectron2.modeling import build_model  # noqa: E402
 from detectron2.structures import Boxes, Instances  # noqa: E402
 
-from stages import InputError, weights  # noqa: E402
+from stages import InputError, pretrained  # noqa: E402
 from stages.estimators import detectron2  # noqa: E402
 from tests.stages.estimators import scenes  # noqa: E402
 from tests.stages.estimators.scenes import RED, SCENES, SCORES  # noqa: E402
@@ -31,7 +31,7 @@ def networks(tmp_path_factory):
     folder, built = tmp_path_factory.mktemp("zoo"), {}
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights, "find", lambda name: folder / "model_final.pkl")
+        patch.setattr(pretrained, "find", lambda name: folder / "model_final.pkl")
         for task in ("pose", "mask"):
             state = build_model(detectron2.configuration(task, "R50-FPN", "cpu")).state_dict()
             arrays = {name: tensor.numpy() for name, tensor in state.items() if not name.startswith("pixel")}
@@ -114,7 +114,7 @@ def test_the_network_sees_blue_first_scaled_and_less_its_mean(network, task):
 @pytest.mark.parametrize("task", ["pose", "mask"])
 @pytest.mark.parametrize("model", ["R50-FPN", "R101-FPN", "X101-FPN"])
 def test_a_configuration_is_that_of_its_weights(task, model):
-    source = weights.known(weights.name_of("detectron2", task, model)).source
+    source = pretrained.known(pretrained.name_of("detectron2", task, model)).source
     config = detectron2.configuration(task, model, "cpu")
     assert {"R50-FPN": "_R_50_", "R101-FPN": "_R_101_", "X101-FPN": "_X_101_32x8d_"}[model] in source
     depth, groups = {"R50-FPN": (50, 1), "R101-FPN": (101, 1), "X101-FPN": (101, 32)}[model]

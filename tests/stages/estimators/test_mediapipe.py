@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from stages import InputError, weights
-from stages.estimators import blazepose, graph, mediapipe
-from stages.estimators.person import Person
-from stages.vision import skeleton
-from stages.vision.skeleton import L_EAR, L_WRIST, NECK, NOSE, R_EAR
+from stages import InputError, pretrained
+from stages.estimators import blazepose, mediapipe, mediapipe_graph
+from stages.pose import skeleton
+from stages.pose.skeleton import L_EAR, L_WRIST, NECK, NOSE, R_EAR
+from stages.tracking.boxes import Person
 
 HEAVY = "pose_landmark_heavy.tflite"
 
@@ -119,7 +119,7 @@ def test_beside_a_person_is_nobody(stranger, aside):
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="model: heavy: .*pose_landmark_heavy.tflite.*weights fetch.*model: full"):
         mediapipe.PoseEstimator("heavy", "cpu")
     with pytest.raises(InputError, match="no model R50.*full, heavy"):
@@ -128,16 +128,16 @@ def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
 
 def test_a_model_from_elsewhere_stands_for_the_wheels(stranger, seen, tmp_path, monkeypatch):
     """The wheel's own, given as a file, sees what it sees in the wheel."""
-    shutil.copy(graph.HOME / "modules/pose_landmark/pose_landmark_full.tflite", tmp_path / HEAVY)
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    monkeypatch.setattr(weights, "check", lambda *_: None)
+    shutil.copy(mediapipe_graph.HOME / "modules/pose_landmark/pose_landmark_full.tflite", tmp_path / HEAVY)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "check", lambda *_: None)
     found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:2], [around(stranger.pose)] * 2)
     for one, other in zip(found, seen):
         assert np.array_equal(one.silhouette, other.silhouette)
         assert np.array_equal(one.pose.body, other.pose.body, equal_nan=True)
 
 
-@pytest.mark.skipif(not weights.place(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
+@pytest.mark.skipif(not pretrained.place(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
 def test_the_heavy_model_is_as_good(stranger, seen):
     found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:8], [around(stranger.pose)] * 8)
 

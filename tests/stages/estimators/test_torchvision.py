@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.models.detection.keypoint_rcnn import KeypointRCNN_ResNet50_FPN_Weights
 
-from stages import weights
+from stages import pretrained
 from stages.estimators import torchvision
 from tests.stages.estimators import scenes
 from tests.stages.estimators.scenes import RED, SCENES, SCORES, WIDE
@@ -23,8 +23,8 @@ def networks():
     with pytest.MonkeyPatch.context() as patch:
         torch.manual_seed(0)
         states = {"pose": torchvision.keypoint_rcnn().state_dict(), "mask": torchvision.mask_rcnn().state_dict()}
-        patch.setattr(weights, "find", lambda name: name)
-        patch.setattr(weights, "load", lambda name: states["pose" if "keypoint" in name else "mask"])
+        patch.setattr(pretrained, "find", lambda name: name)
+        patch.setattr(pretrained, "load", lambda name: states["pose" if "keypoint" in name else "mask"])
         built = {task: torchvision._Network(task, "R50-FPN", "cpu") for task in states}
     for one in built.values():
         one._model.transform.min_size = (SIDE,)
@@ -94,7 +94,7 @@ def test_the_network_sees_red_first_scaled_and_normalised(network, task):
     assert seen.shape == (2, 3, 96, 128)  # 64 x 98 and 94 x 64, filled up to multiples of 32
     normal = (np.array(RED) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     np.testing.assert_allclose(seen[0, :, 30, 30], normal, atol=1e-5)
-    assert preset.DEFAULT.url.endswith(weights.name_of("torchvision", "pose", "R50-FPN"))
+    assert preset.DEFAULT.url.endswith(pretrained.name_of("torchvision", "pose", "R50-FPN"))
 
 
 def test_nobody(network):

@@ -16,7 +16,7 @@ import yaml
 if find_spec("ultralytics") is None:
     pytest.skip("requirements-ultralytics.txt is not installed", allow_module_level=True)
 
-from stages import InputError, weights  # noqa: E402
+from stages import InputError, pretrained  # noqa: E402
 from stages.estimators import ultralytics  # noqa: E402
 from tests.stages.estimators import scenes  # noqa: E402
 from tests.stages.estimators.scenes import RED, SCORES, TALL, WIDE  # noqa: E402
@@ -34,8 +34,8 @@ def networks(request, tmp_path_factory):
     path, built = tmp_path_factory.mktemp("yolo") / "yolo.pt", {}
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights, "name_of", lambda *which: path.name)
-        patch.setattr(weights, "find", lambda name: path)
+        patch.setattr(pretrained, "name_of", lambda *which: path.name)
+        patch.setattr(pretrained, "find", lambda name: path)
         patch.setattr(ultralytics, "_SIDE", SIDE)
         for task in ("pose", "mask"):
             model = ultralytics.build(task, request.param)

@@ -6,11 +6,11 @@ import torch
 
 from stages import InputError
 from stages.learning.batches import Batches, Take
-from stages.learning.footage import Footage, Shift
-from stages.learning.windows import Windows, pose_boxes, steady_sides
-from stages.media import video
+from stages.learning.crops import Windows, pose_boxes, steady_sides
+from stages.learning.frame_store import Footage, Shift
+from stages.media import video_file
 from stages.nets.discriminators import change
-from stages.vision.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose, read_poses
 from tests.conftest import small
 
 CPU = torch.device("cpu")
@@ -102,7 +102,7 @@ def test_pose_and_picture_lie_on_each_other(batches, data):
 
 def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
     """What discriminators see of real ones; a shifted person stands elsewhere before the same background."""
-    pictures, chosen = video.pick(subject["frames"], [2, 9]), np.array([2, 9])
+    pictures, chosen = video_file.pick(subject["frames"], [2, 9]), np.array([2, 9])
     data = batches()
     windows = data.windows([Take(frame[None], Shift()) for frame in chosen], data.steady[chosen].max(0))
     batch = data.at(chosen)

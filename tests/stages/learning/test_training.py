@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from stages import InputError, params as config
-from stages.learning import device, memory
+from stages.learning import devices, memory
 from stages.learning.batches import Batches
-from stages.learning.footage import Footage
+from stages.learning.frame_store import Footage
 from stages.learning.training import LOSSES, Training
-from stages.vision.skeleton import read_poses
+from stages.pose.skeleton import read_poses
 from tests.settings import content
 
 SMALL = {"steps": 8, "runs": 2, "run_length": 3, "singles": 4, "width": 8, "levels": 2, "blocks": 1, "stem": 2,
@@ -35,7 +35,7 @@ def data(subject):
 def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
     """Losses of some steps, and the generator's weights after them."""
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
     losses = torch.stack([training.advance(batches) for _ in range(steps)]).numpy()
     return losses, training.networks["generator"].state_dict()
 
@@ -43,7 +43,7 @@ def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
 def gradients(data, params) -> tuple[np.ndarray, dict]:
     """Losses and gradients of the first step, before any network has moved."""
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
     found = {}
 
     def keep(name):
@@ -72,7 +72,7 @@ def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
     """What the test above would miss if no vectors were gathered."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
 
     def value(parts):
         shares = [batches.of(0, i, parts) for i in range(parts)]
@@ -104,7 +104,7 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
     """Which is exactly 0 or 1 where it is real: opaque or not, a foreground over the background looks the same."""
     params = settings(**changes)
     batches = Batches(data, params, torch.device("cpu"))
-    training, share = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs), batches.of(0)
+    training, share = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs), batches.of(0)
     foreground = 0.5 * share.real
     frame = foreground[:, :3] + (1 - foreground[:, 3:]) * share.backgrounds
     opaque, black = torch.cat([frame, torch.ones_like(frame[:, :1])], 1), torch.zeros_like(foreground)
@@ -117,7 +117,7 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
 def test_a_step_goes_on_from_a_saved_state(data):
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    first, second = (Training(params, device.fabric("cpu", 1, "float32"), batches.inputs) for _ in range(2))
+    first, second = (Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs) for _ in range(2))
     first.advance(batches)
     second.restore(copy.deepcopy(first.state()))
     assert torch.equal(first.advance(batches), second.advance(batches))
@@ -132,7 +132,7 @@ def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
     """A generator that can take no more than `most` frames at once."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
     generate = training.generate
 
     def limited(share):
@@ -150,7 +150,7 @@ def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
 def test_out_of_memory_of_any_frame_asks_for_smaller_ones(data, monkeypatch):
     params = settings(runs=1, singles=0)
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, device.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
     full, generate = batches.of(0).poses[0].numel(), training.generate
 
     def limited(share):
@@ -166,4 +166,4 @@ def test_more_gpus_than_there_are_are_refused():
     if torch.cuda.device_count() >= 8:
         pytest.skip("there are that many")
     with pytest.raises(InputError, match="devices|no CUDA device"):
-        device.fabric("cuda", 8)
+        devices.fabric("cuda", 8)

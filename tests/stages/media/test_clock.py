@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.media import clock, tables
+from stages.media import clock, parquet
 
 
 @pytest.mark.parametrize("frames, fps, share, gap, counts", [
@@ -33,7 +33,7 @@ def test_a_short_video_is_not_split_and_says_why(tmp_path, frames, fps):
     assert f"{frames} frames" in reason and "too short" in reason
     path = tmp_path / "clock.parquet"
     columns = {"frame": np.arange(frames), "seconds": np.arange(frames) / fps, "split": parts, "take": [0] * frames}
-    tables.write(path, tables.CLOCK, columns, {"file": "short.mp4", "split_reason": reason})
+    parquet.write(path, parquet.CLOCK, columns, {"file": "short.mp4", "split_reason": reason})
     read = clock.read_clock(path)
     assert read.usable().tolist() == list(range(frames))
     with pytest.raises(InputError, match="short.mp4.*too short"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.media import footage, video
+from stages.media import footage, video_file
 
 
 def write(path, pictures, times=None, fps=10, rotation=0, aspect=None, options=None, keys=250):
@@ -216,7 +216,7 @@ def test_the_sound_of_a_range(tmp_path):
         container.mux(stream.encode())
         container.mux(sound.encode())
     film = footage.open_footage(tmp_path / "a.mkv", None, 5.0, 6.5)
-    with video.lossless(tmp_path / "cut.mkv", film.fps, audio=film.path, start=film.start) as add:
+    with video_file.lossless(tmp_path / "cut.mkv", film.fps, audio=film.path, start=film.start) as add:
         count = sum(add(picture) is None for picture in film.pictures())
     with av.open(str(tmp_path / "cut.mkv")) as container:
         frames = list(container.decode(audio=0))

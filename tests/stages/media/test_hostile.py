@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.media import container, footage, images, takes, video
+from stages.media import container, footage, images, takes, video_file
 
 ROOT = Path(__file__).parents[3]
 FRAMES = 8
@@ -110,9 +110,9 @@ def test_a_name_is_that_of_a_file(tmp_path, monkeypatch, asked, name):
             footage.open_footage(name, None)
         film(Path(name), "mpeg4")
         assert count(Path(name)) == FRAMES
-        with video.lossless(Path("copy.mkv"), 8, audio=Path(name)) as append:
+        with video_file.lossless(Path("copy.mkv"), 8, audio=Path(name)) as append:
             append(np.zeros((8, 8, 3), np.uint8))
-        assert video.frame_rate(Path("copy.mkv")) == 8
+        assert video_file.frame_rate(Path("copy.mkv")) == 8
     else:
         with pytest.raises(InputError, match="no images"):
             footage.open_footage(name, None)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.media import seek, video
+from stages.media import seek, video_file
 
 
 @pytest.fixture(scope="module", params=[25.0, 29.97, 5.0])
 def clip(request, tmp_path_factory):
     """50 frames; every pixel of frame i is i."""
     path = tmp_path_factory.mktemp("seek") / "clip.mkv"
-    with video.lossless(path, request.param) as add:
+    with video_file.lossless(path, request.param) as add:
         for i in range(50):
             add(np.full((16, 16, 3), i, np.uint8))
     return path

@@ -9,24 +9,24 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from stages.learning import weights
-from stages.media import pictures, stamp, tables, video
+from stages.learning import saved_networks
+from stages.media import parquet, png, stamp, video_file
 
 PICTURE = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
 
 
 def lossless(path):
-    with video.lossless(path, 10.0) as add:
+    with video_file.lossless(path, 10.0) as add:
         add(PICTURE)
 
 
 def h264(path):
-    with video.h264(path, 10.0, 20, {"title": "t"}) as add:
+    with video_file.h264(path, 10.0, 20, {"title": "t"}) as add:
         add(PICTURE)
 
 
 def table(path):
-    tables.write(path, pa.schema([("frame", pa.int32())]), {"frame": [1]}, {"fps": 10})
+    parquet.write(path, pa.schema([("frame", pa.int32())]), {"frame": [1]}, {"fps": 10})
 
 
 def container(path) -> dict:
@@ -40,11 +40,11 @@ def tensors(path) -> dict:
 
 
 FILES = {
-    "a.png": (lambda path: pictures.write(path, PICTURE), lambda path: Image.open(path).text),
+    "a.png": (lambda path: png.write(path, PICTURE), lambda path: Image.open(path).text),
     "a.mkv": (lossless, container),
     "a.mp4": (h264, container),
-    "a.parquet": (table, lambda path: tables.json.loads(pq.read_schema(path).metadata[b"about"])),
-    "a": (lambda path: weights.save(path, {"w": torch.ones(1)}, {}), tensors),
+    "a.parquet": (table, lambda path: parquet.json.loads(pq.read_schema(path).metadata[b"about"])),
+    "a": (lambda path: saved_networks.save(path, {"w": torch.ones(1)}, {}), tensors),
 }
 
 
@@ -61,5 +61,5 @@ def test_the_consent_is_in_the_file(tmp_path, name):
 
 def test_a_picture_is_the_same_with_and_without(tmp_path):
     with stamp.stamped({"consent": "c0ffee"}):
-        pictures.write(tmp_path / "a.png", PICTURE)
-    np.testing.assert_array_equal(pictures.read(tmp_path / "a.png"), PICTURE)
+        png.write(tmp_path / "a.png", PICTURE)
+    np.testing.assert_array_equal(png.read(tmp_path / "a.png"), PICTURE)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from stages.imaging import compositing
 from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, change
-from stages.vision import blend
 
 
 @pytest.mark.parametrize("stem", [1, 2])
@@ -24,12 +24,12 @@ def test_temporal_discriminator_gives_every_layer_and_patch_logits(stem):
 
 
 def test_a_change_is_what_the_finished_video_differs_from_the_background_by():
-    """Of stages/vision/blend.py, in bytes."""
+    """Of stages/imaging/compositing.py, in bytes."""
     rng = np.random.default_rng(0)
     alpha = rng.integers(0, 256, (32, 32), np.uint8)
     foreground = np.dstack([rng.integers(0, alpha[..., None] + 1.0, (32, 32, 3)), alpha])
     background = rng.integers(0, 256, (32, 32, 3), np.uint8)
-    expected = blend.over(foreground.astype(np.float32), background)
+    expected = compositing.over(foreground.astype(np.float32), background)
     foreground, background = (torch.from_numpy(x).permute(2, 0, 1)[None] / 255 for x in (foreground, background))
     found = 255 * (background + change(foreground, background))[0].permute(1, 2, 0).numpy()
     assert np.abs(found - expected).max() < 0.51

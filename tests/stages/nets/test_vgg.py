@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision import models
 
-from stages import InputError, weights
+from stages import InputError, pretrained
 from stages.nets import vgg
 
 MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -16,15 +16,15 @@ MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder of weights in which VGG-16 and VGG-19 may be any files."""
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    monkeypatch.setattr(weights, "table", lambda: dict.fromkeys(weights.VGG.values(), weights.File(licence="own")))
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(pretrained.VGG.values(), pretrained.File(licence="own")))
     return tmp_path
 
 
 def test_weights_folder_is_read(folder):
     planted = models.vgg.make_layers(models.vgg.cfgs["E"])
     state = {f"features.{name}": tensor for name, tensor in planted.state_dict().items()}
-    torch.save(state, folder / weights.VGG["vgg19"])
+    torch.save(state, folder / pretrained.VGG["vgg19"])
     network, pictures = vgg.Vgg("vgg19", 1), torch.rand(1, 3, 16, 16)
     normalised = (pictures - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
     assert torch.allclose(network(pictures)[0], planted[:2](normalised.float()), rtol=1e-5, atol=1e-6)
@@ -48,7 +48,7 @@ def by_hand(picture: np.ndarray, convolutions: dict) -> list[np.ndarray]:
 def test_trained_vgg16_against_its_layers_by_hand(trained):
     """As Simonyan and Zisserman's configuration D, with the arrays as the package has them."""
     picture = np.random.default_rng(0).random((32, 48, 3), np.float32)
-    expected = by_hand(picture, pickle.loads(weights.packaged(weights.VGG["vgg16"]).read_bytes())["VGG16_0"])
+    expected = by_hand(picture, pickle.loads(pretrained.packaged(pretrained.VGG["vgg16"]).read_bytes())["VGG16_0"])
     found = vgg.Vgg("vgg16", 5)(torch.from_numpy(picture).permute(2, 0, 1)[None])
     for own, other in zip(found, expected, strict=True):
         assert np.allclose(own[0].permute(1, 2, 0), other, rtol=1e-4, atol=1e-4 * other.max())

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.media import video
+from stages.media import video_file
 from stages.provenance import certificates, watermark
 from stages.provenance.statement import Statement
 from tests.stages.provenance.issuing import Authority
@@ -39,7 +39,7 @@ def unsigned(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("unsigned") / "unsigned.mp4"
     mark, rng = watermark.Mark(NUMBER, (256, 192), 25), np.random.default_rng(0)
     shirt = rng.integers(60, 90, (110, 50, 3))
-    with video.h264(path, 25, 18, {"title": "ann from bob", watermark.TAG: watermark.name(NUMBER)}) as write:
+    with video_file.h264(path, 25, 18, {"title": "ann from bob", watermark.TAG: watermark.name(NUMBER)}) as write:
         for frame in range(50):
             picture = np.full((192, 256, 3), (170, 160, 150), np.uint8)
             picture[40:150, 60 + 2 * frame : 110 + 2 * frame] = shirt

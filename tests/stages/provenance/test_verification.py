@@ -12,7 +12,7 @@ import pytest
 from c2pa import Builder, C2paSignerInfo, Context, Signer
 
 from stages import InputError
-from stages.media import video
+from stages.media import video_file
 from stages.provenance import certificates, credentials
 from stages.provenance.verification import verify
 from tests.stages.provenance import attacks
@@ -44,7 +44,7 @@ def test_changed(ours, tmp_path):
 
 
 def test_encoded_anew_only_the_watermark_is_left_and_says_which_it_was(ours, tmp_path):
-    pictures = attacks.crop(np.stack(list(video.frames(ours))))
+    pictures = attacks.crop(np.stack(list(video_file.frames(ours))))
     copy = tmp_path / "copy.mkv"
     with av.open(str(copy), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "23"})
@@ -54,7 +54,7 @@ def test_encoded_anew_only_the_watermark_is_left_and_says_which_it_was(ours, tmp
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     other = tmp_path / "other.mp4"
-    with video.h264(other, 25, 18, {"watermark": "0000"}) as write:
+    with video_file.h264(other, 25, 18, {"watermark": "0000"}) as write:
         write(pictures[0])
     sure, told = verify(copy, [other, ours, copy])
     assert not sure and "no Content Credentials" in told
@@ -64,7 +64,7 @@ def test_encoded_anew_only_the_watermark_is_left_and_says_which_it_was(ours, tmp
 
 def test_a_recording_is_not_ours(tmp_path):
     path, rng = tmp_path / "recording.mp4", np.random.default_rng(0)
-    with video.h264(path, 25, 18, {}) as write:
+    with video_file.h264(path, 25, 18, {}) as write:
         for _ in range(50):
             write(rng.integers(0, 256, (120, 160, 3), np.uint8))
     sure, told = verify(path)
@@ -74,7 +74,7 @@ def test_a_recording_is_not_ours(tmp_path):
 @pytest.mark.parametrize("count, told", [(1, "a single picture is not enough"), (25, "1.0 s of video are not enough")])
 def test_what_is_too_short_to_tell_is_said(tmp_path, count, told):
     path = tmp_path / "short.mp4"
-    with video.h264(path, 25, 18, {}) as write:
+    with video_file.h264(path, 25, 18, {}) as write:
         for _ in range(count):
             write(np.full((120, 160, 3), 130, np.uint8))
     assert f"{told} to read it from, 2 s are" in verify(path)[1]
@@ -82,8 +82,8 @@ def test_what_is_too_short_to_tell_is_said(tmp_path, count, told):
 
 def test_the_mark_is_found_in_the_middle_of_a_longer_video(ours, tmp_path):
     """A clip of ours in somebody's film."""
-    path, pictures = tmp_path / "film.mp4", list(video.frames(ours))
-    with video.h264(path, 25, 18, {}) as write:
+    path, pictures = tmp_path / "film.mp4", list(video_file.frames(ours))
+    with video_file.h264(path, 25, 18, {}) as write:
         for frame in range(480):
             write(pictures[(frame - 245) % 50] if 245 <= frame < 445 else np.full((192, 256, 3), frame // 3, np.uint8))
     assert "FakeMotion's, number b52e" in verify(path)[1]

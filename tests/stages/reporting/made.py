@@ -8,9 +8,9 @@ import numpy as np
 import yaml
 
 from stages import metrics, pose_coverage, report
-from stages.media import video
+from stages.media import video_file
 from stages.params import PoseCoverage, Report, Transfer
-from stages.reporting.inputs import Inputs
+from stages.reporting.report_inputs import Inputs
 from tests.stages import toy
 
 ROOT = Path(__file__).parents[3]
@@ -41,7 +41,7 @@ def write_project(folder: Path) -> None:
     """All that a report reads, and the params.yaml that it comes from."""
     toy.write_all(folder)
     toy.write_transfer(folder / "artifacts", "ann_like_bob", toy.IMITATION)
-    with video.h264(folder / TRUTH, toy.FPS, 12, {}) as show:
+    with video_file.h264(folder / TRUTH, toy.FPS, 12, {}) as show:
         for t in range(toy.FRAMES):
             show(np.pad(true_picture(t), ((8, 8), (16, 16), (0, 0))))
     settings = yaml.safe_load((ROOT / "params.yaml").read_text()) | copy.deepcopy(SETTINGS)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.media import tables
+from stages.media import parquet
+from stages.pose import skeleton as sk
 from stages.reporting.cautions import BARE, Caution, cautions
-from stages.vision import skeleton as sk
 from tests.stages import toy
 from tests.stages.reporting import made
 
@@ -22,13 +22,13 @@ def project(folder, tmp_path):
 
 def rewrite(path, change) -> None:
     """Poses and columns through `change(columns)`, a dictionary of arrays with the frames first."""
-    schema = tables.DRIVING if path.stem == "driving" else tables.POSES
-    columns, about = tables.read(path, schema)
+    schema = parquet.DRIVING if path.stem == "driving" else parquet.POSES
+    columns, about = parquet.read(path, schema)
     for name in ("body", "left_hand", "right_hand", "feet", "face"):
         columns[name] = columns[name].reshape(len(columns["frame"]), -1, 3).copy()
     columns = {name: np.array(values) for name, values in columns.items()}
     change(columns)
-    tables.write(path, schema, columns, about)
+    parquet.write(path, schema, columns, about)
 
 
 def found(project, key="ann_from_bob", bare=None) -> dict:
@@ -117,8 +117,8 @@ def test_a_video_that_is_not_what_was_generated(project, video, told):
 
 
 def test_a_face_that_nobody_indexed(project):
-    empty = {name: [] for name in tables.FACES.names}
-    tables.write(project / "artifacts/ann/faces.parquet", tables.FACES, empty, {"reason": "only seen from behind"})
+    empty = {name: [] for name in parquet.FACES.names}
+    parquet.write(project / "artifacts/ann/faces.parquet", parquet.FACES, empty, {"reason": "only seen from behind"})
     assert "only seen from behind" in found(project)["No face enhancement"].text
 
 

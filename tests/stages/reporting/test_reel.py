@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stages.media import video
+from stages.imaging import image_quality
+from stages.media import video_file
 from stages.reporting import reel
-from stages.vision import quality
 from tests.stages import toy
 from tests.stages.reporting import made
 
@@ -23,7 +23,7 @@ def test_the_copy_that_is_shown_is_the_one_that_is_scored(folder, monkeypatch):
     monkeypatch.chdir(folder)
     scores = pq.read_table(folder / "artifacts/ann_from_bob/per_frame.parquet").to_pydict()
     copies, truths = quarter(folder, "ann_like_bob"), quarter(folder, "ann_from_bob")
-    reached = [quality.psnr(copy, truth) for copy, truth in zip(copies, truths, strict=True)]
+    reached = [image_quality.psnr(copy, truth) for copy, truth in zip(copies, truths, strict=True)]
     assert reached == pytest.approx(scores["retrieval_psnr"])
-    known = video.pick(folder / "artifacts/ann/frames.mkv", sorted(set(scores["retrieval_frame"])))
+    known = video_file.pick(folder / "artifacts/ann/frames.mkv", sorted(set(scores["retrieval_frame"])))
     assert all(np.array_equal(copy, known[row]) for copy, row in zip(copies, scores["retrieval_frame"], strict=True))

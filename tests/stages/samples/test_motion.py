@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from stages.pose.skeleton import Pose, person_height
 from stages.samples import motion, people, scene
 from stages.samples.body import Body
 from stages.samples.truth import to_pose
-from stages.vision.skeleton import Pose, person_height
 
 ALL = ("turn", "wave", "squat", "kick", "dance")
 SIZE = 256

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stages.pose import skeleton
 from stages.samples import motion, people, render, scene, shadow
 from stages.samples.body import POINTS, Body, Posed
-from stages.vision import skeleton
 
 LIGHT = (0.0, 1.0, 0.5)
 

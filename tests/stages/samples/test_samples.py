@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from stages import InputError, samples
-from stages.media import video as media
+from stages.media import video_file as media
 from stages.params import Sample
+from stages.pose.skeleton import Pose
 from stages.samples import people
-from stages.vision.skeleton import Pose
 
 ALL = ("turn", "wave", "squat", "kick", "dance")
 PATHS = {"video": "x.mp4", "truth": "x.parquet", "alpha": "x.mkv", "plate": "x.png"}

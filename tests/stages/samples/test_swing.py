@@ -4,7 +4,7 @@ from scipy.integrate import solve_ivp
 
 from stages.samples import hard, loose, motion, people, swing
 from stages.samples.body import Body
-from stages.samples.skeleton import BONES, HEAD, Skeleton, about_x
+from stages.samples.rig import BONES, HEAD, Skeleton, about_x
 
 LENGTH = 0.3
 

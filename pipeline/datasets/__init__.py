@@ -1,0 +1,1 @@
+"""People and clips of data sets as entries of params.yaml."""

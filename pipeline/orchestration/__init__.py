@@ -1,0 +1,1 @@
+"""Prefect: flows, one task per stage, cancellation, and what its UI shows."""

@@ -1,0 +1,40 @@
+"""The flow that a worker runs: one stage for another machine. It pulls what the stage reads, computes it and pushes the
+result; it refuses where its code or parameters are not the caller's.
+"""
+
+from prefect import State, flow
+from prefect.states import Failed
+
+from pipeline.dvc_backend import dvc_client
+from pipeline.orchestration.tasks import accept, deliver, task
+from pipeline.workers import transfer
+from pipeline.workers.fingerprint import COMMIT, Signature, differences, signature
+from pipeline.workers.worker_client import FLOW, REFUSED
+from stages import InputError, params
+
+
+@flow(name=FLOW, flow_run_name="{address}")
+def remote_stage(address: str, inputs: str, caller: Signature, timeout: float = dvc_client.TIMEOUT) -> State | None:
+    """Computes `address` for `caller`, whose signature it is. `inputs`: what it reads, see exchange.offer; `timeout`:
+    see tasks.reproduce."""
+    try:
+        config = params.load()
+        refuse_others(config, address, caller)
+        transfer.check(config, address, inputs)
+        accept(address, inputs)
+        task(address)(address, timeout=timeout)
+        deliver(address)
+    except (InputError, dvc_client.StageFailed) as error:
+        refused = isinstance(error, InputError) or error.refused
+        return Failed(name=REFUSED if refused else "Failed", message=str(error))
+
+
+def refuse_others(config: params.Params, address: str, caller: Signature) -> None:
+    """Raises InputError, which names what differs, where this machine would not compute what the caller means."""
+    ours = signature(config, address)
+    if lines := differences(ours, caller):
+        shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))
+        raise InputError(
+            f"{address}: the worker's code or parameters are not the caller's (worker at commit {ours[COMMIT]}, caller "
+            f"at {caller[COMMIT]}). Bring both to the same commit and params.yaml; the worker has\n  {shown}"
+        )

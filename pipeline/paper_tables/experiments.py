@@ -1,0 +1,149 @@
+"""The variants of the paper's tables as DVC experiments: what each changes, whether it is finished, and running it.
+
+An experiment has a name that changes with whatever its scores depend on: parameters, code, the user's videos. Its
+scores are kept below that name in artifacts/tables/experiments/, so that one that is finished is not run again. They
+run one after another and in the foreground: DVC's own queue leaves a worker behind that outlives whoever started it.
+Their cache is the project's: only what differs is computed.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import graph
+from pipeline.dvc_backend import dvc_client
+from pipeline.paper_tables.workspace import Workspace
+from stages import InputError, layout
+from stages.code_digest import Code
+from stages.params import Params, Preset
+
+BASE = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
+TRAININGS = ("generator_training", "local_gan_training")  # what a seed tells apart; the rest is done once
+LOCK = layout.CHECKPOINTS / "experiments.lock"
+RUNNING = layout.CHECKPOINTS / "experiment.lock"  # held by DVC while an experiment runs
+
+
+@dataclass(frozen=True)
+class Experiment:
+    variant: str
+    seed: int                   # 0 for the preset's own, n for the n-th after it
+    name: str
+    changes: dict[str, str]     # of params.yaml: place -> value
+    transfers: tuple[str, ...]  # whose scores are wanted
+
+    def scores(self, transfer: str) -> dict[str, Path]:
+        return layout.scores(layout.experiment(self.name), transfer)
+
+    @property
+    def finished(self) -> bool:
+        return layout.experiment(self.name).exists()
+
+    @property
+    def goals(self) -> list[str]:
+        return [f"metrics@{key}" for key in self.transfers]
+
+
+def planned(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...], seeds: int = 1
+            ) -> list[Experiment]:
+    """One experiment a variant and seed, in which everything that `transfers` need follows `preset`, varied. All
+    variants come before the next seed: what is there when it is stopped can be compared."""
+    goals, variants = [f"metrics@{key}" for key in transfers], list(variants)
+    files = _files(config, goals)
+    return [_experiment(config, preset, variant, seed, transfers, files)
+            for seed in range(seeds) for variant in variants]
+
+
+def _experiment(config: Params, preset: str, variant: str, seed: int, transfers: tuple[str, ...], files: str
+                ) -> Experiment:
+    varied, changes = _seeded(config.varied(preset, BASE, variant), seed), {}
+    wanted = {"presets": config.presets | {preset: varied}}
+    for kind, keys in _entries(config, transfers).items():
+        entries = getattr(config, kind)
+        changes |= {f"{kind}.{key}.preset": preset for key in keys if entries[key].preset != preset}
+        wanted[kind] = entries | {key: entries[key].model_copy(update={"preset": preset}) for key in keys}
+    before = config.presets[preset].model_dump(mode="json")
+    for stage, block in varied.model_dump(mode="json").items():
+        changes |= {f"presets.{preset}.{stage}.{field}": json.dumps(value)
+                    for field, value in block.items() if value != before[stage][field]}
+    config, digest = config.model_copy(update=wanted), hashlib.sha256(files.encode())
+    for address in graph.plan(config, [f"metrics@{key}" for key in transfers]):
+        stage, key = graph.split(address)
+        digest.update(f"{address} {config.entry(stage, key)} {config.block(stage, key)}\n".encode())
+    name = f"{preset}_{variant}_{seed}_{digest.hexdigest()[:12]}"
+    return Experiment(variant, seed, name, changes, transfers)
+
+
+def _seeded(preset: Preset, seed: int) -> Preset:
+    """With both trainings' seeds so much higher."""
+    blocks = {stage: getattr(preset, stage) for stage in TRAININGS}
+    return preset.model_copy(update={stage: block.model_copy(update={"seed": block.seed + seed})
+                                     for stage, block in blocks.items()})
+
+
+def run(config: Params, experiments: list[Experiment], failures: dict[str, str]) -> None:
+    """Runs those that are not finished; `failures` gets why those failed that did, by name."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w", encoding="utf-8") as lock:
+        if dvc_client.held(lock):
+            raise InputError("another `table` is at work in this folder; wait until it is done")
+        dvc_client.end_orphan(RUNNING)
+        left = [one for one in experiments if not one.finished]
+        done = len(experiments) - len(left)
+        print(f"{done} of {len(experiments)} experiments are finished, {len(left)} left", flush=True)
+        workspace = Workspace(user_files(config, left[0].goals)) if left else None
+        for number, one in enumerate(left, 1):
+            label = f"[{number}/{len(left)}] {one.variant}" + (f", seed {one.seed}" if one.seed else "")
+            changed = dict.fromkeys(place.split(".")[2] for place in one.changes)  # stages, and preset of entries
+            print(f"{label}: {', '.join(changed) or 'nothing'} changed", flush=True)
+            try:
+                _run(workspace, one, label)
+            except dvc_client.StageFailed as error:
+                failures[one.name] = str(error)
+            told = f"failed: {failures[one.name]}" if one.name in failures else "finished"
+            print(f"{label}: {told}; {len(left) - number} left", flush=True)
+
+
+def _run(workspace: Workspace, one: Experiment, label: str) -> None:
+    workspace.reset()
+    workspace.forget(one.name)
+    dvc_client.experiment(one.name, one.changes, one.goals, workspace.folder, RUNNING,
+                   lambda address: print(f"{label}: {address} ...", flush=True))
+    workspace.publish(one.name)
+    folder = layout.experiment(one.name)
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for key in one.transfers:
+        made = layout.outputs("metrics", key)
+        for what, path in layout.scores(part, key).items():
+            shutil.copy(workspace.folder / made[what], path)
+    part.rename(folder)
+
+
+def _entries(config: Params, transfers: tuple[str, ...]) -> dict[str, list[str]]:
+    """The entries of params.yaml, by block, that name the preset of something that the transfers need."""
+    ends = [config.transfers[key] for key in transfers]
+    targets = sorted({one.target for one in ends})
+    return {"videos": sorted({*targets, *(one.source for one in ends)}), "subjects": targets, "transfers": [*transfers]}
+
+
+def user_files(config: Params, goals: list[str]) -> list[Path]:
+    """The files and folders that the goals need and no stage makes."""
+    made = graph.producers(config)
+    read = {path for address in graph.plan(config, goals) for path in graph.reads(config, address).values()}
+    return sorted(read - set(made))
+
+
+def _files(config: Params, goals: list[str]) -> str:
+    """The digests of all the code and the checksums of all the user's files that the goals depend on."""
+    code, stages = Code(), {graph.split(address)[0] for address in graph.plan(config, goals)}
+    lines = [f"{stage}\n{code.digest(stage)}" for stage in sorted(stages)]
+    for path in user_files(config, goals):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                with file.open("rb") as stream:
+                    lines.append(f"{file} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n")
+    return "".join(lines)

@@ -1,0 +1,1 @@
+"""The camera of a video: motion, cuts and lighting."""

@@ -1,0 +1,1 @@
+"""Pictures as arrays: compositing, optical flow, image quality and contact sheets."""

@@ -1,0 +1,178 @@
+"""How close two pictures are: PSNR, PSNR after alignment, SSIM and sharpness of RGB pictures (height, width, 3) uint8,
+and the boxes they are taken in. SSIM is that of Wang et al. 2004: Gaussian window 11, sigma 1.5, whole windows only,
+mean over channels.
+"""
+
+import cv2
+import numpy as np
+
+from stages.pose.skeleton import Pose
+
+WINDOW = 11           # pixels, of SSIM
+REACH = WINDOW - 1    # pixels that a picture is larger than the map of its whole windows
+SIGMA = 1.5           # pixels, of the window
+SMALLEST = 16         # pixels, side of the person's box
+BEST = 100.0          # dB, what equal pictures score, so that means stay finite
+BLOCK = 16            # pixels, side of what is shifted as one
+MARGIN = 0.1          # around a pose, share of its height: joints lie inside of the body
+MIDDLE = 127.5        # of intensities: taken off before squaring, so that single precision suffices
+DARK, FLAT = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of SSIM
+
+
+def psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, of 8-bit pictures; of the pixels `seen` (height, width) bool where it is
+    given, NaN where there is none."""
+    if seen is not None and not seen.all():
+        if not seen.any():
+            return float("nan")
+        picture, reference = picture[seen], reference[seen]  # (n, 3)
+    error = np.mean((picture.astype(np.float32) - reference) ** 2, dtype=np.float64)
+    return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
+
+
+def aligned_psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None, reach: int = 2) -> float:
+    """PSNR in dB after each block of the reference, of BLOCK x BLOCK pixels and up to twice that at the far edges, is
+    compared with the picture at the shift of at most `reach` whole pixels along either axis that has the least squared
+    error, as in block matching.
+
+    Pixels that a shift takes out of the picture do not count, those not `seen` (height, width) bool neither; NaN where
+    none is seen. Whole pixels, because interpolation would blur; 256 of them a block, so that noise finds little to
+    match: pure noise gains less than half a dB."""
+    height, width = reference.shape[:2]
+    counts = np.ones((height, width), np.float32) if seen is None else seen.astype(np.float32)
+    blocks = _blocks(counts)  # pixels that count, (rows, columns)
+    if not blocks.any():
+        return float("nan")
+    padded, inside = (cv2.copyMakeBorder(one, *[reach] * 4, cv2.BORDER_CONSTANT)
+                      for one in (picture, np.ones((height, width), np.float32)))
+    least = np.full(blocks.shape, np.inf)  # mean squared error
+    for top, left in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        shifted = np.s_[top : top + height, left : left + width]
+        counted = counts * inside[shifted]
+        error, count = _blocks(_squared(padded[shifted], reference) * counted / 3), _blocks(counted)
+        np.minimum(least, np.divide(error, count, out=np.full_like(error, np.inf), where=count > 0), out=least)
+    error = np.average(least[blocks > 0], weights=blocks[blocks > 0])
+    return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """Sums over blocks; what is left at the right and the lower edge belongs to the last ones."""
+    rows, columns = (np.arange(max(1, side // BLOCK)) * BLOCK for side in values.shape)
+    return np.add.reduceat(np.add.reduceat(values, rows, 0, dtype=np.float64), columns, 1)
+
+
+def sharpness(picture: np.ndarray, reference: np.ndarray, inside: np.ndarray) -> float:
+    """Gradient energy of a picture, as a share of the reference's: 1 is right, less is blur, more is noise.
+
+    Gradient energy is the sum of squared differences, over channels, of pixels that are neighbours along a row or a
+    column and both `inside` (height, width) bool, the inner part of the person (energy of gradient, Subbarao et al.
+    1993). NaN where the reference has none."""
+    given = _gradient_energy(reference, inside)
+    return _gradient_energy(picture, inside) / given if given > 0 else float("nan")
+
+
+def _gradient_energy(picture: np.ndarray, inside: np.ndarray) -> float:
+    total = 0.0
+    for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        steps = _squared(picture[first], picture[second])
+        total += float(steps[inside[first] & inside[second]].sum(dtype=np.float64))
+    return total
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared difference, summed over channels: (height, width) float32, exact."""
+    apart = cv2.absdiff(a, b)
+    return cv2.transform(cv2.multiply(apart, apart, dtype=cv2.CV_32F), np.ones((1, 3), np.float32))
+
+
+def ssim(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
+    """Structural similarity, at most 1. Of the windows that `seen` (height, width) bool holds whole, where it is
+    given; NaN where there is none."""
+    return mean(similarity(picture, reference), None if seen is None else whole_windows(seen))
+
+
+def similarity(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """SSIM of every whole window, mean over channels: (height - 10, width - 10) float32."""
+    edge, channels = REACH // 2, list(zip(cv2.split(picture), cv2.split(reference)))
+    return sum(_similarity(*pair) for pair in channels)[edge:-edge, edge:-edge] / len(channels)
+
+
+def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of one channel, (height, width); windows that reach over the edge are mirrored there. A channel at a time, and in
+    place: what stays in the processor's cache costs a third."""
+    a, b = (np.subtract(channel, MIDDLE, dtype=np.float32) for channel in (a, b))
+    mean_a, mean_b, covariance = _blurred(a), _blurred(b), _blurred(a * b)
+    a *= a
+    b *= b
+    a += b
+    variances = _blurred(a)
+    covariance -= np.multiply(mean_a, mean_b, out=a)
+    covariance *= 2
+    covariance += FLAT
+    np.multiply(mean_a, mean_a, out=a)
+    a += np.multiply(mean_b, mean_b, out=b)
+    variances -= a
+    variances += FLAT
+    mean_a += MIDDLE
+    mean_b += MIDDLE
+    similarity = np.multiply(mean_a, mean_b, out=a)
+    similarity *= 2
+    similarity += DARK
+    mean_a *= mean_a
+    mean_b *= mean_b
+    mean_a += mean_b
+    mean_a += DARK
+    similarity *= covariance
+    mean_a *= variances
+    similarity /= mean_a
+    return similarity
+
+
+def _blurred(channel: np.ndarray) -> np.ndarray:
+    kernel = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_32F)
+    return cv2.sepFilter2D(channel, -1, kernel, kernel)
+
+
+def whole_windows(seen: np.ndarray) -> np.ndarray:
+    """Which windows lie wholly in `seen` (height, width) bool: (height - 10, width - 10) bool."""
+    edge = REACH // 2
+    return cv2.erode(seen.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))[edge:-edge, edge:-edge] > 0
+
+
+def mean(windows: np.ndarray, whole: np.ndarray | None = None) -> float:
+    """Of a map's values, of those that `whole` marks where it is given; NaN where there is none."""
+    if whole is not None and not whole.all():
+        windows = windows[whole]
+    return float(windows.mean(dtype=np.float64)) if windows.size else float("nan")
+
+
+def person_box(pose: Pose, size: int) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom (pixels) of what is known of one pose and a margin, within a size x size frame;
+    None where nothing of the pose lies in it."""
+    points = np.concatenate([pose.body, pose.left_hand, pose.right_hand, pose.feet, pose.face])  # (69, 3)
+    points = points[points[:, 2] > 0, :2]
+    if not len(points):
+        return None
+    low, high = points.min(0), points.max(0)
+    margin = MARGIN * (high - low)[1]
+    low, high = np.floor(low - margin), np.ceil(high + margin)
+    if (high <= 0).any() or (low >= size).any():
+        return None
+    short = np.maximum(0, SMALLEST - (np.minimum(high, size) - np.maximum(low, 0)))
+    low = np.clip(low - short, 0, size - SMALLEST).astype(int)
+    high = np.clip(high + short, low + SMALLEST, size).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def nearest_poses(body: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """For each pose (T, 18, 3) the index of the nearest among (N, 18, 3), by the mean distance of the joints that
+    both know, where they are: what would be copied is not moved. -1 where none shares half of the joints."""
+    out = np.full(len(body), -1)
+    for t, pose in enumerate(body):
+        both = (pose[:, 2] > 0) & (bodies[..., 2] > 0)                                     # (N, 18)
+        apart = np.where(both, np.linalg.norm(bodies[..., :2] - pose[:, :2], axis=-1), 0)  # (N, 18)
+        shared = both.sum(1)
+        mean = np.where(shared >= 9, apart.sum(1) / np.maximum(shared, 1), np.inf)
+        if len(mean) and np.isfinite(mean.min()):
+            out[t] = mean.argmin()
+    return out

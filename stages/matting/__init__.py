@@ -1,0 +1,1 @@
+"""Alpha mattes, and the empty background that they are refined against."""

@@ -1,0 +1,1 @@
+"""Poses over time: the skeleton, its parts, smoothing and normalisation. Arrays in, arrays out."""

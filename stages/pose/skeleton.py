@@ -1,0 +1,138 @@
+"""The skeleton: OpenPose's 18 joints, hands, feet and five face points, and how they are drawn.
+
+Coordinates are pixels of the S x S frame, continuous, the origin at the outer corner of the top left pixel;
+an unknown point is NaN with score 0. Left and right are the person's own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.media import parquet
+
+NOSE, NECK, R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST = range(8)
+R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE, R_EYE, L_EYE, R_EAR, L_EAR = range(8, 18)
+
+LIMBS = (
+    (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
+    (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
+)
+COLOURS = (  # RGB of each joint
+    (255, 0, 85), (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0),
+    (0, 255, 0), (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255),
+    (255, 0, 170), (170, 0, 255), (255, 0, 255), (85, 0, 255),
+)
+FINGERS = tuple((0 if i % 4 == 1 else i - 1, i) for i in range(1, 21))
+FEET = ((R_ANKLE, 0, 1), (L_ANKLE, 2, 3))  # ankle in the body, heel and toe in the feet
+PARTS = ("body", "hands", "feet", "face")
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Point sets (..., n, 3) of x, y in pixels and score; leading axes (frames) agree."""
+
+    body: np.ndarray        # (..., 18, 3)
+    left_hand: np.ndarray   # (..., 21, 3)
+    right_hand: np.ndarray  # (..., 21, 3)
+    feet: np.ndarray        # (..., 4, 3): right heel, right toe, left heel, left toe
+    face: np.ndarray        # (..., 5, 3): right eye, left eye, left mouth corner, right mouth corner, nose
+
+    def __getitem__(self, index) -> "Pose":
+        return Pose(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+    def map(self, function) -> "Pose":
+        """Applies a function to every point set (..., n, 3)."""
+        return replace(self, **{field.name: function(getattr(self, field.name)) for field in fields(self)})
+
+    @classmethod
+    def unknown(cls, *shape: int) -> "Pose":
+        """All points unknown, for the given leading axes."""
+        sizes = (18, 21, 21, 4, 5)
+        return cls(*(np.tile(np.float32([np.nan, np.nan, 0]), (*shape, n, 1)) for n in sizes))
+
+    @classmethod
+    def stack(cls, poses: "list[Pose]") -> "Pose":
+        """One pose a frame -> a pose with a leading frame axis."""
+        return cls(*(np.stack([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
+
+    @classmethod
+    def joined(cls, poses: "Iterable[Pose]") -> "Pose":
+        """The frames of each, one after the other."""
+        return cls(*(np.concatenate([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The columns of the `POSES` table."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def read_poses(path: Path) -> tuple[Pose, dict, dict]:
+    """The poses (T frames), the table's other columns, and `about`, of a `POSES` or `DRIVING` table."""
+    columns, about = parquet.read(path, parquet.POSES, parquet.DRIVING)
+    names = [field.name for field in fields(Pose)]
+    pose = Pose(*(columns[name].reshape(len(columns[name]), -1, 3) for name in names))  # (T, n, 3)
+    return pose, {name: column for name, column in columns.items() if name not in names}, about
+
+
+def person_height(body: np.ndarray) -> np.ndarray:
+    """|nose - middle of the ankles| in pixels, (..., 18, 3) -> (...,); the ears' middle stands in for an
+    unknown nose, one ankle for both; NaN where neither is known."""
+    def middle(*joints):
+        known = body[..., joints, 2:] > 0
+        total = np.where(known, body[..., joints, :2], 0).sum(-2)
+        count = known.sum(-2)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    head = np.where(body[..., NOSE, 2:] > 0, body[..., NOSE, :2], middle(R_EAR, L_EAR))
+    return np.linalg.norm(head - middle(R_ANKLE, L_ANKLE), axis=-1)
+
+
+def draw(pose: Pose, size: int, scale: float = 1.0, parts: tuple[str, ...] = ("body",)) -> np.ndarray:
+    """One pose (no leading axes) as an RGB picture (size, size, 3) uint8; points are multiplied by `scale`.
+
+    Lines are 0.75 % of the side wide. Unknown points, and limbs with one, are left out."""
+    canvas = np.zeros((size, size, 3), np.uint8)
+    width = max(1, round(0.0075 * size))
+    body, feet = pose.body * (scale, scale, 1), pose.feet * (scale, scale, 1)
+    if "body" in parts:
+        for i, (a, b) in enumerate(LIMBS):
+            _line(canvas, body[a], body[b], tuple(int(c * 0.75) for c in COLOURS[i]), width)
+        for joint, colour in zip(body, COLOURS):
+            _dot(canvas, joint, colour, width)
+    if "feet" in parts:
+        for ankle, heel, toe in FEET:
+            _line(canvas, body[ankle], feet[heel], COLOURS[ankle], width)
+            _line(canvas, feet[heel], feet[toe], (255, 255, 255), width)
+    if "hands" in parts:
+        for hand, tint in ((pose.right_hand, (255, 120, 0)), (pose.left_hand, (0, 255, 120))):
+            hand = hand * (scale, scale, 1)
+            for i, (a, b) in enumerate(FINGERS):
+                _line(canvas, hand[a], hand[b], (*tint[:2], 50 * (i // 4 + 1)), 1)
+    if "face" in parts:
+        for point in pose.face * (scale, scale, 1):
+            _dot(canvas, point, (255, 255, 255), 1)
+    return canvas
+
+
+_SHIFT = 4  # sub-pixel bits of OpenCV's drawing
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    """Continuous pixel coordinates -> OpenCV's fixed point, whose integers are pixel centres."""
+    limit = 1 << 14
+    return tuple(int(np.clip(round((value - 0.5) * (1 << _SHIFT)), -limit * 16, limit * 16)) for value in point[:2])
+
+
+def _line(canvas, a, b, colour, width):
+    if a[2] > 0 and b[2] > 0:
+        cv2.line(canvas, _fixed(a), _fixed(b), colour, width, cv2.LINE_AA, _SHIFT)
+
+
+def _dot(canvas, point, colour, radius):
+    if point[2] > 0:
+        cv2.circle(canvas, _fixed(point), radius << _SHIFT, colour, -1, cv2.LINE_AA, _SHIFT)

@@ -1,0 +1,1 @@
+"""Who is who in a video: boxes, clothes and tracks of people."""

@@ -1,0 +1,140 @@
+"""New entries stand where they belong in params.yaml, and nothing else of the file changes."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.datasets import params_editor
+from pipeline.datasets.params_editor import Entry
+from stages import InputError, params
+from tests.miniature import agreed
+
+ROOT = Path(__file__).parents[3]
+HEAD = "samples: {}\n# who\nvideos: # files\n  ava: {file: a.mp4, preset: demo}\n"
+TAIL = "subjects:\n  ava: {preset: demo}\ntransfers: {}\n"
+
+
+@pytest.fixture(scope="module")
+def presets() -> str:
+    content = params.load(ROOT / "params.yaml").model_dump(mode="json")["presets"]["demo"]
+    return yaml.safe_dump({"threads": "auto", "presets": {"demo": content}})
+
+
+@pytest.fixture
+def file(tmp_path, presets):
+    """params.yaml of this text, in bytes, and its presets."""
+    def write(text: str) -> Path:
+        path = tmp_path / "params.yaml"
+        end = "\r\n" if "\r\n" in text else "\n"
+        path.write_bytes((presets.replace("\n", end) + text).encode())
+        return path
+    return write
+
+
+def ben(**more) -> Entry:
+    return Entry.short("videos", "ben", file="b c.mp4", preset="demo", **more)
+
+
+LINE = "ben: {file: b c.mp4, preset: demo}"
+
+
+@pytest.mark.parametrize("text, before", [
+    (HEAD + TAIL, HEAD),
+    (HEAD + "\n\n# people\n" + TAIL, HEAD),                                       # the comment is about the next block
+    (HEAD + "  # cleo: {file: c.mp4}\n\n# people\n" + TAIL, HEAD + "  # cleo: {file: c.mp4}\n"),
+    ((HEAD + "\n# people\n" + TAIL).replace("\n", "\r\n"), HEAD.replace("\n", "\r\n")),
+    (HEAD.replace("  ava", "    ava") + TAIL, HEAD.replace("  ava", "    ava")),  # indented by four
+    (TAIL + HEAD.rstrip("\n"), TAIL + HEAD.rstrip("\n")),                         # last, without a last line's end
+    (TAIL + HEAD + "# the end", TAIL + HEAD),
+    (HEAD.replace("{file: a.mp4, preset: demo}", "\n    file: a.mp4 # hers\n    preset: demo") + TAIL, None),
+    (HEAD + '  "dan": {file: d.mp4, preset: demo}\n' + TAIL, HEAD + '  "dan": {file: d.mp4, preset: demo}\n'),
+], ids=["plain", "comment", "own comment", "CRLF", "four", "last", "end", "nested", "quoted"])
+def test_everything_else_stays_to_the_byte(file, text, before):
+    path = file(text)
+    old, before = path.read_bytes(), before or text.removesuffix(TAIL)
+    assert params_editor.add([ben()], path) == [ben()]
+    new = path.read_bytes()
+    end = "\r\n" if "\r\n" in text else "\n"
+    indent = "    " if "    ava" in text else "  "
+    added = ("" if before.endswith("\n") else end) + indent + LINE + end
+    assert new == old.replace(before.encode(), (before + added).encode())
+    assert params.load(path).videos["ben"].file == "b c.mp4"
+    assert params_editor.add([ben()], path) == [] and path.read_bytes() == new  # it is there already
+
+
+def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
+    path = tmp_path / "params.yaml"
+    old = (ROOT / "params.yaml").read_text()
+    path.write_text(old)
+    wanted = [Entry.short("transfers", "ben_from_ben", target="ben", source="ben", preset="demo", truth="b: #1.mp4"),
+              Entry.short("subjects", "ben", preset="demo", consent=agreed('Ben said "yes", 2026: é'))]
+    assert params_editor.add(wanted, path) == wanted
+    config, lines = params.load(path), path.read_text().splitlines()
+    assert config.subjects["ben"].consent.record == 'Ben said "yes", 2026: é'
+    assert config.transfers["ben_from_ben"].truth == "b: #1.mp4"
+    assert [line for line in lines if not line.strip().startswith(("ben: {preset", "ben_from_ben"))] == old.splitlines()
+
+
+def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
+    path = file(HEAD + TAIL)
+    params_editor.add([Entry.short("videos", "no", file="no.mp4", preset="demo")], path)
+    assert params.load(path).videos["no"].file == "no.mp4"
+
+
+@pytest.mark.parametrize("text, told", [
+    (HEAD.replace("# files\n  ava", "{ava").replace("demo}\n", "demo}}\n") + TAIL, "`videos` cannot be added to"),
+    ('samples: {}\n"videos":\n  ava: {file: a.mp4, preset: demo}\n' + TAIL, "`videos` cannot be added to"),
+    (HEAD + "  ben: {file: other.mp4, preset: demo}\n" + TAIL, "videos.ben: there already, and something else"),
+    (HEAD + "  ben: {file: b c.mp4, preset: demo, start: 2}\n" + TAIL, "videos.ben: there already, and something else"),
+])
+def test_what_cannot_be_added_to_is_left_alone(file, text, told):
+    path = file(text)
+    old = path.read_bytes()
+    with pytest.raises(InputError, match=told):
+        params_editor.add([ben()], path)
+    assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("entry, told", [
+    (Entry.short("videos", "ben", file="b.mp4", preset="best"), "params.yaml:(.|\n)*videos.ben.preset: no preset"),
+    (Entry.short("videos", "Ben", file="b.mp4", preset="demo"), "params.yaml:(.|\n)*videos.Ben"),
+    (Entry.short("subjects", "ben", preset="demo"), "subjects.ben: no video of that name"),
+    (Entry.short("videos", "samples", file="b.mp4", preset="demo"), "videos.samples: the name is taken"),
+])
+def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
+    path = file(HEAD + TAIL)
+    old = path.read_bytes()
+    with pytest.raises(InputError, match=told) as error:
+        params_editor.add([entry], path)
+    assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
+    assert f".{path.stem}." not in str(error.value)  # the temporary file's name
+
+
+@pytest.mark.parametrize("text, names, left", [
+    ("videos:\n  a: {b: 1}\n  c: 2 # c\n\nnext: 3\n", {"videos": ["a"]}, "videos:\n  c: 2 # c\n\nnext: 3\n"),
+    ("videos: # who\n  a:\n    b: 1\n    c: [1,\n      2]\n  # of d\n  d: 4\n", {"videos": ["a"]}, "videos: # who\n  # of d\n  d: 4\n"),
+    ("videos:\n    'a': 1\nnext: 3\n", {"videos": ["a"]}, "videos: {}\nnext: 3\n"),
+    ("videos:\r\n  ab: 1\r\n  a: 2\r\n", {"videos": ["a"]}, "videos:\r\n  ab: 1\r\n"),
+    ("a:\n  x: 1\n  y: 2\nb:\n  x: 3\n", {"a": ["y", "x"], "b": ["x"]}, "a: {}\nb: {}\n"),
+])
+def test_entries_are_taken_out_and_the_rest_stays(tmp_path, text, names, left):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, newline="")
+    params_editor.remove(names, path)
+    assert path.read_bytes() == left.encode()
+
+
+@pytest.mark.parametrize("text", ["videos: {a: 1, b: 2}\n", "videos:\n  a: &x {f: 1}\n  b: *x\n"])
+def test_an_entry_that_cannot_be_taken_out_is_left_and_named(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="videos.a: cannot be taken out"):
+        params_editor.remove({"videos": ["a"]}, path)
+    assert path.read_text() == text
+
+
+def test_an_empty_block_can_be_added_to(file):
+    path = file(HEAD + TAIL)
+    params_editor.add([Entry.short("transfers", "one", target="ava", source="ava", preset="demo", truth="x.mp4")], path)
+    assert list(params.load(path).transfers) == ["one"] and "transfers:\n" in path.read_text()

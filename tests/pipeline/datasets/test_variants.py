@@ -1,0 +1,95 @@
+"""A variant becomes a preset that DVC can track, and nothing else of the file changes."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import __main__ as command
+from pipeline.datasets import variants
+from stages import InputError, params
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch) -> Path:
+    """The repository's own params.yaml, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    return path
+
+
+@pytest.mark.parametrize("preset, variant", [("demo", "edn"), ("paper", "td")])
+def test_the_file_gains_the_preset_and_keeps_every_byte(file, preset, variant):
+    before, config = file.read_text(), params.load()
+    assert f"presets.{preset}_{variant} is new" in variants.write(config, variant, preset)
+    assert params.load().presets[f"{preset}_{variant}"] == config.varied(preset, variant)
+    assert file.read_text().startswith(before)
+
+
+SHORT = "variants:\n  td: {generator_training: {weight_temporal: 0.0}}\n"
+
+
+@pytest.mark.parametrize("tail", ["", "\n# people\n", "\n# people\nvideos: {}\n", "\n\n# variants\n" + SHORT])
+def test_wherever_presets_stand_in_the_file(tmp_path, tail):
+    """Indented by four, `presets` first, in the middle or last, without a last line's end."""
+    config = params.load(ROOT / "params.yaml")
+    blocks = {"demo": config.presets["demo"].model_dump(mode="json")}
+    people = ("samples", "videos", "subjects", "transfers")
+    head = yaml.safe_dump({"threads": "auto"} | {name: {} for name in people if f"{name}:" not in tail})
+    text = head + ("" if SHORT in tail else SHORT) + yaml.safe_dump({"presets": blocks}, indent=4).rstrip("\n") + tail
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    variants.write(params.load(path), "td", "demo", path)
+    found = params.load(path)
+    assert found.presets["demo_td"] == found.varied("demo", "td") != found.presets["demo"]
+    assert path.read_text().endswith(tail) and path.read_text().startswith(text.removesuffix(tail))
+
+
+def test_a_preset_that_is_there_is_left_alone(file):
+    variants.write(params.load(), "td", "demo")
+    once = file.read_text()
+    assert "already" in variants.write(params.load(), "td", "demo") and file.read_text() == once
+    content = yaml.safe_load(once)
+    content["presets"]["demo_td"]["generator_training"]["steps"] += 1
+    file.write_text(changed := yaml.safe_dump(content))
+    with pytest.raises(InputError, match="presets.demo_td: there already, and something else"):
+        variants.write(params.load(), "td", "demo")
+    assert file.read_text() == changed
+
+
+def test_a_file_that_cannot_be_added_to_is_left_alone(file):
+    content = json.loads(json.dumps(yaml.safe_load(file.read_text())))  # without the file's anchors
+    presets = content.pop("presets")
+    file.write_text(text := yaml.safe_dump(content) + f"presets: {yaml.safe_dump(presets, default_flow_style=True)}")
+    with pytest.raises(InputError, match="`presets` cannot be added to"):
+        variants.write(params.load(), "td", "demo")
+    assert file.read_text() == text
+
+
+def test_dvc_keeps_what_both_presets_gave(project):
+    """A subject that goes over to the variant is learned anew, and comes back from the cache."""
+    project.change(variants={"td": {"generator_training": {"weight_temporal": 0.0}}})
+    variants.write(params.load(), "td", "demo")
+    own = (project.folder / "artifacts/ava/generator").read_text()
+    for preset, ran in (("demo_td", ["generator_training@ava"]), ("demo", [])):
+        project.change(subjects={"ava": {"preset": preset}})
+        project.dvc("repro", "--single-item", "generator_training@ava")
+        assert project.ran() == ran
+        given = (project.folder / "artifacts/ava/generator").read_text()
+        assert ("weight_temporal=0.0" in given, given == own) == (bool(ran), not ran)
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["edn", "--of", "demo"], "presets.demo_edn is new"),
+    (["nda", "--of", "demo"], "no `nda` in `variants`; there are"),
+])
+def test_the_command_line_tells(file, monkeypatch, capsys, arguments, told):
+    monkeypatch.setattr(sys, "argv", ["pipeline", "variant", *arguments])
+    failed = command.main()
+    out, error = capsys.readouterr()
+    assert told in (error if failed else out) and failed == ("nda" in arguments)

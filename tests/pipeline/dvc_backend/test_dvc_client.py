@@ -1,0 +1,226 @@
+"""The real DVC over the real dvc.yaml, with stages in miniature."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import graph
+from pipeline.dvc_backend import dvc_client, subprocesses
+from pipeline.dvc_backend.digests import write_digests
+from stages import params
+from stages.code_digest import WRITE
+from tests.miniature import ROOT, agreed
+
+
+def wait_for(path: str) -> str:
+    for _ in range(1200):
+        if Path(path).exists() and Path(path).read_text():
+            return Path(path).read_text()
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not appear")
+
+
+def test_repro_runs_every_stage_once_each_after_what_it_needs(computed):
+    lines = (computed.folder / "ran").read_text().split()
+    config = params.load(computed.folder / "params.yaml")
+    goals = {*graph.producers(config).values()}
+    plan = graph.plan(config, goals)
+    assert sorted(lines) == sorted(goals)
+    assert all(lines.index(needed) < lines.index(address) for address, needs in plan.items() for needed in needs)
+
+
+def test_nothing_changed_nothing_runs(project):
+    project.dvc("repro")
+    assert project.ran() == []
+    assert dvc_client.reproduce("fusion@ava_from_ben") is False
+
+
+def test_a_lost_artifact_comes_from_the_cache(project):
+    before = project.artifacts()
+    Path("artifacts/ava/poses.parquet").unlink()
+    assert dvc_client.reproduce("pose_extraction@ava") is False
+    assert project.ran() == [] and project.artifacts() == before
+
+
+def test_one_subject_changes_and_nobody_else(project):
+    project.change(subjects={"ben": {"consent": agreed("to this test")}})
+    project.dvc("repro")
+    assert sorted(project.ran()) == [f"{stage}@ben" for stage in (
+        "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training", "mask_segmentation")]
+
+
+def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(project):
+    """DVC would only say that a parameter is missing."""
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    del content["subjects"]["ben"]["consent"]
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    stage = Path("stages/generator_training.py")
+    asking = "def run(params, key, entry, **paths):\n    entry.require_consent(key)"
+    stage.write_text(stage.read_text().replace("def run(params, key, **paths):", asking))
+    write_digests()
+    with pytest.raises(dvc_client.StageFailed, match="subjects.ben has no consent. Write who agreed, when, to what"):
+        dvc_client.reproduce("generator_training@ben")
+
+
+@pytest.mark.parametrize("address", ["fusion@ava_from_ben", "signing@ava_from_ben", "mask_segmentation@ava"])
+def test_of_who_agrees_no_more_nothing_new_is_made(project, address):
+    """Though the weights are there, and this one stage is asked for alone."""
+    project.change(subjects={"ava": {"consent": None}})
+    project.stale(graph.split(address)[0])
+    with pytest.raises(dvc_client.StageFailed, match="subjects.ava has no consent"):
+        dvc_client.reproduce(address)
+    assert project.ran() == []
+
+
+def test_a_new_person_leaves_the_others_alone(project):
+    project.change(samples={"cleo": dict(person="ava", motions=["turn"], seed=3, seconds=1.0, size=64)})
+    project.dvc("repro")
+    assert project.ran() == ["samples@cleo"]
+
+
+@pytest.mark.parametrize("file, added, ran", [
+    ("stages/retargeting.py", "changed = 1", ["retargeting@ava_from_ben"]),  # the same bytes: nothing after it runs
+    ("stages/retargeting.py", "\n\n# a comment", []),
+    ("stages/params.py", "changed = 1", []),
+])
+def test_code_that_changes_runs_its_stage_again_and_comments_do_not(project, file, added, ran):
+    Path(file).write_text(f"{Path(file).read_text()}{added}\n")
+    subprocess.run([sys.executable, "-P", "-m", "pipeline.dvc_backend.digests"], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    assert ("up to date" in project.dvc("status")) == (not ran)
+    project.dvc("repro")
+    assert project.ran() == ran
+
+
+@pytest.mark.parametrize("ask", [
+    lambda: ["repro"], lambda: ["repro", "report@ava_from_ben"],
+    lambda: Path("artifacts/ava/poses.parquet").write_text("others") and ["repro", "--single-item", "retargeting@ava_from_ben"],
+], ids=["all", "one and what it needs", "one alone"])
+@pytest.mark.subprocesses
+def test_dvc_itself_stops_where_a_digest_is_out_of_date(project, ask):
+    with Path("stages/retargeting.py").open("a") as code:
+        code.write("changed = 1\n")
+    done = project.try_dvc(*ask())
+    assert done.returncode and project.ran() == []
+    told = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n  " + WRITE
+    assert told in done.stdout + done.stderr
+
+
+def test_so_does_the_pipeline(project):
+    with Path("stages/retargeting.py").open("a") as code:
+        code.write("changed = 1\n")
+    with pytest.raises(dvc_client.StageFailed, match="digests/retargeting.txt is out of date: stages/retargeting.py changed"):
+        dvc_client.pending(graph.plan(params.load(), ["retargeting@ava_from_ben"]))
+
+
+@pytest.mark.subprocesses
+def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
+    project.order("pose_extraction@ava", "refuse")
+    Path("artifacts/ava/frames.mkv").write_text("another video")
+    with pytest.raises(dvc_client.StageFailed) as failure:
+        dvc_client.reproduce("pose_extraction@ava")
+    assert str(failure.value) == "pose_extraction@ava: nobody is in this video\n  in no frame of it"
+    assert failure.value.refused
+    shown = capsys.readouterr().out
+    assert "pose_extraction ava works" in shown and "lock file" not in shown and "Running stage" not in shown
+
+
+@pytest.mark.subprocesses
+def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
+    order = project.order("retargeting@ava_from_ben", "crash")
+    Path("artifacts/ava/poses.parquet").write_text("other poses")
+    with pytest.raises(dvc_client.StageFailed, match="exited with 1(.|\n)*ZeroDivisionError: a bug") as failure:
+        dvc_client.reproduce("retargeting@ava_from_ben")
+    assert not failure.value.refused
+    order.unlink()
+    assert dvc_client.reproduce("retargeting@ava_from_ben") is True
+
+
+def test_dvcs_own_refusal_is_told(project):
+    Path("artifacts/samples/ava.mp4").unlink()
+    with pytest.raises(dvc_client.StageFailed, match="artifacts/samples/ava.mp4"):
+        dvc_client.reproduce("frames@ava")
+
+
+@pytest.mark.parametrize("kill", [
+    lambda pid: os.kill(pid, signal.SIGKILL),                  # the stage
+    lambda pid: os.killpg(os.getpgid(pid), signal.SIGKILL),    # the stage and DVC
+    lambda pid: dvc_client.stop(),                                    # Ctrl-C
+], ids=["stage", "stage and dvc", "interrupt"])
+@pytest.mark.fault
+@pytest.mark.subprocesses
+def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, monkeypatch):
+    monkeypatch.setattr(subprocesses, "_ending", threading.Event())
+    order = project.order("retargeting@ava_from_ben", "hang")
+    Path("artifacts/ava/poses.parquet").write_text("other poses")
+    failures = []
+
+    def attempt():
+        try:
+            dvc_client.reproduce("retargeting@ava_from_ben")
+        except dvc_client.StageFailed as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    kill(int(wait_for("hangs")))
+    thread.join(timeout=30)
+    assert not thread.is_alive() and len(failures) == 1 and not failures[0].refused
+    assert not Path("artifacts/ava_from_ben/driving.parquet").exists()
+    subprocesses._ending.clear()  # as in the next run's process
+    order.unlink()
+    assert dvc_client.reproduce("retargeting@ava_from_ben") is True
+    assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
+
+
+@pytest.mark.fault
+@pytest.mark.subprocesses
+def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
+    order = project.order("retargeting@ava_from_ben", "hang")
+    Path("artifacts/ava/poses.parquet").write_text("other poses")
+    with pytest.raises(dvc_client.StageFailed) as failure:
+        dvc_client.reproduce("retargeting@ava_from_ben", silence=3)
+    assert not failure.value.refused and str(failure.value) == (
+        "retargeting@ava_from_ben was ended: no sign of life for 0.05 minutes. "
+        "--retries 1 tries again; --timeout MINUTES gives it longer")
+    order.unlink()
+    assert dvc_client.reproduce("retargeting@ava_from_ben", silence=30) is True
+
+
+SAYS = """
+import json, os
+def emit(**event):
+    with open(os.environ["FAKEMOTION_EVENTS"], "a") as file:
+        file.write(json.dumps(event) + "\\n")
+print("Running stage 'a@b':\\n> python -m stages a b", flush=True)
+emit(kind="begun", address="a@b")
+print("hello\\nW0000 00:00:17 x.cc:1] noise", flush=True)
+emit(kind="progress", what="a", done=3, total=3, unit="it", elapsed=1, rate=3.0, note=None)
+print("Updating lock file 'dvc.lock'\\n\\nüber", flush=True)
+emit(kind="ended", address="a@b")
+"""
+
+
+def test_only_what_the_stage_says_is_shown_and_heard(monkeypatch, capsys):
+    heard = []
+    monkeypatch.setattr(dvc_client, "Program", lambda _, *rest: subprocesses.Program([sys.executable, "-c", SAYS], *rest))
+    output = dvc_client._run([], "a@b", hears=heard.append)
+    assert output == ("Running stage 'a@b':\n> python -m stages a b\nhello\nW0000 00:00:17 x.cc:1] noise\n"
+                      "Updating lock file 'dvc.lock'\n\nüber\n")
+    lines, others = ([event for event in heard if (event["kind"] == "line") == line] for line in (True, False))
+    assert [event["text"] for event in lines] == ["hello", "über"]
+    assert [event["kind"] for event in others] == ["begun", "progress", "ended"]
+    shown = capsys.readouterr().out.splitlines()
+    assert {"hello", "über"} < set(shown) and len(shown) == 3 and any("100%" in line for line in shown)
+
+
+def test_python_in_dvc_yaml_is_the_one_that_runs(project):
+    path = dvc_client._environment()["PATH"]
+    said = subprocess.run(["sh", "-c", "command -v python"], env={"PATH": path}, capture_output=True, text=True).stdout
+    assert Path(said.strip()).parent == Path(os.sys.executable).parent

@@ -1,0 +1,133 @@
+"""What a fault has left of DVC's notes and cache, under the real DVC."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.dvc_backend import dvc_client, repair
+
+POSES = Path("artifacts/ava/poses.parquet")
+
+
+@pytest.fixture(autouse=True)
+def first():
+    """Each test is a process of its own as to what has been looked at."""
+    dvc_client._check_first.cache_clear()
+
+
+def cached(path: Path) -> Path:
+    """Where DVC's cache has an artifact."""
+    found = re.search(rf"path: {path}\n +hash: md5\n +md5: (\w\w)(\S+)", Path("dvc.lock").read_text())
+    return Path(".dvc/cache/files/md5", *found.groups())
+
+
+def damage(file: Path, what: str) -> None:
+    """Other content, as large and as old, and as read-only as it was or as DVC first makes it."""
+    info, content = file.stat(), file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes({"a bit": bytes([content[0] ^ 1]) + content[1:], "truncated": content[:20], "empty": b""}[what])
+    os.utime(file, ns=(info.st_atime_ns, info.st_mtime_ns))
+    file.chmod(stat.S_IMODE(info.st_mode))
+
+
+@pytest.mark.parametrize("what, ours", [("a bit", True), ("truncated", False), ("empty", False)])
+def test_a_damaged_file_of_the_cache_is_computed_anew(project, what, ours):
+    before = project.artifacts()
+    if ours:  # DVC had put it into its cache by itself
+        project.stale("pose_extraction")
+        assert dvc_client.reproduce("pose_extraction@ava") is True
+    project.ran()
+    POSES.unlink()
+    damage(cached(POSES), what)
+    assert dvc_client.reproduce("pose_extraction@ava") is True
+    assert project.ran() == ["pose_extraction@ava"] and project.artifacts() == before
+    POSES.unlink()
+    assert dvc_client.reproduce("pose_extraction@ava") is False and project.artifacts() == before  # whole again
+
+
+def test_what_was_restored_is_looked_at_again(project):
+    before = project.artifacts()
+    for ran in ([], ["pose_extraction@ava"]):
+        POSES.unlink()
+        dvc_client.reproduce("pose_extraction@ava")
+        assert project.ran() == ran
+        damage(cached(POSES), "a bit")
+    assert project.artifacts() == before
+
+
+def test_a_cache_elsewhere_is_looked_at_too(project, tmp_path):
+    project.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
+    Path(".dvc/cache").rename(tmp_path / "cache")
+    repair.distrust(Path())
+    [file] = tmp_path.glob(f"cache/files/md5/{'/'.join(cached(POSES).parts[-2:])}")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("end", ["retargeting@ava_from_ben:\n", "artifacts/ava/poses.parquet\n      hash: md5\n",
+                                 "artifacts/ava/poses.parquet\n      hash: md5\n      md5: ab"])
+def test_a_half_written_lock_costs_nothing(project, end):
+    """Whether DVC can read what is there of it or not."""
+    before, (kept, *_) = project.artifacts(), Path("dvc.lock").read_text().partition(end.removesuffix("ab"))
+    Path("dvc.lock").write_text(kept + end)
+    assert dvc_client.reproduce("pose_extraction@ava") is False
+    project.dvc("repro")
+    assert project.ran() == [] and project.artifacts() == before
+
+
+def test_a_lock_of_anything_else_costs_nothing(project):
+    Path("dvc.lock").write_bytes(b"\xff\x00 nothing")
+    assert dvc_client.reproduce("pose_extraction@ava") is False and project.ran() == []
+
+
+@pytest.mark.parametrize("notes", ["", '{"wri', "[]", '{"write": {"a": 3}}'])
+def test_notes_that_cannot_be_read_are_made_anew(project, notes):
+    Path(".dvc/tmp/rwlock").write_text(notes)
+    assert dvc_client.reproduce("pose_extraction@ava") is False
+
+
+def test_who_is_gone_does_not_hold_anybody_up(project):
+    """Its number may be another program's by now, or it may have ended with nobody to collect it."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        reads = [{"pid": zombie.pid, "cmd": "dvc repro"}]
+        notes = {"write": {str(POSES.resolve()): {"pid": other.pid, "cmd": "dvc repro"}},
+                 "read": {str(POSES.resolve()): reads}}
+        Path(".dvc/tmp/rwlock").write_text(json.dumps(notes))
+        assert dvc_client.reproduce("pose_extraction@ava") is False
+        assert json.loads(Path(".dvc/tmp/rwlock").read_text()) == {}
+    finally:
+        other.kill()
+        other.wait()
+        zombie.wait()
+
+
+@pytest.mark.subprocesses
+def test_a_dvc_that_works_is_waited_for(project, capsys):
+    """Until it has ended, whatever it is at."""
+    folder = Path("dvc")
+    folder.mkdir()
+    (folder / "__main__.py").write_text("import sys; sys.stdin.read()")
+    worker = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], stdin=subprocess.PIPE)
+    notes = {"write": {str(POSES.resolve()): {"pid": worker.pid, "cmd": "dvc repro"}}, "read": {}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps(notes))
+    asked = []
+
+    def sleep(_):
+        asked.append(worker.poll())
+        if len(asked) == 3:
+            worker.communicate()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repair.time, "sleep", sleep)
+        output = f"ERROR: '{POSES.resolve()}' is busy, it is being blocked by:\n  (PID {worker.pid}): dvc repro\n\n"
+        assert repair.mend(Path(), output)
+    assert asked == [None] * 3 and f"process {worker.pid}: waiting" in capsys.readouterr().out
+    assert json.loads(Path(".dvc/tmp/rwlock").read_text()) == {"write": {}, "read": {}}

@@ -1,0 +1,134 @@
+"""DVC with the state of every stage in a file of its own, beside the plain program on the same project."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import graph
+from pipeline.dvc_backend import dvc_client
+from stages import layout, params
+from tests.miniature import agreed
+
+ITSELF = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
+
+
+def everything() -> dict[str, list[str]]:
+    config = params.load()
+    return graph.plan(config, sorted({*graph.producers(config).values()}))
+
+
+def run_all() -> None:
+    """What a flow does, one after another."""
+    for address in dvc_client.pending(everything()):
+        dvc_client.reproduce(address)
+    dvc_client.gather()
+
+
+def locked() -> dict:
+    return yaml.safe_load(Path("dvc.lock").read_text())["stages"]
+
+
+def test_what_dvc_has_computed_is_up_to_date(project):
+    assert dvc_client.pending(everything()) == {} and project.ran() == []
+
+
+def test_a_project_computed_stage_by_stage_is_up_to_date_for_dvc_and_has_the_same_lock(project):
+    before, artifacts = locked(), project.artifacts()
+    Path("dvc.lock").unlink()
+    for folder in ("artifacts", ".dvc/cache"):
+        shutil.rmtree(folder)
+    run_all()
+    assert sorted(project.ran()) == sorted(everything()) and project.artifacts() == artifacts
+    assert locked() == before
+    assert "up to date" in project.dvc("status") and "up to date" in project.dvc("repro")
+    assert project.ran() == []
+
+
+def test_the_run_cache_is_one_in_both_directions(project):
+    goal = "retargeting@ava_from_ben"
+    project.stale("retargeting")
+    project.dvc("repro", goal)
+    assert project.ran() == [goal]
+    Path("dvc.lock").unlink()
+    for address in graph.plan(params.load(), [goal]):
+        assert dvc_client.reproduce(address) is False  # it knows nothing but the run-cache
+    project.stale("retargeting")
+    assert dvc_client.reproduce(goal) is True and project.ran() == [goal]
+    project.dvc("repro", goal)  # which has heard nothing of it
+    assert project.ran() == []
+
+
+BENS = [f"{stage}@ben" for stage in (
+    "mask_segmentation", "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training")]
+
+
+@pytest.mark.parametrize("change, changed, ran", [
+    (lambda project: project.change(subjects={"ben": {"consent": agreed("today")}}),
+     ["mask_segmentation@ben", "face_vector_indexing@ben"], BENS),
+    (lambda project: project.stale("retargeting"),
+     ["retargeting@ava_from_ben"], ["retargeting@ava_from_ben"]),
+    (lambda project: Path("artifacts/ben/masks.mkv").unlink(), ["mask_segmentation@ben"], []),
+    (lambda project: project.change(presets={"demo": {"report": {"frames": 7}}}),
+     ["report@ava_from_ben"], ["report@ava_from_ben"]),
+    (lambda project: project.change(transfers={"ava_from_ava": ITSELF}), ["retargeting@ava_from_ava"],
+     [f"{stage}@ava_from_ava" for stage in ("retargeting", "fusion", "metrics", "pose_coverage", "signing", "report")]),
+], ids=["parameter", "code", "lost artifact", "preset", "one more transfer"])
+def test_what_changes_runs_and_nothing_else(project, change, changed, ran):
+    change(project)
+    left = dvc_client.pending(everything())
+    assert [address for address, needs in left.items() if not needs] == changed
+    for address in left:
+        dvc_client.reproduce(address)
+    assert project.ran() == ran
+    dvc_client.gather()
+    assert "up to date" in project.dvc("status")
+
+
+def test_a_lock_that_git_brought_replaces_what_was_known(project):
+    """dvc.lock of another commit: its outputs are checked out, not computed."""
+    before, artifacts = Path("dvc.lock").read_text(), project.artifacts()
+    project.change(subjects={"ben": {"consent": agreed("today")}})
+    run_all()
+    assert locked() != yaml.safe_load(before)["stages"] and project.ran()
+    project.change(subjects={"ben": {"consent": "synthetic"}})
+    Path("dvc.lock").write_text(before)
+    project.dvc("checkout")
+    assert dvc_client.pending(everything()) == {} and project.artifacts() == artifacts
+
+
+def test_what_a_killed_flow_has_not_gathered_is_gathered_by_the_next(project):
+    project.change(subjects={"ben": {"consent": agreed("today")}})
+    left = dvc_client.pending(everything())
+    for address in left:
+        dvc_client.reproduce(address)
+    assert "generator_training@ben" in project.dvc("status")
+    assert dvc_client.pending(everything()) == {}
+    assert "up to date" in project.dvc("status")
+
+
+@pytest.mark.parametrize("damage", ["", '{"cmd": "python'])
+def test_a_state_that_a_disk_has_lost_is_found_again_in_the_run_cache(project, damage):
+    dvc_client.pending(everything())
+    state = layout.state("pose_extraction@ava")
+    whole = json.loads(state.read_text())
+    state.write_text(damage)
+    assert list(dvc_client.pending(everything()))[0] == "pose_extraction@ava"
+    assert dvc_client.reproduce("pose_extraction@ava") is False
+    assert json.loads(state.read_text()) == whole
+
+
+def test_only_what_is_new_is_written_into_the_lock(project):
+    """The other stages' text stays: what git shows is what was computed."""
+    project.change(subjects={"ben": {"consent": agreed("today")}})
+    run_all()
+    before = Path("dvc.lock").read_text().splitlines()
+    project.change(subjects={"ben": {"consent": agreed("12e5")}})  # a number to other readers of YAML
+    run_all()
+    after = Path("dvc.lock").read_text().splitlines()
+    assert {line.split(":")[0].strip() for line in set(after) - set(before)} <= {"record", "md5", "size", "- path"}
+    assert len(after) == len(before)
+    project.dvc("repro")
+    assert project.ran() == [*BENS, *BENS]

@@ -1,0 +1,102 @@
+"""DVC's remotes, for real: what one machine computed another takes, over a folder or an S3 server that goes away."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.dvc_backend import dvc_client
+from tests.miniature import Project
+
+UPSTREAM = ("samples", "frames", "pose_extraction")
+WHO = ["-c", "user.name=a", "-c", "user.email=a@b"]
+
+
+def clone(project: Project, folder: Path, lock: bool, remote) -> Project:
+    """Another machine: what git holds of the project, and the remote."""
+    names = [".", *([] if lock else [":!dvc.lock"])]
+    for command in (["add", *names], [*WHO, "commit", "-qm", "all"], ["clone", "-q", ".", str(folder)]):
+        subprocess.run(["git", *command], cwd=project.folder, check=True)
+    remote.configure(folder)
+    assert (folder / "dvc.lock").exists() == lock and not list((folder / "artifacts").rglob("*.mkv"))
+    return Project(folder)
+
+
+@pytest.mark.parametrize("lock, commands", [
+    (True, [["pull", "--run-cache"]]),
+    (False, [["repro", "--pull", "--single-item", f"{stage}@ava"] for stage in UPSTREAM]),
+], ids=["all at once, by dvc.lock", "one by one, without"])
+def test_a_fresh_clone_takes_the_results_and_computes_nothing(project, tmp_path, remote, lock, commands):
+    remote.configure(project.folder)
+    project.dvc("push", "--run-cache")
+    other, made = clone(project, tmp_path / "other", lock, remote), project.artifacts()
+    for command in commands:
+        other.dvc(*command)
+    taken = other.artifacts()
+    assert taken == {path: made[path] for path in taken}
+    assert set(taken) == set(made) if lock else {"artifacts/ava/poses.parquet", "artifacts/ava/frames.mkv"} < set(taken)
+    assert other.ran() == []
+
+
+def test_what_one_machine_computes_anew_the_other_takes(project, tmp_path, remote):
+    remote.configure(project.folder)
+    project.dvc("push", "--run-cache")
+    project.change(videos={"ben": {"start": 0.25}})
+    other = clone(project, tmp_path / "other", False, remote)
+    other.dvc("repro", "--pull", "frames@ben")
+    other.dvc("push", "--run-cache", "frames@ben")
+    assert other.ran() == ["frames@ben"]
+    project.dvc("repro", "--pull", "--single-item", "frames@ben")
+    assert project.ran() == []
+    assert other.artifacts().items() <= project.artifacts().items()
+
+
+def test_a_push_outlasts_a_server_that_is_gone_for_seconds(project, tmp_path, s3, s3_remote):
+    """botocore tries again; how often, the environment says."""
+    s3_remote.configure(project.folder)
+    patient = dict(os.environ, AWS_MAX_ATTEMPTS="10", AWS_RETRY_MODE="standard")
+    push = subprocess.Popen([sys.executable, "-m", "dvc", "push", "--run-cache"], env=patient, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+    s3.wait_for(8)
+    s3.stop()
+    before = len(s3.requests)
+    time.sleep(2)  # what is refused is seen by nobody
+    assert push.poll() is None and len(s3.requests) <= before + 1
+    s3.start()
+    said, _ = push.communicate(timeout=120)
+    assert push.returncode == 0 and "failed to transfer" not in said
+    other = clone(project, tmp_path / "other", True, s3_remote)
+    other.dvc("pull", "--run-cache")
+    assert other.artifacts() == project.artifacts() and other.ran() == []
+
+
+def test_what_a_push_that_failed_has_left_does_no_harm(project, tmp_path, s3, s3_remote, monkeypatch):
+    """The run-cache goes first: without the data that it names, a result is not there, and no half of one is."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3_remote.configure(project.folder)
+    s3.breaks = lambda request: "503 Slow Down" if request.startswith("PUT") and "/files/" in request else ""
+    with pytest.raises(dvc_client.StageFailed, match="failed to push|failed to transfer"):
+        dvc_client.push([], "samples@ava", run_cache=True)
+    other = clone(project, tmp_path / "other", False, s3_remote)
+    s3.breaks = lambda request: ""
+    monkeypatch.chdir(other.folder)
+    with pytest.raises(dvc_client.StageFailed):
+        dvc_client.restore("samples@ava", pull=True)
+    assert other.artifacts() == {} and other.ran() == []
+    monkeypatch.chdir(project.folder)
+    dvc_client.push([], "samples@ava", run_cache=True)
+    monkeypatch.chdir(other.folder)
+    dvc_client.restore("samples@ava", pull=True)
+    assert other.ran() == [] and other.artifacts().items() <= project.artifacts().items() and other.artifacts()
+
+
+def test_a_push_that_lost_a_result_on_the_way_has_failed(project, s3, s3_remote, monkeypatch):
+    """DVC itself ends with 0 where only entries of the run-cache did not go."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3_remote.configure(project.folder)
+    s3.breaks = lambda request: "400 Bad Request" if request.startswith("PUT") and "/runs/" in request else ""
+    with pytest.raises(dvc_client.StageFailed, match="failed to transfer"):
+        dvc_client.push([], "samples@ava", run_cache=True)

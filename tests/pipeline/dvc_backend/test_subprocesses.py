@@ -1,0 +1,152 @@
+"""Real programs: what they print, and that they end with everything that they have started."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from pipeline.dvc_backend import subprocesses
+from pipeline.dvc_backend.subprocesses import Program
+from tests.server import ROOT, alive
+
+WITH_US = os.environ | {"PYTHONPATH": str(ROOT)}
+# Prints the number of a child that keeps its output open; both go on for a minute, deaf to SIGTERM where wanted.
+PARENT = """
+import os, signal, sys, time
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if child := os.fork():
+    os.write(1, b"%d\\n" % child)
+if not (child and "leaves" in sys.argv):
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """What was ended here goes for this test only."""
+    monkeypatch.setattr(subprocesses, "_ending", threading.Event())
+
+
+def python(code: str, *arguments: str, **options) -> Program:
+    return Program([sys.executable, "-c", code, *arguments], **options)
+
+
+def family(program: Program) -> list[int]:
+    """The numbers of a PARENT and its child."""
+    return [program.number, int(next(program.said()))]
+
+
+def gone(numbers: list[int]) -> bool:
+    deadline = time.monotonic() + 10
+    while any(map(alive, numbers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(alive, numbers))
+
+
+@pytest.mark.parametrize("printed, lines", [
+    (b"hello\nyou\n", ["hello\n", "you\n"]),
+    (b"a\n\nb\n", ["a\n", "\n", "b\n"]),
+    ("über\n".encode(), ["über\n"]),
+    (b"\xff\n", ["\ufffd\n"]),
+    (b"no end", ["no end"]),
+    (b"", []),
+])
+def test_lines(printed, lines):
+    with python(f"import sys; sys.stdout.buffer.write({printed!r})") as program:
+        assert list(program.said()) == lines and program.wait() == 0
+
+
+def test_events_come_whole_and_before_what_is_printed_after_them():
+    code = """
+import os, time
+file = open(os.environ["FAKEMOTION_EVENTS"], "ab", buffering=0)
+for half in (b'{"kind": "a", "te', b'xt": "\\u00fc"}\\n{"kind": "b"}\\n'):
+    file.write(half)
+    time.sleep(0.4)
+print("printed", flush=True)
+time.sleep(0.4)
+file.write(b'{"kind": "c"}\\n{"kind": "cut off')"""
+    with python(code) as program:
+        assert list(program.said()) == [{"kind": "a", "text": "ü"}, {"kind": "b"}, "printed\n", {"kind": "c"}]
+
+
+def test_events_are_those_of_one_program():
+    code = "from stages import events; events.emit('own', number={})"
+    with python(code.format(1), environment=WITH_US) as one, python(code.format(2), environment=WITH_US) as other:
+        assert list(other.said()) == [{"kind": "own", "number": 2}] and list(one.said()) == [{"kind": "own", "number": 1}]
+
+
+def test_a_line_comes_when_it_is_printed_and_not_at_the_end():
+    with python("import time; print('first', flush=True); time.sleep(60)") as program:
+        assert next(program.said()) == "first\n" and alive(program.number)
+    assert gone([program.number])
+
+
+def test_its_folder_environment_errors_and_exit_code(tmp_path):
+    code = "import os, sys; print(os.getcwd(), os.environ['A'], file=sys.stderr); sys.exit(7)"
+    with python(code, folder=tmp_path, environment={"A": "b"}) as program:
+        assert list(program.said()) == [f"{tmp_path} b\n"] and program.wait() == 7
+
+
+@pytest.mark.parametrize("deaf", [(), ("deaf",)], ids=["", "deaf"])
+def test_it_ends_with_what_it_started_even_if_deaf(monkeypatch, deaf):
+    monkeypatch.setattr(subprocesses, "GRACE", 0.5)
+    with python(PARENT, *deaf) as program:
+        numbers = family(program)
+        subprocesses.end_all()
+        assert list(program.said()) == []
+        assert program.wait() == -(signal.SIGKILL if deaf else signal.SIGTERM)
+    assert gone(numbers)
+
+
+def test_what_a_program_leaves_behind_is_ended_and_not_waited_for(monkeypatch):
+    with python(PARENT, "leaves") as program:
+        numbers = family(program)
+        assert list(program.said()) == [] and program.wait() == 0
+    assert gone(numbers)
+
+
+def test_what_a_killed_program_leaves_behind_is_ended_too():
+    with python(PARENT) as program:
+        numbers = family(program)
+        os.kill(program.number, signal.SIGKILL)
+        assert list(program.said()) == [] and program.wait() == -signal.SIGKILL
+    assert gone(numbers)
+
+
+def test_an_error_of_whoever_listens_ends_it():
+    with pytest.raises(ZeroDivisionError), python(PARENT) as program:
+        numbers = family(program)
+        1 / 0
+    assert gone(numbers)
+
+
+def test_after_the_end_of_all_nothing_starts():
+    subprocesses.end_all()
+    with python(PARENT) as program:
+        assert list(program.said()) == [] and program.wait() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("code, silence, silent", [
+    ("import time; print('a', flush=True); time.sleep(60)", 0.5, True),
+    ("import time\nfor _ in range(8): print('.', end='', flush=True); time.sleep(0.15)", 1.0, False),
+    ("import time; time.sleep(1)", None, False),
+    ("import os, time\nfor _ in range(8): open(os.environ['FAKEMOTION_EVENTS'], 'a').write('{}\\n'); time.sleep(0.15)", 1.0, False),
+])
+def test_silence_has_a_limit_where_one_is_set(code, silence, silent):
+    with python(code) as program:
+        program.silence = silence
+        list(program.said())
+        assert program.silent == silent and (program.wait() != 0) == silent
+
+
+def test_the_limit_holds_from_when_it_is_set_until_it_is_taken_back():
+    code = "import time\nfor word in 'abc': print(word, flush=True); time.sleep(1)"
+    with python(code) as program:
+        for line in program.said():
+            program.silence = {"a\n": None, "b\n": 30.0, "c\n": None}[line]
+        assert not program.silent and program.wait() == 0

@@ -1,0 +1,186 @@
+"""Orders in a line, with programs of a few lines in place of the runs."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import pytest
+
+from pipeline.dvc_backend import dvc_client
+from pipeline.studio.app import job_queue, jobs
+from pipeline.studio.app.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from stages import InputError
+from stages.learning.checkpoints import Checkpoint
+from stages.params import Subject
+from tests.server import wait_for
+
+WAITS_FOR = "import os, sys, time\nwhile not os.path.exists('{0}.go'): time.sleep(0.02)\n"
+EMIT = ("import json, os\ndef emit(**event):\n"
+        "    with open(os.environ['FAKEMOTION_EVENTS'], 'a') as file: file.write(json.dumps(event) + chr(10))\n")
+SAYS = "import os; open('{0}.saw', 'w').write(os.environ.get('CUDA_VISIBLE_DEVICES', '-'))"
+
+
+@dataclass
+class Small(Order):
+    """An order whose run is a program of ours."""
+
+    code: str = ""
+
+    def command(self) -> list[str]:
+        return ["-c", self.code]
+
+
+def small(name: str, code: str = WAITS_FOR + SAYS, steps: tuple[str, ...] = ()) -> Small:
+    return Small("ana", name, name, "demo", {address: Step(address) for address in steps}, code=code.replace("{0}", name))
+
+
+@pytest.fixture
+def line(tmp_path, monkeypatch):
+    """Made for so many GPUs; results lie where the layout says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shown").mkdir()
+    lock = os.open("lock", os.O_CREAT)
+    made = []
+
+    def make(gpus: str) -> job_queue.Line:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        made.append(job_queue.Line(tmp_path / "shown", lock))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    os.close(lock)
+
+
+def go(name: str) -> None:
+    for path in jobs.result(name).values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    Path(f"{name}.go").touch()
+
+
+def states(line: job_queue.Line) -> list[str]:
+    return [order.state for order in line.orders]
+
+
+@pytest.mark.parametrize("gpus, at_once", [("", 1), ("0", 1), ("0,1", 2)])
+def test_one_at_a_time_on_each_gpu(line, gpus, at_once):
+    line = line(gpus)
+    for name in "abc":
+        line.add(small(name))
+    wait_for(lambda: states(line).count(RUNS) == at_once)
+    time.sleep(0.2)
+    assert states(line) == [RUNS] * at_once + [WAITS] * (3 - at_once)
+    assert line.before(line.orders[2]) == 2
+    for name in "abc":
+        go(name)
+    wait_for(lambda: states(line) == [DONE] * 3, 20)
+    first, third = ({Path(f"{name}.saw").read_text() for name in names} for names in ("abc"[:at_once], "c"))
+    assert first == set(gpus.split(",")) >= third
+
+
+def test_results_are_copied_for_the_page(line):
+    line = line("")
+    line.add(small("a"))
+    go("a")
+    wait_for(lambda: states(line) == [DONE], 20)
+    assert {name: (path.name, path.read_text()) for name, path in line.orders[0].made.items()} == {
+        "video": ("a.mp4", "a"), "report": ("a.html", "a")}
+
+
+def test_a_run_that_fails_does_not_stop_the_next(line):
+    line = line("")
+    line.add(small("bad", "print('no room', flush=True); raise SystemExit(3)"))
+    line.add(small("nothing", "pass"))  # ends well, and has left no result
+    line.add(small("good"))
+    go("good")
+    wait_for(lambda: states(line)[2] == DONE, 20)
+    assert states(line)[:2] == [FAILED, FAILED] and line.orders[0].error == "no room"
+    assert "FileNotFoundError" in line.orders[1].error
+
+
+def test_stopping_one_that_runs_and_one_that_waits(line):
+    line = line("")
+    for name in "abc":
+        line.add(small(name))
+    wait_for(lambda: states(line)[0] == RUNS)
+    for name in "ab":
+        line.stop(line.orders[ord(name) - ord("a")])
+    wait_for(lambda: states(line) == [STOPPED, STOPPED, RUNS], 20)
+    assert not Path("a.saw").exists() and not Path("b.saw").exists()
+
+
+def test_the_line_has_an_end_and_nothing_is_in_it_twice(line):
+    line = line("")
+    line.add(small("a"))
+    with pytest.raises(InputError, match="ana like a, demo: is being made already"):
+        line.add(small("a"))
+    for i in range(job_queue.MOST):
+        line.add(small(f"b{i}"))
+    with pytest.raises(InputError, match=f"{job_queue.MOST} are waiting already"):
+        line.add(small("c"))
+
+
+def test_a_training_is_seen_while_it_goes_on(line):
+    line = line("")
+    folder, other = (Checkpoint(f"generator_training@{name}", [], Subject(preset="demo")).path.with_suffix("")
+                     for name in ("ana", "ana_2"))
+    folder.mkdir(parents=True), other.mkdir()
+    old = folder / "preview_000100.png"
+    old.write_bytes(b"of another run")
+    os.utime(old, (1, 1))
+    (other / "preview_000300.png").write_bytes(b"of somebody else")
+    os.utime(other / "preview_000300.png", (2**32, 2**32))
+    code = (EMIT + "emit(kind='started', address='generator_training@ana')\nimport time; time.sleep(0.5)\n"
+            f"open('{folder}/preview_000200.png', 'wb').write(b'new')\nprint('drawn', flush=True)\n" + WAITS_FOR)
+    line.add(small("a", code, ("generator_training@ana",)))
+    step = line.orders[0].steps["generator_training@ana"]
+    wait_for(lambda: step.picture, 20)
+    assert step.picture.read_bytes() == b"new" and "so far" in step.shows and line.orders[0].state == RUNS
+
+
+def test_pictures_of_stages_or_why_there_is_none(line, monkeypatch):
+    code = "import cv2, numpy, sys; print('all'); sys.argv[1] == 'frames@ana' or sys.exit('none, because'); " \
+           "cv2.imwrite(sys.argv[2], numpy.full((8, 8, 3), 200, 'uint8'))"
+    Path("stages").mkdir(exist_ok=True)
+    line = line("")
+    Path("stages/__init__.py").touch(), Path("stages/reporting/previews.py").write_text(code)
+    steps = ("frames@ana", "pose_extraction@ana")
+    line.add(small("a", EMIT + "".join(
+        f"emit(kind='started', address='{step}'); emit(kind='done', address='{step}', computed=True, seconds=1)\n"
+        for step in steps), steps))
+    go("a")
+    wait_for(lambda: states(line) == [DONE] and line.orders[0].steps["pose_extraction@ana"].blind, 30)
+    first, second = line.orders[0].steps.values()
+    assert abs(cv2.imread(str(first.picture)).astype(int) - 200).max() < 4
+    assert first.shows == "all"
+    assert (second.picture, second.blind) == (None, "none, because")
+
+
+def test_a_run_that_outlives_us_keeps_the_lock(line, tmp_path, monkeypatch):
+    line("")  # for its folder
+    with open("other", "a") as lock:
+        assert not dvc_client.held(lock)
+        ours = job_queue.Line(tmp_path / "shown", lock.fileno())
+        ours.add(small("a"))
+        wait_for(lambda: ours._programs)
+    with open("other", "a") as lock:
+        assert dvc_client.held(lock)
+        ours.close()
+        wait_for(lambda: not dvc_client.held(lock), 20)
+
+
+def test_gpus_by_nvidia_s_own_tool(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert job_queue.gpus() == []
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!{sys.executable}\nimport sys\nassert sys.argv[1] == '--query-gpu=index'\nprint('0\\n1')")
+    tool.chmod(0o755)
+    assert job_queue.gpus() == ["0", "1"]
+    tool.write_text(f"#!{sys.executable}\nprint('No devices were found')\nraise SystemExit(6)")
+    assert job_queue.gpus() == []

@@ -1,0 +1,214 @@
+"""What an order writes into params.yaml, and what it makes of what a run reports."""
+
+import hashlib
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.studio.app import jobs, uploads
+from pipeline.studio.app.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from stages import InputError, params
+from stages.media import video_file
+
+ROOT = Path(__file__).parents[3]
+CONSENT = {"who": "Ana Ruiz", "when": "2020-02-02", "scope": "one dance", "record": "forms/ana.pdf"}
+PLAN = ["frames@ana", "pose_extraction@ana", "frames@cho"]
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch) -> dict[str, Path]:
+    """Two videos, beside a project with the repository's own params.yaml."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    shutil.copytree(ROOT / "judges", "judges")
+    files = {name: tmp_path / f"{name}.mp4" for name in ("ana", "cho")}
+    for shade, file in enumerate(files.values()):
+        with video_file.h264(file, 25.0, 20, {}) as add:
+            for i in range(4):
+                add(np.full((32, 32, 3), 40 * i + shade, np.uint8))
+    return files
+
+
+def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **consent) -> Order:
+    files = (clips.get(name) for name in (target, source))
+    return jobs.order(*files, preset, CONSENT | consent, agreed)
+
+
+def test_an_order_becomes_entries(clips):
+    made = ordered(clips)
+    config = params.load()
+    assert made.command() == ["-m", "pipeline", "run", "ana", "--from", "cho", "--as", "ana_from_cho"]
+    assert {name: config.videos[name].file for name in ("ana", "cho")} == {
+        "ana": "studio/videos/ana.mp4", "cho": "studio/videos/cho.mp4"}
+    consent = config.subjects["ana"].consent
+    assert {name: str(getattr(consent, name)) for name in CONSENT} == CONSENT and "cho" not in config.subjects
+    transfer = config.transfers["ana_from_cho"]
+    assert (transfer.target, transfer.source, transfer.truth) == ("ana", "cho", "studio/videos/cho.mp4")
+    steps = list(made.steps)  # in the order in which they run: who has to film more is told before anything is trained
+    assert steps.index("pose_coverage@ana_from_cho") < steps.index("generator_training@ana")
+    assert steps[-1] == "report@ana_from_cho"
+
+
+def test_a_record_stands_on_one_line(clips):
+    ordered(clips, scope=" one dance,\n for  'her' site: #1 ")
+    assert params.load().subjects["ana"].consent.scope == "one dance, for 'her' site: #1"
+
+
+@pytest.mark.parametrize("scope", [
+    '"one" dance: {it}, [x] & *y #1 %', "- 'no'", "a\x00b\u2028c \U0001F483", "null", "~", "7"])
+def test_what_they_agreed_to_is_text_whatever_it_says(clips, scope):
+    ordered(clips, scope=scope)
+    assert params.load().subjects["ana"].consent.scope == scope.replace("\u2028", " ")
+
+
+def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips):
+    ordered(clips)
+    before = Path("params.yaml").read_bytes()
+    ordered(clips, when="2020-02-03")
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_a_subject_whose_consent_is_gone_is_not_given_another_one(clips):
+    ordered(clips)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["subjects"]["ana"]["consent"] = None
+    Path("params.yaml").write_text(before := yaml.safe_dump(content))
+    with pytest.raises(InputError, match="consent: of ana, params.yaml has no record. Write subjects.ana.consent there"):
+        ordered(clips, source="ana")
+    assert Path("params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["who", "scope", "record"])
+def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
+    """A narrower one would be given the hash of the first."""
+    ordered(clips)
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match="consent: of ana, params.yaml says: Ana Ruiz.*change subjects.ana.consent"):
+        ordered(clips, **{name: "something else"})
+    assert Path("params.yaml").read_bytes() == before and ordered(clips, **{name: f" {CONSENT[name]}  "})
+
+
+def test_a_signed_form_goes_in_with_its_checksum(clips):
+    Path("forms").mkdir()
+    Path("forms/ana.pdf").write_bytes(b"signed")
+    ordered(clips)
+    consent = params.load().subjects["ana"].consent
+    assert consent.sha256 == hashlib.sha256(b"signed").hexdigest()
+    params.load().subjects["ana"].require_consent("ana")
+
+
+def test_what_the_user_has_changed_in_params_yaml_stays(clips):
+    ordered(clips)
+    file = Path("params.yaml")
+    text = file.read_text().replace("truth: studio/videos/cho.mp4", "truth: none.mp4, label: false, label_reason: test")
+    text = text.replace("file: studio/videos/ana.mp4", "file: studio/videos/ana.mp4, person: 1")
+    file.write_text(text)
+    (Path("none.mp4")).touch()
+    assert ordered(clips).key == "ana_from_cho" and file.read_text() == text
+
+
+def test_one_video_twice_is_a_reconstruction(clips):
+    assert ordered(clips, source="ana").key == "ana_from_ana" and params.load().transfers["ana_from_ana"].reconstruction
+
+
+def test_a_source_can_become_a_target(clips):
+    ordered(clips)
+    assert ordered(clips, "cho", "ana").key == "cho_from_ana"
+    assert params.load().subjects["cho"].consent.who == "Ana Ruiz"
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"target": "nobody"}, "the video of the target is missing"),
+    ({"source": "nobody"}, "the video of the source is missing"),
+    ({"who": " "}, "consent: write who agreed$"),
+    ({"who": "", "scope": "", "record": ""}, "write who agreed; what they agreed to; where that is written down"),
+    ({"when": None}, "consent: write when they agreed"),
+    ({"when": "22.11.2026"}, "consent: 22.11.2026 is not a day"),
+    ({"when": f"{date.today() + timedelta(1)}"}, "is still to come"),
+    ({"agreed": False}, "nothing is made of a person who has not agreed"),
+    ({"preset": "worst"}, "no preset `worst`; there are demo"),
+])
+def test_what_is_missing_is_told_and_nothing_is_kept(clips, change, told):
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match=told):
+        ordered(clips, **change)
+    assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
+
+
+def test_a_source_that_cannot_be_used_leaves_nothing_of_the_target(clips):
+    clips["cho"].write_text("text")
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match="cho.mp4: not a video"):
+        ordered(clips)
+    assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
+
+
+def event(kind: str, address: str = "frames@ana", **fields) -> dict:
+    return {"kind": kind, "address": address} | fields
+
+
+def heard(*said: str | dict) -> tuple[Order, list[str]]:
+    """An order that has heard all this, and the addresses of the steps that were over, in order."""
+    made = Order("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNS)
+    return made, [step.address for one in said for step in made.hears(one)]
+
+
+def states(made: Order) -> list[str]:
+    return [step.state for step in made.steps.values()]
+
+
+def test_steps_follow_what_is_reported():
+    poses = "pose_extraction@ana"
+    made, over = heard("1 of 3 stages are up to date\n", event("started", poses),
+                       event("progress", poses, what="pose_extraction", done=3, total=6, unit="it", elapsed=1.0, rate=2.9,
+                             note=None))
+    assert states(made) == [Step.KEPT, RUNS, WAITS] and over == ["frames@ana"]
+    assert made.running.percent == 50 and made.running.says == "3/6 [00:01<00:01,  2.90it/s]"
+    made.hears(event("line", poses, text="pose_extraction: a body in 6 of 6 frames: all"))
+    made.hears(event("line", poses, text="pose_extraction@ana: 1.9 s, 0.4 GiB at most"))
+    done = event("done", poses, computed=True, seconds=1.96)
+    assert [step.address for step in made.hears(done)] == [poses]
+    step = made.steps[poses]
+    assert (step.found, step.says, made.over) == ("a body in 6 of 6 frames: all", "2.0 s", 2)
+    assert [step.address for step in made.ends(0)] == ["frames@cho"]
+    assert made.state == DONE and states(made) == [Step.KEPT, DONE, Step.KEPT]
+
+
+def test_what_came_from_a_cache_is_up_to_date():
+    made, over = heard(event("started"), event("done", computed=False, seconds=0.4), event("started", "others@ana"),
+                       "pose_extraction@ana ...\n")  # what is printed is for people
+    assert states(made) == [Step.KEPT, WAITS, WAITS] and over == ["frames@ana"]
+
+
+def test_stages_side_by_side_are_told_apart():
+    made, _ = heard(event("started"), event("started", "frames@cho"), event("line", text="frames: of ana"),
+                    event("line", "frames@cho", text="frames: of cho"))
+    assert [made.steps[f"frames@{who}"].found for who in ("ana", "cho")] == ["of ana", "of cho"]
+
+
+@pytest.mark.parametrize("last, error", [
+    ([event("failed", message="frames@ana: nobody is in this video\n  in no frame of it"), "printed\n"],
+     "frames@ana: nobody is in this video\n  in no frame of it"),
+    (["Traceback\n", "ZeroDivisionError: a bug\n"], "works\nTraceback\nZeroDivisionError: a bug"),
+])
+def test_a_failure_tells_the_run_s_own_reason(last, error):
+    made, _ = heard(event("started"), "works\n", *last)
+    assert made.ends(1) == [] and made.state == FAILED and made.error == error
+    assert states(made) == [FAILED, WAITS, WAITS]
+
+
+def test_what_was_stopped_has_not_failed():
+    made, _ = heard(event("started"), event("failed", message="ended"))
+    made.stopping = True
+    made.ends(143)
+    assert (made.state, made.error) == (STOPPED, "") and states(made) == [STOPPED, WAITS, WAITS]
+
+
+def test_results_are_what_the_layout_says():
+    assert {name: path.name for name, path in jobs.result("a_from_b").items()} == {
+        "video": "video.mp4", "report": "report.html"}

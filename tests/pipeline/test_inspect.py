@@ -1,0 +1,92 @@
+"""What `inspect` and the end of a run tell about artifacts of known content."""
+
+import json
+import math
+import re
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import inspect
+from stages import InputError, params
+from stages.media import parquet, video_file
+
+
+def test_inspect_tells_frames_rows_and_columns(project):
+    with video_file.lossless("artifacts/ava/frames.mkv", fps=25.0) as append:
+        for level in (0, 100, 200):
+            append(np.full((48, 64, 3), level, np.uint8))
+    columns = {"frame": [0, 1, 2], "seconds": [0.0, 0.04, 0.08], "split": ["train", "gap", "test"], "take": [0] * 3}
+    parquet.write("artifacts/ava/frames.parquet", parquet.CLOCK, columns, about={"fps": 25.0})
+    shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
+    for name in ("full_frames.mkv", "view.parquet"):
+        (project.folder / "artifacts/ava" / name).unlink()
+    told = inspect.inspect(params.load(), "frames@ava")
+    for words in ("3 frames of 64 x 48, 25 a second, ffv1", "3 rows", "seconds: double", "fps = 25.0", "not there"):
+        assert words in told
+
+
+def test_inspect_lists_a_folder_file_by_file(project):
+    folder = project.folder / "artifacts/ava/generator"
+    folder.unlink()
+    (folder / "previews").mkdir(parents=True)
+    (folder / "log.json").write_text('{"loss": [1], "steps": [0]}')
+    (folder / "previews/000.bin").write_bytes(bytes(1500))
+    told = inspect.inspect(params.load(), "generator_training@ava")
+    assert re.search("artifacts/ava/generator/previews/000.bin +1.5 kB", told) and "loss, steps" in told
+    curve = project.folder / "artifacts/ava/generator_plots/l1.tsv"
+    curve.write_text("step\tl1\n5\t0.4\n10\t0.1\n")
+    assert "0.4 .. 0.1  █▃" in inspect.inspect(params.load(), "generator_training@ava")
+
+
+@pytest.mark.parametrize("losses, told", [
+    ([8.0, 6.0, 4.0, 2.0, 0.0], "8 .. 0  █▇▅▃▁"), ([0.0, 0.0], "not used"), ([math.nan, math.nan], "not used"),
+    ([math.nan, 1.0], "1 .. 1  █"), ([2.0] * 64 + [1.0] * 64, f"2 .. 1  {'█' * 16}{'▅' * 16}"),
+    ([-1.0, 1.0], "-1 .. 1  ▁█"),
+])
+def test_a_loss_is_a_line(losses, told):
+    assert inspect.course(losses) == told
+
+
+def test_inspect_shows_how_the_losses_went(project):
+    (project.folder / "artifacts/ava/generator").unlink()
+    log = pa.table({"step": [1, 2], "l1": pa.array([0.4, 0.1], pa.float32()), "gw": pa.array([0.0, 0.0], pa.float32())})
+    (project.folder / "artifacts/ava/generator").mkdir()
+    pq.write_table(log, project.folder / "artifacts/ava/generator/log.parquet")
+    told = inspect.inspect(params.load(), "generator_training@ava")
+    assert "l1: 0.4 .. 0.1  █▃" in told and "gw: not used" in told and "step:" not in told
+
+
+def test_inspect_names_a_file_that_is_not_what_its_name_says(project):
+    points = np.zeros((2, 10), np.float32)
+    columns = {"frame": [0, 1], "points": points, "vectors": points, "box": points[:, :4], "crop": [b"", b""]}
+    parquet.write("artifacts/ava/faces.parquet", parquet.FACES, columns)
+    assert "box: 4 float" in inspect.inspect(params.load(), "face_vector_indexing@ava")
+    with pytest.raises(InputError, match="artifacts/ava/poses.parquet: cannot be read"):
+        inspect.inspect(params.load(), "pose_extraction@ava")
+
+
+def test_look_names_the_page_of_a_report(project, monkeypatch):
+    asked = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or True)
+    assert inspect.look("report@ava_from_ben") == "a page: artifacts/ava_from_ben/report.html, opened"
+    assert asked == [(project.folder / "artifacts/ava_from_ben/report.html").as_uri()]
+    (project.folder / "artifacts/ava_from_ben/report.html").unlink()
+    assert inspect.look("report@ava_from_ben") == "nothing of it can be shown as a picture"
+
+
+def test_summary_gives_the_most_telling_figures_units_and_reasons(project):
+    score = lambda value, unit=None: {"value": value, "unit": unit, "reason": "no weights" if value is None else None}
+    figures = {"ssim": score(0.9), "video_ssim": score(0.8), "psnr": score(26.1234, "dB"), "fid": score(7.0),
+               "video_psnr": score(24.0, "dB"), "lpips": score(None), "lpips_face": score(None)}
+    content = {"metrics": figures, "headline": ["lpips", "psnr", "lpips_face", "ssim"]}
+    (project.folder / "artifacts/ava_from_ben/metrics.json").write_text(json.dumps(content))
+    lines = inspect.summary("ava_from_ben").split("\n")
+    assert [line.split() for line in lines[4:]] == [
+        ["score", "video.mp4", "generated"], ["psnr", "24", "dB", "26.12", "dB"], ["ssim", "0.8", "0.9"],
+        ["not", "measured:", "lpips,", "lpips_face:", "no", "weights"]]

@@ -1,0 +1,101 @@
+"""Light that was changed by a known amount is found and taken back, and steady light is left as it is."""
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.camera import lighting
+from tests.stages import turning
+
+COUNT = 24
+T = np.arange(COUNT)[:, None]
+STEADY = np.ones((COUNT, 3)), np.zeros((COUNT, 3))
+CHANGES = {  # gain and offset of R, G, B over time
+    "flicker": (1 + 0.08 * np.cos(2 * np.pi * T / 3) * np.ones(3), np.zeros((COUNT, 3))),
+    "drift": (0.8 + 0.35 * T / COUNT * np.array([1.0, 0.9, 1.1]), np.zeros((COUNT, 3))),
+    "offset": (np.ones((COUNT, 3)), 8 * np.sin(T / 2) * np.ones(3)),
+}
+
+
+def filmed(change, cameras=None, room="stranger_7"):
+    """Frames in the changed light, where people may be, and the cameras that the canvas is drawn with."""
+    true = cameras or [turning.turned(0.0)] * COUNT
+    frames, covered = turning.filmed(true, turning.room(room))
+    gains, offsets = change
+    frames = [np.clip(np.rint(f * g + o), 0, 255).astype(np.uint8) for f, g, o in zip(frames, gains, offsets)]
+    return frames, covered, np.stack(true) if cameras else None
+
+
+def measured(frames, covered, cameras):
+    pick = slice(None, None, 2)
+    full, canvas = turning.FRAME, (turning.WIDE, turning.WIDE) if cameras is not None else turning.FRAME
+    typical = lighting.Typical(frames[pick], covered[pick], None if cameras is None else cameras[pick], full, canvas)
+    return np.array([typical.measure(frame, hidden, None if cameras is None else cameras[t])
+                     for t, (frame, hidden) in enumerate(zip(frames, covered))])
+
+
+def shades(lights, change):
+    """What becomes of a middle grey of each frame (T, 3), which must be the same all the time."""
+    return (128 * change[0] + change[1]) * lights[:, :3] + lights[:, 3:]
+
+
+@pytest.mark.parametrize("cameras", [None, turning.panning(COUNT, 0.08)], ids=["still", "panned"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_taken_back(name, cameras):
+    change = CHANGES[name]
+    lights = lighting.settled(measured(*filmed(change, cameras)), 0.01)
+    before, after = (np.ptp(shades(one, change), axis=0).max() for one in (np.tile(lighting.SAME, (COUNT, 1)), lights))
+    assert after < (0.45 if name == "offset" else 0.12) * before
+
+
+@pytest.mark.parametrize("cameras", [None, turning.panning(COUNT, 0.08)], ids=["still", "panned"])
+def test_steady_light_is_left_alone_to_the_byte(cameras):
+    frames, covered, true = filmed(STEADY, cameras, "ben")
+    lights = lighting.settled(measured(frames, covered, true), 0.01)
+    assert np.array_equal(lights, np.tile(np.float32([1, 1, 1, 0, 0, 0]), (COUNT, 1)))
+    assert lighting.corrected(frames[0], lights[0]) is frames[0]
+
+
+def test_neither_the_person_s_colours_nor_clipping_deceive():
+    """Half of the picture is somebody in red who comes and goes, and a window is blown out."""
+    change = CHANGES["flicker"]
+    frames, covered, _ = filmed(change)
+    for t, (frame, hidden) in enumerate(zip(frames, covered)):
+        hidden[:] = False
+        frame[:60, :60] = 255
+        if t % 4 < 2:
+            frame[:, 160:] = np.clip(np.array([180, 20, 20]) * change[0][t], 0, 255)
+            hidden[:, 150:] = True
+    after = shades(lighting.settled(measured(frames, covered, None), 0.01), change)
+    assert np.ptp(after, axis=0).max() < 2
+
+
+def test_a_black_second_is_marked_and_left_alone():
+    frames, covered, _ = filmed(CHANGES["flicker"])
+    for t in range(8, 16):
+        frames[t] = frames[t] // 50
+    found = measured(frames, covered, None)
+    assert np.array_equal(np.flatnonzero(np.isnan(found).any(1)), np.arange(8, 16))
+    lights = lighting.settled(found, 0.01)
+    assert np.array_equal(lights[8:16], np.tile(lighting.SAME, (8, 1))) and (lights[:8] != lighting.SAME).any(1).all()
+
+
+def test_the_sample_and_the_watch_tell_a_change():
+    pick = slice(None, None, 2)
+    for name, (least, most) in {"flicker": (0.03, 0.1), "drift": (0.05, 0.2)}.items():
+        frames, covered, _ = filmed(CHANGES[name])
+        assert least < lighting.change(frames[pick], covered[pick]) < most
+    assert lighting.change(*(each[pick] for each in filmed(STEADY)[:2])) < 0.003
+
+    def watched(change):
+        watch = lighting.Watch()
+        for frame in filmed(change)[0]:
+            watch.add(cv2.resize(frame, (96, 72), interpolation=cv2.INTER_AREA))
+        return watch.change()
+    assert watched(CHANGES["flicker"]) > 0.03 and watched(STEADY) < 0.006
+
+
+def test_corrected_is_gain_and_offset():
+    picture = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    found = lighting.corrected(picture, np.float32([1.2, 0.9, 1.0, -3, 4, 0]))
+    assert np.abs(found - np.clip(picture * [1.2, 0.9, 1] + [-3, 4, 0], 0, 255)).max() < 0.501

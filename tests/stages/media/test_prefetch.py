@@ -1,0 +1,77 @@
+"""The same items in the same order, made in other threads, only a few of them before they are asked for."""
+
+import threading
+import time
+
+import pytest
+
+from stages import threads
+from stages.media.prefetch import ahead, batches, in_order
+
+
+def test_order_and_end():
+    assert list(ahead([])) == [] and list(ahead([None, 0, False])) == [None, 0, False]
+    assert list(ahead(ahead(range(50)))) == list(range(50))
+
+
+def test_made_in_one_other_thread_and_not_too_far_ahead():
+    made, where = [], set()
+
+    def items():
+        for i in range(10):
+            made.append(i)
+            where.add(threading.current_thread().name)
+            yield i
+
+    for i in ahead(items()):
+        assert len(made) <= i + 2
+    assert len(where) == 1 and threading.current_thread().name not in where
+
+
+def test_an_error_comes_where_its_item_would():
+    def items():
+        yield 1
+        raise ValueError("broken")
+
+    stream = ahead(items())
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_stopping_early_leaves_no_thread_behind():
+    before = threading.active_count()
+    stream = ahead(ahead(iter(range(10**6))))
+    next(stream)
+    stream.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("count, sizes", [(0, []), (3, [3]), (8, [4, 4]), (9, [4, 4, 1])])
+def test_batches(count, sizes):
+    made = list(batches(range(count), 4))
+    assert [len(batch) for batch in made] == sizes and sum(made, []) == list(range(count))
+
+
+def test_in_order_whichever_is_done_first_and_not_too_far_ahead():
+    taken = []
+
+    def items():
+        for i in range(40):
+            taken.append(i)
+            yield i
+
+    def work(i):
+        time.sleep(0.004 * (i % 3 == 0))
+        return i * i
+
+    results = in_order(work, items())
+    assert next(results) == 0 and len(taken) <= 2 * threads.workers() + 1
+    assert list(results) == [i * i for i in range(1, 40)] and list(in_order(work, [])) == []
+
+
+def test_in_order_passes_on_what_goes_wrong():
+    results = in_order(lambda i: 1 // (3 - i), range(10))
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        list(results)
