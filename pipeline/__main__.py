@@ -129,7 +129,7 @@ def _weights(config: params.Params, options: argparse.Namespace) -> str:
 
 def _table(config: params.Params, options: argparse.Namespace) -> None:
     """Runs what is left of a table's experiments; what there is by then is written, however that ends."""
-    from pipeline.paper_tables import experiments, render, tables
+    from pipeline.paper_tables import experiments, pages, tables
 
     _interruptible()
     code_digest.check()
@@ -141,7 +141,7 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
     try:
         experiments.run(config, table.experiments, failures)
     finally:
-        files = render.write(table, table.cells(failures), options.into)
+        files = pages.write(table, table.cells(failures), options.into)
         print("\n".join(map(str, files)))
     if failures:
         count = f"{len(failures)} of {len(table.experiments)}"

@@ -33,7 +33,7 @@ def tell(text: str) -> None:
     LOG.info(text)
 
 
-class Watch:
+class StageView:
     """Of one stage, as long as it is entered, in the task run that enters it."""
 
     def __init__(self, address: str):
@@ -45,7 +45,7 @@ class Watch:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=copy_context().run, args=(self._follow,), daemon=True)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "StageView":
         self._thread.start()
         return self
 

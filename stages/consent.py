@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, T
 
 from stages import InputError
 from stages.media.files import sha256
-from stages.presets import Block
+from stages.presets import PresetBlock
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 EXAMPLE = ('{who: Ana Ruiz, when: "2026-11-22", scope: "one dance video for her own site", '
@@ -32,7 +32,7 @@ def _day(value) -> str:
         raise ValueError('expected the day on which they agreed, such as "2026-11-22"') from None
 
 
-class Consent(Block):
+class Consent(PresetBlock):
     """What a person agreed to. `record`: what they said, or the path of what they signed, whose SHA-256 is then told
     beside it; the file itself need not travel to every machine."""
 

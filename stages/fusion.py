@@ -23,7 +23,7 @@ from stages import __version__, threads
 from stages.face.face_enhancement import FaceIndex
 from stages.imaging import compositing
 from stages.learning import devices
-from stages.learning.generator_inference import Appearance
+from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import clock as clocks, files, footage, png as stills, video_file as videos, view as views
 from stages.media.prefetch import ahead, in_order
@@ -44,7 +44,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     """Writes one frame for every driving pose; the square is placed into the full background by the target's crop."""
     where = devices.choose(params.device)
     poses, columns, _ = read_poses(driving)
-    appearance, parts = Appearance(generator, where), LocalGans(local_gans, where)
+    appearance, parts = GeneratorInference(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
     own = threads.Threads(spare=1, fixed=where.type != "cpu")  # a processor is left for those beside it
     plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)

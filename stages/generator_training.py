@@ -16,7 +16,7 @@ from stages import InputError, __version__, threads
 from stages.learning import devices, frame_store, saved_networks
 from stages.learning.batches import Batches
 from stages.learning.checkpoints import Checkpoint
-from stages.learning.divergence import Diverged, Watch
+from stages.learning.divergence import Diverged, DivergenceCheck
 from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
 from stages.media import clock as clocks, curves, files, parquet, png
@@ -42,7 +42,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         raise clocks.too_short(clock, params.run_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
     own = threads.Threads(params.judge_every, fixed=params.compile or fabric.device.type != "cpu")
-    data = frame_store.Footage(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
+    data = frame_store.FrameStore(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
                            timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.inputs)
@@ -82,7 +82,7 @@ def learn(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         log = state["log"].numpy()
         own.used.update(state["threads"])
         print(f"resumed at step {training.step} of {params.steps}")
-    watch, fresh = Watch(LOSSES, tuple(f"d_{name}" for name in training.judges)), []
+    watch, fresh = DivergenceCheck(LOSSES, tuple(f"d_{name}" for name in training.judges)), []
     first = fabric.global_rank == 0
     progress = Progress(total=params.steps, initial=training.step, desc="generator_training", unit="step",
                     disable=not first)

@@ -21,11 +21,11 @@ from stages.face.face_enhancement import FaceIndex
 from stages.learning import devices, frame_store, part_crops, saved_networks
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.face_enhancer import Faces
-from stages.learning.generator_inference import Appearance
+from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
 from stages.learning.local_gan_inference import enhanced
 from stages.media import clock as clocks, curves, files, parquet, png
-from stages.nets.refiner import PARTS, refine
+from stages.nets.refiner import REFINED_PARTS, refine
 from stages.pose import part_boxes
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from stages.params import LocalGanTraining, Subject
 
 LOG = pa.schema([("step", pa.int32())] + [
-    (f"{part}_{name}", pa.float32()) for part in PARTS for name in ("l1", "l2", "adversarial", "d")])
+    (f"{part}_{name}", pa.float32()) for part in REFINED_PARTS for name in ("l1", "l2", "adversarial", "d")])
 
 
 def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
@@ -44,7 +44,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     timeline = clocks.read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
-    data = frame_store.Footage(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
+    data = frame_store.FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     where = devices.choose(params.device)
@@ -52,7 +52,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
 
     enhancement = {name: getattr(params, name) for name in
                    ("faces", "face_vectors", "candidates", "alpha", "beta", "features")}
-    pairs = Pairs(data, Appearance(generator, where), Faces(FaceIndex.read(faces), enhancement), timeline.about["fps"],
+    pairs = Pairs(data, GeneratorInference(generator, where), Faces(FaceIndex.read(faces), enhancement), timeline.about["fps"],
                   params)
     training = {part: LocalGan(params, part, where) for part in params.parts if len(pairs.frames[part])}
     step, log = 0, []
@@ -68,7 +68,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         row = {}
         with own:
             for part, local in training.items():
-                seen = pairs.batch(part, params.batch, [params.seed, step, PARTS.index(part)])
+                seen = pairs.batch(part, params.batch, [params.seed, step, REFINED_PARTS.index(part)])
                 values = local.advance(*(crops.to(where) for crops in seen), step)
                 row |= {f"{part}_{name}": value for name, value in values.items()}
         log.append(row)
@@ -102,16 +102,16 @@ class Pairs:
     """Crops of every part in every training frame, generated (the face enhanced, Eq. 9) and true, at random
     access in a memory-mapped file."""
 
-    def __init__(self, data: frame_store.Footage, appearance: Appearance, faces: Faces, fps: float,
+    def __init__(self, data: frame_store.FrameStore, appearance: GeneratorInference, faces: Faces, fps: float,
                  params: "LocalGanTraining"):
         self.params, self.poses, self.background = params, data.poses, data.background
         boxes = np.stack([part_boxes.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
         self.corners = part_crops.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
         self.file = files.scratch()
-        shape = (len(PARTS), data.count, 2, 4, params.crop, params.crop)
+        shape = (len(REFINED_PARTS), data.count, 2, 4, params.crop, params.crop)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
-        wanted = [PARTS.index(part) for part in params.parts]
+        wanted = [REFINED_PARTS.index(part) for part in params.parts]
         shown = appearance.foregrounds(data.poses, params.batch, data.take)
         for indices, foregrounds in Progress(shown, desc="crops", unit="batch"):
             real = data.foreground(indices)
@@ -121,11 +121,11 @@ class Pairs:
                     rows, corners = indices[seen], self.corners[indices[seen], j]
                     pair = [part_crops.cut([picture[i] for i in seen], corners, params.crop) for picture in
                             (foregrounds.cpu(), real.cpu())]
-                    if PARTS[j] == "face":  # its own face and its neighbours would be too good an example
+                    if REFINED_PARTS[j] == "face":  # its own face and its neighbours would be too good an example
                         others = [faces.index.away(i, round(fps / 2)) for i in rows]
                         pair[0] = enhanced(faces, pair[0], data.poses[rows], corners, others)
                     self.pixels[j, rows] = (torch.stack(pair, 1) * 255).round().byte().numpy()
-        frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(PARTS)}
+        frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(REFINED_PARTS)}
         kept = {part: round(len(known) * params.keep_back) for part, known in frames.items()}
         self.frames = {part: known[: len(known) - kept[part]] for part, known in frames.items()}
         self.back = {part: known[len(known) - kept[part] :] for part, known in frames.items()}
@@ -133,12 +133,12 @@ class Pairs:
     def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`of` training frames drawn from the seed, and the backgrounds behind the crops (B, 3, c, c)."""
         frames = np.random.default_rng(seed).choice(self.frames[part], size)
-        corners = self.corners[frames, PARTS.index(part)]
+        corners = self.corners[frames, REFINED_PARTS.index(part)]
         return *self.of(part, frames), part_crops.cut([self.background] * size, corners, self.params.crop)
 
     def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Generated crops (B, 4, c, c), what is told beside them, and true crops (B, 4, c, c)."""
-        j, p = PARTS.index(part), self.params
+        j, p = REFINED_PARTS.index(part), self.params
         generated, real = (torch.from_numpy(self.pixels[j, frames]).float() / 255).unbind(1)
         told = part_crops.beside(self.poses[frames], part, self.corners[frames, j], p.crop, p.pose, generated.device)
         return generated, told, real

@@ -8,15 +8,15 @@ from pydantic import Field, ValidationError, model_validator
 
 from stages import InputError, consent as consents, layout, safe_yaml
 from stages.presets import (
-    BackgroundInpainting, Block, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
-    LocalGanTraining, MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, Report,
-    Retargeting, Seed, Signing, Weight,
+    BackgroundInpainting, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining, LocalGanTraining,
+    MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, PresetBlock, Report, Retargeting,
+    Seed, Signing, Weight,
 )
 
 TAKEN = ("samples", layout.TABLES.name)  # folders of artifacts that no video or transfer may be named like
 
 
-class Sample(Block):
+class SampleEntry(PresetBlock):
     """A rendered video: `person` doing `motions` in an order and variation given by `seed`. The motion does not
     depend on the person: two samples that differ in nothing else move alike."""
 
@@ -28,7 +28,7 @@ class Sample(Block):
     world: Literal["plain", "hard"] = "plain"  # hard: with what makes real footage hard (stages/samples/hard.py)
 
 
-class Video(Block):
+class Video(PresetBlock):
     """`start`, `end`: seconds of the file, the whole where they are absent. `person`: whom to follow where several
     are in view: 0 the larger and steadier (where absent), 1 the next, ...; or a point (x, y) on them or their box
     (left, top, right, bottom), in pixels of the first frame."""
@@ -46,7 +46,7 @@ class Video(Block):
         return self
 
 
-class Subject(Block):
+class Subject(PresetBlock):
     preset: Name
     consent: consents.Agreed | None = None  # absent: may be written, but training stops
 
@@ -64,7 +64,7 @@ class Subject(Block):
         return consents.digest(self.consent)
 
 
-class Transfer(Block):
+class Transfer(PresetBlock):
     target: Name
     source: Name
     preset: Name
@@ -84,11 +84,11 @@ class Transfer(Block):
         return self.target == self.source
 
 
-class Params(Block):
+class Params(PresetBlock):
     """The whole file. `entry` and `block` give a stage what it is run with."""
 
     threads: Literal["auto"] | Count  # of each stage; see stages/threads.py
-    samples: dict[Name, Sample]
+    samples: dict[Name, SampleEntry]
     videos: dict[Name, Video]
     subjects: dict[Name, Subject]
     transfers: dict[Name, Transfer]
@@ -145,7 +145,7 @@ class Params(Block):
                 blocks[stage] = blocks.get(stage, {}) | fields
         return Preset(**blocks)
 
-    def entry(self, stage: str, key: str) -> Sample | Video | Subject | Transfer:
+    def entry(self, stage: str, key: str) -> SampleEntry | Video | Subject | Transfer:
         """The entry of params.yaml that `stage@key` is about; InputError if there is none."""
         if stage not in layout.KINDS:
             raise InputError(f"no stage `{stage}`; there are {', '.join(layout.KINDS)}")
@@ -167,10 +167,10 @@ class Params(Block):
         agreed = self.subjects[name].consent
         return consents.digest(agreed) if agreed else None
 
-    def block(self, stage: str, key: str) -> Block:
+    def block(self, stage: str, key: str) -> PresetBlock:
         """The stage's block of the preset that `key` names; a sample's entry is its own block."""
         entry = self.entry(stage, key)
-        if isinstance(entry, Sample):
+        if isinstance(entry, SampleEntry):
             return entry
         return getattr(self.presets[entry.preset], stage)
 

@@ -17,11 +17,11 @@ Kept = Annotated[float, Field(ge=0, lt=1)]    # share of a running mean that a s
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
-class Block(BaseModel):
+class PresetBlock(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
-class Estimated(Block):
+class Estimated(PresetBlock):
     """A stage that looks with a trained estimator: whose, which of its models, where, how many frames at once."""
 
     estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
@@ -53,7 +53,7 @@ class MaskSegmentation(Estimated):
     against_plate: bool
 
 
-class BackgroundInpainting(Block):
+class BackgroundInpainting(PresetBlock):
     dilate: Share
     inpainter: Literal["telea", "navier_stokes", "fsr", "gated"]
     small_inpainter: Literal["telea", "navier_stokes", "fsr"]
@@ -71,12 +71,12 @@ class BackgroundInpainting(Block):
     device: Device
 
 
-class FaceVectorIndexing(Block):
+class FaceVectorIndexing(PresetBlock):
     min_score: Share
     crop_scale: Annotated[float, Field(ge=1, le=5)]
 
 
-class GeneratorTraining(Block):
+class GeneratorTraining(PresetBlock):
     seed: Seed
     steps: Count
     runs: Count
@@ -151,7 +151,7 @@ class GeneratorTraining(Block):
         return self
 
 
-class LocalGanTraining(Block):
+class LocalGanTraining(PresetBlock):
     seed: Seed
     steps: Count
     batch: Count
@@ -189,7 +189,7 @@ class LocalGanTraining(Block):
         return self
 
 
-class Retargeting(Block):
+class Retargeting(PresetBlock):
     median_frames: Annotated[int, Field(ge=1)]
 
     @field_validator("median_frames")
@@ -200,22 +200,22 @@ class Retargeting(Block):
         return value
 
 
-class PoseCoverage(Block):
+class PoseCoverage(PresetBlock):
     near: Positive
     frames: Annotated[int, Field(ge=1, le=24)]
 
 
-class Fusion(Block):
+class Fusion(PresetBlock):
     crf: Annotated[int, Field(ge=0, le=40)]
     batch: Count
     device: Device
 
 
-class Signing(Block):
+class Signing(PresetBlock):
     """Nothing to choose: whose certificate it is depends on the machine, see stages/provenance/certificates.py."""
 
 
-class Metrics(Block):
+class Metrics(PresetBlock):
     weights: bool
     flow: Literal["auto", "raft", "dis"]
     redetect: bool
@@ -224,11 +224,11 @@ class Metrics(Block):
     batch: Count
 
 
-class Report(Block):
+class Report(PresetBlock):
     frames: Annotated[int, Field(ge=2, le=24)]
 
 
-class Preset(Block):
+class Preset(PresetBlock):
     frames: Frames
     pose_extraction: PoseExtraction
     mask_segmentation: MaskSegmentation

@@ -47,7 +47,7 @@ class Missing(InputError):
     """The file is not there."""
 
 
-class File(BaseModel):
+class WeightFile(BaseModel):
     """One entry of weights.yaml, which says what the fields are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,17 +64,17 @@ class File(BaseModel):
     trusted: bool = False
 
     @model_validator(mode="after")
-    def trust_needs_a_checksum(self) -> "File":
+    def trust_needs_a_checksum(self) -> "WeightFile":
         if self.trusted and len(self.sha256 or "") != 64:
             raise ValueError("a trusted file needs its whole sha256 (64 digits)")
         return self
 
 
 @cache
-def table() -> dict[str, File]:
+def table() -> dict[str, WeightFile]:
     """Every file by its name."""
     try:
-        return {name: File(**entry) for name, entry in yaml.safe_load(TABLE.read_text(encoding="utf-8")).items()}
+        return {name: WeightFile(**entry) for name, entry in yaml.safe_load(TABLE.read_text(encoding="utf-8")).items()}
     except (OSError, TypeError, ValidationError, yaml.YAMLError) as error:
         raise InputError(f"{TABLE}: {error}") from None
 
@@ -167,7 +167,7 @@ def check(path: Path, name: str, told: Path | None = None) -> str:
     return sha256
 
 
-def known(name: str) -> File:
+def known(name: str) -> WeightFile:
     if name not in table():
         raise InputError(f"{place(name)}: not known; give it an entry in {TABLE.name}")
     return table()[name]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stages.media import clock as clocks, files
 from stages.media.container import opened
 from stages.provenance import certificates, credentials
-from stages.provenance.statement import Code, File, Model, Person, Statement
+from stages.provenance.statement import Model, StatedCode, StatedFile, StatedPerson, Statement
 from stages.provenance.watermark import TAG
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path
         number = container.metadata[TAG]
     weights = {"generator": generator, "local_gans": local_gans}
     statement = Statement(
-        target=Person(name=entry.target, files=originals(target_clock)),
-        source=Person(name=entry.source, files=originals(source_clock)),
+        target=StatedPerson(name=entry.target, files=originals(target_clock)),
+        source=StatedPerson(name=entry.source, files=originals(source_clock)),
         model=Model(**{name: files.sha256(folder / "model.safetensors") for name, folder in weights.items()}),
         consent=json.loads((generator / "about.json").read_text(encoding="utf-8"))["consent"], code=code(),
         label=entry.label, label_reason=None if entry.label else " ".join(entry.label_reason.split()),
@@ -42,16 +42,16 @@ def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path
     print(f"signing: {video}, with {whose}: {certificate.path}")
 
 
-def originals(clock: Path) -> list[File]:
+def originals(clock: Path) -> list[StatedFile]:
     """The user's files that a video was made of; where they lie stays here."""
-    return [File(name=Path(file).name, sha256=digest)
+    return [StatedFile(name=Path(file).name, sha256=digest)
             for file, digest in clocks.read_clock(clock).about["sha256"].items()]
 
 
-def code(folder: Path = Path(__file__).parent) -> Code:
+def code(folder: Path = Path(__file__).parent) -> StatedCode:
     """The code that signs: what is in `folder`, and the commit that its repository is at, as far as it has one."""
     parts = (f"{files.sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(folder.rglob("*.py")))
-    return Code(commit=commit(folder.parent / ".git"), sha256=hashlib.sha256("".join(parts).encode()).hexdigest())
+    return StatedCode(commit=commit(folder.parent / ".git"), sha256=hashlib.sha256("".join(parts).encode()).hexdigest())
 
 
 def commit(git: Path) -> str | None:

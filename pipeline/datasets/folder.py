@@ -30,7 +30,7 @@ RECORD = ("who", "when", "scope", "record")  # what `--consent` tells, in this o
 
 
 @dataclass
-class Found:
+class ImportedPeople:
     """What a data set holds."""
 
     people: dict[str, Path] = field(default_factory=dict)  # name: file or folder, whole and readable
@@ -39,7 +39,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def write(found: Found, source: Path, preset: str, consent: list[str] | None,
+def write(found: ImportedPeople, source: Path, preset: str, consent: list[str] | None,
           path: Path = Path("params.yaml")) -> str:
     """Adds who was found to params.yaml; what was done, what was left out, and what is to do. What an earlier import
     wrote stays as the user has changed it. InputError where nobody was found."""
@@ -90,12 +90,12 @@ def told(file: Path) -> str:
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
-def folder(config: Params, source: Path, preset: str) -> Found:
+def folder(config: Params, source: Path, preset: str) -> ImportedPeople:
     """A folder of clips, one person each: a video, a folder of images, or a folder of several such takes."""
     fps = checked(config, source, preset)
     if images(source):
         raise InputError(f"{source}: holds images itself; expected one video or one folder of images a person in it")
-    found, files = Found(), {}
+    found, files = ImportedPeople(), {}
     for file in natural(file for file in source.iterdir() if not file.name.startswith(".")):
         name = named(file.name if file.is_dir() else file.stem)
         if not file.is_dir() and file.suffix.lower() not in takes.VIDEOS:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.datasets.folder import Found, checked, transfer, unreadable, video
+from pipeline.datasets.folder import ImportedPeople, checked, transfer, unreadable, video
 from stages import InputError
 from stages.media.footage import IMAGE_FPS
 from stages.media.images import images, natural
@@ -25,9 +25,9 @@ IMAGES, LISTS, PROTOCOL = "images_HD", ("train.txt", "val.txt"), "iPER_protocol.
 CLIPS = {"1": "the turn in A-pose", "2": "the random actions"}
 
 
-def iper(config: Params, source: Path, preset: str, only: list[str]) -> Found:
+def iper(config: Params, source: Path, preset: str, only: list[str]) -> ImportedPeople:
     """only: subjects; all where it is empty."""
-    fps, found, outfits = checked(config, source, preset), Found(), {}
+    fps, found, outfits = checked(config, source, preset), ImportedPeople(), {}
     root = source.parent if source.name == IMAGES else source
     if not (root / IMAGES).is_dir():
         raise InputError(f"{source}: no folder {IMAGES}; expected iPER as it is released: {IMAGES}/001/1/1/000.jpg, "
@@ -104,7 +104,7 @@ def untidy(root: Path, outfits: dict[str, Path], listed: dict[str, list[str]]) -
         yield f"neither list names {short(others)}; who is whole is imported all the same"
 
 
-def by_turns(found: Found, outfits: list[str], preset: str) -> None:
+def by_turns(found: ImportedPeople, outfits: list[str], preset: str) -> None:
     subject = lambda outfit: outfit.partition("/")[0]
     for i, outfit in enumerate(outfits):
         others = (other for other in [*outfits[i + 1 :], *outfits[:i]] if subject(other) != subject(outfit))
@@ -112,7 +112,7 @@ def by_turns(found: Found, outfits: list[str], preset: str) -> None:
             found.more.append(transfer(name(outfit), name(other), found.people[name(other)], preset))
 
 
-def by_protocol(root: Path, found: Found, outfits: list[str], preset: str, fps: float) -> None:
+def by_protocol(root: Path, found: ImportedPeople, outfits: list[str], preset: str, fps: float) -> None:
     """The protocol's cross-imitations: first and last image of a clip, which become a video of their own."""
     try:
         told = json.loads((root / PROTOCOL).read_text(encoding="utf-8"))["val"]

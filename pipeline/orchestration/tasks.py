@@ -23,7 +23,7 @@ def reproduce(address: str, where: str | None = None, timeout: float = dvc_clien
     if where:
         computed = worker_client.reproduce(address, where, timeout)
     else:
-        with ui.Watch(address) as watch:
+        with ui.StageView(address) as watch:
 
             def hears(event: Event) -> None:
                 watch.hears(event)

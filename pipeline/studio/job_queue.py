@@ -33,7 +33,7 @@ def gpus() -> list[str]:
     return done.stdout.split() if done.returncode == 0 else []
 
 
-class Line:
+class JobQueue:
     """Runs what is put into it, as long as this process lives. `shown`: a folder for what the page shows of it. `lock`:
     a file that is kept open, and with it locked, as long as a run lives, even where that outlives this process."""
 

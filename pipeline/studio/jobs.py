@@ -47,7 +47,7 @@ class Step:
 
 
 @dataclass
-class Order:
+class Job:
     """Changed by the one thread that runs it."""
 
     target: str
@@ -127,7 +127,7 @@ def _over(step: Step, state: str, took: str = "") -> Step:
 
 
 def order(target: Path | None, source: Path | None, preset: str, told: dict[str, str], agreed: bool,
-          path: Path = Path("params.yaml")) -> Order:
+          path: Path = Path("params.yaml")) -> Job:
     """Checks what was given, keeps the two videos and writes who they are into params.yaml. InputError, and params.yaml
     as it was, where something is missing or cannot be used, or somebody has agreed to something else before. What is
     there already stays as the user has changed it; so does a record of consent. `told`: the fields of CONSENT."""
@@ -149,7 +149,7 @@ def order(target: Path | None, source: Path | None, preset: str, told: dict[str,
               Entry.short("subjects", who, preset=preset, consent=record), transfer]
     params_editor.add([entry for entry in wanted if not folder.imported(config, entry)], path)
     plan = graph.plan(params.load(path), graph.goals([transfer.name]))
-    return Order(who, whose, transfer.name, preset, {address: Step(address) for address in plan})
+    return Job(who, whose, transfer.name, preset, {address: Step(address) for address in plan})
 
 
 def _record(told: dict[str, str]) -> dict[str, str]:

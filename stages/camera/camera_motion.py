@@ -62,7 +62,7 @@ def _moved(first: np.ndarray, second: np.ndarray, points: np.ndarray, covered: n
 
 
 @dataclass(frozen=True)
-class Track:
+class CameraPath:
     """How the camera stood in each frame."""
 
     cameras: np.ndarray   # (T, 3, 3) video frame -> canvas, pixels of the full size
@@ -111,7 +111,7 @@ class Registration:
         self.cameras.append(camera if explained else None)
         self.residuals.append(residual * self.scale if explained else np.nan)
 
-    def track(self) -> Track:
+    def track(self) -> CameraPath:
         """The cameras of all frames, the middle one's view upright and unscaled on the canvas."""
         if len(self.lost) > max(BRIDGED * self.fps, MISSING * len(self.cameras)):
             raise self._unexplained(self.lost)
@@ -131,7 +131,7 @@ class Registration:
                 f"than {WIDEST:g} times the frame's {self.size[0]} x {self.size[1]}; name a part of the video that "
                 "turns less (start, end)")
         shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
-        return Track(np.stack([normal(shift @ camera) for camera in cameras]), (int(canvas[0]), int(canvas[1])),
+        return CameraPath(np.stack([normal(shift @ camera) for camera in cameras]), (int(canvas[0]), int(canvas[1])),
                      reference, np.array(self.residuals))
 
     def _registered(self, grey: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray | None, float]:

@@ -24,7 +24,7 @@ FLAT = 0.003         # weight of an offset of nothing: over a plain wall gain an
 SAME = np.repeat(np.float32([1, 0]), 3)
 
 
-class Watch:
+class LightMeter:
     """Looks at the thumbnails of all frames, in order: how much the light changes from one to the next."""
 
     def __init__(self):

@@ -12,7 +12,7 @@ from detectron2.structures import Instances
 
 from stages import InputError
 from stages.estimators import instances, rcnn
-from stages.estimators.instances import LEAST, Found
+from stages.estimators.instances import LEAST, Detections
 from stages.estimators.network import trained
 from stages.learning import devices
 
@@ -28,7 +28,7 @@ class _Network:
         self._resize = ResizeShortestEdge(config.INPUT.MIN_SIZE_TEST, config.INPUT.MAX_SIZE_TEST)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         found = self._model.inference([{"image": self._input(picture)} for picture in pictures], do_postprocess=False)
         return [_found(people[people.pred_classes == _PERSON], picture.shape[:2])
                 for people, picture in zip(found, pictures)]
@@ -51,7 +51,7 @@ def configuration(task: str, model: str, device: str):
     return config
 
 
-def _found(people: Instances, shape: tuple[int, int]) -> Found:
+def _found(people: Instances, shape: tuple[int, int]) -> Detections:
     """What the network found at its own size, in pixels of the picture of the given shape."""
     if people.has("pred_masks"):  # kept as the network gives them: pasting would make them hard, and not all are needed
         people.set("cells", people.pred_masks[:, 0])
@@ -59,7 +59,7 @@ def _found(people: Instances, shape: tuple[int, int]) -> Found:
     people = detector_postprocess(people, *shape).to("cpu")
     boxes, scores = people.pred_boxes.tensor.numpy(), people.scores.numpy()
     if people.has("cells"):
-        return Found(boxes, scores, mask=lambda i: rcnn.paste(people.cells[i].numpy(), boxes[i], shape))
+        return Detections(boxes, scores, mask=lambda i: rcnn.paste(people.cells[i].numpy(), boxes[i], shape))
     keypoints = people.pred_keypoints.numpy()  # (N, 17, 3)
     keypoints[..., 2] = rcnn.certainty(people.pred_keypoint_heatmaps).numpy()
-    return Found(boxes, scores, keypoints)
+    return Detections(boxes, scores, keypoints)

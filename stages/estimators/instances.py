@@ -20,7 +20,7 @@ _NEARBY = 0.3  # overlap of the box found with the box told: below, it is somebo
 
 
 @dataclass(frozen=True)
-class Found:
+class Detections:
     """The people in one picture, in its pixels."""
 
     boxes: np.ndarray   # (N, 4)
@@ -34,7 +34,7 @@ class Found:
         return int(np.argmax(shares)) if shares and max(shares) >= _NEARBY else None
 
 
-Network = Callable[[Sequence[np.ndarray]], list[Found]]
+Network = Callable[[Sequence[np.ndarray]], list[Detections]]
 
 
 class Detector:
@@ -78,14 +78,14 @@ def _threaded(network: Network) -> Network:
     """The network, by as many threads as are free."""
     own = threads.Threads()
 
-    def look(pictures: Sequence[np.ndarray]) -> list[Found]:
+    def look(pictures: Sequence[np.ndarray]) -> list[Detections]:
         with own:
             return network(pictures)
     return look
 
 
 def _picked(network: Network, pictures: Sequence[np.ndarray], people: Sequence[Person | None]
-            ) -> list[tuple[Found | None, int | None]]:
+            ) -> list[tuple[Detections | None, int | None]]:
     """For each picture what was found in it and who of them is the person; the network sees no picture without one."""
     seen = iter(network([picture for picture, person in zip(pictures, people) if person]) if any(people) else [])
     picked = []

@@ -10,7 +10,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from stages.estimators import instances, rcnn
 from stages.estimators.coco import KEYPOINTS
-from stages.estimators.instances import LEAST, Found
+from stages.estimators.instances import LEAST, Detections
 from stages.estimators.network import trained
 
 _PERSON = 1  # among COCO's labels, 0 is the background
@@ -25,7 +25,7 @@ class _Network:
             self._model.roi_heads.keypoint_predictor.register_forward_hook(self._keep_certainty)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         model, shapes = self._model, [picture.shape[:2] for picture in pictures]
         tensors = [torch.from_numpy(np.ascontiguousarray(picture)).to(self._device).permute(2, 0, 1) / 255
                    for picture in pictures]  # (3, H, W)
@@ -48,11 +48,11 @@ class _Network:
 Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
 
 
-def _found(people: dict[str, torch.Tensor], cells: torch.Tensor | None, shape: tuple[int, int]) -> Found:
+def _found(people: dict[str, torch.Tensor], cells: torch.Tensor | None, shape: tuple[int, int]) -> Detections:
     boxes, scores = people["boxes"].cpu().numpy(), people["scores"].cpu().numpy()
     if cells is not None:
-        return Found(boxes, scores, mask=lambda i: rcnn.paste(cells[i, 0].cpu().numpy(), boxes[i], shape))
-    return Found(boxes, scores, people["keypoints"].cpu().numpy())
+        return Detections(boxes, scores, mask=lambda i: rcnn.paste(cells[i, 0].cpu().numpy(), boxes[i], shape))
+    return Detections(boxes, scores, people["keypoints"].cpu().numpy())
 
 
 def mask_rcnn(**options) -> torch.nn.Module:

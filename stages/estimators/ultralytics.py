@@ -24,7 +24,7 @@ from ultralytics.utils import nms, ops  # noqa: E402
 from stages import InputError  # noqa: E402
 from stages.estimators import instances  # noqa: E402
 from stages.estimators.coco import KEYPOINTS  # noqa: E402
-from stages.estimators.instances import LEAST, Found  # noqa: E402
+from stages.estimators.instances import LEAST, Detections  # noqa: E402
 from stages.estimators.network import trained  # noqa: E402
 
 cv2.setNumThreads(_threads)  # it has set them to 0
@@ -41,13 +41,13 @@ class _Network:
         self._task, self._device = task, next(self._model.parameters()).device
         self._letterbox = LetterBox(_SIDE, auto=True, stride=int(self._model.stride.max()))
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         if len({picture.shape for picture in pictures}) > 1:  # a batch has one size
             return [self([picture])[0] for picture in pictures]
         return self._same_size(pictures)
 
     @torch.inference_mode()
-    def _same_size(self, pictures: Sequence[np.ndarray]) -> list[Found]:
+    def _same_size(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         boxed = np.stack([self._letterbox(image=picture) for picture in pictures])  # (B, h, w, 3)
         batch = torch.from_numpy(boxed).to(self._device).permute(0, 3, 1, 2).float() / 255
         out = self._model(batch)[0]
@@ -71,14 +71,14 @@ def build(task: str, model: str) -> torch.nn.Module:
                          "s, m, l or x behind it") from None
 
 
-def _jointed(people: torch.Tensor, _, inner: tuple[int, int], shape: tuple[int, int]) -> Found:
+def _jointed(people: torch.Tensor, _, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
     """people (N, 6 + 51): box, score, class and keypoints, in pixels of the letterboxed picture."""
     boxes = ops.scale_boxes(inner, people[:, :4], shape)
     keypoints = ops.scale_coords(inner, people[:, 6:].reshape(-1, KEYPOINTS, 3), shape)
-    return Found(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), keypoints.cpu().numpy())
+    return Detections(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), keypoints.cpu().numpy())
 
 
-def _masked(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]) -> Found:
+def _masked(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
     """people (N, 6 + 32): box, score, class and the weights of the prototype masks (32, h / 4, w / 4)."""
     boxes = ops.scale_boxes(inner, people[:, :4].clone(), shape)
 
@@ -88,4 +88,4 @@ def _masked(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], s
         soft = ops.scale_masks(logits, shape)[0].sigmoid()                 # (1, H, W)
         return ops.crop_mask(soft, boxes[which, None])[0].cpu().numpy()
 
-    return Found(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), mask=mask)
+    return Detections(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), mask=mask)

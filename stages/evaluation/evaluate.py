@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from stages.evaluation.delivered_video import Delivered
 from stages.evaluation.metric_names import ALIGNED, HEADLINE, PERSON, SHARPNESS, WHOLE
-from stages.evaluation.metric_suite import flow_model, panel
+from stages.evaluation.metric_suite import flow_model, metric_suite
 from stages.evaluation.references import fingerprint, references
 from stages.evaluation.scoring import NO_TRUTH, Scores, score
 from stages.media import stamp
@@ -33,7 +33,7 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
     measured: what `references` reads, by layout's names; name and remedy: of the frames, for errors;
     notes: what to keep with the scores; delivered: what the transfer's video shows of the frames."""
     columns, about = read_poses(measured["driving"])[1:]
-    flow, judges = flow_model(params), panel(params, entry, measured)
+    flow, judges = flow_model(params), metric_suite(params, entry, measured)
     with Progress(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
         scores = score(frames, references(**measured, entry=entry), about["fps"], flow, judges, name, remedy, delivered)
     content = {

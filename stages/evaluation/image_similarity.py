@@ -36,7 +36,7 @@ def inner(pose: Pose, size: int) -> np.ndarray:
     return canvas > 0
 
 
-def likeness(picture: np.ndarray, truth: np.ndarray, places: dict[str, Box],
+def similarity_scores(picture: np.ndarray, truth: np.ndarray, places: dict[str, Box],
              seen: np.ndarray | None = None) -> dict[str, float]:
     """Scores by name, `psnr` and `ssim` of the frame, `psnr_face` and so on of a place; of what is `seen` (height,
     width) bool, where that is given."""

@@ -30,7 +30,7 @@ MOST = 2000    # frames that FID and IS have an interval of: their features stay
 FEATURES = 2048
 
 
-class Judges:
+class MetricNetworks:
     """Add pictures one at a time, then ask for the scores."""
 
     def __init__(self, device: torch.device):

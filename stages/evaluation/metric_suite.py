@@ -27,7 +27,7 @@ OFF = "switched off by presets.{}.metrics.{}"
 Statistic = Callable[[np.ndarray], float]  # of indices of frames
 
 
-class Judge(Protocol):
+class FrameScorer(Protocol):
     reasons: dict[str, str]  # why a score has no value, as far as the judge knows
 
     def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
@@ -108,15 +108,15 @@ def flow_model(params: "Metrics") -> optical_flow.Flow:
         return optical_flow.choose("dis", None)
 
 
-def panel(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> list[Judge]:
+def metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> list[FrameScorer]:
     """The judges that a preset asks for. measured: paths of the transfer, by layout's names."""
     judges = []
     if params.weights:
         from stages.learning import devices
-        from stages.evaluation.metric_networks import Judges
-        from stages.evaluation.perceptual_distance import Perception
+        from stages.evaluation.metric_networks import MetricNetworks
+        from stages.evaluation.perceptual_distance import PerceptualDistance
 
-        judges += [judge(devices.choose(params.device)) for judge in (Perception, Judges)]
+        judges += [judge(devices.choose(params.device)) for judge in (PerceptualDistance, MetricNetworks)]
     else:
         judges.append(Absent(WEIGHED, OFF.format(entry.preset, "weights")))
     if params.redetect:

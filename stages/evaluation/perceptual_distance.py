@@ -28,7 +28,7 @@ LEAST, STEP = 64, 8  # pixels
 Features = list[Tensor]  # of one picture, layer by layer, (C, h, w), of unit length in every place
 
 
-class Perception:
+class PerceptualDistance:
     """Add frames one at a time, then ask for the scores."""
 
     def __init__(self, device: torch.device):

@@ -18,14 +18,14 @@ import pyarrow as pa
 from stages import InputError
 from stages.evaluation.confidence_intervals import intervals, jackknife
 from stages.evaluation.delivered_video import Delivered
-from stages.evaluation.image_similarity import Box, boxes, inner, likeness, of_person
+from stages.evaluation.image_similarity import Box, boxes, inner, of_person, similarity_scores
 from stages.evaluation.metric_names import (
     CHANGE, COPIED, NAMES, PAIRED, PERCEIVED, PERSON, PLACES, REDETECTED, STEADY, TOTALS, UNITS, VIDEO,
 )
-from stages.evaluation.metric_suite import Judge
+from stages.evaluation.metric_suite import FrameScorer
 from stages.evaluation.references import Reference, both
 from stages.imaging import image_quality
-from stages.imaging.optical_flow import Flow, Motion, steadiness
+from stages.imaging.optical_flow import Flow, FlowPair, steadiness
 from stages.media.prefetch import ahead, in_order
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
@@ -71,7 +71,7 @@ class Scores:
 
 
 def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: Flow,
-          judges: list[Judge], name: str, remedy: str, delivered: Iterable[Delivered] | None = None) -> Scores:
+          judges: list[FrameScorer], name: str, remedy: str, delivered: Iterable[Delivered] | None = None) -> Scores:
     """generated: (S, S, 3) uint8, one for each reference, at `fps`. name: what they are called in errors, and remedy:
     what to do where they do not fit. delivered: what the video shows of each, where there is one."""
     matched = _matched(ahead(generated), references, name, remedy, None if delivered is None else ahead(delivered))
@@ -158,11 +158,11 @@ def _measured(flow: Flow, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[
     if reference.truth is not None:
         inside = inner(reference.pose, size)
         for begin, picture in frame.shown.items():
-            found = likeness(picture, reference.truth, places if not begin else person, reference.seen)
+            found = similarity_scores(picture, reference.truth, places if not begin else person, reference.seen)
             found |= of_person(picture, reference.truth, places.get(PERSON), inside, reference.seen)
             row |= {f"{begin}{key}": value for key, value in found.items()}
     if reference.copy is not None:
-        copied = likeness(reference.copy, reference.truth, person, reference.copy_seen)
+        copied = similarity_scores(reference.copy, reference.truth, person, reference.copy_seen)
         row |= {f"retrieval_{key}": value for key, value in copied.items()}
     if after and (after.reference.row, after.reference.take) == (reference.row + 1, reference.take):
         motion = _motion(flow, reference, after.reference, size)
@@ -173,15 +173,15 @@ def _measured(flow: Flow, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[
     return frame, places, row
 
 
-def _motion(flow: Flow, one: Reference, next_one: Reference, size: int) -> Motion:
+def _motion(flow: Flow, one: Reference, next_one: Reference, size: int) -> FlowPair:
     """From one frame to the next: in the truth or, where there is none, in the source, carried to where retargeting
     placed it."""
     seen, pictures = both(one.motion_seen, next_one.motion_seen), (one.motion, next_one.motion)
     if one.placed is None:
-        return Motion.of(flow, pictures, seen)
+        return FlowPair.of(flow, pictures, seen)
     side = 2 * round(REACH * size) + 1
     person = cv2.dilate(inner(one.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    return Motion.carried(flow, pictures, (one.placed, next_one.placed), person, seen)
+    return FlowPair.carried(flow, pictures, (one.placed, next_one.placed), person, seen)
 
 
 def _reasons(paired: bool, pairs: int, filmed: bool) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from stages import InputError
 from stages.camera.cuts import Cuts
-from stages.camera.lighting import Watch
+from stages.camera.lighting import LightMeter
 from stages.estimators.person import Detector, reduced
 from stages.media import footage, takes
 from stages.media.prefetch import ahead
@@ -65,8 +65,8 @@ class Survey:
 
 def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
     """InputError where there are fewer frames than a pose window of the generator, or takes of several sizes."""
-    trackers, cutters, lamp = [], [], Watch()
-    looks, sample, sizes, count, due = {}, Sample(), [], 0, 0
+    trackers, cutters, lamp = [], [], LightMeter()
+    looks, sample, sizes, count, due = {}, SurveySample(), [], 0, 0
     waiting: dict[int, np.ndarray] = {}
 
     def look() -> None:
@@ -102,7 +102,7 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
     return Survey(count, sizes[0], looks, sample.kept, tracks, cuts, lamp.change())
 
 
-class Sample:
+class SurveySample:
     """An evenly spaced choice of at most SAMPLE pictures of a stream of unknown length: when it is full, every second
     one is dropped and the spacing doubled."""
 

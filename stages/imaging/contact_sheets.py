@@ -16,7 +16,7 @@ VECTORS = (  # of face orientation, Fig. 3: from, to (points of skeleton.Pose.fa
 
 def with_skeleton(frame: np.ndarray, pose: sk.Pose) -> np.ndarray:
     """The frame, a little darker, under the drawn pose."""
-    drawn = sk.draw(pose, frame.shape[0], parts=sk.PARTS)
+    drawn = sk.draw(pose, frame.shape[0], parts=sk.DRAWN_PARTS)
     return np.where(drawn.any(-1, keepdims=True), drawn, (frame * 0.75).astype(np.uint8))
 
 

@@ -92,7 +92,7 @@ class Similarity:
 
 
 @dataclass(frozen=True)
-class Motion:
+class FlowPair:
     """What a reference video does from one frame to the next: the flow, where it holds, and how much the video changes
     along it."""
 
@@ -101,7 +101,7 @@ class Motion:
     error: float      # warp error of the reference itself
 
     @classmethod
-    def of(cls, flow: Flow, reference: tuple, seen: np.ndarray | None = None) -> "Motion":
+    def of(cls, flow: Flow, reference: tuple, seen: np.ndarray | None = None) -> "FlowPair":
         """Of two consecutive frames; of the pixels `seen` (height, width) bool where it is given."""
         forward, backward = flow.both(*reference)
         mask = visible(forward, backward) if seen is None else visible(forward, backward) & seen
@@ -109,7 +109,7 @@ class Motion:
 
     @classmethod
     def carried(cls, flow: Flow, reference: tuple, placed: tuple[Similarity, Similarity], person: np.ndarray,
-                seen: np.ndarray | None = None) -> "Motion":
+                seen: np.ndarray | None = None) -> "FlowPair":
         """The same in a picture in which the person of the reference stands elsewhere and is of another size, as
         `placed` says for both frames. person: (height, width) bool of that picture.
 
@@ -129,7 +129,7 @@ class Motion:
         return cls(moved, holds & _inside(places + moved, person.shape), warp_error(*reference, own.flow, mask))
 
 
-def steadiness(motion: Motion, pair: tuple) -> tuple[float, float]:
+def steadiness(motion: FlowPair, pair: tuple) -> tuple[float, float]:
     """TCM of two consecutive frames against the reference's motion, and their raw warp error.
 
     TCM = exp(-| error / reference error - 1 |): 1 where the video changes as much along the reference's flow as the

@@ -13,9 +13,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from stages import InputError
-from stages.learning.conditioning import Context
-from stages.learning.crops import Windows, cut, own_sides, pose_boxes, steady_sides, union
-from stages.learning.frame_store import Footage, Shift
+from stages.learning.conditioning import Conditioning
+from stages.learning.crops import Crops, cut, own_sides, pose_boxes, steady_sides, union
+from stages.learning.frame_store import AffineAugment, FrameStore
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
@@ -44,11 +44,11 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Take:
+class Clip:
     """Consecutive frames, shifted alike."""
 
     frames: np.ndarray
-    shift: Shift
+    shift: AffineAugment
 
 
 class Batches:
@@ -58,10 +58,10 @@ class Batches:
     first is drawn from all frames, each is seen as often as any other. Steps in which nobody judges show singles only:
     more different frames."""
 
-    def __init__(self, data: Footage, params: "GeneratorTraining", device: torch.device):
+    def __init__(self, data: FrameStore, params: "GeneratorTraining", device: torch.device):
         p = self.params = params
         self.data = data
-        self.context = Context(data.size, p.stem, p.parts, p.drawing, p.temporal, device)
+        self.context = Conditioning(data.size, p.stem, p.parts, p.drawing, p.temporal, device)
         self.inputs, self.grid = self.context.inputs, p.stem * 2**p.levels
         self.boxes = pose_boxes(data.poses, p.window_margin)  # (count, 4)
         self.steady = steady_sides(self.boxes, data.take, data.size, self.grid, p.stem)  # (count, 2)
@@ -83,10 +83,10 @@ class Batches:
 
     def at(self, frames: np.ndarray) -> Batch:
         """These frames as they are."""
-        takes = [Take(frame[None], Shift()) for frame in np.asarray(frames)]
+        takes = [Clip(frame[None], AffineAugment()) for frame in np.asarray(frames)]
         return self.show(takes, self.windows(takes, self.steady[frames].max(0)), 0)
 
-    def draw(self, random: np.random.Generator, lengths: list[int]) -> tuple[list[Take], np.ndarray]:
+    def draw(self, random: np.random.Generator, lengths: list[int]) -> tuple[list[Clip], np.ndarray]:
         """Takes of these lengths, and the sides of the first one's window, which the others' have too."""
         takes, sides, firsts = [], None, {}
         for length in lengths:
@@ -98,12 +98,12 @@ class Batches:
                 if length not in firsts:
                     firsts[length] = self.alike(length, sides)
                 first = random.choice(firsts[length])
-            takes.append(Take(first + np.arange(length), self.shift(random)))
+            takes.append(Clip(first + np.arange(length), self.shift(random)))
         return takes, sides
 
-    def shift(self, random: np.random.Generator) -> Shift:
+    def shift(self, random: np.random.Generator) -> AffineAugment:
         p = self.params
-        return Shift.draw(p.augment, p.rotate, p.resample, self.data.size, random)
+        return AffineAugment.draw(p.augment, p.rotate, p.resample, self.data.size, random)
 
     def whole(self, length: int) -> np.ndarray:
         """Where so many consecutive frames begin that are of one take of the video."""
@@ -128,7 +128,7 @@ class Batches:
         same = (others == sides).all(1)
         return firsts[same if same.any() else (others <= sides).all(1)]
 
-    def show(self, takes: list[Take], windows: Windows, runs: int) -> Batch:
+    def show(self, takes: list[Clip], windows: Crops, runs: int) -> Batch:
         """What each take's window shows of it."""
         frames, each, shift = self.spread(takes)
         count, windows = self.data.count, windows[each]
@@ -144,19 +144,19 @@ class Batches:
         return Batch(self.context.of(poses, around, windows), real, backgrounds, runs, self.params.run_length,
                      lambda: self.context.picture(now, windows))
 
-    def windows(self, takes: list[Take], sides: np.ndarray) -> Windows:
+    def windows(self, takes: list[Clip], sides: np.ndarray) -> Crops:
         """One a take, of these sides, around all its poses. What of a mask is outside is not asked for: with
         such a pose nothing will ever be shown there."""
         p, size = self.params, self.data.size
         if not p.window:
-            return Windows.whole(len(takes), size)
+            return Crops.whole(len(takes), size)
         frames, each, shift = self.spread(takes)
         boxes = pose_boxes(shift.pose(self.data.poses[frames], size), p.window_margin)  # (frames, 4)
         boxes = [union(boxes[each == take]) for take in range(len(takes))]
-        return Windows.around(np.stack(boxes), size, p.stem, sides)
+        return Crops.around(np.stack(boxes), size, p.stem, sides)
 
-    def spread(self, takes: list[Take]) -> tuple[np.ndarray, np.ndarray, Shift]:
+    def spread(self, takes: list[Clip]) -> tuple[np.ndarray, np.ndarray, AffineAugment]:
         """Of the frames of all takes: which they are, which take's, and how they are shifted."""
         lengths = [len(take.frames) for take in takes]
         frames = np.concatenate([take.frames for take in takes])
-        return frames, np.repeat(np.arange(len(takes)), lengths), Shift.each([take.shift for take in takes], lengths)
+        return frames, np.repeat(np.arange(len(takes)), lengths), AffineAugment.each([take.shift for take in takes], lengths)

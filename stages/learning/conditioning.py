@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from stages.learning import limb_maps
-from stages.learning.crops import Windows
+from stages.learning.crops import Crops
 from stages.learning.skeleton_maps import draw
 from stages.pose.skeleton import Pose
 
 
 @dataclass(frozen=True)
-class Context:
+class Conditioning:
     """How a pose is told. `size` is S, pixels."""
 
     size: int
@@ -36,17 +36,17 @@ class Context:
         first, last = (np.searchsorted(take, take[frames], side)[:, None] for side in ("left", "right"))
         return np.clip(np.asarray(frames)[:, None] + np.arange(-self.temporal, self.temporal + 1), first, last - 1)
 
-    def of(self, poses: Pose, around: np.ndarray, windows: Windows) -> Tensor:
+    def of(self, poses: Pose, around: np.ndarray, windows: Crops) -> Tensor:
         """What the windows (B) show of the poses in the rows `around` (B, 2 k + 1), (B, inputs, h / stem, w / stem),
         channels last."""
         if self.drawing == "fields":
             return limb_maps.fields(poses, around, windows, self.size, self.stem, self.parts, self.device)
         views = np.concatenate([around[..., None], np.broadcast_to(windows.corners[:, None], (*around.shape, 2))], -1)
         views, place = np.unique(views.reshape(-1, 3), axis=0, return_inverse=True)  # each is drawn once
-        pictures = self.picture(poses[views[:, 0]], Windows(views[:, 1:], windows.width, windows.height))
+        pictures = self.picture(poses[views[:, 0]], Crops(views[:, 1:], windows.width, windows.height))
         place = torch.from_numpy(place.reshape(around.shape).T.copy()).to(self.device)
         return torch.cat([pictures[rows].permute(0, 2, 3, 1) for rows in place], 3).permute(0, 3, 1, 2)
 
-    def picture(self, poses: Pose, windows: Windows) -> Tensor:
+    def picture(self, poses: Pose, windows: Crops) -> Tensor:
         """The skeletons that the windows show, (B, 3, h / stem, w / stem)."""
         return draw(poses, windows, self.size, self.stem, self.parts, self.device)

@@ -20,7 +20,7 @@ STEADY = 6      # frames: windows grow so long before they must
 
 
 @dataclass(frozen=True)
-class Windows:
+class Crops:
     """One a picture. Behaves like an array of them: `len`, and indices."""
 
     corners: np.ndarray  # (B, 2) x and y of the top left pixel
@@ -28,19 +28,19 @@ class Windows:
     height: int
 
     @classmethod
-    def whole(cls, count: int, size: int) -> "Windows":
+    def whole(cls, count: int, size: int) -> "Crops":
         """The full square."""
         return cls(np.zeros((count, 2), int), size, size)
 
     @classmethod
-    def around(cls, boxes: np.ndarray, size: int, stem: int, sides: np.ndarray) -> "Windows":
+    def around(cls, boxes: np.ndarray, size: int, stem: int, sides: np.ndarray) -> "Crops":
         """With these sides (2,), inside of the square, the boxes (B, 4) in the middle where they can be."""
         low, high = stems(boxes, size, stem)
         corners = low - np.floor((sides - (high - low)) / 2 / stem) * stem
         return cls(corners.clip(0, size - sides).astype(int), *sides.astype(int).tolist())
 
-    def __getitem__(self, index) -> "Windows":
-        return Windows(self.corners[index], self.width, self.height)
+    def __getitem__(self, index) -> "Crops":
+        return Crops(self.corners[index], self.width, self.height)
 
     def __len__(self) -> int:
         return len(self.corners)

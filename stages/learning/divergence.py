@@ -12,7 +12,7 @@ class Diverged(InputError):
     """The training cannot go on; its last good state is kept."""
 
 
-class Watch:
+class DivergenceCheck:
     """Looks at the losses as they come."""
 
     def __init__(self, names: tuple[str, ...], judges: tuple[str, ...]):

@@ -17,7 +17,7 @@ from stages import InputError
 from stages.imaging import compositing
 from stages.learning.crops import cut
 from stages.media import files, png, video_file
-from stages.nets.refiner import legal
+from stages.nets.refiner import clamp_premultiplied
 from stages.pose import skeleton
 
 SHARE = 0.5   # of the GPU's free memory that the frames may take
@@ -27,7 +27,7 @@ EXACT = 1e-6  # pixels that a whole number of them may be off
 Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
 
-class Footage:
+class FrameStore:
     """`count` first frames of a video with their masks and poses, before `background` (3, S, S), which is on the device;
     `boxes` (count, 4) hold all that the masks show, `take` (count,) says which take each is of: all of one where it is
     absent."""
@@ -75,7 +75,7 @@ def extent(mask: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Shift:
+class AffineAugment:
     """A similarity of the picture plane: scaled and turned about its middle, then moved. Applied to a foreground and to
     its pose alike, it makes a person who stands elsewhere. Its numbers may be arrays (B,), one a frame.
 
@@ -88,7 +88,7 @@ class Shift:
     angle: float | np.ndarray = 0.0  # radians, from x to y
 
     @classmethod
-    def draw(cls, amount: float, turn: float, resampled: float, size: int, random: np.random.Generator) -> "Shift":
+    def draw(cls, amount: float, turn: float, resampled: float, size: int, random: np.random.Generator) -> "AffineAugment":
         """Moves within +- amount, in whole pixels of `size`; of a share `resampled` of the shifts also a scale within
         1 +- amount, and an angle within +- turn."""
         scale, x, y, angle = random.uniform(-1, 1, 4) * (amount, amount, amount, turn)
@@ -97,12 +97,12 @@ class Shift:
         return cls(1.0, round(x * size) / size, round(y * size) / size)
 
     @classmethod
-    def each(cls, shifts: "list[Shift]", counts: list[int]) -> "Shift":
+    def each(cls, shifts: "list[AffineAugment]", counts: list[int]) -> "AffineAugment":
         """One a frame, of which the first shift has the first count, and so on."""
         return cls(*np.repeat([(one.scale, one.x, one.y, one.angle) for one in shifts], counts, 0).T)
 
-    def __getitem__(self, index) -> "Shift":
-        return Shift(self.scale[index], self.x[index], self.y[index], self.angle[index])
+    def __getitem__(self, index) -> "AffineAugment":
+        return AffineAugment(self.scale[index], self.x[index], self.y[index], self.angle[index])
 
     def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """A (..., 2, 2) and b (..., 2): a point p of the frame, in pixels, as a row goes to p A + b."""
@@ -122,11 +122,11 @@ class Shift:
         corners = boxes[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] @ turn + move[..., None, :]  # (..., 4, 2)
         return np.concatenate([corners.min(-2), corners.max(-2)], -1)
 
-    def foreground(self, data: Footage, indices: np.ndarray, boxes: np.ndarray | Box) -> Tensor:
+    def foreground(self, data: FrameStore, indices: np.ndarray, boxes: np.ndarray | Box) -> Tensor:
         """What the boxes, one or one a frame (B, 4) of one size, show of the shifted frames, (B, 4, h, w), channels
         last; what comes in from outside of the square is 0."""
         boxes, indices = np.broadcast_to(boxes, (len(indices), 4)), np.asarray(indices)
-        each = Shift(*(np.broadcast_to(number, len(indices)) for number in astuple(self)))
+        each = AffineAugment(*(np.broadcast_to(number, len(indices)) for number in astuple(self)))
         turn, move = each.matrix(data.size)
         still = (turn == np.eye(2)).all((1, 2)) & (np.abs(move - np.rint(move)) < EXACT).all(1)
         height, width = boxes[0, 3] - boxes[0, 1], boxes[0, 2] - boxes[0, 0]
@@ -136,7 +136,7 @@ class Shift:
             shown[i] = data.foreground([index], moved[i])[0] if still[i] else each[i].sampled(data, index, boxes[i])
         return shown
 
-    def sampled(self, data: Footage, index: int, box: np.ndarray) -> Tensor:
+    def sampled(self, data: FrameStore, index: int, box: np.ndarray) -> Tensor:
         """What a box (4,) shows of a shifted frame, (4, h, w). Only what the mask shows is looked at."""
         turn, move = self.matrix(data.size)
         corner, sides = box[:2], box[2:] - box[:2]
@@ -151,7 +151,7 @@ class Shift:
 
         part = data.foreground([index], source)
         shown = torch.zeros(1, 4, *sides[::-1].tolist(), device=data.device)
-        shown[..., top:bottom, left:right] = legal(
+        shown[..., top:bottom, left:right] = clamp_premultiplied(
             F.grid_sample(part, (x + y[:, None])[None], mode="bicubic", align_corners=False))
         return shown[0]
 

@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 from stages.learning import devices, saved_networks
-from stages.learning.conditioning import Context
-from stages.learning.crops import Windows, pose_boxes, steady_sides
+from stages.learning.conditioning import Conditioning
+from stages.learning.crops import Crops, pose_boxes, steady_sides
 from stages.nets.generators import build
 from stages.pose.skeleton import Pose
 
 
-class Appearance:
+class GeneratorInference:
     """What `generator/` learned. `size` is S, pixels."""
 
     def __init__(self, folder: Path, where: torch.device):
         state, about = saved_networks.load(folder)
         self.about, self.size, self.device, self.shape = about, about["size"], where, about["shape"]
         self.grid = self.shape["stem"] * 2 ** self.shape["levels"]
-        self.context = Context(
+        self.context = Conditioning(
             self.size, self.shape["stem"], tuple(about["parts"]), about["drawing"], about["temporal"], where)
         self.generator = build(about["architecture"], self.shape)
         self.generator.load_state_dict(state)
@@ -41,7 +41,7 @@ class Appearance:
             seen = indices[somebody[indices]]
             for of_one in np.unique(sides[seen], axis=0):
                 alike = seen[(sides[seen] == of_one).all(1)]
-                windows = Windows.around(boxes[alike], self.size, self.shape["stem"], of_one)
+                windows = Crops.around(boxes[alike], self.size, self.shape["stem"], of_one)
                 told = self.context.of(poses, self.context.around(alike, take), windows)
                 with devices.precision(self.device):
                     foreground = self.generator(told)

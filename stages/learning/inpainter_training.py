@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from stages import InputError, pretrained as files, threads
 from stages.learning import devices
 from stages.media import stamp
-from stages.nets.inpainter import Inpainter, PatchCritic
+from stages.nets.inpainter import Inpainter, PatchDiscriminator
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
     network = Inpainter(params.width).to(where)
     if params.weights:
         given(network, Path(params.weights))
-    learner = Learner(network, params)
+    learner = InpainterTraining(network, params)
     rng = np.random.default_rng(params.seed)
     own = threads.Threads(fixed=where.type != "cpu")
     for step in Progress(range(params.steps), "gated inpainter", unit="step"):
@@ -122,12 +122,12 @@ def start(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return cv2.inpaint(picture, hole.astype(np.uint8), START_RADIUS, cv2.INPAINT_TELEA)
 
 
-class Learner:
+class InpainterTraining:
     """The inpainter and its critic, with their optimisers."""
 
     def __init__(self, network: Inpainter, params: "BackgroundInpainting"):
         self.params, self.network = params, network
-        self.critic = PatchCritic(round(CRITIC * params.width)).to(next(network.parameters()).device)
+        self.critic = PatchDiscriminator(round(CRITIC * params.width)).to(next(network.parameters()).device)
         self.optimisers = [torch.optim.Adam(part.parameters(), params.learning_rate, (0.5, 0.999))
                            for part in (network, self.critic)]
 

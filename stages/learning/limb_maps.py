@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages.learning.crops import Windows
+from stages.learning.crops import Crops
 from stages.pose.skeleton import FEET, LIMBS, Pose
 
 CHANNELS = 5       # a limb: nearness, along, across, and a wave along it
@@ -37,7 +37,7 @@ def channels(parts: tuple, temporal: int) -> int:
     return CHANNELS * limb_count(parts) + MOTION * 2 * temporal
 
 
-def fields(poses: Pose, around: np.ndarray, windows: Windows, size: int, stem: int, parts: tuple,
+def fields(poses: Pose, around: np.ndarray, windows: Crops, size: int, stem: int, parts: tuple,
            device: torch.device) -> Tensor:
     """What the windows (B) show of poses in a size x size frame, one value for every stem x stem pixels: of P_t and the
     others in the rows `around` (B, 2 k + 1) of the poses. (B, channels, height / stem, width / stem), channels last:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from stages.learning import part_crops
-from stages.learning.optimisers import follow
+from stages.learning.optimisers import ema_update
 from stages.losses.adversarial import discriminator_loss, generator_loss
 from stages.nets.discriminators import change
-from stages.nets.refiner import PARTS, Critic, Refiner, RefinerShape, refine
+from stages.nets.refiner import REFINED_PARTS, PartDiscriminator, Refiner, RefinerShape, refine
 
 if TYPE_CHECKING:
     from stages.params import LocalGanTraining
@@ -21,11 +21,11 @@ class LocalGan:
     """A refiner G_j and its critic D_j, with their optimisers; `average`, of G_j's weights, is what is kept."""
 
     def __init__(self, params: "LocalGanTraining", part: str, device: torch.device):
-        torch.manual_seed(params.seed + PARTS.index(part))
+        torch.manual_seed(params.seed + REFINED_PARTS.index(part))
         self.params, self.device = params, device
         inputs = 4 + part_crops.channels(part, params.pose)
         self.shape = RefinerShape(inputs, params.width, params.halvings, params.blocks, params.stem)
-        self.networks = {"refiner": Refiner(self.shape), "average": Refiner(self.shape), "critic": Critic(params.width)}
+        self.networks = {"refiner": Refiner(self.shape), "average": Refiner(self.shape), "critic": PartDiscriminator(params.width)}
         for network in self.networks.values():
             network.to(device, memory_format=torch.channels_last)
         self.refiner, self.average, self.critic = self.networks.values()
@@ -46,7 +46,7 @@ class LocalGan:
             adversarial = generator_loss(self.critic(shown), p.adversarial)
         l1, l2 = (refined - real).abs().mean(), (refined - real).square().mean()
         self._descend("refiner", p.weight_l1 * l1 + p.weight_l2 * l2 + p.weight_adversarial * adversarial)
-        follow(self.average, self.refiner, step, p.ema)
+        ema_update(self.average, self.refiner, step, p.ema)
         return {"l1": l1.item(), "l2": l2.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
 
     def schedule(self, step: int) -> float:

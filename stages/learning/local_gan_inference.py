@@ -9,7 +9,7 @@ from torch import Tensor
 from stages.face.face_enhancement import FaceIndex
 from stages.learning import part_crops, saved_networks
 from stages.learning.face_enhancer import Faces
-from stages.nets.refiner import PARTS, Refiner, RefinerShape, legal, refine
+from stages.nets.refiner import REFINED_PARTS, Refiner, RefinerShape, clamp_premultiplied, refine
 from stages.pose import part_boxes
 from stages.pose.skeleton import Pose
 
@@ -35,12 +35,12 @@ class LocalGans:
         if self.faces is None or self.faces.index is not index:
             self.faces = Faces(index, self.about["enhancement"])
         boxes = np.stack([part_boxes.part_boxes(poses[i], size) for i in range(len(poses))])  # (B, 5, 4)
-        for part, of_part in zip(PARTS, boxes.swapaxes(0, 1)):
+        for part, of_part in zip(REFINED_PARTS, boxes.swapaxes(0, 1)):
             rows = np.flatnonzero(np.isfinite(of_part).all(1))
             if len(rows) and (part == "face" or part in self.refiners):
                 seen = [pictures[i] for i in rows]
                 self._polish(seen, poses[rows], part, part_crops.corners(of_part[rows], self.about["crop"]))
-        return legal(pictures)
+        return clamp_premultiplied(pictures)
 
     def _polish(self, pictures: list[Tensor], poses: Pose, part: str, corners: np.ndarray) -> None:
         """One part, in the pictures (4, S, S) themselves."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Optimiser:
+class NetworkOptimiser:
     """`rate` is Adam's learning rate; Muon's is `matrix_rate`. Both are multiplied by the step's factor."""
 
     def __init__(self, network: nn.Module, kind: str, rate: float, betas: tuple[float, float], matrix_rate: float):
@@ -40,7 +40,7 @@ class Optimiser:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, step: int, most: float) -> None:
+def ema_update(average: nn.Module, network: nn.Module, step: int, most: float) -> None:
     """Moves the average of a network's weights after step 0, 1, ...; `most` of it is kept, less at first, so that it
     forgets the beginning."""
     keep = min(most, (1 + step) / (10 + step))

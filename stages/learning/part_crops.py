@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stages.learning import crops
-from stages.nets.refiner import PARTS
+from stages.nets.refiner import REFINED_PARTS
 from stages.pose.skeleton import (
     L_ANKLE, L_EAR, L_ELBOW, L_EYE, L_KNEE, L_WRIST, NECK, NOSE, R_ANKLE, R_EAR, R_ELBOW, R_EYE, R_KNEE, R_WRIST, Pose,
 )
@@ -20,7 +20,7 @@ FEATHER = 0.08  # of a change at the window's edge, share of the window
 OWN = len(Pose.unknown().body)  # below: the body's joints; from here on the part's own points
 
 _HAND = [(0, 5), (5, 17), (17, 0)] + [(4 * k + 1 + i, 4 * k + 2 + 2 * i) for k in range(5) for i in (0, 1)]
-_SETS = dict(zip(PARTS, ("face", "right_hand", "left_hand", "feet", "feet")))
+_SETS = dict(zip(REFINED_PARTS, ("face", "right_hand", "left_hand", "feet", "feet")))
 BONES = {
     "face": [(OWN, OWN + 1), (OWN + 1, OWN + 2), (OWN + 2, OWN + 3), (OWN + 3, OWN), (OWN + 4, OWN + 4),
              (NECK, NOSE), (R_EAR, R_EYE), (L_EAR, L_EYE)],

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.learning.crops import Windows
+from stages.learning.crops import Crops
 from stages.pose.skeleton import COLOURS, FEET, FINGERS, LIMBS, Pose
 
 WIDTH = 0.0075                          # of lines, share of the side
@@ -22,7 +22,7 @@ WHITE = (255, 255, 255)
 SHORT = 8                               # steps
 
 
-def draw(poses: Pose, windows: Windows, size: int, stem: int, parts: tuple, device: torch.device) -> Tensor:
+def draw(poses: Pose, windows: Crops, size: int, stem: int, parts: tuple, device: torch.device) -> Tensor:
     """What the windows show of the poses in a size x size frame, (B, 3, height / stem, width / stem) in [0, 1]."""
     height, width, count = windows.height // stem, windows.width // stem, len(poses)
     move, scale = np.append(windows.corners, np.zeros((count, 1)), 1)[:, None], np.array([1 / stem, 1 / stem, 1])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.learning import devices
-from stages.learning.optimisers import Optimiser, follow
+from stages.learning.optimisers import NetworkOptimiser, ema_update
 from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
 from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
 from stages.losses.perceptual import perceptual_loss
@@ -52,8 +52,8 @@ class Training:
             if p.compile:
                 network.compile()
         shared = tuple(p.betas), p.matrix_learning_rate
-        self.optimisers = {"generator": Optimiser(self.networks["generator"], p.optimiser, p.learning_rate, *shared)}
-        self.optimisers |= {name: Optimiser(judge, "adam", p.discriminator_learning_rate, *shared)
+        self.optimisers = {"generator": NetworkOptimiser(self.networks["generator"], p.optimiser, p.learning_rate, *shared)}
+        self.optimisers |= {name: NetworkOptimiser(judge, "adam", p.discriminator_learning_rate, *shared)
                             for name, judge in self.judges.items()}
         self.features = vgg.Vgg(p.features, p.features_depth).to(where, memory_format=torch.channels_last)
         self.step = 0
@@ -71,7 +71,7 @@ class Training:
         if self.judged:
             self.losses |= self.train_judges(shares, fakes)
         self.losses |= self.train_generator(shares, fakes)
-        follow(self.average, self.networks["generator"], self.step, p.ema)
+        ema_update(self.average, self.networks["generator"], self.step, p.ema)
         self.step += 1
         return torch.stack([self.losses[name].float() for name in LOSSES])
 

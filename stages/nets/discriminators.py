@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from stages.nets.generator import norm
 
-Looks = list[list[Tensor]]
+DiscriminatorOutputs = list[list[Tensor]]
 
 
 def change(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
 
 
-def look(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
+def layer_outputs(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
     """The output of every layer."""
     features = []
     for layer in layers:
@@ -53,8 +53,8 @@ class QualityDiscriminator(nn.Module):
             nn.Conv2d(4 * width, 1, 3, padding=1),
         )
 
-    def forward(self, skeletons: Tensor, frames: Tensor) -> Looks:
-        return [look(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=1))]
+    def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
+        return [layer_outputs(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=1))]
 
 
 class TemporalDiscriminator(nn.Module):
@@ -77,10 +77,10 @@ class TemporalDiscriminator(nn.Module):
         self.ends = nn.Conv2d(4 * width, width, 3, padding=4, dilation=4)        # kernel 2, dilation 2
         self.head = nn.Conv2d(3 * width, 1, 3, padding=1)
 
-    def forward(self, skeletons: Tensor, frames: Tensor) -> Looks:
+    def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
         b = len(skeletons)
         told = torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
-        encoded = look(self.encode, told)
+        encoded = layer_outputs(self.encode, told)
         before, now, after = encoded[-1].unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
         branches = [
             self.window(torch.cat([before, now, after], 1)),

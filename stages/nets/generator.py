@@ -40,7 +40,7 @@ def norm(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(max(1, width // 8), width)
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """Convolution, normalisation, leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1):
@@ -52,12 +52,12 @@ class Block(nn.Module):
         return F.leaky_relu(self.norm(self.convolution(x)), 0.2, inplace=True)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """x + two blocks, at the coarsest level, where every cell sees the whole body."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.body = nn.Sequential(Block(width, width), Block(width, width))
+        self.body = nn.Sequential(ConvBlock(width, width), ConvBlock(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -70,15 +70,15 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = [min(shape.width * 2**i, shape.widest) for i in range(shape.levels + 1)]
-        self.encoders = nn.ModuleList([Block(shape.inputs, widths[0])])
-        self.encoders.extend(Block(a, b, stride=2) for a, b in zip(widths, widths[1:]))
-        self.bottleneck = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
+        self.encoders = nn.ModuleList([ConvBlock(shape.inputs, widths[0])])
+        self.encoders.extend(ConvBlock(a, b, stride=2) for a, b in zip(widths, widths[1:]))
+        self.bottleneck = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(shape.blocks)))
         self.decoders = nn.ModuleList()
         for i in range(shape.levels):
             skips = sum(widths[: i + 1]) if shape.dense else widths[i]
-            self.decoders.append(Block(widths[i + 1] + skips, widths[i]))
+            self.decoders.append(ConvBlock(widths[i + 1] + skips, widths[i]))
         self.picture = nn.Sequential(
-            Block(widths[0], widths[0]),
+            ConvBlock(widths[0], widths[0]),
             nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1),
             nn.PixelShuffle(shape.stem),
         )

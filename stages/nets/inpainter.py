@@ -102,7 +102,7 @@ def decoder(inputs: int, width: int) -> list[nn.Module]:
     ]
 
 
-class PatchCritic(nn.Module):
+class PatchDiscriminator(nn.Module):
     """SN-PatchGAN: (picture, holes) -> a score for every place and channel at 1 / 64 of the size, higher where it
     looks real. Spectrally normalised 5 x 5 convolutions, width, 2 width and then 4 width channels."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.nets.discriminators import Looks, look
+from stages.nets.discriminators import DiscriminatorOutputs, layer_outputs
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class GlobalShape:
     stem: int = 1  # it always works at full resolution
 
 
-class Residual(nn.Module):
+class GlobalResidual(nn.Module):
     """x + two convolutions of its reflected surroundings."""
 
     def __init__(self, width: int):
@@ -49,7 +49,7 @@ class GlobalGenerator(nn.Module):
         layers = [*_normalised(_reflecting(shape.inputs, widths[0], 7)), nn.ReLU(inplace=True)]
         for a, b in zip(widths, widths[1:]):
             layers += [*_normalised([nn.Conv2d(a, b, 3, 2, 1, bias=False)]), nn.ReLU(inplace=True)]
-        layers += [Residual(widths[-1]) for _ in range(shape.blocks)]
+        layers += [GlobalResidual(widths[-1]) for _ in range(shape.blocks)]
         for b, a in reversed(list(zip(widths, widths[1:]))):
             up = nn.ConvTranspose2d(a, b, 3, 2, 1, output_padding=1, bias=False)
             layers += [*_normalised([up]), nn.ReLU(inplace=True)]
@@ -73,10 +73,10 @@ class MultiscaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList(_patches(2 * (3 + 3), width, layers) for _ in range(scales))
         self.apply(_start)
 
-    def forward(self, skeletons: Tensor, frames: Tensor) -> Looks:
+    def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
         x, looks = torch.cat([skeletons, frames], dim=2).flatten(1, 2), []  # (B, 2 * 6, h, w)
         for scale in self.scales:
-            looks.append(look(scale, x))
+            looks.append(layer_outputs(scale, x))
             x = F.avg_pool2d(x, 3, 2, padding=1, count_include_pad=False)
         return looks
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.nets.discriminators import Looks, down, look
-from stages.nets.generator import Block, Residual
+from stages.nets.discriminators import DiscriminatorOutputs, down, layer_outputs
+from stages.nets.generator import ConvBlock, ResidualBlock
 
-PARTS = ("face", "right_hand", "left_hand", "right_foot", "left_foot")
+REFINED_PARTS = ("face", "right_hand", "left_hand", "right_foot", "left_foot")
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Refiner(nn.Module):
         super().__init__()
         self.stem = shape.stem
         widths = [shape.width * 2**i for i in range(shape.halvings + 1)]
-        self.encoders = nn.ModuleList([Block(shape.inputs * shape.stem**2, widths[0])])
-        self.encoders.extend(Block(a, b, stride=2) for a, b in zip(widths, widths[1:]))
-        self.body = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
-        self.decoders = nn.ModuleList(Block(a + b, a) for a, b in zip(widths, widths[1:]))
+        self.encoders = nn.ModuleList([ConvBlock(shape.inputs * shape.stem**2, widths[0])])
+        self.encoders.extend(ConvBlock(a, b, stride=2) for a, b in zip(widths, widths[1:]))
+        self.body = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(shape.blocks)))
+        self.decoders = nn.ModuleList(ConvBlock(a + b, a) for a, b in zip(widths, widths[1:]))
         self.residual = nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
@@ -55,7 +55,7 @@ class Refiner(nn.Module):
         return torch.tanh(F.pixel_shuffle(self.residual(x), self.stem))
 
 
-class Critic(nn.Module):
+class PartDiscriminator(nn.Module):
     """D_j of Eq. 15: crop -> one scale of looks, patch logits (B, 1, c / 4, c / 4)."""
 
     def __init__(self, width: int):
@@ -64,16 +64,16 @@ class Critic(nn.Module):
             down(3, width, normalised=False), down(width, 2 * width), nn.Conv2d(2 * width, 1, 3, padding=1)
         )
 
-    def forward(self, crops: Tensor) -> Looks:
-        return [look(self.body, crops)]
+    def forward(self, crops: Tensor) -> DiscriminatorOutputs:
+        return [layer_outputs(self.body, crops)]
 
 
 def refine(refiner: Refiner, crops: Tensor, beside: Tensor, strength: float = 1.0) -> Tensor:
     """Eqs. 10 and 11: crop + residual."""
-    return legal(crops + strength * refiner(torch.cat([crops, beside], 1)))
+    return clamp_premultiplied(crops + strength * refiner(torch.cat([crops, beside], 1)))
 
 
-def legal(foregrounds: Tensor) -> Tensor:
+def clamp_premultiplied(foregrounds: Tensor) -> Tensor:
     """Kept a colour: alpha in [0, 1], RGB times alpha in [0, alpha]."""
     alpha = foregrounds[:, 3:].clamp(0, 1)
     return torch.cat([foregrounds[:, :3].clamp_min(0).minimum(alpha), alpha], 1)

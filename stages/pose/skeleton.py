@@ -27,7 +27,7 @@ COLOURS = (  # RGB of each joint
 )
 FINGERS = tuple((0 if i % 4 == 1 else i - 1, i) for i in range(1, 21))
 FEET = ((R_ANKLE, 0, 1), (L_ANKLE, 2, 3))  # ankle in the body, heel and toe in the feet
-PARTS = ("body", "hands", "feet", "face")
+DRAWN_PARTS = ("body", "hands", "feet", "face")
 
 
 @dataclass(frozen=True)

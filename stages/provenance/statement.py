@@ -20,14 +20,14 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class File(Part):
+class StatedFile(Part):
     name: Text
     sha256: Digest
 
 
-class Person(Part):
+class StatedPerson(Part):
     name: Text               # the video's, of params.yaml
-    files: tuple[File, ...]  # the user's
+    files: tuple[StatedFile, ...]  # the user's
 
 
 class Model(Part):
@@ -37,18 +37,18 @@ class Model(Part):
     local_gans: Digest
 
 
-class Code(Part):
+class StatedCode(Part):
     version: Text = __version__
     commit: Text | None  # that its repository was at; the code may have been changed since
     sha256: Digest       # of its files
 
 
 class Statement(Part):
-    target: Person
-    source: Person
+    target: StatedPerson
+    source: StatedPerson
     model: Model
     consent: Text              # the hash of the target's consent record
-    code: Code
+    code: StatedCode
     label: bool                # burnt into the pictures
     label_reason: Text | None  # why not
     watermark: Annotated[str, StringConstraints(pattern="^[0-9a-f]{4}$")]  # the number in the pictures

@@ -20,7 +20,7 @@ LOST = {  # score: by how much the video may differ from what was generated. Fro
     # the LPIPS of a good result, half the sharpness that a bicubic resampling takes, a quarter more squared error
     "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
 }
-PARTS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
+PART_LABELS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _far(inputs: Inputs) -> list[Caution]:
 
 def _unseen_parts(inputs: Inputs) -> list[Caution]:
     out = []
-    for part, name in PARTS.items():
+    for part, name in PART_LABELS.items():
         driven, shown = np.flatnonzero(known(inputs.driving, part)), int(known(inputs.known, part).sum())
         if len(driven) and shown < max(1, RARE * len(inputs.known)):
             seldom = f"only seen in {shown}" if shown else "never seen in any"

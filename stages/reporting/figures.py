@@ -102,7 +102,7 @@ def foregrounds(paths: Paths, count: int) -> Exhibits:
     picks = spread(np.arange(len(pose)), count)
     made = videos.pick(paths["foreground"], picks, "rgba")
     yield "driving pose, generated foreground, and over the background (Eq. 12)", contact_sheets.sheet([
-        [skeleton.draw(pose[i], len(plate), parts=skeleton.PARTS) for i in picks],
+        [skeleton.draw(pose[i], len(plate), parts=skeleton.DRAWN_PARTS) for i in picks],
         [contact_sheets.cut_out(made[i][..., :3], made[i][..., 3]) for i in picks],
         [compositing.compose(made[i], plate) for i in picks],
     ])

@@ -88,7 +88,7 @@ def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.nd
             if truth is None:
                 copied = inputs.copied[t]
                 truth = np.zeros_like(plate) if copied is None else training[copied]
-            drawn = skeleton.draw(inputs.driving[t], side, side / len(plate), skeleton.PARTS)
+            drawn = skeleton.draw(inputs.driving[t], side, side / len(plate), skeleton.DRAWN_PARTS)
             yield [source, drawn, compositing.compose(made, plate), truth], made[..., 3]
 
 

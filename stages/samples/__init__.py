@@ -29,7 +29,7 @@ NOISE = 1.5  # of the sensor, standard deviation in 8-bit steps
 CRF = 16
 
 
-def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sample) -> None:
+def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.SampleEntry) -> None:
     """Renders `params.person` doing the motion that the other parameters give."""
     count, started = round(params.seconds * motion.FPS), time.monotonic()
     poses, visible = [], []
@@ -84,5 +84,5 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
     return in_order(shoot, ([posed] for posed in body.pose(performed)))
 
 
-def _person(name: str, world: str) -> people.Person:
+def _person(name: str, world: str) -> people.SamplePerson:
     return hard.person(name) if world == "hard" else people.person(name)

@@ -7,7 +7,7 @@ import numpy as np
 from stages.samples import rig, swing
 from stages.samples.flesh import Flesh
 from stages.samples.motion import REST, Motion
-from stages.samples.people import Person
+from stages.samples.people import SamplePerson
 from stages.samples.rig import CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM
 
 EYE_X, EYE_Y, MOUTH_Y = 0.148, 0.17, -0.125  # in head heights, from the head's joint
@@ -31,7 +31,7 @@ class Posed:
 class Body:
     """A person who can be posed."""
 
-    def __init__(self, person: Person):
+    def __init__(self, person: SamplePerson):
         self.person, self.flesh = person, Flesh(person)
         self.skeleton = self.flesh.skeleton
         self.points = self._points()

@@ -7,7 +7,7 @@ primitive is a rounded cone along +y of its own frame, its x and z scaled; with 
 import numpy as np
 
 from stages.samples import loose, rig
-from stages.samples.people import Cloth, Person
+from stages.samples.people import Cloth, SamplePerson
 from stages.samples.rig import (
     BONES, CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, PELVIS, RIGHT, SHIN, SPINE, THIGH, UPPER_ARM,
     Skeleton,
@@ -21,7 +21,7 @@ class Flesh:
     """Primitives in their bones' frames, groups side by side: trunk, head, hair, arms, hands, legs, feet; loose cloth,
     a thing held."""
 
-    def __init__(self, person: Person):
+    def __init__(self, person: SamplePerson):
         self.person, self.skeleton = person, Skeleton.of(person)
         self.rows: list[tuple] = []       # (group, material, bone), melt, centre, frame, scale, (length, radii)
         self.materials: list[tuple] = []

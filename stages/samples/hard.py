@@ -14,7 +14,7 @@ import numpy as np
 from stages.samples import loose, motion, people, swing
 from stages.samples.body import Body, Posed
 from stages.samples.motion import Motion
-from stages.samples.people import Cloth, Person
+from stages.samples.people import Cloth, SamplePerson
 from stages.samples.scene import Camera
 
 WALL = 0.85      # metres from the spot to the wall
@@ -25,7 +25,7 @@ CRF = 23
 BITS = 0.27      # a pixel and frame at most, as in a phone's 1920 x 1080 at 30 frames/s and 17 Mbit/s
 
 
-def person(name: str) -> Person:
+def person(name: str) -> SamplePerson:
     """The person of that name in this world. What they wear and hold is drawn from the name."""
     who, rng = people.person(name), np.random.default_rng([*name.encode(), 18])
     woman, short = who.bust > 0, who.style in ("short", "bun", "curly")

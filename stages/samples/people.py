@@ -18,7 +18,7 @@ class Cloth:
 
 
 @dataclass(frozen=True)
-class Person:
+class SamplePerson:
     """Lengths are shares of the height unless said otherwise."""
 
     height: float                   # metres, crown to sole
@@ -48,7 +48,7 @@ class Person:
 
 
 PEOPLE = {
-    "ava": Person(
+    "ava": SamplePerson(
         height=1.66, head=0.150, shoulder=0.100, hip=0.053, leg=0.475, arm=0.325, girth=0.92, limb=0.94, bust=0.8,
         skin=(236, 188, 160), hair=(104, 60, 34), style="ponytail", iris=(70, 110, 70), lips=(196, 92, 92), beard=0.0,
         top=Cloth("stripes", (236, 232, 226), (198, 52, 64), 0.075), sleeve=0.28,
@@ -57,7 +57,7 @@ PEOPLE = {
                   ((-0.82, 1.52, 0.44, 0.56, (236, 222, 186), (196, 116, 74)),
                    (0.86, 1.46, 0.52, 0.40, (188, 212, 226), (70, 110, 120))), view=2.32, ground=0.925),
     ),
-    "ben": Person(
+    "ben": SamplePerson(
         height=1.88, head=0.140, shoulder=0.115, hip=0.050, leg=0.490, arm=0.340, girth=1.06, limb=1.06, bust=0.0,
         skin=(134, 88, 60), hair=(28, 22, 20), style="short", iris=(58, 36, 22), lips=(134, 74, 66), beard=0.8,
         top=Cloth("checks", (58, 98, 150), (226, 226, 216), 0.11), sleeve=0.93,
@@ -66,7 +66,7 @@ PEOPLE = {
                   ((0.98, 1.62, 0.50, 0.66, (240, 214, 120), (60, 60, 96)),), skirting=(96, 88, 84),
                   view=2.62, eye=1.35, distance=4.6, ground=0.94, light=(0.42, 0.72, 0.55)),
     ),
-    "cleo": Person(
+    "cleo": SamplePerson(
         height=1.56, head=0.156, shoulder=0.102, hip=0.060, leg=0.460, arm=0.318, girth=1.22, limb=1.18, bust=1.0,
         skin=(250, 212, 190), hair=(206, 120, 52), style="bob", iris=(70, 120, 170), lips=(206, 84, 96), beard=0.0,
         top=Cloth("dots", (44, 120, 116), (250, 224, 130), 0.085), sleeve=0.10,
@@ -83,7 +83,7 @@ _STYLES = ("short", "ponytail", "bob", "long", "bun", "curly")
 _PATTERNS = ("plain", "stripes", "checks", "dots", "print")
 
 
-def person(name: str) -> Person:
+def person(name: str) -> SamplePerson:
     """The person of that name; InputError names the possibilities."""
     if name in PEOPLE:
         return PEOPLE[name]
@@ -92,7 +92,7 @@ def person(name: str) -> Person:
     raise InputError(f"params.yaml: samples: no person `{name}`; there are {', '.join(PEOPLE)} and stranger_<number>")
 
 
-def _stranger(number: int) -> Person:
+def _stranger(number: int) -> SamplePerson:
     rng = np.random.default_rng([number, 20250])
     between, pick = rng.uniform, lambda options: options[rng.integers(len(options))]
     woman = rng.random() < 0.5
@@ -100,7 +100,7 @@ def _stranger(number: int) -> Person:
     skin, hair = pick(_SKINS), pick(_HAIRS)
     style = pick(_STYLES) if woman else pick(("short", "short", "curly"))
     lips = tuple(int(0.72 * c) for c in skin[:1]) + tuple(int(0.58 * c) for c in skin[1:])
-    return Person(
+    return SamplePerson(
         height=height, head=between(0.140, 0.154), shoulder=between(0.095, 0.104) if woman else between(0.106, 0.117),
         hip=between(0.050, 0.059), leg=between(0.462, 0.492), arm=between(0.315, 0.340),
         girth=between(0.9, 1.2), limb=between(0.92, 1.15), bust=between(0.5, 1.0) if woman else 0.0,

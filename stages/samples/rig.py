@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.samples.motion import Motion
-from stages.samples.people import Person
+from stages.samples.people import SamplePerson
 
 PELVIS, SPINE, CHEST, NECK, HEAD = range(5)
 UPPER_ARM, FOREARM, HAND, FINGER, THIGH, SHIN, FOOT = 0, 1, 2, 3, 18, 19, 20  # in an arm and leg of SIDE bones
@@ -45,7 +45,7 @@ class Skeleton:
     hand: float
 
     @classmethod
-    def of(cls, person: Person) -> "Skeleton":
+    def of(cls, person: SamplePerson) -> "Skeleton":
         h, leg, ankle = person.height, person.leg * person.height, 0.042 * person.height
         spine, chest = 0.050 * h, 0.085 * h
         trunk = leg + ankle + spine + chest

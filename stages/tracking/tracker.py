@@ -82,7 +82,7 @@ class Tracker:
     paints that one grey and detects again."""
 
     def __init__(self, fps: float, detect: Callable[[Sequence[np.ndarray]], list[list[Person]]] | None = None):
-        self._fps, self._detect, self._all, self._live, self._frame = fps, find, [], [], 0
+        self._fps, self._detect, self._all, self._live, self._frame = fps, detect, [], [], 0
 
     @property
     def company(self) -> bool:

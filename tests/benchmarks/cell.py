@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from pipeline.paper_tables.render import machine
+from pipeline.paper_tables.pages import machine
 from stages import layout
 from stages.code_digest import Code
 from stages.learning.divergence import Diverged

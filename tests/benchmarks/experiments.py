@@ -28,7 +28,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.paper_tables.render import machine
+from pipeline.paper_tables.pages import machine
 from stages import InputError, params
 from stages.presets import Name
 from tests.benchmarks import held_out

@@ -17,8 +17,8 @@ from stages import generator_training, layout
 from stages.imaging import compositing, image_quality, optical_flow
 from stages.learning import devices
 from stages.learning.batches import Batches
-from stages.learning.frame_store import Footage
-from stages.learning.generator_inference import Appearance
+from stages.learning.frame_store import FrameStore
+from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import clock as clocks, png, video_file
 from stages.media.seek import chosen
@@ -110,7 +110,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     timeline = clocks.read_clock(inputs["clock"])
     rows = timeline.training()
     fabric = devices.fabric(block.device, 1, block.precision)
-    data = Footage(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
+    data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
     batches = Batches(data, block, fabric.device)
     return batches, Training(block, fabric, batches.inputs)
@@ -152,7 +152,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
     pose, _, _ = read_poses(artifacts / "poses.parquet")
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
     plate = png.read(artifacts / "background.png")
-    appearance = Appearance(generator, torch.device("cpu"))
+    appearance = GeneratorInference(generator, torch.device("cpu"))
     values, steady, before = [], [], None
     scored = paired(len(rows), pairs)
     truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
@@ -167,7 +167,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
             values.append((image_quality.psnr(picture, truth), image_quality.ssim(picture, truth),
                            image_quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
             if before:
-                steady.append(optical_flow.steadiness(optical_flow.Motion.of(optical_flow.Dis(), (before[1], truth)), (before[0], picture))[0])
+                steady.append(optical_flow.steadiness(optical_flow.FlowPair.of(optical_flow.Dis(), (before[1], truth)), (before[0], picture))[0])
             before = picture, truth
     *alike, lpips = np.mean(values, axis=0).tolist()
     return Scores(*alike, float(np.nanmean(steady)), lpips)

@@ -11,11 +11,11 @@ import torch
 from stages import layout
 from stages.face.face_enhancement import FaceIndex
 from stages.imaging import compositing, image_quality
-from stages.learning.generator_inference import Appearance
+from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import clock as clocks, png, video_file
 from stages.media.seek import chosen
-from stages.nets.refiner import PARTS
+from stages.nets.refiner import REFINED_PARTS
 from stages.pose import part_boxes
 from stages.pose.skeleton import read_poses
 from tests.benchmarks import held_out
@@ -39,7 +39,7 @@ def local_gans(folder: Path, people: tuple[str, ...] = PEOPLE) -> list[Figure]:
 def figures(people: list[dict[str, np.ndarray]]) -> list[Figure]:
     """Of what `gains` found of each person."""
     rows = []
-    for part in PARTS:
+    for part in REFINED_PARTS:
         found = [person[part].mean(0) for person in people if len(person[part])]
         remark = ", ".join(f"{before:.2f} -> {after:.2f}" for before, after in found)
         gain = np.mean([after - before for before, after in found]) if found else None
@@ -55,14 +55,14 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
-    appearance, local = Appearance(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
+    appearance, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
     truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
-    found = {part: [] for part in PARTS}
+    found = {part: [] for part in REFINED_PARTS}
     for indices, generated in appearance.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
             pair, truth = [_composite(foreground, plate) for foreground in (before, after)], next(truths)
-            for part, box in zip(PARTS, part_boxes.part_boxes(pose[i], len(plate))):
+            for part, box in zip(REFINED_PARTS, part_boxes.part_boxes(pose[i], len(plate))):
                 if np.isfinite(box).all():
                     left, top, right, bottom = np.clip(np.rint(box), 0, len(plate)).astype(int)
                     if min(right - left, bottom - top) >= LEAST:

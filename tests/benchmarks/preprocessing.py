@@ -118,7 +118,7 @@ def prepare(wanted: list[str]) -> None:
         "presets": yaml.safe_load((ROOT / "params.yaml").read_text())["presets"],
     }, sort_keys=False))
     if not Path("clip.mp4").exists():
-        sample = params.Sample(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
+        sample = params.SampleEntry(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
                                size=SIDE)
         samples.run(Path("clip.mp4"), Path("truth.parquet"), Path("alpha.mkv"), Path("plate.png"), sample)
     pictures = list(video_file.frames(Path("clip.mp4")))

@@ -46,7 +46,7 @@ def test_every_benchmark_writes_parameters_with_a_consent_for_everybody(tmp_path
 
 def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
     """A second of a rendered stranger, as somebody's file."""
-    rendered = params.Sample(person="stranger_7", motions=("wave",), seed=5, seconds=1.0, size=128)
+    rendered = params.SampleEntry(person="stranger_7", motions=("wave",), seed=5, seconds=1.0, size=128)
     files = {name: tmp_path / path.name for name, path in layout.outputs("samples", "dancer").items()}
     samples.run(**files, params=rendered)
 

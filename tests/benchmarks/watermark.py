@@ -67,7 +67,7 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
     return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
 
 
-def right(found: watermark.Found, number: int) -> float:
+def right(found: watermark.DetectedMark, number: int) -> float:
     """The share of the bits; half of them where nothing would have been read."""
     return 1 - bin(found.number ^ number).count("1") / watermark.BITS if found.sure else 0.5
 

@@ -61,7 +61,7 @@ def in_a_flow(work):
 def test_a_bar_is_seen_as_it_grows(prefect, unhurried):
     def work(run):
         seen = []
-        with ui.Watch("generator_training@ava") as watch:
+        with ui.StageView("generator_training@ava") as watch:
             for step in (0, 540, 900, 1200):
                 watch.hears(progress("generator_training", step, note="l1=0.0345"))
                 watch.show()
@@ -93,7 +93,7 @@ def test_bars_and_lines_are_told_apart(prefect, unhurried):
     def work(run):
         found, bars, lines = [], 0, 0
         for said, _, _ in SAID:
-            with ui.Watch("frames@ava") as watch:
+            with ui.StageView("frames@ava") as watch:
                 watch.hears(said)
             new, told = shown(run)[bars:], logged(run)[lines:]
             bars, lines = bars + len(new), lines + len(told)

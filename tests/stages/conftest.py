@@ -22,7 +22,7 @@ def stranger(tmp_path_factory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("stranger")
     paths = {"video": folder / "stranger.mp4", "truth": folder / "truth.parquet", "alpha": folder / "alpha.mkv",
              "plate": folder / "plate.png"}
-    sample = params.Sample(person="stranger_7", motions=("wave",), seed=5, seconds=FRAMES / 25, size=256)
+    sample = params.SampleEntry(person="stranger_7", motions=("wave",), seed=5, seconds=FRAMES / 25, size=256)
     samples.run(**paths, params=sample)
     pose, visible = read_truth(paths["truth"])
     return SimpleNamespace(

@@ -9,7 +9,7 @@ from stages.pose import skeleton as sk
 from stages.pose.skeleton import Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
-from stages.samples.people import Person
+from stages.samples.people import SamplePerson
 from stages.samples.truth import to_pose
 
 ROOM = replace(people.person("stranger_31").room, view=3.0, distance=5.0)
@@ -22,7 +22,7 @@ class Walker:
     """A person and the corners of their way: second, metres to the right of the room's middle, metres towards the
     camera. Between two corners they walk; where two are at one place they stand and face the camera."""
 
-    person: Person
+    person: SamplePerson
     way: tuple[tuple[float, float, float], ...]
     seed: int = 0
 
@@ -77,18 +77,18 @@ class Duo:
         return int(np.argmin([np.linalg.norm(place - point) for point in hips]))
 
 
-def dressed_like(person: Person, other: Person) -> Person:
+def dressed_like(person: SamplePerson, other: SamplePerson) -> SamplePerson:
     return replace(person, top=other.top, sleeve=other.sleeve, bottom=other.bottom, trouser=other.trouser)
 
 
-def crossing(one: Person, other: Person, seconds: float = 3.6) -> list[Walker]:
+def crossing(one: SamplePerson, other: SamplePerson, seconds: float = 3.6) -> list[Walker]:
     """They stand, walk past each other, the first in front, and stand again."""
     start, stop = 0.8, seconds - 0.8
     return [Walker(person, ((0, -side, z), (start, -side, z), (stop, side, z), (seconds, side, z)))
             for person, side, z in ((one, 0.9, 0.25), (other, -0.9, -0.3))]
 
 
-def leaving(one: Person, other: Person) -> list[Walker]:
+def leaving(one: SamplePerson, other: SamplePerson) -> list[Walker]:
     """In 5 s, the first walks to the middle and stays; the other goes out of the picture and comes back."""
     return [Walker(one, ((0, -0.7, 0.2), (0.8, -0.7, 0.2), (2.6, 0.0, 0.2), (5, 0.0, 0.2))),
             Walker(other, ((0, 0.7, -0.3), (0.8, 0.7, -0.3), (2.2, AWAY, -0.3), (3.0, AWAY, -0.3), (4.4, 0.9, -0.3),

@@ -15,7 +15,7 @@ from stages.learning.checkpoints import Checkpoint
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import parquet, video_file
 from stages.nets.generator import Generator, GeneratorShape
-from stages.nets.refiner import PARTS
+from stages.nets.refiner import REFINED_PARTS
 from stages.pose.skeleton import read_poses
 
 CPU = torch.device("cpu")
@@ -58,7 +58,7 @@ def train(learned: dict, folder, config, **changes):
 
 
 @pytest.mark.parametrize("changes", [
-    {"parts": PARTS}, {"pose": False}, {"stem": 1, "halvings": 3, "blocks": 2}, {"adversarial": "least_squares"},
+    {"parts": REFINED_PARTS}, {"pose": False}, {"stem": 1, "halvings": 3, "blocks": 2}, {"adversarial": "least_squares"},
     {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features"}, {"weight_adversarial": 0.0},
 ], ids=str)
 def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, config, changes):
@@ -179,7 +179,7 @@ def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(local_gan_training, "strength", lambda local, pairs, part, batch: float(part != "face"))
     gans = LocalGans(train(learned, tmp_path, config, steps=2), CPU)
-    assert gans.about["off"] == ["face"] and set(gans.refiners) == set(PARTS[1:])
+    assert gans.about["off"] == ["face"] and set(gans.refiners) == set(REFINED_PARTS[1:])
     assert "face off: it gains nothing" in capsys.readouterr().out
 
 

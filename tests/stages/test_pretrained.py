@@ -24,7 +24,7 @@ def shelf(tmp_path, monkeypatch):
     digest = hashlib.sha256(origin.read_bytes()).hexdigest()
 
     def publish(**entry):
-        table = {"net.pth": pretrained.File(licence="own", **entry)}
+        table = {"net.pth": pretrained.WeightFile(licence="own", **entry)}
         monkeypatch.setattr(pretrained, "table", lambda: table)
 
     publish(source=origin.as_uri(), size=origin.stat().st_size, sha256=digest)
@@ -122,7 +122,7 @@ def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(sh
 
 
 def test_what_judges_lies_apart_and_its_checksum_with_the_others(shelf, monkeypatch):
-    monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.File(licence="own")))
+    monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.WeightFile(licence="own")))
     judge = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
     for name in ("net.pth", pretrained.RAFT):
         pretrained.take(judge.rename(judge.with_name(name)))
@@ -160,7 +160,7 @@ def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
 
 def test_trust_needs_a_whole_checksum():
     with pytest.raises(ValueError, match="whole sha256"):
-        pretrained.File(licence="own", trusted=True, sha256="abcd")
+        pretrained.WeightFile(licence="own", trusted=True, sha256="abcd")
 
 
 def test_a_damaged_file_is_named(shelf):

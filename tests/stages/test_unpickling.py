@@ -98,7 +98,7 @@ def test_a_file_with_code_is_refused_unless_it_is_trusted(tmp_path, monkeypatch,
         pretrained.load(path)
     assert not mark.exists()
     for digest, right in (("0" * 64, False), (hashlib.sha256(path.read_bytes()).hexdigest(), True)):
-        trusted = pretrained.File(licence="own", trusted=True, sha256=digest)
+        trusted = pretrained.WeightFile(licence="own", trusted=True, sha256=digest)
         monkeypatch.setattr(pretrained, "table", lambda: {path.name: trusted})
         if right:
             assert pretrained.load(path).keys() == {"a"} and mark.exists()

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.paper_tables import other_systems, render, tables
+from pipeline.paper_tables import other_systems, pages, tables
 from pipeline.paper_tables.verdicts import verdict
 from stages import layout, params
 from stages.evaluation.scoring import NAMES, PER_FRAME
@@ -240,7 +240,7 @@ class Reader(HTMLParser):
 
 def test_the_three_files_say_the_same(table):
     cells = table.cells({})
-    markdown, page, parquet = render.write(table, cells, None)
+    markdown, page, parquet = pages.write(table, cells, None)
     kept = pq.read_table(parquet).to_pylist()
     assert len(kept) == len(cells) == 10 * (12 + 8)
     assert [row["value"] for row in kept] == [one.value for one in cells]
@@ -258,7 +258,7 @@ def test_the_three_files_say_the_same(table):
 
 def test_of_one_training_a_page_has_no_verdict(table):
     alone = table_of(1)
-    markdown, page, _ = render.write(alone, alone.cells({}), None)
+    markdown, page, _ = pages.write(alone, alone.cells({}), None)
     for text in (markdown.read_text(), page.read_text()):
         assert "one training a method" in text and "not tested: one training, " in text
         assert "to 26.70" in text and "reproduced: " not in text and "too close" not in text
@@ -267,7 +267,7 @@ def test_of_one_training_a_page_has_no_verdict(table):
 def test_a_page_of_several_tables_keeps_the_others(tmp_path):
     page = "# Results\n\nIn words.\n"
     for head, text in (("## Table 2:", "two"), ("## Table 1:", "one"), ("## Table 2:", "changed")):
-        page = render.replaced(page, head, f"{head} t\n\n{text}\n")
+        page = pages.replaced(page, head, f"{head} t\n\n{text}\n")
     assert page == "# Results\n\nIn words.\n\n## Table 1: t\n\none\n\n## Table 2: t\n\nchanged\n"
 
 

@@ -88,7 +88,7 @@ def test_the_sample_and_the_watch_tell_a_change():
     assert lighting.change(*(each[pick] for each in filmed(STEADY)[:2])) < 0.003
 
     def watched(change):
-        watch = lighting.Watch()
+        watch = lighting.LightMeter()
         for frame in filmed(change)[0]:
             watch.add(cv2.resize(frame, (96, 72), interpolation=cv2.INTER_AREA))
         return watch.change()

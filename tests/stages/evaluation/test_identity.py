@@ -114,7 +114,7 @@ def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
 def test_dlib_tells_rendered_people_apart(trained, stranger, tmp_path):
     paths = {"video": tmp_path / "other.mp4", "truth": tmp_path / "other.parquet", "alpha": tmp_path / "alpha.mkv",
              "plate": tmp_path / "plate.png"}
-    samples.run(**paths, params=params.Sample(person="stranger_8", motions=("wave",), seed=5, seconds=0.2, size=256))
+    samples.run(**paths, params=params.SampleEntry(person="stranger_8", motions=("wave",), seed=5, seconds=0.2, size=256))
     describe = identity.dlib_describer()
     own = Identity(list(zip(stranger.pictures, stranger.pose.face))[::2], describe)
     mine = [own(*face) for face in list(zip(stranger.pictures, stranger.pose.face))[1::4]]

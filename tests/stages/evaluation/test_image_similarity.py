@@ -28,7 +28,7 @@ def oracle(picture, truth):
 @pytest.mark.parametrize("noise", [1, 10, 90])
 def test_a_place_scores_like_its_cut_out(noise):
     a, b = pictures(noise)
-    found = image_similarity.likeness(a, b, PLACES)
+    found = image_similarity.similarity_scores(a, b, PLACES)
     assert len(found) == 8
     for end, (left, top, right, bottom) in {"": (0, 0, 64, 64), **{f"_{k}": v for k, v in PLACES.items()}}.items():
         psnr, ssim = oracle(a[top:bottom, left:right], b[top:bottom, left:right])
@@ -38,7 +38,7 @@ def test_a_place_scores_like_its_cut_out(noise):
 
 def test_identical_pictures():
     a, _ = pictures()
-    found = image_similarity.likeness(a, a.copy(), PLACES)
+    found = image_similarity.similarity_scores(a, a.copy(), PLACES)
     assert set(found.values()) == {image_quality.BEST, 1.0}
 
 
@@ -46,10 +46,10 @@ def test_only_what_is_seen_counts():
     """The left part is seen: what lies beyond makes no difference, and a place there has no score."""
     a, b = pictures()
     seen = np.arange(64)[None].repeat(64, 0) < 40
-    found = image_similarity.likeness(a, b, PLACES, seen)
+    found = image_similarity.similarity_scores(a, b, PLACES, seen)
     spoiled = a.copy()
     spoiled[:, 40:] = 0
-    assert image_similarity.likeness(spoiled, b, PLACES, seen) == pytest.approx(found, nan_ok=True)
+    assert image_similarity.similarity_scores(spoiled, b, PLACES, seen) == pytest.approx(found, nan_ok=True)
     assert np.isnan([found["psnr_left_hand"], found["ssim_left_hand"]]).all()
     psnr, ssim = oracle(a[:, :40], b[:, :40])
     assert (found["psnr"], found["ssim"]) == (pytest.approx(psnr, abs=1e-4), pytest.approx(ssim, abs=1e-5))

@@ -19,7 +19,7 @@ def folder(monkeypatch, tmp_path):
     """An empty folder of weights in which the networks may be any files."""
     monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    monkeypatch.setattr(pretrained, "table", lambda: {pretrained.INCEPTION: pretrained.File(licence="own")})
+    monkeypatch.setattr(pretrained, "table", lambda: {pretrained.INCEPTION: pretrained.WeightFile(licence="own")})
     return tmp_path
 
 
@@ -46,7 +46,7 @@ def planted(monkeypatch, folder):
 
 
 def test_without_weights_every_score_is_null_with_the_reason(folder):
-    found = metric_networks.Judges(CPU)
+    found = metric_networks.MetricNetworks(CPU)
     found.add(pictures()[0], reference(pictures()[1]), {}, None)
     assert found.columns() == found.totals() == {}
     assert set(found.reasons) == {"fid", "is"}
@@ -62,7 +62,7 @@ def test_the_network_of_lpips_is_torchvisions_alexnet(trained):
 
 def test_fid_against_its_formula(planted):
     """Of features that the planted network gives: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2)."""
-    found, given, real = metric_networks.Judges(CPU), pictures(30), pictures(30, seed=1) // 2
+    found, given, real = metric_networks.MetricNetworks(CPU), pictures(30), pictures(30, seed=1) // 2
     for picture, other in zip(given, real):
         found.add(picture, reference(None, other), {}, None)
     features = [Planted()(torch.from_numpy(batch).permute(0, 3, 1, 2))[0].double().numpy() for batch in (given, real)]
@@ -91,7 +91,7 @@ def test_fid_of_fewer_pictures_than_features():
 
 def test_is_by_hand(planted):
     """The mean over ten parts of exp(mean of KL(p(y|x) || p(y))), of the frames in a fixed random order."""
-    found, given = metric_networks.Judges(CPU), pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
+    found, given = metric_networks.MetricNetworks(CPU), pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
     for picture in given:
         found.add(picture, reference(picture), {}, None)
     logits = Planted()(torch.from_numpy(given).permute(0, 3, 1, 2))[1].double().numpy()
@@ -111,7 +111,7 @@ def test_is_by_hand(planted):
 
 
 def test_the_same_pictures_have_no_distance(planted):
-    found = metric_networks.Judges(CPU)
+    found = metric_networks.MetricNetworks(CPU)
     for picture in pictures(20):
         found.add(picture, reference(picture), {}, None)
     assert found.totals()["fid"] == pytest.approx(0, abs=1e-2)
@@ -119,7 +119,7 @@ def test_the_same_pictures_have_no_distance(planted):
 
 @pytest.mark.parametrize("count, missing", [(1, {"fid", "is"}), (5, {"is"})])
 def test_too_few_frames_say_so(planted, count, missing):
-    found = metric_networks.Judges(CPU)
+    found = metric_networks.MetricNetworks(CPU)
     for picture in pictures(count):
         found.add(picture, reference(picture), {}, None)
     totals = found.totals()
@@ -130,7 +130,7 @@ def test_too_few_frames_say_so(planted, count, missing):
 
 def test_many_frames_keep_no_features(planted, monkeypatch):
     monkeypatch.setattr(metric_networks, "MOST", 15)
-    found = metric_networks.Judges(CPU)
+    found = metric_networks.MetricNetworks(CPU)
     for picture in pictures(24):
         found.add(picture, reference(picture), {}, None)
     assert found.totals()["is"] is not None and found.statistics() == {} and len(found._features) == 1
@@ -139,4 +139,4 @@ def test_many_frames_keep_no_features(planted, monkeypatch):
 def test_a_file_of_something_else_is_an_error_not_a_score(folder):
     (folder / pretrained.INCEPTION).write_bytes(b"not weights")
     with pytest.raises(InputError, match="not a file of trained weights"):
-        metric_networks.Judges(CPU)
+        metric_networks.MetricNetworks(CPU)

@@ -37,7 +37,7 @@ def changed(**fields):
 
 
 def test_what_is_switched_off_says_so():
-    reasons = {name: why for judge in metric_suite.panel(toy.METRICS, toy.RECONSTRUCTION, {})
+    reasons = {name: why for judge in metric_suite.metric_suite(toy.METRICS, toy.RECONSTRUCTION, {})
                for name, why in judge.reasons.items()}
     weighed = {*metric_names.PERCEIVED, "fid", "is"}
     found = {"pose_error", "pck_05", "detected", "identity", "reference_identity"}
@@ -76,7 +76,7 @@ class Fake:
 def test_poses_are_found_by_what_found_the_targets(measured, nothing, monkeypatch):
     asked = []
     monkeypatch.setattr(estimators, "build", lambda chosen: asked.append(chosen) or Fake())
-    judge = metric_suite.panel(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
+    judge = metric_suite.metric_suite(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
     for row in range(30, 40):
         picture = np.full((toy.SIZE, toy.SIZE, 3), row, np.uint8)
         judge.add(picture, type("Reference", (), {"pose": toy.pose(row)}), {}, None)

@@ -38,7 +38,7 @@ def cut_out(picture, left, top, right, bottom):
 
 
 def test_lpips_against_lpips_and_torchmetrics(trained):
-    found, (given, shown, truths, copies) = perceptual_distance.Perception(CPU), (pictures(2, seed) for seed in range(4))
+    found, (given, shown, truths, copies) = perceptual_distance.PerceptualDistance(CPU), (pictures(2, seed) for seed in range(4))
     for picture, video, truth, copied in zip(given, shown, truths, copies):
         found.add(picture, reference(truth, copied), PLACES, video)
     columns = found.columns()
@@ -67,7 +67,7 @@ def test_lpips_against_lpips_and_torchmetrics(trained):
 
 
 def test_without_a_truth_only_what_the_video_changes_is_known(trained):
-    found = perceptual_distance.Perception(CPU)
+    found = perceptual_distance.PerceptualDistance(CPU)
     found.add(pictures()[0], reference(None), PLACES, pictures()[1])
     columns = found.columns()
     assert {name for name, (value,) in columns.items() if np.isfinite(value)} == {"delivery_lpips"}
@@ -75,7 +75,7 @@ def test_without_a_truth_only_what_the_video_changes_is_known(trained):
 
 def test_without_weights_every_score_is_null_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
-    found = perceptual_distance.Perception(CPU)
+    found = perceptual_distance.PerceptualDistance(CPU)
     found.add(pictures()[0], reference(pictures()[1]), PLACES, None)
     assert found.columns() == found.totals() == {} and set(found.reasons) == set(PERCEIVED)
     assert all("weights could not be had" in reason for reason in found.reasons.values())

@@ -46,7 +46,7 @@ class Known:
 
 def steadiness(model, pair, reference, seen=None):
     """TCM, warp error, and the reference's."""
-    motion = optical_flow.Motion.of(model, reference, seen)
+    motion = optical_flow.FlowPair.of(model, reference, seen)
     return *optical_flow.steadiness(motion, pair), motion.error
 
 
@@ -139,11 +139,11 @@ def test_a_reference_that_was_moved_and_scaled_has_tcm_one(scale, offset):
     reference = first, warped(first, shift(2.5, -1)) + np.uint8(12)
     similarity = optical_flow.Similarity(scale, np.array(offset, float))
     pair = [placed(picture, similarity, 112) for picture in reference]
-    motion = optical_flow.Motion.carried(optical_flow.Dis(), reference, (similarity, similarity), np.zeros((112, 112), bool))
+    motion = optical_flow.FlowPair.carried(optical_flow.Dis(), reference, (similarity, similarity), np.zeros((112, 112), bool))
     assert np.median(np.abs(motion.flow[motion.mask] - np.float32([2.5, -1]) * scale)) < 0.2
     assert 0.75 < motion.mask.sum() / reached(similarity) < 1
     assert optical_flow.steadiness(motion, pair)[0] == pytest.approx(1, abs=0.06)
-    still = optical_flow.Motion(np.zeros_like(motion.flow), motion.mask, motion.error)
+    still = optical_flow.FlowPair(np.zeros_like(motion.flow), motion.mask, motion.error)
     assert optical_flow.steadiness(still, pair)[0] < 0.8
 
 
@@ -158,7 +158,7 @@ def test_a_person_goes_along_with_the_similarity_and_the_wall_around_stays():
     wall, person = texture(1), np.zeros((96, 96), bool)
     person[30:70, 30:60] = True
     here, there = optical_flow.Similarity(1.0, np.array([0.0, 0.0])), optical_flow.Similarity(1.1, np.array([-3.0, 1.0]))
-    motion = optical_flow.Motion.carried(Known((2, 1), (-2, -1)), (wall, wall), (here, there), person)
+    motion = optical_flow.FlowPair.carried(Known((2, 1), (-2, -1)), (wall, wall), (here, there), person)
     for y, x in ((30, 30), (50, 40), (69, 59)):
         expected = 1.1 * (x + 0.5 + 2) - 3 - (x + 0.5), 1.1 * (y + 0.5 + 1) + 1 - (y + 0.5)
         assert motion.flow[y, x] == pytest.approx(expected, abs=1e-4)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from stages import InputError
-from stages.learning.batches import Batches, Take
-from stages.learning.crops import Windows, pose_boxes, steady_sides
-from stages.learning.frame_store import Footage, Shift
+from stages.learning.batches import Batches, Clip
+from stages.learning.crops import Crops, pose_boxes, steady_sides
+from stages.learning.frame_store import AffineAugment, FrameStore
 from stages.media import video_file
 from stages.nets.discriminators import change
 from stages.pose.skeleton import Pose, read_poses
@@ -21,7 +21,7 @@ DEMO = {"runs": 2, "run_length": 4, "singles": 6, "stem": 2, "levels": 2, "windo
 @pytest.fixture(scope="module")
 def data(subject):
     poses, _, _ = read_poses(subject["poses"])
-    return Footage(*three(subject), poses[:17], 17)
+    return FrameStore(*three(subject), poses[:17], 17)
 
 
 def three(subject: dict) -> list:
@@ -67,7 +67,7 @@ def test_a_small_window_is_a_cut_out_of_the_whole_square(batches):
     for step in range(5):
         takes, sides = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
         windows = data.windows(takes, sides)
-        cut, square = (data.show(takes, shown, 2) for shown in (windows, Windows.whole(len(takes), 64)))
+        cut, square = (data.show(takes, shown, 2) for shown in (windows, Crops.whole(len(takes), 64)))
         assert cut.real.shape[-1] % 8 == cut.real.shape[-2] % 8 == 0 and square.real.shape[-2:] == (64, 64)
         assert cut.real.shape[:1:-1] == tuple(sides) and cut.real.shape[-1] < 64
         _, each, _ = data.spread(takes)
@@ -82,7 +82,7 @@ def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
     p, used = data.params, []
     boxes = pose_boxes(data.data.poses, p.window_margin)
     for frame, sides in enumerate(steady_sides(boxes, data.data.take, 64, data.grid, p.stem)):
-        used += Windows.around(boxes[frame : frame + 1], 64, p.stem, sides).boxes()
+        used += Crops.around(boxes[frame : frame + 1], 64, p.stem, sides).boxes()
     learned = {}
     for step in range(200):
         takes, sides = data.draw(np.random.default_rng(step), [1])
@@ -104,7 +104,7 @@ def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
     """What discriminators see of real ones; a shifted person stands elsewhere before the same background."""
     pictures, chosen = video_file.pick(subject["frames"], [2, 9]), np.array([2, 9])
     data = batches()
-    windows = data.windows([Take(frame[None], Shift()) for frame in chosen], data.steady[chosen].max(0))
+    windows = data.windows([Clip(frame[None], AffineAugment()) for frame in chosen], data.steady[chosen].max(0))
     batch = data.at(chosen)
     seen = 255 * (batch.backgrounds + change(batch.real, batch.backgrounds)).permute(0, 2, 3, 1).numpy()
     for found, frame, (left, top, right, bottom) in zip(seen, chosen, windows.boxes()):
@@ -139,7 +139,7 @@ def test_where_nobody_judges_all_are_singles(batches):
 def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
     """No batch is enlarged for one frame that needs more than the first; and large frames are not rarer than small."""
     poses, _, _ = read_poses(subject["poses"])
-    apart = Footage(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
+    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
     data, seen = batches(apart, augment=0.0, resample=0.0, window_margin=0.05), np.zeros(17)
     assert len({tuple(side) for side in data.sides(1).tolist()}) > 1
     for step in range(400):
@@ -153,7 +153,7 @@ def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
 
 
 def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
-    nobody = Footage(*three(subject), Pose.unknown(17), 17)
+    nobody = FrameStore(*three(subject), Pose.unknown(17), 17)
     batch = batches(nobody, augment=0.0, resample=0.0).of(0)
     assert batch.poses.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
 
@@ -162,7 +162,7 @@ def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
 def test_no_run_goes_from_one_take_into_another(data, subject, batches, window):
     take = np.repeat([0, 1, 2], [7, 4, 6])
     poses, _, _ = read_poses(subject["poses"])
-    apart = Footage(*three(subject), poses[:17], 17, take=take)
+    apart = FrameStore(*three(subject), poses[:17], 17, take=take)
     firsts, others = set(), set()
     for step in range(60):
         drawn, _ = batches(apart, window=window).draw(np.random.default_rng(step), [4, 4, 1, 1])
@@ -178,7 +178,7 @@ def test_what_a_frame_is_told_is_of_its_own_take(subject, batches):
     poses, _, _ = read_poses(subject["poses"])
     told = {}
     for name, rows, take in (("both", slice(0, 17), np.repeat([0, 1], [9, 8])), ("first", slice(0, 9), None)):
-        footage = Footage(*three(subject), poses[rows], len(poses[rows]), take=take)
+        footage = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
         told[name] = batches(footage, temporal=1, window=False).at(np.array([8])).poses
     assert torch.equal(told["both"], told["first"])
     assert not torch.equal(batches(temporal=1, window=False).at(np.array([8])).poses, told["both"])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.learning.conditioning import Context
-from stages.learning.crops import Windows
+from stages.learning.conditioning import Conditioning
+from stages.learning.crops import Crops
 from stages.learning.limb_maps import fields
 from stages.learning.skeleton_maps import draw
 from stages.pose import skeleton
@@ -12,7 +12,7 @@ from tests.conftest import waving_pose
 CPU = torch.device("cpu")
 POSES = skeleton.Pose.stack([waving_pose(0.4 * i) for i in range(24)])
 FRAMES = np.array([0, 5, 23])
-WINDOWS = Windows(np.array([(8, 0), (0, 8), (16, 0)]), 32, 48)
+WINDOWS = Crops(np.array([(8, 0), (0, 8), (16, 0)]), 32, 48)
 
 
 @pytest.mark.parametrize("temporal, around", [
@@ -21,24 +21,24 @@ WINDOWS = Windows(np.array([(8, 0), (0, 8), (16, 0)]), 32, 48)
     (2, [[0, 0, 0, 1, 2], [3, 4, 5, 6, 7], [21, 22, 23, 23, 23]]),
 ])
 def test_poses_before_and_after_are_seen_through_the_window_of_the_frame(temporal, around):
-    context = Context(64, 2, ("body", "feet"), "lines", temporal, CPU)
+    context = Conditioning(64, 2, ("body", "feet"), "lines", temporal, CPU)
     assert context.around(FRAMES, np.zeros(24, int)).tolist() == around
     told = context.of(POSES, context.around(FRAMES, np.zeros(24, int)), WINDOWS)
     assert told.shape == (3, context.inputs, 24, 16) and told.is_contiguous(memory_format=torch.channels_last)
     for i, near in enumerate(around):
-        windows = Windows(np.repeat(WINDOWS.corners[i : i + 1], len(near), 0), 32, 48)
+        windows = Crops(np.repeat(WINDOWS.corners[i : i + 1], len(near), 0), 32, 48)
         assert torch.equal(told[i], draw(POSES[near], windows, 64, 2, ("body", "feet"), CPU).flatten(0, 1))
 
 
 def test_a_take_ends_where_another_begins():
-    context = Context(64, 2, ("body",), "fields", 2, CPU)
+    context = Conditioning(64, 2, ("body",), "fields", 2, CPU)
     near = context.around(np.array([0, 3, 4, 5, 9]), np.repeat([0, 1, 2], [4, 5, 1]))
     assert near.tolist() == [[0, 0, 0, 1, 2], [1, 2, 3, 3, 3], [4, 4, 4, 5, 6], [4, 4, 5, 6, 7], [9] * 5]
 
 
 @pytest.mark.parametrize("temporal", [0, 2])
 def test_fields_take_the_place_of_pictures(temporal):
-    context = Context(64, 2, ("body",), "fields", temporal, CPU)
+    context = Conditioning(64, 2, ("body",), "fields", temporal, CPU)
     around = context.around(FRAMES, np.zeros(24, int))
     told = context.of(POSES, around, WINDOWS)
     assert told.shape == (3, context.inputs, 24, 16) and told.is_contiguous(memory_format=torch.channels_last)

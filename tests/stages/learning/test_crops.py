@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from stages.learning.crops import Windows, cut, own_sides, pose_boxes, union
+from stages.learning.crops import Crops, cut, own_sides, pose_boxes, union
 from stages.pose import skeleton
 from tests.conftest import waving_pose
 
 
-def smallest(boxes: np.ndarray, size: int, grid: int, stem: int) -> Windows:
-    return Windows.around(boxes, size, stem, own_sides(boxes, size, grid, stem).max(0))
+def smallest(boxes: np.ndarray, size: int, grid: int, stem: int) -> Crops:
+    return Crops.around(boxes, size, stem, own_sides(boxes, size, grid, stem).max(0))
 
 
 @pytest.mark.parametrize("boxes, corners, sides", [
@@ -28,7 +28,7 @@ def test_windows_are_the_smallest_that_hold_their_boxes(boxes, corners, sides):
 
 
 def test_a_box_larger_than_its_window_is_seen_in_its_middle():
-    windows = Windows.around(np.array([(40.0, 40, 88, 72)]), 128, 4, np.array([32, 64]))
+    windows = Crops.around(np.array([(40.0, 40, 88, 72)]), 128, 4, np.array([32, 64]))
     assert windows.boxes() == [(48, 24, 80, 88)]
 
 

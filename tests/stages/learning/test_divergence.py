@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from stages.learning.divergence import PATIENCE, Diverged, Watch
+from stages.learning.divergence import PATIENCE, Diverged, DivergenceCheck
 
 NAMES = ("l1", "gw", "d_spatial", "d_temporal")
 GOOD = [0.1, 0.02, 0.6, 0.5]
@@ -13,7 +13,7 @@ GOOD = [0.1, 0.02, 0.6, 0.5]
 
 def told(bad: list, at: int, judges=("d_spatial", "d_temporal"), steps: int = 120, every: int = 10) -> tuple[int, str]:
     """Looks every ten steps at losses that are good until step `at` and `bad` from there: when it stops, and why."""
-    rows, watch = np.array([GOOD] * (at - 1) + [bad] * (steps - at + 1), np.float32), Watch(NAMES, judges)
+    rows, watch = np.array([GOOD] * (at - 1) + [bad] * (steps - at + 1), np.float32), DivergenceCheck(NAMES, judges)
     for start in range(0, steps, every):
         try:
             watch.look(start + 1, rows[start : start + every])
@@ -39,7 +39,7 @@ def test_what_is_small_but_no_discriminator_in_use_is_fine():
 
 
 def test_a_discriminator_that_recovers_is_fine():
-    watch = Watch(NAMES, ("d_spatial",))
+    watch = DivergenceCheck(NAMES, ("d_spatial",))
     for start in range(0, 200, 10):
         rows = np.tile(np.float32([0.1, 0.1, 0.0, 0.5]), (10, 1))
         rows[(start // 10 % 3) * 3, 2] = 0.3

@@ -5,35 +5,35 @@ import pytest
 import torch
 
 from stages.learning import devices, saved_networks
-from stages.learning.conditioning import Context
-from stages.learning.crops import STEADY, Windows, own_sides, pose_boxes
-from stages.learning.generator_inference import Appearance
+from stages.learning.conditioning import Conditioning
+from stages.learning.crops import STEADY, Crops, own_sides, pose_boxes
+from stages.learning.generator_inference import GeneratorInference
 from stages.nets.generators import build
 from stages.pose.skeleton import Pose
 from tests.conftest import waving_pose
 
 CPU = torch.device("cpu")
 POSES = Pose.stack([waving_pose(0.4 * i) if i != 3 else Pose.unknown() for i in range(7)])
-CONTEXT = Context(64, 2, ("body",), "fields", 1, CPU)
+CONTEXT = Conditioning(64, 2, ("body",), "fields", 1, CPU)
 
 
 @pytest.fixture(params=[True, False], ids=["window", "whole"])
-def appearance(request, tmp_path) -> Appearance:
+def appearance(request, tmp_path) -> GeneratorInference:
     torch.manual_seed(0)
     shape = {"width": 8, "widest": 64, "levels": 2, "blocks": 1, "stem": 2, "dense": True, "inputs": CONTEXT.inputs}
     saved_networks.save(tmp_path, build("fakemotion", shape).state_dict(), {
         "architecture": "fakemotion", "shape": shape, "size": 64, "parts": ["body"], "drawing": "fields",
         "temporal": 1, "window": request.param, "window_margin": 0.1})
-    return Appearance(tmp_path, CPU)
+    return GeneratorInference(tmp_path, CPU)
 
 
-def smallest(boxes: np.ndarray) -> Windows:
-    return Windows.around(boxes, 64, 2, own_sides(boxes, 64, 8, 2).max(0))
+def smallest(boxes: np.ndarray) -> Crops:
+    return Crops.around(boxes, 64, 2, own_sides(boxes, 64, 8, 2).max(0))
 
 
 def test_each_window_is_pasted_into_an_empty_square(appearance):
     known = np.array([0, 1, 2, 4, 5, 6])
-    windows = Windows.whole(6, 64)
+    windows = Crops.whole(6, 64)
     if appearance.about["window"]:
         windows = smallest(pose_boxes(POSES[known], 0.1))
         assert 16 <= windows.width < 64

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from stages.learning import limb_maps
-from stages.learning.crops import Windows
+from stages.learning.crops import Crops
 from stages.pose import skeleton
 from tests.conftest import waving_pose
 
 
-def seen(poses: skeleton.Pose, windows: Windows, size: int, stem: int, parts: tuple) -> torch.Tensor:
+def seen(poses: skeleton.Pose, windows: Crops, size: int, stem: int, parts: tuple) -> torch.Tensor:
     """Limb by limb, (B, 5 limbs, h, w)."""
     told = limb_maps.fields(poses, np.arange(len(poses))[:, None], windows, size, stem, parts, torch.device("cpu"))
     assert told.shape[1] == limb_maps.channels(parts, 0)
@@ -18,7 +18,7 @@ def seen(poses: skeleton.Pose, windows: Windows, size: int, stem: int, parts: tu
 
 
 def whole(poses: skeleton.Pose, size: int, stem: int = 1, parts: tuple = ("body",)) -> torch.Tensor:
-    return seen(poses, Windows.whole(len(poses), size), size, stem, parts)
+    return seen(poses, Crops.whole(len(poses), size), size, stem, parts)
 
 
 def neck_to_nose(neck: tuple, nose: tuple) -> skeleton.Pose:
@@ -50,14 +50,14 @@ def test_a_pixel_knows_its_place_on_the_limb(x, y, along, distance):
 
 def test_unknown_limbs_are_empty_and_other_poses_do_not_matter():
     both = skeleton.Pose.stack([neck_to_nose((20, 30), (20, 10))[0], skeleton.Pose.unknown()])
-    picture = whole(both, 64, 4, skeleton.PARTS)
+    picture = whole(both, 64, 4, skeleton.DRAWN_PARTS)
     assert picture.isfinite().all()
     assert picture[1].abs().sum() == 0 and picture[0, LIMB].max() > 0.3
     others = [c for c in range(picture.shape[1]) if not LIMB <= c < LIMB + limb_maps.CHANNELS]
     assert picture[0, others].abs().sum() == 0
 
 
-@pytest.mark.parametrize("parts", [("body",), ("body", "feet"), skeleton.PARTS])
+@pytest.mark.parametrize("parts", [("body",), ("body", "feet"), skeleton.DRAWN_PARTS])
 def test_every_limb_of_the_parts_is_told(parts):
     """And nothing is left unwritten."""
     told = whole(skeleton.Pose.stack([waving_pose(0.3)]), 64, 2, parts)[0].unflatten(0, (-1, limb_maps.CHANNELS))
@@ -74,11 +74,11 @@ def test_size_changes_only_the_sampling():
 def test_a_window_is_a_cut_out_of_the_square_and_needs_no_other():
     poses = skeleton.Pose.stack([waving_pose(0.9 * i) for i in range(3)])
     corners = np.array([(16, 8), (0, 0), (32, 24)])
-    cut = seen(poses, Windows(corners, 32, 40), 64, 4, skeleton.PARTS)
+    cut = seen(poses, Crops(corners, 32, 40), 64, 4, skeleton.DRAWN_PARTS)
     for i, (x, y) in enumerate(corners // 4):
-        square = whole(poses[i : i + 1], 64, 4, skeleton.PARTS)[0]
+        square = whole(poses[i : i + 1], 64, 4, skeleton.DRAWN_PARTS)[0]
         assert torch.allclose(cut[i], square[:, y : y + 10, x : x + 8], atol=1e-4)
-        alone = seen(poses[i : i + 1], Windows(corners[i : i + 1], 32, 40), 64, 4, skeleton.PARTS)
+        alone = seen(poses[i : i + 1], Crops(corners[i : i + 1], 32, 40), 64, 4, skeleton.DRAWN_PARTS)
         assert torch.equal(alone[0], cut[i])
 
 
@@ -89,7 +89,7 @@ def test_motion_is_where_the_limb_beside_a_pixel_was_and_will_be(temporal):
     poses = skeleton.Pose.stack([still.map(lambda points: points + t * step)[0] for t in range(6)])
     poses.body[5] = np.nan
     around = np.clip(np.arange(6)[:, None] + np.arange(-temporal, temporal + 1), 0, 5)
-    told = limb_maps.fields(poses, around, Windows.whole(6, 64), 64, 1, ("body",), torch.device("cpu"))
+    told = limb_maps.fields(poses, around, Crops.whole(6, 64), 64, 1, ("body",), torch.device("cpu"))
     motion = told[:, limb_maps.channels(("body",), 0) :].unflatten(1, (-1, limb_maps.MOTION))  # (6, 2 k, 2, h, w)
     for t in range(6):
         x, y = (np.array([32.5, 30.5]) + t * step[:2]).astype(int)
@@ -101,6 +101,6 @@ def test_motion_is_where_the_limb_beside_a_pixel_was_and_will_be(temporal):
 def test_motion_turns_with_the_limb():
     """One end stays, the other moves: in the middle half as much."""
     poses = skeleton.Pose.stack([neck_to_nose((32.5, 50.5), nose)[0] for nose in ((32.5, 10.5), (36.5, 10.5))])
-    told = limb_maps.fields(poses, np.array([[0, 0, 1]]), Windows.whole(1, 64), 64, 1, ("body",), torch.device("cpu"))
+    told = limb_maps.fields(poses, np.array([[0, 0, 1]]), Crops.whole(1, 64), 64, 1, ("body",), torch.device("cpu"))
     x = told[0, -2, [50, 30, 10], 32].numpy() * limb_maps.SPREAD * 64
     assert x == pytest.approx([0, 2, 4], rel=0.03, abs=0.02) and told[0, -4].abs().sum() == 0

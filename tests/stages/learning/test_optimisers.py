@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.learning.optimisers import Optimiser, flat
+from stages.learning.optimisers import NetworkOptimiser, flat
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -15,7 +15,7 @@ def network(layout=torch.contiguous_format) -> nn.Module:
     return layers.to(memory_format=layout)
 
 
-def learn(layers: nn.Module, optimiser: Optimiser, steps: range) -> list[float]:
+def learn(layers: nn.Module, optimiser: NetworkOptimiser, steps: range) -> list[float]:
     """Of bringing the output to zero."""
     losses = []
     for step in steps:
@@ -29,7 +29,7 @@ def learn(layers: nn.Module, optimiser: Optimiser, steps: range) -> list[float]:
 @pytest.mark.parametrize("kind", ["adam", "muon"])
 def test_it_learns_and_leaves_no_gradient(kind):
     layers = network()
-    losses = learn(layers, Optimiser(layers, kind, 0.003, (0.5, 0.99), 0.02), range(30))
+    losses = learn(layers, NetworkOptimiser(layers, kind, 0.003, (0.5, 0.99), 0.02), range(30))
     assert losses[-1] < 0.3 * losses[0]
     assert all(weight.grad is None for weight in layers.parameters())
 
@@ -37,7 +37,7 @@ def test_it_learns_and_leaves_no_gradient(kind):
 def test_adam_is_torchs():
     one, other = network(), network()
     theirs = torch.optim.Adam(other.parameters(), 0.003, (0.5, 0.99), fused=True)
-    learn(one, Optimiser(one, "adam", 0.003, (0.5, 0.99), 0.02), range(5))
+    learn(one, NetworkOptimiser(one, "adam", 0.003, (0.5, 0.99), 0.02), range(5))
     for step in range(5):
         other(torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(step))).square().mean().backward()
         theirs.step()
@@ -50,7 +50,7 @@ def test_adam_is_torchs():
 def test_muons_update_of_a_convolution_is_nearly_orthogonal(layout):
     """And it reaches the very weight, in either layout; the last layer and the vectors are Adam's."""
     layers = network(layout)
-    optimiser = Optimiser(layers, "muon", 0.0, (0.5, 0.99), 0.1)
+    optimiser = NetworkOptimiser(layers, "muon", 0.0, (0.5, 0.99), 0.1)
     before = [weight.detach().clone() for weight in layers.parameters()]
     learn(layers, optimiser, range(1))
     moved = [(weight - old).detach() for weight, old in zip(layers.parameters(), before)]
@@ -62,7 +62,7 @@ def test_muons_update_of_a_convolution_is_nearly_orthogonal(layout):
 def test_the_layout_changes_nothing():
     a, b = (network(layout) for layout in LAYOUTS)
     for layers in (a, b):
-        learn(layers, Optimiser(layers, "muon", 0.003, (0.5, 0.99), 0.02), range(2))
+        learn(layers, NetworkOptimiser(layers, "muon", 0.003, (0.5, 0.99), 0.02), range(2))
     for one, other in zip(a.parameters(), b.parameters()):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-3)
 
@@ -76,10 +76,10 @@ def test_flat_shares_its_memory(layout):
 @pytest.mark.parametrize("kind", ["adam", "muon"])
 def test_a_saved_state_goes_on_exactly(kind):
     a = network()
-    first = Optimiser(a, kind, 0.003, (0.5, 0.99), 0.02)
+    first = NetworkOptimiser(a, kind, 0.003, (0.5, 0.99), 0.02)
     learn(a, first, range(3))
     b = network()
     b.load_state_dict(a.state_dict())
-    second = Optimiser(b, kind, 0.003, (0.5, 0.99), 0.02)
+    second = NetworkOptimiser(b, kind, 0.003, (0.5, 0.99), 0.02)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     assert learn(a, first, range(3, 6)) == learn(b, second, range(3, 6))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.learning import part_crops
-from stages.nets.refiner import PARTS
+from stages.nets.refiner import REFINED_PARTS
 from stages.pose.skeleton import Pose
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def by_hand(a, b, corner, side):
     return out
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", REFINED_PARTS)
 def test_fields_are_the_bones_of_the_part_and_unknown_ones_are_empty(part):
     rng = np.random.default_rng(1)
     pose = Pose.unknown(1).map(lambda points: np.concatenate(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.learning.crops import Windows
+from stages.learning.crops import Crops
 from stages.learning.skeleton_maps import draw
 from stages.pose import skeleton
 from tests.conftest import waving_pose
@@ -14,8 +14,8 @@ CPU = torch.device("cpu")
 POSES = skeleton.Pose.stack([waving_pose(0.9 * i, 256) for i in range(4)])
 
 
-def whole(poses, stem=1, parts=skeleton.PARTS, size=256) -> torch.Tensor:
-    return draw(poses, Windows.whole(len(poses), size), size, stem, parts, CPU)
+def whole(poses, stem=1, parts=skeleton.DRAWN_PARTS, size=256) -> torch.Tensor:
+    return draw(poses, Crops.whole(len(poses), size), size, stem, parts, CPU)
 
 
 @pytest.mark.parametrize("stem", [1, 2])
@@ -32,7 +32,7 @@ def test_lines_cover_what_they_should(stem):
 def test_limbs_have_opencv_s_colours():
     """Where nothing else is near, in the middle of a limb and of a joint."""
     picture = (255 * whole(POSES)[0]).permute(1, 2, 0).numpy()
-    expected = skeleton.draw(POSES[0], 256, 1, skeleton.PARTS)
+    expected = skeleton.draw(POSES[0], 256, 1, skeleton.DRAWN_PARTS)
     body, hands = POSES.body[0, :, :2], (POSES.right_hand[0, :, :2], POSES.left_hand[0, :, :2])
     middles = [(body[a] + body[b]) / 2 for a, b in skeleton.LIMBS[2:12]] + [body[j] for j in range(2, 13)]
     middles += [(POSES.body[0, ankle, :2] + POSES.feet[0, heel, :2]) / 2 for ankle, heel, _ in skeleton.FEET]
@@ -63,7 +63,7 @@ def test_a_line_is_as_wide_as_it_should_be_wherever_it_lies(steep):
 def test_a_window_is_a_cut_out_of_the_square():
     corners = np.array([(64, 32), (100, 0), (4, 96), (96, 128)])
     for stem in (1, 4):
-        cut = draw(POSES, Windows(corners, 96, 128), 256, stem, skeleton.PARTS, CPU)
+        cut = draw(POSES, Crops(corners, 96, 128), 256, stem, skeleton.DRAWN_PARTS, CPU)
         for (x, y), part, picture in zip(corners // stem, cut, whole(POSES, stem)):
             assert torch.allclose(part, picture[:, y : y + 128 // stem, x : x + 96 // stem], atol=1e-4)
 

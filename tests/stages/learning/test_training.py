@@ -9,7 +9,7 @@ import torch
 from stages import InputError, params as config
 from stages.learning import devices, memory
 from stages.learning.batches import Batches
-from stages.learning.frame_store import Footage
+from stages.learning.frame_store import FrameStore
 from stages.learning.training import LOSSES, Training
 from stages.pose.skeleton import read_poses
 from tests.settings import content
@@ -29,7 +29,7 @@ def settings(**changes) -> config.GeneratorTraining:
 @pytest.fixture(scope="module")
 def data(subject):
     pose = read_poses(subject["poses"])[0][np.arange(17)]
-    return Footage(subject["frames"], subject["masks"], subject["background"], pose, 17, torch.device("cpu"))
+    return FrameStore(subject["frames"], subject["masks"], subject["background"], pose, 17, torch.device("cpu"))
 
 
 def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:

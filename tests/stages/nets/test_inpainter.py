@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from stages.nets.inpainter import ContextualAttention, GatedConv, Inpainter, PatchCritic
+from stages.nets.inpainter import ContextualAttention, GatedConv, Inpainter, PatchDiscriminator
 
 
 def test_the_gate_closes_opens_and_lets_elu_through():
@@ -64,7 +64,7 @@ def test_every_weight_has_a_say():
 
 
 def test_the_critic_is_spectrally_normalised_and_judges_every_patch():
-    critic = PatchCritic(8)
+    critic = PatchDiscriminator(8)
     pictures, holes = torch.rand(2, 3, 128, 64), torch.rand(2, 1, 128, 64)
     for _ in range(30):
         scores = critic(pictures, holes)

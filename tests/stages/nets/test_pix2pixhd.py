@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from stages.nets.pix2pixhd import GlobalGenerator, GlobalShape, MultiscaleDiscriminator, Residual
+from stages.nets.pix2pixhd import GlobalGenerator, GlobalResidual, GlobalShape, MultiscaleDiscriminator
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def test_the_full_generator_has_182_million_weights_and_one_bottleneck_of_nine_b
         network = GlobalGenerator(GlobalShape(width=64, levels=4, blocks=9, inputs=9))
         deepest = []
         for layer in network.body:
-            if isinstance(layer, Residual):
+            if isinstance(layer, GlobalResidual):
                 layer.register_forward_hook(lambda *call: deepest.append(call[2].shape))
         assert network(torch.empty(1, 9, 512, 256)).shape == (1, 4, 512, 256)
     assert round(sum(weight.numel() for weight in network.parameters()) / 1e6) == 182
@@ -44,7 +44,7 @@ def test_the_border_is_mirrored(small, part):
     """A flat picture, normalised, is nothing to its very edge: padding with zeros would show there."""
     layers, width = small.body[part], 9 if part.start == 0 else 64
     flat = torch.full((1, width, 12, 12), 0.9)
-    assert layers(flat).sub(flat[:, :1] if isinstance(layers[0], Residual) else 0).abs().max() < 1e-3
+    assert layers(flat).sub(flat[:, :1] if isinstance(layers[0], GlobalResidual) else 0).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("scales", [1, 3])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stages.nets.refiner import Critic, Refiner, RefinerShape, refine
+from stages.nets.refiner import PartDiscriminator, Refiner, RefinerShape, refine
 
 SHAPES = [RefinerShape(4, 8, 1, 3, 1), RefinerShape(7, 8, 1, 1, 2), RefinerShape(4, 8, 3, 5, 1)]
 
@@ -26,4 +26,4 @@ def test_the_shape_says_how_deep_and_how_wide():
 
 
 def test_critic_gives_patch_logits():
-    assert Critic(8)(torch.rand(2, 3, 48, 48))[0][-1].shape == (2, 1, 12, 12)
+    assert PartDiscriminator(8)(torch.rand(2, 3, 48, 48))[0][-1].shape == (2, 1, 12, 12)

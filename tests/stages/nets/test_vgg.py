@@ -17,7 +17,7 @@ MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 def folder(tmp_path, monkeypatch):
     """An empty folder of weights in which VGG-16 and VGG-19 may be any files."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(pretrained.VGG.values(), pretrained.File(licence="own")))
+    monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(pretrained.VGG.values(), pretrained.WeightFile(licence="own")))
     return tmp_path
 
 

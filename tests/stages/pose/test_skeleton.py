@@ -31,7 +31,7 @@ def test_unknown_joints_and_their_limbs_are_left_out():
 
 
 def test_parts_far_outside_the_frame_do_not_fail():
-    assert skeleton.draw(pose_with(NOSE=(1e6, -1e6), NECK=(1e7, 5)), 32, parts=skeleton.PARTS).shape == (32, 32, 3)
+    assert skeleton.draw(pose_with(NOSE=(1e6, -1e6), NECK=(1e7, 5)), 32, parts=skeleton.DRAWN_PARTS).shape == (32, 32, 3)
 
 
 @pytest.mark.parametrize("points, height", [

@@ -24,7 +24,7 @@ def marked(pictures) -> np.ndarray:
     return attacks.h264(attacks.marked(pictures, NUMBER, FPS), 18)
 
 
-def found(pictures, **options) -> watermark.Found:
+def found(pictures, **options) -> watermark.DetectedMark:
     return watermark.find(attacks.timed(pictures, FPS, LATER), **options)
 
 

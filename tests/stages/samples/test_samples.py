@@ -3,7 +3,7 @@ import pytest
 
 from stages import InputError, samples
 from stages.media import video_file as media
-from stages.params import Sample
+from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.samples import people
 
@@ -19,7 +19,7 @@ def render(folder, params):
 
 @pytest.fixture(scope="module", params=["plain", "hard"])
 def sample(request):
-    return Sample(person="ben", motions=("wave", "kick"), seed=3, seconds=0.4, size=128, world=request.param)
+    return SampleEntry(person="ben", motions=("wave", "kick"), seed=3, seconds=0.4, size=128, world=request.param)
 
 
 @pytest.fixture(scope="module")
