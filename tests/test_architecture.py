@@ -65,7 +65,8 @@ def test_nothing_imports_a_stage_but_its_own_folder(path):
 def test_the_pipeline_holds_no_science(path):
     assert not tops(path) & SCIENCE
     allowed = ("stages", "stages.InputError", "stages.layout", "stages.params", "stages.params.Params",
-               "stages.params.Preset", "stages.params.TAKEN", "stages.code_digest", "stages.code_digest.APART",
+               "stages.params.Preset", "stages.params.TAKEN", "stages.processors", "stages.code_digest",
+               "stages.code_digest.APART",
                "stages.code_digest.Code", "stages.events", "stages.events.Event", "stages.progress", "stages.progress.bar",
                "stages.progress.figures", "stages.progress.percent", "stages.looking", "stages.weights", "stages.documents",
                "stages.consent", "stages.consent.EXAMPLE", "stages.measures", "stages.measures.systems",

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages import params, threads
+from stages import params, processors, threads
 from tests.benchmarks import held_out, inference
 from tests.benchmarks.figures import Figure, command, verdict
 
@@ -72,7 +72,7 @@ class Trained:
 def train(folder: Path, way: str, orders, answer) -> None:
     """The other side of it."""
     block = params.load(held_out.ROOT / "params.yaml").presets["demo"].generator_training
-    with threads.chosen("auto" if way == "auto" else threads.processors()):
+    with threads.chosen("auto" if way == "auto" else processors.count()):
         batches, training = held_out.begin(folder, "me", block)
         own = threads.Threads(block.judge_every)
         for order in orders:
