@@ -13,8 +13,8 @@ CGROUPS = "sys/fs/cgroup", "sys/fs/cgroup/unified"  # version 2; beside other co
 
 
 def count() -> int:
-    """On so many this process may run at once: those of its affinity, its control group's quota, rounded up, and no more
-    than OMP_NUM_THREADS."""
+    """On so many this process may run at once: those of its affinity, its control group's quota, rounded up, and no
+    more than OMP_NUM_THREADS."""
     return max(1, math.ceil(min(len(_own()), quota(), limit() or math.inf)))
 
 

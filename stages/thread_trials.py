@@ -5,7 +5,7 @@ from collections import deque
 from statistics import median
 
 TRIAL = 3        # steps at least, in whole rounds
-REACH = 1 / 4, 1 / 2, 3 / 8, 1 / 8  # shares of the threads, by which trials differ in turn: what is near may be no better
+REACH = 1 / 4, 1 / 2, 3 / 8, 1 / 8  # shares of the threads, by which trials differ in turn: the next may be no better
 WON = 0.95       # share of the usual time in which a trial must be done
 LOST = 1.3       # of the usual time: a trial that takes longer is ended
 SLOW = 2.0       # of the usual time: such a step where others take a processor, or two in a row, and a trial begins

@@ -2,8 +2,8 @@
 
 Threads that share a computation wait for each other at its end. Where another program has the core of one of them, all
 wait, and a step takes many times as long as one thread would. `auto` starts with a thread for each processor that other
-programs leave, and tries fewer or more while it runs. A number stays as it is: PyTorch adds up in as many parts as there
-are threads, and rounds accordingly.
+programs leave, and tries fewer or more while it runs. A number stays as it is: PyTorch adds up in as many parts as
+there are threads, and rounds accordingly.
 """
 
 from collections import Counter
@@ -29,8 +29,8 @@ def chosen(setting: Setting) -> Iterator[None]:
     """Within it, this is how many threads compute. InputError where the environment allows fewer."""
     global _setting
     if setting != "auto" and (limit := processors.limit()) and setting > limit:
-        raise InputError(f"params.yaml: threads: {setting}, but {processors.LIMIT}={limit} in the environment allows fewer; "
-                         f"expected `threads: auto` or at most {limit}, or {processors.LIMIT} unset")
+        raise InputError(f"params.yaml: threads: {setting}, but {processors.LIMIT}={limit} in the environment allows "
+                         f"fewer; expected `threads: auto` or at most {limit}, or {processors.LIMIT} unset")
     before, _setting = _setting, setting
     try:
         yield
@@ -51,8 +51,8 @@ class Threads:
     """PyTorch's in a loop: `with threads:` around each step. `used` counts the steps by their number of threads."""
 
     def __init__(self, period: int = 1, spare: int = 0, fixed: bool = False):
-        """period: steps after which their work repeats. spare: threads that others need meanwhile. fixed: no other number
-        is tried, as where a GPU computes, or code that was compiled for this number."""
+        """period: steps after which their work repeats. spare: threads that others need meanwhile. fixed: no other
+        number is tried, as where a GPU computes, or code that was compiled for this number."""
         most = min(_pytorchs(), processors.count()) if _setting == "auto" else _setting
         self.setting, self.used = _setting, Counter()
         self._most, self._period, self._fixed = max(1, most - spare), period, fixed or _setting != "auto"

@@ -58,7 +58,7 @@ def test_idle_counts_the_processors_of_the_affinity_and_waiting_for_a_disk(tmp_p
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 10})
     assert processors.idle(tmp_path) is None
     (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/stat").write_text("cpu 9 9 9 999 9\ncpu0 1 2 3 400 50 6\ncpu1 1 2 3 5000 5\ncpu10 1 2 3 30 4\nctxt 7\n")
+    (tmp_path / "proc/stat").write_text("cpu 9 9 9 99 9\ncpu0 1 2 3 400 50 6\ncpu1 1 2 3 50 5\ncpu10 1 2 3 30 4\n")
     assert processors.idle(tmp_path) == 484 / os.sysconf("SC_CLK_TCK")
 
 
