@@ -44,9 +44,17 @@ class Trials:
             self._tried.append((place, seconds))
             self._judge()
 
-    def _roomy(self) -> int:
+    def rest(self, seconds: float, room: float | None) -> int:
+        """With so many threads goes on what is left of a step that has taken so long, in which others left so many
+        processors: fewer where it is slow already for want of them."""
+        usual = self._usual[self._step % self._period]
+        if self._fixed or not usual or seconds < SLOW * median(usual):
+            return self.count
+        return min(self.count, self._roomy(room))
+
+    def _roomy(self, room: float | None) -> int:
         """As many threads as there is room for."""
-        return self._most if self._room is None else min(max(1, math.floor(self._room + 0.5)), self._most)
+        return self._most if room is None else min(max(1, math.floor(room + 0.5)), self._most)
 
     def _watch(self, place: int, seconds: float) -> None:
         usual = [median(times) if times else None for times in self._usual]
@@ -54,12 +62,13 @@ class Trials:
         if None in usual:
             return
         self._slow = [*self._slow, seconds / usual[place]] if seconds > SLOW * usual[place] else []
-        others = self._roomy() < self._settled
+        roomy = self._roomy(self._room)
+        others = roomy < self._settled
         if self._slow and (others or len(self._slow) == 2) and self._settled > 1:  # all steps take longer now
             for times, one in zip(self._usual, usual):
                 times.clear()
                 times.append(one * sum(self._slow) / len(self._slow))
-            self._begin(-1, self._roomy() if others else None)
+            self._begin(-1, roomy if others else None)
         elif self._now >= self._next:
             self._begin(self._by)
 
@@ -70,7 +79,7 @@ class Trials:
         self.count = count or min(max(1, self._settled + self._by * reach), self._most)
         self._slow, self._tried = [], []
         if self._by > 0 and self._now < self._blind:
-            self.count = max(self._settled, min(self.count, self._roomy()))
+            self.count = max(self._settled, min(self.count, self._roomy(self._room)))
         if self.count == self._settled:
             self._by = -self._by
 

@@ -22,6 +22,7 @@ Item = TypeVar("Item")
 LOOK = 0.2  # seconds before the first step, in which is seen what other programs leave
 
 _setting: Setting = "auto"
+_within: "Threads | None" = None  # whose step this is
 
 
 @contextmanager
@@ -47,6 +48,13 @@ def workers() -> int:
     return processors.count() if _setting == "auto" else _setting
 
 
+def recheck() -> None:
+    """Between the parts of a long step: where it is slow already, as others have taken a processor, what is left of it
+    goes on with fewer threads."""
+    if _within:
+        _within._recheck()
+
+
 class Threads:
     """PyTorch's in a loop: `with threads:` around each step. `used` counts the steps by their number of threads."""
 
@@ -60,16 +68,23 @@ class Threads:
         _set(self._most)
 
     def __enter__(self) -> None:
+        global _within
         if not self._trials:
             self._trials = Trials(self._most, self._period, self._fixed, self._first())
         _set(self._trials.count)
-        self._begun = Reading.now()
+        self._begun, _within = Reading.now(), self
 
     def __exit__(self, error: type | None, *_) -> None:
+        global _within
+        _within = None
         if error is None:
             now = Reading.now()
             self.used[self._trials.count] += 1
             self._trials.note(now.seconds_since(self._begun), now.room_since(self._begun))
+
+    def _recheck(self) -> None:
+        now = Reading.now()
+        _set(self._trials.rest(now.seconds_since(self._begun), now.room_since(self._begun)))
 
     def _first(self) -> int:
         """As many as other programs leave a processor for, just before the first step."""

@@ -66,6 +66,17 @@ def test_one_slow_step_is_enough_where_others_take_a_processor(seed):
     assert len(steps) == 1 and spent(trials, TAKEN, 60, noise, 1) < 1.05 * TAKEN[1]
 
 
+@pytest.mark.parametrize("seconds, room, fixed, rest", [
+    (1.5, 1, False, 4), (2.5, 1.2, False, 1), (2.5, 2.9, False, 3), (2.5, 4, False, 4), (2.5, None, False, 4),
+    (2.5, 1, True, 4)])
+def test_what_is_left_of_a_slow_step_goes_on_with_fewer(seconds, room, fixed, rest):
+    trials = Trials(4, fixed=fixed)
+    assert trials.rest(100.0, 1) == 4  # where no step is usual yet
+    for _ in range(2):
+        trials.note(1.0, 4)
+    assert trials.rest(seconds, room) == rest
+
+
 def test_so_many_are_tried_as_there_is_room_for():
     trials = Trials(8, first=4)
     for _ in range(400):

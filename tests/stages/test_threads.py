@@ -63,6 +63,24 @@ def test_it_starts_with_what_others_leave_just_before_the_first_step(four, monke
         assert torch.get_num_threads() == 4
 
 
+def test_a_step_in_which_another_program_begins_goes_on_with_fewer(four, monkeypatch):
+    """Four processors, a second a step; then another program takes three."""
+    now, begins = [0.0], 40
+    monkeypatch.setattr(processors.Reading, "now", lambda: processors.Reading(now[0], now[0], 3 * min(now[0], begins)))
+    own = Threads()
+    while now[0] < begins or torch.get_num_threads() < 4:
+        with own:
+            now[0] += 4 / torch.get_num_threads()
+            threads.recheck()
+    with own:
+        now[0] += 20.0
+        threads.recheck()
+        assert torch.get_num_threads() == 1
+    with own:
+        assert torch.get_num_threads() == 1
+    threads.recheck()  # outside of a step it does nothing
+
+
 def test_a_step_that_fails_is_no_step(four):
     own = Threads()
     with pytest.raises(ZeroDivisionError), own:
