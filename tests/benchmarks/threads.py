@@ -89,8 +89,8 @@ def alone() -> None:
     """Ends it where another program computes already: no step is idle then, and every goal seems reached."""
     room = processors.room(1.0)
     if room is not None and room < processors.count() - 0.3:
-        sys.exit(f"other programs leave {room:.1f} of {processors.count()} processors; expected a machine with nothing else "
-                 "to do: end them, and measure again")
+        sys.exit(f"other programs leave {room:.1f} of {processors.count()} processors; expected a machine with nothing "
+                 "else to do: end them, and measure again")
 
 
 def measure(folder: Path, spells: list[str], seconds: float) -> list[Figure]:
