@@ -56,7 +56,8 @@ def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict
                       "size": size} for name, file in people.items() if file == "rendered"}
     films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
     found = settings.people(films, samples=samples, transfers={
-        itself(name): {"target": name, "source": name, "preset": "demo", "truth": film} for name, film in films.items()})
+        itself(name): {"target": name, "source": name, "preset": "demo", "truth": film}
+        for name, film in films.items()})
     for stage, fields in changes.items():
         found["presets"]["demo"][stage] |= fields
     for name in people.keys() - samples.keys():

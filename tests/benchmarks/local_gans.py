@@ -1,4 +1,5 @@
-"""What the local GANs give: LPIPS (AlexNet) and PSNR of face, hands and feet in held-out frames, with them and without."""
+"""What the local GANs give: LPIPS (AlexNet) and PSNR of face, hands and feet in held-out frames, with them
+and without."""
 
 import os
 import subprocess

@@ -40,8 +40,8 @@ def make(folder: Path, names: list[str]) -> None:
     """Everything up to the background; what is there is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder, settings.people({name: f"artifacts/samples/{name}.mp4" for name in names}, samples={
-        name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE, "world": "hard"}
-        for i, name in enumerate(names)}))
+        name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
+               "world": "hard"} for i, name in enumerate(names)}))
     for name in names:
         for one in STAGES:
             held_out.make(folder, one, name)

@@ -99,15 +99,17 @@ def test_the_table():
         "bad": rows({"a": [0.305]}, LPIPS) | {("b", 0): {"error": "no numbers in step 3"}},
     }
     lines = [line.strip("| ").split(" | ") for line in table(experiments, measured, kinds).splitlines()]
-    half = stats.t.ppf(0.975, 2) * np.sqrt(2e-6 / 2 / 2 / 2)  # squares 1e-6 twice, two freedoms, two people of two seeds
+    half = stats.t.ppf(0.975, 2) * np.sqrt(2e-6 / 2 / 2 / 2)  # squares 1e-6 twice, two people of two seeds
     assert [line[0] for line in lines] == ["what", "---|---|---|---|---|---|---|---", "base", "adam", "bad"]
-    assert lines[0][2] == "rendered: LPIPS in the box, of face and hands, sharpness, aligned PSNR dB, TCM, PSNR dB, SSIM"
+    assert lines[0][2] == ("rendered: LPIPS in the box, of face and hands, sharpness, aligned PSNR dB, TCM, PSNR dB, "
+                           "SSIM")
     assert lines[0][-2] == "LPIPS is"
     assert lines[2][2:4] == ["0.2500, 0.5000, 0.500, 0.50, 0.500, 0.50, 0.5000"] * 2
     assert lines[3][1] == "why adam"
     assert lines[3][2].startswith(f"+0.0055 ± {half:.4f}, +0.0000 ± 0.0000, ")
     assert lines[3][4:] == ["100 (100 - 101)", "4 + 2", "2 seeds, 2 seeds", "no"]
-    assert lines[4][2:] == ["+0.0050, +0.0000, +0.000, +0.00, +0.000, +0.00, +0.0000", "-, -, -, -, -, -, -", "100 (100 - 100)", "1 + 0",
+    assert lines[4][2:] == ["+0.0050, +0.0000, +0.000, +0.00, +0.000, +0.00, +0.0000", "-, -, -, -, -, -, -",
+                            "100 (100 - 100)", "1 + 0",
                             "one seed, -, 1 of 2 diverged", "no"]
     said = about(measured, kinds, 300, "a machine")
     assert said.startswith("14 trainings, each as long as 300 steps of the base (40 to 40 CPU seconds, reading "

@@ -140,8 +140,9 @@ def demo(_) -> list[Figure]:
               "retrieval_psnr_person_box")}
     above = value["psnr_person_box"] - value["retrieval_psnr_person_box"] if found else None
     why = "" if found else "run `make demo` before"
-    copied = why or f"retrieval {value[f'retrieval_{PERCEIVED}']:.4f}" if value[PERCEIVED] is not None else why
-    return [Figure("demo: held-out frames, LPIPS in the person's box", value[PERCEIVED], None, remark=copied),
+    copied = value[f"retrieval_{PERCEIVED}"]
+    return [Figure("demo: held-out frames, LPIPS in the person's box", value[PERCEIVED], None,
+                   remark=why if copied is None else f"retrieval {copied:.4f}"),
             Figure("demo: held-out frames, sharpness", value[SHARPNESS], None, remark=why),
             Figure("demo: held-out frames, PSNR", value["psnr"], 30, "dB", remark=why),
             Figure("demo: held-out frames, SSIM", value["ssim"], 0.94, remark=why),
