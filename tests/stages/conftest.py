@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import frames, params, samples, weights
+from stages import frames, params, samples
 from stages.media import video
 from stages.media.clock import Clock, read_clock
 from stages.samples.truth import read_truth
@@ -34,17 +34,6 @@ def stranger(tmp_path_factory) -> SimpleNamespace:
 def other() -> list[np.ndarray]:
     """As many pictures of somebody else in a room of their own."""
     return [picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, FRAMES / 25, 256)]
-
-
-@pytest.fixture
-def trained(tmp_path, monkeypatch):
-    """What packages hold of trained weights, where stages look for it, and nothing else."""
-    for folder in ("FOLDER", "JUDGES"):
-        monkeypatch.setattr(weights, folder, tmp_path / "trained")
-    (tmp_path / "trained").mkdir()
-    for name in weights.table():
-        if path := weights.packaged(name):
-            weights.place(name).symlink_to(path)
 
 
 @pytest.fixture
