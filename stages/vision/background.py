@@ -23,7 +23,7 @@ ENOUGH, LEAST = 0.1, 3  # share of the frames that are enough at one radius, and
 AROUND = 0.6        # least radii, sigma of what counts as around a pair
 EVEN, STEP = 0.02, 1.0  # quantile of a pair's unevenness that is even; and so many 8-bit steps in a sigma more
 POWER = 8           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
-LOOSE = 1e-7        # and the least one
+LOOSE = 1e-7, 1e-5  # and the least one, of a camera that stood still and of one that moved
 BRIGHTEST, WITHIN = 0.02, 2  # share of a pixel's frames that are its brightest at most, and 8-bit steps around them
 LIT, MANY = 0.01, 16         # weight of their colour, and the frames from which it has all of that
 DARKER = 16, 8, 4, 4, 4      # 8-bit steps below what the surroundings say at which it keeps a quarter, by round
@@ -87,7 +87,7 @@ def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour
             gradient[rows], _ = _typical(pictures[there].astype(np.int16) - pictures[here], both)
         gradients.append(gradient)
         links.append(linked)
-    solve = lambda values, weight: poisson.integrate(values, *gradients, *links, weight + LOOSE * seen)
+    solve = lambda values, weight: poisson.integrate(values, *gradients, *links, weight + LOOSE[bright is None] * seen)
     if bright is None:
         return solve(colour, weight)
     lit, count = _lit(pictures, clear, bright)
