@@ -19,7 +19,7 @@ from stages.media import png, video_file as media
 from stages.media.prefetch import in_order
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
-from stages.samples import hard, motion, people, render, scene
+from stages.samples import hard_world, motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
 
@@ -38,7 +38,7 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
                 "comment": "Synthetic: rendered by FakeMotion from a procedural body. No real person is shown."}
     rng = np.random.default_rng([params.seed, 1])
     shots = frames(params.person, params.motions, params.seed, params.seconds, params.size, params.world)
-    phone = {"crf": hard.CRF, "bitrate": round(hard.BITS * params.size**2 * motion.FPS)}
+    phone = {"crf": hard_world.CRF, "bitrate": round(hard_world.MAX_BITS_PER_PIXEL * params.size**2 * motion.FPS)}
     quality = phone if params.world == "hard" else {"crf": CRF}
     with (media.h264(video, motion.FPS, metadata=metadata, **quality) as show,
           media.lossless(alpha, motion.FPS, "gray") as mask):
@@ -64,8 +64,8 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
         raise InputError(f"params.yaml: samples: {person} has {len(motions)} motions for {seconds} s; "
                          "give at least one motion and 0.04 s")
     who = _person(person, world)
-    camera, empty = scene.Camera.of(who.room, size), scene.plate(who.room, size)
-    wall, day = who.room.depth if world == "hard" else None, scene.daylight(who.room, size)
+    camera, empty = scene.Camera.from_room(who.room, size), scene.plate(who.room, size)
+    wall, day = who.room.depth if world == "hard" else None, scene.light_falloff(who.room, size)
 
     def shoot(moments):
         picture, cover = np.zeros((size, size, 3)), np.zeros((size, size, 1))
@@ -80,9 +80,9 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
 
     body, performed = Body(who), motion.perform(tuple(motions), seed, seconds)
     if world == "hard":
-        return in_order(shoot, hard.exposures(body, performed, camera))
+        return in_order(shoot, hard_world.exposures(body, performed, camera))
     return in_order(shoot, ([posed] for posed in body.pose(performed)))
 
 
 def _person(name: str, world: str) -> people.SamplePerson:
-    return hard.person(name) if world == "hard" else people.person(name)
+    return hard_world.person(name) if world == "hard" else people.person(name)

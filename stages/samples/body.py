@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.samples import rig, swing
-from stages.samples.flesh import Flesh
+from stages.samples import dynamics, rig
 from stages.samples.motion import REST, Motion
 from stages.samples.people import SamplePerson
+from stages.samples.rest_body import RestBody
 from stages.samples.rig import CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM
 
 EYE_X, EYE_Y, MOUTH_Y = 0.148, 0.17, -0.125  # in head heights, from the head's joint
-POINTS = 18 + 21 + 21 + 4 + 5  # body, left hand, right hand, feet, face: the order of skeleton.Pose
+NUM_POINTS = 18 + 21 + 21 + 4 + 5  # body, left hand, right hand, feet, face: the order of skeleton.Pose
 
 
 @dataclass(frozen=True)
-class Posed:
+class PosedBody:
     """One body in one frame, in world coordinates: what the renderer takes."""
 
     primitives: np.ndarray  # (n, 18): rows of the scaled rotation 9, centre 3, length, 2 radii, 1/scale^2 3
-    melt: np.ndarray        # (n,) metres over which a primitive melts into its group
+    blend: np.ndarray        # (n,) metres over which a primitive melts into its group
     labels: np.ndarray      # (n, 3) int: group, material, bone
     bones: np.ndarray       # (BONES and links, 14): origin 3, rotation 9, origin's height at rest, radius for patterns
     materials: np.ndarray   # (m, 9): pattern, colour 3, second colour 3, metres a repeat, shine
@@ -32,22 +32,22 @@ class Body:
     """A person who can be posed."""
 
     def __init__(self, person: SamplePerson):
-        self.person, self.flesh = person, Flesh(person)
-        self.skeleton = self.flesh.skeleton
+        self.person, self.rest_body = person, RestBody(person)
+        self.skeleton = self.rest_body.skeleton
         self.points = self._points()
         still = Motion({name: np.zeros(1) for name in REST}, np.zeros((1, 2, 4)))
-        hanging = np.array([-link.turn[:, 1] for link in self.flesh.links]).reshape(1, -1, 3)
+        hanging = np.array([-link.turn[:, 1] for link in self.rest_body.links]).reshape(1, -1, 3)
         self.rest = self._place(still, hanging)[0][0, :, 1]  # heights of the bones
 
     def _place(self, motion: Motion, ways: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        placed = self.skeleton.place(motion)
-        return swing.hung(self.flesh.links, ways, *placed) if self.flesh.links else placed
+        placed = self.skeleton.forward_kinematics(motion)
+        return dynamics.attach(self.rest_body.links, ways, *placed) if self.rest_body.links else placed
 
     def pose(self, motion: Motion, ways: np.ndarray | None = None):
         """The body in every frame of a motion, one at a time. ways (T, links, 3): where what is loose hangs."""
         origins, turns = self._place(motion, ways)
         p, c = self.person, motion.channels
-        labels, melt, centres, frames, scales, shapes = self.flesh.arrays()
+        labels, blend, centres, frames, scales, shapes = self.rest_body.arrays()
         bone = labels[:, 2]
         point_bones = np.array([b for b, _, _ in self.points])
         offsets, depths = np.stack([o for _, o, _ in self.points]), np.array([d for _, _, d in self.points])
@@ -55,13 +55,13 @@ class Body:
         brow = np.multiply(p.hair, 0.75 / 255)
         for t in range(len(motion)):
             rows = np.swapaxes(turns[t][bone] @ frames, 1, 2) / scales[:, :, None]  # (n, 3, 3)
-            centre = origins[t][bone] + rig.apply(turns[t][bone], centres)
-            points = origins[t][point_bones] + rig.apply(turns[t][point_bones], offsets)
+            centre = origins[t][bone] + rig.rotate(turns[t][bone], centres)
+            points = origins[t][point_bones] + rig.rotate(turns[t][point_bones], offsets)
             points[1] = (points[2] + points[5]) / 2
-            yield Posed(
-                np.hstack([rows.reshape(-1, 9), centre, shapes, 1 / scales**2]), melt, labels,
+            yield PosedBody(
+                np.hstack([rows.reshape(-1, 9), centre, shapes, 1 / scales**2]), blend, labels,
                 np.hstack([origins[t], turns[t].reshape(-1, 9), self.rest[:, None], pattern_radius[:, None]]),
-                np.array(self.flesh.materials),
+                np.array(self.rest_body.materials),
                 np.array([p.head * p.height, c["blink"][t], c["mouth"][t], c["smile"][t], c["gaze"][t], p.beard,
                           *np.divide(p.iris, 255), *brow, *np.divide(p.lips,
                                                                      255), self.rest[CHEST] + 0.045 * p.height]),
@@ -72,8 +72,8 @@ class Body:
         """(bone, offset, depth below the surface) of every point but the neck, which is the shoulders' middle."""
         p, h, s = self.person, self.person.height, self.skeleton
         hh = p.head * h
-        eye = lambda x: (HEAD, self.flesh.front(x * EYE_X * hh, EYE_Y * hh), 0.03)
-        mouth = lambda x: (HEAD, self.flesh.front(x * 0.105 * hh, MOUTH_Y * hh), 0.03)
+        eye = lambda x: (HEAD, self.rest_body.front(x * EYE_X * hh, EYE_Y * hh), 0.03)
+        mouth = lambda x: (HEAD, self.rest_body.front(x * 0.105 * hh, MOUTH_Y * hh), 0.03)
         nose = (HEAD, np.array([0, 0.03 * hh, 0.50 * hh]), 0.03)
         ear = lambda x: (HEAD, np.array([x * 0.31 * hh, 0.13 * hh, 0.02 * hh]), 0.09)
         o = np.zeros(3)

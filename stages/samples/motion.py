@@ -52,7 +52,7 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
         name = order[index % len(order)]
         full = name == "turn" and (turns == 0 or rng.random() < 0.25)  # the first shows the person from all sides
         length = 3.2 if full else rng.uniform(1.8, 2.5)
-        channels = _segment(name, full, rng, time - start, length)
+        channels = _repeat(name, full, rng, time - start, length)
         channels["yaw"] = channels["yaw"] + base_yaw
         fade_in = _ease((time - start) / BLEND_SECONDS + 0.5) if index else 1.0
         fade_out = _ease((time - start - length) / BLEND_SECONDS + 0.5)
@@ -62,10 +62,10 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
         turns, start, index = turns + (name == "turn"), start + length, index + 1
         if index % len(order) == 0:
             order = _shuffled(order, rng)
-    return Motion(total, _footsteps(total))
+    return Motion(total, footsteps(total))
 
 
-def at(motion: Motion, frames: np.ndarray) -> Motion:
+def interpolate(motion: Motion, frames: np.ndarray) -> Motion:
     """The motion at moments (N,), in frames from its first; between frames it goes on as it does at them, without
     swinging over (PCHIP, Fritsch and Carlson 1980)."""
     if len(motion) == 1:
@@ -76,19 +76,13 @@ def at(motion: Motion, frames: np.ndarray) -> Motion:
     return Motion(dict(zip(REST, table.T)), between(motion.feet))
 
 
-def walking(motion: Motion, x: np.ndarray, z: np.ndarray, yaw: np.ndarray) -> Motion:
-    """The same motion on a way of its own: x, z (heights) and yaw (radians), (T,) each."""
-    channels = motion.channels | {"x": x, "z": z, "yaw": yaw}
-    return Motion(channels, _footsteps(channels))
-
-
 def _shuffled(order: list[str], rng: np.random.Generator) -> list[str]:
     """A new order that does not begin with what was just done."""
     fresh = [order[i] for i in rng.permutation(len(order))]
     return fresh[1:] + fresh[:1] if len(fresh) > 1 and fresh[0] == order[-1] else fresh
 
 
-def _segment(name: str, full: bool, rng: np.random.Generator, time: np.ndarray, length: float) -> Channels:
+def _repeat(name: str, full: bool, rng: np.random.Generator, time: np.ndarray, length: float) -> Channels:
     """One repeat: a stance and arms drawn at random, overlaid with the motion itself; defined for all `time`."""
     channels = REST | {
         "x": rng.uniform(-0.035, 0.035), "z": rng.uniform(-0.04, 0.04), "yaw": rng.uniform(-0.4, 0.4),
@@ -99,7 +93,7 @@ def _segment(name: str, full: bool, rng: np.random.Generator, time: np.ndarray, 
     }
     for side in "lr":
         channels |= _arm(side, rng, time)
-    act = _turn if full else _MOTIONS[name]
+    act = _turn if full else _MOTION_CHANNELS[name]
     channels |= act(rng, time, length, channels)
     return {channel: np.broadcast_to(np.asarray(value, float), time.shape) for channel, value in channels.items()}
 
@@ -209,7 +203,7 @@ def _dance(rng, time, length, rest) -> Channels:
     return channels
 
 
-_MOTIONS = {"turn": _part_turn, "wave": _wave, "squat": _squat, "kick": _kick, "dance": _dance}
+_MOTION_CHANNELS = {"turn": _part_turn, "wave": _wave, "squat": _squat, "kick": _kick, "dance": _dance}
 
 
 def _ease(value: np.ndarray) -> np.ndarray:
@@ -228,7 +222,7 @@ def _blinks(rng: np.random.Generator, time: np.ndarray) -> np.ndarray:
     return np.clip(1.2 - np.abs(time - rng.uniform(0.2, 2.0)) / 0.1, 0, 1)
 
 
-def _footsteps(channels: Channels) -> np.ndarray:
+def footsteps(channels: Channels) -> np.ndarray:
     """Feet that stay where they stand and, one at a time, step after the trunk once it has moved off."""
     x, z, yaw = channels["x"], channels["z"], channels["yaw"]
     sides = np.array([1.0, -1.0])

@@ -42,7 +42,7 @@ class SamplePerson:
     trouser: float                  # share of the leg that is covered
     shoes: Colour
     room: Room
-    loose: bool = False             # hair and cloth swing (loose.py)
+    dynamic: bool = False             # hair and cloth swing (loose.py)
     skirt: float = 0.0              # share of the leg that it covers
     held: str | None = None         # ball, bottle, book
 

@@ -14,16 +14,16 @@ from stages.samples.people import SamplePerson
 
 PELVIS, SPINE, CHEST, NECK, HEAD = range(5)
 UPPER_ARM, FOREARM, HAND, FINGER, THIGH, SHIN, FOOT = 0, 1, 2, 3, 18, 19, 20  # in an arm and leg of SIDE bones
-SIDE = 21
-LEFT, RIGHT = 5, 5 + SIDE
-BONES = 5 + 2 * SIDE
+SIDE_BONES = 21
+LEFT, RIGHT = 5, 5 + SIDE_BONES
+NUM_BONES = 5 + 2 * SIDE_BONES
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
 _KNUCKLES = np.array([  # in hand lengths: thumb, index, middle, ring, little finger
     (-0.05, -0.10, 0.15), (0.0, -0.50, 0.165), (0.0, -0.525, 0.05), (0.0, -0.50, -0.065), (0.0, -0.44, -0.17)])
 _PHALANGES = np.array([
     (0.25, 0.18, 0.15), (0.23, 0.13, 0.11), (0.26, 0.15, 0.11), (0.235, 0.14, 0.11), (0.18, 0.11, 0.10)])
-_FAN = np.array([0.0, 0.5, 0.1, -0.35, -0.9])  # which way each finger spreads
+_SPREAD_WEIGHTS = np.array([0.0, 0.5, 0.1, -0.35, -0.9])  # which way each finger spreads
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Skeleton:
     hand: float
 
     @classmethod
-    def of(cls, person: SamplePerson) -> "Skeleton":
+    def from_person(cls, person: SamplePerson) -> "Skeleton":
         h, leg, ankle = person.height, person.leg * person.height, 0.042 * person.height
         spine, chest = 0.050 * h, 0.085 * h
         trunk = leg + ankle + spine + chest
@@ -66,21 +66,21 @@ class Skeleton:
         """Lengths of the fingers' bones, (5, 3)."""
         return _PHALANGES * self.hand
 
-    def place(self, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    def forward_kinematics(self, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
         """Origins (T, BONES, 3) and rotations (T, BONES, 3, 3) of all bones."""
         c = motion.channels
-        origins, turns = np.zeros((len(motion), BONES, 3)), np.zeros((len(motion), BONES, 3, 3))
+        origins, turns = np.zeros((len(motion), NUM_BONES, 3)), np.zeros((len(motion), NUM_BONES, 3, 3))
 
-        turns[:, PELVIS] = about_y(c["yaw"]) @ about_x(c["pitch"]) @ about_z(c["roll"])
+        turns[:, PELVIS] = rotation_y(c["yaw"]) @ rotation_x(c["pitch"]) @ rotation_z(c["roll"])
         origins[:, PELVIS] = self._pelvis(motion, turns[:, PELVIS])
-        half = about_y(c["twist"] / 2) @ about_x(c["bend"] / 2) @ about_z(c["lean"] / 2)
+        half = rotation_y(c["twist"] / 2) @ rotation_x(c["bend"] / 2) @ rotation_z(c["lean"] / 2)
         for bone, parent, offset, turn in (
             (SPINE, PELVIS, self.spine, half),
             (CHEST, SPINE, self.chest, half),
             (NECK, CHEST, self.neck,
-             about_y(0.4 * c["look"]) @ about_x(0.12 + 0.4 * c["nod"]) @ about_z(0.4 * c["tilt"])),
+             rotation_y(0.4 * c["look"]) @ rotation_x(0.12 + 0.4 * c["nod"]) @ rotation_z(0.4 * c["tilt"])),
             (HEAD, NECK, self.skull,
-             about_y(0.6 * c["look"]) @ about_x(0.6 * c["nod"] - 0.12) @ about_z(0.6 * c["tilt"])),
+             rotation_y(0.6 * c["look"]) @ rotation_x(0.6 * c["nod"] - 0.12) @ rotation_z(0.6 * c["tilt"])),
         ):
             origins[:, bone] = origins[:, parent] + offset * turns[:, parent, :, 1]
             turns[:, bone] = turns[:, parent] @ turn
@@ -95,10 +95,10 @@ class Skeleton:
         c = motion.channels
         shift = np.stack([c["shift_x"], np.zeros(len(motion)), c["shift_z"]], -1) * self.leg
         ground = np.stack([c["x"], np.zeros(len(motion)), c["z"]], -1) * self.height
-        ground = ground + apply(about_y(c["yaw"]), shift)
+        ground = ground + rotate(rotation_y(c["yaw"]), shift)
         tops = []
         for index, (prefix, mirror) in enumerate((("l_", np.ones(3)), ("r_", MIRROR))):
-            hip = ground + apply(turn, self.hip * mirror)
+            hip = ground + rotate(turn, self.hip * mirror)
             away = np.hypot(hip[:, 0] - self.height * motion.feet[:, index, 0],
                             hip[:, 2] - self.height * motion.feet[:, index, 1])
             reach = np.sqrt(np.maximum((0.998 * self.leg) ** 2 - away**2, 0.01))
@@ -112,80 +112,80 @@ class Skeleton:
         swing, azimuth = limb["swing"], limb["azimuth"]
         axis = np.stack([-np.sin(azimuth), np.zeros_like(azimuth), np.cos(azimuth)], -1)
         chain = [
-            (UPPER_ARM, CHEST, shoulder, about(axis, swing) @ about_y(limb["turn"])),
-            (FOREARM, first + UPPER_ARM, (0, -self.upper_arm, 0), about_x(-limb["elbow"])),
-            (HAND, first + FOREARM, (0, -self.forearm, 0), about_y(limb["pronation"]) @ about_z(-limb["wrist"])),
+            (UPPER_ARM, CHEST, shoulder, rotation(axis, swing) @ rotation_y(limb["turn"])),
+            (FOREARM, first + UPPER_ARM, (0, -self.upper_arm, 0), rotation_x(-limb["elbow"])),
+            (HAND, first + FOREARM, (0, -self.forearm, 0), rotation_y(limb["pronation"]) @ rotation_z(-limb["wrist"])),
         ]
         for finger, (knuckle, lengths) in enumerate(zip(self.knuckles(), self.phalanges())):
-            fan = about_x(-_FAN[finger] * limb["spread"])
+            fan = rotation_x(-_SPREAD_WEIGHTS[finger] * limb["spread"])
             curl = limb["curl"] * (0.9 + 0.08 * finger)
             if finger == 0:  # the thumb lies across the palm's side
-                fan = about_x(-0.75 - 0.6 * limb["spread"]) @ about_y(0.5 + 0 * curl)
+                fan = rotation_x(-0.75 - 0.6 * limb["spread"]) @ rotation_y(0.5 + 0 * curl)
                 curl = 0.45 * curl
             for joint in range(3):
                 bone = FINGER + 3 * finger + joint
                 chain.append((bone, first + (HAND if joint == 0 else bone - 1),
                               knuckle if joint == 0 else (0, -lengths[joint - 1], 0),
-                              (fan if joint == 0 else np.eye(3)) @ about_z(-curl * (0.75, 1.0, 0.7)[joint])))
+                              (fan if joint == 0 else np.eye(3)) @ rotation_z(-curl * (0.75, 1.0, 0.7)[joint])))
         for bone, parent, offset, turn in chain:
             offset = offset if parent == CHEST else np.asarray(offset) * mirror
-            origins[:, first + bone] = origins[:, parent] + apply(turns[:, parent], offset)
+            origins[:, first + bone] = origins[:, parent] + rotate(turns[:, parent], offset)
             turns[:, first + bone] = turns[:, parent] @ (mirror[:, None] * turn * mirror)
 
     def _leg(self, limb, motion, first, mirror, origins, turns) -> None:
         yaw, index = motion.channels["yaw"], int(first == RIGHT)
-        hip = origins[:, PELVIS] + apply(turns[:, PELVIS], self.hip * mirror)
+        hip = origins[:, PELVIS] + rotate(turns[:, PELVIS], self.hip * mirror)
         x, z, heading, lift = motion.feet[:, index].T
         stands = np.stack([x * self.height, self.ankle + lift * self.height, z * self.height], -1)
         around, raised = limb["around"], limb["raise"]
         direction = np.stack([np.sin(raised) * np.sin(around), -np.cos(raised), np.sin(raised) * np.cos(around)], -1)
-        kicks = hip + apply(about_y(yaw), direction * mirror) * (limb["reach"] * self.leg)[:, None]
+        kicks = hip + rotate(rotation_y(yaw), direction * mirror) * (limb["reach"] * self.leg)[:, None]
         kick = limb["kick"][:, None]
         ankle = stands + (kicks - stands) * kick
 
-        facing = about_y(yaw + 0.5 * (1 - limb["kick"]) * wrapped(heading - yaw))
-        way = apply(np.swapaxes(facing, -1, -2), ankle - hip)
+        facing = rotation_y(yaw + 0.5 * (1 - limb["kick"]) * wrap_angle(heading - yaw))
+        way = rotate(np.swapaxes(facing, -1, -2), ankle - hip)
         reach = np.clip(np.linalg.norm(way, axis=-1), 0.3 * self.leg, 0.9995 * self.leg)
         way = way / np.linalg.norm(way, axis=-1, keepdims=True)
         axis = np.stack([-way[:, 2], np.zeros(len(way)), way[:, 0]], -1)
-        swing = facing @ about(axis / (np.linalg.norm(axis, axis=-1, keepdims=True) + 1e-9), np.arccos(-way[:, 1]))
+        swing = facing @ rotation(axis / (np.linalg.norm(axis, axis=-1, keepdims=True) + 1e-9), np.arccos(-way[:, 1]))
         at_hip = np.arccos(np.clip((self.thigh**2 + reach**2 - self.shin**2) / (2 * self.thigh * reach), -1, 1))
         at_knee = np.arccos(np.clip((self.thigh**2 + self.shin**2 - reach**2) / (2 * self.thigh * self.shin), -1, 1))
 
         origins[:, first + THIGH] = hip
-        turns[:, first + THIGH] = swing @ about_x(-at_hip)
-        turns[:, first + SHIN] = turns[:, first + THIGH] @ about_x(np.pi - at_knee)
+        turns[:, first + THIGH] = swing @ rotation_x(-at_hip)
+        turns[:, first + SHIN] = turns[:, first + THIGH] @ rotation_x(np.pi - at_knee)
         origins[:, first + SHIN] = hip - self.thigh * turns[:, first + THIGH, :, 1]
         origins[:, first + FOOT] = origins[:, first + SHIN] - self.shin * turns[:, first + SHIN, :, 1]
-        flat, free = about_y(heading), turns[:, first + SHIN] @ about_x(limb["toe"])
-        turns[:, first + FOOT] = orthonormal(flat + (free - flat) * kick[..., None])
+        flat, free = rotation_y(heading), turns[:, first + SHIN] @ rotation_x(limb["toe"])
+        turns[:, first + FOOT] = orthonormalise(flat + (free - flat) * kick[..., None])
 
 
-def about_x(angle: np.ndarray) -> np.ndarray:
-    return about(np.array([1.0, 0, 0]), angle)
+def rotation_x(angle: np.ndarray) -> np.ndarray:
+    return rotation(np.array([1.0, 0, 0]), angle)
 
 
-def about_y(angle: np.ndarray) -> np.ndarray:
-    return about(np.array([0, 1.0, 0]), angle)
+def rotation_y(angle: np.ndarray) -> np.ndarray:
+    return rotation(np.array([0, 1.0, 0]), angle)
 
 
-def about_z(angle: np.ndarray) -> np.ndarray:
-    return about(np.array([0, 0, 1.0]), angle)
+def rotation_z(angle: np.ndarray) -> np.ndarray:
+    return rotation(np.array([0, 0, 1.0]), angle)
 
 
-def about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
+def rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Rotation matrices (..., 3, 3) by `angle` around unit axes (Rodrigues)."""
     angle = np.asarray(angle, float)[..., None, None]
     cross = np.cross(np.broadcast_to(np.eye(3), axis.shape[:-1] + (3, 3)), axis[..., None, :])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
 
 
-def apply(turn: np.ndarray, vector: np.ndarray) -> np.ndarray:
+def rotate(turn: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Rotates vectors (..., 3)."""
     return np.einsum("...ij,...j->...i", turn, vector)
 
 
-def orthonormal(turn: np.ndarray) -> np.ndarray:
+def orthonormalise(turn: np.ndarray) -> np.ndarray:
     """The rotation whose y and z axes are nearest to those of a blend of rotations."""
     y = turn[..., 1] / np.linalg.norm(turn[..., 1], axis=-1, keepdims=True)
     x = np.cross(y, turn[..., 2])
@@ -198,6 +198,6 @@ def smooth_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
     return np.minimum(a, b) - overlap**2 * width / 4
 
 
-def wrapped(angle: np.ndarray) -> np.ndarray:
+def wrap_angle(angle: np.ndarray) -> np.ndarray:
     """The same angle in (-pi, pi]."""
     return angle - 2 * np.pi * np.round(angle / (2 * np.pi))

@@ -36,7 +36,7 @@ class Camera:
     centre: tuple[float, float]  # principal point, pixels
 
     @classmethod
-    def of(cls, room: Room, size: int) -> "Camera":
+    def from_room(cls, room: Room, size: int) -> "Camera":
         focal = size * room.distance / room.view
         return cls(size, np.array([0.0, room.eye, room.distance]), focal,
                    (size / 2, room.ground * size - focal * room.eye / room.distance))
@@ -53,7 +53,7 @@ class Camera:
         return np.array([*self.eye, self.focal, *self.centre])
 
 
-def daylight(room: Room, size: int) -> np.ndarray:
+def light_falloff(room: Room, size: int) -> np.ndarray:
     """The share of its light that each column has, (size, 1), on everything in it."""
     way = ((np.arange(size) + 0.5) / size - 0.5) * (-1 if room.light[0] > 0 else 1)
     share = np.clip((way + 0.55) / 0.8, 0, 1)
@@ -62,31 +62,31 @@ def daylight(room: Room, size: int) -> np.ndarray:
 
 def plate(room: Room, size: int, samples: int = 3) -> np.ndarray:
     """The empty room, (size, size, 3) in [0, 1]; samples x samples points a pixel."""
-    camera = Camera.of(room, size)
+    camera = Camera.from_room(room, size)
     offsets = (np.arange(size * samples) + 0.5) / samples
     rows = []
     for block in np.split(offsets, range(16 * samples, len(offsets), 16 * samples)):  # bounded memory
         u, v = (offsets - camera.centre[0]) / camera.focal, (block[:, None] - camera.centre[1]) / camera.focal
-        seen = _room(room, camera.eye, *np.broadcast_arrays(u, v))
+        seen = _render_room(room, camera.eye, *np.broadcast_arrays(u, v))
         rows.append(seen.reshape(len(block) // samples, samples, size, samples, 3).mean((1, 3)))  # (rows, size, 3)
-    return np.concatenate(rows) * daylight(room, size)
+    return np.concatenate(rows) * light_falloff(room, size)
 
 
-def _room(room: Room, eye: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _render_room(room: Room, eye: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Colours along rays (u, -v, -1) from the eye."""
     to_wall = eye[2] + room.depth
     to_floor = eye[1] / np.maximum(v, 1e-6)
     on_floor = to_floor < to_wall
     reach = np.where(on_floor, to_floor, to_wall)
     x, y, z = u * reach, eye[1] - v * reach, eye[2] - reach
-    colour = np.where(on_floor[..., None], _floor(room, x, z), _wall(room, x, y))
+    colour = np.where(on_floor[..., None], _floor_colour(room, x, z), _wall_colour(room, x, y))
     shade = np.where(on_floor, 0.90 + 0.06 * (z + room.depth), 1.0 - 0.05 * (x + 0.8 * y - 0.9))
     corner = np.where(on_floor, np.abs(z + room.depth), np.abs(y))
     shade = shade * (1 - 0.22 * np.exp(-corner / 0.16))  # light does not reach into the corner
     return np.clip(colour * shade[..., None], 0, 1)
 
 
-def _wall(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _wall_colour(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     first, second = (np.array(c) / 255 for c in room.wall_colours)
     if room.wall == "stripes":
         mix = _band(x / 0.24, 0.36)
@@ -115,7 +115,7 @@ def _wall(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where((y < 0.09)[..., None], np.array(room.skirting) / 255 * (0.9 + 0.1 * (y > 0.015))[..., None], colour)
 
 
-def _floor(room: Room, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _floor_colour(room: Room, x: np.ndarray, z: np.ndarray) -> np.ndarray:
     first, second = (np.array(c) / 255 for c in room.floor_colours)
     if room.floor == "boards":
         board = np.floor(x / 0.17)

@@ -10,15 +10,15 @@ import numpy as np
 from stages.samples.scene import Camera
 from stages.samples.signed_distance import compiled
 
-DARKEST = 0.42  # share of its light that the floor loses at most
-LAMP = 0.05     # tangent of the angular radius of the small lamp: what is a metre away has a shadow soft over 10 cm
+MAX_DARKENING = 0.42  # share of its light that the floor loses at most
+LAMP_RADIUS = 0.05     # tangent of the angular radius of the small lamp: what is a metre away has a shadow soft over 10 cm
 KEY = 0.55      # share of the light on a surface that faces the lamp which comes from it
 FILL = 0.40     # share that comes from everywhere, and that a body takes away where it is near
-CASTERS = np.array([0, 1, 3, 4, 7, 8, 9, 10])  # groups of a body whose shadow is worth seeing: not hands, not hair
+CASTER_GROUPS = np.array([0, 1, 3, 4, 7, 8, 9, 10])  # groups of a body whose shadow is worth seeing: not hands, not hair
 
 
 @compiled
-def cast(rows, camera, lamp, kept):
+def cast_floor_shadow(rows, camera, lamp, kept):
     """Writes the floor's share of light into `kept` (S, S); the higher what is above, the softer."""
     size, count = len(kept), 0
     balls = np.empty((3 * len(rows), 4))
@@ -46,25 +46,25 @@ def cast(rows, camera, lamp, kept):
                 if off < (radius + soft) ** 2:
                     reach = min(1.0, (radius + soft - math.sqrt(max(off, 0.0))) / (2 * soft))
                     light *= 1 - 0.30 * reach * reach * min(1.0, (radius / soft) ** 1.5)
-            kept[row, column] = 1 - DARKEST * (1 - light)
+            kept[row, column] = 1 - MAX_DARKENING * (1 - light)
 
 
-def cast_near(rows, groups, camera: Camera, lamp, wall: float) -> np.ndarray:
+def shade_room(rows, groups, camera: Camera, lamp, wall: float) -> np.ndarray:
     """The share of light that the floor and a wall `wall` metres behind the spot keep, (S, S): told for every second
     pixel, as it is soft, and interpolated.
 
     `groups` (n,): primitives of one group, side by side, overlap each other; those of different groups do not.
     """
     kept = np.ones(((camera.size + 1) // 2,) * 2)
-    _cast_near(rows, groups, camera.packed(), lamp, wall, 2, kept)
+    _shade_room(rows, groups, camera.packed(), lamp, wall, 2, kept)
     return cv2.resize(kept, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[:camera.size, :camera.size]
 
 
 @compiled
-def _cast_near(rows, groups, camera, lamp, wall, step, kept):
+def _shade_room(rows, groups, camera, lamp, wall, step, kept):
     """Writes what is kept in the middle of every step x step pixels."""
     size = len(kept)
-    across, up = _square_to(lamp)
+    across, up = _perpendicular_to(lamp)
     bounds = np.empty((len(rows), 3))  # a circle in the plane square to the light: place, radius without penumbra
     for i in range(len(rows)):
         half = 0.5 * rows[i, 12]
@@ -87,10 +87,10 @@ def _cast_near(rows, groups, camera, lamp, wall, step, kept):
                 if groups[i] != group:
                     lit, bare = lit * (1.0 - shade), bare * (1.0 - near)
                     group, shade, near = groups[i], 0.0, 0.0
-                near = max(near, _covered(x, y, z, floor, rows, i))
-                reach = bounds[i, 2] + 2.5 * LAMP
+                near = max(near, _ambient_occlusion(x, y, z, floor, rows, i))
+                reach = bounds[i, 2] + 2.5 * LAMP_RADIUS
                 if (bounds[i, 0] - a) ** 2 + (bounds[i, 1] - b) ** 2 < reach * reach:
-                    shade = max(shade, _hidden(x, y, z, lamp, rows, i))
+                    shade = max(shade, _lamp_occlusion(x, y, z, lamp, rows, i))
             kept[row, column] = 1.0 - key * (1.0 - lit * (1.0 - shade)) - FILL * (1.0 - bare * (1.0 - near))
 
 
@@ -100,7 +100,7 @@ def _dot(way, x, y, z):
 
 
 @compiled
-def _square_to(lamp):
+def _perpendicular_to(lamp):
     """Two unit vectors square to the lamp's direction and to each other."""
     size = math.sqrt(lamp[0] ** 2 + lamp[2] ** 2)
     across = (lamp[2] / size, 0.0, -lamp[0] / size)
@@ -108,7 +108,7 @@ def _square_to(lamp):
 
 
 @compiled
-def _hidden(x, y, z, lamp, rows, i):
+def _lamp_occlusion(x, y, z, lamp, rows, i):
     """The share of the lamp's disc that a primitive hides from a point: that of a strip as wide as it is."""
     px, py, pz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
     qx = rows[i, 0] * px + rows[i, 1] * py + rows[i, 2] * pz  # the ray in the primitive's scaled space
@@ -131,19 +131,19 @@ def _hidden(x, y, z, lamp, rows, i):
     square = wx * wx + wy * wy + wz * wz + 1e-12
     metres = math.sqrt(square / (wx * wx * rows[i, 15] + wy * wy * rows[i, 16] + wz * wz * rows[i, 17] + 1e-12))
     radius = rows[i, 13] + (rows[i, 14] - rows[i, 13]) * on / max(rows[i, 12], 1e-9)
-    off, soft = math.sqrt(square), LAMP * along / pace + 1e-3
-    return _side((off - radius) * metres / soft) - _side((off + radius) * metres / soft)
+    off, soft = math.sqrt(square), LAMP_RADIUS * along / pace + 1e-3
+    return _disc_beyond_edge((off - radius) * metres / soft) - _disc_beyond_edge((off + radius) * metres / soft)
 
 
 @compiled
-def _side(edge):
+def _disc_beyond_edge(edge):
     """The share of a disc of radius 1 beyond a straight edge, `edge` from its centre."""
     share = min(max(0.5 - 0.5 * edge, 0.0), 1.0)
     return share * share * (3.0 - 2.0 * share)
 
 
 @compiled
-def _covered(x, y, z, floor, rows, i):
+def _ambient_occlusion(x, y, z, floor, rows, i):
     """The share of the sky over a point that a primitive takes: the form factor of a sphere at its nearest place."""
     px, py, pz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
     on = min(max(rows[i, 3] * px + rows[i, 4] * py + rows[i, 5] * pz, 0.0), rows[i, 12])

@@ -1,6 +1,6 @@
 """The signed distance to melted primitives, and sphere tracing through it. Compiled; metres throughout.
 
-`rows`, `melt` and `labels` are those of body.Posed; `index[:count]` names the primitives that matter, with
+`rows`, `blend` and `labels` are those of body.Posed; `index[:count]` names the primitives that matter, with
 those of one group side by side.
 """
 
@@ -23,7 +23,7 @@ compiled = numba.njit(nogil=True, fastmath=True, cache=True, error_model="numpy"
 
 
 @compiled
-def _own(x, y, z, rows, i):
+def _primitive_distance(x, y, z, rows, i):
     """One primitive's distance; the point from its axis in scaled space; the squared slope there, times its square."""
     dx, dy, dz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
     qx = rows[i, 0] * dx + rows[i, 1] * dy + rows[i, 2] * dz
@@ -42,7 +42,7 @@ def _own(x, y, z, rows, i):
 
 
 @compiled
-def distance(x, y, z, rows, melt, labels, index, count):
+def distance(x, y, z, rows, blend, labels, index, count):
     """Distance to the surface, and the primitive whose own surface is nearest in the nearest group."""
     best, winner = MISS, -1
     group, inside, nearest, candidate = -1, MISS, MISS, -1
@@ -52,25 +52,25 @@ def distance(x, y, z, rows, melt, labels, index, count):
             if inside < best:
                 best, winner = inside, candidate
             group, inside, nearest, candidate = labels[i, 0], MISS, MISS, -1
-        own = _own(x, y, z, rows, i)[0]
+        own = _primitive_distance(x, y, z, rows, i)[0]
         if own < nearest:
             nearest, candidate = own, i
-        overlap = melt[i] - abs(inside - own)
+        overlap = blend[i] - abs(inside - own)
         inside = min(inside, own)
         if overlap > 0.0:
-            inside -= overlap * overlap / (4.0 * melt[i])
+            inside -= overlap * overlap / (4.0 * blend[i])
     if inside < best:
         best, winner = inside, candidate
     return best, winner
 
 
 @compiled
-def trace(ox, oy, oz, dx, dy, dz, near, far, rows, melt, labels, index, count):
+def sphere_trace(ox, oy, oz, dx, dy, dz, near, far, rows, blend, labels, index, count):
     """Along a ray from `near` to `far`: where it hits, what, and 0; or where it comes closest as a share of the way,
     -1, and that share."""
     t, closest, where = near, MISS, near
     for _ in range(96):
-        gap, winner = distance(ox + t * dx, oy + t * dy, oz + t * dz, rows, melt, labels, index, count)
+        gap, winner = distance(ox + t * dx, oy + t * dy, oz + t * dz, rows, blend, labels, index, count)
         if gap < closest * t:
             closest, where = gap / t, t
         if gap < 2e-4:
@@ -82,7 +82,7 @@ def trace(ox, oy, oz, dx, dy, dz, near, far, rows, melt, labels, index, count):
 
 
 @compiled
-def normal(x, y, z, rows, melt, labels, index, count):
+def normal(x, y, z, rows, blend, labels, index, count):
     """The unit normal of the surface at a point near it: the gradient of `distance`, melted as the distances are."""
     best, bx, by, bz = MISS, 0.0, 0.0, 1.0
     group, inside, gx, gy, gz = -1, MISS, 0.0, 0.0, 1.0
@@ -92,14 +92,14 @@ def normal(x, y, z, rows, melt, labels, index, count):
             if inside < best:
                 best, bx, by, bz = inside, gx, gy, gz
             group, inside, gx, gy, gz = labels[i, 0], MISS, 0.0, 0.0, 1.0
-        own, qx, qy, qz, slope = _own(x, y, z, rows, i)
-        overlap = melt[i] - abs(inside - own)
+        own, qx, qy, qz, slope = _primitive_distance(x, y, z, rows, i)
+        overlap = blend[i] - abs(inside - own)
         share = 0.0 if own > inside else 1.0
         if overlap > 0.0:
-            share += (0.5 - share) * overlap / melt[i]
+            share += (0.5 - share) * overlap / blend[i]
         inside = min(inside, own)
         if overlap > 0.0:
-            inside -= overlap * overlap / (4.0 * melt[i])
+            inside -= overlap * overlap / (4.0 * blend[i])
         if share > 0.0:
             size = share / math.sqrt(slope)
             keep = 1.0 - share

@@ -11,18 +11,18 @@ from itertools import islice
 
 import numpy as np
 
-from stages.samples import loose, motion, people, swing
-from stages.samples.body import Body, Posed
+from stages.samples import attachments, dynamics, motion, people
+from stages.samples.body import Body, PosedBody
 from stages.samples.motion import Motion
 from stages.samples.people import Cloth, SamplePerson
 from stages.samples.scene import Camera
 
-WALL = 0.85      # metres from the spot to the wall
+WALL_DISTANCE = 0.85      # metres from the spot to the wall
 EXPOSURE = 0.6   # of the time from one frame to the next: 1/42 s
-STEP = 1.5       # pixels that the fastest bone moves at most from one moment of an exposure to the next,
-MOMENTS = 15     # unless that takes more moments than these
+MAX_STEP_PIXELS = 1.5       # pixels that the fastest bone moves at most from one moment of an exposure to the next,
+MAX_SUBFRAMES = 15     # unless that takes more moments than these
 CRF = 23
-BITS = 0.27      # a pixel and frame at most, as in a phone's 1920 x 1080 at 30 frames/s and 17 Mbit/s
+MAX_BITS_PER_PIXEL = 0.27      # a pixel and frame at most, as in a phone's 1920 x 1080 at 30 frames/s and 17 Mbit/s
 
 
 def person(name: str) -> SamplePerson:
@@ -33,8 +33,8 @@ def person(name: str) -> SamplePerson:
     style, length = ("long", "ponytail")[rng.integers(2)], (0.38, 0.55)[rng.integers(2)]
     thing, black = ("ball", "bottle", "book")[rng.integers(3)], rng.uniform(20, 60, (2, 3)).astype(int).tolist()
     side = 1 if who.room.light[0] > 0 else -1
-    who = replace(who, loose=True, style=style if woman and short else who.style, held=thing if holds else None,
-                  room=replace(who.room, depth=WALL, light=(0.40 * side, 0.34, 0.85), gloom=0.75 if dark else 0.0))
+    who = replace(who, dynamic=True, style=style if woman and short else who.style, held=thing if holds else None,
+                  room=replace(who.room, depth=WALL_DISTANCE, light=(0.40 * side, 0.34, 0.85), gloom=0.75 if dark else 0.0))
     if woman and skirted:
         who = replace(who, skirt=length, trouser=0.1)
     if dark:
@@ -42,17 +42,17 @@ def person(name: str) -> SamplePerson:
     return who
 
 
-def exposures(body: Body, performed: Motion, camera: Camera) -> Iterator[list[Posed]]:
+def exposures(body: Body, performed: Motion, camera: Camera) -> Iterator[list[PosedBody]]:
     """For every frame the body at moments spread evenly over its exposure, the frame's own in the middle; more of them
     where it moves fast."""
     frames = np.arange(len(performed))
-    ends = [camera.project(body.skeleton.place(motion.at(performed, frames + off))[0])
+    ends = [camera.project(body.skeleton.forward_kinematics(motion.interpolate(performed, frames + off))[0])
             for off in (-EXPOSURE / 2, EXPOSURE / 2)]
     way = np.linalg.norm(ends[1] - ends[0], axis=-1).max(-1)  # (T,) pixels
-    counts = 2 * np.clip(np.ceil((way / STEP - 1) / 2), 0, MOMENTS // 2).astype(int) + 1
+    counts = 2 * np.clip(np.ceil((way / MAX_STEP_PIXELS - 1) / 2), 0, MAX_SUBFRAMES // 2).astype(int) + 1
     moments = [t + EXPOSURE * ((np.arange(n) + 0.5) / n - 0.5) for t, n in zip(frames, counts)]
     moments = np.concatenate(moments)
-    ways = swing.ways(body.flesh.links, loose.capsules(body.flesh), body.skeleton, performed, moments)
-    posed = iter(body.pose(motion.at(performed, moments), ways))
+    ways = dynamics.simulate(body.rest_body.links, attachments.collision_capsules(body.rest_body), body.skeleton, performed, moments)
+    posed = iter(body.pose(motion.interpolate(performed, moments), ways))
     for count in counts:
         yield list(islice(posed, count))

@@ -1,36 +1,36 @@
 """A person's flesh, hair and clothes at rest: rounded cones and ellipsoids hung on the bones.
 
-Primitives of one group melt into each other; groups only touch, so that a hand on a hip stays a hand. A
+Primitives of one group blend into each other; groups only touch, so that a hand on a hip stays a hand. A
 primitive is a rounded cone along +y of its own frame, its x and z scaled; with length 0 it is an ellipsoid.
 """
 
 import numpy as np
 
-from stages.samples import loose, rig
+from stages.samples import attachments, rig
+from stages.samples.dynamics import Link
 from stages.samples.people import Cloth, SamplePerson
 from stages.samples.rig import (
-    BONES, CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, PELVIS, RIGHT, SHIN, SPINE, THIGH, UPPER_ARM,
-    Skeleton,
+    CHEST, FINGER, FOOT, FOREARM, HAND, HEAD, LEFT, MIRROR, NECK, NUM_BONES, PELVIS, RIGHT, SHIN, SPINE, THIGH,
+    UPPER_ARM, Skeleton,
 )
-from stages.samples.swing import Link
 
 PATTERNS = ("plain", "stripes", "checks", "dots", "print", "denim", "skin", "face", "hair", "shoe")
 
 
-class Flesh:
+class RestBody:
     """Primitives in their bones' frames, groups side by side: trunk, head, hair, arms, hands, legs, feet; loose cloth,
     a thing held."""
 
     def __init__(self, person: SamplePerson):
-        self.person, self.skeleton = person, Skeleton.of(person)
-        self.rows: list[tuple] = []       # (group, material, bone), melt, centre, frame, scale, (length, radii)
+        self.person, self.skeleton = person, Skeleton.from_person(person)
+        self.rows: list[tuple] = []       # (group, material, bone), blend, centre, frame, scale, (length, radii)
         self.materials: list[tuple] = []
         self.links: list[Link] = []       # bones of their own, which swing
         self._dress()
         self.rows.sort(key=lambda row: row[0][0])
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """labels (n, 3), melt (n,), centres (n, 3), frames (n, 3, 3), scales (n, 3), shapes (n, 3)."""
+        """labels (n, 3), blend (n,), centres (n, 3), frames (n, 3, 3), scales (n, 3), shapes (n, 3)."""
         return tuple(np.array(column) for column in zip(*self.rows))
 
     def front(self, x: float, y: float) -> np.ndarray:
@@ -48,7 +48,7 @@ class Flesh:
         self.materials.append(row)
         return len(self.materials) - 1
 
-    def cone(self, group, bone, start, end, first, last, material, flat=(1.0, 1.0), melt=0.02) -> None:
+    def cone(self, group, bone, start, end, first, last, material, flat=(1.0, 1.0), blend=0.02) -> None:
         """A rounded cone between two points of a bone's frame."""
         start, end = np.asarray(start, float), np.asarray(end, float)
         length = np.linalg.norm(end - start)
@@ -56,22 +56,22 @@ class Flesh:
         z = np.array([0, 0, 1.0]) if abs(y[2]) < 0.8 else np.array([0, 1.0, 0])
         x = np.cross(y, z) / np.linalg.norm(np.cross(y, z))
         frame = np.stack([x, y, np.cross(x, y)], -1)
-        self._add(group, bone, start, frame, (flat[0], 1.0, flat[1]), (length, first, last), material, melt)
+        self._add(group, bone, start, frame, (flat[0], 1.0, flat[1]), (length, first, last), material, blend)
 
-    def ball(self, group, bone, centre, radii, material, tilt=0.0, melt=0.02) -> None:
+    def ball(self, group, bone, centre, radii, material, tilt=0.0, blend=0.02) -> None:
         """An ellipsoid, tilted forwards."""
-        self._add(group, bone, np.asarray(centre, float), rig.about_x(tilt), radii, (0.0, 1.0, 1.0), material,
-                  melt)
+        self._add(group, bone, np.asarray(centre, float), rig.rotation_x(tilt), radii, (0.0, 1.0, 1.0), material,
+                  blend)
 
     def link(self, parent, pivot, turn, length, pull, beside=()) -> int:
         """A bone that hangs from another; its number."""
         self.links.append(Link(parent, np.asarray(pivot, float), turn, length, pull, beside))
-        return BONES + len(self.links) - 1
+        return NUM_BONES + len(self.links) - 1
 
-    def _add(self, group, bone, centre, frame, scale, shape, material, melt) -> None:
-        if RIGHT <= bone < BONES:  # built as the left one, then mirrored
+    def _add(self, group, bone, centre, frame, scale, shape, material, blend) -> None:
+        if RIGHT <= bone < NUM_BONES:  # built as the left one, then mirrored
             centre, frame = centre * MIRROR, MIRROR[:, None] * frame * MIRROR
-        self.rows.append(((group, material, bone), melt, centre, frame, np.asarray(scale, float), shape))
+        self.rows.append(((group, material, bone), blend, centre, frame, np.asarray(scale, float), shape))
 
     def _dress(self) -> None:
         person = self.person
@@ -89,11 +89,11 @@ class Flesh:
             self._leg(7 + side, first, skin, bottom)
             self._foot(9 + side, first, skin, shoe)
         if person.skirt:
-            loose.skirt(self, bottom, 0.045 * person.height, person.skirt * self.skeleton.leg, 0.28, 40.0)
-        elif person.loose:
-            loose.skirt(self, top, 0.055 * person.height, 0.095 * person.height, 0.10, 60.0)  # a hem over the hips
+            attachments.skirt(self, bottom, 0.045 * person.height, person.skirt * self.skeleton.leg, 0.28, 40.0)
+        elif person.dynamic:
+            attachments.skirt(self, top, 0.055 * person.height, 0.095 * person.height, 0.10, 60.0)  # a hem over the hips
         if person.held:
-            loose.thing(self, person.held)
+            attachments.held_object(self, person.held)
 
     def _trunk(self, top, bottom, skin) -> None:
         p, h, s = self.person, self.person.height, self.skeleton
@@ -103,39 +103,39 @@ class Flesh:
         self.ball(0, PELVIS, (0, 0.010 * h, -0.006 * h), (hips, 0.070 * h, 0.064 * p.girth * h), bottom)
         self.ball(0, PELVIS, (0, 0.046 * h, -0.001 * h), (hips * 0.985, 0.050 * h, 0.062 * p.girth * h), top)
         self.ball(0, SPINE, (0, 0.028 * h, 0.003 * h), (0.073 * p.girth * h, 0.085 * h, 0.055 * p.girth * h), top,
-                  melt=0.05)
-        self.ball(0, CHEST, (0, 0.045 * h, 0), (chest, 0.100 * h, 0.060 * p.girth * h), top, melt=0.05)
+                  blend=0.05)
+        self.ball(0, CHEST, (0, 0.045 * h, 0), (chest, 0.100 * h, 0.060 * p.girth * h), top, blend=0.05)
         up, out = s.shoulder[1] - 0.004 * h, s.shoulder[0] - 0.004 * h
         for x in (1, -1):
             self.cone(0, CHEST, (0, up + 0.006 * h, -0.006 * h), (x * out, up, -0.004 * h), 0.036 * h,
-                      0.0275 * p.limb * h, top, melt=0.06)
+                      0.0275 * p.limb * h, top, blend=0.06)
             if p.bust > 0:
                 self.ball(0, CHEST, (x * 0.038 * h, 0.030 * h, 0.036 * p.girth * h),
-                          (0.038 * h, 0.040 * h, 0.030 * (0.6 + 0.4 * p.bust) * h), top, melt=0.05)
+                          (0.038 * h, 0.040 * h, 0.030 * (0.6 + 0.4 * p.bust) * h), top, blend=0.05)
         self.cone(0, CHEST, (0, s.neck - 0.040 * h, -0.008 * h), (0, s.neck - 0.012 * h, -0.006 * h), 0.050 * h,
-                  0.035 * h, top, melt=0.04)
+                  0.035 * h, top, blend=0.04)
         self.cone(0, NECK, (0, -0.010 * h, -0.002 * h), (0, s.skull + 0.01 * h, -0.004 * h), 0.0315 * h, 0.029 * h,
-                  skin, melt=0.006)
+                  skin, blend=0.006)
 
     def _head(self, face, skin) -> None:
         hh = self.person.head * self.person.height
         jaw = 1.0 if self.person.bust == 0 else 0.94
         self.ball(1, HEAD, (0, 0.30 * hh, -0.03 * hh), (0.355 * hh, 0.40 * hh, 0.43 * hh), face)
-        self.ball(1, HEAD, (0, 0.02 * hh, 0.08 * hh), (0.275 * jaw * hh, 0.32 * hh, 0.31 * hh), face, melt=0.20 * hh)
-        self.ball(1, HEAD, (0, -0.19 * hh, 0.25 * hh), (0.12 * hh, 0.10 * hh, 0.12 * hh), face, melt=0.12 * hh)
+        self.ball(1, HEAD, (0, 0.02 * hh, 0.08 * hh), (0.275 * jaw * hh, 0.32 * hh, 0.31 * hh), face, blend=0.20 * hh)
+        self.ball(1, HEAD, (0, -0.19 * hh, 0.25 * hh), (0.12 * hh, 0.10 * hh, 0.12 * hh), face, blend=0.12 * hh)
         self.cone(1, HEAD, (0, 0.17 * hh, 0.385 * hh), (0, 0.03 * hh, 0.455 * hh), 0.022 * hh, 0.048 * hh, face,
-                  melt=0.05 * hh)
+                  blend=0.05 * hh)
         for x in (1, -1):
             self.ball(1, HEAD, (x * 0.345 * hh, 0.10 * hh, -0.03 * hh), (0.05 * hh, 0.115 * hh, 0.075 * hh), skin,
-                      melt=0.01)
+                      blend=0.01)
 
     def _hair(self, hair) -> None:
         hh, style = self.person.head * self.person.height, self.person.style
-        ball = lambda centre, radii, tilt=0.0, melt=0.05: self.ball(
-            2, HEAD, np.multiply(centre, hh), np.multiply(radii, hh), hair, tilt, melt * hh)
+        ball = lambda centre, radii, tilt=0.0, blend=0.05: self.ball(
+            2, HEAD, np.multiply(centre, hh), np.multiply(radii, hh), hair, tilt, blend * hh)
         if style == "curly":
             ball((0, 0.42, -0.10), (0.50, 0.44, 0.50))
-            ball((0, 0.18, -0.22), (0.46, 0.34, 0.36), melt=0.2)
+            ball((0, 0.18, -0.22), (0.46, 0.34, 0.36), blend=0.2)
             return
         ball((0, 0.35, -0.075), (0.405, 0.405, 0.445))
         if style == "short":
@@ -143,14 +143,14 @@ class Flesh:
             return
         for x in (1, -1):  # parted fringe
             ball((x * 0.17, 0.52, 0.17), (0.21, 0.16, 0.22), -0.5, 0.06)
-        if self.person.loose and style != "bun":
-            loose.hair(self, hair)
+        if self.person.dynamic and style != "bun":
+            attachments.hair(self, hair)
         elif style == "ponytail":
             ball((0, 0.42, -0.50), (0.11, 0.12, 0.10))
             self.cone(2, HEAD, (0, 0.42 * hh, -0.56 * hh), (0, -0.02 * hh, -0.66 * hh), 0.10 * hh, 0.14 * hh, hair,
-                      melt=0.05 * hh)
+                      blend=0.05 * hh)
             self.cone(2, HEAD, (0, -0.02 * hh, -0.66 * hh), (0, -0.42 * hh, -0.60 * hh), 0.14 * hh, 0.05 * hh, hair,
-                      melt=0.08 * hh)
+                      blend=0.08 * hh)
         elif style == "bun":
             ball((0, 0.66, -0.42), (0.20, 0.19, 0.19))
         else:
@@ -173,29 +173,29 @@ class Flesh:
         if covered > 0.05:
             end, loose = min(covered, upper), 0.005 if covered > upper else 0.010
             self.cone(group, first + UPPER_ARM, (0, 0, 0), (0, -end, 0), 0.0290 * thick, 0.0225 * thick + loose, top,
-                      melt=0.004)
+                      blend=0.004)
         if covered > upper:
             self.cone(group, first + FOREARM, (0, 0, 0), (0, upper - covered, 0), 0.0225 * thick + 0.005,
-                      0.0165 * thick + 0.006, top, melt=0.004)
+                      0.0165 * thick + 0.006, top, blend=0.004)
 
     def _hand(self, group, first, skin) -> None:
         s = self.skeleton
         hand, thick = s.hand, 0.052 * s.hand
         knuckles, lengths = s.knuckles(), s.phalanges()
         wrist = np.array([0, 0.01, 0])
-        self.ball(group, first + HAND, wrist, np.array([0.10, 0.12, 0.13]) * hand, skin, melt=0.012)
+        self.ball(group, first + HAND, wrist, np.array([0.10, 0.12, 0.13]) * hand, skin, blend=0.012)
         for knuckle in knuckles[1:]:
             start = np.array([0, -0.05, 0.4 * knuckle[2] / hand]) * hand
-            self.cone(group, first + HAND, start, knuckle, 1.7 * thick, 1.25 * thick, skin, melt=0.012)
+            self.cone(group, first + HAND, start, knuckle, 1.7 * thick, 1.25 * thick, skin, blend=0.012)
         self.cone(group, first + HAND, (0, -0.03 * hand, 0.02 * hand), knuckles[0], 1.6 * thick, 1.5 * thick, skin,
-                  melt=0.012)
+                  blend=0.012)
         for finger, bones in enumerate(lengths):
             for joint, length in enumerate(bones):
                 radius = thick * (1.15 if finger == 0 else 0.85 if finger == 4 else 1.0) * (1.08 - 0.09 * joint)
                 if finger == 0 and joint == 0:
                     radius *= 1.25
                 self.cone(group, first + FINGER + 3 * finger + joint, (0, 0, 0),
-                          (0, -length + 0.4 * radius * (joint == 2), 0), radius, 0.93 * radius, skin, melt=0.004)
+                          (0, -length + 0.4 * radius * (joint == 2), 0), radius, 0.93 * radius, skin, blend=0.004)
 
     def _leg(self, group, first, skin, bottom) -> None:
         p, h, s = self.person, self.person.height, self.skeleton
@@ -211,10 +211,10 @@ class Flesh:
         end = min(covered, s.thigh)
         loose = 0.011 if covered > s.thigh * 1.7 else 0.008
         self.cone(group, first + THIGH, (0, 0.01 * h, 0), (0, -end, 0), 0.0525 * thick + 0.004, 0.0345 * thick + loose,
-                  bottom, melt=0.02)
+                  bottom, blend=0.02)
         if covered > s.thigh:
             self.cone(group, first + SHIN, (0, 0, 0), (0, s.thigh - covered + 0.01, 0), 0.0345 * thick + loose,
-                      0.0285 * thick + loose, bottom, melt=0.02)
+                      0.0285 * thick + loose, bottom, blend=0.02)
 
     def _foot(self, group, first, skin, shoe) -> None:
         h, a = self.person.height, self.skeleton.ankle

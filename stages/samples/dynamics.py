@@ -11,22 +11,22 @@ import numpy as np
 
 from stages.samples import motion, rig
 from stages.samples.motion import Motion
-from stages.samples.rig import BONES, Skeleton
+from stages.samples.rig import NUM_BONES, Skeleton
 from stages.samples.signed_distance import compiled
 
-STEPS = 8       # a frame
-SETTLING = 25   # frames before the first
+SUBSTEPS = 8       # a frame
+SETTLING_FRAMES = 25   # frames before the first
 GRAVITY = 9.81  # m/s^2
 DRAG = 3.5      # of the speed, 1/s
-SEAM = 1500.0   # how much a link goes along with those beside it, 1/s^2
-TOUCHING = (0.35, 0.7, 1.0)  # places along a link that keep off the body
+SEAM_STIFFNESS = 1500.0   # how much a link goes along with those beside it, 1/s^2
+CONTACT_POINTS = (0.35, 0.7, 1.0)  # places along a link that keep off the body
 
 
 @dataclass(frozen=True)
 class Link:
     parent: int         # a bone, or BONES + the number of the link before
     pivot: np.ndarray   # (3,) metres in the parent's frame
-    turn: np.ndarray    # (3, 3) its frame at rest in the parent's; it hangs along -y
+    rotation: np.ndarray    # (3, 3) its frame at rest in the parent's; it hangs along -y
     length: float       # metres
     pull: float         # towards its place at rest, 1/s^2
     beside: tuple[int, ...] = ()  # numbers of the two links that it is sewn to
@@ -42,47 +42,47 @@ class Capsule:
     radius: float
 
 
-def ways(links: list[Link], capsules: list[Capsule], bones: Skeleton, performed: Motion, moments: np.ndarray
+def simulate(links: list[Link], capsules: list[Capsule], bones: Skeleton, performed: Motion, moments: np.ndarray
          ) -> np.ndarray:
     """Which way every link hangs at moments (N,), in frames: unit vectors (N, links, 3) of the world."""
-    last = (len(performed) - 1) * STEPS
-    origins, turns = bones.place(motion.at(performed, np.arange(last + 1) / STEPS))
-    settled = np.r_[np.zeros(SETTLING * STEPS, int), np.arange(last + 1)]
-    swung = _swing(
+    last = (len(performed) - 1) * SUBSTEPS
+    origins, turns = bones.forward_kinematics(motion.interpolate(performed, np.arange(last + 1) / SUBSTEPS))
+    settled = np.r_[np.zeros(SETTLING_FRAMES * SUBSTEPS, int), np.arange(last + 1)]
+    swung = _simulate(
         origins[settled], turns[settled], np.array([link.parent for link in links]),
-        np.array([link.pivot for link in links]), np.array([link.turn for link in links]),
+        np.array([link.pivot for link in links]), np.array([link.rotation for link in links]),
         np.array([link.length for link in links]), np.array([link.pull for link in links]),
         np.array([link.beside or (i, i) for i, link in enumerate(links)]),
         np.array([capsule.bone for capsule in capsules]),
         np.array([(*capsule.start, *capsule.end, capsule.radius) for capsule in capsules]),
-        1 / (motion.FPS * STEPS), np.array(TOUCHING))[SETTLING * STEPS:]
-    place = np.clip(moments * STEPS, 0, last)
+        1 / (motion.FPS * SUBSTEPS), np.array(CONTACT_POINTS))[SETTLING_FRAMES * SUBSTEPS:]
+    place = np.clip(moments * SUBSTEPS, 0, last)
     low = place.astype(int)
     share = (place - low)[:, None, None]
     between = swung[low] * (1 - share) + swung[np.minimum(low + 1, last)] * share
     return between / np.linalg.norm(between, axis=-1, keepdims=True)
 
 
-def hung(links: list[Link], ways: np.ndarray, origins: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def attach(links: list[Link], ways: np.ndarray, origins: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bones (T, BONES, ...) with the links as further ones: origins (T, n, 3) and rotations (T, n, 3, 3)."""
     origins = np.concatenate([origins, np.zeros((len(ways), len(links), 3))], 1)
     turns = np.concatenate([turns, np.zeros((len(ways), len(links), 3, 3))], 1)
     for i, link in enumerate(links):
-        origins[:, BONES + i] = origins[:, link.parent] + rig.apply(turns[:, link.parent], link.pivot)
-        rest = turns[:, link.parent] @ link.turn
-        turns[:, BONES + i] = _turned(-rest[..., 1], ways[:, i]) @ rest
+        origins[:, NUM_BONES + i] = origins[:, link.parent] + rig.rotate(turns[:, link.parent], link.pivot)
+        rest = turns[:, link.parent] @ link.rotation
+        turns[:, NUM_BONES + i] = _shortest_rotations(-rest[..., 1], ways[:, i]) @ rest
     return origins, turns
 
 
-def _turned(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _shortest_rotations(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The least rotations (T, 3, 3) that turn unit vectors into others."""
     axis = np.cross(start, end)
     sine, cosine = np.linalg.norm(axis, axis=-1), np.einsum("ti,ti->t", start, end)
-    return rig.about(axis / np.maximum(sine, 1e-9)[:, None], np.arctan2(sine, cosine))
+    return rig.rotation(axis / np.maximum(sine, 1e-9)[:, None], np.arctan2(sine, cosine))
 
 
 @compiled
-def _swing(origins, turns, parents, pivots, rests, lengths, pulls, beside, held, shapes, step, touching):
+def _simulate(origins, turns, parents, pivots, rests, lengths, pulls, beside, held, shapes, step, touching):
     count, bones = len(parents), origins.shape[1]
     ways = np.empty((len(origins), count, 3))
     tips, before, off = np.empty((count, 3)), np.empty((count, 3)), np.zeros((count, 3))  # off: from the place at rest
@@ -105,20 +105,20 @@ def _swing(origins, turns, parents, pivots, rests, lengths, pulls, beside, held,
             rest = starts[i] - lengths[i] * frames[i, :, 1]
             if t == 0:
                 tips[i], before[i] = rest, rest
-            force = pulls[i] * (rest - tips[i]) + SEAM * (0.5 * (off[beside[i, 0]] + off[beside[i, 1]]) - off[i])
+            force = pulls[i] * (rest - tips[i]) + SEAM_STIFFNESS * (0.5 * (off[beside[i, 0]] + off[beside[i, 1]]) - off[i])
             force[1] -= GRAVITY
             moved = tips[i] + (tips[i] - before[i]) * (1 - DRAG * step) + step * step * force
             before[i] = tips[i]
-            moved = _held(starts[i], moved, lengths[i])
+            moved = _at_length(starts[i], moved, lengths[i])
             for j in range(len(held)):
                 for share in touching:
                     place = starts[i] + share * (moved - starts[i])
-                    push = _push(place, ends[j, 0], ends[j, 1], shapes[j, 6])
+                    push = _collision_push(place, ends[j, 0], ends[j, 1], shapes[j, 6])
                     moved = moved + push / share
-            tips[i] = _held(starts[i], moved, lengths[i])
+            tips[i] = _at_length(starts[i], moved, lengths[i])
             off[i] = tips[i] - rest
             ways[t, i] = (tips[i] - starts[i]) / lengths[i]
-            _turn(frames[i], ways[t, i])
+            _rotate_frame(frames[i], ways[t, i])
     return ways
 
 
@@ -128,14 +128,14 @@ def _dot(a, b):
 
 
 @compiled
-def _held(start, tip, length):
+def _at_length(start, tip, length):
     """The tip, as far from the start as the link is long."""
     way = tip - start
     return start + way * (length / (math.sqrt(_dot(way, way)) + 1e-12))
 
 
 @compiled
-def _push(place, start, end, radius):
+def _collision_push(place, start, end, radius):
     """What moves a place out of a capsule."""
     along = end - start
     share = min(max(_dot(place - start, along) / (_dot(along, along) + 1e-12), 0.0), 1.0)
@@ -145,7 +145,7 @@ def _push(place, start, end, radius):
 
 
 @compiled
-def _turn(frame, way):
+def _rotate_frame(frame, way):
     """Turns a frame, in place, by the least rotation after which -y is `way`."""
     down = -frame[:, 1].copy()
     cosine = _dot(down, way)

@@ -2,15 +2,15 @@
 
 import numpy as np
 
+from stages.samples.dynamics import Capsule, Link
 from stages.samples.people import Cloth
-from stages.samples.rig import CHEST, HAND, HEAD, LEFT, PELVIS, RIGHT, SHIN, THIGH, about_x, about_y
-from stages.samples.swing import Capsule, Link
+from stages.samples.rig import CHEST, HAND, HEAD, LEFT, PELVIS, RIGHT, SHIN, THIGH, rotation_x, rotation_y
 
-CLOTH, THING = 11, 12  # groups of primitives
-PANELS = 16            # of a skirt or hem
+CLOTH, HELD_OBJECT = 11, 12  # groups of primitives
+NUM_PANELS = 16            # of a skirt or hem
 
 
-def capsules(flesh) -> list[Capsule]:
+def collision_capsules(flesh) -> list[Capsule]:
     """What hair and cloth slide off."""
     p, h, s = flesh.person, flesh.person.height, flesh.skeleton
     hh, out, up = p.head * h, s.shoulder[0], s.shoulder[1]
@@ -29,7 +29,7 @@ def hair(flesh, material: int) -> None:
         strands = [((0, 0.42, -0.56), 0.55, 0.10, 0.13, 1.3)]
     else:
         flesh.ball(2, HEAD, np.multiply((0, 0.10, -0.20), hh), np.multiply((0.39, 0.36, 0.26), hh), material,
-                   melt=0.15 * hh)
+                   blend=0.15 * hh)
         low = 0.30 if flesh.person.style == "bob" else 0.52
         strands = [((x, 0.02, z), low, 0.14, 0.12, 1.5) for x, z in ((0, -0.34), (-0.22, -0.28), (0.22, -0.28))]
         strands += [((x, 0.20, -0.04), low, 0.10, 0.10, 1.4) for x in (-0.34, 0.34)]
@@ -45,26 +45,26 @@ def skirt(flesh, material: int, waist: float, length: float, flare: float, pull:
     """Panels around the hips from `waist` over the pelvis, `length` long, both in metres; `flare`: radians outwards."""
     p, h, first = flesh.person, flesh.person.height, len(flesh.links)
     hips, deep = (p.hip + 0.040) * p.girth**0.6 * h, 0.066 * p.girth * h
-    hem = np.pi * ((hips + deep) + 2 * length * np.sin(flare)) / PANELS  # half of a panel's width there, and an overlap
-    for panel in range(PANELS):
-        angle = 2 * np.pi * panel / PANELS
+    hem = np.pi * ((hips + deep) + 2 * length * np.sin(flare)) / NUM_PANELS  # half of a panel's width there, and an overlap
+    for panel in range(NUM_PANELS):
+        angle = 2 * np.pi * panel / NUM_PANELS
         pivot = np.array([hips * np.sin(angle), waist, deep * np.cos(angle)])
-        beside = tuple(first + (panel + step) % PANELS for step in (-1, 1))
-        bone = flesh.link(PELVIS, pivot, about_y(angle) @ about_x(-flare), length, pull, beside)
-        flesh.cone(CLOTH, bone, (0, 0, 0), (0, -length, 0), 0.010, 0.014, material, (hem / 0.014, 1.0), melt=0.02)
+        beside = tuple(first + (panel + step) % NUM_PANELS for step in (-1, 1))
+        bone = flesh.link(PELVIS, pivot, rotation_y(angle) @ rotation_x(-flare), length, pull, beside)
+        flesh.cone(CLOTH, bone, (0, 0, 0), (0, -length, 0), 0.010, 0.014, material, (hem / 0.014, 1.0), blend=0.02)
 
 
-def thing(flesh, name: str) -> None:
+def held_object(flesh, name: str) -> None:
     """In the right hand."""
     hand, bone, add = flesh.skeleton.hand, RIGHT + HAND, flesh.material
     palm = np.array([-0.16, -0.42, 0.0]) * hand
     if name == "ball":
-        flesh.ball(THING, bone, palm + (-0.105, 0, 0), np.full(3, 0.11), add(Cloth("plain", (224, 120, 48)), 0.1))
+        flesh.ball(HELD_OBJECT, bone, palm + (-0.105, 0, 0), np.full(3, 0.11), add(Cloth("plain", (224, 120, 48)), 0.1))
     elif name == "bottle":
-        flesh.cone(THING, bone, palm + (-0.02, 0, -0.06), palm + (-0.02, 0, 0.07), 0.031, 0.031,
+        flesh.cone(HELD_OBJECT, bone, palm + (-0.02, 0, -0.06), palm + (-0.02, 0, 0.07), 0.031, 0.031,
                    add(Cloth("plain", (60, 150, 190)), 0.3))
-        flesh.cone(THING, bone, palm + (-0.02, 0, 0.09), palm + (-0.02, 0, 0.13), 0.022, 0.013,
+        flesh.cone(HELD_OBJECT, bone, palm + (-0.02, 0, 0.09), palm + (-0.02, 0, 0.13), 0.022, 0.013,
                    add(Cloth("plain", (235, 240, 240)), 0.2))
     else:  # a book
-        flesh.cone(THING, bone, palm + (-0.012, 0.02, 0.02), palm + (-0.012, -0.15, 0.02), 0.075, 0.075,
+        flesh.cone(HELD_OBJECT, bone, palm + (-0.012, 0.02, 0.02), palm + (-0.012, -0.15, 0.02), 0.075, 0.075,
                    add(Cloth("plain", (170, 40, 50)), 0.1), (0.14, 1.0))
