@@ -36,7 +36,7 @@ class Body:
         self.skeleton = self.rest_body.skeleton
         self.points = self._points()
         still = Motion({name: np.zeros(1) for name in REST}, np.zeros((1, 2, 4)))
-        hanging = np.array([-link.turn[:, 1] for link in self.rest_body.links]).reshape(1, -1, 3)
+        hanging = np.array([-link.rotation[:, 1] for link in self.rest_body.links]).reshape(1, -1, 3)
         self.rest = self._place(still, hanging)[0][0, :, 1]  # heights of the bones
 
     def _place(self, motion: Motion, ways: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
