@@ -1,7 +1,7 @@
-"""A person's flesh, hair and clothes at rest: rounded cones and ellipsoids hung on the bones.
+"""A person's body, hair and clothes in the rest pose: signed distance primitives attached to bones.
 
-Primitives of one group blend into each other; groups only touch, so that a hand on a hip stays a hand. A
-primitive is a rounded cone along +y of its own frame, its x and z scaled; with length 0 it is an ellipsoid.
+A primitive is a rounded cone along +y of its own frame, scaled in x and z; with length 0 it is an ellipsoid. Primitives
+of one group are joined by a smooth union. Groups are not blended with each other, so that a hand on a hip stays a hand.
 """
 
 import numpy as np
@@ -18,14 +18,14 @@ PATTERNS = ("plain", "stripes", "checks", "dots", "print", "denim", "skin", "fac
 
 
 class RestBody:
-    """Primitives in their bones' frames, groups side by side: trunk, head, hair, arms, hands, legs, feet; loose cloth,
-    a thing held."""
+    """Primitives in the frames of their bones, sorted by group: 0 trunk, 1 head, 2 hair, 3-4 arms, 5-6 hands, 7-8 legs,
+    9-10 feet, 11 cloth, 12 held object."""
 
     def __init__(self, person: SamplePerson):
         self.person, self.skeleton = person, Skeleton.from_person(person)
         self.rows: list[tuple] = []       # (group, material, bone), blend, centre, frame, scale, (length, radii)
         self.materials: list[tuple] = []
-        self.links: list[Link] = []       # bones of their own, which swing
+        self.links: list[Link] = []       # additional bones for simulated hair and cloth
         self._dress()
         self.rows.sort(key=lambda row: row[0][0])
 
@@ -34,22 +34,23 @@ class RestBody:
         return tuple(np.array(column) for column in zip(*self.rows))
 
     def front(self, x: float, y: float) -> np.ndarray:
-        """Where the head's ellipsoids end towards +z, in the head's frame."""
-        reach = []
+        """The frontmost point of the head's ellipsoids at (x, y), in the head's frame."""
+        depths = []
         for (group, _, _), _, centre, _, radii, shape in self.rows:
             rest = 1 - ((x - centre[0]) / radii[0]) ** 2 - ((y - centre[1]) / radii[1]) ** 2
             if group == 1 and shape[0] == 0 and abs(centre[0]) < 1e-9 and rest > 0:
-                reach.append(centre[2] + radii[2] * np.sqrt(rest))
-        return np.array([x, y, max(reach)])
+                depths.append(centre[2] + radii[2] * np.sqrt(rest))
+        return np.array([x, y, max(depths)])
 
     def material(self, cloth: Cloth, shine: float = 0.0) -> int:
+        """Adds a material; its index. shine: strength of the specular highlight."""
         row = (PATTERNS.index(cloth.pattern), *np.divide(cloth.colour, 255), *np.divide(cloth.second, 255),
                cloth.scale, shine)
         self.materials.append(row)
         return len(self.materials) - 1
 
     def cone(self, group, bone, start, end, first, last, material, flat=(1.0, 1.0), blend=0.02) -> None:
-        """A rounded cone between two points of a bone's frame."""
+        """Adds a rounded cone between two points of a bone's frame. first, last: radii; flat: scale in x and z."""
         start, end = np.asarray(start, float), np.asarray(end, float)
         length = np.linalg.norm(end - start)
         y = (end - start) / length
@@ -59,17 +60,17 @@ class RestBody:
         self._add(group, bone, start, frame, (flat[0], 1.0, flat[1]), (length, first, last), material, blend)
 
     def ball(self, group, bone, centre, radii, material, tilt=0.0, blend=0.02) -> None:
-        """An ellipsoid, tilted forwards."""
+        """Adds an ellipsoid, tilted forwards by `tilt` radians."""
         self._add(group, bone, np.asarray(centre, float), rig.rotation_x(tilt), radii, (0.0, 1.0, 1.0), material,
                   blend)
 
-    def link(self, parent, pivot, turn, length, pull, beside=()) -> int:
-        """A bone that hangs from another; its number."""
-        self.links.append(Link(parent, np.asarray(pivot, float), turn, length, pull, beside))
+    def link(self, parent, pivot, rotation, length, stiffness, neighbours=()) -> int:
+        """Adds a simulated link (dynamics.Link); its bone index."""
+        self.links.append(Link(parent, np.asarray(pivot, float), rotation, length, stiffness, neighbours))
         return NUM_BONES + len(self.links) - 1
 
     def _add(self, group, bone, centre, frame, scale, shape, material, blend) -> None:
-        if RIGHT <= bone < NUM_BONES:  # built as the left one, then mirrored
+        if RIGHT <= bone < NUM_BONES:  # given for the left side: mirror it
             centre, frame = centre * MIRROR, MIRROR[:, None] * frame * MIRROR
         self.rows.append(((group, material, bone), blend, centre, frame, np.asarray(scale, float), shape))
 
@@ -91,7 +92,7 @@ class RestBody:
         if person.skirt:
             attachments.skirt(self, bottom, 0.045 * person.height, person.skirt * self.skeleton.leg, 0.28, 40.0)
         elif person.dynamic:
-            attachments.skirt(self, top, 0.055 * person.height, 0.095 * person.height, 0.10, 60.0)  # a hem over the hips
+            attachments.skirt(self, top, 0.055 * person.height, 0.095 * person.height, 0.10, 60.0)  # hem over the hips
         if person.held:
             attachments.held_object(self, person.held)
 
@@ -171,8 +172,8 @@ class RestBody:
         covered = p.sleeve * (upper + fore)
         self.ball(group, first + UPPER_ARM, (0, 0, 0), np.full(3, 0.0290 * thick), top if p.sleeve > 0.05 else skin)
         if covered > 0.05:
-            end, loose = min(covered, upper), 0.005 if covered > upper else 0.010
-            self.cone(group, first + UPPER_ARM, (0, 0, 0), (0, -end, 0), 0.0290 * thick, 0.0225 * thick + loose, top,
+            end, slack = min(covered, upper), 0.005 if covered > upper else 0.010
+            self.cone(group, first + UPPER_ARM, (0, 0, 0), (0, -end, 0), 0.0290 * thick, 0.0225 * thick + slack, top,
                       blend=0.004)
         if covered > upper:
             self.cone(group, first + FOREARM, (0, 0, 0), (0, upper - covered, 0), 0.0225 * thick + 0.005,
@@ -209,12 +210,12 @@ class RestBody:
             self.ball(group, first + SHIN, (0, -0.28 * s.shin, -0.011 * h),
                       (0.029 * thick, 0.22 * s.shin, 0.031 * thick), skin)
         end = min(covered, s.thigh)
-        loose = 0.011 if covered > s.thigh * 1.7 else 0.008
-        self.cone(group, first + THIGH, (0, 0.01 * h, 0), (0, -end, 0), 0.0525 * thick + 0.004, 0.0345 * thick + loose,
+        slack = 0.011 if covered > s.thigh * 1.7 else 0.008
+        self.cone(group, first + THIGH, (0, 0.01 * h, 0), (0, -end, 0), 0.0525 * thick + 0.004, 0.0345 * thick + slack,
                   bottom, blend=0.02)
         if covered > s.thigh:
-            self.cone(group, first + SHIN, (0, 0, 0), (0, s.thigh - covered + 0.01, 0), 0.0345 * thick + loose,
-                      0.0285 * thick + loose, bottom, blend=0.02)
+            self.cone(group, first + SHIN, (0, 0, 0), (0, s.thigh - covered + 0.01, 0), 0.0345 * thick + slack,
+                      0.0285 * thick + slack, bottom, blend=0.02)
 
     def _foot(self, group, first, skin, shoe) -> None:
         h, a = self.person.height, self.skeleton.ankle

@@ -1,6 +1,6 @@
-"""What a surface looks like: cloth patterns, hair, and the face painted on the head. Compiled; colours in [0, 1].
+"""Procedural textures: cloth patterns, hair, and the face. Compiled with numba; colours in [0, 1].
 
-Patterns lie in the bone's own frame, so that they move with the limb: u runs around the bone, v along it.
+Patterns are defined in the bone's frame, so that they move with the limb: u runs around the bone, v along it.
 """
 
 import math
@@ -15,13 +15,16 @@ STRIPES, CHECKS, DOTS, PRINT, DENIM, FACE, HAIR, SHOE = (
 
 
 @compiled
-def mix(a, b, share):
-    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
+def mix(a, b, fraction):
+    return (a[0] + (b[0] - a[0]) * fraction, a[1] + (b[1] - a[1]) * fraction, a[2] + (b[2] - a[2]) * fraction)
 
 
 @compiled
 def texture_colour(material, x, y, z, bone, rest, radius, face):
-    """Colour of a material (row of body.Posed.materials) at a point of a bone's frame."""
+    """Colour of a material (a row of body.PosedBody.materials) at a point in the bone's frame.
+
+    rest: height of the bone's origin in the rest pose; radius: of the limb, for patterns around it; both in metres.
+    """
     pattern = int(material[0])
     first = (material[1], material[2], material[3])
     second = (material[4], material[5], material[6])
@@ -37,8 +40,8 @@ def texture_colour(material, x, y, z, bone, rest, radius, face):
         angle = math.atan2(x, z) / (2 * math.pi)
         repeats = max(3.0, round(2 * math.pi * radius / scale))
         if pattern == CHECKS:
-            share = 0.45 * ((v / scale) % 1.0 < 0.42) + 0.45 * ((angle * repeats) % 1.0 < 0.42)
-            return mix(first, second, share)
+            fraction = 0.45 * ((v / scale) % 1.0 < 0.42) + 0.45 * ((angle * repeats) % 1.0 < 0.42)
+            return mix(first, second, fraction)
         if pattern == DOTS:
             row = math.floor(v / scale)
             a, b = (angle * repeats + 0.5 * (row % 2)) % 1.0 - 0.5, (v / scale) % 1.0 - 0.5
@@ -58,7 +61,7 @@ def texture_colour(material, x, y, z, bone, rest, radius, face):
 
 @compiled
 def face_colour(skin, x, y, z, face):
-    """Coordinates in head heights from the head's joint; `face` is that of body.Posed."""
+    """Colour of the face. x, y, z: head heights from the head joint; `face`: that of body.PosedBody."""
     side = abs(x)
     colour = skin
     if z < -0.12:
