@@ -25,7 +25,7 @@ class SampleEntry(PresetBlock):
     seed: Seed
     seconds: Positive
     size: Annotated[int, Field(ge=64, le=2048)]  # pixels, square
-    world: Literal["plain", "hard"] = "plain"  # hard: with what makes real footage hard (stages/samples/hard.py)
+    world: Literal["plain", "hard"] = "plain"  # hard: with what makes real footage hard (stages/samples/hard_world.py)
 
 
 class Video(PresetBlock):

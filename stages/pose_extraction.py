@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError, params as config
-from stages.estimators import pose as estimators
-from stages.estimators.pose import Sighting
+from stages.estimators import pose_estimator
+from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.footage import placing
@@ -33,7 +33,7 @@ SMALL = 64     # pixels of the user's video
 def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: config.PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
-    estimator, nothing = estimators.build(params), np.zeros((size, size), np.uint8)
+    estimator, nothing = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
         looks = sightings(frames, scene, estimator, params.batch)
         for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
@@ -41,7 +41,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
             soft = sighting and sighting.silhouette
             add(nothing if soft is None else np.rint(255 * soft).astype(np.uint8))
 
-    pose = Pose.stack(found).map(lambda points: estimators.hide_unknown(points, params.min_score))
+    pose = Pose.stack(found).map(lambda points: pose_estimator.hide_unknown(points, params.min_score))
     pose = pose.map(lambda points: hidden(points, ~in_picture(points, timeline, scene)))
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
@@ -52,21 +52,21 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
         "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
     }, {"estimator": params.estimator, "model": params.model, "details": params.details, "fps": fps,
-        "smoothing": params.smoothing, "silhouettes": params.estimator if estimator.silhouettes else None})
+        "smoothing": params.smoothing, "silhouettes": params.estimator if estimator.provides_silhouettes else None})
     print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, timeline))
 
 
-def sightings(frames: Path, scene: View, estimator: estimators.PoseEstimator, batch: int
-              ) -> Iterator[Sighting | None]:
+def sightings(frames: Path, scene: View, estimator: pose_estimator.PoseEstimator, batch: int
+              ) -> Iterator[PoseDetection | None]:
     """The person in each frame; None where they are not, or where somebody else was seen in their place. One thread
     decodes and one looks, while the caller uses what was seen."""
     people = [Person(tuple(map(float, box))) if np.isfinite(box).all() else None for box in scene.box]
 
-    def look(pictures: list[np.ndarray], told: list[Person | None]) -> list[Sighting | None]:
+    def look(pictures: list[np.ndarray], told: list[Person | None]) -> list[PoseDetection | None]:
         if len(pictures) != len(told):
             raise InputError(f"{frames}: not the {len(people)} frames of its view; run frames again")
         return [sighting if sighting and agree(sighting.pose, person) else None
-                for sighting, person in zip(estimator.sightings(pictures, told), told)]
+                for sighting, person in zip(estimator.estimate(pictures, told), told)]
 
     pictures = ahead(batches(video_file.frames(frames), batch))
     return chain.from_iterable(ahead(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))

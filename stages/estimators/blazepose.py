@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.estimators.pose import hide_unknown
+from stages.estimators.pose_estimator import hide_unknown
 from stages.pose.skeleton import L_EAR, L_EYE, L_WRIST, NECK, NOSE, R_EAR, R_EYE, R_WRIST, Pose
 
 # The landmarks by OpenPose's joints; the neck is the shoulders' middle
@@ -10,7 +10,7 @@ _JOINTS = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
 _SHOULDERS = (12, 11)
 _FEET = (30, 32, 29, 31)  # right heel, right toe, left heel, left toe
 _FACE = (5, 2, 9, 10, 0)    # right eye, left eye, left mouth corner, right mouth corner, nose
-_WITHOUT_MESH = 0.4         # of its score has a face point that the body's network alone has seen
+_SCORE_WITHOUT_MESH = 0.4         # of its score has a face point that the body's network alone has seen
 
 
 def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray | None) -> Pose:
@@ -25,21 +25,21 @@ def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray |
     body = every[list(_JOINTS)]
     shoulders = every[list(_SHOULDERS)]
     body[NECK] = [*shoulders[:, :2].mean(0), shoulders[:, 2].min()]
-    five = every[list(_FACE)] * [1, 1, _WITHOUT_MESH]
+    five = every[list(_FACE)] * [1, 1, _SCORE_WITHOUT_MESH]
     if face is not None:
         five = np.column_stack([face[:5], np.full(5, score[0])])
         body[[R_EYE, L_EYE, NOSE, R_EAR, L_EAR], :2] = face[[0, 1, 4, 5, 6]]
-    elif turned_away(points["body"]):
+    elif nose_behind_ears(points["body"]):
         five[:, 2] = body[[NOSE, R_EYE, L_EYE], 2] = 0
     hands = []
     for name, wrist in (("left_hand", L_WRIST), ("right_hand", R_WRIST)):
-        hands.append(_hand(points.get(name), body[wrist, 2]))
+        hands.append(_hand_points(points.get(name), body[wrist, 2]))
         if name in points:  # two networks have seen this wrist
             body[wrist, :2] = (body[wrist, :2] + hands[-1][0, :2]) / 2
     return Pose(body, *hands, every[list(_FEET)], five).map(hide_unknown)
 
 
-def turned_away(body: np.ndarray) -> bool:
+def nose_behind_ears(body: np.ndarray) -> bool:
     """Whether the nose lies behind the ears, of BlazePose's landmarks (33, 3)."""
     return bool(body[0, 2] > body[[7, 8], 2].max())
 
@@ -54,5 +54,5 @@ def body_height(body: np.ndarray) -> float:
     return float(length((7, 8), (11, 12), (23, 24)) + legs)
 
 
-def _hand(points: np.ndarray | None, score: float) -> np.ndarray:
+def _hand_points(points: np.ndarray | None, score: float) -> np.ndarray:
     return Pose.unknown().left_hand if points is None else np.column_stack([points[:, :2], np.full(21, score)])

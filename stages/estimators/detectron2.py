@@ -12,8 +12,8 @@ from detectron2.structures import Instances
 
 from stages import InputError
 from stages.estimators import instances, rcnn
-from stages.estimators.instances import LEAST, Detections
-from stages.estimators.network import trained
+from stages.estimators.instances import MIN_SCORE, Detections
+from stages.estimators.network import load_trained
 from stages.learning import devices
 
 _CONFIGS = {"mask": "COCO-InstanceSegmentation/mask_rcnn_{}_3x.yaml", "pose": "COCO-Keypoints/keypoint_rcnn_{}_3x.yaml"}
@@ -24,13 +24,13 @@ _PERSON = 0
 class _Network:
     def __init__(self, task: str, model: str, device: str):
         config = configuration(task, model, device)
-        self._model = trained(build_model(config), "detectron2", task, model, device)
+        self._model = load_trained(build_model(config), "detectron2", task, model, device)
         self._resize = ResizeShortestEdge(config.INPUT.MIN_SIZE_TEST, config.INPUT.MAX_SIZE_TEST)
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         found = self._model.inference([{"image": self._input(picture)} for picture in pictures], do_postprocess=False)
-        return [_found(people[people.pred_classes == _PERSON], picture.shape[:2])
+        return [_to_detections(people[people.pred_classes == _PERSON], picture.shape[:2])
                 for people, picture in zip(found, pictures)]
 
     def _input(self, rgb: np.ndarray) -> torch.Tensor:
@@ -39,7 +39,7 @@ class _Network:
         return torch.from_numpy(np.ascontiguousarray(resized[..., ::-1].transpose(2, 0, 1))).float()
 
 
-Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
+Detector, Segmenter, PoseEstimator = instances.adapter_classes(_Network)
 
 
 def configuration(task: str, model: str, device: str):
@@ -47,11 +47,11 @@ def configuration(task: str, model: str, device: str):
         raise InputError(f"params.yaml: detectron2 builds no {model}; expected one of {', '.join(_BACKBONES)}")
     config = model_zoo.get_config(_CONFIGS[task].format(_BACKBONES[model]))
     config.MODEL.DEVICE = str(devices.choose(device))
-    config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = LEAST
+    config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = MIN_SCORE
     return config
 
 
-def _found(people: Instances, shape: tuple[int, int]) -> Detections:
+def _to_detections(people: Instances, shape: tuple[int, int]) -> Detections:
     """What the network found at its own size, in pixels of the picture of the given shape."""
     if people.has("pred_masks"):  # kept as the network gives them: pasting would make them hard, and not all are needed
         people.set("cells", people.pred_masks[:, 0])
@@ -59,7 +59,7 @@ def _found(people: Instances, shape: tuple[int, int]) -> Detections:
     people = detector_postprocess(people, *shape).to("cpu")
     boxes, scores = people.pred_boxes.tensor.numpy(), people.scores.numpy()
     if people.has("cells"):
-        return Detections(boxes, scores, mask=lambda i: rcnn.paste(people.cells[i].numpy(), boxes[i], shape))
+        return Detections(boxes, scores, mask=lambda i: rcnn.paste_mask(people.cells[i].numpy(), boxes[i], shape))
     keypoints = people.pred_keypoints.numpy()  # (N, 17, 3)
-    keypoints[..., 2] = rcnn.certainty(people.pred_keypoint_heatmaps).numpy()
+    keypoints[..., 2] = rcnn.keypoint_confidence(people.pred_keypoint_heatmaps).numpy()
     return Detections(boxes, scores, keypoints)

@@ -11,12 +11,12 @@ import numpy as np
 
 from stages import threads
 from stages.estimators import coco
-from stages.estimators.pose import Sighting
+from stages.estimators.pose_estimator import PoseDetection
 from stages.tracking.boxes import Person, overlap
 
-LEAST = 0.3   # score of a person who is said to be there
-SURE = 0.5    # score of a person nobody has told of
-_NEARBY = 0.3  # overlap of the box found with the box told: below, it is somebody else
+MIN_SCORE = 0.3   # score of a person who is said to be there
+DETECTION_SCORE = 0.5    # score of a person nobody has told of
+_MIN_OVERLAP = 0.3  # overlap of the box found with the box told: below, it is somebody else
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Detections:
     def nearest(self, person: Person) -> int | None:
         """Whose box overlaps best with the person's."""
         shares = [overlap(tuple(box), person.box) for box in self.boxes]
-        return int(np.argmax(shares)) if shares and max(shares) >= _NEARBY else None
+        return int(np.argmax(shares)) if shares and max(shares) >= _MIN_OVERLAP else None
 
 
 Network = Callable[[Sequence[np.ndarray]], list[Detections]]
@@ -43,7 +43,7 @@ class Detector:
 
     def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Person]]:
         return [[Person(tuple(map(float, box)), float(score)) for box, score in zip(found.boxes, found.scores)
-                 if score >= SURE] for found in self._network(pictures)]
+                 if score >= DETECTION_SCORE] for found in self._network(pictures)]
 
 
 class Segmenter:
@@ -52,7 +52,7 @@ class Segmenter:
 
     def masks(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[np.ndarray | None]:
         return [None if which is None else found.mask(which)
-                for found, which in _picked(self._network, pictures, people)]
+                for found, which in _match_people(self._network, pictures, people)]
 
 
 class PoseEstimator:
@@ -61,20 +61,20 @@ class PoseEstimator:
     def __init__(self, network: Network):
         self._network = network
 
-    def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
-        return [None if which is None else Sighting(coco.to_pose(found.keypoints[which]))
-                for found, which in _picked(self._network, pictures, people)]
+    def estimate(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[PoseDetection | None]:
+        return [None if which is None else PoseDetection(coco.to_pose(found.keypoints[which]))
+                for found, which in _match_people(self._network, pictures, people)]
 
 
-def estimators(build: Callable[[str, str, str], Network]) -> tuple[Callable, Callable, Callable]:
+def adapter_classes(build: Callable[[str, str, str], Network]) -> tuple[Callable, Callable, Callable]:
     """An adapter's Detector, Segmenter and PoseEstimator, each made of (model, device), of networks built of a task
     (mask or pose), model and device. People are found by the network of the masks."""
     def of(kind: type, task: str) -> Callable:
-        return lambda model, device: kind(_threaded(build(task, model, device)))
+        return lambda model, device: kind(_with_free_threads(build(task, model, device)))
     return of(Detector, "mask"), of(Segmenter, "mask"), of(PoseEstimator, "pose")
 
 
-def _threaded(network: Network) -> Network:
+def _with_free_threads(network: Network) -> Network:
     """The network, by as many threads as are free."""
     own = threads.Threads()
 
@@ -84,7 +84,7 @@ def _threaded(network: Network) -> Network:
     return look
 
 
-def _picked(network: Network, pictures: Sequence[np.ndarray], people: Sequence[Person | None]
+def _match_people(network: Network, pictures: Sequence[np.ndarray], people: Sequence[Person | None]
             ) -> list[tuple[Detections | None, int | None]]:
     """For each picture what was found in it and who of them is the person; the network sees no picture without one."""
     seen = iter(network([picture for picture, person in zip(pictures, people) if person]) if any(people) else [])

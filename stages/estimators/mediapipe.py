@@ -15,10 +15,9 @@ from mediapipe.framework.formats import rect_pb2
 
 from stages import InputError, pretrained
 from stages.estimators import mediapipe_graph
-from stages.estimators.blazepose import body_height, to_pose, turned_away
-from stages.estimators.face import CHIN, FaceMesh
-from stages.estimators.hands import HANDS
-from stages.estimators.pose import Sighting
+from stages.estimators.blazepose import body_height, nose_behind_ears, to_pose
+from stages.estimators.hands_and_face import FACE_OFFSET, HAND_GRAPH, FaceMesh
+from stages.estimators.pose_estimator import PoseDetection
 from stages.tracking.boxes import Person, overlap
 
 _DETECTOR = """
@@ -43,11 +42,11 @@ node {
 }
 """
 _HEAVY = "pose_landmark_heavy.tflite"  # what the graph reads at complexity 2; at 1 it reads the wheel's
-_LEAST_SIDE = 512  # pixels: smaller pictures are enlarged, which the networks' own sampling does worse
-_ELSEWHERE = 0.6   # radii from where the person is told to be, beyond which it is somebody else
-_WIDE, _SMALL = 1.25, 0.75  # a picture's sides, and people's height in the shorter, for which parts are looked at too
-_SAME = 0.4        # overlap of two boxes of one person
-_SURE = 0.65       # score of a detection; what scores less is as often a wall or a tree
+_MIN_INPUT_SIDE = 512  # pixels: smaller pictures are enlarged, which the networks' own sampling does worse
+_MAX_CENTRE_DISTANCE = 0.6   # radii from where the person is told to be, beyond which it is somebody else
+_WIDE_ASPECT, _SMALL_HEIGHT = 1.25, 0.75  # a picture's sides, and people's height in the shorter, for which parts are looked at too
+_DUPLICATE_OVERLAP = 0.4        # overlap of two boxes of one person
+_DETECTION_SCORE = 0.65       # score of a detection; what scores less is as often a wall or a tree
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Circle:
         return cls(float(hips[0]), float(hips[1]), float(np.hypot(x, y)), float(np.arctan2(x, -y)))
 
     @classmethod
-    def of(cls, person: Person) -> "Circle":
+    def from_person(cls, person: Person) -> "Circle":
         return cls(*person.centre, max(person.size) / 2)
 
     def person(self, score: float) -> Person:
@@ -87,19 +86,19 @@ class Detector:
     def _detect(self, rgb: np.ndarray) -> list[Person]:
         people = self._look(rgb)
         side, longer = sorted(rgb.shape[:2])
-        if longer > _WIDE * side and all(person.size[1] < _SMALL * side for person in people):
+        if longer > _WIDE_ASPECT * side and all(person.size[1] < _SMALL_HEIGHT * side for person in people):
             for start in np.linspace(0, longer - side, int(np.ceil(longer / side)) + 1).astype(int).tolist():
                 x, y = (start, 0) if rgb.shape[1] == longer else (0, start)
                 people += [person for person in self._look(rgb[y : y + side, x : x + side], x, y)
-                           if all(overlap(person.box, other.box) < _SAME for other in people)]
+                           if all(overlap(person.box, other.box) < _DUPLICATE_OVERLAP for other in people)]
         return people
 
     def _look(self, rgb: np.ndarray, x: int = 0, y: int = 0) -> list[Person]:
         """People in a part of the picture whose corner lies at x, y."""
-        found = self._graph(image=mediapipe_graph.picture(rgb)).get("people")
-        people = [_person(item, *rgb.shape[1::-1]) for item in mediapipe_graph.read.get_proto_list(found)] if found else []
+        found = self._graph(image=mediapipe_graph.image_packet(rgb)).get("people")
+        people = [_detected_person(item, *rgb.shape[1::-1]) for item in mediapipe_graph.read.get_proto_list(found)] if found else []
         return [replace(person, box=tuple(np.add(person.box, (x, y, x, y)).tolist()))
-                for person in people if person.score >= _SURE]
+                for person in people if person.score >= _DETECTION_SCORE]
 
 
 class Segmenter:
@@ -110,7 +109,7 @@ class Segmenter:
         self._graph = _body_graph(model, "mask")
 
     def masks(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[np.ndarray | None]:
-        return [self._both(picture, Circle.of(person)) if person else None
+        return [self._both(picture, Circle.from_person(person)) if person else None
                 for picture, person in zip(pictures, people)]
 
     def _both(self, rgb: np.ndarray, circle: Circle) -> np.ndarray | None:
@@ -122,8 +121,8 @@ class Segmenter:
 
     def _mask(self, rgb: np.ndarray, circle: Circle) -> np.ndarray | None:
         height, width = rgb.shape[:2]
-        found = self._graph(image=mediapipe_graph.picture(rgb), region=region_of(circle, width, height)).get("mask")
-        return _mask(found).copy() if found else None
+        found = self._graph(image=mediapipe_graph.image_packet(rgb), region=region_packet(circle, width, height)).get("mask")
+        return _mask_array(found).copy() if found else None
 
 
 class PoseEstimator:
@@ -136,62 +135,62 @@ class PoseEstimator:
 
     def __init__(self, model: str, device: str):
         self._body = _body_graph(model, "mask", "landmarks", "circle")
-        self._hands, self._face = mediapipe_graph.Graph(HANDS, ("left_hand", "right_hand")), FaceMesh()
+        self._hands, self._face = mediapipe_graph.Graph(HAND_GRAPH, ("left_hand", "right_hand")), FaceMesh()
         self._hand_thread, self._face_thread = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._last = None
 
-    def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
+    def estimate(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[PoseDetection | None]:
         found = [self._follow(picture, person) for picture, person in zip(pictures, people)]
         return [finish and finish() for finish in found]
 
-    def _follow(self, rgb: np.ndarray, person: Person | None) -> Callable[[], Sighting] | None:
-        here, last = person and Circle.of(person), self._last
+    def _follow(self, rgb: np.ndarray, person: Person | None) -> Callable[[], PoseDetection] | None:
+        here, last = person and Circle.from_person(person), self._last
         self._last = None
         if here:
             height, width = rgb.shape[:2]
-            enlarged = max(1, round(_LEAST_SIDE / max(height, width)))
-            picture = mediapipe_graph.picture(
+            enlarged = max(1, round(_MIN_INPUT_SIDE / max(height, width)))
+            picture = mediapipe_graph.image_packet(
                 cv2.resize(rgb, (width * enlarged, height * enlarged), interpolation=cv2.INTER_CUBIC))
             for circle in (last, here):
                 if circle and (finish := self._look(rgb, picture, circle, here)):
                     return finish
         return None
 
-    def _look(self, rgb: np.ndarray, picture, circle: Circle, here: Circle) -> Callable[[], Sighting] | None:
+    def _look(self, rgb: np.ndarray, picture, circle: Circle, here: Circle) -> Callable[[], PoseDetection] | None:
         """What completes the sighting of the person in this circle; None where they are not, or somebody else is."""
         height, width = rgb.shape[:2]
-        packets = self._body(image=picture, region=region_of(circle, width, height))
+        packets = self._body(image=picture, region=region_packet(circle, width, height))
         if "landmarks" not in packets:
             return None
-        around = Circle.around(*_places(packets["circle"], width, height)[:2, :2])
-        if apart(here, around) > _ELSEWHERE:
+        around = Circle.around(*_landmark_pixels(packets["circle"], width, height)[:2, :2])
+        if centre_distance(here, around) > _MAX_CENTRE_DISTANCE:
             return None
         self._last = around
-        body = _places(packets["landmarks"], width, height)
+        body = _landmark_pixels(packets["landmarks"], width, height)
         score = np.array([landmark.visibility for landmark in mediapipe_graph.read.get_proto(packets["landmarks"]).landmark])
         hands = self._hand_thread.submit(self._hands, image=picture, body=packets["landmarks"])
         face = self._face_thread.submit(self._mesh, rgb, body)
 
-        def finish() -> Sighting:
-            points = {name: _places(packet, width, height) for name, packet in hands.result().items()}
-            mask = cv2.resize(_mask(packets["mask"]), (width, height), interpolation=cv2.INTER_AREA)
-            return Sighting(to_pose({"body": body, **points}, score, face.result()), mask)
+        def finish() -> PoseDetection:
+            points = {name: _landmark_pixels(packet, width, height) for name, packet in hands.result().items()}
+            mask = cv2.resize(_mask_array(packets["mask"]), (width, height), interpolation=cv2.INTER_AREA)
+            return PoseDetection(to_pose({"body": body, **points}, score, face.result()), mask)
         return finish
 
     def _mesh(self, rgb: np.ndarray, body: np.ndarray) -> np.ndarray | None:
-        if turned_away(body):
+        if nose_behind_ears(body):
             return None
         tall = body_height(body)
-        return self._face.head(rgb, body[[0, 2, 5, 7, 8], :2].mean(0) + (0, CHIN * tall), tall)
+        return self._face.head(rgb, body[[0, 2, 5, 7, 8], :2].mean(0) + (0, FACE_OFFSET * tall), tall)
 
 
 def _body_graph(model: str, *outputs: str) -> mediapipe_graph.Graph:
-    files = {} if model == pretrained.WHEEL["mediapipe"] else {_HEAVY: _file(model)}
+    files = {} if model == pretrained.WHEEL["mediapipe"] else {_HEAVY: _model_file(model)}
     return mediapipe_graph.Graph(_BODY, outputs, files, complexity=mediapipe_graph.create.create_int(2 if files else 1),
                        segment=mediapipe_graph.create.create_bool("mask" in outputs))
 
 
-def _file(model: str) -> Path:
+def _model_file(model: str) -> Path:
     """Of a landmark network that the wheel does not carry."""
     try:
         return pretrained.find(pretrained.name_of("mediapipe", "pose", model))
@@ -199,24 +198,24 @@ def _file(model: str) -> Path:
         raise InputError(f"model: {model}: {error}; or set `model: full`") from None
 
 
-def _places(landmarks, width: int, height: int) -> np.ndarray:
+def _landmark_pixels(landmarks, width: int, height: int) -> np.ndarray:
     """A packet of landmarks as x, y and depth in pixels."""
     points = [(point.x, point.y, point.z) for point in mediapipe_graph.read.get_proto(landmarks).landmark]
     return np.array(points) * (width, height, width)
 
 
-def _mask(packet) -> np.ndarray:
+def _mask_array(packet) -> np.ndarray:
     """A packet's mask (H, W) float32."""
     view = mediapipe_graph.read.get_image(packet).numpy_view()
     return view.reshape(view.shape[:2])  # (H, W, 1) -> (H, W)
 
 
-def apart(one: Circle, other: Circle) -> float:
+def centre_distance(one: Circle, other: Circle) -> float:
     """Distance of the middles, in radii of the larger."""
     return np.hypot(one.x - other.x, one.y - other.y) / max(one.radius, other.radius)
 
 
-def region_of(circle: Circle, width: int, height: int):
+def region_packet(circle: Circle, width: int, height: int):
     """Where BlazePose's networks look for a person: a square a quarter larger than their circle, as a packet."""
     side = 2.5 * circle.radius
     return mediapipe_graph.create.create_proto(rect_pb2.NormalizedRect(
@@ -224,6 +223,6 @@ def region_of(circle: Circle, width: int, height: int):
         rotation=circle.lean))
 
 
-def _person(item, width: int, height: int) -> Person:
+def _detected_person(item, width: int, height: int) -> Person:
     hips, rim = (np.array([point.x * width, point.y * height]) for point in item.location_data.relative_keypoints[:2])
     return Circle.around(hips, rim).person(float(item.score[0]))

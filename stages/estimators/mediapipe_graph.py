@@ -36,7 +36,7 @@ class Graph:
     def __init__(self, text: str, outputs: tuple[str, ...], files: Mapping[str, Path] | None = None, **side):
         resource_util.set_resource_dir(str(HOME.parent))
         config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
-        self._graph = _reading(config, files) if files else calculator_graph.CalculatorGraph(graph_config=config)
+        self._graph = _with_model_files(config, files) if files else calculator_graph.CalculatorGraph(graph_config=config)
         self._packets, self._tick = {}, 0
         for name in outputs:
             self._graph.observe_output_stream(name, self._packets.__setitem__, False)
@@ -51,12 +51,12 @@ class Graph:
         return dict(self._packets)
 
 
-def picture(rgb: np.ndarray):
+def image_packet(rgb: np.ndarray):
     """An RGB picture as a packet."""
     return create.create_image_frame(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
-def _reading(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]):
+def _with_model_files(config: calculator_pb2.CalculatorGraphConfig, files: Mapping[str, Path]):
     """The graph with its subgraphs written out, in which paths that end with these names are these files'."""
     whole = validated_graph_config.ValidatedGraphConfig()
     whole.initialize(graph_config=config)

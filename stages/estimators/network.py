@@ -5,15 +5,15 @@ import torch
 from stages import InputError, pretrained
 from stages.learning import devices
 
-_UNTRAINED = ("num_batches_tracked", "pixel_mean", "pixel_std")  # what a file may lack: a count, constants
+_OPTIONAL_BUFFERS = ("num_batches_tracked", "pixel_mean", "pixel_std")  # what a file may lack: a count, constants
 
 
-def trained(network: torch.nn.Module, estimator: str, task: str, model: str, device: str) -> torch.nn.Module:
+def load_trained(network: torch.nn.Module, estimator: str, task: str, model: str, device: str) -> torch.nn.Module:
     """The network with the weights that weights.yaml tells for it, on its device, for inference only."""
     path = pretrained.find(pretrained.name_of(estimator, task, model))
     try:
         missing, _ = network.load_state_dict(pretrained.load(path), strict=False)
-        missing = [name for name in missing if not name.endswith(_UNTRAINED)]
+        missing = [name for name in missing if not name.endswith(_OPTIONAL_BUFFERS)]
     except RuntimeError as error:  # tensors of other shapes
         missing = [str(error).splitlines()[-1].strip()]
     if missing:

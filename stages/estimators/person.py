@@ -57,7 +57,7 @@ def adapter(chosen: "Estimated") -> ModuleType:
     return module
 
 
-def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
+def downscale(rgb: np.ndarray, longest: int) -> np.ndarray:
     """The picture, shrunk so that its longer side has at most `longest` pixels."""
     scale = longest / max(rgb.shape[:2])
     return rgb if scale >= 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -10,16 +10,16 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from stages.estimators import instances, rcnn
 from stages.estimators.coco import KEYPOINTS
-from stages.estimators.instances import LEAST, Detections
-from stages.estimators.network import trained
+from stages.estimators.instances import MIN_SCORE, Detections
+from stages.estimators.network import load_trained
 
 _PERSON = 1  # among COCO's labels, 0 is the background
 
 
 class _Network:
     def __init__(self, task: str, model: str, device: str):
-        built = {"mask": mask_rcnn, "pose": keypoint_rcnn}[task](box_score_thresh=LEAST)
-        self._model = trained(built, "torchvision", task, model, device)
+        built = {"mask": mask_rcnn, "pose": keypoint_rcnn}[task](box_score_thresh=MIN_SCORE)
+        self._model = load_trained(built, "torchvision", task, model, device)
         self._device = next(self._model.parameters()).device
         if task == "pose":  # the library tells the height of each joint's peak only
             self._model.roi_heads.keypoint_predictor.register_forward_hook(self._keep_certainty)
@@ -39,19 +39,19 @@ class _Network:
         people = [{name: values[one["labels"] == _PERSON] for name, values in one.items()} for one in people]
         cells = [one.pop("masks", None) for one in people]  # still as the network gives them: not everyone's is needed
         people = model.transform.postprocess(people, images.image_sizes, shapes)
-        return [_found(one, mask, shape) for one, mask, shape in zip(people, cells, shapes)]
+        return [_to_detections(one, mask, shape) for one, mask, shape in zip(people, cells, shapes)]
 
     def _keep_certainty(self, module, given, heat: torch.Tensor) -> None:
-        self._certainty = rcnn.certainty(heat)
+        self._certainty = rcnn.keypoint_confidence(heat)
 
 
-Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
+Detector, Segmenter, PoseEstimator = instances.adapter_classes(_Network)
 
 
-def _found(people: dict[str, torch.Tensor], cells: torch.Tensor | None, shape: tuple[int, int]) -> Detections:
+def _to_detections(people: dict[str, torch.Tensor], cells: torch.Tensor | None, shape: tuple[int, int]) -> Detections:
     boxes, scores = people["boxes"].cpu().numpy(), people["scores"].cpu().numpy()
     if cells is not None:
-        return Detections(boxes, scores, mask=lambda i: rcnn.paste(cells[i, 0].cpu().numpy(), boxes[i], shape))
+        return Detections(boxes, scores, mask=lambda i: rcnn.paste_mask(cells[i, 0].cpu().numpy(), boxes[i], shape))
     return Detections(boxes, scores, people["keypoints"].cpu().numpy())
 
 

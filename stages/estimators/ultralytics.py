@@ -24,22 +24,22 @@ from ultralytics.utils import nms, ops  # noqa: E402
 from stages import InputError  # noqa: E402
 from stages.estimators import instances  # noqa: E402
 from stages.estimators.coco import KEYPOINTS  # noqa: E402
-from stages.estimators.instances import LEAST, Detections  # noqa: E402
-from stages.estimators.network import trained  # noqa: E402
+from stages.estimators.instances import MIN_SCORE, Detections  # noqa: E402
+from stages.estimators.network import load_trained  # noqa: E402
 
 cv2.setNumThreads(_threads)  # it has set them to 0
 
 _TASKS = {"mask": (SegmentationModel, "{}-seg.yaml", 80), "pose": (PoseModel, "{}-pose.yaml", 1)}  # and classes
 _PERSON = 0
-_SIDE = 640      # pixels, of what the networks were trained on
-_DOUBLE = 0.7    # overlap of two boxes of one person
+_INPUT_SIZE = 640      # pixels, of what the networks were trained on
+_NMS_IOU = 0.7    # overlap of two boxes of one person
 
 
 class _Network:
     def __init__(self, task: str, model: str, device: str):
-        self._model = trained(build(task, model), "ultralytics", task, model, device).fuse(verbose=False)
+        self._model = load_trained(build(task, model), "ultralytics", task, model, device).fuse(verbose=False)
         self._task, self._device = task, next(self._model.parameters()).device
-        self._letterbox = LetterBox(_SIDE, auto=True, stride=int(self._model.stride.max()))
+        self._letterbox = LetterBox(_INPUT_SIZE, auto=True, stride=int(self._model.stride.max()))
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         if len({picture.shape for picture in pictures}) > 1:  # a batch has one size
@@ -52,14 +52,14 @@ class _Network:
         batch = torch.from_numpy(boxed).to(self._device).permute(0, 3, 1, 2).float() / 255
         out = self._model(batch)[0]
         out, protos = out if self._task == "mask" else (out, [None] * len(pictures))
-        people = nms.non_max_suppression(out, LEAST, _DOUBLE, classes=[_PERSON], nc=_TASKS[self._task][2],
+        people = nms.non_max_suppression(out, MIN_SCORE, _NMS_IOU, classes=[_PERSON], nc=_TASKS[self._task][2],
                                          end2end=self._model.end2end, max_time_img=float("inf"))  # never cut short
-        find = _masked if self._task == "mask" else _jointed
+        find = _decode_masks if self._task == "mask" else _decode_keypoints
         return [find(one, proto, batch.shape[2:], picture.shape[:2])
                 for one, proto, picture in zip(people, protos, pictures)]
 
 
-Detector, Segmenter, PoseEstimator = instances.estimators(_Network)
+Detector, Segmenter, PoseEstimator = instances.adapter_classes(_Network)
 
 
 def build(task: str, model: str) -> torch.nn.Module:
@@ -71,14 +71,14 @@ def build(task: str, model: str) -> torch.nn.Module:
                          "s, m, l or x behind it") from None
 
 
-def _jointed(people: torch.Tensor, _, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
+def _decode_keypoints(people: torch.Tensor, _, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
     """people (N, 6 + 51): box, score, class and keypoints, in pixels of the letterboxed picture."""
     boxes = ops.scale_boxes(inner, people[:, :4], shape)
     keypoints = ops.scale_coords(inner, people[:, 6:].reshape(-1, KEYPOINTS, 3), shape)
     return Detections(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), keypoints.cpu().numpy())
 
 
-def _masked(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
+def _decode_masks(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
     """people (N, 6 + 32): box, score, class and the weights of the prototype masks (32, h / 4, w / 4)."""
     boxes = ops.scale_boxes(inner, people[:, :4].clone(), shape)
 

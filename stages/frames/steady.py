@@ -7,7 +7,7 @@ import numpy as np
 
 from stages import InputError, params as config
 from stages.camera import camera_motion, lighting
-from stages.estimators.person import reduced
+from stages.estimators.person import downscale
 from stages.frames.survey import Survey
 from stages.media import takes
 from stages.media.prefetch import ahead
@@ -74,5 +74,5 @@ def lit(film: takes.Takes, survey: Survey, steadied: Steadying, hidden: list[np.
 def looked_at(film: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, and where people may be in it."""
     for index, (_, shot) in enumerate(Progress(ahead(film.shots()), title, survey.count, unit="frame")):
-        picture = reduced(shot.picture(), camera_motion.LOOK)
+        picture = downscale(shot.picture(), camera_motion.LOOK)
         yield picture, survey.covered(index, picture.shape)

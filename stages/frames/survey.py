@@ -11,7 +11,7 @@ import numpy as np
 from stages import InputError
 from stages.camera.cuts import Cuts
 from stages.camera.lighting import LightMeter
-from stages.estimators.person import Detector, reduced
+from stages.estimators.person import Detector, downscale
 from stages.media import footage, takes
 from stages.media.prefetch import ahead
 from stages.progress import Progress
@@ -89,7 +89,7 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
         cutters[-1].add(thumbnail)
         lamp.add(thumbnail)
         if index >= due:
-            waiting[index] = reduced(shot.picture(), LOOK)
+            waiting[index] = downscale(shot.picture(), LOOK)
             sample.add(index, waiting[index])
             if trackers[-1].company or len(waiting) == batch:
                 look()

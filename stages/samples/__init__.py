@@ -1,11 +1,11 @@
-"""Sample people, rendered: a video as a camera would give it, with everything that is true about it.
+"""Stage `samples`: renders a synthetic person, as a camera would record them, together with the ground truth.
 
-A body of melted distance-field primitives performs a motion before a still camera. Written: `video` (H.264,
-25 frames/s, a little sensor noise), `truth` (truth.TRUTH: joints, hands, feet, face, visibility), `alpha`
-(the person's exact coverage of each pixel, no shadow) and `plate` (the empty room, no noise, no shadow).
+A body of signed distance primitives performs a motion in front of a static camera. Outputs: `video` (H.264, 25
+frames/s, with sensor noise), `truth` (truth.TRUTH: joints, hands, feet, face points and their visibility), `alpha`
+(exact coverage of each pixel by the person, without shadow) and `plate` (the empty room, without noise or shadow).
 
-In the plain world a frame is one moment. In the hard one (hard.py) it is the mean of the moments of an exposure, and so
-is alpha; joints are those of its middle.
+In the plain world a frame shows one instant. In the hard world (hard_world.py) RGB and alpha are means over the
+exposure; the joints are those at its middle.
 """
 
 import time
@@ -15,22 +15,22 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError, params as config
-from stages.media import png, video_file as media
+from stages.media import png, video_file
 from stages.media.prefetch import in_order
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
-from stages.samples import hard, motion, people, render, scene
+from stages.samples import hard_world, motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import TRUTH, read_truth, to_pose, write_truth
 
 __all__ = ["TRUTH", "frames", "read_truth", "run"]
 
-NOISE = 1.5  # of the sensor, standard deviation in 8-bit steps
+NOISE = 1.5  # standard deviation of the sensor noise, 8-bit steps
 CRF = 16
 
 
 def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.SampleEntry) -> None:
-    """Renders `params.person` doing the motion that the other parameters give."""
+    """Renders `params.person` performing `params.motions`."""
     count, started = round(params.seconds * motion.FPS), time.monotonic()
     poses, visible = [], []
     about = {"person": params.person, "motions": list(params.motions), "seed": params.seed, "fps": motion.FPS}
@@ -38,14 +38,14 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
                 "comment": "Synthetic: rendered by FakeMotion from a procedural body. No real person is shown."}
     rng = np.random.default_rng([params.seed, 1])
     shots = frames(params.person, params.motions, params.seed, params.seconds, params.size, params.world)
-    phone = {"crf": hard.CRF, "bitrate": round(hard.BITS * params.size**2 * motion.FPS)}
+    phone = {"crf": hard_world.CRF, "bitrate": round(hard_world.MAX_BITS_PER_PIXEL * params.size**2 * motion.FPS)}
     quality = phone if params.world == "hard" else {"crf": CRF}
-    with (media.h264(video, motion.FPS, metadata=metadata, **quality) as show,
-          media.lossless(alpha, motion.FPS, "gray") as mask):
-        for rgb, cover, pose, seen in Progress(shots, total=count, desc=f"samples {params.person}", unit="frame"):
+    with (video_file.h264(video, motion.FPS, metadata=metadata, **quality) as write_frame,
+          video_file.lossless(alpha, motion.FPS, "gray") as write_alpha):
+        for rgb, coverage, pose, seen in Progress(shots, total=count, desc=f"samples {params.person}", unit="frame"):
             noisy = rgb + rng.normal(0, NOISE, rgb.shape)
-            show(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
-            mask(cover)
+            write_frame(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
+            write_alpha(coverage)
             poses.append(pose)
             visible.append(seen)
     write_truth(truth, poses, visible, about)
@@ -58,31 +58,31 @@ def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sampl
 
 def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, size: int, world: str = "plain"
            ) -> Iterator[tuple[np.ndarray, np.ndarray, Pose, np.ndarray]]:
-    """One frame after the other, without noise: RGB (S, S, 3) and alpha (S, S), both uint8, the true pose, and
-    which of its 69 points (body, left hand, right hand, feet, face) are visible."""
+    """Yields frames without noise: RGB (S, S, 3) and alpha (S, S), both uint8, the true pose, and the visibility (69,)
+    of its points (body, left hand, right hand, feet, face)."""
     if not motions or round(seconds * motion.FPS) < 1:
-        raise InputError(f"params.yaml: samples: {person} has {len(motions)} motions for {seconds} s; "
-                         "give at least one motion and 0.04 s")
+        raise InputError(f"params.yaml: samples: {person}: {len(motions)} motions for {seconds} s; "
+                         "expected at least one motion and 0.04 s")
     who = _person(person, world)
-    camera, empty = scene.Camera.of(who.room, size), scene.plate(who.room, size)
-    wall, day = who.room.depth if world == "hard" else None, scene.daylight(who.room, size)
+    camera, empty = scene.Camera.from_room(who.room, size), scene.plate(who.room, size)
+    wall, falloff = who.room.depth if world == "hard" else None, scene.light_falloff(who.room, size)
 
-    def shoot(moments):
-        picture, cover = np.zeros((size, size, 3)), np.zeros((size, size, 1))
-        for posed in moments:
-            rgb, alpha, kept = render.draw([posed], camera, who.room.light, wall)
-            picture += alpha * rgb * day + (1 - alpha) * empty * kept[..., None]
-            cover += alpha
-        middle = moments[len(moments) // 2]
+    def expose(subframes):
+        picture, coverage = np.zeros((size, size, 3)), np.zeros((size, size, 1))
+        for posed in subframes:
+            rgb, alpha, shading = render.draw([posed], camera, who.room.light, wall)
+            picture += alpha * rgb * falloff + (1 - alpha) * empty * shading[..., None]
+            coverage += alpha
+        middle = subframes[len(subframes) // 2]
         seen, = render.visible([middle], camera)
-        quantised = (np.rint(255 * part / len(moments)).astype(np.uint8) for part in (picture, cover[..., 0]))
+        quantised = (np.rint(255 * part / len(subframes)).astype(np.uint8) for part in (picture, coverage[..., 0]))
         return *quantised, to_pose(camera.project(middle.points), size), seen
 
     body, performed = Body(who), motion.perform(tuple(motions), seed, seconds)
     if world == "hard":
-        return in_order(shoot, hard.exposures(body, performed, camera))
-    return in_order(shoot, ([posed] for posed in body.pose(performed)))
+        return in_order(expose, hard_world.exposures(body, performed, camera))
+    return in_order(expose, ([posed] for posed in body.pose(performed)))
 
 
 def _person(name: str, world: str) -> people.SamplePerson:
-    return hard.person(name) if world == "hard" else people.person(name)
+    return hard_world.person(name) if world == "hard" else people.person(name)

@@ -1,9 +1,10 @@
-"""What a body does, free of whose body it is: named motions, varied from repeat to repeat, blended, with footsteps.
+"""Motions, independent of the body that performs them: named motions, varied at random, blended, with footsteps.
 
-A motion is a set of channels, each (T,) at FPS. Angles are radians; x, z and the stance are shares of the person's
-height, from the room's spot; `drop`, `shift_*` and `reach` are leg lengths. Arms and legs have the prefix l_ or r_,
-the person's own, and are mirrored, so that equal values are symmetric. A limb's direction is a swing away from
-hanging down, around an azimuth (for arms 0 = outwards, pi/2 = forwards; for legs 0 = forwards, pi/2 = outwards).
+A motion is a set of channels, each (T,) at FPS. Angles are in radians. x, z and the stance are fractions of the
+person's height, relative to the origin of the room; `drop`, `shift_*` and `reach` are in leg lengths. Channels of arms
+and legs have the prefix l_ or r_ (the person's left and right) and are mirrored: equal values are symmetric. The
+direction of a limb is given by its angle from hanging down (`swing`, `raise`) and an azimuth (for arms 0 = outwards,
+pi/2 = forwards; for legs 0 = forwards, pi/2 = outwards).
 """
 
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 FPS = 25
-STANCE = 0.058       # half the distance between the feet
-TOE_OUT = 0.22
-BLEND_SECONDS = 0.8  # from one motion into the next
+STANCE = 0.058       # half the distance between the feet, body heights
+TOE_OUT = 0.22       # radians
+BLEND_SECONDS = 0.8  # cross-fade between two motions
 STEP_SECONDS = 0.28
 
 TRUNK = {
-    "x": 0.0, "z": 0.0, "yaw": 0.0,                       # where the feet follow
-    "drop": 0.004, "shift_x": 0.0, "shift_z": 0.0,        # the pelvis over the feet that stand
+    "x": 0.0, "z": 0.0, "yaw": 0.0,                       # position on the floor; the feet follow
+    "drop": 0.004, "shift_x": 0.0, "shift_z": 0.0,        # pelvis relative to the standing feet
     "pitch": 0.0, "roll": 0.0, "bend": 0.03, "lean": 0.0, "twist": 0.0,   # pelvis; spine forwards, sideways, around
     "nod": 0.0, "tilt": 0.0, "look": 0.0,                 # head
     "mouth": 0.0, "smile": 0.4, "blink": 0.0, "gaze": 0.0,
@@ -34,7 +35,7 @@ Channels = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Motion:
-    channels: Channels      # every name of REST, (T,)
+    channels: Channels      # one per name in REST, (T,) each
     feet: np.ndarray        # (T, 2, 4): left and right foot's x, z (heights), heading (radians), lift (heights)
 
     def __len__(self) -> int:
@@ -42,7 +43,7 @@ class Motion:
 
 
 def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
-    """`motions` in turn, each repeat drawn anew from `seed`, for `seconds`."""
+    """Repeats `motions` for `seconds`. Every repeat is varied at random; the order is shuffled after each round."""
     rng = np.random.default_rng(seed)
     time = np.arange(max(1, round(seconds * FPS))) / FPS
     total = {name: np.zeros(len(time)) for name in REST}
@@ -50,9 +51,9 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
     order: list[str] = list(motions)
     while start < seconds:
         name = order[index % len(order)]
-        full = name == "turn" and (turns == 0 or rng.random() < 0.25)  # the first shows the person from all sides
+        full = name == "turn" and (turns == 0 or rng.random() < 0.25)  # the first turn shows the person from all sides
         length = 3.2 if full else rng.uniform(1.8, 2.5)
-        channels = _segment(name, full, rng, time - start, length)
+        channels = _repeat(name, full, rng, time - start, length)
         channels["yaw"] = channels["yaw"] + base_yaw
         fade_in = _ease((time - start) / BLEND_SECONDS + 0.5) if index else 1.0
         fade_out = _ease((time - start - length) / BLEND_SECONDS + 0.5)
@@ -62,12 +63,11 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
         turns, start, index = turns + (name == "turn"), start + length, index + 1
         if index % len(order) == 0:
             order = _shuffled(order, rng)
-    return Motion(total, _footsteps(total))
+    return Motion(total, footsteps(total))
 
 
-def at(motion: Motion, frames: np.ndarray) -> Motion:
-    """The motion at moments (N,), in frames from its first; between frames it goes on as it does at them, without
-    swinging over (PCHIP, Fritsch and Carlson 1980)."""
+def interpolate(motion: Motion, frames: np.ndarray) -> Motion:
+    """The motion at fractional frames (N,), interpolated without overshoot (PCHIP, Fritsch and Carlson 1980)."""
     if len(motion) == 1:
         frames = np.zeros(len(frames), int)
         return Motion({name: value[frames] for name, value in motion.channels.items()}, motion.feet[frames])
@@ -76,20 +76,14 @@ def at(motion: Motion, frames: np.ndarray) -> Motion:
     return Motion(dict(zip(REST, table.T)), between(motion.feet))
 
 
-def walking(motion: Motion, x: np.ndarray, z: np.ndarray, yaw: np.ndarray) -> Motion:
-    """The same motion on a way of its own: x, z (heights) and yaw (radians), (T,) each."""
-    channels = motion.channels | {"x": x, "z": z, "yaw": yaw}
-    return Motion(channels, _footsteps(channels))
-
-
 def _shuffled(order: list[str], rng: np.random.Generator) -> list[str]:
-    """A new order that does not begin with what was just done."""
+    """A random order that does not begin with the motion that came last."""
     fresh = [order[i] for i in rng.permutation(len(order))]
     return fresh[1:] + fresh[:1] if len(fresh) > 1 and fresh[0] == order[-1] else fresh
 
 
-def _segment(name: str, full: bool, rng: np.random.Generator, time: np.ndarray, length: float) -> Channels:
-    """One repeat: a stance and arms drawn at random, overlaid with the motion itself; defined for all `time`."""
+def _repeat(name: str, full: bool, rng: np.random.Generator, time: np.ndarray, length: float) -> Channels:
+    """One repeat of a motion: a random stance and random arms, overlaid with the motion; defined for all `time`."""
     channels = REST | {
         "x": rng.uniform(-0.035, 0.035), "z": rng.uniform(-0.04, 0.04), "yaw": rng.uniform(-0.4, 0.4),
         "look": rng.uniform(-0.5, 0.5) + 0.25 * _drift(rng, time), "nod": 0.04 + 0.14 * _drift(rng, time),
@@ -99,8 +93,8 @@ def _segment(name: str, full: bool, rng: np.random.Generator, time: np.ndarray, 
     }
     for side in "lr":
         channels |= _arm(side, rng, time)
-    act = _turn if full else _MOTIONS[name]
-    channels |= act(rng, time, length, channels)
+    motion = _turn if full else _MOTION_CHANNELS[name]
+    channels |= motion(rng, time, length, channels)
     return {channel: np.broadcast_to(np.asarray(value, float), time.shape) for channel, value in channels.items()}
 
 
@@ -115,7 +109,7 @@ _POSTURES = (  # ranges of swing, azimuth, turn, elbow, pronation
 
 
 def _arm(side: str, rng: np.random.Generator, time: np.ndarray, postures=(0, 0, 0, 1, 2, 3, 4)) -> Channels:
-    """An arm held in a posture drawn at random, never quite still; the fingers open and close."""
+    """An arm in a random posture with slow random movement; the fingers open and close."""
     values = [rng.uniform(*limits) for limits in _POSTURES[postures[rng.integers(len(postures))]]]
     names = ("swing", "azimuth", "turn", "elbow", "pronation")
     arm = {name: value + 0.10 * _drift(rng, time) for name, value in zip(names, values)}
@@ -125,19 +119,20 @@ def _arm(side: str, rng: np.random.Generator, time: np.ndarray, postures=(0, 0, 
 
 
 def _turn(rng, time, length, rest) -> Channels:
-    """Once around, or to one side and back."""
+    """A full turn."""
     around = _ease(time / length) if length > 3 else 0.0
     return {"yaw": rest["yaw"] + rng.choice((-1, 1)) * 2 * np.pi * around, "look": 0.5 * rest["look"]}
 
 
 def _part_turn(rng, time, length, rest) -> Channels:
+    """A turn to one side and back."""
     there, back = rng.uniform(0.30, 0.42), rng.uniform(0.60, 0.72)
     away = _ease(time / (there * length)) - _ease((time - back * length) / (length - back * length))
     return {"yaw": rest["yaw"] + rng.choice((-1, 1)) * rng.uniform(1.2, 1.75) * away}
 
 
 def _wave(rng, time, length, rest) -> Channels:
-    """One hand (sometimes both) raised and waved from the elbow or from the shoulder."""
+    """One hand, sometimes both, is raised and waved from the elbow or from the shoulder."""
     channels = {}
     sides = "lr" if rng.random() < 0.25 else rng.choice(("l", "r"))
     for side in sides:
@@ -156,7 +151,7 @@ def _wave(rng, time, length, rest) -> Channels:
 
 
 def _squat(rng, time, length, rest) -> Channels:
-    """Down and up, once or twice, the trunk forwards, the arms for balance."""
+    """Down and up, once or twice; the trunk bends forwards, the arms balance."""
     times, depth = rng.integers(1, 3), rng.uniform(0.2, 0.46)
     low = 0.5 - 0.5 * np.cos(2 * np.pi * times * np.clip(time / length, 0, 1))
     channels = {"drop": 0.004 + depth * low, "shift_z": -0.22 * depth * low, "pitch": 0.55 * depth * low,
@@ -169,7 +164,7 @@ def _squat(rng, time, length, rest) -> Channels:
 
 
 def _kick(rng, time, length, rest) -> Channels:
-    """One leg is drawn up, stretched out and taken back; the trunk leans the other way."""
+    """One leg is raised, stretched and taken back; the trunk leans the other way."""
     side = rng.choice(("l", "r"))
     sign = 1 if side == "l" else -1
     phase = time / length
@@ -188,7 +183,7 @@ def _kick(rng, time, length, rest) -> Channels:
 
 
 def _dance(rng, time, length, rest) -> Channels:
-    """Hips, shoulders and arms in one beat, small steps from side to side."""
+    """Hips, shoulders and arms move to one beat, with small steps from side to side."""
     tempo, phase = rng.uniform(0.75, 1.15), rng.uniform(0, 2 * np.pi)
     beat = lambda times, offset=0.0: np.sin(2 * np.pi * times * tempo * time + times * phase + offset)
     hip = rng.uniform(0.06, 0.12)
@@ -196,8 +191,8 @@ def _dance(rng, time, length, rest) -> Channels:
         "x": rest["x"] + rng.uniform(0.0, 0.07) * beat(0.5),
         "yaw": rest["yaw"] + rng.uniform(0.1, 0.4) * beat(0.5, rng.uniform(0, 6)),
         "shift_x": hip * beat(1), "drop": 0.01 + rng.uniform(0.015, 0.06) * (1 + beat(2)), "roll": 1.1 * hip * beat(1),
-        "lean": -0.9 * hip * beat(1), "twist": rng.uniform(0.1, 0.3) * beat(1,
-                                                                            rng.uniform(0, 6)), "tilt": 0.15 * beat(1),
+        "lean": -0.9 * hip * beat(1), "twist": rng.uniform(0.1, 0.3) * beat(1, rng.uniform(0, 6)),
+        "tilt": 0.15 * beat(1),
     }
     for side in "lr":
         arm = _arm(side, rng, time, (0, 2, 3, 3, 4, 5))
@@ -209,17 +204,17 @@ def _dance(rng, time, length, rest) -> Channels:
     return channels
 
 
-_MOTIONS = {"turn": _part_turn, "wave": _wave, "squat": _squat, "kick": _kick, "dance": _dance}
+_MOTION_CHANNELS = {"turn": _part_turn, "wave": _wave, "squat": _squat, "kick": _kick, "dance": _dance}
 
 
 def _ease(value: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, with no jump in speed between."""
+    """Smoothstep: 0 below 0, 1 above 1, smooth in between."""
     value = np.clip(value, 0, 1)
     return value**2 * (3 - 2 * value)
 
 
 def _drift(rng: np.random.Generator, time: np.ndarray) -> np.ndarray:
-    """A slow wander, about -1 to 1."""
+    """Slow random movement, about -1 to 1."""
     rates, phases = rng.uniform(0.15, 0.7, 3), rng.uniform(0, 2 * np.pi, 3)
     return sum(np.sin(2 * np.pi * rate * time + phase) for rate, phase in zip(rates, phases)) / 2
 
@@ -228,8 +223,9 @@ def _blinks(rng: np.random.Generator, time: np.ndarray) -> np.ndarray:
     return np.clip(1.2 - np.abs(time - rng.uniform(0.2, 2.0)) / 0.1, 0, 1)
 
 
-def _footsteps(channels: Channels) -> np.ndarray:
-    """Feet that stay where they stand and, one at a time, step after the trunk once it has moved off."""
+def footsteps(channels: Channels) -> np.ndarray:
+    """Positions of both feet, (T, 2, 4) as in Motion. A foot stands still until the trunk has moved away from it, then
+    takes one step. Only one foot steps at a time, and none during a kick."""
     x, z, yaw = channels["x"], channels["z"], channels["yaw"]
     sides = np.array([1.0, -1.0])
     ideal = np.stack([x[:, None] + STANCE * sides * np.cos(yaw)[:, None],
@@ -248,9 +244,9 @@ def _footsteps(channels: Channels) -> np.ndarray:
                 goal = ideal[land]
         lift = 0.0
         if mover >= 0:
-            share = (frame - since) / swing
-            planted[mover] = origin + (goal[mover] - origin) * _ease(share)
-            lift = 0.035 * np.sin(np.pi * min(share, 1)) ** 2
+            fraction = (frame - since) / swing
+            planted[mover] = origin + (goal[mover] - origin) * _ease(fraction)
+            lift = 0.035 * np.sin(np.pi * min(fraction, 1)) ** 2
         feet[frame, :, :3] = planted
         feet[frame, mover, 3] = lift if mover >= 0 else 0.0
         if mover >= 0 and frame - since >= swing:

@@ -1,4 +1,4 @@
-"""Who can be rendered: ava, ben and cleo, and `stranger_<n>`, drawn from the number n with a room of their own."""
+"""The people that can be rendered: ava, ben, cleo, and `stranger_<n>`, drawn at random from the seed n."""
 
 import re
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ class Cloth:
     pattern: str                    # plain, stripes, checks, dots, print, denim
     colour: Colour
     second: Colour = (240, 240, 240)
-    scale: float = 0.07             # metres a repeat
+    scale: float = 0.07             # metres per repeat
 
 
 @dataclass(frozen=True)
 class SamplePerson:
-    """Lengths are shares of the height unless said otherwise."""
+    """Proportions, looks and room of a person. Lengths are fractions of the height unless stated otherwise."""
 
     height: float                   # metres, crown to sole
     head: float                     # crown to chin
-    shoulder: float                 # joint to joint, half
-    hip: float                      # joint to joint, half
+    shoulder: float                 # half the distance between the joints
+    hip: float                      # half the distance between the joints
     leg: float                      # hip joint to ankle
     arm: float                      # shoulder to wrist
     girth: float                    # of the trunk, 1 = average
@@ -37,13 +37,13 @@ class SamplePerson:
     lips: Colour
     beard: float                    # 0 none to 1 full
     top: Cloth
-    sleeve: float                   # share of the arm that is covered
+    sleeve: float                   # covered fraction of the arm
     bottom: Cloth
-    trouser: float                  # share of the leg that is covered
+    trouser: float                  # covered fraction of the leg
     shoes: Colour
     room: Room
-    loose: bool = False             # hair and cloth swing (loose.py)
-    skirt: float = 0.0              # share of the leg that it covers
+    dynamic: bool = False             # hair and cloth are simulated (dynamics.py)
+    skirt: float = 0.0              # covered fraction of the leg; 0: no skirt
     held: str | None = None         # ball, bottle, book
 
 
@@ -84,12 +84,13 @@ _PATTERNS = ("plain", "stripes", "checks", "dots", "print")
 
 
 def person(name: str) -> SamplePerson:
-    """The person of that name; InputError names the possibilities."""
+    """The person of that name. Raises InputError that lists the valid names."""
     if name in PEOPLE:
         return PEOPLE[name]
     if match := re.fullmatch(r"stranger_(\d{1,9})", name):
         return _stranger(int(match[1]))
-    raise InputError(f"params.yaml: samples: no person `{name}`; there are {', '.join(PEOPLE)} and stranger_<number>")
+    raise InputError(f"params.yaml: samples: unknown person `{name}`; expected {', '.join(PEOPLE)} or "
+                     "stranger_<number>")
 
 
 def _stranger(number: int) -> SamplePerson:
@@ -114,7 +115,7 @@ def _stranger(number: int) -> SamplePerson:
 
 def _room(rng: np.random.Generator, height: float) -> Room:
     wall, floor = _pale(rng), _vivid(rng, 0.25, 0.7)
-    shade = lambda colour, share: tuple(int(share * c) for c in colour)
+    shade = lambda colour, fraction: tuple(int(fraction * c) for c in colour)
     pictures = tuple((side * rng.uniform(0.6, 0.95), rng.uniform(1.4, 1.6), rng.uniform(0.35, 0.55),
                       rng.uniform(0.35, 0.6), _pale(rng), _vivid(rng)) for side in (-1, 1) if rng.random() < 0.75)
     return Room(("plain", "stripes", "bricks", "panels")[rng.integers(4)], (wall, shade(wall, 0.93)),

@@ -1,52 +1,57 @@
-"""Draws bodies: sphere tracing tile by tile, anti-aliased where edges are, and their soft shadow on the floor.
+"""Renderer: sphere tracing of posed bodies, tile by tile, with anti-aliasing, and their shadows on the room.
 
-Every 8 x 8 tile is traced against the primitives that reach into it only. One sample a pixel, a grid of
-samples where a silhouette, a crease or an edge of a pattern passes: alpha is the share of samples that hit.
+Each 8 x 8 tile is traced against only the primitives that overlap it. A pixel gets one sample, or a grid of samples at
+silhouettes, creases and texture edges. Alpha is the fraction of samples that hit the body.
 """
 
 import math
 
 import numpy as np
 
-from stages.samples.body import Posed
-from stages.samples.paint import paint
+from stages.samples.body import PosedBody
 from stages.samples.scene import Camera
-from stages.samples.shadow import CASTERS, cast, cast_near
-from stages.samples.signed_distance import MISS, compiled, normal, trace
+from stages.samples.shadow import CASTER_GROUPS, cast_floor_shadow, shade_room
+from stages.samples.signed_distance import MISS, compiled, normal, sphere_trace
+from stages.samples.textures import texture_colour
 
 TILE = 8
-GRID = 4        # samples a side at a silhouette
-INNER_GRID = 3  # at an edge inside
-SILHOUETTE, INSIDE = (  # where the samples lie in a pixel, the corners first
+GRID = 4        # samples per side at a silhouette
+INNER_GRID = 3  # samples per side at an edge inside the body
+SILHOUETTE_OFFSETS, INNER_OFFSETS = (  # positions of the samples in a pixel, corners first
     np.array(sorted((((i + 0.5) / n, (j + 0.5) / n) for j in range(n) for i in range(n)),
-                    key=lambda place: -abs(place[0] - 0.5) - abs(place[1] - 0.5))) for n in (GRID, INNER_GRID))
+                    key=lambda offset: -abs(offset[0] - 0.5) - abs(offset[1] - 0.5))) for n in (GRID, INNER_GRID))
 
 
-def draw(bodies: list[Posed], camera: Camera, light: tuple[float, float, float], wall: float | None = None
+def draw(bodies: list[PosedBody], camera: Camera, light: tuple[float, float, float], wall: float | None = None
          ) -> tuple[np.ndarray, ...]:
-    """RGB (S, S, 3) in [0, 1], the share of each pixel that each body covers (S, S, bodies), and what the room keeps
-    of its light (S, S). wall: metres behind the spot to a wall close enough to catch the shadow, too."""
-    rows, melt, labels, bones, materials, faces = _together(bodies)
+    """Renders bodies: RGB (S, S, 3) in [0, 1], alpha of each body (S, S, bodies), and the fraction of light that the
+    room keeps (S, S).
+
+    light: direction to the lamp. wall: distance of the wall behind the person in metres, if it is close enough to
+    receive shadows; None: shadows fall on the floor only.
+    """
+    prims, blend, labels, bones, materials, faces = _concatenate(bodies)
     lamp = np.array(light) / np.linalg.norm(light)
     size = camera.size
-    rgb, cover, kept = np.zeros((size, size, 3)), np.zeros((size, size, len(bodies))), np.ones((size, size))
-    spots, spans = _bounds(rows, melt, camera.packed())
-    _draw(rows, melt, labels, bones, materials, faces, spots, spans, camera.packed(), lamp, rgb, cover)
+    rgb, coverage, shading = np.zeros((size, size, 3)), np.zeros((size, size, len(bodies))), np.ones((size, size))
+    capsules, depth_ranges = _screen_bounds(prims, blend, camera.packed())
+    _render(prims, blend, labels, bones, materials, faces, capsules, depth_ranges, camera.packed(), lamp, rgb, coverage)
     if wall is None:
-        cast(rows[np.isin(labels[:, 4], CASTERS)], camera.packed(), lamp, kept)
+        cast_floor_shadow(prims[np.isin(labels[:, 4], CASTER_GROUPS)], camera.packed(), lamp, shading)
     else:
-        kept = cast_near(rows, labels[:, 0], camera, lamp, wall)
-    return rgb, cover, kept
+        shading = shade_room(prims, labels[:, 0], camera, lamp, wall)
+    return rgb, coverage, shading
 
 
-def visible(bodies: list[Posed], camera: Camera) -> list[np.ndarray]:
-    """For each body, which of its points the camera sees: nothing in front but their own flesh."""
-    rows, melt, labels, *_ = _together(bodies)
-    return [_seen(body.points, body.depths, rows, melt, labels, camera.eye) for body in bodies]
+def visible(bodies: list[PosedBody], camera: Camera) -> list[np.ndarray]:
+    """For each body, which of its points the camera sees, (NUM_POINTS,) bool: nothing is in front of them but the
+    surface right above them."""
+    prims, blend, labels, *_ = _concatenate(bodies)
+    return [_visible_points(body.points, body.depths, prims, blend, labels, camera.eye) for body in bodies]
 
 
-def _together(bodies: list[Posed]):
-    """The bodies as one set of primitives; labels gain the body's number, and the group and bone within the body."""
+def _concatenate(bodies: list[PosedBody]):
+    """All bodies as one set of primitives. Labels get three more columns: body, group and bone within the body."""
     labels, groups, materials, bones = [], 0, 0, 0
     for number, body in enumerate(bodies):
         own = body.labels + np.array([groups, materials, bones])
@@ -54,125 +59,126 @@ def _together(bodies: list[Posed]):
         groups += body.labels[:, 0].max() + 1
         materials, bones = materials + len(body.materials), bones + len(body.bones)
     stack = lambda name: np.concatenate([getattr(body, name) for body in bodies])
-    return (stack("primitives"), stack("melt"), np.concatenate(labels), stack("bones"), stack("materials"),
+    return (stack("primitives"), stack("blend"), np.concatenate(labels), stack("bones"), stack("materials"),
             np.stack([body.face for body in bodies]))
 
 
 @compiled
-def _bounds(rows, melt, camera):
-    """Each primitive's capsule in the picture (x, y, radius of both ends, pixels), and its span of depth."""
-    spots, spans = np.empty((len(rows), 6)), np.empty((len(rows), 2))
-    for i in range(len(rows)):
-        wide = 1.0 / math.sqrt(min(rows[i, 15], min(rows[i, 16], rows[i, 17])))
+def _screen_bounds(prims, blend, camera):
+    """The capsules that bound the primitives in the image (x, y, radius of both ends, pixels), and their depth ranges."""
+    capsules, depth_ranges = np.empty((len(prims), 6)), np.empty((len(prims), 2))
+    for i in range(len(prims)):
+        wide = 1.0 / math.sqrt(min(prims[i, 15], min(prims[i, 16], prims[i, 17])))
         near, far = MISS, -MISS
         for end in range(2):
-            along = rows[i, 12] * end
-            radius = wide * rows[i, 13 + end] + melt[i]
-            depth = camera[2] - (rows[i, 11] + along * rows[i, 5])
-            spots[i, 3 * end] = camera[4] + camera[3] / depth * (rows[i, 9] + along * rows[i, 3] - camera[0])
-            spots[i, 3 * end + 1] = camera[5] - camera[3] / depth * (rows[i, 10] + along * rows[i, 4] - camera[1])
-            spots[i, 3 * end + 2] = 1.03 * radius * camera[3] / max(depth - radius, 0.1)
+            along = prims[i, 12] * end
+            radius = wide * prims[i, 13 + end] + blend[i]
+            depth = camera[2] - (prims[i, 11] + along * prims[i, 5])
+            capsules[i, 3 * end] = camera[4] + camera[3] / depth * (prims[i, 9] + along * prims[i, 3] - camera[0])
+            capsules[i, 3 * end + 1] = camera[5] - camera[3] / depth * (prims[i, 10] + along * prims[i, 4] - camera[1])
+            capsules[i, 3 * end + 2] = 1.03 * radius * camera[3] / max(depth - radius, 0.1)
             near, far = min(near, depth - radius), max(far, depth + radius)
-        spans[i] = (near, far)
-    return spots, spans
+        depth_ranges[i] = (near, far)
+    return capsules, depth_ranges
 
 
 @compiled
-def _reaching(x, y, margin, spots, spans, source, among, found):
-    """Which of source[:among] come within `margin` pixels of a point of the picture; their number and span of depth."""
+def _primitives_near(x, y, margin, capsules, depth_ranges, source, among, found):
+    """Writes those of source[:among] within `margin` pixels of an image point to `found`; number and depth range."""
     count, near, far = 0, MISS, 0.0
     for j in range(among):
         i = source[j]
-        ax, ay = spots[i, 3] - spots[i, 0], spots[i, 4] - spots[i, 1]
-        bx, by = x - spots[i, 0], y - spots[i, 1]
-        share = min(max((ax * bx + ay * by) / (ax * ax + ay * ay + 1e-9), 0.0), 1.0)
-        bx, by = bx - share * ax, by - share * ay
-        reach = margin + max(spots[i, 2], spots[i, 5])
+        ax, ay = capsules[i, 3] - capsules[i, 0], capsules[i, 4] - capsules[i, 1]
+        bx, by = x - capsules[i, 0], y - capsules[i, 1]
+        fraction = min(max((ax * bx + ay * by) / (ax * ax + ay * ay + 1e-9), 0.0), 1.0)
+        bx, by = bx - fraction * ax, by - fraction * ay
+        reach = margin + max(capsules[i, 2], capsules[i, 5])
         if bx * bx + by * by < reach * reach:
             found[count] = i
             count += 1
-            near, far = min(near, spans[i, 0]), max(far, spans[i, 1])
+            near, far = min(near, depth_ranges[i, 0]), max(far, depth_ranges[i, 1])
     return count, near, far
 
 
 @compiled
-def _draw(rows, melt, labels, bones, materials, faces, spots, spans, camera, lamp, rgb, cover):
+def _render(prims, blend, labels, bones, materials, faces, capsules, depth_ranges, camera, lamp, rgb, coverage):
     size = len(rgb)
     tiles = (size + TILE - 1) // TILE
-    index = np.empty((tiles, tiles, len(rows)), np.int32)
+    index = np.empty((tiles, tiles, len(prims)), np.int32)
     count = np.zeros((tiles, tiles), np.int32)
-    depth, close = np.full((size, size), MISS), np.full((size, size), MISS)
-    what = np.full((size, size), -1)
-    everything, here = np.arange(len(rows)).astype(np.int32), np.empty(len(rows), np.int32)
+    depth, gaps = np.full((size, size), MISS), np.full((size, size), MISS)
+    material_ids = np.full((size, size), -1)
+    all_prims, scratch = np.arange(len(prims)).astype(np.int32), np.empty(len(prims), np.int32)
     for row in range(tiles):
         for column in range(tiles):
-            count[row, column] = _reaching((column + 0.5) * TILE, (row + 0.5) * TILE, 0.71 * TILE, spots, spans,
-                                           everything, len(rows), index[row, column])[0]
+            count[row, column] = _primitives_near((column + 0.5) * TILE, (row + 0.5) * TILE, 0.71 * TILE, capsules,
+                                                  depth_ranges, all_prims, len(prims), index[row, column])[0]
     for row in range(size):
         for column in range(size):
             tile = index[row // TILE, column // TILE]
-            n, near, far = _reaching(column + 0.5, row + 0.5, 0.71, spots, spans, tile,
-                                     count[row // TILE, column // TILE], here)
+            n, near, far = _primitives_near(column + 0.5, row + 0.5, 0.71, capsules, depth_ranges, tile,
+                                            count[row // TILE, column // TILE], scratch)
             if n:
-                slant = _slant(column, row, camera)
-                t, hit, closest, r, g, b = _sample(column + 0.5, row + 0.5, rows, melt, labels, bones, materials, faces,
-                                                   near * slant, far * slant, camera, lamp, here, n)
-                close[row, column] = closest * camera[3]
-                if close[row, column] < 2.0:
+                ray_scale = _ray_length(column, row, camera)
+                t, hit, closest, r, g, b = _shade_ray(column + 0.5, row + 0.5, prims, blend, labels, bones, materials,
+                                                      faces, near * ray_scale, far * ray_scale, camera, lamp,
+                                                      scratch, n)
+                gaps[row, column] = closest * camera[3]
+                if gaps[row, column] < 2.0:
                     depth[row, column] = t
                 if hit >= 0:
-                    what[row, column] = labels[hit, 1]
+                    material_ids[row, column] = labels[hit, 1]
                     rgb[row, column] = (r, g, b)
-                    cover[row, column, labels[hit, 3]] = 1.0
-    flat = rgb.copy()
+                    coverage[row, column, labels[hit, 3]] = 1.0
+    first_pass = rgb.copy()
     for row in range(size):
         for column in range(size):
             tile, n = index[row // TILE, column // TILE], count[row // TILE, column // TILE]
-            grid = _edge(row, column, depth, close, what, flat) if n else 1
+            grid = _sample_grid(row, column, depth, gaps, material_ids, first_pass) if n else 1
             if grid > 1:
-                n, near, far = _reaching(column + 0.5, row + 0.5, 0.71, spots, spans, tile, n, here)
-                slant = _slant(column, row, camera)
-                near = max(near * slant, _nearest(row, column, depth) - 0.04)  # where the neighbours met or grazed it
+                n, near, far = _primitives_near(column + 0.5, row + 0.5, 0.71, capsules, depth_ranges, tile, n, scratch)
+                ray_scale = _ray_length(column, row, camera)
+                near = max(near * ray_scale, _min_depth(row, column, depth) - 0.04)  # start near the neighbours
                 red, green, blue, hits, dark, bright = 0.0, 0.0, 0.0, 0, 3.0, 0.0
-                cover[row, column] = 0.0
-                places = SILHOUETTE if grid == GRID else INSIDE
-                taken = len(places)
-                for s in range(len(places)):
-                    u, v = places[s]
-                    t, hit, closest, r, g, b = _sample(column + u, row + v, rows, melt, labels, bones, materials, faces,
-                                                       near, far * slant, camera, lamp, here, n)
+                coverage[row, column] = 0.0
+                offsets = SILHOUETTE_OFFSETS if grid == GRID else INNER_OFFSETS
+                num_samples = len(offsets)
+                for s in range(len(offsets)):
+                    u, v = offsets[s]
+                    t, hit, closest, r, g, b = _shade_ray(column + u, row + v, prims, blend, labels, bones, materials,
+                                                          faces, near, far * ray_scale, camera, lamp, scratch, n)
                     if hit >= 0:
                         red, green, blue, hits = red + r, green + g, blue + b, hits + 1
                         dark, bright = min(dark, r + g + b), max(bright, r + g + b)
-                        cover[row, column, labels[hit, 3]] += 1.0
-                    if s == 3 and hits == 4 and bright - dark < 0.12:  # the corners agree: nothing passes through
-                        taken = 4
+                        coverage[row, column, labels[hit, 3]] += 1.0
+                    if s == 3 and hits == 4 and bright - dark < 0.12:  # the corners agree: no edge in this pixel
+                        num_samples = 4
                         break
-                cover[row, column] /= taken
+                coverage[row, column] /= num_samples
                 if hits:
                     rgb[row, column] = (red / hits, green / hits, blue / hits)
 
 
 @compiled
-def _edge(row, column, depth, close, what, flat):
-    """How many samples a side a pixel needs: most at a silhouette, fewer at a crease or a pattern's edge, else one."""
-    mine = what[row, column]
-    if mine < 0 and close[row, column] < 0.72:
+def _sample_grid(row, column, depth, gaps, material_ids, first_pass):
+    """Samples per side for a pixel: GRID at a silhouette, INNER_GRID at a crease or texture edge, else 1."""
+    own = material_ids[row, column]
+    if own < 0 and gaps[row, column] < 0.72:
         return GRID
     size, grid = len(depth), 1
     for v in range(max(row - 1, 0), min(row + 2, size)):
         for u in range(max(column - 1, 0), min(column + 2, size)):
-            if (what[v, u] < 0) != (mine < 0):
+            if (material_ids[v, u] < 0) != (own < 0):
                 return GRID
-            if mine >= 0 and (what[v, u] != mine or abs(depth[v, u] - depth[row, column]) > 0.05 or _contrast(
-                    flat[v, u], flat[row, column]) > 0.16):
+            if own >= 0 and (material_ids[v, u] != own or abs(depth[v, u] - depth[row, column]) > 0.05
+                             or _colour_difference(first_pass[v, u], first_pass[row, column]) > 0.16):
                 grid = INNER_GRID
     return grid
 
 
 @compiled
-def _nearest(row, column, depth):
-    """The least depth in a pixel's neighbourhood."""
+def _min_depth(row, column, depth):
+    """The smallest depth in the 3 x 3 neighbourhood of a pixel; 0 if there is none."""
     size, least = len(depth), MISS
     for v in range(max(row - 1, 0), min(row + 2, size)):
         for u in range(max(column - 1, 0), min(column + 2, size)):
@@ -181,37 +187,37 @@ def _nearest(row, column, depth):
 
 
 @compiled
-def _slant(column, row, camera):
-    """How much longer the way through a pixel is than its depth along the camera's axis."""
+def _ray_length(column, row, camera):
+    """Length of the ray through a pixel per unit of depth along the camera's axis."""
     x, y = (column + 0.5 - camera[4]) / camera[3], (row + 0.5 - camera[5]) / camera[3]
     return math.sqrt(x * x + y * y + 1.0)
 
 
 @compiled
-def _contrast(a, b):
+def _colour_difference(a, b):
     return abs(a[0] - b[0]) + abs(a[1] - b[1]) + abs(a[2] - b[2])
 
 
 @compiled
-def _sample(px, py, rows, melt, labels, bones, materials, faces, near, far, camera, lamp, index, count):
-    """What the ray through a point of the picture meets: distance, primitive, nearness, colour."""
+def _shade_ray(px, py, prims, blend, labels, bones, materials, faces, near, far, camera, lamp, index, count):
+    """Traces and shades the ray through an image point: distance, primitive and gap (as sphere_trace), colour."""
     dx, dy, dz = (px - camera[4]) / camera[3], (camera[5] - py) / camera[3], -1.0
     length = math.sqrt(dx * dx + dy * dy + 1.0)
     dx, dy, dz = dx / length, dy / length, dz / length
-    t, hit, closest = trace(camera[0], camera[1], camera[2], dx, dy, dz, near, far,
-                            rows, melt, labels, index, count)
+    t, hit, closest = sphere_trace(camera[0], camera[1], camera[2], dx, dy, dz, near, far,
+                            prims, blend, labels, index, count)
     if hit < 0:
         return t, hit, closest, 0.0, 0.0, 0.0
     x, y, z = camera[0] + t * dx, camera[1] + t * dy, camera[2] + t * dz
-    nx, ny, nz = normal(x, y, z, rows, melt, labels, index, count)
+    nx, ny, nz = normal(x, y, z, prims, blend, labels, index, count)
     material, bone, body = materials[labels[hit, 1]], bones[labels[hit, 2]], labels[hit, 3]
     ax, ay, az = x - bone[0], y - bone[1], z - bone[2]
-    r, g, b = paint(
+    r, g, b = texture_colour(
         material, bone[3] * ax + bone[6] * ay + bone[9] * az, bone[4] * ax + bone[7] * ay + bone[10] * az,
         bone[5] * ax + bone[8] * ay + bone[11] * az, labels[hit, 5], bone[12], bone[13], faces[body])
 
     facing = nx * lamp[0] + ny * lamp[1] + nz * lamp[2]
-    lit = max(0.0, 0.75 * facing + 0.25)  # light wraps a little, as it does from a large lamp
+    lit = max(0.0, 0.75 * facing + 0.25)  # wrapped diffuse light, as from a large lamp
     sky = 0.5 + 0.5 * ny
     toward = -(nx * dx + ny * dy + nz * dz)
     glow = 0.44 + 0.12 * sky + 0.16 * max(0.0, toward) + 0.40 * lit
@@ -222,13 +228,13 @@ def _sample(px, py, rows, melt, labels, bones, materials, faces, near, far, came
 
 
 @compiled
-def _seen(points, depths, rows, melt, labels, eye):
+def _visible_points(points, depths, prims, blend, labels, eye):
     seen = np.zeros(len(points), np.bool_)
-    index = np.arange(len(rows)).astype(np.int32)
+    index = np.arange(len(prims)).astype(np.int32)
     for i in range(len(points)):
         dx, dy, dz = points[i, 0] - eye[0], points[i, 1] - eye[1], points[i, 2] - eye[2]
         reach = math.sqrt(dx * dx + dy * dy + dz * dz)
-        t, hit, _ = trace(eye[0], eye[1], eye[2], dx / reach, dy / reach, dz / reach, 0.6 * reach, reach, rows, melt,
-                          labels, index, len(rows))
+        t, hit, _ = sphere_trace(eye[0], eye[1], eye[2], dx / reach, dy / reach, dz / reach, 0.6 * reach, reach,
+                                 prims, blend, labels, index, len(prims))
         seen[i] = hit < 0 or t >= reach - depths[i]
     return seen

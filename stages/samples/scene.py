@@ -1,7 +1,7 @@
-"""The room and the camera of a rendered sample: a pinhole camera that stands still, a floor, a wall behind.
+"""Room and camera of a rendered sample: a static pinhole camera, a floor, and a wall behind the person.
 
-World: metres, y up, the person's spot at the origin, the camera on the +z side looking along -z with a
-shifted lens, so that verticals stay vertical. `plate` gives the empty room, RGB in [0, 1].
+World coordinates: metres, y up, origin on the floor where the person stands. The camera is on the +z side and looks
+along -z with a shifted lens, so that verticals stay vertical. `plate` renders the empty room.
 """
 
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ class Room:
     floor_colours: tuple[Colour, Colour]
     pictures: tuple[tuple[float, float, float, float, Colour, Colour], ...]  # centre x, y, width, height in metres
     skirting: Colour = (236, 232, 224)
-    depth: float = 1.7      # from the person's spot to the wall, metres
-    view: float = 2.3       # metres that the frame shows at the spot
+    depth: float = 1.7      # from the person to the wall, metres
+    view: float = 2.3       # metres that the frame covers at the person
     eye: float = 1.25       # height of the camera, metres
-    distance: float = 4.2   # from the camera to the spot, metres
-    ground: float = 0.93    # where the spot lies in the frame, share of its height from the top
-    light: tuple[float, float, float] = (-0.38, 0.72, 0.58)  # towards the lamp
-    gloom: float = 0.0      # share of the light that is missing in a corner, on the side away from the lamp
+    distance: float = 4.2   # from the camera to the person, metres
+    ground: float = 0.93    # height of the origin in the frame, fraction from the top
+    light: tuple[float, float, float] = (-0.38, 0.72, 0.58)  # direction to the lamp
+    gloom: float = 0.0      # fraction of the light that is lost on the side away from the lamp
 
 
 @dataclass(frozen=True)
 class Camera:
-    size: int               # pixels, square
+    size: int               # of the square frame, pixels
     eye: np.ndarray         # (3,) metres
     focal: float            # pixels
     centre: tuple[float, float]  # principal point, pixels
 
     @classmethod
-    def of(cls, room: Room, size: int) -> "Camera":
+    def from_room(cls, room: Room, size: int) -> "Camera":
         focal = size * room.distance / room.view
         return cls(size, np.array([0.0, room.eye, room.distance]), focal,
                    (size / 2, room.ground * size - focal * room.eye / room.distance))
@@ -49,44 +49,44 @@ class Camera:
         return np.stack([x, y], -1)
 
     def packed(self) -> np.ndarray:
-        """eye x, y, z, focal, centre x, y: what the renderer takes."""
+        """eye x, y, z, focal, centre x, y: the array that compiled functions take."""
         return np.array([*self.eye, self.focal, *self.centre])
 
 
-def daylight(room: Room, size: int) -> np.ndarray:
-    """The share of its light that each column has, (size, 1), on everything in it."""
-    way = ((np.arange(size) + 0.5) / size - 0.5) * (-1 if room.light[0] > 0 else 1)
-    share = np.clip((way + 0.55) / 0.8, 0, 1)
-    return (1 - room.gloom * share**2 * (3 - 2 * share))[:, None]
+def light_falloff(room: Room, size: int) -> np.ndarray:
+    """The fraction of light that each column of the frame receives, (size, 1); below 1 in a dark corner."""
+    position = ((np.arange(size) + 0.5) / size - 0.5) * (-1 if room.light[0] > 0 else 1)
+    fraction = np.clip((position + 0.55) / 0.8, 0, 1)
+    return (1 - room.gloom * fraction**2 * (3 - 2 * fraction))[:, None]
 
 
 def plate(room: Room, size: int, samples: int = 3) -> np.ndarray:
-    """The empty room, (size, size, 3) in [0, 1]; samples x samples points a pixel."""
-    camera = Camera.of(room, size)
+    """The empty room, RGB (size, size, 3) in [0, 1], with samples x samples points per pixel."""
+    camera = Camera.from_room(room, size)
     offsets = (np.arange(size * samples) + 0.5) / samples
     rows = []
     for block in np.split(offsets, range(16 * samples, len(offsets), 16 * samples)):  # bounded memory
         u, v = (offsets - camera.centre[0]) / camera.focal, (block[:, None] - camera.centre[1]) / camera.focal
-        seen = _room(room, camera.eye, *np.broadcast_arrays(u, v))
+        seen = _render_room(room, camera.eye, *np.broadcast_arrays(u, v))
         rows.append(seen.reshape(len(block) // samples, samples, size, samples, 3).mean((1, 3)))  # (rows, size, 3)
-    return np.concatenate(rows) * daylight(room, size)
+    return np.concatenate(rows) * light_falloff(room, size)
 
 
-def _room(room: Room, eye: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Colours along rays (u, -v, -1) from the eye."""
+def _render_room(room: Room, eye: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) along rays (u, -v, -1) from the eye."""
     to_wall = eye[2] + room.depth
     to_floor = eye[1] / np.maximum(v, 1e-6)
     on_floor = to_floor < to_wall
     reach = np.where(on_floor, to_floor, to_wall)
     x, y, z = u * reach, eye[1] - v * reach, eye[2] - reach
-    colour = np.where(on_floor[..., None], _floor(room, x, z), _wall(room, x, y))
+    colour = np.where(on_floor[..., None], _floor_colour(room, x, z), _wall_colour(room, x, y))
     shade = np.where(on_floor, 0.90 + 0.06 * (z + room.depth), 1.0 - 0.05 * (x + 0.8 * y - 0.9))
     corner = np.where(on_floor, np.abs(z + room.depth), np.abs(y))
-    shade = shade * (1 - 0.22 * np.exp(-corner / 0.16))  # light does not reach into the corner
+    shade = shade * (1 - 0.22 * np.exp(-corner / 0.16))  # ambient occlusion in the corner of wall and floor
     return np.clip(colour * shade[..., None], 0, 1)
 
 
-def _wall(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _wall_colour(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     first, second = (np.array(c) / 255 for c in room.wall_colours)
     if room.wall == "stripes":
         mix = _band(x / 0.24, 0.36)
@@ -115,7 +115,7 @@ def _wall(room: Room, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where((y < 0.09)[..., None], np.array(room.skirting) / 255 * (0.9 + 0.1 * (y > 0.015))[..., None], colour)
 
 
-def _floor(room: Room, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _floor_colour(room: Room, x: np.ndarray, z: np.ndarray) -> np.ndarray:
     first, second = (np.array(c) / 255 for c in room.floor_colours)
     if room.floor == "boards":
         board = np.floor(x / 0.17)
@@ -130,19 +130,19 @@ def _floor(room: Room, x: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _band(value: np.ndarray, width: float) -> np.ndarray:
-    """1 in a band of `width` around the half of every unit, soft at its edges."""
+    """1 in a band of `width` around the middle of every unit interval, with soft edges; else 0."""
     off = np.abs(value - np.floor(value) - 0.5)
     return np.clip((width / 2 - off) / 0.02 + 0.5, 0, 1)
 
 
 def _hash(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """A number in [0, 1) for every pair of whole numbers."""
+    """A pseudo-random number in [0, 1) for every pair of integers."""
     value = np.sin(i * 127.1 + j * 311.7 + 17.0) * 43758.5453
     return value - np.floor(value)
 
 
 def _noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Value noise in [0, 1), one knot a unit."""
+    """Value noise in [0, 1) on a grid of integers."""
     i, j = np.floor(x), np.floor(y)
     a, b = x - i, y - j
     a, b = a * a * (3 - 2 * a), b * b * (3 - 2 * b)

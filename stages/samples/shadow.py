@@ -1,5 +1,7 @@
-"""The shadows that bodies cast. Compiled. `cast`: a soft one on the floor, of spheres strung along their primitives.
-`cast_near`: those of a small lamp, on the floor and on a wall close behind, and the darkness where bodies stand.
+"""Shadows of bodies on the room. Compiled with numba.
+
+`cast_floor_shadow`: soft shadow on the floor (plain world); the body is approximated by spheres along its primitives.
+`shade_room`: soft shadow of a small lamp on the floor and on a close wall, with ambient occlusion (hard world).
 """
 
 import math
@@ -10,25 +12,28 @@ import numpy as np
 from stages.samples.scene import Camera
 from stages.samples.signed_distance import compiled
 
-DARKEST = 0.42  # share of its light that the floor loses at most
-LAMP = 0.05     # tangent of the angular radius of the small lamp: what is a metre away has a shadow soft over 10 cm
-KEY = 0.55      # share of the light on a surface that faces the lamp which comes from it
-FILL = 0.40     # share that comes from everywhere, and that a body takes away where it is near
-CASTERS = np.array([0, 1, 3, 4, 7, 8, 9, 10])  # groups of a body whose shadow is worth seeing: not hands, not hair
+MAX_DARKENING = 0.42  # largest fraction of its light that the floor loses
+LAMP_RADIUS = 0.05    # tangent of the lamp's angular radius: at 1 m from the occluder, the penumbra is 10 cm wide
+KEY = 0.55            # fraction of the light that comes from the lamp, on a surface that faces it
+FILL = 0.40           # fraction that is ambient light, which nearby bodies occlude
+CASTER_GROUPS = np.array([0, 1, 3, 4, 7, 8, 9, 10])  # that cast the floor shadow: no hands, no hair
 
 
 @compiled
-def cast(rows, camera, lamp, kept):
-    """Writes the floor's share of light into `kept` (S, S); the higher what is above, the softer."""
-    size, count = len(kept), 0
-    balls = np.empty((3 * len(rows), 4))
-    for i in range(len(rows)):
-        wide = math.sqrt(1.0 / min(rows[i, 15], rows[i, 17]))
-        for part in range(3 if rows[i, 12] > 0 else 1):
-            along = rows[i, 12] * 0.5 * part
+def cast_floor_shadow(prims, camera, lamp, shading):
+    """Writes the remaining fraction of light of the floor's pixels into `shading` (S, S).
+
+    The penumbra widens with the distance between occluder and floor.
+    """
+    size, count = len(shading), 0
+    spheres = np.empty((3 * len(prims), 4))
+    for i in range(len(prims)):
+        wide = math.sqrt(1.0 / min(prims[i, 15], prims[i, 17]))
+        for part in range(3 if prims[i, 12] > 0 else 1):
+            along = prims[i, 12] * 0.5 * part
             for axis in range(3):
-                balls[count, axis] = rows[i, 9 + axis] + along * rows[i, 3 + axis] * (rows[i, 12] > 0)
-            balls[count, 3] = wide * (rows[i, 13] + (rows[i, 14] - rows[i, 13]) * 0.5 * part)
+                spheres[count, axis] = prims[i, 9 + axis] + along * prims[i, 3 + axis] * (prims[i, 12] > 0)
+            spheres[count, 3] = wide * (prims[i, 13] + (prims[i, 14] - prims[i, 13]) * 0.5 * part)
             count += 1
     for row in range(size):
         down = (row + 0.5 - camera[5]) / camera[3]
@@ -39,38 +44,38 @@ def cast(rows, camera, lamp, kept):
             x, z = camera[0] + (column + 0.5 - camera[4]) / camera[3] * depth, camera[2] - depth
             light = 1.0
             for i in range(count):
-                cx, cy, cz, radius = balls[i, 0] - x, balls[i, 1], balls[i, 2] - z, balls[i, 3]
+                cx, cy, cz, radius = spheres[i, 0] - x, spheres[i, 1], spheres[i, 2] - z, spheres[i, 3]
                 s = cx * lamp[0] + cy * lamp[1] + cz * lamp[2]
                 off = cx * cx + cy * cy + cz * cz - s * s
                 soft = 0.02 + 0.16 * s
                 if off < (radius + soft) ** 2:
                     reach = min(1.0, (radius + soft - math.sqrt(max(off, 0.0))) / (2 * soft))
                     light *= 1 - 0.30 * reach * reach * min(1.0, (radius / soft) ** 1.5)
-            kept[row, column] = 1 - DARKEST * (1 - light)
+            shading[row, column] = 1 - MAX_DARKENING * (1 - light)
 
 
-def cast_near(rows, groups, camera: Camera, lamp, wall: float) -> np.ndarray:
-    """The share of light that the floor and a wall `wall` metres behind the spot keep, (S, S): told for every second
-    pixel, as it is soft, and interpolated.
+def shade_room(prims, groups, camera: Camera, lamp, wall: float) -> np.ndarray:
+    """The remaining fraction of light, (S, S), of the floor and of a wall `wall` metres behind the person.
 
-    `groups` (n,): primitives of one group, side by side, overlap each other; those of different groups do not.
+    Computed at half resolution, as shadows are soft, and interpolated. `groups` (n,): primitives of one group overlap
+    each other and are consecutive; those of different groups do not overlap.
     """
-    kept = np.ones(((camera.size + 1) // 2,) * 2)
-    _cast_near(rows, groups, camera.packed(), lamp, wall, 2, kept)
-    return cv2.resize(kept, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[:camera.size, :camera.size]
+    shading = np.ones(((camera.size + 1) // 2,) * 2)
+    _shade_room(prims, groups, camera.packed(), lamp, wall, 2, shading)
+    return cv2.resize(shading, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[:camera.size, :camera.size]
 
 
 @compiled
-def _cast_near(rows, groups, camera, lamp, wall, step, kept):
-    """Writes what is kept in the middle of every step x step pixels."""
-    size = len(kept)
-    across, up = _square_to(lamp)
-    bounds = np.empty((len(rows), 3))  # a circle in the plane square to the light: place, radius without penumbra
-    for i in range(len(rows)):
-        half = 0.5 * rows[i, 12]
-        x, y, z = rows[i, 9] + half * rows[i, 3], rows[i, 10] + half * rows[i, 4], rows[i, 11] + half * rows[i, 5]
-        wide = 1.0 / math.sqrt(min(rows[i, 15], min(rows[i, 16], rows[i, 17])))
-        bounds[i] = (_dot(across, x, y, z), _dot(up, x, y, z), half + wide * max(rows[i, 13], rows[i, 14]))
+def _shade_room(prims, groups, camera, lamp, wall, step, shading):
+    """Writes the remaining light at the centre of every block of step x step pixels into `shading`."""
+    size = len(shading)
+    across, up = _perpendicular_to(lamp)
+    bounds = np.empty((len(prims), 3))  # circles in the plane perpendicular to the light: x, y, radius
+    for i in range(len(prims)):
+        half = 0.5 * prims[i, 12]
+        x, y, z = prims[i, 9] + half * prims[i, 3], prims[i, 10] + half * prims[i, 4], prims[i, 11] + half * prims[i, 5]
+        wide = 1.0 / math.sqrt(min(prims[i, 15], min(prims[i, 16], prims[i, 17])))
+        bounds[i] = (_dot(across, x, y, z), _dot(up, x, y, z), half + wide * max(prims[i, 13], prims[i, 14]))
     to_wall = camera[2] + wall
     for row in range(size):
         down = ((row + 0.5) * step - camera[5]) / camera[3]
@@ -83,15 +88,15 @@ def _cast_near(rows, groups, camera, lamp, wall, step, kept):
             a, b = _dot(across, x, y, z), _dot(up, x, y, z)
             lit, bare = 1.0, 1.0
             group, shade, near = -1, 0.0, 0.0
-            for i in range(len(rows)):
+            for i in range(len(prims)):
                 if groups[i] != group:
                     lit, bare = lit * (1.0 - shade), bare * (1.0 - near)
                     group, shade, near = groups[i], 0.0, 0.0
-                near = max(near, _covered(x, y, z, floor, rows, i))
-                reach = bounds[i, 2] + 2.5 * LAMP
+                near = max(near, _ambient_occlusion(x, y, z, floor, prims, i))
+                reach = bounds[i, 2] + 2.5 * LAMP_RADIUS
                 if (bounds[i, 0] - a) ** 2 + (bounds[i, 1] - b) ** 2 < reach * reach:
-                    shade = max(shade, _hidden(x, y, z, lamp, rows, i))
-            kept[row, column] = 1.0 - key * (1.0 - lit * (1.0 - shade)) - FILL * (1.0 - bare * (1.0 - near))
+                    shade = max(shade, _lamp_occlusion(x, y, z, lamp, prims, i))
+            shading[row, column] = 1.0 - key * (1.0 - lit * (1.0 - shade)) - FILL * (1.0 - bare * (1.0 - near))
 
 
 @compiled
@@ -100,57 +105,57 @@ def _dot(way, x, y, z):
 
 
 @compiled
-def _square_to(lamp):
-    """Two unit vectors square to the lamp's direction and to each other."""
+def _perpendicular_to(lamp):
+    """Two unit vectors perpendicular to the lamp's direction and to each other."""
     size = math.sqrt(lamp[0] ** 2 + lamp[2] ** 2)
     across = (lamp[2] / size, 0.0, -lamp[0] / size)
     return across, (lamp[1] * across[2], lamp[2] * across[0] - lamp[0] * across[2], -lamp[1] * across[0])
 
 
 @compiled
-def _hidden(x, y, z, lamp, rows, i):
-    """The share of the lamp's disc that a primitive hides from a point: that of a strip as wide as it is."""
-    px, py, pz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
-    qx = rows[i, 0] * px + rows[i, 1] * py + rows[i, 2] * pz  # the ray in the primitive's scaled space
-    qy = rows[i, 3] * px + rows[i, 4] * py + rows[i, 5] * pz
-    qz = rows[i, 6] * px + rows[i, 7] * py + rows[i, 8] * pz
-    nx = rows[i, 0] * lamp[0] + rows[i, 1] * lamp[1] + rows[i, 2] * lamp[2]
-    ny = rows[i, 3] * lamp[0] + rows[i, 4] * lamp[1] + rows[i, 5] * lamp[2]
-    nz = rows[i, 6] * lamp[0] + rows[i, 7] * lamp[1] + rows[i, 8] * lamp[2]
+def _lamp_occlusion(x, y, z, lamp, prims, i):
+    """The fraction of the lamp's disc that a primitive hides from a point; the primitive is treated as a strip."""
+    px, py, pz = x - prims[i, 9], y - prims[i, 10], z - prims[i, 11]
+    qx = prims[i, 0] * px + prims[i, 1] * py + prims[i, 2] * pz  # the ray in the primitive's scaled space
+    qy = prims[i, 3] * px + prims[i, 4] * py + prims[i, 5] * pz
+    qz = prims[i, 6] * px + prims[i, 7] * py + prims[i, 8] * pz
+    nx = prims[i, 0] * lamp[0] + prims[i, 1] * lamp[1] + prims[i, 2] * lamp[2]
+    ny = prims[i, 3] * lamp[0] + prims[i, 4] * lamp[1] + prims[i, 5] * lamp[2]
+    nz = prims[i, 6] * lamp[0] + prims[i, 7] * lamp[1] + prims[i, 8] * lamp[2]
     pace = math.sqrt(nx * nx + ny * ny + nz * nz)
     nx, ny, nz = nx / pace, ny / pace, nz / pace
-    on = 0.0  # the place on the primitive's axis that the ray passes nearest
-    if rows[i, 12] > 0.0:
+    on = 0.0  # the point on the primitive's axis that is nearest to the ray
+    if prims[i, 12] > 0.0:
         on = (qy - (qx * nx + qy * ny + qz * nz) * ny) / (1.0 - ny * ny + 1e-9)
-        on = min(max(on, 0.0), rows[i, 12])
+        on = min(max(on, 0.0), prims[i, 12])
     wx, wy, wz = -qx, on - qy, -qz
     along = wx * nx + wy * ny + wz * nz
     if along <= 0.0:
-        return 0.0  # behind the surface
+        return 0.0  # the primitive is behind the surface
     wx, wy, wz = wx - along * nx, wy - along * ny, wz - along * nz
     square = wx * wx + wy * wy + wz * wz + 1e-12
-    metres = math.sqrt(square / (wx * wx * rows[i, 15] + wy * wy * rows[i, 16] + wz * wz * rows[i, 17] + 1e-12))
-    radius = rows[i, 13] + (rows[i, 14] - rows[i, 13]) * on / max(rows[i, 12], 1e-9)
-    off, soft = math.sqrt(square), LAMP * along / pace + 1e-3
-    return _side((off - radius) * metres / soft) - _side((off + radius) * metres / soft)
+    metres = math.sqrt(square / (wx * wx * prims[i, 15] + wy * wy * prims[i, 16] + wz * wz * prims[i, 17] + 1e-12))
+    radius = prims[i, 13] + (prims[i, 14] - prims[i, 13]) * on / max(prims[i, 12], 1e-9)
+    off, soft = math.sqrt(square), LAMP_RADIUS * along / pace + 1e-3
+    return _disc_beyond_edge((off - radius) * metres / soft) - _disc_beyond_edge((off + radius) * metres / soft)
 
 
 @compiled
-def _side(edge):
-    """The share of a disc of radius 1 beyond a straight edge, `edge` from its centre."""
-    share = min(max(0.5 - 0.5 * edge, 0.0), 1.0)
-    return share * share * (3.0 - 2.0 * share)
+def _disc_beyond_edge(edge):
+    """The approximate fraction of a unit disc beyond a straight edge, `edge` from its centre."""
+    fraction = min(max(0.5 - 0.5 * edge, 0.0), 1.0)
+    return fraction * fraction * (3.0 - 2.0 * fraction)
 
 
 @compiled
-def _covered(x, y, z, floor, rows, i):
-    """The share of the sky over a point that a primitive takes: the form factor of a sphere at its nearest place."""
-    px, py, pz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
-    on = min(max(rows[i, 3] * px + rows[i, 4] * py + rows[i, 5] * pz, 0.0), rows[i, 12])
-    px, py, pz = on * rows[i, 3] - px, on * rows[i, 4] - py, on * rows[i, 5] - pz
-    radius = rows[i, 13] + (rows[i, 14] - rows[i, 13]) * on / max(rows[i, 12], 1e-9)
-    if rows[i, 12] == 0.0:
-        radius = (rows[i, 15] * rows[i, 16] * rows[i, 17]) ** (-1.0 / 6.0)  # of the sphere of the ellipsoid's volume
+def _ambient_occlusion(x, y, z, floor, prims, i):
+    """The fraction of ambient light that a primitive occludes: the form factor of a sphere at its nearest point."""
+    px, py, pz = x - prims[i, 9], y - prims[i, 10], z - prims[i, 11]
+    on = min(max(prims[i, 3] * px + prims[i, 4] * py + prims[i, 5] * pz, 0.0), prims[i, 12])
+    px, py, pz = on * prims[i, 3] - px, on * prims[i, 4] - py, on * prims[i, 5] - pz
+    radius = prims[i, 13] + (prims[i, 14] - prims[i, 13]) * on / max(prims[i, 12], 1e-9)
+    if prims[i, 12] == 0.0:
+        radius = (prims[i, 15] * prims[i, 16] * prims[i, 17]) ** (-1.0 / 6.0)  # of a sphere of the same volume
     square = px * px + py * py + pz * pz + 1e-9
     height = py if floor else pz
     return min(1.0, radius * radius * max(height, 0.0) / (square * math.sqrt(square)))

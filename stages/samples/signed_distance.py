@@ -1,7 +1,7 @@
-"""The signed distance to melted primitives, and sphere tracing through it. Compiled; metres throughout.
+"""Signed distance field of a posed body, and sphere tracing through it. Compiled with numba; all lengths in metres.
 
-`rows`, `melt` and `labels` are those of body.Posed; `index[:count]` names the primitives that matter, with
-those of one group side by side.
+`prims`, `blend` and `labels` are the arrays `primitives`, `blend` and `labels` of body.PosedBody. `index[:count]`
+selects the primitives to evaluate; those of one group are consecutive.
 """
 
 import hashlib
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numba
 
-# numba keeps compiled code by the file a function stands in and does not see that what it calls has changed:
-# a folder named after all of this package's code does
+# numba's cache only notices changes in the file that defines a function, not in the functions that it calls.
+# The cache folder is therefore named after a hash of all code of this package.
 _here = Path(__file__).parent
 _code = b"".join(path.read_bytes() for path in sorted(_here.glob("*.py")))
 _root = Path(os.environ.get("NUMBA_CACHE_DIR") or _here / "__pycache__")
@@ -23,90 +23,97 @@ compiled = numba.njit(nogil=True, fastmath=True, cache=True, error_model="numpy"
 
 
 @compiled
-def _own(x, y, z, rows, i):
-    """One primitive's distance; the point from its axis in scaled space; the squared slope there, times its square."""
-    dx, dy, dz = x - rows[i, 9], y - rows[i, 10], z - rows[i, 11]
-    qx = rows[i, 0] * dx + rows[i, 1] * dy + rows[i, 2] * dz
-    qy = rows[i, 3] * dx + rows[i, 4] * dy + rows[i, 5] * dz
-    qz = rows[i, 6] * dx + rows[i, 7] * dy + rows[i, 8] * dz
-    radius = rows[i, 13]
-    length = rows[i, 12]
+def _primitive_distance(x, y, z, prims, i):
+    """Distance to one primitive; the point relative to its axis in scaled space (3); squared gradient times squared
+    length of that vector."""
+    dx, dy, dz = x - prims[i, 9], y - prims[i, 10], z - prims[i, 11]
+    qx = prims[i, 0] * dx + prims[i, 1] * dy + prims[i, 2] * dz
+    qy = prims[i, 3] * dx + prims[i, 4] * dy + prims[i, 5] * dz
+    qz = prims[i, 6] * dx + prims[i, 7] * dy + prims[i, 8] * dz
+    radius = prims[i, 13]
+    length = prims[i, 12]
     if length > 0.0:
         along = min(max(qy, 0.0), length)
         qy -= along
-        radius += (rows[i, 14] - radius) * along / length
+        radius += (prims[i, 14] - radius) * along / length
     square = qx * qx + qy * qy + qz * qz + 1e-12
-    slope = qx * qx * rows[i, 15] + qy * qy * rows[i, 16] + qz * qz * rows[i, 17] + 1e-12
-    # value over gradient: the distance to first order, in scaled space too
+    slope = qx * qx * prims[i, 15] + qy * qy * prims[i, 16] + qz * qz * prims[i, 17] + 1e-12
+    # value / |gradient|: first-order approximation of the distance, also for scaled primitives
     return (math.sqrt(square) - radius) * math.sqrt(square / slope), qx, qy, qz, slope
 
 
 @compiled
-def distance(x, y, z, rows, melt, labels, index, count):
-    """Distance to the surface, and the primitive whose own surface is nearest in the nearest group."""
+def distance(x, y, z, prims, blend, labels, index, count):
+    """Signed distance to the surface, and the index of the nearest primitive in the nearest group.
+
+    Primitives of one group are joined by a smooth minimum, groups by a plain minimum.
+    """
     best, winner = MISS, -1
-    group, inside, nearest, candidate = -1, MISS, MISS, -1
+    group, group_distance, nearest, candidate = -1, MISS, MISS, -1
     for j in range(count):
         i = index[j]
         if labels[i, 0] != group:
-            if inside < best:
-                best, winner = inside, candidate
-            group, inside, nearest, candidate = labels[i, 0], MISS, MISS, -1
-        own = _own(x, y, z, rows, i)[0]
+            if group_distance < best:
+                best, winner = group_distance, candidate
+            group, group_distance, nearest, candidate = labels[i, 0], MISS, MISS, -1
+        own = _primitive_distance(x, y, z, prims, i)[0]
         if own < nearest:
             nearest, candidate = own, i
-        overlap = melt[i] - abs(inside - own)
-        inside = min(inside, own)
+        overlap = blend[i] - abs(group_distance - own)
+        group_distance = min(group_distance, own)
         if overlap > 0.0:
-            inside -= overlap * overlap / (4.0 * melt[i])
-    if inside < best:
-        best, winner = inside, candidate
+            group_distance -= overlap * overlap / (4.0 * blend[i])
+    if group_distance < best:
+        best, winner = group_distance, candidate
     return best, winner
 
 
 @compiled
-def trace(ox, oy, oz, dx, dy, dz, near, far, rows, melt, labels, index, count):
-    """Along a ray from `near` to `far`: where it hits, what, and 0; or where it comes closest as a share of the way,
-    -1, and that share."""
+def sphere_trace(ox, oy, oz, dx, dy, dz, near, far, prims, blend, labels, index, count):
+    """Traces a ray between the distances `near` and `far`.
+
+    Returns (distance of the hit, primitive, 0) or, for a miss, (distance at which the ray passes closest, -1, gap to
+    the surface there divided by that distance).
+    """
     t, closest, where = near, MISS, near
     for _ in range(96):
-        gap, winner = distance(ox + t * dx, oy + t * dy, oz + t * dz, rows, melt, labels, index, count)
+        gap, winner = distance(ox + t * dx, oy + t * dy, oz + t * dz, prims, blend, labels, index, count)
         if gap < closest * t:
             closest, where = gap / t, t
         if gap < 2e-4:
             return t, winner, 0.0
-        t += max(0.92 * gap, 1.5e-3)  # at least a pace that the eye cannot see, so that grazing rays get on
+        t += max(0.92 * gap, 1.5e-3)  # an invisibly small minimum step, so that grazing rays advance
         if t > far:
             break
     return where, -1, closest
 
 
 @compiled
-def normal(x, y, z, rows, melt, labels, index, count):
-    """The unit normal of the surface at a point near it: the gradient of `distance`, melted as the distances are."""
+def normal(x, y, z, prims, blend, labels, index, count):
+    """Unit surface normal at a point near the surface: the gradient of `distance`."""
     best, bx, by, bz = MISS, 0.0, 0.0, 1.0
-    group, inside, gx, gy, gz = -1, MISS, 0.0, 0.0, 1.0
+    group, group_distance, gx, gy, gz = -1, MISS, 0.0, 0.0, 1.0
     for j in range(count):
         i = index[j]
         if labels[i, 0] != group:
-            if inside < best:
-                best, bx, by, bz = inside, gx, gy, gz
-            group, inside, gx, gy, gz = labels[i, 0], MISS, 0.0, 0.0, 1.0
-        own, qx, qy, qz, slope = _own(x, y, z, rows, i)
-        overlap = melt[i] - abs(inside - own)
-        share = 0.0 if own > inside else 1.0
+            if group_distance < best:
+                best, bx, by, bz = group_distance, gx, gy, gz
+            group, group_distance, gx, gy, gz = labels[i, 0], MISS, 0.0, 0.0, 1.0
+        own, qx, qy, qz, slope = _primitive_distance(x, y, z, prims, i)
+        overlap = blend[i] - abs(group_distance - own)
+        fraction = 0.0 if own > group_distance else 1.0
         if overlap > 0.0:
-            share += (0.5 - share) * overlap / melt[i]
-        inside = min(inside, own)
+            fraction += (0.5 - fraction) * overlap / blend[i]
+        group_distance = min(group_distance, own)
         if overlap > 0.0:
-            inside -= overlap * overlap / (4.0 * melt[i])
-        if share > 0.0:
-            size = share / math.sqrt(slope)
-            keep = 1.0 - share
-            gx = keep * gx + size * (rows[i, 0] * qx + rows[i, 3] * qy + rows[i, 6] * qz)
-            gy = keep * gy + size * (rows[i, 1] * qx + rows[i, 4] * qy + rows[i, 7] * qz)
-            gz = keep * gz + size * (rows[i, 2] * qx + rows[i, 5] * qy + rows[i, 8] * qz)
-    if inside < best:
+            group_distance -= overlap * overlap / (4.0 * blend[i])
+        if fraction > 0.0:
+            size = fraction / math.sqrt(slope)
+            keep = 1.0 - fraction
+            gx = keep * gx + size * (prims[i, 0] * qx + prims[i, 3] * qy + prims[i, 6] * qz)
+            gy = keep * gy + size * (prims[i, 1] * qx + prims[i, 4] * qy + prims[i, 7] * qz)
+            gz = keep * gz + size * (prims[i, 2] * qx + prims[i, 5] * qy + prims[i, 8] * qz)
+    if group_distance < best:
         bx, by, bz = gx, gy, gz
     size = math.sqrt(bx * bx + by * by + bz * bz) + 1e-12
     return bx / size, by / size, bz / size

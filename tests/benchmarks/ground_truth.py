@@ -4,7 +4,7 @@ Renders two strangers, one of them also doing what the other does (the truth of 
 the demo preset of params.yaml in a folder of its own, and compares every intermediate with what is true. Prints one
 row a figure and exits with 1 where one is missed. Takes about 15 minutes on two cores.
 
---world hard     in the world that is as hard as a real one (stages/samples/hard.py): the same rows, with goals for the
+--world hard     in the world that is as hard as a real one (stages/samples/hard_world.py): the same rows, with goals for the
                  background only
 --only pose,gw   some of: pose, following, mask, background, camera, face, retargeting, reconstruction, imitation, gw,
                  repro

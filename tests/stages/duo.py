@@ -9,12 +9,19 @@ from stages.pose import skeleton as sk
 from stages.pose.skeleton import Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
+from stages.samples.motion import Motion
 from stages.samples.people import SamplePerson
 from stages.samples.truth import to_pose
 
 ROOM = replace(people.person("stranger_31").room, view=3.0, distance=5.0)
 FPS = motion.FPS
 AWAY = 2.4  # metres to the side: out of the picture
+
+
+def walking(performed: Motion, x: np.ndarray, z: np.ndarray, yaw: np.ndarray) -> Motion:
+    """The motion along another path: x, z (body heights) and yaw (radians), (T,) each."""
+    channels = performed.channels | {"x": x, "z": z, "yaw": yaw}
+    return Motion(channels, motion.footsteps(channels))
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Walker:
         beat = np.sin(2 * np.pi * time / (2 * motion.STEP_SECONDS)) * np.clip(np.abs(speed), 0, 0.5)
         calm |= {"l_swing": 0.1 + np.abs(beat), "r_swing": 0.1 + np.abs(beat), "l_azimuth": np.pi / 2 * np.sign(beat),
                  "r_azimuth": -np.pi / 2 * np.sign(beat)}
-        return Body(self.person).pose(motion.walking(replace(still, channels=calm), *places, heading))
+        return Body(self.person).pose(walking(replace(still, channels=calm), *places, heading))
 
 
 class Duo:
@@ -48,7 +55,7 @@ class Duo:
     def __init__(self, walkers: list[Walker], seconds: float, size: int):
         self.count, self.size = round(seconds * FPS), size
         self._bodies = list(zip(*(walker.poses(self.count) for walker in walkers)))
-        self._camera, self._empty = scene.Camera.of(ROOM, size), scene.plate(ROOM, size)
+        self._camera, self._empty = scene.Camera.from_room(ROOM, size), scene.plate(ROOM, size)
 
     @cache
     def shot(self, frame: int) -> np.ndarray:

@@ -209,7 +209,7 @@ def test_a_person_seen_from_behind_is_found(framed, tmp_path):
     """Ten frames of a turn in which the face is hidden."""
     who = people.person("stranger_7")
     bodies = list(Body(who).pose(motion.perform(("turn",), 5, 4.0)))[36:46]
-    camera, plate = scene.Camera.of(who.room, 256), scene.plate(who.room, 256)
+    camera, plate = scene.Camera.from_room(who.room, 256), scene.plate(who.room, 256)
     pictures = []
     for body in bodies:
         rgb, cover, kept = render.draw([body], camera, who.room.light)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stages import InputError, pose_extraction
-from stages.estimators import pose as estimators
-from stages.estimators.pose import Sighting
+from stages.estimators import pose_estimator
+from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
 from stages.pose import skeleton
 from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose, read_poses
@@ -17,6 +17,7 @@ from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import to_pose
 from tests.stages import toy
+from tests.stages.duo import walking
 
 RIGHT_LEG, LEFT_LEG = (R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE)
 
@@ -70,8 +71,8 @@ def extracting(folder, config, stranger):
 def behind():
     """Six frames of somebody who shows their back, with their true poses."""
     who = people.person("stranger_7")
-    camera, empty = scene.Camera.of(who.room, 256), scene.plate(who.room, 256)
-    turned = motion.walking(motion.perform(("wave",), 5, 0.24), np.zeros(6), np.zeros(6), np.full(6, np.pi))
+    camera, empty = scene.Camera.from_room(who.room, 256), scene.plate(who.room, 256)
+    turned = walking(motion.perform(("wave",), 5, 0.24), np.zeros(6), np.zeros(6), np.full(6, np.pi))
     pictures, poses = [], []
     for posed in Body(who).pose(turned):
         rgb, cover, kept = render.draw([posed], camera, who.room.light)
@@ -217,12 +218,12 @@ def test_a_small_person_is_found_and_warned_of(stranger, extract, tall, capsys):
 class Told:
     """An estimator that sees the truth, changed."""
 
-    silhouettes = False
+    provides_silhouettes = False
 
     def __init__(self, true: Pose, change):
-        self.coming = iter([Sighting(change(t, true[t])) for t in range(len(true))])
+        self.coming = iter([PoseDetection(change(t, true[t])) for t in range(len(true))])
 
-    def sightings(self, pictures, _):
+    def estimate(self, pictures, _):
         return [next(self.coming) for _ in pictures]
 
 
@@ -231,7 +232,7 @@ def test_a_pose_of_somebody_else_is_no_pose_of_the_person(stranger, extract, mon
     def drifting(t, pose):
         return pose.map(lambda points: points + np.float32([120 * (t in (3, 4)), 0, 0]))
 
-    monkeypatch.setattr(estimators, "build", lambda params: Told(stranger.pose, drifting))
+    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda params: Told(stranger.pose, drifting))
     found = extract(stranger.pictures[:8], people=2, smoothing=0.0)
     assert found.columns["detected"].tolist() == [True] * 3 + [False] * 2 + [True] * 3
     assert np.abs(found.pose.body - stranger.pose.body[:8])[..., :2].max() < 3
@@ -248,7 +249,7 @@ def test_a_wrist_that_jumps_away_and_sides_that_swap_are_mended(stranger, extrac
             body[[*RIGHT_LEG, *LEFT_LEG]], feet = pose.body[[*LEFT_LEG, *RIGHT_LEG]], pose.feet[[2, 3, 0, 1]]
         return replace(pose, body=body, feet=feet)
 
-    monkeypatch.setattr(estimators, "build", lambda params: Told(stranger.pose, wrong))
+    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda params: Told(stranger.pose, wrong))
     raw, mended = (extract(stranger.pictures, smoothing=strength) for strength in (0.0, 1.0))
     assert np.array_equal(raw.pose.body, np.stack([wrong(t, stranger.pose[t]).body for t in range(len(raw.masks))]))
     assert off_by(mended.pose, stranger.pose).max() < 0.03 < off_by(raw.pose, stranger.pose).max()

@@ -110,10 +110,10 @@ def check_poses(estimator, plant, names: list[str]) -> None:
     joint = {name: names.index(name.lower().replace("l_", "left_").replace("r_", "right_")) for name in (
         "NOSE", "R_SHOULDER", "R_ELBOW", "R_WRIST", "L_SHOULDER", "L_ELBOW", "L_WRIST", "R_HIP", "R_KNEE", "R_ANKLE",
         "L_HIP", "L_KNEE", "L_ANKLE", "R_EYE", "L_EYE", "R_EAR", "L_EAR")}
-    assert not estimator.silhouettes
+    assert not estimator.provides_silhouettes
     for who in (0, 1):
         plant(SCENES)
-        sightings = estimator.sightings([scene.picture for scene in SCENES], [scene.told(who) for scene in SCENES])
+        sightings = estimator.estimate([scene.picture for scene in SCENES], [scene.told(who) for scene in SCENES])
         for scene, sighting in zip(SCENES, sightings, strict=True):
             body, true = sighting.pose.body, scene.keypoints[who]
             for name, keypoint in joint.items():
@@ -126,10 +126,10 @@ def check_poses(estimator, plant, names: list[str]) -> None:
             shoulders = true[[joint["R_SHOULDER"], joint["L_SHOULDER"]]]
             np.testing.assert_allclose(body[skeleton.NECK, :2], shoulders.mean(0), atol=1.2)
     plant([TALL])
-    sightings = estimator.sightings([WIDE.picture, TALL.picture], [None, TALL.told(0)])
+    sightings = estimator.estimate([WIDE.picture, TALL.picture], [None, TALL.told(0)])
     assert sightings[0] is None and sightings[1] is not None
     plant([WIDE])
-    assert estimator.sightings([WIDE.picture], [AWAY]) == [None]
+    assert estimator.estimate([WIDE.picture], [AWAY]) == [None]
 
 
 def check_one_by_one(estimator, plant) -> None:
@@ -137,15 +137,15 @@ def check_one_by_one(estimator, plant) -> None:
     scenes = [WIDE, WIDE]
     plant(scenes)
     told = [WIDE.told(0), WIDE.told(1)]
-    together = estimator.sightings([scene.picture for scene in scenes], told)
+    together = estimator.estimate([scene.picture for scene in scenes], told)
     for scene, person, sighting in zip(scenes, told, together, strict=True):
         plant([scene])
-        alone = estimator.sightings([scene.picture], [person])[0]
+        alone = estimator.estimate([scene.picture], [person])[0]
         np.testing.assert_allclose(alone.pose.body, sighting.pose.body, atol=1e-3)
 
 
 def use(monkeypatch, module, networks: dict) -> None:
     """The adapter's estimators run these networks, by task, instead of loading some."""
-    made = instances.estimators(lambda task, model, device: networks[task])
+    made = instances.adapter_classes(lambda task, model, device: networks[task])
     for name, estimator in zip(("Detector", "Segmenter", "PoseEstimator"), made):
         monkeypatch.setattr(module, name, estimator)

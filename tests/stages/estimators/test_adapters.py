@@ -45,7 +45,7 @@ def net() -> torch.nn.Module:
 def test_weights_are_loaded_and_the_network_only_infers(file):
     state = {name: torch.randn(tensor.shape) for name, tensor in net().state_dict().items() if "tracked" not in name}
     file({**state, "something.else": torch.zeros(3)})
-    loaded = network.trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
+    loaded = network.load_trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
     assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
     assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in state.items())
 
@@ -59,9 +59,9 @@ def test_another_networks_weights_are_refused(file, change, told):
     change(state)
     file(state)
     with pytest.raises(InputError, match=rf"keypointrcnn.*does not fit torchvision's R50-FPN.*{told}"):
-        network.trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
+        network.load_trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
 
 
 def test_an_unknown_model_names_those_there_are(file):
     with pytest.raises(InputError, match="no model R18.*R50-FPN"):
-        network.trained(net(), "torchvision", "pose", "R18", "cpu")
+        network.load_trained(net(), "torchvision", "pose", "R18", "cpu")

@@ -30,7 +30,7 @@ def around(pose: skeleton.Pose, room: float = 10) -> Person:
 def seen(stranger):
     """What is seen of the stranger in eight frames."""
     estimator = mediapipe.PoseEstimator("full", "cpu")
-    return estimator.sightings(stranger.pictures[:8], [around(stranger.pose)] * 8)
+    return estimator.estimate(stranger.pictures[:8], [around(stranger.pose)] * 8)
 
 
 def test_landmarks_become_openpose_joints():
@@ -80,7 +80,7 @@ def test_the_same_frames_in_other_batches_give_the_same(stranger, seen):
     """Hands and face are found in threads; neither their order nor the batch shows."""
     estimator, person = mediapipe.PoseEstimator("full", "cpu"), around(stranger.pose)
     again = [sighting for i in (0, 3, 6) for sighting in
-             estimator.sightings(stranger.pictures[i : min(i + 3, 8)], [person] * (min(i + 3, 8) - i))]
+             estimator.estimate(stranger.pictures[i : min(i + 3, 8)], [person] * (min(i + 3, 8) - i))]
     for one, other in zip(seen, again, strict=True):
         assert np.array_equal(one.silhouette, other.silhouette)
         assert all(np.array_equal(a, b, equal_nan=True)
@@ -91,7 +91,7 @@ def test_nobody_where_nobody_is_or_is_said_to_be(stranger):
     estimator, person = mediapipe.PoseEstimator("full", "cpu"), around(stranger.pose)
     black = np.zeros_like(stranger.plate)
     pictures = [stranger.plate, black, stranger.pictures[0], stranger.pictures[1]]
-    found = estimator.sightings(pictures, [person, person, None, person])
+    found = estimator.estimate(pictures, [person, person, None, person])
     assert [sighting is not None for sighting in found] == [False, False, False, True]
 
 
@@ -103,7 +103,7 @@ def test_a_person_elsewhere_is_somebody_else(stranger):
     left, top, right, bottom = person.box
     there = Person((left + side, top, right + side, bottom))
     estimator = mediapipe.PoseEstimator("full", "cpu")
-    found = estimator.sightings([pair] * 4, [person, there, there, person])
+    found = estimator.estimate([pair] * 4, [person, there, there, person])
     middles = [np.nanmean(sighting.pose.body[:, 0]) > side for sighting in found]
     assert middles == [False, True, True, False]
 
@@ -115,7 +115,7 @@ def test_beside_a_person_is_nobody(stranger, aside):
     shift = aside * (bottom - top)
     estimator = mediapipe.PoseEstimator("full", "cpu")
     picture = np.hstack([stranger.pictures[0], stranger.plate])
-    assert estimator.sightings([picture] * 2, [Person((left + shift, top, right + shift, bottom))] * 2) == [None, None]
+    assert estimator.estimate([picture] * 2, [Person((left + shift, top, right + shift, bottom))] * 2) == [None, None]
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
@@ -131,7 +131,7 @@ def test_a_model_from_elsewhere_stands_for_the_wheels(stranger, seen, tmp_path, 
     shutil.copy(mediapipe_graph.HOME / "modules/pose_landmark/pose_landmark_full.tflite", tmp_path / HEAVY)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "check", lambda *_: None)
-    found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:2], [around(stranger.pose)] * 2)
+    found = mediapipe.PoseEstimator("heavy", "cpu").estimate(stranger.pictures[:2], [around(stranger.pose)] * 2)
     for one, other in zip(found, seen):
         assert np.array_equal(one.silhouette, other.silhouette)
         assert np.array_equal(one.pose.body, other.pose.body, equal_nan=True)
@@ -139,7 +139,7 @@ def test_a_model_from_elsewhere_stands_for_the_wheels(stranger, seen, tmp_path, 
 
 @pytest.mark.skipif(not pretrained.place(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
 def test_the_heavy_model_is_as_good(stranger, seen):
-    found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:8], [around(stranger.pose)] * 8)
+    found = mediapipe.PoseEstimator("heavy", "cpu").estimate(stranger.pictures[:8], [around(stranger.pose)] * 8)
 
     def off(sightings):
         body = skeleton.Pose.stack([sighting.pose for sighting in sightings]).body

@@ -36,7 +36,7 @@ def networks(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrained, "name_of", lambda *which: path.name)
         patch.setattr(pretrained, "find", lambda name: path)
-        patch.setattr(ultralytics, "_SIDE", SIDE)
+        patch.setattr(ultralytics, "_INPUT_SIZE", SIDE)
         for task in ("pose", "mask"):
             model = ultralytics.build(task, request.param)
             torch.save({"model": deepcopy(model).half(), "ema": None, "train_args": {"imgsz": 640}, "epoch": -1}, path)

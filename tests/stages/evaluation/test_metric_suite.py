@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stages import pretrained
-from stages.estimators import pose as estimators
-from stages.estimators.pose import Sighting
+from stages.estimators import pose_estimator
+from stages.estimators.pose_estimator import PoseDetection
 from stages.evaluation import metric_names, metric_suite
 from stages.imaging import optical_flow
 from stages.media import parquet
@@ -65,17 +65,17 @@ def test_a_broken_file_of_weights_is_not_replaced_either(nothing, tmp_path):
 class Fake:
     """Finds the pose of every frame two pixels to the right."""
 
-    silhouettes = False
+    provides_silhouettes = False
 
-    def sightings(self, pictures, people):
+    def estimate(self, pictures, people):
         assert all(person is not None for person in people)
-        return [Sighting(toy.pose(int(picture[0, 0, 0])).map(lambda points: points + np.float32([2, 0, 0])))
+        return [PoseDetection(toy.pose(int(picture[0, 0, 0])).map(lambda points: points + np.float32([2, 0, 0])))
                 for picture in pictures]
 
 
 def test_poses_are_found_by_what_found_the_targets(measured, nothing, monkeypatch):
     asked = []
-    monkeypatch.setattr(estimators, "build", lambda chosen: asked.append(chosen) or Fake())
+    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda chosen: asked.append(chosen) or Fake())
     judge = metric_suite.metric_suite(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
     for row in range(30, 40):
         picture = np.full((toy.SIZE, toy.SIZE, 3), row, np.uint8)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.estimators import pose as estimators
-from stages.estimators.pose import Sighting
+from stages.estimators import pose_estimator
+from stages.estimators.pose_estimator import PoseDetection
 from stages.evaluation import redetection
 from stages.evaluation.identity import Identity
 from stages.evaluation.redetection import Redetection
@@ -86,15 +86,15 @@ def test_the_height_is_that_of_the_upright_person(stranger):
 class Scripted:
     """An estimator that finds what it is told, and notes how many pictures it was shown at a time."""
 
-    silhouettes = False
+    provides_silhouettes = False
 
     def __init__(self, poses):
         self.poses, self.shown, self.people = iter(poses), [], []
 
-    def sightings(self, pictures, people):
+    def estimate(self, pictures, people):
         self.shown.append(len(pictures))
         self.people += people
-        return [one and Sighting(one) for one in (next(self.poses) for _ in pictures)]
+        return [one and PoseDetection(one) for one in (next(self.poses) for _ in pictures)]
 
 
 def test_frames_are_looked_at_in_batches_and_in_order(stranger, chosen, monkeypatch):
@@ -102,7 +102,7 @@ def test_frames_are_looked_at_in_batches_and_in_order(stranger, chosen, monkeypa
     low = wanted[3].map(np.copy)
     low.body[:9, 2] = 0.1  # below the least score
     script = Scripted([wanted[0], None, shifted(wanted[2], 3, 4), low, *(wanted[t] for t in (4, 5, 6))])
-    monkeypatch.setattr(estimators, "build", lambda block: script)
+    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda block: script)
     found = measured(chosen.model_copy(update={"batch": 3}), stranger.pictures[:7], wanted)
     tall = redetection.upright(wanted.body)
     assert script.shown == [3, 3, 1]
@@ -120,7 +120,7 @@ def test_identity_is_of_the_face_that_is_found(stranger, chosen, monkeypatch):
     wanted.face[1, 0, 2] = 0.2
     seen.face[2] = UNKNOWN
     own = Identity(list(zip(stranger.pictures, stranger.pose.face))[8:12], small)
-    monkeypatch.setattr(estimators, "build", lambda block: Scripted(seen[t] for t in range(4)))
+    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda block: Scripted(seen[t] for t in range(4)))
     found = measured(chosen, stranger.pictures[:4], wanted, own)["identity"]
     expected = [own(stranger.pictures[t], seen.face[t]) for t in range(4)]
     assert found == pytest.approx([expected[0], np.nan, np.nan, expected[3]], nan_ok=True)

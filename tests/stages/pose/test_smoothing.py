@@ -26,7 +26,7 @@ def smooth(points, strength=1.0, fps=25.0):
 def moving() -> Pose:
     """The true pose of somebody who kicks, dances and waves for 12 s, 25 frames/s; nothing is rendered."""
     who = people.person("stranger_7")
-    camera = scene.Camera.of(who.room, 256)
+    camera = scene.Camera.from_room(who.room, 256)
     performed = motion.perform(("kick", "dance", "wave"), 3, 12.0)
     pose = Pose.stack([to_pose(camera.project(posed.points), 256) for posed in Body(who).pose(performed)])
     return pose.map(lambda points: np.concatenate([points[..., :2], 0 * points[..., 2:] + 0.9], -1))

@@ -12,7 +12,7 @@ SIZE = 256
 
 def poses(person, performed):
     who = people.person(person)
-    camera = scene.Camera.of(who.room, SIZE)
+    camera = scene.Camera.from_room(who.room, SIZE)
     return Pose.stack([to_pose(camera.project(posed.points), SIZE) for posed in Body(who).pose(performed)])
 
 
@@ -41,12 +41,12 @@ def test_same_seed_same_motion_other_seed_another():
 
 def test_between_frames_a_motion_goes_from_one_to_the_next():
     done = motion.perform(ALL, 3, 2.0)
-    assert np.allclose(motion.at(done, np.arange(50)).feet, done.feet)
-    half = motion.at(done, np.arange(49) + 0.5)
+    assert np.allclose(motion.interpolate(done, np.arange(50)).feet, done.feet)
+    half = motion.interpolate(done, np.arange(49) + 0.5)
     for values, between in ((done.channels[name], half.channels[name]) for name in motion.REST):
         low, high = np.minimum(values[1:], values[:-1]), np.maximum(values[1:], values[:-1])
         assert (between >= low - 1e-9).all() and (between <= high + 1e-9).all()
-    once = motion.at(motion.perform(ALL, 3, 0.04), np.array([-0.2, 0.2]))
+    once = motion.interpolate(motion.perform(ALL, 3, 0.04), np.array([-0.2, 0.2]))
     assert len(once) == 2 and np.array_equal(once.feet[0], once.feet[1])
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from stages.pose import skeleton
 from stages.samples import motion, people, render, scene, shadow
-from stages.samples.body import POINTS, Body, Posed
+from stages.samples.body import NUM_POINTS, Body, PosedBody
 
 LIGHT = (0.0, 1.0, 0.5)
 
@@ -14,13 +14,13 @@ def ball(centre, radius):
     """A body that is one plain red ball."""
     row = np.r_[(np.eye(3) / radius).ravel(), centre, 0.0, 1.0, 1.0, np.full(3, radius**-2.0)]
     bone = np.r_[centre, np.eye(3).ravel(), 0.0, 0.1]
-    return Posed(row[None], np.zeros(1), np.zeros((1, 3), int), bone[None],
+    return PosedBody(row[None], np.zeros(1), np.zeros((1, 3), int), bone[None],
                  np.array([[0, 1, 0, 0, 0, 0, 0, 0.1, 0]], float),
-                 np.full(16, 0.2), np.tile(np.array(centre, float), (POINTS, 1)), np.full(POINTS, 1.2 * radius))
+                 np.full(16, 0.2), np.tile(np.array(centre, float), (NUM_POINTS, 1)), np.full(NUM_POINTS, 1.2 * radius))
 
 
 def camera(size=128):
-    return scene.Camera.of(people.person("ava").room, size)
+    return scene.Camera.from_room(people.person("ava").room, size)
 
 
 @pytest.mark.parametrize("centre,radius", [((0, 1.0, 0), 0.3), ((0.4, 1.4, 0.3), 0.1), ((-0.5, 0.7, -0.2), 0.03)])
@@ -50,7 +50,7 @@ def test_the_nearer_body_hides_the_other():
 
 def test_the_shadow_lies_on_the_floor_and_is_modest():
     _, cover, kept = render.draw([ball((0, 0.3, 0), 0.3)], camera(), LIGHT)
-    assert kept.min() >= 1 - shadow.DARKEST and kept.min() < 0.95
+    assert kept.min() >= 1 - shadow.MAX_DARKENING and kept.min() < 0.95
     assert (kept[: int(camera().centre[1])] == 1).all()
 
 
@@ -61,7 +61,7 @@ def test_what_is_visible_from_the_front_and_from_behind():
         turned = replace(still, channels=still.channels | {"yaw": np.full(1, yaw), "look": np.zeros(1)},
                          feet=still.feet + [0, 0, yaw, 0])
         posed, = Body(who).pose(turned)
-        seen, = render.visible([posed], scene.Camera.of(who.room, 128))
+        seen, = render.visible([posed], scene.Camera.from_room(who.room, 128))
         assert seen[[skeleton.R_EYE, skeleton.L_EYE, skeleton.NOSE]].all() == eyes
         assert seen[[skeleton.R_SHOULDER, skeleton.L_SHOULDER, skeleton.R_KNEE, skeleton.L_KNEE]].all()
 
@@ -70,5 +70,5 @@ def test_a_person_is_in_one_piece():
     who = people.person("cleo")
     import cv2
     for posed in list(Body(who).pose(motion.perform(("kick", "dance"), 1, 4.0)))[::25]:
-        _, cover, _ = render.draw([posed], scene.Camera.of(who.room, 128), LIGHT)
+        _, cover, _ = render.draw([posed], scene.Camera.from_room(who.room, 128), LIGHT)
         assert cv2.connectedComponents((cover[..., 0] > 0.3).astype(np.uint8))[0] == 2  # background and person

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from stages.samples import motion, people
-from stages.samples.rig import BONES, CHEST, FOOT, FOREARM, HAND, LEFT, RIGHT, SHIN, THIGH, UPPER_ARM, Skeleton, about
+from stages.samples.rig import (
+    CHEST, FOOT, FOREARM, HAND, LEFT, NUM_BONES, RIGHT, SHIN, THIGH, UPPER_ARM, Skeleton, rotation,
+)
 
 PERFORMED = motion.perform(("squat", "kick", "turn", "dance", "wave"), 3, 12.0)
 WHO = ("ava", "ben", "cleo", "stranger_4")
@@ -10,9 +12,9 @@ WHO = ("ava", "ben", "cleo", "stranger_4")
 
 @pytest.mark.parametrize("name", WHO)
 def test_bones_keep_their_length(name):
-    skeleton = Skeleton.of(people.person(name))
-    origins, turns = skeleton.place(PERFORMED)
-    assert origins.shape == (len(PERFORMED), BONES, 3)
+    skeleton = Skeleton.from_person(people.person(name))
+    origins, turns = skeleton.forward_kinematics(PERFORMED)
+    assert origins.shape == (len(PERFORMED), NUM_BONES, 3)
     assert np.allclose(turns @ np.swapaxes(turns, -1, -2), np.eye(3), atol=1e-6)
     assert np.allclose(np.linalg.det(turns), 1, atol=1e-6)
     for first in (LEFT, RIGHT):
@@ -24,8 +26,8 @@ def test_bones_keep_their_length(name):
 
 @pytest.mark.parametrize("name", WHO)
 def test_a_standing_foot_is_where_its_step_put_it(name):
-    skeleton = Skeleton.of(people.person(name))
-    origins, _ = skeleton.place(PERFORMED)
+    skeleton = Skeleton.from_person(people.person(name))
+    origins, _ = skeleton.forward_kinematics(PERFORMED)
     for index, (first, kick) in enumerate(((LEFT, "l_kick"), (RIGHT, "r_kick"))):
         stands = PERFORMED.channels[kick] == 0
         x, z, _, lift = PERFORMED.feet[stands, index].T
@@ -36,13 +38,13 @@ def test_a_standing_foot_is_where_its_step_put_it(name):
 
 
 def test_everybody_makes_the_same_angles():
-    _, one = Skeleton.of(people.person("ava")).place(PERFORMED)
-    _, other = Skeleton.of(people.person("ben")).place(PERFORMED)
+    _, one = Skeleton.from_person(people.person("ava")).forward_kinematics(PERFORMED)
+    _, other = Skeleton.from_person(people.person("ben")).forward_kinematics(PERFORMED)
     for bone in (LEFT + UPPER_ARM, RIGHT + HAND):
         local = [np.swapaxes(turns[:, CHEST], -1, -2) @ turns[:, bone] for turns in (one, other)]
         assert np.allclose(*local, atol=1e-6)
 
 
 def test_rotation_turns_by_the_right_hand():
-    assert np.allclose(about(np.array([0, 0, 1.0]), np.pi / 2) @ [1, 0, 0], [0, 1, 0])
-    assert np.allclose(about(np.array([1.0, 0, 0]), np.pi / 2) @ [0, 1, 0], [0, 0, 1])
+    assert np.allclose(rotation(np.array([0, 0, 1.0]), np.pi / 2) @ [1, 0, 0], [0, 1, 0])
+    assert np.allclose(rotation(np.array([1.0, 0, 0]), np.pi / 2) @ [0, 1, 0], [0, 0, 1])

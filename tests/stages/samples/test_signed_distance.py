@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from stages import samples
-from stages.samples.signed_distance import distance, normal, trace
+from stages.samples.signed_distance import distance, normal, sphere_trace
 
 
-def field(*shapes, melt=0.0, group=0):
+def field(*shapes, blend=0.0, group=0):
     """Primitives from (centre, scale, length, first radius, last radius), upright, in one group or one each."""
     rows = [np.r_[np.diag(1 / np.array(scale, float)).ravel(), centre, length, first, last,
                   1 / np.array(scale, float) ** 2]
             for centre, scale, length, first, last in shapes]
     labels = np.zeros((len(rows), 5), int)
     labels[:, 0] = np.arange(len(rows)) * group
-    return np.array(rows), np.full(len(rows), melt), labels, np.arange(len(rows)).astype(np.int32), len(rows)
+    return np.array(rows), np.full(len(rows), blend), labels, np.arange(len(rows)).astype(np.int32), len(rows)
 
 
 SPHERE = ((0.1, 0.2, 0.3), (0.25, 0.25, 0.25), 0.0, 1.0, 1.0)
@@ -49,7 +49,7 @@ def test_ellipsoid_is_right_near_its_surface():
 
 
 def test_normal_is_the_gradient_of_the_melted_distance():
-    scene = field(SPHERE, CAPSULE, EGG, melt=0.15)
+    scene = field(SPHERE, CAPSULE, EGG, blend=0.15)
     for point in np.random.default_rng(2).uniform(-0.4, 0.5, (100, 3)):
         if abs(distance(*point, *scene)[0]) > 0.03:
             continue
@@ -60,14 +60,14 @@ def test_normal_is_the_gradient_of_the_melted_distance():
 
 def test_melting_only_adds_and_only_within_a_group():
     between = (0.25, 0.45, 0.25)
-    apart, touching, melted = (distance(*between, *field(SPHERE, CAPSULE, melt=melt, group=group))[0]
-                               for melt, group in ((0.0, 0), (0.15, 1), (0.15, 0)))
+    apart, touching, melted = (distance(*between, *field(SPHERE, CAPSULE, blend=blend, group=group))[0]
+                               for blend, group in ((0.0, 0), (0.15, 1), (0.15, 0)))
     assert melted < apart == touching
 
 
 @pytest.mark.parametrize("aside,hits", [(0.0, True), (0.249, True), (0.251, False)])
 def test_rays_meet_the_sphere(aside, hits):
-    t, what, closest = trace(0.1 + aside, 0.2, 3.3, 0.0, 0.0, -1.0, 1.0, 5.0, *field(SPHERE))
+    t, what, closest = sphere_trace(0.1 + aside, 0.2, 3.3, 0.0, 0.0, -1.0, 1.0, 5.0, *field(SPHERE))
     assert (what == 0) == hits
     if hits:
         assert t == pytest.approx(3 - np.sqrt(0.25**2 - aside**2), abs=0.003 if aside < 0.2 else 0.03)

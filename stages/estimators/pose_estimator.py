@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class PoseDetection:
     pose: Pose
     silhouette: np.ndarray | None = None  # (H, W) float32 in [0, 1]
 
 
 class PoseEstimator(Protocol):
-    silhouettes: bool  # whether its sightings have one
+    provides_silhouettes: bool  # whether its sightings have one
 
-    def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
+    def estimate(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[PoseDetection | None]:
         """One person in each of some consecutive frames: who is at `people[i]`, roughly. None: they are not there.
 
         Calls continue one another: an estimator may use where it saw the person last."""
 
 
-def build(chosen: "PoseExtraction") -> PoseEstimator:
+def build_pose_estimator(chosen: "PoseExtraction") -> PoseEstimator:
     """With MediaPipe's hands and face, where they are wanted and the estimator is another one."""
     estimator = adapter(chosen).PoseEstimator(chosen.model, chosen.device)
     if chosen.details == "mediapipe" and chosen.estimator != "mediapipe":
-        from stages.estimators.details import Detailed
-        return Detailed(estimator)
+        from stages.estimators.whole_body import WholeBodyEstimator
+        return WholeBodyEstimator(estimator)
     return estimator
 
 

@@ -1,12 +1,12 @@
-"""What a surface looks like: cloth patterns, hair, and the face painted on the head. Compiled; colours in [0, 1].
+"""Procedural textures: cloth patterns, hair, and the face. Compiled with numba; colours in [0, 1].
 
-Patterns lie in the bone's own frame, so that they move with the limb: u runs around the bone, v along it.
+Patterns are defined in the bone's frame, so that they move with the limb: u runs around the bone, v along it.
 """
 
 import math
 
 from stages.samples.body import EYE_X, EYE_Y, MOUTH_Y
-from stages.samples.flesh import PATTERNS
+from stages.samples.rest_body import PATTERNS
 from stages.samples.rig import CHEST
 from stages.samples.signed_distance import compiled
 
@@ -15,13 +15,16 @@ STRIPES, CHECKS, DOTS, PRINT, DENIM, FACE, HAIR, SHOE = (
 
 
 @compiled
-def mixed(a, b, share):
-    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
+def mix(a, b, fraction):
+    return (a[0] + (b[0] - a[0]) * fraction, a[1] + (b[1] - a[1]) * fraction, a[2] + (b[2] - a[2]) * fraction)
 
 
 @compiled
-def paint(material, x, y, z, bone, rest, radius, face):
-    """Colour of a material (row of body.Posed.materials) at a point of a bone's frame."""
+def texture_colour(material, x, y, z, bone, rest, radius, face):
+    """Colour of a material (a row of body.PosedBody.materials) at a point in the bone's frame.
+
+    rest: height of the bone's origin in the rest pose; radius: of the limb, for patterns around it; both in metres.
+    """
     pattern = int(material[0])
     first = (material[1], material[2], material[3])
     second = (material[4], material[5], material[6])
@@ -32,13 +35,13 @@ def paint(material, x, y, z, bone, rest, radius, face):
     if pattern == SHOE:
         return second if v < 0.016 else first
     if pattern == FACE:
-        return paint_face(first, x / face[0], y / face[0], z / face[0], face)
+        return face_colour(first, x / face[0], y / face[0], z / face[0], face)
     if pattern == CHECKS or pattern == DOTS or pattern == DENIM or pattern == HAIR:
         angle = math.atan2(x, z) / (2 * math.pi)
         repeats = max(3.0, round(2 * math.pi * radius / scale))
         if pattern == CHECKS:
-            share = 0.45 * ((v / scale) % 1.0 < 0.42) + 0.45 * ((angle * repeats) % 1.0 < 0.42)
-            return mixed(first, second, share)
+            fraction = 0.45 * ((v / scale) % 1.0 < 0.42) + 0.45 * ((angle * repeats) % 1.0 < 0.42)
+            return mix(first, second, fraction)
         if pattern == DOTS:
             row = math.floor(v / scale)
             a, b = (angle * repeats + 0.5 * (row % 2)) % 1.0 - 0.5, (v / scale) % 1.0 - 0.5
@@ -46,9 +49,9 @@ def paint(material, x, y, z, bone, rest, radius, face):
         if pattern == DENIM:
             seam = abs(abs(angle) - 0.25) < 0.012
             fade = 0.5 + 0.5 * math.sin(900 * v) * math.sin(160 * angle)
-            return mixed(first, second, 1.0 if seam else 0.5 * fade)
+            return mix(first, second, 1.0 if seam else 0.5 * fade)
         strand = math.sin(190 * angle + 9 * math.sin(14 * v)) + 0.6 * math.sin(431 * angle + 5 * math.sin(23 * v))
-        return mixed(first, second, 0.45 + 0.28 * strand)
+        return mix(first, second, 0.45 + 0.28 * strand)
     if pattern == PRINT and bone <= CHEST and z > 0:
         b = v - face[15]
         if x * x + b * b < 0.0052 and not x * x + (b - 0.02) ** 2 < 0.0016:
@@ -57,8 +60,8 @@ def paint(material, x, y, z, bone, rest, radius, face):
 
 
 @compiled
-def paint_face(skin, x, y, z, face):
-    """Coordinates in head heights from the head's joint; `face` is that of body.Posed."""
+def face_colour(skin, x, y, z, face):
+    """Colour of the face. x, y, z: head heights from the head joint; `face`: that of body.PosedBody."""
     side = abs(x)
     colour = skin
     if z < -0.12:
@@ -66,25 +69,25 @@ def paint_face(skin, x, y, z, face):
     brow, lips = (face[9], face[10], face[11]), (face[12], face[13], face[14])
     if face[5] > 0 and y < -0.06 + 1.3 * max(0.0, side - 0.15) and y < 0.12:
         shaved = side < 0.10 and -0.20 < y < -0.155  # below the lower lip
-        colour = mixed(skin, brow, 0.3 * face[5] if shaved else 0.72 * face[5])
+        colour = mix(skin, brow, 0.3 * face[5] if shaved else 0.72 * face[5])
     if z < 0.08:
         return colour
 
     blush = ((side - 0.20) ** 2 + (y - 0.01) ** 2) / 0.007
     if face[5] == 0 or y > 0:
-        colour = mixed(colour, (0.86 * skin[0] + 0.08, 0.62 * skin[1], 0.62 * skin[2]), 0.35 * math.exp(-blush))
+        colour = mix(colour, (0.86 * skin[0] + 0.08, 0.62 * skin[1], 0.62 * skin[2]), 0.35 * math.exp(-blush))
     socket = (side - EYE_X) ** 2 / 0.012 + (y - EYE_Y - 0.02) ** 2 / 0.0045
-    colour = mixed(colour, (0.72 * skin[0], 0.62 * skin[1], 0.60 * skin[2]), 0.38 * math.exp(-socket))
+    colour = mix(colour, (0.72 * skin[0], 0.62 * skin[1], 0.60 * skin[2]), 0.38 * math.exp(-socket))
 
     along = (side - EYE_X) / 0.088
     if abs(along) < 1:
         arch = EYE_Y + 0.100 + 0.018 * (1 - along * along) - 0.006 * along
         if abs(y - arch) < 0.019 * (1.15 - 0.7 * max(0.0, along) ** 2):
-            return mixed(colour, brow, 0.85)
+            return mix(colour, brow, 0.85)
 
     nostril = (side - 0.030) ** 2 + 2.2 * (y + 0.022) ** 2
     if nostril < 0.0003:
-        return mixed(colour, (0.30, 0.12, 0.10), 0.55)
+        return mix(colour, (0.30, 0.12, 0.10), 0.55)
 
     ex, ey = (x - EYE_X if x > 0 else x + EYE_X), y - EYE_Y
     tall = 0.044 * (1 - face[1])
@@ -102,7 +105,7 @@ def paint_face(skin, x, y, z, face):
             return (0.95, 0.94, 0.92)
         if ey > -0.3 * tall:
             return (0.16, 0.10, 0.09)
-        return mixed(colour, (0.5, 0.3, 0.28), 0.5)
+        return mix(colour, (0.5, 0.3, 0.28), 0.5)
 
     wide = 0.118 + 0.012 * face[3]
     if side < wide:

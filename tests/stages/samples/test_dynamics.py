@@ -2,31 +2,31 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from stages.samples import hard, loose, motion, people, swing
+from stages.samples import attachments, dynamics, hard_world, motion, people
 from stages.samples.body import Body
-from stages.samples.rig import BONES, HEAD, Skeleton, about_x
+from stages.samples.rig import HEAD, NUM_BONES, Skeleton, rotation_x
 
 LENGTH = 0.3
 
 
 def swung(frames, turn, pull=0.0, capsule=(9.0, 9, 9, 9, 9, 9, 0.1), chain=1):
     """Ways (T, chain, 3) of links that hang from a bone which stands still at the origin."""
-    origins, turns = np.zeros((frames * swing.STEPS, 1, 3)), np.tile(np.eye(3), (frames * swing.STEPS, 1, 1, 1))
+    origins, turns = np.zeros((frames * dynamics.SUBSTEPS, 1, 3)), np.tile(np.eye(3), (frames * dynamics.SUBSTEPS, 1, 1, 1))
     pivots = np.array([(0, 0, 0), (0, -LENGTH, 0)][:chain], float)
     rests, numbers = np.stack([turn, np.eye(3)][:chain]), np.arange(chain)
-    return swing._swing(origins, turns, numbers, pivots, rests, np.full(chain, LENGTH), np.full(chain, float(pull)),
+    return dynamics._simulate(origins, turns, numbers, pivots, rests, np.full(chain, LENGTH), np.full(chain, float(pull)),
                         np.stack([numbers, numbers], -1), np.zeros(1, int), np.array([capsule], float),
-                        1 / (motion.FPS * swing.STEPS), np.array(swing.TOUCHING))
+                        1 / (motion.FPS * dynamics.SUBSTEPS), np.array(dynamics.CONTACT_POINTS))
 
 
 @pytest.mark.parametrize("pull", [0.0, 40.0])
 def test_a_link_swings_as_a_damped_pendulum_on_a_spring(pull):
-    found = swung(50, about_x(0.5) if pull == 0 else about_x(-0.5), pull)[:, 0]
+    found = swung(50, rotation_x(0.5) if pull == 0 else rotation_x(-0.5), pull)[:, 0]
     start = np.arctan2(found[0, 2], -found[0, 1])
     rest = start if pull else 0.0  # the spring draws the tip to where it began
-    fall = swing.GRAVITY / LENGTH
-    turning = lambda _, s: (s[1], -fall * np.sin(s[0]) - swing.DRAG * s[1] - pull * np.sin(s[0] - rest))
-    times = (np.arange(len(found)) + 1) / (motion.FPS * swing.STEPS)
+    fall = dynamics.GRAVITY / LENGTH
+    turning = lambda _, s: (s[1], -fall * np.sin(s[0]) - dynamics.DRAG * s[1] - pull * np.sin(s[0] - rest))
+    times = (np.arange(len(found)) + 1) / (motion.FPS * dynamics.SUBSTEPS)
     true = solve_ivp(turning, (0, times[-1]), (start, 0.0), t_eval=times, rtol=1e-8).y[0]
     assert np.abs(np.arctan2(found[:, 2], -found[:, 1]) - true).max() < 0.03
     assert np.allclose(np.linalg.norm(found, axis=-1), 1)
@@ -36,18 +36,18 @@ def test_links_stay_off_the_body():
     capsule = (-1.0, -0.25, 0.03, 1.0, -0.25, 0.03, 0.1)
     free, kept = swung(50, np.eye(3))[-1, 0], swung(50, np.eye(3), capsule=capsule)[-1, 0]
     assert np.allclose(free, (0, -1, 0), atol=1e-6)
-    for share in swing.TOUCHING:
+    for share in dynamics.CONTACT_POINTS:
         assert np.hypot(share * LENGTH * kept[1] + 0.25, share * LENGTH * kept[2] - 0.03) > 0.099
 
 
 def test_a_chain_hangs_together():
-    links = [swing.Link(HEAD, np.array([0, 0.1, -0.1]), about_x(0.3), 0.2, 20.0),
-             swing.Link(BONES, np.array([0, -0.2, 0]), np.eye(3), 0.1, 5.0)]
-    bones, done = Skeleton.of(people.person("ava")), motion.perform(("turn", "dance"), 1, 2.0)
+    links = [dynamics.Link(HEAD, np.array([0, 0.1, -0.1]), rotation_x(0.3), 0.2, 20.0),
+             dynamics.Link(NUM_BONES, np.array([0, -0.2, 0]), np.eye(3), 0.1, 5.0)]
+    bones, done = Skeleton.from_person(people.person("ava")), motion.perform(("turn", "dance"), 1, 2.0)
     moments = np.arange(50) + 0.3
-    ways = swing.ways(links, [swing.Capsule(HEAD, (0, 0, 0), (0, 0.1, 0), 0.05)], bones, done, moments)
-    origins, turns = swing.hung(links, ways, *bones.place(motion.at(done, moments)))
-    assert origins.shape[1] == BONES + 2
+    ways = dynamics.simulate(links, [dynamics.Capsule(HEAD, (0, 0, 0), (0, 0.1, 0), 0.05)], bones, done, moments)
+    origins, turns = dynamics.attach(links, ways, *bones.forward_kinematics(motion.interpolate(done, moments)))
+    assert origins.shape[1] == NUM_BONES + 2
     assert np.allclose(origins[:, -1], origins[:, -2] + 0.2 * ways[:, 0])
     assert np.allclose(-turns[:, -2:, :, 1], ways)
     assert np.allclose(turns[:, -2:] @ np.swapaxes(turns[:, -2:], -1, -2), np.eye(3), atol=1e-9)
@@ -55,13 +55,13 @@ def test_a_chain_hangs_together():
 
 
 def test_skirt_and_hair_stay_off_legs_and_head():
-    who = hard.person("stranger_302")
+    who = hard_world.person("stranger_302")
     assert who.skirt and who.style == "long"
     body, done = Body(who), motion.perform(("kick", "squat"), 2, 4.0)
-    capsules, links = loose.capsules(body.flesh), body.flesh.links
-    ways = swing.ways(links, capsules, body.skeleton, done, np.arange(100.0))
-    origins, turns = swing.hung(links, ways, *body.skeleton.place(done))
-    tips = origins[:, BONES:] + ways * np.array([link.length for link in links])[:, None]  # (T, links, 3)
+    capsules, links = attachments.collision_capsules(body.rest_body), body.rest_body.links
+    ways = dynamics.simulate(links, capsules, body.skeleton, done, np.arange(100.0))
+    origins, turns = dynamics.attach(links, ways, *body.skeleton.forward_kinematics(done))
+    tips = origins[:, NUM_BONES:] + ways * np.array([link.length for link in links])[:, None]  # (T, links, 3)
     inside = []
     for capsule in capsules:
         start, end = (origins[:, capsule.bone] + np.einsum("tij,j->ti", turns[:, capsule.bone], at)

@@ -9,9 +9,8 @@ import numpy as np
 from mediapipe.framework.formats import landmark_pb2
 
 from stages.estimators import mediapipe_graph
-from stages.estimators.face import CHIN, FaceMesh
-from stages.estimators.hands import HANDS
-from stages.estimators.pose import PoseEstimator, Sighting, hide_unknown
+from stages.estimators.hands_and_face import FACE_OFFSET, HAND_GRAPH, FaceMesh
+from stages.estimators.pose_estimator import PoseDetection, PoseEstimator, hide_unknown
 from stages.pose.skeleton import (
     L_ANKLE, L_EAR, L_ELBOW, L_EYE, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, NECK, NOSE, R_ANKLE, R_EAR, R_ELBOW, R_EYE,
     R_HIP, R_KNEE, R_SHOULDER, R_WRIST, Pose,
@@ -19,28 +18,28 @@ from stages.pose.skeleton import (
 from stages.tracking.boxes import Person
 
 # Of BlazePose's 33 landmarks, those which that graph reads: wrist, little finger, index finger
-_LANDMARKS, _HAND = 33, {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
+_NUM_LANDMARKS, _HAND_LANDMARKS = 33, {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
 _ARMS = {"left_hand": (L_ELBOW, L_WRIST), "right_hand": (R_ELBOW, R_WRIST)}
 _HEAD = [NOSE, R_EYE, L_EYE, R_EAR, L_EAR]
 _KNUCKLES = 0.05  # beyond the wrist, share of the height: farther out, fewer hands of rendered people are found
-_LEGLESS = 2.8   # torsos in a height
-_AWAY = 0.15     # of the torso, by which the shoulders of somebody seen from behind lie the other way round
+_TORSOS_PER_HEIGHT = 2.8   # torsos in a height
+_MIN_SWAPPED_WIDTH = 0.15     # of the torso, by which the shoulders of somebody seen from behind lie the other way round
 
 
-class Detailed:
+class WholeBodyEstimator:
     """A pose estimator whose poses get hands and five face points."""
 
     def __init__(self, body: PoseEstimator):
-        self._body, self._hands, self._face = body, mediapipe_graph.Graph(HANDS, tuple(_HAND)), FaceMesh()
-        self.silhouettes = body.silhouettes
+        self._body, self._hands, self._face = body, mediapipe_graph.Graph(HAND_GRAPH, tuple(_HAND_LANDMARKS)), FaceMesh()
+        self.provides_silhouettes = body.provides_silhouettes
 
-    def sightings(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[Sighting | None]:
-        found = self._body.sightings(pictures, people)
+    def estimate(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[PoseDetection | None]:
+        found = self._body.estimate(pictures, people)
         return [replace(one, pose=self._look(picture, one.pose)) if one else None
                 for picture, one in zip(pictures, found)]
 
     def _look(self, rgb: np.ndarray, pose: Pose) -> Pose:
-        tall = height(pose.body)
+        tall = body_height(pose.body)
         if not np.isfinite(tall):
             return pose
         pose = replace(pose, **self._look_at_hands(rgb, pose.body, tall))
@@ -48,7 +47,7 @@ class Detailed:
 
     def _look_at_hands(self, rgb: np.ndarray, body: np.ndarray, tall: float) -> dict[str, np.ndarray]:
         size = np.array(rgb.shape[1::-1])
-        packets = self._hands(image=mediapipe_graph.picture(rgb), body=landmarks(body, tall, size))
+        packets = self._hands(image=mediapipe_graph.image_packet(rgb), body=arm_landmarks_packet(body, tall, size))
         hands = {}
         for name, packet in packets.items():
             points = np.array([(p.x, p.y) for p in mediapipe_graph.read.get_proto(packet).landmark]) * size  # (21, 2)
@@ -60,28 +59,28 @@ class Detailed:
         unknown."""
         body, face = pose.body.copy(), pose.face.copy()
         head = body[_HEAD][body[_HEAD, 2] > 0]
-        if turned_away(body):
+        if seen_from_behind(body):
             body[[NOSE, R_EYE, L_EYE], 2] = face[:, 2] = 0
-        elif len(head) and (five := self._face(rgb, head[:, :2].mean(0) + (0, CHIN * tall), tall)) is not None:
+        elif len(head) and (five := self._face(rgb, head[:, :2].mean(0) + (0, FACE_OFFSET * tall), tall)) is not None:
             face = np.column_stack([five, np.full(5, head[:, 2].max())])
             body[[R_EYE, L_EYE, NOSE], :2] = five[[0, 1, 4]]
         return {"body": hide_unknown(body), "face": hide_unknown(face)}
 
 
-def landmarks(body: np.ndarray, tall: float, size: np.ndarray):
+def arm_landmarks_packet(body: np.ndarray, tall: float, size: np.ndarray):
     """The landmarks that the hand graph reads, from elbow and wrist, as a packet; an unknown arm's are out of sight."""
-    points, seen = np.zeros((_LANDMARKS, 2)), np.zeros(_LANDMARKS)
+    points, seen = np.zeros((_NUM_LANDMARKS, 2)), np.zeros(_NUM_LANDMARKS)
     for name, (elbow, wrist) in _ARMS.items():
         arm = body[wrist, :2] - body[elbow, :2]
         if body[[elbow, wrist], 2].min() > 0 and arm.any():
             knuckles = body[wrist, :2] + arm / np.linalg.norm(arm) * _KNUCKLES * tall
-            points[list(_HAND[name])] = np.stack([body[wrist, :2], knuckles, knuckles]) / size
-            seen[list(_HAND[name])] = 1
+            points[list(_HAND_LANDMARKS[name])] = np.stack([body[wrist, :2], knuckles, knuckles]) / size
+            seen[list(_HAND_LANDMARKS[name])] = 1
     return mediapipe_graph.create.create_proto(landmark_pb2.NormalizedLandmarkList(landmark=[
         landmark_pb2.NormalizedLandmark(x=x, y=y, visibility=v, presence=v) for (x, y), v in zip(points, seen)]))
 
 
-def height(body: np.ndarray) -> float:
+def body_height(body: np.ndarray) -> float:
     """Head to ankle along the bones in pixels, so that a bent body is as tall as an upright one; NaN if unknown."""
     def middle(*joints):
         known = body[list(joints)][body[list(joints), 2] > 0, :2]
@@ -93,14 +92,14 @@ def height(body: np.ndarray) -> float:
     neck, hips = body[NECK, :2], middle(R_HIP, L_HIP)
     torso, head = length(neck, hips), length(neck, middle(*_HEAD))
     legs = [length(*body[list(leg), :2]) for leg in ((R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE))]
-    known = [guess for guess in (*(head + torso + leg for leg in legs), _LEGLESS * torso) if np.isfinite(guess)]
+    known = [guess for guess in (*(head + torso + leg for leg in legs), _TORSOS_PER_HEIGHT * torso) if np.isfinite(guess)]
     return float(max(known, default=np.nan))
 
 
-def turned_away(body: np.ndarray) -> bool:
+def seen_from_behind(body: np.ndarray) -> bool:
     """Whether the back is seen: the shoulders lie the other way round about the spine."""
     if body[[R_SHOULDER, L_SHOULDER, R_HIP, L_HIP], 2].min() <= 0:
         return False
     spine = body[[R_HIP, L_HIP], :2].mean(0) - body[NECK, :2]
     across = body[L_SHOULDER, :2] - body[R_SHOULDER, :2]
-    return bool(spine[0] * across[1] - spine[1] * across[0] > _AWAY * (spine @ spine))
+    return bool(spine[0] * across[1] - spine[1] * across[0] > _MIN_SWAPPED_WIDTH * (spine @ spine))

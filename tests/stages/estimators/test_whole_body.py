@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.estimators import details, pose as poses
-from stages.estimators.pose import Sighting
+from stages.estimators import pose_estimator as poses, whole_body
+from stages.estimators.pose_estimator import PoseDetection
 from stages.pose import skeleton
 from stages.pose.skeleton import Pose
 from stages.tracking.boxes import Person
@@ -23,20 +23,20 @@ class Told:
     def __init__(self, *bodies):
         self.bodies = bodies
 
-    def sightings(self, pictures, people):
+    def estimate(self, pictures, people):
         assert len(pictures) == len(people) == len(self.bodies)
-        return [Sighting(replace(Pose.unknown(), body=body)) if person else None
+        return [PoseDetection(replace(Pose.unknown(), body=body)) if person else None
                 for body, person in zip(self.bodies, people)]
 
 
 def detailed(picture, body) -> Pose:
-    return details.Detailed(Told(body)).sightings([picture], [ANYWHERE])[0].pose
+    return whole_body.WholeBodyEstimator(Told(body)).estimate([picture], [ANYWHERE])[0].pose
 
 
 def test_hands_and_face_are_found_where_they_are(stranger):
     chosen = range(0, len(stranger.pictures), 3)
-    estimator = details.Detailed(Told(*(stranger.pose.body[i] for i in chosen)))
-    found = estimator.sightings([stranger.pictures[i] for i in chosen], [ANYWHERE] * len(chosen))
+    estimator = whole_body.WholeBodyEstimator(Told(*(stranger.pose.body[i] for i in chosen)))
+    found = estimator.estimate([stranger.pictures[i] for i in chosen], [ANYWHERE] * len(chosen))
     apart, seen = {"hands": [], "face": []}, {"hands": 0, "face": 0}
     for i, sighting in zip(chosen, found, strict=True):
         true, tall = stranger.pose[i], skeleton.person_height(stranger.pose.body[i])
@@ -72,7 +72,7 @@ def test_from_behind_eyes_and_nose_are_unknown(stranger):
     body = stranger.pose.body[0].copy()
     for right, left in pairs:
         body[[right, left]] = body[[left, right]]
-    assert details.turned_away(body) and not details.turned_away(stranger.pose.body[0])
+    assert whole_body.seen_from_behind(body) and not whole_body.seen_from_behind(stranger.pose.body[0])
     found = detailed(stranger.pictures[0], body)
     assert not found.face[:, 2].any() and np.isnan(found.body[[skeleton.NOSE, skeleton.R_EYE], 0]).all()
     assert (found.body[[skeleton.R_EAR, skeleton.L_EAR], 2] > 0).all()
@@ -80,22 +80,22 @@ def test_from_behind_eyes_and_nose_are_unknown(stranger):
 
 def test_upside_down_is_not_from_behind(stranger):
     body = stranger.pose.body[0] * [-1, -1, 1] + [256, 256, 0]
-    assert not details.turned_away(body)
+    assert not whole_body.seen_from_behind(body)
 
 
 def test_nobody_and_next_to_nothing_known(stranger):
-    estimator = details.Detailed(Told(stranger.pose.body[0], Pose.unknown().body))
-    nobody, unknown = estimator.sightings(stranger.pictures[:2], [None, ANYWHERE])
+    estimator = whole_body.WholeBodyEstimator(Told(stranger.pose.body[0], Pose.unknown().body))
+    nobody, unknown = estimator.estimate(stranger.pictures[:2], [None, ANYWHERE])
     assert nobody is None
     assert not any(points[:, 2].any() for points in unknown.pose.columns().values())
 
 
 @pytest.mark.parametrize("unknown", [[], [9], [9, 12], [9, 12, 0, 14, 15, 16, 17]])
 def test_height_hardly_depends_on_what_is_known(stranger, unknown):
-    whole = details.height(stranger.pose.body[0])
+    whole = whole_body.body_height(stranger.pose.body[0])
     body = stranger.pose.body[0].copy()
     body[unknown] = [np.nan, np.nan, 0]
-    assert details.height(body) == pytest.approx(whole, rel=0.15)
+    assert whole_body.body_height(body) == pytest.approx(whole, rel=0.15)
     assert whole == pytest.approx(skeleton.person_height(stranger.pose.body[0]), rel=0.15)
 
 
@@ -105,5 +105,5 @@ def test_params_say_who_finds_hands_and_face(config, monkeypatch, estimator, wan
     plain = Told()
     adapter = type("adapter", (), {"PoseEstimator": lambda model, device: plain})
     monkeypatch.setattr(poses, "adapter", lambda chosen: adapter)
-    built = poses.build(small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted))
-    assert isinstance(built, details.Detailed) if composed else built is plain
+    built = poses.build_pose_estimator(small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted))
+    assert isinstance(built, whole_body.WholeBodyEstimator) if composed else built is plain
