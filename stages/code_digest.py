@@ -4,9 +4,9 @@ DVC cannot see imports, and compares bytes. A digest is made of the syntax trees
 imports, directly or not: comments, docstrings and blank lines do not count, nor does the package that a module lies in.
 A file that is not Python counts with its bytes for whoever imports a module beside it. Left out: params.py with
 consent.py, safe_yaml.py and presets.py, layout.py and __main__.py, whose word reaches a stage as parameters and paths
-that DVC tracks itself; events.py and progress.py, which tell how far a stage is; threads.py, which says how many
-compute; modules that hold nothing but a
-docstring; and InputError, an exception without behaviour.
+that DVC tracks itself; events.py and progress.py, which tell how far a stage is; threads.py with thread_trials.py and
+processors.py, which say how many compute; modules that hold nothing but a docstring; and InputError, an exception
+without behaviour.
 
 `python -m stages.code_digest` checks all digests; `python -m pipeline.dvc_backend.digests` writes them.
 """
@@ -21,8 +21,8 @@ from pathlib import Path
 from stages import InputError, events, layout
 
 APART = {Path(f"stages/{name}.py") for name in (
-    "code_digest", "consent", "safe_yaml", "events", "layout", "params", "presets", "progress", "threads",
-    "__main__")}
+    "code_digest", "consent", "safe_yaml", "events", "layout", "params", "presets", "processors", "progress",
+    "thread_trials", "threads", "__main__")}
 WRITE = "python -m pipeline.dvc_backend.digests"
 WITHOUT_EFFECT = {"ctx", "kind", "type_comment"}  # fields of a syntax tree
 IMPORTS = (ast.Import, ast.ImportFrom)

@@ -25,6 +25,7 @@ from stages.matting.temporal_median import uncovered_median
 from stages.media import footage, png
 from stages.media.clock import read_clock
 from stages.media.view import read_view
+from tests import settings
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure, verdict
 
@@ -37,14 +38,9 @@ BESIDE, ALONG = 2, 3.0  # pixels of 256: how far on both sides of such a line, a
 def make(folder: Path, names: list[str]) -> None:
     """Everything up to the background; what is there is kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump({
-        "threads": "auto",
-        "samples": {name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
-                           "world": "hard"} for i, name in enumerate(names)},
-        "videos": {name: {"file": f"artifacts/samples/{name}.mp4", "preset": "demo"} for name in names},
-        "subjects": {name: {"preset": "demo", "consent": "synthetic"} for name in names}, "transfers": {},
-        "presets": yaml.safe_load((held_out.ROOT / "params.yaml").read_text())["presets"],
-    }, sort_keys=False))
+    settings.write(folder, settings.people({name: f"artifacts/samples/{name}.mp4" for name in names}, samples={
+        name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
+               "world": "hard"} for i, name in enumerate(names)}))
     for name in names:
         for one in STAGES:
             held_out.make(folder, one, name)
