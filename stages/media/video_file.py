@@ -11,10 +11,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from stages import InputError
 from stages.media import stamp
+from stages.media.colour import EXACT
 from stages.media.container import opened
 from stages.media.files import existing, replacing
 
@@ -129,7 +130,7 @@ def frames(path: Path, mode: str = "rgb") -> Iterator[np.ndarray]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
-            yield frame.to_ndarray(format=_ARRAY[mode])
+            yield frame.to_ndarray(format=_ARRAY[mode], interpolation=Interpolation.BILINEAR | EXACT)
 
 
 def pick(path: Path, indices: Iterable[int], mode: str = "rgb") -> dict[int, np.ndarray]:
