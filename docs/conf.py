@@ -1,4 +1,4 @@
-"""The two READMEs and the pages of docs/ as one site: `make docs`. A link that leads nowhere stops it."""
+"""The two READMEs and the pages of docs/ as one site: `make docs`. A broken link is an error."""
 
 project = "FakeMotion"
 author = "the FakeMotion contributors"
@@ -17,9 +17,9 @@ smartquotes = False  # would make a dash of the -- of a command
 linkcheck_timeout = 30  # seconds
 
 PAGES = {
-    "Using it": ["docs/filming", "docs/workers", "docs/offline", "artifacts/README"],
-    "The method": ["docs/facts", "docs/figures", "docs/results", "docs/experiments"],
-    "Inside": ["docs/design"],
+    "Use": ["docs/filming", "docs/estimators", "docs/workers", "docs/offline", "artifacts/README"],
+    "Method and results": ["docs/facts", "docs/figures", "docs/results", "docs/experiments"],
+    "Implementation": ["docs/design"],
 }
 
 
