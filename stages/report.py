@@ -14,8 +14,8 @@ import jinja2
 from stages.media.files import existing, replacing, sha256, size
 from stages.progress import Progress
 from stages.reporting import cards, cautions, face_map, html_page, origin, reel, score_tables
-from stages.reporting.report_inputs import Inputs
-from stages.reporting.spans import peaks
+from stages.reporting.report_inputs import ReportInputs
+from stages.reporting.spans import worst_frames
 
 if TYPE_CHECKING:
     from stages.params import Report, Transfer
@@ -27,15 +27,15 @@ TEMPLATES = Path(__file__).parent / "reporting"
 
 def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths: Path) -> None:
     """`paths` are the stage's inputs by their names in layout.INPUTS."""
-    inputs = Inputs(paths, entry, key)
+    inputs = ReportInputs(paths, entry, key)
     with Progress(total=4, desc="report", unit="part") as progress:
         curves = score_tables.curves(inputs)
         ranking = score_tables.ranking(curves)
         curves.sort(key=lambda curve: curve is not ranking)  # what the page shows first
         apart = round(inputs.about["fps"] / 2)
-        worst = peaks(ranking.badness, WORST, apart) if ranking else []
+        worst = worst_frames(ranking.badness, WORST, apart) if ranking else []
         progress.update()
-        film = reel.film(inputs, set(worst))
+        film = reel.make_reel(inputs, set(worst))
         progress.update()
         found = cautions.cautions(inputs, film.bare)
         shown = cards.cards(inputs, params.frames)
@@ -46,7 +46,7 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
             "ranking": ranking.told if ranking else None,
             "worst": [(frame, html_page.picture(film.stills[frame])) for frame in worst],
             "scores": score_tables.read(inputs), "words": score_tables.WORDS, "beside": score_tables.BESIDE, "cards": shown,
-            "map": face_map.chart(inputs), "size": (face_map.COLUMNS, face_map.ROWS), "faces": face_map.nearest(inputs),
+            "map": face_map.face_map(inputs), "size": (face_map.COLUMNS, face_map.ROWS), "faces": face_map.nearest(inputs),
             "consent": origin.consent(cautions.about_of(inputs, "generator")), "versions": origin.versions(),
             "files": origin.files(paths), "checksum": sha256(paths["video"]),
             "video": _carried(paths["video"]),

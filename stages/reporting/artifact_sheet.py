@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from stages.face.face_enhancement import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
-from stages.media.container import opened
+from stages.media.container import frame_count, opened
 from stages.pose import skeleton
-from stages.reporting.face_map import large, real_face
-from stages.reporting.report_inputs import spread
+from stages.reporting.face_map import face_tile, real_face
+from stages.media.sampling import evenly_spaced
 
 TILES = 8    # of a row at most, and of a video
 SIDE = 176   # pixels of a tile
@@ -25,7 +25,7 @@ INK, LINE = (60, 58, 55), (40, 110, 190)
 Row = tuple[str, list[np.ndarray]]  # what it is, pictures
 
 
-def sheet(paths: Iterable[Path]) -> np.ndarray | None:
+def artifact_sheet(paths: Iterable[Path]) -> np.ndarray | None:
     """Of artifacts, files or folders, RGB; None where none of them is there, or shows anything."""
     rows = [row for path in paths if path.exists() for row in _rows(path) if row[1]]
     return stacked([_labelled(name, tiles) for name, tiles in rows]) if rows else None
@@ -33,7 +33,7 @@ def sheet(paths: Iterable[Path]) -> np.ndarray | None:
 
 def write(paths: Iterable[Path], file: Path) -> bool:
     """Writes the sheet as PNG; False, and no file, where there is nothing to show."""
-    picture = sheet(paths)
+    picture = artifact_sheet(paths)
     if picture is None:
         return False
     png.write(file, picture)
@@ -59,9 +59,9 @@ def _frames(path: Path) -> list[np.ndarray]:
     """Frames at even distances; what a foreground leaves open is paper."""
     with opened(path) as container:
         stream = container.streams.video[0]
-        count = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        count = frame_count(container)
         mode = {"bgra": "rgba", "gray": "gray"}.get(stream.codec_context.pix_fmt, "rgb")
-    found = video_file.pick(path, spread(np.arange(count), TILES), mode)
+    found = video_file.pick(path, evenly_spaced(np.arange(count), TILES), mode)
     if mode == "rgba":
         return [contact_sheets.cut_out(frame[..., :3], frame[..., 3]) for frame in found.values()]
     return [frame if mode == "rgb" else cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB) for frame in found.values()]
@@ -76,10 +76,10 @@ def _table(path: Path) -> list[np.ndarray]:
         points = points[..., :2][points[..., 2] > 0]
         side = 1.05 * float(points.max()) if len(points) else SIDE  # the frame's own is not told in the table
         return [skeleton.draw(pose[i], SIDE, SIDE / side, skeleton.DRAWN_PARTS)
-                for i in spread(np.arange(len(pose)), TILES)]
+                for i in evenly_spaced(np.arange(len(pose)), TILES)]
     if schema.equals(parquet.FACES):
         index = FaceIndex.read(path)
-        return [large(*real_face(index, i), SIDE) for i in spread(np.arange(len(index)), TILES)]
+        return [face_tile(*real_face(index, i), SIDE) for i in evenly_spaced(np.arange(len(index)), TILES)]
     numbers = [field.name for field in schema if pa.types.is_floating(field.type) and field.name != "seconds"]
     columns = {name: column.to_numpy() for name, column in zip(numbers, pq.read_table(path, columns=numbers).columns)}
     return [curve(name, values) for name, values in columns.items() if np.isfinite(values).any()]

@@ -13,7 +13,7 @@ from stages.media import png
 from stages.reporting import figures, html_page
 from stages.reporting.cautions import about_of, known
 from stages.reporting.reel import hidden
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.report_inputs import ReportInputs
 
 TEXTS = {  # stage: title, what it does
     "frames": ("Frames", "The square around the one person who is followed, from a camera made still."),
@@ -33,7 +33,7 @@ TRAINED = {"generator_training": "generator", "local_gan_training": "local_gans"
 
 
 @dataclass(frozen=True)
-class Card:
+class StageCard:
     stage: str
     title: str
     text: str
@@ -45,14 +45,14 @@ class Card:
     costs: dict[str, dict]           # seconds and peak_gib by address, of those that ran on this machine
 
 
-def cards(inputs: Inputs, count: int) -> list[Card]:
+def cards(inputs: ReportInputs, count: int) -> list[StageCard]:
     """In order. count: columns of a contact sheet."""
     settings, out = config.load(), []
     for stage, (title, text) in TEXTS.items():
         addresses = {f"{stage}@{key}": key for key in keys(stage, inputs)}
         paths = {address: layout.cost(stage, key) for address, key in addresses.items()}
         trained = TRAINED.get(stage)
-        out.append(Card(
+        out.append(StageCard(
             stage, title, text, facts=FACTS[stage](inputs) if stage in FACTS else [],
             pictures=[(shown, html_page.picture(picture)) for shown, picture in _exhibits(stage, inputs, count)],
             charts=losses(inputs.paths[trained] / "log.parquet") if trained else [],
@@ -64,14 +64,14 @@ def cards(inputs: Inputs, count: int) -> list[Card]:
     return out
 
 
-def keys(stage: str, inputs: Inputs) -> list[str]:
+def keys(stage: str, inputs: ReportInputs) -> list[str]:
     """The videos, the subject or the transfer that the stage ran over."""
     entry = inputs.entry
     return {"videos": sorted({entry.target, entry.source}), "subjects": [entry.target],
             "transfers": [inputs.key]}[layout.KINDS[stage]]
 
 
-def _exhibits(stage: str, inputs: Inputs, count: int) -> figures.Exhibits:
+def _exhibits(stage: str, inputs: ReportInputs, count: int) -> figures.Exhibits:
     """Of everybody in whose video the stage looked."""
     videos = layout.KINDS[stage] == "videos"
     for who, name in inputs.people().items() if videos else [("target", "")]:
@@ -90,7 +90,7 @@ def losses(log: Path) -> list[str]:
     return [chart for chart in charts if chart]
 
 
-def _frames(inputs: Inputs) -> list[tuple[str, str]]:
+def _frames(inputs: ReportInputs) -> list[tuple[str, str]]:
     out = []
     for who, name in inputs.people().items():
         clock = inputs.clock(who)
@@ -101,7 +101,7 @@ def _frames(inputs: Inputs) -> list[tuple[str, str]]:
     return out
 
 
-def _poses(inputs: Inputs) -> list[tuple[str, str]]:
+def _poses(inputs: ReportInputs) -> list[tuple[str, str]]:
     out = []
     for who, name in inputs.people().items():
         pose, columns, about = inputs.poses(who)
@@ -112,37 +112,37 @@ def _poses(inputs: Inputs) -> list[tuple[str, str]]:
     return out
 
 
-def _background(inputs: Inputs) -> list[tuple[str, str]]:
+def _background(inputs: ReportInputs) -> list[tuple[str, str]]:
     return [("never seen", f"{hidden(inputs.paths['seen']).mean():.1%} of the square, filled in")]
 
 
-def _faces(inputs: Inputs) -> list[tuple[str, str]]:
+def _faces(inputs: ReportInputs) -> list[tuple[str, str]]:
     return [("index", f"{len(FaceIndex.read(inputs.paths['faces']))} training faces")]
 
 
-def _generator(inputs: Inputs) -> list[tuple[str, str]]:
+def _generator(inputs: ReportInputs) -> list[tuple[str, str]]:
     about = about_of(inputs, "generator")
     return [("trained", f"{about['steps']} steps on {len(inputs.learned)} frames")]
 
 
-def _local_gans(inputs: Inputs) -> list[tuple[str, str]]:
+def _local_gans(inputs: ReportInputs) -> list[tuple[str, str]]:
     about = about_of(inputs, "local_gans")
     off = [part.replace("_", " ") for part in about.get("off", [])]
     return [("trained", f"{about['steps']} steps"), *([("off, as they gained nothing", ", ".join(off))] if off else [])]
 
 
-def _retargeting(inputs: Inputs) -> list[tuple[str, str]]:
+def _retargeting(inputs: ReportInputs) -> list[tuple[str, str]]:
     if inputs.entry.reconstruction:
         return [("poses", f"{len(inputs.rows)}, the held-out ones as they are")]
     return [("poses", f"{len(inputs.rows)}"), ("scale", f"{inputs.about['scale']:.3f}")]
 
 
-def _coverage(inputs: Inputs) -> list[tuple[str, str]]:
+def _coverage(inputs: ReportInputs) -> list[tuple[str, str]]:
     return [("filmed", f"{inputs.share:.0%} of the poses are within {inputs.near:g} torso lengths of one"),
             ("median distance", f"{np.nanmedian(inputs.apart):.2f} torso lengths")]
 
 
-def _fusion(inputs: Inputs) -> list[tuple[str, str]]:
+def _fusion(inputs: ReportInputs) -> list[tuple[str, str]]:
     plate = png.read(inputs.paths["background"])
     return [("result", f"{len(inputs.rows)} frames of {plate.shape[1]} x {plate.shape[0]}, placed in the full frame")]
 

@@ -10,7 +10,7 @@ from stages.media import parquet
 from stages.media.files import existing
 from stages.pose.skeleton import Pose
 from stages.reporting import score_tables
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.report_inputs import ReportInputs
 from stages.reporting.spans import longest, spans
 
 RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
@@ -43,7 +43,7 @@ class Caution:
 NONE = np.zeros(0, int)
 
 
-def cautions(inputs: Inputs, bare: np.ndarray) -> list[Caution]:
+def cautions(inputs: ReportInputs, bare: np.ndarray) -> list[Caution]:
     """All of a transfer. bare: (T,) share of the square's pixels that show background nobody has seen."""
     out = [*_lost(inputs), *_far(inputs), *_unseen_parts(inputs), *_unseen_background(bare)]
     for who, name in inputs.people().items():
@@ -64,13 +64,13 @@ def cautions(inputs: Inputs, bare: np.ndarray) -> list[Caution]:
     return out
 
 
-def about_of(inputs: Inputs, name: str) -> dict:
+def about_of(inputs: ReportInputs, name: str) -> dict:
     """What trained weights say of themselves."""
     path = inputs.paths[name] / "about.json"
     return json.loads(existing(path, "trained weights; run the training stage").read_text(encoding="utf-8"))
 
 
-def _lost(inputs: Inputs) -> list[Caution]:
+def _lost(inputs: ReportInputs) -> list[Caution]:
     """Where what people get is another picture than the one that the scores praise."""
     told = "; ".join(_differences(score_tables.read(inputs)["metrics"]))
     text = f"Watermark, compression or resizing changed it: {told}. The label is left out."
@@ -88,7 +88,7 @@ def _differences(metrics: dict[str, dict]) -> Iterator[str]:
         yield f"LPIPS between both {change:.3g}"
 
 
-def _far(inputs: Inputs) -> list[Caution]:
+def _far(inputs: ReportInputs) -> list[Caution]:
     far = np.flatnonzero(inputs.apart > inputs.near)
     if not len(far):
         return []
@@ -98,7 +98,7 @@ def _far(inputs: Inputs) -> list[Caution]:
                     "There the generator guesses.", far)]
 
 
-def _unseen_parts(inputs: Inputs) -> list[Caution]:
+def _unseen_parts(inputs: ReportInputs) -> list[Caution]:
     out = []
     for part, name in PART_LABELS.items():
         driven, shown = np.flatnonzero(known(inputs.driving, part)), int(known(inputs.known, part).sum())
@@ -124,7 +124,7 @@ def _unseen_background(bare: np.ndarray) -> list[Caution]:
                     f"no frame has shown; it was filled in. At most {bare.max():.1%} of the picture.", frames)]
 
 
-def _footage(inputs: Inputs, who: str, name: str) -> list[Caution]:
+def _footage(inputs: ReportInputs, who: str, name: str) -> list[Caution]:
     """Of one of the videos."""
     _, columns, _ = inputs.poses(who)
     about, total, out = inputs.clock(who).about, len(columns["frame"]), []

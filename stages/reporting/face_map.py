@@ -10,7 +10,8 @@ from stages.imaging import contact_sheets
 from stages.media.seek import Seekable
 from stages.pose.skeleton import Pose
 from stages.reporting import html_page
-from stages.reporting.report_inputs import Inputs, spread
+from stages.media.sampling import evenly_spaced
+from stages.reporting.report_inputs import ReportInputs
 
 COLUMNS, ROWS = 9, 5  # cells of the map
 TILE, LARGE = 64, 132  # pixels of a face in the map, and in the list
@@ -20,7 +21,7 @@ EDGE = 1.0            # percentile of the orientations beyond which a face stand
 
 
 @dataclass(frozen=True)
-class Map:
+class FaceMap:
     """Cells and dots in units of one cell, from the top left; x grows with the nose's way to the picture's right, y
     down."""
 
@@ -41,7 +42,7 @@ def driving_faces(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     return frames, face_vectors.vectors(pose.face[frames, :, :2])
 
 
-def chart(inputs: Inputs) -> Map | None:
+def face_map(inputs: ReportInputs) -> FaceMap | None:
     """None where the index is empty."""
     index = FaceIndex.read(inputs.paths["faces"])
     if not len(index):
@@ -61,20 +62,20 @@ def chart(inputs: Inputs) -> Map | None:
                       "picture": html_page.picture(tile)})
     taken = {(cell["column"], cell["row"]) for cell in cells}
     alone = np.array([(int(x), int(y)) not in taken for x, y in driven], bool)
-    shown = spread(np.arange(len(frames)), DOTS) if len(frames) else []
+    shown = evenly_spaced(np.arange(len(frames)), DOTS) if len(frames) else []
     dots = [{"x": float(driven[i, 0]), "y": float(driven[i, 1]), "frame": int(frames[i]), "alone": bool(alone[i])}
             for i in shown]
-    return Map(cells, dots, int(alone.sum()), len(frames))
+    return FaceMap(cells, dots, int(alone.sum()), len(frames))
 
 
-def nearest(inputs: Inputs) -> list[dict]:
+def nearest(inputs: ReportInputs) -> list[dict]:
     """For a few driving frames that show a face: that face, and the real ones that look the same way."""
     index = FaceIndex.read(inputs.paths["faces"])
     frames, vectors = driving_faces(inputs.driving)
     if not len(index) or not len(frames):
         return []
     out, pose = [], inputs.poses("source")[0]
-    places = spread(np.arange(len(frames)), SHOWN)
+    places = evenly_spaced(np.arange(len(frames)), SHOWN)
     with Seekable(inputs.paths["source_frames"]) as source:
         pictures = [source[int(inputs.rows[frames[place]])] for place in places]
     for place, picture in zip(places, pictures):
@@ -83,14 +84,14 @@ def nearest(inputs: Inputs) -> list[dict]:
         order, similarity = face_vectors.search(index.vectors, vectors[place], min(SHOWN, len(index)))
         crop, corner = contact_sheets.square(picture, points.mean(0), 4 * np.abs(points - points.mean(0)).max())
         out.append({
-            "frame": int(frames[place]), "picture": html_page.picture(large(crop, points - corner)),
-            "found": [(int(index.frames[i]), float(alike), html_page.picture(large(*real_face(index, i))))
+            "frame": int(frames[place]), "picture": html_page.picture(face_tile(crop, points - corner)),
+            "found": [(int(index.frames[i]), float(alike), html_page.picture(face_tile(*real_face(index, i))))
                       for i, alike in zip(order, similarity)],
         })
     return out
 
 
-def large(crop: np.ndarray, points: np.ndarray, side: int = LARGE) -> np.ndarray:
+def face_tile(crop: np.ndarray, points: np.ndarray, side: int = LARGE) -> np.ndarray:
     """A face in a tile, with its vectors drawn at the tile's size."""
     height, width = crop.shape[:2]
     scale = side / max(height, width)

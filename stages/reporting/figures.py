@@ -15,8 +15,8 @@ from stages.media import clock as clocks, png, video_file as videos
 from stages.media.seek import Seekable
 from stages.pose import skeleton
 from stages.pose.skeleton import read_poses
-from stages.reporting.face_map import large, real_face
-from stages.reporting.report_inputs import spread
+from stages.reporting.face_map import face_tile, real_face
+from stages.media.sampling import evenly_spaced
 
 GROWTH = 4   # previews of the training that are shown
 ALONE = 352  # pixels of a picture that stands alone
@@ -57,9 +57,9 @@ def background(paths: Paths, count: int) -> Exhibits:
 def faces(paths: Paths, count: int) -> Exhibits:
     index = FaceIndex.read(paths["faces"])
     if len(index):
-        shown = spread(np.arange(len(index)), count)
+        shown = evenly_spaced(np.arange(len(index)), count)
         yield "training faces with their orientation vectors (Fig. 3)", contact_sheets.sheet([
-            [large(*real_face(index, i), side=176) for i in shown]])
+            [face_tile(*real_face(index, i), side=176) for i in shown]])
 
 
 def generator(paths: Paths, count: int) -> Exhibits:
@@ -67,7 +67,7 @@ def generator(paths: Paths, count: int) -> Exhibits:
     for path in previews[-1:]:
         yield f"after {_steps(path)} steps: skeleton, generated and true foreground", png.read(path)
     if len(previews) > 1:
-        shown = [previews[i] for i in spread(np.arange(len(previews)), GROWTH)]
+        shown = [previews[i] for i in evenly_spaced(np.arange(len(previews)), GROWTH)]
         rows = [np.array_split(png.read(path), 3)[1] for path in shown]  # of three: see generator_training
         steps = ", ".join(str(_steps(path)) for path in shown)
         yield f"the generated foreground after {steps} steps, from top to bottom", np.vstack(rows)
@@ -80,7 +80,7 @@ def local_gans(paths: Paths, count: int) -> Exhibits:
 
 def driving(paths: Paths, count: int) -> Exhibits:
     pose, columns, _ = read_poses(paths["driving"])
-    picks = spread(np.arange(len(pose)), count)
+    picks = evenly_spaced(np.arange(len(pose)), count)
     rows, found = columns["frame"][picks], read_poses(paths["source_poses"])[0]
     source = _frames(paths["source_frames"], rows)
     size = clocks.read_clock(paths["target_clock"]).about["size"]
@@ -99,7 +99,7 @@ def farthest(paths: Paths, count: int) -> Exhibits:
 
 def foregrounds(paths: Paths, count: int) -> Exhibits:
     plate, pose = png.read(paths["background"]), read_poses(paths["driving"])[0]
-    picks = spread(np.arange(len(pose)), count)
+    picks = evenly_spaced(np.arange(len(pose)), count)
     made = videos.pick(paths["foreground"], picks, "rgba")
     yield "driving pose, generated foreground, and over the background (Eq. 12)", contact_sheets.sheet([
         [skeleton.draw(pose[i], len(plate), parts=skeleton.DRAWN_PARTS) for i in picks],
@@ -116,7 +116,7 @@ EXHIBITS = {
 
 
 def _picks(paths: Paths, count: int) -> np.ndarray:
-    return spread(clocks.read_clock(paths["clock"]).frame, count)
+    return evenly_spaced(clocks.read_clock(paths["clock"]).frame, count)
 
 
 def _frames(path: Path, picks: np.ndarray) -> list[np.ndarray]:

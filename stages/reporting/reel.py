@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.evaluation.references import TOGETHER, true_frames
+from stages.evaluation.references import SAME_MOTION, truth_frames
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file as videos
 from stages.media.seek import Seekable, chosen
@@ -20,7 +20,7 @@ from stages.media.view import read_view
 from stages.pose import skeleton
 from stages.provenance.label import Label
 from stages.reporting import html_page
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.report_inputs import ReportInputs
 
 SIDES = ((600, 384), (1500, 256), (3000, 192))  # up to so many frames: pixels of a quarter's side at most
 CRF, KEYS = 24, 25      # of the video; a key frame every second or so, so that a browser jumps fast
@@ -40,7 +40,7 @@ class Reel:
     stills: dict[int, np.ndarray]     # of the frames asked for: the quarters in a row, (side, 4 side, 3)
 
 
-def film(inputs: Inputs, wanted: set[int]) -> Reel:
+def make_reel(inputs: ReportInputs, wanted: set[int]) -> Reel:
     """wanted: frames of the result to keep as stills."""
     total, size = len(inputs.rows), inputs.clock("target").about["size"]
     most = next((side for frames, side in SIDES if total <= frames), SIDES[-1][1])
@@ -62,7 +62,7 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
         return Reel(html_page.movie(path), side, views(inputs), min(total, SIDES[-1][0]), bare, stills)
 
 
-def views(inputs: Inputs) -> list[tuple[str, str]]:
+def views(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Name and label of each quarter. The truth of a reconstruction is its source; where there is no truth, the
     training frame that the scores of copying are of stands in its place."""
     entry = inputs.entry
@@ -72,7 +72,7 @@ def views(inputs: Inputs) -> list[tuple[str, str]]:
             ("result", f"{entry.target}, generated"), truth if known else ("nearest", "nearest training frame")]
 
 
-def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+def moments(inputs: ReportInputs, side: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
     """For each frame of the result the pictures of the four quarters, and the foreground's alpha (S, S)."""
     paths, entry, rows = inputs.paths, inputs.entry, inputs.rows
     plate = png.read(paths["background"])
@@ -80,8 +80,8 @@ def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.nd
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
         about, view = inputs.clock("target").about, read_view(paths["target_view"])
-        truths = chosen(true_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
-                        f"expected {TOGETHER}")
+        truths = chosen(truth_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
+                        f"expected {SAME_MOTION}")
     foregrounds = chosen(videos.frames(paths["foreground"], "rgba"), np.arange(len(rows)), paths["foreground"])
     with Seekable(paths["target_frames"]) as training:
         for t, (source, truth, made) in enumerate(zip(sources, truths, foregrounds)):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ReportInputs:
     paths: dict[str, Path]
     entry: "Transfer"
     key: str
@@ -93,8 +93,3 @@ class Inputs:
         """`target` and, where it is another video, `source`: their names."""
         both = {"target": self.entry.target, "source": self.entry.source}
         return {"target": self.entry.target} if self.entry.reconstruction else both
-
-
-def spread(values: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the values, evenly spread."""
-    return values[np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.evaluation.metric_names import COPIED, UNITS, VIDEO
+from stages.evaluation.metric_names import RETRIEVAL_SCORES, UNITS, VIDEO_SCORES
 from stages.media.files import existing
 from stages.pose.part_boxes import SHARES
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.report_inputs import ReportInputs
 
 SHOWN = "video_"  # before the names of scores of what the video shows
 SEEN = "distance that people see; 0 is the truth"
@@ -43,11 +43,11 @@ WORDS = {  # score: what it is called, what it says
     "pose_distance": ("Pose distance", "of the driving pose to the nearest training pose, in torso lengths"),
 } | {f"{score}_{part}": (f"{score.upper()}, {part.replace('_', ' ')}", f"in the box of the {part.replace('_', ' ')}")
      for score in ("lpips", "psnr", "ssim") for part in SHARES}
-WORDS |= {name: (f"{WORDS[name.removeprefix(SHOWN)][0]}, video", WORDS[name.removeprefix(SHOWN)][1]) for name in VIDEO}
+WORDS |= {name: (f"{WORDS[name.removeprefix(SHOWN)][0]}, video", WORDS[name.removeprefix(SHOWN)][1]) for name in VIDEO_SCORES}
 CURVES = ("lpips_person_box", "sharpness", "aligned_psnr_person_box", "tcm", "lpips", "psnr", "ssim", "psnr_person_box",
           "ssim_person_box", "warp_error", "pose_error", "identity", "pose_distance")
 BESIDE = {  # score: what stands beside it
-    **{score.removeprefix("retrieval_"): score for score in COPIED},
+    **{score.removeprefix("retrieval_"): score for score in RETRIEVAL_SCORES},
     "warp_error": "reference_warp_error", "identity": "reference_identity",
 }
 LOWER = {"lpips_person_box", "lpips", "warp_error", "pose_error", "pose_distance"}  # of CURVES: less is better
@@ -56,7 +56,7 @@ RANKING = ("lpips_person_box", "psnr_person_box", "pose_error", "pose_distance")
 
 
 @dataclass(frozen=True)
-class Curve:
+class ScoreCurve:
     score: str
     values: np.ndarray         # (T,), NaN where there is nothing to measure
     beside: np.ndarray | None  # (T,)
@@ -77,16 +77,16 @@ class Curve:
         return self.values if self.score in LOWER else -self.values
 
 
-def curves(inputs: Inputs) -> list[Curve]:
+def curves(inputs: ReportInputs) -> list[ScoreCurve]:
     """Those that at least one frame has."""
     table = inputs.per_frame
     columns = {name: np.array(table[name].to_pylist(), float) for name in table.column_names if name != "box"}
     columns["pose_distance"] = inputs.apart
     found = {score: values for score, values in columns.items() if np.isfinite(values).any()}
-    return [Curve(score, found[score], found.get(BESIDE.get(score))) for score in CURVES if score in found]
+    return [ScoreCurve(score, found[score], found.get(BESIDE.get(score))) for score in CURVES if score in found]
 
 
-def ranking(found: list[Curve]) -> Curve | None:
+def ranking(found: list[ScoreCurve]) -> ScoreCurve | None:
     """The curve that says best which frames are worst."""
     by_score = {curve.score: curve for curve in found}
     return next((by_score[score] for score in RANKING if score in by_score), None)
@@ -96,7 +96,7 @@ def rounded(values: np.ndarray) -> list[float | None]:
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
 
 
-def read(inputs: Inputs) -> dict:
+def read(inputs: ReportInputs) -> dict:
     """metrics.json."""
     return json.loads(existing(inputs.paths["metrics"], "the metrics; run their stage").read_text(encoding="utf-8"))
 

@@ -20,7 +20,7 @@ def longest(found: list[tuple[int, int]], most: int = MOST) -> list[tuple[int, i
     return sorted(kept)
 
 
-def peaks(badness: np.ndarray, count: int, apart: int) -> list[int]:
+def worst_frames(badness: np.ndarray, count: int, apart: int) -> list[int]:
     """At most `count` frames, the largest of `badness` (T,) first, each more than `apart` frames from the others; NaN
     is never among them."""
     found = []

@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 
 from stages import layout, pose_extraction, pretrained
-from stages.evaluation.metric_networks import lpips_network
+from stages.evaluation.perceptual_distance import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
 from stages.media.seek import chosen

@@ -147,7 +147,7 @@ class Scores:
 def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, lpips: nn.Module | None = None
            ) -> Scores:
     """Of the composite of Eq. 12 against the true frames: all that are held out, or so many pairs of consecutive ones,
-    evenly spread (all where there are no more). lpips: the network, stages.evaluation.metric_networks.lpips_network."""
+    evenly spread (all where there are no more). lpips: the network, stages.evaluation.perceptual_distance.lpips_network."""
     artifacts = folder / layout.ROOT / name
     pose, _, _ = read_poses(artifacts / "poses.parquet")
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")

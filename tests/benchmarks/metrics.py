@@ -112,7 +112,7 @@ def agreement(root: Path) -> list[Figure]:
     truths = islice(video_file.frames(files["target_frames"]), TRAINED, None)
     apart = {"psnr": 0.0, "ssim": 0.0}
     for picture, truth, pose in islice(zip(composites, truths, poses), 0, 60, 3):
-        places = image_similarity.boxes(pose, SIZE)
+        places = image_similarity.region_boxes(pose, SIZE)
         scores = image_similarity.similarity_scores(picture, truth, places)
         for place, (left, top, right, bottom) in ({"": (0, 0, SIZE, SIZE)} | places).items():
             cut, end = np.s_[top:bottom, left:right], f"_{place}" if place else ""

@@ -18,12 +18,13 @@ import numpy as np
 import yaml
 
 from stages import background_inpainting as stage, layout
-from stages.evaluation import metric_networks
+from stages.evaluation import perceptual_distance
 from stages.imaging import image_quality
 from stages.matting.background import clearance
 from stages.matting.temporal_median import uncovered_median
 from stages.media import footage, png
 from stages.media.clock import read_clock
+from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure, verdict
@@ -54,7 +55,7 @@ def figures(folder: Path, name: str) -> list[Figure]:
     artifacts = folder / layout.ROOT / name
     timeline, camera = read_clock(artifacts / "frames.parquet"), read_view(artifacts / "view.parquet")
     crop, size, usable = timeline.about["crop"], timeline.about["size"], timeline.usable()
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(stage.SAMPLE, len(usable))).round().astype(int))]
+    chosen = evenly_spaced(usable, stage.SAMPLE)
     shown, alphas, _ = stage.collect(artifacts / "frames.mkv", artifacts / "masks.mkv", chosen,
                                      timeline.about["full_frames"])
     dilate = yaml.safe_load((folder / "params.yaml").read_text())["presets"]["demo"]["background_inpainting"]["dilate"]
@@ -66,7 +67,7 @@ def figures(folder: Path, name: str) -> list[Figure]:
     true, found = footage.square(room, crop, size), png.read(artifacts / "background.png")
     seen = free.any(0) & footage.square(np.full_like(room, 255), crop, size).all(-1)
     steps, median_steps = (seam(picture.astype(np.float32) - true, free.mean(0), seen) for picture in (found, plain))
-    lpips = held_out.perceived(metric_networks.lpips_network(), found, true)
+    lpips = held_out.perceived(perceptual_distance.lpips_network(), found, true)
     return [
         Figure(f"{name}: PSNR of the pixels seen", image_quality.psnr(found[seen], true[seen]), 40, "dB",
                remark=f"{seen.mean():.1%} seen; the plain median {image_quality.psnr(plain[seen], true[seen]):.4g}"),

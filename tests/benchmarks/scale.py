@@ -8,7 +8,6 @@ Exits 1 where growth is not linear or looking at 300 subjects of which nothing h
 """
 
 import argparse
-import cProfile
 import hashlib
 import json
 import math

@@ -31,9 +31,10 @@ import numpy as np
 from torch import nn
 
 from stages import InputError, fusion, layout, params
-from stages.evaluation import delivered_video, image_similarity, metric_networks
+from stages.evaluation import delivered_video, image_similarity, perceptual_distance
 from stages.imaging import image_quality
 from stages.media import clock as clocks, footage, png, video_file, view
+from stages.media.sampling import evenly_spaced
 from stages.media.seek import chosen
 from stages.pose.skeleton import Pose, read_poses
 from stages.provenance.watermark import Mark
@@ -76,7 +77,7 @@ class Clip:
     @cached_property
     def scored(self) -> np.ndarray:
         """Which of the held-out frames, from 0."""
-        return np.unique(np.linspace(0, len(self.rows) - 1, min(self.count, len(self.rows))).round().astype(int))
+        return evenly_spaced(np.arange(len(self.rows)), self.count)
 
     @cached_property
     def place(self) -> Callable[[int], fusion.Placement]:
@@ -126,7 +127,7 @@ def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
 def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
     """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
     size = next(clip.truth()).shape[1::-1]
-    label = delivered_video.area(size) > 0
+    label = delivered_video.label_area(size) > 0
     lags = {name: lag(clip.file, film()) for name, film in clip.films.items()}
     films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
              for name, film in clip.films.items()}
@@ -155,7 +156,7 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
 def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, lpips: nn.Module) -> list[float]:
     """Of one frame, in the order of COLUMNS."""
     height, width = truth.shape[:2]
-    inside = image_similarity.inner(pose, max(height, width))[:height, :width]
+    inside = image_similarity.certain_person_mask(pose, max(height, width))[:height, :width]
     box, whole = ([image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.perceived(lpips, *pair)]
                   for pair in ((picture[part], truth[part]) for part in parts(pose, (width, height)).values()))
     return [*box, image_quality.sharpness(picture, truth, inside), *whole]
@@ -235,7 +236,7 @@ def main() -> int:
         files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
         if not files:
             parser.error("expected --clips or --panels")
-        lpips = metric_networks.lpips_network().eval()
+        lpips = perceptual_distance.lpips_network().eval()
         originals = {name: Path(file) for name, file in files.items()}
         files = originals | {name: unfolded(folder, originals[name], count) for name, count in counts.items()}
         learn(folder, files, given.steps)

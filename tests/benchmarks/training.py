@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from stages import generator_training, pretrained, threads
-from stages.evaluation import metric_networks
+from stages.evaluation import perceptual_distance
 from stages.learning.checkpoints import Checkpoint
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
@@ -95,7 +95,7 @@ def equal(wanted) -> list[Figure]:
     """Held-out quality after equal time."""
     people = PEOPLE[: wanted.people]
     try:
-        lpips = metric_networks.lpips_network()
+        lpips = perceptual_distance.lpips_network()
     except pretrained.Missing:
         lpips = None
     prepare(wanted, people)

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from stages import samples
-from stages.evaluation import metric_networks
+from stages.evaluation import perceptual_distance
 from stages.media import footage
 from stages.provenance import watermark
 from stages.provenance.label import Label
@@ -131,7 +131,7 @@ def lpips(ones: np.ndarray, others: np.ndarray) -> float:
 
 @cache
 def network() -> torch.nn.Module:
-    return metric_networks.lpips_network().eval()
+    return perceptual_distance.lpips_network().eval()
 
 
 def cost(clips: dict[str, Clip]) -> list[Figure]:

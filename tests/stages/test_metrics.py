@@ -44,8 +44,8 @@ def test_reconstruction(root):
     assert rows["retrieval_psnr_person_box"][4] == pytest.approx(image_quality.psnr(truth[found][part], truth[34][part]))
     assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
     assert content["metrics"]["psnr"]["unit"] == "dB"
-    assert list(content["metrics"]) == [*metric_names.NAMES, *metric_names.TOTALS] and list(rows) == scoring.PER_FRAME.names
-    assert content["headline"] == [*metric_names.HEADLINE, *metric_names.WHOLE] == list(content["metrics"])[:12]
+    assert list(content["metrics"]) == [*metric_names.FRAME_SCORES, *metric_names.SET_SCORES] and list(rows) == scoring.PER_FRAME.names
+    assert content["headline"] == [*metric_names.HEADLINE_SCORES, *metric_names.WHOLE_FRAME] == list(content["metrics"])[:12]
 
 
 def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
@@ -95,7 +95,7 @@ def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn)
 
 def test_switched_off_scores_say_so(root):
     scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
-    for name in (*metric_names.PERCEIVED, "fid", "is"):
+    for name in (*metric_names.LPIPS_SCORES, "fid", "is"):
         assert scores[name]["value"] is None
         assert scores[name]["reason"] == "switched off by presets.demo.metrics.weights"
 
@@ -133,7 +133,7 @@ def test_driving_poses_that_do_not_say_how_they_were_moved_are_refused(tmp_path)
 
 def test_imitation_without_truth_has_only_what_needs_none(root):
     content, rows = measure(root, toy.IMITATION, "ann_from_bob")
-    for name in set(metric_names.PAIRED) - set(metric_names.PERCEIVED):
+    for name in set(metric_names.TRUTH_SCORES) - set(metric_names.LPIPS_SCORES):
         assert content["metrics"][name]["value"] is None and "truth" in content["metrics"][name]["reason"]
     assert 0 < content["metrics"]["tcm"]["value"] <= 1
     assert rows["psnr"] == [None] * toy.FRAMES and rows["retrieval_frame"][3] is not None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.evaluation.confidence_intervals import intervals, jackknife
+from stages.evaluation.confidence_intervals import bootstrap_intervals, jackknife_half_width
 
 
 def series(frames, memory, seed=0, count=1):
@@ -17,7 +17,7 @@ def series(frames, memory, seed=0, count=1):
 
 def test_of_independent_frames_it_is_the_normal_one():
     values = series(4000, 0.0)
-    low, high = intervals(values, 25.0)[0]
+    low, high = bootstrap_intervals(values, 25.0)[0]
     half = 1.96 / np.sqrt(4000)
     assert low == pytest.approx(values.mean() - half, abs=0.15 * half)
     assert high == pytest.approx(values.mean() + half, abs=0.15 * half)
@@ -26,7 +26,7 @@ def test_of_independent_frames_it_is_the_normal_one():
 def test_it_covers_the_truth_where_frames_resemble_each_other():
     """Of 200 videos of frames with a memory, about 95 % of intervals hold the true mean; an interval that took the
     frames for independent would hold it in about 60 %."""
-    found = intervals(series(2000, 0.8, count=200), 50.0)
+    found = bootstrap_intervals(series(2000, 0.8, count=200), 50.0)
     held = ((found[:, 0] < 0) & (found[:, 1] > 0)).mean()
     assert 0.87 <= held <= 0.99
 
@@ -34,7 +34,7 @@ def test_it_covers_the_truth_where_frames_resemble_each_other():
 def test_frames_without_a_value_are_left_out():
     values = series(800, 0.5, seed=2, count=2)
     values[::3, 0] = np.nan
-    low, high = intervals(values, 25.0)[0]
+    low, high = bootstrap_intervals(values, 25.0)[0]
     assert low < np.nanmean(values[:, 0]) < high
 
 
@@ -44,26 +44,26 @@ def test_frames_without_a_value_are_left_out():
     (np.full((100, 1), np.nan), 25.0),
 ])
 def test_too_little_has_no_interval(values, fps):
-    assert np.isnan(intervals(values, fps)).all()
+    assert np.isnan(bootstrap_intervals(values, fps)).all()
 
 
 def test_the_shortest_that_has_one():
-    assert np.isfinite(intervals(series(48, 0.5), 24.0)).all()
+    assert np.isfinite(bootstrap_intervals(series(48, 0.5), 24.0)).all()
 
 
 def test_the_same_twice_and_whatever_stands_beside():
     values = series(300, 0.5, count=3)
-    assert np.array_equal(intervals(values, 25.0), intervals(values, 25.0))
-    assert intervals(values[:, :1], 25.0)[0] == pytest.approx(intervals(values, 25.0)[0])
+    assert np.array_equal(bootstrap_intervals(values, 25.0), bootstrap_intervals(values, 25.0))
+    assert bootstrap_intervals(values[:, :1], 25.0)[0] == pytest.approx(bootstrap_intervals(values, 25.0)[0])
 
 
 def test_a_constant_has_an_interval_of_no_width():
-    assert intervals(np.full((100, 1), 7.0), 25.0)[0] == pytest.approx([7, 7])
+    assert bootstrap_intervals(np.full((100, 1), 7.0), 25.0)[0] == pytest.approx([7, 7])
 
 
 def test_leaving_blocks_out_of_a_mean_gives_its_own_interval():
     values = series(4000, 0.0)[:, 0]
-    half = jackknife(lambda kept: values[kept].mean(), 4000, 25.0)
+    half = jackknife_half_width(lambda kept: values[kept].mean(), 4000, 25.0)
     assert half == pytest.approx(2.09 / np.sqrt(4000), rel=0.4)  # 20 blocks tell a deviation to a sixth
 
 
@@ -74,14 +74,14 @@ def test_what_repeats_would_spoil_is_covered():
 
     films = [series(200, 0.5, seed, 40) + 0.3 for seed in range(60)]
     found = np.array([statistic(film)(np.arange(200)) for film in films])
-    halves = np.array([jackknife(statistic(film), 200, 20.0) for film in films])
+    halves = np.array([jackknife_half_width(statistic(film), 200, 20.0) for film in films])
     assert 0.87 <= (abs(found - found.mean()) < halves).mean() and halves.mean() < 4 * found.std()
 
 
 @pytest.mark.parametrize("frames, known", [(39, False), (40, True), (1000, True)])
 def test_too_few_blocks_to_leave_out(frames, known):
     kept = []
-    half = jackknife(lambda rows: kept.append(len(rows)) or float(rows.sum()), frames, 20.0)
+    half = jackknife_half_width(lambda rows: kept.append(len(rows)) or float(rows.sum()), frames, 20.0)
     assert np.isfinite(half) == known and len(kept) == (min(20, frames // 10) if known else 0)
     assert all(frames - 51 <= count < frames for count in kept)
 
@@ -89,5 +89,5 @@ def test_too_few_blocks_to_leave_out(frames, known):
 def test_at_less_than_two_frames_a_second_no_block_is_empty():
     values = series(12, 0.0)[:, 0]
     kept = []
-    jackknife(lambda rows: kept.append(len(rows)) or values[rows].mean(), 12, 1.0)
+    jackknife_half_width(lambda rows: kept.append(len(rows)) or values[rows].mean(), 12, 1.0)
     assert kept == [11] * 12

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.evaluation.delivered_video import delivered
+from stages.evaluation.delivered_video import delivered_frames
 from stages.fusion import Placement, placements
 from stages.imaging import compositing, image_quality
 from stages.media import video_file, view
@@ -45,17 +45,17 @@ def test_a_fused_video_comes_back_into_the_square(tmp_path, entry, moving):
     toy.write_clock(tmp_path / "clock.parquet")
     toy.write_view(tmp_path / "view.parquet", camera=cameras(moving))
     generated = fused(tmp_path / "unsigned.mp4", entry, tmp_path / "view.parquet")
-    found = list(delivered(tmp_path / "unsigned.mp4", np.arange(30, 40), tmp_path / "clock.parquet",
-                           tmp_path / "view.parquet", entry))
+    found = list(delivered_frames(tmp_path / "unsigned.mp4", np.arange(30, 40), tmp_path / "clock.parquet",
+                                  tmp_path / "view.parquet", entry))
     assert len(found) == 10
     inside = np.s_[4:-4, 4:-4]  # a moving camera did not see all of the edge
     for one, picture in zip(found, generated):
-        assert image_quality.psnr(one.over(picture)[inside], picture[inside]) > 26
-        assert (one.label is not None) == entry.label
+        assert image_quality.psnr(one.without_label(picture)[inside], picture[inside]) > 26
+        assert (one.label_mask is not None) == entry.label
         if entry.label:
-            assert one.label[40:, :20].mean() > 0.2 and not one.label[:30].any()  # in the lower left corner
-            assert np.array_equal(one.over(picture)[one.label], picture[one.label])
-            assert image_quality.psnr(one.picture[one.label], picture[one.label]) < 20
+            assert one.label_mask[40:, :20].mean() > 0.2 and not one.label_mask[:30].any()  # in the lower left corner
+            assert np.array_equal(one.without_label(picture)[one.label_mask], picture[one.label_mask])
+            assert image_quality.psnr(one.picture[one.label_mask], picture[one.label_mask]) < 20
 
 
 def test_a_larger_video_is_compared_at_the_squares_size(tmp_path):
@@ -66,5 +66,5 @@ def test_a_larger_video_is_compared_at_the_squares_size(tmp_path):
     with video_file.h264(tmp_path / "unsigned.mp4", toy.FPS, 4, {}) as show:
         show(picture)
     files = (tmp_path / name for name in ("clock.parquet", "view.parquet"))
-    one, = delivered(tmp_path / "unsigned.mp4", np.arange(1), *files, BARE)
+    one, = delivered_frames(tmp_path / "unsigned.mp4", np.arange(1), *files, BARE)
     assert one.picture.shape == (64, 64, 3) and image_quality.psnr(one.picture, toy.wall()) > 35

@@ -57,31 +57,31 @@ def test_only_what_is_seen_counts():
 
 def test_boxes_hold_the_parts_of_the_pose():
     pose, size = toy.pose(3).map(lambda points: points * (4, 4, 1)), 256
-    found, given = image_similarity.boxes(pose, size), dict(zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)))
+    found, given = image_similarity.region_boxes(pose, size), dict(zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)))
     assert set(found) == {"person_box", *part_boxes.SHARES}
     for part in ("face", "right_hand", "left_hand"):
         assert np.abs(np.array(found[part]) - given[part]).max() <= 1
-    low = image_similarity.boxes(pose.map(lambda points: points + np.float32([0, 14, 0])), size)
+    low = image_similarity.region_boxes(pose.map(lambda points: points + np.float32([0, 14, 0])), size)
     assert low["right_foot"][3] == size  # cut at the frame
 
 
 @pytest.mark.parametrize("part", ["face", "right_foot"])
 def test_a_part_that_is_unknown_outside_or_small_is_left_out(part):
     pose = toy.pose(3).map(lambda points: points * (4, 4, 1))
-    assert part in image_similarity.boxes(pose, 256)
+    assert part in image_similarity.region_boxes(pose, 256)
     away = pose.map(lambda points: points + np.float32([900, 0, 0]))
     tiny = pose.map(lambda points: points * (0.3, 0.3, 1))
     for lost in (away, tiny, Pose.unknown()):
-        assert part not in image_similarity.boxes(lost, 256)
+        assert part not in image_similarity.region_boxes(lost, 256)
 
 
 def test_the_inner_person_is_the_trunk_with_thin_limbs_face_and_hands():
     pose = toy.pose(3).map(lambda points: points * (4, 4, 1))
-    found, (left, top, right, bottom) = image_similarity.inner(pose, 256), image_quality.person_box(pose, 256)
+    found, (left, top, right, bottom) = image_similarity.certain_person_mask(pose, 256), image_quality.person_box(pose, 256)
     outside = found.copy()
     outside[top:bottom, left:right] = False
     trunk = pose.body[[2, 5, 8, 11], :2].mean(0).astype(int)
     knee, mouth = pose.body[9, :2].astype(int), pose.face[:, :2].mean(0).astype(int)
     assert all(found[y, x] for x, y in (trunk, knee, mouth)) and not outside.any()
     assert 0.01 < found.mean() < 0.15 and not found[knee[1], knee[0] - 12]
-    assert not image_similarity.inner(Pose.unknown(), 256).any()
+    assert not image_similarity.certain_person_mask(Pose.unknown(), 256).any()

@@ -27,7 +27,7 @@ def test_every_stage_has_a_picture(root, stage, key, kinds):
     paths = [root / path for path in layout.outputs(stage, key).values()]
     rows = [row for path in paths if path.exists() for row in artifact_sheet._rows(path) if row[1]]
     assert len(rows) >= kinds
-    picture = artifact_sheet.sheet(paths)
+    picture = artifact_sheet.artifact_sheet(paths)
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
     assert len(picture) >= sum(artifact_sheet.LABEL + 8 for _ in rows) and np.unique(picture).size > 10
 
@@ -49,7 +49,7 @@ def test_every_curve_is_shown_but_those_of_nothing(tmp_path):
     columns = {f"score_{i}": [0.0, 1.0 + i, 0.5] for i in range(11)} | {"frame": [0, 1, 2], "psnr": [np.nan] * 3}
     pq.write_table(pa.table(columns), tmp_path / "per_frame.parquet")
     assert len(artifact_sheet._table(tmp_path / "per_frame.parquet")) == 11
-    assert len(artifact_sheet.sheet([tmp_path / "per_frame.parquet"])) > 2 * artifact_sheet.SIDE
+    assert len(artifact_sheet.artifact_sheet([tmp_path / "per_frame.parquet"])) > 2 * artifact_sheet.SIDE
 
 
 def test_a_training_is_shown_at_its_begin_and_end(tmp_path):

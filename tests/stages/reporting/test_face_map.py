@@ -43,7 +43,7 @@ def write(project, real, driven) -> None:
 
 def test_faces_stand_where_they_look(project):
     write(project, [(-2, 0), (-2, 0.01), (2, 0), (0, -1), (0, 1)], [(-2, 0), (2, 1)])
-    chart = face_map.chart(made.inputs(project, "ann_from_bob"))
+    chart = face_map.face_map(made.inputs(project, "ann_from_bob"))
     places = {(cell["column"], cell["row"]): cell["count"] for cell in chart.cells}
     last, low = face_map.COLUMNS - 1, face_map.ROWS - 1
     assert places == {(0, low // 2): 2, (last, low // 2): 1, (last // 2, 0): 1, (last // 2, low): 1}
@@ -55,7 +55,7 @@ def test_faces_stand_where_they_look(project):
 def test_no_driving_face_leaves_a_map_of_real_ones(project):
     write(project, [(0, 0), (1, 1)], [])
     inputs = made.inputs(project, "ann_from_bob")
-    assert len(face_map.chart(inputs).cells) == 2 and face_map.chart(inputs).dots == [] and face_map.nearest(inputs) == []
+    assert len(face_map.face_map(inputs).cells) == 2 and face_map.face_map(inputs).dots == [] and face_map.nearest(inputs) == []
 
 
 def test_nearest_faces_look_the_same_way(project):

@@ -5,13 +5,13 @@ import pytest
 
 from stages import layout
 from stages.reporting import figures
-from stages.reporting.report_inputs import spread
+from stages.media.sampling import evenly_spaced
 from tests.stages.reporting import made
 
 
 @pytest.mark.parametrize("count, chosen", [(0, []), (1, [0]), (3, [0, 1, 2]), (100, [0, 14, 28, 42, 57, 71, 85, 99])])
 def test_pictures_are_spread_evenly(count, chosen):
-    assert spread(np.arange(count), 8).tolist() == chosen
+    assert evenly_spaced(np.arange(count), 8).tolist() == chosen
 
 
 def test_only_what_the_report_reads_is_asked_for(folder):

@@ -10,7 +10,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import VIEW, chromium
-from tests.stages import toy
 
 QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas, (64, 64, 3)
     const canvas = document.createElement('canvas'), brush = canvas.getContext('2d');

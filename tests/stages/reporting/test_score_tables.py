@@ -2,13 +2,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stages.evaluation.metric_names import HEADLINE, NAMES
+from stages.evaluation.metric_names import FRAME_SCORES, HEADLINE_SCORES
 from stages.reporting import score_tables
 from tests.stages.reporting import made
 
 
 def test_every_score_has_words():
-    assert set(NAMES) <= set(score_tables.WORDS) and set(score_tables.CURVES) <= set(score_tables.WORDS)
+    assert set(FRAME_SCORES) <= set(score_tables.WORDS) and set(score_tables.CURVES) <= set(score_tables.WORDS)
     assert set(score_tables.BESIDE.values()) <= set(score_tables.WORDS)
 
 
@@ -54,13 +54,13 @@ def test_without_a_truth_the_verdict_says_so(folder):
 
 def test_the_tables_hold_every_score_once_its_video_and_copy_beside_it(folder):
     found = score_tables.read(made.inputs(folder, "ann_from_bob"))
-    for name in (*HEADLINE, "psnr_face"):  # of so small faces there is none
+    for name in (*HEADLINE_SCORES, "psnr_face"):  # of so small faces there is none
         found["metrics"][name]["value"] = 20.0
     parted = score_tables.table(found)
     named = [name for name, score in found["metrics"].items() if score["value"] is not None]
     shown = parted["main"] + parted["parts"]
     beside = [f"video_{name}" for name in shown] + [score_tables.BESIDE.get(name) for name in shown]
-    assert parted["main"][:len(HEADLINE)] == list(HEADLINE) and parted["parts"] == ["psnr_face"]
+    assert parted["main"][:len(HEADLINE_SCORES)] == list(HEADLINE_SCORES) and parted["parts"] == ["psnr_face"]
     assert parted["missing"]["switched off by presets.demo.metrics.redetect"][0] == "Pose error"
     assert sum(map(len, parted["missing"].values())) == len(found["metrics"]) - len(named)
     assert len(shown) == len(set(shown)) and set(named) <= {*shown, *beside}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.reporting.spans import longest, peaks, spans
+from stages.reporting.spans import longest, spans, worst_frames
 
 NAN = float("nan")
 
@@ -23,6 +23,6 @@ def test_the_longest_in_their_order():
 
 def test_peaks_are_the_worst_first_and_apart():
     badness = np.array([0, 9, 8, 1, 1, 1, 7, 1, NAN, 2])
-    assert peaks(badness, 3, 2) == [1, 6, 9]
-    assert peaks(badness, 9, 0) == [1, 2, 6, 9, 3, 4, 5, 7, 0]  # equals in their order; never the unknown one
-    assert peaks(np.full(4, NAN), 3, 1) == []
+    assert worst_frames(badness, 3, 2) == [1, 6, 9]
+    assert worst_frames(badness, 9, 0) == [1, 2, 6, 9, 3, 4, 5, 7, 0]  # equals in their order; never the unknown one
+    assert worst_frames(np.full(4, NAN), 3, 1) == []
