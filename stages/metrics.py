@@ -1,13 +1,13 @@
 """Metrics (paper section 3.2): compares the generated frames with the true ones, and with what copying would reach.
 
-The S x S composite of Eq. 12 is compared with the target's own held-out frames (reconstruction) or with `truth`, a video
-of the target doing the source's motion (imitation, if there is one). The training frame whose pose is nearest (retrieval)
-gets the same scores: this is what copying would reach. The frames of the final video are scored as well, without the
-label. Pixels that a moving camera did not see are not scored.
+The S x S composite of Eq. 12 is compared with the target's own held-out frames (reconstruction) or with `truth`, a
+video of the target doing the source's motion (imitation, if there is one). The training frame whose pose is nearest
+(retrieval) gets the same scores: this is what copying would reach. The frames of the final video are scored as well,
+without the label. Pixels that a moving camera did not see are not scored.
 
 Input: foreground, unsigned, driving, background, frames and views. Output: metrics.json, each score with its 95 %
-interval, or null and the reason; per_frame.parquet; and for `dvc metrics` and `dvc plots` the values alone (scores.json)
-and some of them over the frames.
+interval, or null and the reason; per_frame.parquet; and for `dvc metrics` and `dvc plots` the values alone
+(scores.json) and some of them over the frames.
 """
 
 import json
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from stages.params import Metrics, Transfer
 
 
-def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, per_frame: Path, scores: Path, plots: Path,
-        params: "Metrics", entry: "Transfer", key: str, **measured: Path) -> None:
-    """measured: the other inputs by their names in layout.INPUTS, the arguments of `evaluation.references.references`."""
+def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, per_frame: Path, scores: Path,
+        plots: Path, params: "Metrics", entry: "Transfer", key: str, **measured: Path) -> None:
+    """measured: the other inputs by their names in layout.INPUTS, the arguments of
+    `evaluation.references.references`."""
     plate = png.read(background)
     composites = (compositing.compose(rgba, plate) for rgba in video_file.frames(foreground, "rgba"))
     rows = read_poses(measured["driving"])[1]["frame"]
@@ -39,4 +40,5 @@ def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, pe
     with replacing(scores) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     table = found.per_frame
-    curves.write(plots, "frame", table["frame"].to_numpy(), {title: table[title].to_numpy() for title in SUMMARY_SCORES})
+    summary = {title: table[title].to_numpy() for title in SUMMARY_SCORES}
+    curves.write(plots, "frame", table["frame"].to_numpy(), summary)

@@ -1,12 +1,13 @@
 """Comparison of two methods on the same transfer: the differences of their scores, with confidence intervals.
 
-Input are the per-frame scores of both, from one training or from several seeds. Scores are subtracted frame by frame and
-seed by seed, so that frames which are difficult for both cancel out. The mean is over seeds and over the frames that have
-the score in both.
+Input are the per-frame scores of both, from one training or from several seeds. Scores are subtracted frame by frame
+and seed by seed, so that frames which are difficult for both cancel out. The mean is over seeds and over the frames
+that have the score in both.
 
-The 95 % interval has two parts: over frames, from the moving-block bootstrap of the mean over seeds, and over seeds, from
-Student's t. They are treated as independent: the squares of their half widths add up. With one training there is only
-the part over frames. The interval holds for further frames of this person and further trainings, not for other people.
+The 95 % interval has two parts: over frames, from the moving-block bootstrap of the mean over seeds, and over seeds,
+from Student's t. They are treated as independent: the squares of their half widths add up. With one training there is
+only the part over frames. The interval holds for further frames of this person and further trainings, not for other
+people.
 """
 
 from collections.abc import Sequence
@@ -33,8 +34,8 @@ def differences(pairs: Sequence[tuple[Path, Path]], fps: float) -> dict[str, Dif
     if len({len(values) for values in by_seed}) > 1:
         raise InputError(f"{pairs[0][0]} and the scores of other seeds are not of the same frames; run them again")
     values = np.stack(by_seed)  # (seeds, frames, scores)
-    out = {}
-    for name, mean, ends in zip(FRAME_SCORES, seed_means(values).mean(0).tolist(), combined_intervals(values, fps).tolist()):
+    means, intervals, out = seed_means(values).mean(0).tolist(), combined_intervals(values, fps).tolist(), {}
+    for name, mean, ends in zip(FRAME_SCORES, means, intervals):
         if np.isfinite(mean):
             out[name] = (mean, *((None, None) if np.isnan(ends).any() else ends))
     return out

@@ -7,9 +7,9 @@ from each draw. All scores use the same draws, from a fixed seed. The intervals 
 not for other people or trainings. Scores are (frames, scores) float64, NaN where a frame has none.
 
 FID and IS are not means: frames that are drawn twice reduce the variety. In 60 simulated videos of 120 frames, the
-bootstrap's FIDs were 14 to 34 % too large, and its interval contained the expected value in 0 to 43 % of the videos. The
-jackknife, which leaves out one block at a time and repeats none, estimated the standard deviation to 10 %. Its interval
-holds for this number of frames: with fewer frames, FID is larger and IS smaller.
+bootstrap's FIDs were 14 to 34 % too large, and its interval contained the expected value in 0 to 43 % of the videos.
+The jackknife, which leaves out one block at a time and repeats none, estimated the standard deviation to 10 %. Its
+interval holds for this number of frames: with fewer frames, FID is larger and IS smaller.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
-"""The frames of the final video, mapped back to the target's square (S x S), where all scores are computed. A video with
-larger frames is compared at the size of the square.
+"""The frames of the final video, mapped back to the target's square (S x S), where all scores are computed. A video
+with larger frames is compared at the size of the square.
 
 They differ from the generated frames by the watermark, by H.264 and by resizing. The visible label is not scored: its
 pixels are replaced by the generated ones. The video is fusion's `unsigned`, whose frames signing does not change.
@@ -32,7 +32,9 @@ class DeliveredFrame:
 
     def without_label(self, generated: np.ndarray) -> np.ndarray:
         """The picture, with the pixels of the label taken from the generated frame (S, S, 3)."""
-        return self.picture if self.label_mask is None else np.where(self.label_mask[..., None], generated, self.picture)
+        if self.label_mask is None:
+            return self.picture
+        return np.where(self.label_mask[..., None], generated, self.picture)
 
 
 def delivered_frames(unsigned: Path, rows: np.ndarray, target_clock: Path, target_view: Path, entry: "Transfer"
@@ -66,5 +68,6 @@ class SquareCrop:
 
 
 def label_area(size: tuple[int, int]) -> np.ndarray:
-    """The label's pixels with LABEL_MARGIN around them, in frames of a size (width, height): (height, width), 255 or 0."""
+    """The label's pixels with LABEL_MARGIN around them, in frames of a size (width, height): (height, width), 255 or
+    0."""
     return cv2.dilate(Label(size).area, np.ones((2 * LABEL_MARGIN + 1,) * 2, np.uint8))

@@ -1,4 +1,5 @@
-"""Evaluation of a transfer: scores its frames, whoever generated them, and writes metrics.json and per_frame.parquet."""
+"""Evaluation of a transfer: scores its frames, whoever generated them, and writes metrics.json and
+per_frame.parquet."""
 
 import json
 from collections.abc import Iterable
@@ -29,12 +30,13 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
     """Scores the generated frames (S, S, 3) uint8 of a transfer and writes the files `metrics` and `per_frame`.
 
     measured: the arguments of `references` but for `entry`. key: of the transfer. name: of the frames, for error
-    messages; remedy: what to do if they do not match the transfer. notes: entries to add to metrics.json. delivered: the
-    same frames in the final video, if there is one."""
+    messages; remedy: what to do if they do not match the transfer. notes: entries to add to metrics.json. delivered:
+    the same frames in the final video, if there is one."""
     columns, about = read_poses(measured["driving"])[1:]
     flow, scorers = build_flow(params), build_metric_suite(params, entry, measured)
     with Progress(generated, "metrics", len(columns["frame"]), unit="frame") as frames:
-        scores = score(frames, references(**measured, entry=entry), about["fps"], flow, scorers, name, remedy, delivered)
+        scores = score(frames, references(**measured, entry=entry), about["fps"], flow, scorers, name, remedy,
+                       delivered)
     content = {
         "transfer": key, "kind": "reconstruction" if entry.reconstruction else "imitation",
         "frames": len(scores.per_frame), "size": scores.size, "fps": about["fps"],
@@ -43,7 +45,8 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
         "fid_reference": "true frames" if scores.paired else "training frames",
         "headline": [*HEADLINE_SCORES, *WHOLE_FRAME], "flow": flow.name,
         "pairs": scores.pairs, "static_pairs": scores.static_pairs,
-        "metrics": {title: asdict(found) for title, found in scores.metrics.items()}, **(notes or {}), **stamp.current(),
+        "metrics": {title: asdict(found) for title, found in scores.metrics.items()},
+        **(notes or {}), **stamp.current(),
     }
     with replacing(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)

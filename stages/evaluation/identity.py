@@ -19,8 +19,8 @@ from stages.media.seek import chosen
 from stages.pose.skeleton import Pose
 
 FACE_SIZE = 150  # pixels, side of an aligned face
-# Where dlib places right eye, left eye, left and right mouth corner in an aligned face: the median over 124 faces of two
-# filmed people, aligned by dlib's own 68 landmarks and made symmetrical. The nose is left out: it moves with nodding
+# Where dlib places right eye, left eye, left and right mouth corner in an aligned face: the median over 124 faces of
+# two filmed people, aligned by dlib's own 68 landmarks and made symmetrical. The nose is left out: nodding moves it
 LANDMARKS = np.array([[47.4, 45.5], [100.4, 45.5], [93.1, 105.5], [54.7, 105.5]])
 MIN_SCORE = 0.5  # of all five points of a face that counts as visible
 MAX_FACES = 48   # of the person's own, evenly spaced

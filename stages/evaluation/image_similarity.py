@@ -65,7 +65,8 @@ def person_scores(picture: np.ndarray, truth: np.ndarray, box: PixelBox | None, 
     scores = {SHARPNESS: image_quality.sharpness(picture, truth, inside if seen is None else inside & seen)}
     if box:
         crop = np.s_[box[1] : box[3], box[0] : box[2]]
-        scores[ALIGNED_PSNR] = image_quality.aligned_psnr(picture[crop], truth[crop], None if seen is None else seen[crop])
+        scores[ALIGNED_PSNR] = image_quality.aligned_psnr(picture[crop], truth[crop],
+                                                          None if seen is None else seen[crop])
     return scores
 
 

@@ -115,7 +115,8 @@ def frechet_distance(generated: Tensor, real: Tensor) -> float:
 
 
 def inception_score(logits: Tensor, splits: list[Tensor]) -> float:
-    """IS of frames with these logits (n, classes): the mean over the splits, each given by the indices of its frames."""
+    """IS of frames with these logits (n, classes): the mean over the splits, each given by the indices of its
+    frames."""
     scores = []
     for log in (logits[split].log_softmax(1) for split in splits if len(split)):
         p = log.exp()

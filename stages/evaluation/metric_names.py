@@ -1,9 +1,9 @@
 """The names of all scores, in the order in which they are written and shown: first those that describe the person best,
-then temporal consistency, then the whole frame, which is mostly still background; then the same of the final video; then
-all others.
+then temporal consistency, then the whole frame, which is mostly still background; then the same of the final video;
+then all others.
 
-`x_<region>` is the score x in the box of a region of the frame (the person or a part of the body); `video_x` is x of the
-final video; `retrieval_x` is x of the training frame whose pose is nearest.
+`x_<region>` is the score x in the box of a region of the frame (the person or a part of the body); `video_x` is x of
+the final video; `retrieval_x` is x of the training frame whose pose is nearest.
 """
 
 from stages.pose import part_boxes

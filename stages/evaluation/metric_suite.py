@@ -125,7 +125,8 @@ def build_metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str,
     if params.redetect:
         scorers.append(_redetection(params, entry.preset, measured))
     else:
-        scorers.append(DisabledScorer((*REDETECTION_SCORES, "reference_identity"), DISABLED.format(entry.preset, "redetect")))
+        names = *REDETECTION_SCORES, "reference_identity"
+        scorers.append(DisabledScorer(names, DISABLED.format(entry.preset, "redetect")))
     return scorers
 
 

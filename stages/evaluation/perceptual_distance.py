@@ -3,8 +3,8 @@ face, hands and feet, for the generated frames and for the final video.
 
 A box is cropped at its own size. If its shorter side is below MIN_SIDE pixels, too small for AlexNet's last layers, the
 crop is enlarged to that, and its longer side rounded to a multiple of SIDE_STEP, so that crops of the same size form
-batches (the boxes of parts are square up to one row or column). Each crop passes through the network once, no matter how
-many others it is compared with. Pictures are (height, width, 3) uint8.
+batches (the boxes of parts are square up to one row or column). Each crop passes through the network once, no matter
+how many others it is compared with. Pictures are (height, width, 3) uint8.
 """
 
 import warnings

@@ -1,9 +1,9 @@
 """References: what the frames of a transfer are compared with (paper section 3.1), whoever generated them.
 
 Each driving pose has one `Reference`. Its `truth` is the target's own held-out frame (reconstruction) or a frame of the
-`truth` video, which shows the target doing the source's motion (imitation, if params.yaml names one). Its motion picture
-is the true frame or, without one, the source's frame: temporal consistency is measured against its optical flow. The
-training frame whose pose is nearest is what copying would reach. Pictures are (S, S, 3) uint8 RGB.
+`truth` video, which shows the target doing the source's motion (imitation, if params.yaml names one). Its motion
+picture is the true frame or, without one, the source's frame: temporal consistency is measured against its optical
+flow. The training frame whose pose is nearest is what copying would reach. Pictures are (S, S, 3) uint8 RGB.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Reference:
     pose: Pose                         # driving pose, pixels
     motion_picture: np.ndarray         # the true frame or, without one, the source's
     motion_mask: np.ndarray | None
-    placement: Similarity | None       # from the source's square to the target's; None if the motion picture is the truth
+    placement: Similarity | None       # of the motion picture in the target's square; None if it is the truth
     truth: np.ndarray | None           # the true frame, if it is known
     truth_mask: np.ndarray | None
     retrieval_frame: int | None        # index of the training frame whose pose is nearest, if any can be compared

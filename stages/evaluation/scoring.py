@@ -115,8 +115,8 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
 
 
 def mean_scores(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, Score]:
-    """The mean of each score over the frames that have it, with its interval, or the reason why no frame has it. values:
-    (frames, scores)."""
+    """The mean of each score over the frames that have it, with its interval, or the reason why no frame has it.
+    values: (frames, scores)."""
     out = {}
     for name, column, ends in zip(FRAME_SCORES, values.T, bootstrap_intervals(values, fps)):
         known = column[np.isfinite(column)]
@@ -201,8 +201,9 @@ def _default_reasons(paired: bool, pairs: int, has_video: bool) -> dict[str, str
     if not paired:
         out = dict.fromkeys(TRUTH_SCORES, NO_TRUTH)
     else:
-        out = {name: f"in no frame is the {region.replace('_', ' ')} known, in view and at least {image_quality.WINDOW} "
-                     "pixels large" for region in REGIONS for name in TRUTH_SCORES if name.endswith(region)}
+        out = {name: f"in no frame is the {region.replace('_', ' ')} known, in view and at least "
+                     f"{image_quality.WINDOW} pixels large"
+               for region in REGIONS for name in TRUTH_SCORES if name.endswith(region)}
         out["sharpness"] = out["video_sharpness"] = "in no frame is the person known and in view"
         out = {name: "no training frame's pose can be compared" for name in RETRIEVAL_SCORES} | out
         out = dict.fromkeys(TRUTH_SCORES, "the camera saw no pixel of any frame") | out

@@ -1,5 +1,5 @@
-"""Frames of a transfer that another system generated: a folder of images or a video, one frame for each driving pose, in
-their order.
+"""Frames of a transfer that another system generated: a folder of images or a video, one frame for each driving pose,
+in their order.
 
 Each frame is either as large as the target's square (S x S) or, if the target's camera stands still, as its full frame,
 which is then cropped like the target's own frames.
@@ -52,7 +52,8 @@ def check_numbering(files: list[Path]) -> None:
 
 
 def read_frames(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
-    """The frames as squares (S, S, 3) uint8 RGB. clock and view: of the target. InputError for a frame of another size."""
+    """The frames as squares (S, S, 3) uint8 RGB. clock and view: of the target. InputError for a frame of another
+    size."""
     about, target_view = clocks.read_clock(clock).about, read_view(view)
     size, crop = about["size"], about["crop"]
     full_size = None if target_view.about["moving"] else tuple(target_view.about["frame_size"])

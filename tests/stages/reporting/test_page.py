@@ -1,4 +1,4 @@
-"""The report in a real browser, from disk and without a network: plays, seeks, compares, and everybody can use it."""
+"""The report in a real browser, from disk and without a network: playing, seeking, comparing, accessibility."""
 
 import base64
 import re
@@ -12,12 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser import VIEW, chromium
 
 QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas, (64, 64, 3)
-    const canvas = document.createElement('canvas'), brush = canvas.getContext('2d');
+    const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
     canvas.width = canvas.height = 64;
     const wipe = document.getElementById('wipe'), reel = document.getElementById('reel');
-    if (view === 'wipe') brush.drawImage(wipe, 0, 0, 64, 64);
-    else brush.drawImage(reel, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
-    return [...brush.getImageData(0, 0, 64, 64).data];
+    if (view === 'wipe') context.drawImage(wipe, 0, 0, 64, 64);
+    else context.drawImage(reel, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
+    return [...context.getImageData(0, 0, 64, 64).data];
 }"""
 SOURCE, SKELETON, RESULT, TRUTH = range(4)
 
