@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from stages.media import clock as clocks, footage, video_file
+from stages.media import footage, video_file
+from stages.media.clock import read_clock
 from stages.media.view import View, read_view, stabilised
 from stages.provenance.label import Label
 
@@ -40,7 +41,7 @@ class DeliveredFrame:
 def delivered_frames(unsigned: Path, rows: np.ndarray, target_clock: Path, target_view: Path, entry: "Transfer"
                      ) -> Iterator[DeliveredFrame]:
     """The frames of the video `unsigned`, in order. rows: (T,) the source's frame of each."""
-    about, view = clocks.read_clock(target_clock).about, read_view(target_view)
+    about, view = read_clock(target_clock).about, read_view(target_view)
     square = SquareCrop(about["crop"], about["size"], view)
     label, last_row, mask = None, None, None
     for t, picture in enumerate(video_file.frames(unsigned)):

@@ -18,7 +18,8 @@ import numpy as np
 from stages import InputError
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import Similarity
-from stages.media import clock as clocks, footage, video_file
+from stages.media import footage, video_file
+from stages.media.clock import read_clock
 from stages.media.files import sha256
 from stages.media.images import images
 from stages.media.seek import Seekable, chosen
@@ -66,11 +67,11 @@ def references(
 
     InputError if the truth is shorter than the source, longer by more than MAX_OVERRUN, or of another frame size."""
     pose, columns, about = read_poses(driving)
-    source_rows, timeline = columns["frame"], clocks.read_clock(target_clock)
+    source_rows, timeline = columns["frame"], read_clock(target_clock)
     size, training = timeline.about["size"], timeline.usable()
     nearest = image_quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
     target = _CameraCoverage(read_view(target_view), timeline.about["crop"], size)
-    source_timeline = clocks.read_clock(source_clock)
+    source_timeline = read_clock(source_clock)
     source = _CameraCoverage(read_view(source_view), source_timeline.about["crop"], source_timeline.about["size"])
     source_pictures = chosen(video_file.frames(source_frames), source_rows, source_frames)
     truths, truth_video = repeat(None), iter([])

@@ -15,7 +15,8 @@ import numpy as np
 from stages import InputError
 from stages.evaluation.evaluate import evaluate
 from stages.evaluation.scoring import Scores
-from stages.media import clock as clocks, footage
+from stages.media import footage
+from stages.media.clock import read_clock
 from stages.media.decoding import Decoding
 from stages.media.images import images
 from stages.media.view import read_view
@@ -54,7 +55,7 @@ def check_numbering(files: list[Path]) -> None:
 def read_frames(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
     """The frames as squares (S, S, 3) uint8 RGB. clock and view: of the target. InputError for a frame of another
     size."""
-    about, target_view = clocks.read_clock(clock).about, read_view(view)
+    about, target_view = read_clock(clock).about, read_view(view)
     size, crop = about["size"], about["crop"]
     full_size = None if target_view.about["moving"] else tuple(target_view.about["frame_size"])
     for index, picture in enumerate(_pictures(path)):
