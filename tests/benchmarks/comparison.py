@@ -1,8 +1,8 @@
-"""Experiments beside the base: paired differences with their intervals, as the Markdown table of docs/experiments.md.
+"""Experiments compared with the base: paired differences with intervals, as the Markdown table of docs/experiments.md.
 
-A difference is that of two trainings of one person and seed. Differences are averaged over seeds, then over people.
-Their 95 % interval is Student's t with the spread between seeds, pooled over people: it holds for more seeds of these
-people, not for other people, of whom there are too few to say.
+A difference is between two trainings with the same person and seed. Differences are averaged over seeds, then over
+people. The 95 % interval is Student's t from the spread between seeds, pooled over people. It holds for further seeds
+of these people, not for other people: there are too few of them.
 """
 
 from collections.abc import Iterable
@@ -23,8 +23,8 @@ Rows = dict[tuple[str, int], dict]  # what was measured, by person and seed
 
 @dataclass(frozen=True)
 class Difference:
-    """`half`: of the interval; NaN where no person has two seeds. `seeds`: of who has the fewest. `least`: the smallest
-    difference that counts."""
+    """`half`: half the width of the interval; NaN if no person has two seeds. `seeds`: the fewest of any person.
+    `least`: the smallest difference that counts."""
 
     mean: float
     half: float
@@ -42,7 +42,7 @@ class Difference:
 
 
 def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
-    """None where they have no person and seed in common, with finite values of both."""
+    """The mean difference of a measure. None if no person and seed has a finite value in both."""
     people: dict[str, list[float]] = {}
     for (person, seed), row in other.items():
         if (person, seed) in base:
@@ -60,21 +60,21 @@ def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
 
 
 def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: dict[str, str]) -> str:
-    """The Markdown table; the first experiment is the base, given in absolute values. `kinds`: person -> rendered or
-    real. A training that diverged (a row with `error`) is counted, and left out of the means."""
+    """The Markdown table. The first experiment is the base, shown in absolute values. kinds: person -> rendered or
+    real. Trainings that diverged (rows with `error`) are counted, and left out of the means."""
     base, *others = experiments
     shown = [kind for kind in KINDS if kind in kinds.values()]
     heads = [f"{kind}: {HEAD}" for kind in shown]
     lines = [f"| what | expected | {' | '.join(heads)} | steps | pairs | PSNR is | kept |",
              "|" + "---|" * (6 + len(shown))]
-    whole = {kind: _of(measured.get(base.name, {}), kinds, kind) for kind in shown}
+    whole = {kind: _of_kind(measured.get(base.name, {}), kinds, kind) for kind in shown}
     lines.append(_line(base, [_means(rows) for rows in whole.values()], measured.get(base.name, {}), "", ""))
     for experiment in others:
         if not (rows := measured.get(experiment.name)):
             continue
         cells, pairs, signs = [], [], []
         for kind in shown:
-            found = {name: difference(whole[kind], _of(rows, kinds, kind), name) for name in MEASURES}
+            found = {name: difference(whole[kind], _of_kind(rows, kinds, kind), name) for name in MEASURES}
             cells.append(_differences(found))
             pairs.append(str(found["psnr"].pairs if found["psnr"] else 0))
             signs.append(found["psnr"].sign if found["psnr"] else "-")
@@ -85,24 +85,24 @@ def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: d
 
 
 def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine: str) -> str:
-    """What the table's figures are, in words."""
+    """A sentence that describes the figures of the table."""
     rows = [row for rows in measured.values() for row in rows.values()]
     took = [row["took"] for row in rows if "took" in row]
     spent = f" ({min(took):.0f} to {max(took):.0f} CPU seconds, reading included)" if took else ""
     people = ", ".join(f"{sum(found == kind for found in kinds.values())} {kind}" for kind in KINDS)
-    return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; people: "
-            f"{people}. "
+    return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; "
+            f"people: {people}. "
             "The base in absolute values, below it differences to it of one person and seed: the mean over people. "
             "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
             "these people, not of others. Steps: the mean, and from where to where.")
 
 
-def _of(rows: Rows, kinds: dict[str, str], kind: str) -> Rows:
+def _of_kind(rows: Rows, kinds: dict[str, str], kind: str) -> Rows:
     return {key: row for key, row in rows.items() if kinds.get(key[0]) == kind and "error" not in row}
 
 
 def _means(rows: Rows) -> str:
-    """Over each person's mean, as the differences are."""
+    """Means over the means of each person, like the differences."""
     if not rows:
         return "-"
     people = {person: [row for key, row in rows.items() if key[0] == person] for person, _ in rows}

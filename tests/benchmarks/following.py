@@ -1,4 +1,4 @@
-"""Following one of two rendered people who cross, or of whom one leaves and comes back: rows of
+"""Tracking one of two rendered people who cross, or of whom one leaves and comes back: rows of
 tests.benchmarks.ground_truth."""
 
 from pathlib import Path
@@ -17,12 +17,12 @@ from tests.stages import duo
 ROOT = Path(__file__).parents[2]
 ONE, OTHER = person("stranger_103"), person("stranger_104")
 SIZE = 256
-MARGIN = 0.05  # of the height: at the crossing itself both hips are within a detector's error
-HIDDEN = 0.3  # share of the joints that the other hides, below which somebody is to be followed
+MARGIN = 0.05  # share of the height: where they cross, the distance of both hips is within a detector's error
+HIDDEN = 0.3  # share of joints hidden by the other person, below which a person should be tracked
 
 
 def following(folder: Path) -> list[Figure]:
-    """Each of both is followed, in each film."""
+    """Tracks each of both people, in each film."""
     taken, poses, wanted = [], [], []
     for name, walkers in (("crossing", duo.crossing(ONE, OTHER)), ("leaving", duo.leaving(ONE, OTHER))):
         film = duo.Duo(walkers, walkers[0].way[-1][0], SIZE)
@@ -53,8 +53,8 @@ def following(folder: Path) -> list[Figure]:
 
 
 def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (T, 4) and joints (T, 18, 2) of who stands at a point at first, as the stages find them, in pixels of the
-    film."""
+    """Boxes (T, 4) and joints (T, 18, 2), in pixels of the film, that the stages find for the person who is at `point`
+    in the first frame."""
     file, key = folder / f"following/{name}.mp4", f"{name}_{point[0]:.0f}"
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():

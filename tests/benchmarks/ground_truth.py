@@ -1,14 +1,16 @@
-"""The figures to reach, on rendered people that were not used while developing: python -m tests.benchmarks.ground_truth
+"""Accuracy of all stages against the ground truth of rendered people that were not used during development.
 
-Renders two strangers, one of them also doing what the other does (the truth of imitation), runs the real stages with
-the demo preset of params.yaml in a folder of its own, and compares every intermediate with what is true. Prints one
-row a figure and exits with 1 where one is missed. Takes about 15 minutes on two cores.
+    python -m tests.benchmarks.ground_truth
 
---world hard     in the world that is as hard as a real one (stages/samples/hard.py): the same rows, with goals for the
-                 background only
+Renders two people, one of them also with the motion of the other (the truth of imitation), runs the real stages with
+the demo preset of params.yaml in a separate folder, and compares every artifact with the truth. Prints one row for each
+figure, and exits with 1 if a goal is missed. Takes about 15 minutes on two cores.
+
+--world hard     renders a scene as difficult as real footage (stages/samples/hard.py): the same rows, with goals
+                 for the background only
 --only pose,gw   some of: pose, following, mask, background, camera, face, retargeting, reconstruction, imitation, gw,
                  repro
---keep DIR       works in DIR and leaves it; what is already made there is not made again
+--keep DIR       works in DIR and keeps it; artifacts that are there are not computed again
 """
 
 import json
@@ -32,7 +34,7 @@ from stages.media.seek import chosen
 from stages.params import load
 from stages.pose import skeleton as sk
 from stages.samples import motion, read_truth
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
 from tests.benchmarks.held_out import perceived
@@ -46,7 +48,7 @@ ANKLES = [sk.R_ANKLE, sk.L_ANKLE]
 
 
 def settings(world: str) -> dict:
-    """A params.yaml of the same form as the project's, with its presets and the strangers as its people."""
+    """The content of a params.yaml with the project's presets and the rendered people."""
     imitator = {"person": SOURCE, "motions": ["dance", "wave", "squat"], "seed": 102, "seconds": 6.0, "size": 256,
                 "world": world}
     motions = ["turn", "wave", "squat", "kick", "dance"]
@@ -66,7 +68,7 @@ def settings(world: str) -> dict:
 
 
 def make(folder: Path, stage: str, key: str) -> None:
-    """Runs `stage@key` in the folder, after what it reads, unless its outputs are there."""
+    """Runs `stage@key` in the folder, after the stages that it needs, unless its outputs are there."""
     if all((folder / path).exists() for path in layout.outputs(stage, key).values()):
         return
     entry = yaml.safe_load((folder / "params.yaml").read_text())[layout.KINDS[stage]][key]
@@ -83,7 +85,7 @@ def make(folder: Path, stage: str, key: str) -> None:
 
 
 class Square:
-    """The S x S square of one video: what is true in it."""
+    """The ground truth in the S x S square of one video."""
 
     def __init__(self, folder: Path, of: str, square: str):
         self.about = clock.read_clock(folder / f"artifacts/{square}/frames.parquet").about
@@ -92,7 +94,7 @@ class Square:
         pose, visible = read_truth(folder / f"artifacts/samples/{of}.parquet")
         left, top, side = self.about["crop"]
         self.size, scale = self.about["size"], self.about["size"] / side
-        # Also a point outside of the picture has a true place, so every score is 1.
+        # Points outside of the picture have a true position as well, so every score is 1.
         self.pose = pose[self.rows].map(
             lambda p: np.concatenate([(p[..., :2] - [left, top]) * scale, np.ones_like(p[..., 2:])], -1))
         inside = self.pose.map(lambda p: (p[..., :2] >= 0).all(-1) & (p[..., :2] < self.size).all(-1))
@@ -100,12 +102,12 @@ class Square:
         self.height = np.percentile(sk.person_height(self.pose.body), 95)  # nose to ankles, upright
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
-        """The square of a rendered picture."""
+        """The square of a rendered picture, (S, S, 3)."""
         return footage.square(picture, self.about["crop"], self.size)
 
 
 def pose(folder: Path) -> list[Figure]:
-    """Of both people. Jitter: how far accelerations are off, mean norm of the error's second difference."""
+    """Poses of both people. Jitter is the mean norm of the second difference of the error."""
     hits, jitter, lost, fast = [], [], [], []
     for name in ("target", "source"):
         make(folder, "pose_extraction", name)
@@ -132,7 +134,7 @@ def pose(folder: Path) -> list[Figure]:
 
 
 def raw_poses(folder: Path, name: str) -> sk.Pose:
-    """What the estimator alone sees: the stage with smoothing 0."""
+    """The poses of the estimator alone: the stage with smoothing 0."""
     outputs = {argument: folder / "raw" / path for argument, path in layout.outputs("pose_extraction", name).items()}
     if not outputs["poses"].exists():
         inputs = {argument: folder / path for argument, path in layout.inputs("pose_extraction", name).items()}
@@ -144,7 +146,8 @@ def raw_poses(folder: Path, name: str) -> sk.Pose:
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
-    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
+    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows,
+                    "target_alpha.mkv")
     masks, scores, band = video_file.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
     for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
         inside, called, error = alpha > 127, found > 127, cv2.absdiff(alpha, found) / 255
@@ -171,7 +174,8 @@ def background(folder: Path) -> list[Figure]:
     share, seen = f"{seen[inside].mean():.1%} seen", seen & inside
     return [
         Figure("background: PSNR of the pixels seen", image_quality.psnr(found[seen], plate[seen]), 35, "dB"),
-        Figure("background: PSNR of all pixels", image_quality.psnr(found[inside], plate[inside]), 28, "dB", remark=share),
+        Figure("background: PSNR of all pixels", image_quality.psnr(found[inside], plate[inside]), 28, "dB",
+               remark=share),
         perceived_background(found, np.where(inside[..., None], plate, found)),
     ]
 
@@ -232,7 +236,7 @@ def imitation(folder: Path) -> list[Figure]:
 
 
 def repro(_: Path) -> list[Figure]:
-    """`dvc repro` in this checkout, where nothing has changed since the last."""
+    """The time of `dvc repro` in this checkout if nothing has changed since the last run."""
     what = "dvc repro when nothing changed"
     dvc = [sys.executable, "-m", "dvc"]
     state = subprocess.run([*dvc, "status", "--quiet"], cwd=ROOT, capture_output=True)
@@ -248,7 +252,7 @@ PARTS = {part.__name__: part for part in
 
 
 def measured(part: str, folder: Path) -> list[Figure]:
-    """The figures of a part; one missed figure where a stage that it needs stops."""
+    """The figures of a part, or a single missed figure if a stage that it needs fails."""
     try:
         return PARTS[part](folder)
     except subprocess.CalledProcessError as error:
@@ -266,7 +270,7 @@ def _full(folder: Path, name: str) -> tuple[int, int]:
 
 
 def main() -> int:
-    parser = command(__doc__, PARTS)
+    parser = argument_parser(__doc__, PARTS)
     parser.add_argument("--world", choices=("plain", "hard"), default="plain")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -281,7 +285,7 @@ def main() -> int:
         figures = [figure if figure.what in PARTS else replace(figure, goal=HARD.get(figure.what))
                    for figure in figures]
     print(f"\n{TARGET} (target) and {SOURCE} (source), {wanted.world} world")
-    return verdict(figures)
+    return print_figures(figures)
 
 
 if __name__ == "__main__":

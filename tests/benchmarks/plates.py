@@ -1,11 +1,11 @@
-"""The empty background behind rendered people whose shadow lies on the wall: python -m tests.benchmarks.plates
+"""Accuracy of the background plate behind rendered people who cast a shadow: python -m tests.benchmarks.plates
 
-Renders strangers in the hard world of `samples`, runs the real stages with the demo preset of params.yaml, and holds
-the background's square against the true one. Prints one row a figure, beside the plain temporal median's where that
-tells something, and exits with 1 where a goal is missed. Takes about five minutes on two cores.
+Renders people in the hard world of `samples`, runs the real stages with the demo preset of params.yaml, and compares
+the square of the background with the true one. Prints one row for each figure, with that of a plain temporal median for
+comparison, and exits with 1 if a goal is missed. Takes about five minutes on two cores.
 
---people N  how many (2)
---keep DIR  works in DIR and leaves it; what is already made there is not made again
+--people N  number of people (2)
+--keep DIR  works in DIR and keeps it; artifacts that are there are not computed again
 """
 
 import argparse
@@ -27,16 +27,17 @@ from stages.media.clock import read_clock
 from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
 from tests.benchmarks import held_out
-from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.figures import Figure, print_figures
 
 FIRST, SECONDS, SIZE = 511, 12.0, 256
 STAGES = ("samples", "frames", "pose_extraction", "mask_segmentation", "background_inpainting")
-SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)  # of the frames, free or not: between those evidence changes
-BESIDE, ALONG = 2, 3.0  # pixels of 256: how far on both sides of such a line, and the sigma along it
+# Shares of frames in which a pixel is free. The background is computed differently on both sides of these levels
+FREE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
+SEAM_WIDTH, SEAM_SIGMA = 2, 3.0  # pixels of 256: distance from such a line on both sides, and sigma along it
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """Everything up to the background; what is there is kept."""
+    """Runs the stages up to the background, as far as their outputs are missing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump({
         "threads": "auto",
@@ -78,13 +79,13 @@ def figures(folder: Path, name: str) -> list[Figure]:
 
 
 def seam(error: np.ndarray, share: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Steps of the error (H, W, 3) across the lines where the share of free frames (H, W) passes one of SHARES: the
-    difference between its means on both sides, around every pixel beside the line; their absolute values (n,)."""
+    """Steps of the error (H, W, 3) across the lines where the share of free frames (H, W) crosses one of FREE_SHARES:
+    absolute differences between the local means on both sides of the line, (n,)."""
     unit, steps = len(error) / 256, []
-    side = 2 * max(1, round(BESIDE * unit)) + 1
+    side = 2 * max(1, round(SEAM_WIDTH * unit)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    around = lambda part: cv2.GaussianBlur(part.astype(np.float32), (0, 0), ALONG * unit)
-    for level in SHARES:
+    around = lambda part: cv2.GaussianBlur(part.astype(np.float32), (0, 0), SEAM_SIGMA * unit)
+    for level in FREE_SHARES:
         thin = (share <= level).astype(np.uint8)
         within, beyond = (thin > cv2.erode(thin, disc)) & seen, (cv2.dilate(thin, disc) > thin) & seen
         weights = [around(part) for part in (within, beyond)]
@@ -104,7 +105,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.keep or Path(temporary)).resolve()
         make(folder, names)
-        return verdict([figure for name in names for figure in figures(folder, name)])
+        return print_figures([figure for name in names for figure in figures(folder, name)])
 
 
 if __name__ == "__main__":

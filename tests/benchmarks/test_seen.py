@@ -47,8 +47,8 @@ def measured(clip):
 def test_every_row_is_of_the_same_frames(clip, measured):
     found, marks = measured
     assert list(found) == [OTHERS, seen.BEFORE, seen.AFTER, seen.TRUTH, seen.MARKED]
-    assert set(marks) == set(seen.PLACES)
-    box = seen.parts(list(clip.poses())[clip.scored[COUNT // 2]], (96, 80))["box"]
+    assert set(marks) == set(seen.REGIONS)
+    box = seen.regions(list(clip.poses())[clip.scored[COUNT // 2]], (96, 80))["box"]
     assert cv2.imread(str(clip.sheet)).shape[:2] == (box[0].stop - box[0].start, 6 * (box[1].stop - box[1].start))
     assert all(values.shape == (COUNT, len(seen.COLUMNS)) for values in found.values())
     assert list(clip.rows) == list(range(30, 40)) and list(clip.scored) == [0, 3, 6, 9]
@@ -59,7 +59,7 @@ def test_every_row_is_of_the_same_frames(clip, measured):
 def test_the_truth_is_the_best_and_the_mark_costs(measured):
     found, marks = measured
     column = {name: {row: values[:, i].mean() for row, values in found.items()} for i, name in enumerate(seen.COLUMNS)}
-    for place in seen.PLACES:
+    for place in seen.REGIONS:
         psnr, far = column[f"{place}: PSNR"], column[f"{place}: LPIPS"]
         assert psnr[OTHERS] == 100 > psnr[seen.TRUTH] > psnr[seen.BEFORE]
         assert psnr[seen.TRUTH] > psnr[seen.MARKED] and far[OTHERS] == 0 < far[seen.TRUTH] < far[seen.MARKED]
@@ -74,7 +74,7 @@ def test_the_figures_are_what_the_mark_changes(measured):
     own = rows["ann, box: LPIPS of ours, marked less unmarked"]
     assert own.reached == pytest.approx(abs(found[seen.AFTER][:, 2].mean() - found[seen.BEFORE][:, 2].mean()))
     assert rows["ann, whole: LPIPS of true frames, marked to unmarked"].reached == marks["whole"]
-    none = seen.figures("ann", found | {seen.AFTER: found[seen.BEFORE]}, dict.fromkeys(seen.PLACES, 0.0))
+    none = seen.figures("ann", found | {seen.AFTER: found[seen.BEFORE]}, dict.fromkeys(seen.REGIONS, 0.0))
     assert all(figure.met for figure in none) and not all(figure.met for figure in rows.values())
 
 
@@ -90,7 +90,7 @@ def test_poses_lie_where_the_person_is_in_the_video(clip):
     """The square begins 16 pixels from the left and 8 from the top of the frame."""
     for row, pose in zip(clip.rows, clip.poses(), strict=True):
         np.testing.assert_allclose(pose.body, toy.pose(row).body + [16, 8, 0], atol=1e-4)
-        box = seen.parts(pose, (96, 80))["box"]
+        box = seen.regions(pose, (96, 80))["box"]
         shown = np.pad(toy.figure(toy.pose(row))[..., 3], ((8, 8), (16, 16)))
         assert shown[box].sum() == shown.sum() and box[0].stop <= 80
 
@@ -106,8 +106,8 @@ def test_nothing_of_the_label_is_scored(clip):
 def test_what_others_show_late_or_early_is_found_and_mended(clip, late):
     frames = list(video_file.frames(clip.file))
     film = frames[-late:] if late < 0 else [frames[0]] * late + frames
-    assert films.lag(clip.file, film) == late
-    mended = list(films.shifted(film, late))
+    assert films.frame_lag(clip.file, film) == late
+    mended = list(films.shift_frames(film, late))
     assert all(np.array_equal(one, other) for one, other in zip(mended[5:35], frames[5:35]))
 
 
@@ -118,7 +118,7 @@ def test_panels_lie_side_by_side(tmp_path):
             add(np.concatenate(panels[:, t], 1))
     for index in range(3):
         assert np.array_equal(list(films.panel(tmp_path / "three.mkv", index, 3)), panels[index])
-    first = films.unfolded(tmp_path / "work", tmp_path / "three.mkv", 3)
+    first = films.first_panel(tmp_path / "work", tmp_path / "three.mkv", 3)
     assert np.array_equal(list(video_file.frames(first)), panels[0])
 
 

@@ -26,7 +26,7 @@ from stages.evaluation import perceptual_distance
 from stages.learning.checkpoints import Checkpoint
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.inference import inference
 from tests.benchmarks.local_gans import local_gans
 
@@ -163,14 +163,14 @@ PARTS = {part.__name__: part for part in (gw, speed, share, equal, parts, demo)}
 
 
 def main() -> int:
-    parser = command(__doc__, PARTS)
+    parser = argument_parser(__doc__, PARTS)
     parser.add_argument("--people", type=int, default=len(PEOPLE), choices=range(1, len(PEOPLE) + 1))
     parser.add_argument("--seconds", type=float, default=120.0)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         wanted.folder = (wanted.keep or Path(scratch)).resolve()
         figures = [figure for part in wanted.only for figure in PARTS[part](wanted)]
-    return verdict(figures)
+    return print_figures(figures)
 
 
 if __name__ == "__main__":

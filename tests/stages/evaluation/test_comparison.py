@@ -97,4 +97,5 @@ def test_a_score_that_a_seed_lacks_in_a_frame_is_left_out_for_all():
     values = np.full((2, 80, 1), 1.0)
     values[1, :40], values[0, 40:60] = np.nan, 5.0
     assert np.isfinite(combined_intervals(values, FPS)).all()
-    assert combined_intervals(values[:, :10], FPS).shape == (1, 2) and np.isnan(combined_intervals(values[:, :10], FPS)).all()
+    too_short = combined_intervals(values[:, :10], FPS)
+    assert too_short.shape == (1, 2) and np.isnan(too_short).all()

@@ -69,8 +69,8 @@ def test_the_own_similarity_leaves_each_face_out():
     expected = np.mean([unit[i] @ others[i] / np.sqrt(others[i] @ others[i]) for i in range(4)])
     found = Identity(faces, small)
     assert found.own_similarity == pytest.approx(expected)
-    assert found(*somebody(3)) == pytest.approx(
-        sum(unit) @ (new := small([identity.align_face(*somebody(3))])[0]) / np.linalg.norm(sum(unit)) / np.linalg.norm(new))
+    new, mean = small([identity.align_face(*somebody(3))])[0], sum(unit)
+    assert found(*somebody(3)) == pytest.approx(mean @ new / np.linalg.norm(mean) / np.linalg.norm(new))
 
 
 def test_unknown_points_give_nan():
@@ -94,7 +94,8 @@ def test_visible_faces_of_usable_frames_are_the_persons_own(lossless):
     own = Identity.from_video(frames, poses, np.arange(4), lambda faces: counts.append(len(faces)) or small(faces))
     assert counts == [3]  # frames 0, 2 and 3
     expected = Identity([faces[0], faces[2], faces[3]], small)
-    assert own.own_similarity == pytest.approx(expected.own_similarity) and own(*faces[5]) == pytest.approx(expected(*faces[5]))
+    assert own.own_similarity == pytest.approx(expected.own_similarity)
+    assert own(*faces[5]) == pytest.approx(expected(*faces[5]))
 
 
 def test_of_a_long_video_only_some_faces_are_used(lossless):
@@ -114,7 +115,8 @@ def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
 def test_dlib_tells_rendered_people_apart(trained, stranger, tmp_path):
     paths = {"video": tmp_path / "other.mp4", "truth": tmp_path / "other.parquet", "alpha": tmp_path / "alpha.mkv",
              "plate": tmp_path / "plate.png"}
-    samples.run(**paths, params=params.SampleEntry(person="stranger_8", motions=("wave",), seed=5, seconds=0.2, size=256))
+    entry = params.SampleEntry(person="stranger_8", motions=("wave",), seed=5, seconds=0.2, size=256)
+    samples.run(**paths, params=entry)
     describe = identity.dlib_describer()
     own = Identity(list(zip(stranger.pictures, stranger.pose.face))[::2], describe)
     mine = [own(*face) for face in list(zip(stranger.pictures, stranger.pose.face))[1::4]]

@@ -57,7 +57,8 @@ def test_only_what_is_seen_counts():
 
 def test_boxes_hold_the_parts_of_the_pose():
     pose, size = toy.pose(3).map(lambda points: points * (4, 4, 1)), 256
-    found, given = image_similarity.region_boxes(pose, size), dict(zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)))
+    found = image_similarity.region_boxes(pose, size)
+    given = dict(zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)))
     assert set(found) == {"person_box", *part_boxes.SHARES}
     for part in ("face", "right_hand", "left_hand"):
         assert np.abs(np.array(found[part]) - given[part]).max() <= 1
@@ -77,7 +78,8 @@ def test_a_part_that_is_unknown_outside_or_small_is_left_out(part):
 
 def test_the_inner_person_is_the_trunk_with_thin_limbs_face_and_hands():
     pose = toy.pose(3).map(lambda points: points * (4, 4, 1))
-    found, (left, top, right, bottom) = image_similarity.certain_person_mask(pose, 256), image_quality.person_box(pose, 256)
+    found = image_similarity.certain_person_mask(pose, 256)
+    left, top, right, bottom = image_quality.person_box(pose, 256)
     outside = found.copy()
     outside[top:bottom, left:right] = False
     trunk = pose.body[[2, 5, 8, 11], :2].mean(0).astype(int)

@@ -58,7 +58,8 @@ def test_fid_against_its_formula(fake_network):
     found, given, real = inception_metrics.InceptionMetrics(CPU), pictures(30), pictures(30, seed=1) // 2
     for picture, other in zip(given, real):
         found.add(picture, reference(None, other), {}, None)
-    features = [FakeInception()(torch.from_numpy(batch).permute(0, 3, 1, 2))[0].double().numpy() for batch in (given, real)]
+    features = [FakeInception()(torch.from_numpy(batch).permute(0, 3, 1, 2))[0].double().numpy()
+                for batch in (given, real)]
     (m1, c1), (m2, c2) = ((x.mean(0), np.cov(x, rowvar=False)) for x in features)
     expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
     assert found.totals()["fid"] == pytest.approx(expected, rel=1e-4)
@@ -79,12 +80,14 @@ def test_fid_of_fewer_pictures_than_features():
     root = vectors * np.sqrt(values.clip(0)) @ vectors.T
     both = np.sqrt(np.linalg.eigvalsh(root @ c2 @ root).clip(0)).sum()
     expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2) - 2 * both
-    assert inception_metrics.frechet_distance(torch.tensor(own), torch.tensor(real)) == pytest.approx(expected, rel=1e-6)
+    found = inception_metrics.frechet_distance(torch.tensor(own), torch.tensor(real))
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_is_by_hand(fake_network):
     """The mean over ten parts of exp(mean of KL(p(y|x) || p(y))), of the frames in a fixed random order."""
-    found, given = inception_metrics.InceptionMetrics(CPU), pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
+    found = inception_metrics.InceptionMetrics(CPU)
+    given = pictures(40) // np.arange(1, 41, dtype=np.uint8)[:, None, None, None]
     for picture in given:
         found.add(picture, reference(picture), {}, None)
     logits = FakeInception()(torch.from_numpy(given).permute(0, 3, 1, 2))[1].double().numpy()

@@ -76,7 +76,8 @@ class Fake:
 def test_poses_are_redetected_by_the_targets_own_estimator(measured, no_weights, monkeypatch):
     built = []
     monkeypatch.setattr(estimators, "build", lambda chosen: built.append(chosen) or Fake())
-    scorer = metric_suite.build_metric_suite(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
+    block = changed(redetect=True, weights=True, batch=3)
+    scorer = metric_suite.build_metric_suite(block, toy.RECONSTRUCTION, measured)[-1]
     for row in range(30, 40):
         picture = np.full((toy.SIZE, toy.SIZE, 3), row, np.uint8)
         scorer.add(picture, type("Reference", (), {"pose": toy.pose(row)}), {}, None)

@@ -1,4 +1,4 @@
-"""LPIPS of frames, boxes and videos against two other implementations; without weights there is a reason and no score."""
+"""LPIPS of frames, boxes and videos against two other implementations; without weights a reason, no score."""
 
 import pickle
 from types import SimpleNamespace
@@ -45,7 +45,8 @@ def test_the_network_of_lpips_is_torchvisions_alexnet(trained):
 
 
 def test_lpips_against_lpips_and_torchmetrics(trained):
-    found, (given, shown, truths, copies) = perceptual_distance.PerceptualDistance(CPU), (pictures(2, seed) for seed in range(4))
+    found = perceptual_distance.PerceptualDistance(CPU)
+    given, shown, truths, copies = (pictures(2, seed) for seed in range(4))
     for picture, video, truth, copied in zip(given, shown, truths, copies):
         found.add(picture, reference(truth, copied), REGIONS, video)
     columns = found.columns()

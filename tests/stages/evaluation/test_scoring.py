@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from stages import InputError
-from stages.evaluation import image_similarity, metric_names, scoring
+from stages.evaluation import metric_names, scoring
 from stages.evaluation.delivered_video import DeliveredFrame
+from stages.evaluation.image_similarity import certain_person_mask
 from stages.evaluation.references import Reference
 from stages.imaging import image_quality, optical_flow
 from stages.pose.skeleton import Pose
@@ -38,7 +39,8 @@ def reference(t, truth=True, pose=POSE, **fields):
 
 
 def score(generated, references, scorers=(), fps=4.0, delivered=None):
-    return scoring.score(generated, references, fps, optical_flow.Dis(), list(scorers), "x.mp4", "do it again", delivered)
+    return scoring.score(generated, references, fps, optical_flow.Dis(), list(scorers), "x.mp4", "do it again",
+                         delivered)
 
 
 def test_values_and_intervals_are_those_of_the_frames():
@@ -111,7 +113,8 @@ def test_missing_scores_have_a_reason():
         assert nobody[name].value is None and "in no frame" in nobody[name].reason
     assert "no training frame" in nobody["retrieval_psnr"].reason
     alone = score([motion(0)] * 2, [reference(t, truth=False) for t in range(2)])
-    assert all(alone.metrics[name].reason == scoring.NO_TRUTH for name in set(metric_names.TRUTH_SCORES) - set(metric_names.VIDEO_SCORES))
+    without_video = set(metric_names.TRUTH_SCORES) - set(metric_names.VIDEO_SCORES)
+    assert all(alone.metrics[name].reason == scoring.NO_TRUTH for name in without_video)
     assert not alone.paired
     unseen = score([motion(0)] * 2, [reference(t, truth_mask=np.zeros((96, 96), bool)) for t in range(2)]).metrics
     assert unseen["ssim"].value is None and "the camera saw no pixel" in unseen["ssim"].reason
@@ -175,13 +178,15 @@ def test_a_video_is_scored_like_the_frames_that_it_was_made_of_without_the_label
     found = score(frames, [reference(t) for t in range(6)], delivered=delivered).metrics
     for name in ("sharpness", "aligned_psnr_person_box", "tcm", "psnr", "ssim", "psnr_person_box", "ssim_person_box"):
         assert found[f"video_{name}"] == found[name] and found[name].value is not None
-    spoilt = score(frames, [reference(t) for t in range(6)], delivered=[DeliveredFrame(one.picture, None) for one in delivered])
+    unmasked = [DeliveredFrame(one.picture, None) for one in delivered]
+    spoilt = score(frames, [reference(t) for t in range(6)], delivered=unmasked)
     assert spoilt.metrics["video_psnr"].value < spoilt.metrics["psnr"].value == found["psnr"].value
 
 
 def test_frames_without_a_video_have_a_reason():
     found = score([motion(0)] * 2, [reference(t) for t in range(2)]).metrics
-    assert {found[name].reason for name in (*metric_names.VIDEO_SCORES, metric_names.DELIVERY_LPIPS)} == {scoring.NO_VIDEO}
+    names = *metric_names.VIDEO_SCORES, metric_names.DELIVERY_LPIPS
+    assert {found[name].reason for name in names} == {scoring.NO_VIDEO}
 
 
 def test_sharpness_and_alignment_are_those_of_the_person():
@@ -191,7 +196,8 @@ def test_sharpness_and_alignment_are_those_of_the_person():
     left, top, right, bottom = map(int, box)
     part = np.s_[top:bottom, left:right]
     assert found["aligned_psnr_person_box"][1].as_py() == image_quality.aligned_psnr(frames[1][part], motion(1)[part])
-    assert found["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), image_similarity.certain_person_mask(POSE, 96))
+    person = certain_person_mask(POSE, 96)
+    assert found["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), person)
     half = np.arange(96)[None].repeat(96, 0) < 48
     seen = score(frames, [reference(t, truth_mask=half) for t in range(3)]).per_frame
-    assert seen["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), half & image_similarity.certain_person_mask(POSE, 96))
+    assert seen["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), half & person)

@@ -34,7 +34,7 @@ def test_costs_are_shown_for_stages_that_ran_here(folder, tmp_path):
 
 
 def test_unused_losses_have_no_chart(tmp_path):
-    """Losses that are all zero (switched off) or all NaN (a part that was never seen) have none; some NaN are left out."""
+    """None if all values are zero (switched off) or NaN (a part that was never seen); single NaN are left out."""
     nan = float("nan")
     columns = {"step": [1, 2, 3], "l1": [0.3, 0.2, 0.1], "gw": [0.0] * 3, "d_face": [nan] * 3, "vgg": [nan, 2.0, 1.0]}
     pq.write_table(pa.table(columns), tmp_path / "log.parquet")

@@ -81,9 +81,11 @@ def test_frames_of_the_video_become_frames_of_the_result(project):
 
     rewrite(project / "artifacts/ann/poses.parquet", lose)
     cautions = found(project, "ann_from_ann")
-    assert cautions["No person detected"].longest_spans == [(1, 1)] and "2 of 40 frames" in cautions["No person detected"].text
+    lost = cautions["No person detected"]
+    assert lost.longest_spans == [(1, 1)] and "2 of 40 frames" in lost.text
     assert cautions["Several people"].longest_spans == [(5, 6)]
-    assert found(project)["No person detected"].longest_spans == []  # of an imitation these are the target's frames, not the result's
+    # In an imitation these are frames of the target, not of the result
+    assert found(project)["No person detected"].longest_spans == []
 
 
 def test_joints_outside_name_their_frames(project):
@@ -106,7 +108,8 @@ def test_joints_outside_name_their_frames(project):
 def test_a_video_that_differs_from_the_generated_frames(project, video, message):
     path = project / "artifacts/ann_from_bob/metrics.json"
     content = json.loads(path.read_text())
-    generated = {"psnr": 30.0, "sharpness": 0.7, "lpips": 0.05, "lpips_person_box": 0.1, "aligned_psnr_person_box": None}
+    generated = {"psnr": 30.0, "sharpness": 0.7, "lpips": 0.05, "lpips_person_box": 0.1,
+                 "aligned_psnr_person_box": None}
     for name, value in generated.items():
         content["metrics"][name]["value"] = value
         content["metrics"][f"video_{name}"]["value"] = video.get(name, value)

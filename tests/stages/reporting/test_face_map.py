@@ -55,7 +55,8 @@ def test_faces_are_placed_by_orientation(project):
 def test_without_driving_faces_the_map_shows_training_faces(project):
     write(project, [(0, 0), (1, 1)], [])
     inputs = made.inputs(project, "ann_from_bob")
-    assert len(face_map.face_map(inputs).cells) == 2 and face_map.face_map(inputs).dots == [] and face_map.nearest(inputs) == []
+    chart = face_map.face_map(inputs)
+    assert len(chart.cells) == 2 and chart.dots == [] and face_map.nearest(inputs) == []
 
 
 def test_nearest_faces_have_the_same_orientation(project):

@@ -38,7 +38,8 @@ def made(subject, tmp_path_factory) -> Path:
         png.write(ava / f"generator/preview_{step:06d}.png", np.full((9, 9, 3), shade, np.uint8))
     transfer.mkdir()
     shutil.copy(subject["poses"], transfer / "driving.parquet")
-    frames, masks = (list(video_file.frames(subject[name], mode)) for name, mode in (("frames", "rgb"), ("masks", "gray")))
+    frames, masks = (list(video_file.frames(subject[name], mode))
+                     for name, mode in (("frames", "rgb"), ("masks", "gray")))
     with video_file.lossless(transfer / "foreground.mkv", 8.0, "rgba") as add:
         for frame, mask in zip(frames, masks):
             add(np.dstack([frame, mask]))

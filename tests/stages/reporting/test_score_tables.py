@@ -8,8 +8,8 @@ from tests.stages.reporting import made
 
 
 def test_every_score_has_a_description():
-    assert set(FRAME_SCORES) <= set(score_tables.DESCRIPTIONS) and set(score_tables.CURVES) <= set(score_tables.DESCRIPTIONS)
-    assert set(score_tables.COMPARED_WITH.values()) <= set(score_tables.DESCRIPTIONS)
+    names = {*FRAME_SCORES, *score_tables.CURVES, *score_tables.COMPARED_WITH.values()}
+    assert names <= set(score_tables.DESCRIPTIONS)
 
 
 def test_curves_are_scores_of_frames_and_the_pose_distance(folder):
