@@ -125,5 +125,5 @@ def _differences(found: dict[str, Difference | None]) -> str:
 def _line(experiment: Experiment, cells: list[str], rows: Rows, pairs: str, signs: str) -> str:
     steps = [row["steps"] for row in rows.values() if "steps" in row]
     reached = f"{np.mean(steps):.0f} ({min(steps)} - {max(steps)})" if steps else "-"
-    told = [experiment.name, experiment.expected, *cells, reached, pairs, signs, experiment.kept]
-    return f"| {' | '.join(told)} |"
+    row = [experiment.name, experiment.expected, *cells, reached, pairs, signs, experiment.kept]
+    return f"| {' | '.join(row)} |"

@@ -34,9 +34,9 @@ def following(folder: Path) -> list[Figure]:
         for who in (0, 1):
             boxes, joints = followed(folder, name, film, places[0, who].mean(0))
             hips = places[:, :, [sk.R_HIP, sk.L_HIP]].mean(2)  # (T, 2, 2)
-            apart = np.linalg.norm((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - hips, axis=-1)
+            distance = np.linalg.norm((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - hips, axis=-1)
             known = np.isfinite(boxes[:, 0])
-            taken.append((apart[:, who] > apart[:, 1 - who] + MARGIN * heights[who])[known])
+            taken.append((distance[:, who] > distance[:, 1 - who] + MARGIN * heights[who])[known])
             away = np.linalg.norm(joints[:, None] - places, axis=-1)  # (T, 2, 18)
             seen = np.isfinite(away).any((1, 2))
             middle = np.nanmedian(away[seen], axis=-1)  # (frames, 2)

@@ -113,13 +113,13 @@ def pose(folder: Path) -> list[Figure]:
         make(folder, "pose_extraction", name)
         true, found = Square(folder, name, name), sk.read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
         off, rough = (error.body[..., :2] - true.pose.body[..., :2] for error in (found, raw_poses(folder, name)))
-        apart, before = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18), or NaN
+        distance, raw_distance = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18)
         seen = true.visible["body"]
-        hits.append(apart[seen])
+        hits.append(distance[seen])
         thrice = seen[:-2] & seen[1:-1] & seen[2:]
         shaking = [np.nanmean(np.linalg.norm(np.diff(error, 2, axis=0), axis=-1)[thrice]) for error in (off, rough)]
         jitter.append(shaking[0] / shaking[1])
-        worse = 100 * (apart - before)
+        worse = 100 * (distance - raw_distance)
         speed = np.linalg.norm(np.gradient(true.pose.body[..., :2], axis=0), axis=-1)
         lost.append(np.nanmean(worse[seen]))
         fast.append(np.nanmean(worse[seen & (speed > np.percentile(speed[seen], 90))]))
@@ -194,9 +194,9 @@ def face(folder: Path) -> list[Figure]:
     true, found = Square(folder, "target", "target"), sk.read_poses(folder / "artifacts/target/poses.parquet")[0]
     ears = np.linalg.norm(true.pose.body[:, sk.R_EAR, :2] - true.pose.body[:, sk.L_EAR, :2], axis=-1)
     width = np.percentile(ears, 95)  # ear to ear, seen from the front
-    apart = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
-    remark = f"{np.isfinite(apart).mean():.1%} of the visible points found; width = ear to ear, frontal"
-    error = np.nanmedian(apart) / width
+    distance = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
+    remark = f"{np.isfinite(distance).mean():.1%} of the visible points found; width = ear to ear, frontal"
+    error = np.nanmedian(distance) / width
     return [Figure("face: median error of five points, face widths", error, 0.06, "", True, remark)]
 
 

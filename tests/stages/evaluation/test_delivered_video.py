@@ -1,4 +1,4 @@
-"""The pictures of a video, back in the target's square."""
+"""Frames of the final video, mapped back to the target's square."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ TURNED = cv2.getRotationMatrix2D((48, 40), 3, 1.02)
 
 
 def cameras(moving):
-    """Which stood still, or another way in each frame."""
+    """Cameras that stand still, or that differ in each frame."""
     if not moving:
         return None
     return np.stack([np.vstack([TURNED + [[0, 0, t / 5], [0, 0, -t / 7]], [0, 0, 1]]) for t in range(toy.FRAMES)])
@@ -28,7 +28,7 @@ def full_plate():
 
 
 def fused(path, entry, view_path):
-    """As fusion writes a video: the figure over the plate, placed as the camera stood."""
+    """Writes a video like fusion: the figure over the plate, placed according to the camera."""
     p, rows = toy.poses(), np.arange(30, 40)
     place = placements(Placement.of([16, 8, 64], toy.SIZE, full_plate()), view.read_view(view_path),
                        rows if entry.reconstruction else None)
