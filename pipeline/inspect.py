@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import graph
 from stages import InputError, layout
-from stages.media.container import PICTURES, opened
+from stages.media.container import PICTURES, frame_count, opened
 from stages.media.files import size
 from stages.params import Params
 
@@ -188,7 +188,7 @@ def _video(path: Path) -> str:
     with opened(path) as container:
         stream = container.streams.video[0]
         size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
-        frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        frames = frame_count(container)
         sound = " with sound" if container.streams.audio else ""
         kind = f"{stream.codec_context.name} {stream.codec_context.pix_fmt}"
         return f"{frames} frames of {size}, {rate:g} a second, {kind}{sound}"

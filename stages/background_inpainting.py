@@ -16,6 +16,7 @@ from stages.matting.background import clearance, empty
 from stages.matting.poisson import integrate
 from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
+from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
 from stages.progress import Progress
 
@@ -32,7 +33,7 @@ def run(
 ) -> None:
     timeline, camera = read_clock(clock), read_view(view)
     usable, crop = timeline.usable(), timeline.about["crop"]
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))]
+    chosen = evenly_spaced(usable, SAMPLE)
     whole = timeline.about["full_frames"]
     shown, alphas, whole_alphas = collect(frames, masks, chosen, whole)
 

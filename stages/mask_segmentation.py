@@ -23,6 +23,7 @@ from stages.matting.background_difference import Against
 from stages.media import video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.prefetch import ahead, batches, in_order
+from stages.media.sampling import evenly_spaced
 from stages.media.view import View, read_view
 from stages.pose.skeleton import L_HIP, R_HIP, Pose, read_poses
 from stages.progress import Progress
@@ -107,7 +108,7 @@ def where(pose: Pose, box: np.ndarray) -> Person | None:
 def survey(pairs: Iterator, kept: Path, fps: float, scene: View, timeline: Clock) -> plate.Plate:
     """One pass over frames and soft masks: the plate of a sample of the usable ones, and the masks put in `kept`."""
     count, usable, size = len(scene.box), timeline.usable(), timeline.about["size"]
-    sample = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))].tolist()
+    sample = evenly_spaced(usable, SAMPLE).tolist()
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
     around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
     with video_file.lossless(kept, fps, "gray") as keep:

@@ -1,9 +1,9 @@
-"""Pose coverage: how much of the driving motion lies near poses that the target was filmed in. Not in the paper; told
-before anything is trained, so that what is missing is filmed instead of waited for.
+"""Pose coverage (not in the paper): how much of the driving motion is near poses that the target was filmed in. It is
+known before anything is trained, so that missing poses can be filmed first.
 
-In: the driving poses, the target's poses and clock, and the frames of both to show what is meant. Out: `coverage`, a
-COVERAGE table (about: near, share), and `farthest`, a picture of what to film: above the driving frames that are
-farthest from all that was filmed, in the middle their poses, below the target's frames of the nearest poses.
+Input: the driving poses, the target's poses and clock, and the frames of both for the picture. Output: `coverage`, a
+COVERAGE table (about: near, share), and `farthest`, a picture of poses to film. Its first row shows the driving frames
+that are farthest from all training poses, the second row their poses, the third row the nearest training frames.
 """
 
 from pathlib import Path
@@ -13,8 +13,9 @@ import numpy as np
 
 from stages import InputError
 from stages.imaging import contact_sheets
-from stages.media import clock as clocks, parquet, png, video_file
-from stages.pose import pose_distance as distance
+from stages.media import parquet, png, video_file
+from stages.media.clock import read_clock
+from stages.pose import pose_distance
 from stages.pose.skeleton import Pose, read_poses
 from stages.progress import Progress
 
@@ -24,39 +25,44 @@ if TYPE_CHECKING:
 
 def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
         source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
+    """InputError if no driving pose can be compared with a training pose."""
     poses, columns, _ = read_poses(driving)
-    filmed = clocks.read_clock(target_clock).usable()  # the frames that will be learned from
+    training = read_clock(target_clock).usable()
     with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
-        found, which = distance.to_nearest(poses, read_poses(target_poses)[0][filmed])
+        distances, which = pose_distance.to_nearest(poses, read_poses(target_poses)[0][training])
         progress.update(len(poses))
-    nearest = np.where(which >= 0, filmed[which], -1)
-    share = float((found <= params.near).sum() / max(1, np.isfinite(found).sum()))
+    nearest = np.where(which >= 0, training[which], -1)
+    share = float((distances <= params.near).sum() / max(1, np.isfinite(distances).sum()))
     about = {"near": params.near, "share": share}
-    parquet.write(coverage, parquet.COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
-    seconds = clocks.read_clock(source_clock).seconds[columns["frame"]]
-    worst = to_film(found, poses, params.near, params.frames)
-    if not len(worst):
-        raise InputError(f"no pose of {entry.source} shows enough of the body to be compared with {entry.target}'s; expected "
-                         "videos in which hips and most joints can be seen")
-    shown = video_file.pick(source_frames, columns["frame"][worst])
-    known = video_file.pick(target_frames, nearest[worst])
-    above = [contact_sheets.with_skeleton(np.zeros_like(known[nearest[i]]), poses[i]) for i in worst]
+    table = {"frame": columns["frame"], "distance": distances, "nearest": nearest}
+    parquet.write(coverage, parquet.COVERAGE, table, about)
+    to_film = poses_to_film(distances, poses, params.near, params.frames)
+    if not len(to_film):
+        raise InputError(f"no pose of {entry.source} shows enough of the body to be compared with {entry.target}'s; "
+                         "expected videos in which hips and most joints can be seen")
+    rows = columns["frame"][to_film]
+    source = video_file.pick(source_frames, rows)
+    target = video_file.pick(target_frames, nearest[to_film])
+    skeletons = [contact_sheets.with_skeleton(np.zeros_like(target[nearest[i]]), poses[i]) for i in to_film]
     png.write(farthest, contact_sheets.sheet([
-        [shown[frame] for frame in columns["frame"][worst]], above, [known[frame] for frame in nearest[worst]]]))
-    told = ", ".join(f"{seconds[i]:.1f} s ({found[i]:.2f})" for i in worst)
-    print(f"pose coverage: {share:.0%} of {len(poses)} frames are as {entry.target} was filmed (within {params.near:g} "
-          f"of a torso); farthest at {told}: see {farthest}")
+        [source[row] for row in rows], skeletons, [target[row] for row in nearest[to_film]]]))
+    seconds = read_clock(source_clock).seconds[columns["frame"]]
+    moments = ", ".join(f"{seconds[i]:.1f} s ({distances[i]:.2f})" for i in to_film)
+    print(f"pose coverage: {share:.0%} of {len(poses)} frames are near a training pose of {entry.target} (within "
+          f"{params.near:g} torso lengths); farthest at {moments}: see {farthest}")
 
 
-def to_film(found: np.ndarray, poses: Pose, near: float, count: int) -> np.ndarray:
-    """At most `count` of the driving frames, the farthest first: who films their poses has filmed those that are left
-    out, too. The farthest one alone where all count as filmed; none where none can be compared."""
-    left = np.flatnonzero(found > near)
-    if not len(left) and np.isfinite(found).any():
-        left = np.array([np.nanargmax(found)])
+def poses_to_film(distances: np.ndarray, poses: Pose, near: float, count: int) -> np.ndarray:
+    """At most `count` driving frames whose poses should be filmed, the farthest first.
+
+    Frames within `near` of one that is already chosen are left out. If all distances (T,) are within `near`, the result
+    is the farthest frame; if all are NaN, it is empty."""
+    left = np.flatnonzero(distances > near)
+    if not len(left) and np.isfinite(distances).any():
+        left = np.array([np.nanargmax(distances)])
     chosen: list[int] = []
     while len(left) and len(chosen) < count:
-        chosen.append(int(left[found[left].argmax()]))
-        alike = distance.to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
-        left = left[~alike & (left != chosen[-1])]
+        chosen.append(int(left[distances[left].argmax()]))
+        covered = pose_distance.to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
+        left = left[~covered & (left != chosen[-1])]
     return np.array(chosen, int)

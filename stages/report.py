@@ -1,9 +1,10 @@
-"""The report: one HTML file with everything of one transfer, that opens from disk, on a phone too, and fetches nothing.
+"""The report: one HTML file about a transfer that opens from disk, on a phone too, and loads nothing from a network.
 
-Source, skeleton, result and truth play as one, with a wipe between two of them and a curve of scores to jump about in;
-the frames that are worst, and what to beware of; scores with the reasons for missing ones; every stage with its
-pictures, losses, parameters and costs; the faces by where they look; consent, versions and files. In: the artifacts of
-the transfer, its target and its source. Out: `report`.
+It shows source, skeleton, result and truth as one video, with a wipe between two of them and curves of the scores for
+seeking; warnings and the worst frames; the final video; the scores, with reasons for missing ones; every stage with its
+pictures, losses, parameters and costs; a map of the faces by orientation; consent, versions and files.
+
+Input: the artifacts of the transfer, its target and its source. Output: `report`.
 """
 
 from pathlib import Path
@@ -14,55 +15,57 @@ import jinja2
 from stages.media.files import existing, replacing, sha256, size
 from stages.progress import Progress
 from stages.reporting import cards, cautions, face_map, html_page, origin, reel, score_tables
-from stages.reporting.report_inputs import Inputs
-from stages.reporting.spans import peaks
+from stages.reporting.report_inputs import ReportInputs
+from stages.reporting.spans import worst_frames
 
 if TYPE_CHECKING:
     from stages.params import Report, Transfer
 
-WORST = 8             # frames that are shown first
-HEAVIEST = 6_000_000  # bytes of a video.mp4 that is carried along; a larger one is only named
+WORST_FRAMES = 8             # that the report lists
+MAX_VIDEO_BYTES = 6_000_000  # of a video.mp4 that is embedded; a larger one is only named
 TEMPLATES = Path(__file__).parent / "reporting"
 
 
 def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths: Path) -> None:
-    """`paths` are the stage's inputs by their names in layout.INPUTS."""
-    inputs = Inputs(paths, entry, key)
+    """paths: the stage's inputs by their names in layout.INPUTS."""
+    inputs = ReportInputs(paths, entry, key)
     with Progress(total=4, desc="report", unit="part") as progress:
         curves = score_tables.curves(inputs)
         ranking = score_tables.ranking(curves)
-        curves.sort(key=lambda curve: curve is not ranking)  # what the page shows first
-        apart = round(inputs.about["fps"] / 2)
-        worst = peaks(ranking.badness, WORST, apart) if ranking else []
+        curves.sort(key=lambda curve: curve is not ranking)  # the page shows the first one
+        min_distance = round(inputs.about["fps"] / 2)
+        worst = worst_frames(ranking.badness, WORST_FRAMES, min_distance) if ranking else []
         progress.update()
-        film = reel.film(inputs, set(worst))
+        film = reel.make_reel(inputs, set(worst))
         progress.update()
-        found = cautions.cautions(inputs, film.bare)
-        shown = cards.cards(inputs, params.frames)
+        warnings = cautions.cautions(inputs, film.unseen_background)
+        stage_cards = cards.cards(inputs, params.frames)
         progress.update()
+        scores = score_tables.read_metrics(inputs)
         content = {
-            "key": key, "entry": entry, "about": inputs.about, "frames": len(inputs.rows), "reel": film,
-            "curves": [curve.told for curve in curves], "rows": inputs.rows.tolist(), "cautions": found,
-            "ranking": ranking.told if ranking else None,
-            "worst": [(frame, html_page.picture(film.stills[frame])) for frame in worst],
-            "scores": score_tables.read(inputs), "words": score_tables.WORDS, "beside": score_tables.BESIDE, "cards": shown,
-            "map": face_map.chart(inputs), "size": (face_map.COLUMNS, face_map.ROWS), "faces": face_map.nearest(inputs),
+            "key": key, "entry": entry, "about": inputs.about, "frames": len(inputs.source_frames), "reel": film,
+            "curves": [curve.for_page for curve in curves], "source_frames": inputs.source_frames.tolist(),
+            "cautions": warnings, "ranking": ranking.for_page if ranking else None,
+            "worst": [(frame, html_page.jpeg_url(film.stills[frame])) for frame in worst],
+            "scores": scores, "descriptions": score_tables.DESCRIPTIONS, "compared_with": score_tables.COMPARED_WITH,
+            **score_tables.tables(scores), "cards": stage_cards, "map": face_map.face_map(inputs),
+            "map_size": (face_map.COLUMNS, face_map.ROWS), "faces": face_map.nearest(inputs),
             "consent": origin.consent(cautions.about_of(inputs, "generator")), "versions": origin.versions(),
-            "files": origin.files(paths), "checksum": sha256(paths["video"]),
-            "video": _carried(paths["video"]),
+            "files": origin.files(paths), "checksum": sha256(paths["video"]), "video": _embedded(paths["video"]),
         }
-        content |= score_tables.table(content["scores"])
         progress.update()
     text = _rendered(content)
     with replacing(report) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    told = "; ".join(dict.fromkeys(caution.title for caution in found)) or "nothing to warn of"
-    print(f"report: {report}, {size(report.stat().st_size)}; {told}")
+    titles = "; ".join(dict.fromkeys(caution.title for caution in warnings)) or "no warnings"
+    print(f"report: {report}, {size(report.stat().st_size)}; {titles}")
 
 
-def _carried(video: Path) -> str | None:
-    """The result as it is, byte for byte, for the page; None where it is too large."""
-    return html_page.movie(video) if existing(video, "the result; run fusion").stat().st_size <= HEAVIEST else None
+def _embedded(video: Path) -> str | None:
+    """The unchanged file as a data URL; None if it is too large."""
+    if existing(video, "the result; run fusion").stat().st_size > MAX_VIDEO_BYTES:
+        return None
+    return html_page.mp4_url(video)
 
 
 def _rendered(content: dict) -> str:

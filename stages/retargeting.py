@@ -1,9 +1,11 @@
-"""Retargeting: the poses that drive the target, in pixels of the target's S x S frame.
+"""Retargeting: the driving poses, in pixels of the target's S x S square.
 
-Reconstruction (target == source, the paper's Person Reconstruction): the held-out poses, unchanged. Action
-imitation: every pose of the source under the global pose normalisation of `pose.pose_normalisation`; body, hands, feet and
-face move by the same similarity transform. In: poses and clocks of both. Out: `driving`, a DRIVING table
-whose `frame` is the source's frame; about: fps, first, reconstruction, scale (median), outside (share of known joints).
+Reconstruction (target == source, the paper's Person Reconstruction): the held-out poses, unchanged. Action imitation:
+every pose of the source after global pose normalisation (`pose.pose_normalisation`); body, hands, feet and face are
+moved by the same similarity transform.
+
+Input: poses and clocks of both. Output: `driving`, a DRIVING table whose `frame` is the source's frame; about: fps,
+first, reconstruction, scale (median), outside (share of the known joints outside of the square).
 """
 
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages import InputError
-from stages.media import clock as clocks, parquet
+from stages.media import parquet
+from stages.media.clock import Clock, read_clock
 from stages.pose import pose_normalisation
 from stages.pose.skeleton import Pose, read_poses
 from stages.progress import Progress
@@ -20,15 +23,14 @@ from stages.progress import Progress
 if TYPE_CHECKING:
     from stages.params import Retargeting, Transfer
 
-OUTSIDE = 0.01  # a larger share of joints outside of the target's square is worth a warning
+MAX_OUTSIDE = 0.01  # share of joints outside of the target's square; a larger share causes a warning
 
 
-def run(
-    target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
-    params: "Retargeting", entry: "Transfer",
-) -> None:
-    pose, rest, _ = read_poses(source_poses)
-    clock, side = clocks.read_clock(source_clock), clocks.read_clock(target_clock).about["size"]
+def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
+        params: "Retargeting", entry: "Transfer") -> None:
+    """InputError if there is no held-out part to reconstruct, or if a video does not show the whole person."""
+    pose, columns, _ = read_poses(source_poses)
+    clock, side = read_clock(source_clock), read_clock(target_clock).about["size"]
     with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:
         if entry.reconstruction:
             rows = held_out(clock)
@@ -38,7 +40,7 @@ def run(
             source = _stance(source_poses, source_clock, "source")
             rows = np.arange(len(pose))
             scales, offsets = pose_normalisation.normalise(target, source, params.median_frames)
-            pose = moved(pose, scales, offsets)
+            pose = transformed(pose, scales, offsets)
         progress.update(progress.total)
 
     scale, outside = float(np.median(scales)), outside_share(pose.body, side)
@@ -46,15 +48,15 @@ def run(
         "fps": clock.about["fps"], "first": int(rows[0]), "reconstruction": entry.reconstruction,
         "scale": scale, "outside": outside,
     }
-    columns = {name: column[rows] for name, column in rest.items()} | {"scale": scales, "offset": offsets}
+    columns = {name: column[rows] for name, column in columns.items()} | {"scale": scales, "offset": offsets}
     parquet.write(driving, parquet.DRIVING, pose.columns() | columns, about)
-    warning = f"; {outside:.1%} of the joints fall outside of the target's square" if outside > OUTSIDE else ""
+    warning = f"; {outside:.1%} of the joints are outside of the target's square" if outside > MAX_OUTSIDE else ""
     kind = "held-out poses, unchanged" if entry.reconstruction else f"poses, scale {scale:.3f}"
     print(f"retargeting: {len(rows)} {kind}{warning}")
 
 
-def held_out(clock: clocks.Clock) -> np.ndarray:
-    """The frames of the test part; InputError where the video has none."""
+def held_out(clock: Clock) -> np.ndarray:
+    """The frames of the test part; InputError if the video has none."""
     if not clock.is_split():
         raise InputError(
             f"{clock.about['file']}: no held-out frames to reconstruct: {clock.about['split_reason']}. Give a longer "
@@ -63,31 +65,32 @@ def held_out(clock: clocks.Clock) -> np.ndarray:
     return np.flatnonzero(clock.split == "test")
 
 
-def moved(pose: Pose, scale: np.ndarray, offset: np.ndarray) -> Pose:
-    """Every point k of frame t at k * scale (T,) + offset (T, 2); scores stay."""
+def transformed(pose: Pose, scale: np.ndarray, offset: np.ndarray) -> Pose:
+    """Maps every point p of frame t to p * scale[t] + offset[t]; scale (T,), offset (T, 2). Scores do not change."""
     factor = np.column_stack([scale, scale, np.ones(len(scale))])[:, None]   # (T, 1, 3)
     shift = np.column_stack([offset, np.zeros(len(scale))])[:, None]         # (T, 1, 3)
     return pose.map(lambda points: (points * factor + shift).astype(np.float32))
 
 
 def outside_share(body: np.ndarray, side: int) -> float:
-    """Share of the known joints (T, 18, 3) that lie outside of the side x side frame."""
+    """Share of the known joints of bodies (T, 18, 3) that are outside of the side x side square."""
     known = body[..., 2] > 0
     out = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & known
     return float(out.sum() / max(1, known.sum()))
 
 
-def _stance(poses: Path, clock: Path, who: str) -> pose_normalisation.Stance:
-    """How the person stands: a target's training frames only, so that its held-out part stays unseen."""
-    timeline, body = clocks.read_clock(clock), read_poses(poses)[0].body
+def _stance(poses: Path, clock: Path, role: str) -> pose_normalisation.Stance:
+    """How the person of a video stands. Of the target only training frames are used, so that the held-out part stays
+    unseen. role: `target` or `source`."""
+    timeline, body = read_clock(clock), read_poses(poses)[0].body
     about = timeline.about
     (left, _, side), size = about["crop"], about["size"]
     middle = (about["full_size"][0] / 2 - left) * size / side
     try:
-        rows = timeline.usable() if who == "target" else timeline.frame
+        rows = timeline.usable() if role == "target" else timeline.frame
         return pose_normalisation.measure(body[rows], timeline.take[rows], about["fps"], middle)
     except ValueError as error:
         raise InputError(
-            f"{poses}: cannot place the {who}: {error}. Expected a video that shows the whole person, feet included; "
+            f"{poses}: cannot place the {role}: {error}. Expected a video that shows the whole person, feet included; "
             "give one, or use pose_extraction.min_score lower than the ankles' scores"
         ) from None

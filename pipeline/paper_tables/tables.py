@@ -154,12 +154,12 @@ def _over_seeds(scores: list[dict], why: str | None) -> dict:
 
 def _apart(pairs: list[tuple[Files, Files]]) -> dict[str, tuple]:
     """By metric that both have: ours less theirs, and the ends of its interval where frames or seeds give one."""
-    from stages.evaluation.comparison import differences, of_seeds
+    from stages.evaluation.comparison import differences, seed_difference
 
     read = [tuple(map(_metrics, pair)) for pair in pairs]
     values = {metric: [tuple(one.get(metric, {}).get("value") for one in pair) for pair in read]
               for metric in read[0][0]}
-    out = {metric: of_seeds([one - other for one, other in both]) for metric, both in values.items()
+    out = {metric: seed_difference([one - other for one, other in both]) for metric, both in values.items()
            if all(None not in pair for pair in both)}
     fps = json.loads(pairs[0][0]["metrics"].read_text(encoding="utf-8"))["fps"]
     return out | differences([tuple(files["per_frame"] for files in pair) for pair in pairs], fps)

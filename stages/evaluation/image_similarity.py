@@ -1,33 +1,35 @@
-"""How alike a picture and the true one are (paper section 3.2): PSNR and SSIM of the whole frame, of the person's box,
-and of face, hands and feet, each apart; and of the person how sharp they are, and PSNR after alignment.
+"""Image similarity of a picture and the true one (paper section 3.2): PSNR and SSIM of the whole frame, of the person's
+box and of the boxes of face, hands and feet; for the person also sharpness, and PSNR after alignment.
 
-SSIM is one map of the frame; a box's is the mean of the windows that lie wholly inside of it, which is what SSIM of the
-box cut out would be. Pictures are (height, width, 3) uint8; boxes are left, top, right, bottom in whole pixels.
+SSIM is computed once, as a map of the frame. The SSIM of a box is the mean over the windows that lie inside the box,
+which equals the SSIM of the cropped box. Pictures are (height, width, 3) uint8; boxes are left, top, right, bottom in
+whole pixels.
 """
 
 import cv2
 import numpy as np
 
-from stages.evaluation.metric_names import ALIGNED, PERSON, SHARPNESS
+from stages.evaluation.metric_names import ALIGNED_PSNR, PERSON_BOX, SHARPNESS
 from stages.imaging import image_quality
 from stages.matting import alpha_matte
 from stages.pose import part_boxes
 from stages.pose.skeleton import Pose
 
-Box = tuple[int, int, int, int]
+PixelBox = tuple[int, int, int, int]
 
 
-def boxes(pose: Pose, size: int) -> dict[str, Box]:
-    """The person's box, and those parts' that lie in a size x size frame and hold a window of SSIM."""
-    found = {PERSON: image_quality.person_box(pose, size)}
+def region_boxes(pose: Pose, size: int) -> dict[str, PixelBox]:
+    """The boxes of the person and of each part in a size x size frame; those smaller than a window of SSIM are left
+    out."""
+    found = {PERSON_BOX: image_quality.person_box(pose, size)}
     for part, box in zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)):
-        found[part] = _whole_pixels(box, size)
-    return {place: box for place, box in found.items() if box}
+        found[part] = _pixel_box(box, size)
+    return {region: box for region, box in found.items() if box}
 
 
-def inner(pose: Pose, size: int) -> np.ndarray:
-    """Pixels that surely show the person, whoever drew them: thin capsules around the bones, the torso, and what face
-    and hands enclose; (size, size) bool."""
+def certain_person_mask(pose: Pose, size: int) -> np.ndarray:
+    """Pixels that show the person in any picture of this pose, (size, size) bool: thin capsules around the bones, the
+    torso, and the convex hulls of face and hands."""
     canvas = alpha_matte.surely_body(pose, size).astype(np.uint8)
     for points in (pose.face, pose.left_hand, pose.right_hand):
         known = points[points[:, 2] > 0, :2]
@@ -36,35 +38,40 @@ def inner(pose: Pose, size: int) -> np.ndarray:
     return canvas > 0
 
 
-def similarity_scores(picture: np.ndarray, truth: np.ndarray, places: dict[str, Box],
-             seen: np.ndarray | None = None) -> dict[str, float]:
-    """Scores by name, `psnr` and `ssim` of the frame, `psnr_face` and so on of a place; of what is `seen` (height,
-    width) bool, where that is given."""
-    windows = image_quality.similarity(picture, truth)  # (h - 10, w - 10)
-    whole = None if seen is None else image_quality.whole_windows(seen)
+def similarity_scores(picture: np.ndarray, truth: np.ndarray, regions: dict[str, PixelBox],
+                      seen: np.ndarray | None = None) -> dict[str, float]:
+    """PSNR and SSIM by score name: `psnr` and `ssim` of the frame, `psnr_face` and so on of the regions.
+
+    seen: (height, width) bool, the pixels that count; None for all."""
+    windows = image_quality.similarity(picture, truth)  # (height - 10, width - 10)
+    whole_windows = None if seen is None else image_quality.whole_windows(seen)
     height, width = truth.shape[:2]
     scores = {}
-    for place, (left, top, right, bottom) in ({"": (0, 0, width, height)} | places).items():
-        part, inside = np.s_[top:bottom, left:right], np.s_[top : bottom - image_quality.REACH, left : right - image_quality.REACH]
-        end = f"_{place}" if place else ""
-        scores[f"psnr{end}"] = image_quality.psnr(picture[part], truth[part], None if seen is None else seen[part])
-        scores[f"ssim{end}"] = image_quality.mean(windows[inside], None if whole is None else whole[inside])
+    for region, (left, top, right, bottom) in ({"": (0, 0, width, height)} | regions).items():
+        crop = np.s_[top:bottom, left:right]
+        inside = np.s_[top : bottom - image_quality.REACH, left : right - image_quality.REACH]
+        suffix = f"_{region}" if region else ""
+        scores[f"psnr{suffix}"] = image_quality.psnr(picture[crop], truth[crop], None if seen is None else seen[crop])
+        scores[f"ssim{suffix}"] = image_quality.mean(windows[inside],
+                                                     None if whole_windows is None else whole_windows[inside])
     return scores
 
 
-def of_person(picture: np.ndarray, truth: np.ndarray, box: Box | None, inside: np.ndarray,
-              seen: np.ndarray | None = None) -> dict[str, float]:
-    """Sharpness in the pixels `inside` (height, width) bool, and PSNR of the box after alignment; of what is `seen`,
-    where that is given."""
+def person_scores(picture: np.ndarray, truth: np.ndarray, box: PixelBox | None, inside: np.ndarray,
+                  seen: np.ndarray | None = None) -> dict[str, float]:
+    """Sharpness over the pixels `inside` (height, width) bool and, if there is a box, its PSNR after alignment.
+
+    seen: (height, width) bool, the pixels that count; None for all."""
     scores = {SHARPNESS: image_quality.sharpness(picture, truth, inside if seen is None else inside & seen)}
     if box:
-        part = np.s_[box[1] : box[3], box[0] : box[2]]
-        scores[ALIGNED] = image_quality.aligned_psnr(picture[part], truth[part], None if seen is None else seen[part])
+        crop = np.s_[box[1] : box[3], box[0] : box[2]]
+        scores[ALIGNED_PSNR] = image_quality.aligned_psnr(picture[crop], truth[crop],
+                                                          None if seen is None else seen[crop])
     return scores
 
 
-def _whole_pixels(box: np.ndarray, size: int) -> Box | None:
-    """The pixels that a box of continuous edges touches; None where they hold no window of SSIM, or it is not known."""
+def _pixel_box(box: np.ndarray, size: int) -> PixelBox | None:
+    """The pixels that a box with continuous edges touches; None if it is unknown or smaller than a window of SSIM."""
     if not np.isfinite(box).all():
         return None
     left, top = np.clip(np.floor(box[:2]), 0, size).astype(int)

@@ -1,5 +1,5 @@
-"""Judges: what looks at every generated frame beside PSNR, SSIM and steadiness, each with a trained network; and the
-flow model. What a preset does not ask for is not imported."""
+"""The metric suite of a transfer: the scorers that need trained networks, as far as the preset enables them, and the
+optical flow model. Scorers that are disabled are not imported."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from stages import pretrained
-from stages.evaluation.image_similarity import Box
-from stages.evaluation.metric_names import PERCEIVED, REDETECTED
+from stages.evaluation.image_similarity import PixelBox
+from stages.evaluation.metric_names import LPIPS_SCORES, REDETECTION_SCORES
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
-from stages.media import clock as clocks
+from stages.media.clock import read_clock
 from stages.pose.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
@@ -21,32 +21,34 @@ if TYPE_CHECKING:
     from stages.evaluation.redetection import Redetection
     from stages.params import Metrics, Transfer
 
-WEIGHED = (*PERCEIVED, "fid", "is")  # by networks whose weights are files
-OFF = "switched off by presets.{}.metrics.{}"
+NETWORK_SCORES = (*LPIPS_SCORES, "fid", "is")  # disabled by metrics.weights: false
+DISABLED = "switched off by presets.{}.metrics.{}"
 
-Statistic = Callable[[np.ndarray], float]  # of indices of frames
+Statistic = Callable[[np.ndarray], float]  # of the frames with these indices
 
 
 class FrameScorer(Protocol):
-    reasons: dict[str, str]  # why a score has no value, as far as the judge knows
+    """Takes the generated frames one at a time and gives scores of each of them and of all together."""
 
-    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
+    reasons: dict[str, str]  # by score: why it has no value
+
+    def add(self, picture: np.ndarray, reference: Reference, regions: dict[str, PixelBox],
             delivered: np.ndarray | None) -> None:
-        """The frames, in order; delivered: what the video shows of one, where there is a video."""
+        """Adds the next frame (S, S, 3) uint8. delivered: the same frame in the final video, if there is one."""
 
     def columns(self) -> dict[str, list[float]]:
-        """Scores of each frame; NaN where it has none."""
+        """Scores of each frame by name; NaN where a frame has none."""
 
     def totals(self) -> dict[str, float | None]:
-        """Scores that only all frames together have."""
+        """Scores of all frames together by name."""
 
     def statistics(self) -> dict[str, Statistic]:
-        """Some of the totals as functions of the frames that count, for their intervals."""
+        """Those of the totals that can be computed from some of the frames, for their confidence intervals."""
 
 
 @dataclass
-class Absent:
-    """Stands for judges that are not asked."""
+class DisabledScorer:
+    """Gives no scores, only the reason why."""
 
     names: Iterable[str]
     reason: str
@@ -55,7 +57,7 @@ class Absent:
     def __post_init__(self):
         self.reasons = dict.fromkeys(self.names, self.reason)
 
-    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
+    def add(self, picture: np.ndarray, reference: Reference, regions: dict[str, PixelBox],
             delivered: np.ndarray | None) -> None:
         pass
 
@@ -70,17 +72,17 @@ class Absent:
 
 
 @dataclass
-class Redetected:
-    """Pose and face, found again. What the target's own frames reach in identity is `reference_identity`."""
+class RedetectionScorer:
+    """Redetection as a FrameScorer. `reference_identity` is the identity score of the target's own frames."""
 
     redetection: "Redetection"
-    own: float
+    reference_identity: float  # NaN if unknown
     reasons: dict[str, str] = field(init=False)
 
     def __post_init__(self):
         self.reasons = self.redetection.reasons | {"reference_identity": self.redetection.reasons["identity"]}
 
-    def add(self, picture: np.ndarray, reference: Reference, places: dict[str, Box],
+    def add(self, picture: np.ndarray, reference: Reference, regions: dict[str, PixelBox],
             delivered: np.ndarray | None) -> None:
         self.redetection.add(picture, reference.pose)
 
@@ -88,14 +90,14 @@ class Redetected:
         return self.redetection.columns()
 
     def totals(self) -> dict[str, float | None]:
-        return {"reference_identity": self.own if np.isfinite(self.own) else None}
+        return {"reference_identity": self.reference_identity if np.isfinite(self.reference_identity) else None}
 
     def statistics(self) -> dict[str, Statistic]:
         return {}
 
 
-def flow_model(params: "Metrics") -> optical_flow.Flow:
-    """The one that is named; of `auto` RAFT where its weights are there, else DIS."""
+def build_flow(params: "Metrics") -> optical_flow.Flow:
+    """The optical flow that params.flow names; for `auto` RAFT if its weights are there, else DIS."""
     if params.flow == "dis":
         return optical_flow.choose("dis", None)
     from stages.learning import devices
@@ -108,26 +110,28 @@ def flow_model(params: "Metrics") -> optical_flow.Flow:
         return optical_flow.choose("dis", None)
 
 
-def metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> list[FrameScorer]:
-    """The judges that a preset asks for. measured: paths of the transfer, by layout's names."""
-    judges = []
+def build_metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> list[FrameScorer]:
+    """The scorers that the preset enables, and a DisabledScorer for the others. measured: files of the transfer, by
+    their names in layout.INPUTS."""
+    scorers = []
     if params.weights:
-        from stages.learning import devices
-        from stages.evaluation.metric_networks import MetricNetworks
+        from stages.evaluation.inception_metrics import InceptionMetrics
         from stages.evaluation.perceptual_distance import PerceptualDistance
+        from stages.learning import devices
 
-        judges += [judge(devices.choose(params.device)) for judge in (PerceptualDistance, MetricNetworks)]
+        scorers += [scorer(devices.choose(params.device)) for scorer in (PerceptualDistance, InceptionMetrics)]
     else:
-        judges.append(Absent(WEIGHED, OFF.format(entry.preset, "weights")))
+        scorers.append(DisabledScorer(NETWORK_SCORES, DISABLED.format(entry.preset, "weights")))
     if params.redetect:
-        judges.append(_redetected(params, entry.preset, measured))
+        scorers.append(_redetection(params, entry.preset, measured))
     else:
-        judges.append(Absent((*REDETECTED, "reference_identity"), OFF.format(entry.preset, "redetect")))
-    return judges
+        names = *REDETECTION_SCORES, "reference_identity"
+        scorers.append(DisabledScorer(names, DISABLED.format(entry.preset, "redetect")))
+    return scorers
 
 
-def _redetected(params: "Metrics", preset: str, measured: dict[str, Path]) -> Redetected:
-    """By the estimator that found the target's own poses."""
+def _redetection(params: "Metrics", preset: str, measured: dict[str, Path]) -> RedetectionScorer:
+    """With the estimator that extracted the target's own poses."""
     from stages.evaluation.redetection import Redetection
     from stages.presets import PoseExtraction
 
@@ -135,20 +139,20 @@ def _redetected(params: "Metrics", preset: str, measured: dict[str, Path]) -> Re
     chosen = PoseExtraction(
         estimator=about["estimator"], model=about["model"], details=about["details"], min_score=params.min_score,
         device=params.device, batch=params.batch, max_gap_seconds=0, smoothing=0)
-    identity = OFF.format(preset, "weights")
+    identity = DISABLED.format(preset, "weights")
     if params.weights:
         identity = _identity(measured, poses)
-    own = np.nan if isinstance(identity, str) else identity.own
-    return Redetected(Redetection(chosen, read_poses(measured["driving"])[0], identity), own)
+    own_similarity = np.nan if isinstance(identity, str) else identity.own_similarity
+    return RedetectionScorer(Redetection(chosen, read_poses(measured["driving"])[0], identity), own_similarity)
 
 
 def _identity(measured: dict[str, Path], poses: Pose) -> "Identity | str":
-    """The target's, by the faces of the training frames; or why it cannot be told."""
+    """The target's identity, from the faces in its training frames, or the reason why there is none."""
     from stages.evaluation.identity import Identity, dlib_describer
 
     try:
         describe = dlib_describer()
     except pretrained.Missing as error:
-        return f"its network's weights could not be had: {error}"
-    usable = clocks.read_clock(measured["target_clock"]).usable()
-    return Identity.of(measured["target_frames"], poses, usable, describe)
+        return f"its network's weights are not available: {error}"
+    usable = read_clock(measured["target_clock"]).usable()
+    return Identity.from_video(measured["target_frames"], poses, usable, describe)

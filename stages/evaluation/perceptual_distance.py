@@ -1,88 +1,91 @@
-"""LPIPS (Zhang et al. 2018, AlexNet): the distance that people see, of the whole frame, of the person's box and of
-face, hands and feet; of what was generated and of what the video shows of it.
+"""Perceptual distance: LPIPS (Zhang et al. 2018, AlexNet) of the whole frame, of the person's box and of the boxes of
+face, hands and feet, for the generated frames and for the final video.
 
-A box is cut out at its own size; where its shorter side is below LEAST pixels, too few for AlexNet's last layers, it is
-enlarged to that, in all pictures alike; the longer side to a multiple of STEP, so that parts, which are squares but for
-a row or column, go through the network together. Every cut-out goes through it once, however many it is compared with.
-Pictures are (height, width, 3) uint8.
+A box is cropped at its own size. If its shorter side is below MIN_SIDE pixels, too small for AlexNet's last layers, the
+crop is enlarged to that, and its longer side rounded to a multiple of SIDE_STEP, so that crops of the same size form
+batches (the boxes of parts are square up to one row or column). Each crop passes through the network once, no matter
+how many others it is compared with. Pictures are (height, width, 3) uint8.
 """
 
+import warnings
 from typing import TYPE_CHECKING
 
 import cv2
+import lpips
 import numpy as np
 import torch
 from lpips import normalize_tensor
-from torch import Tensor
+from torch import Tensor, nn
 
-from stages import pretrained as files, threads
-from stages.evaluation.image_similarity import Box
-from stages.evaluation.metric_names import CHANGE, PERCEIVED, PERSON
-from stages.evaluation.metric_networks import lpips_network
+from stages import pretrained, threads
+from stages.evaluation.image_similarity import PixelBox
+from stages.evaluation.metric_names import DELIVERY_LPIPS, LPIPS_SCORES, PERSON_BOX
+from stages.nets import flax
 
 if TYPE_CHECKING:
     from stages.evaluation.references import Reference
 
-LEAST, STEP = 64, 8  # pixels
+MIN_SIDE, SIDE_STEP = 64, 8  # pixels
 
-Features = list[Tensor]  # of one picture, layer by layer, (C, h, w), of unit length in every place
+LayerFeatures = list[Tensor]  # of one crop, layer by layer, (C, h, w), normalised over the channels
 
 
 class PerceptualDistance:
-    """Add frames one at a time, then ask for the scores."""
+    """LPIPS of the generated frames, as a FrameScorer."""
 
     def __init__(self, device: torch.device):
         self.device, self.reasons, self._rows = device, {}, []
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self._network = lpips_network().to(device, memory_format=torch.channels_last).eval()  # as pictures are
-        except files.Missing as error:
+        except pretrained.Missing as error:
             self._network = None
-            self.reasons = dict.fromkeys(PERCEIVED, f"its network's weights could not be had: {error}")
+            self.reasons = dict.fromkeys(LPIPS_SCORES, f"its network's weights are not available: {error}")
 
-    def add(self, picture: np.ndarray, reference: "Reference", places: dict[str, Box],
+    def add(self, picture: np.ndarray, reference: "Reference", regions: dict[str, PixelBox],
             delivered: np.ndarray | None) -> None:
         if not self._network:
             return
-        truth, shown = reference.truth, {"": picture, "video_": delivered, "retrieval_": reference.copy}
+        truth = reference.truth
         if truth is None and delivered is None:  # nothing to compare with
             return self._rows.append({})
-        completed = {name: reference.completed(one) for name, one in (shown | {"truth": truth}).items() if one is not None}
+        pictures = {"": picture, "video_": delivered, "retrieval_": reference.retrieved, "truth": truth}
+        completed = {prefix: reference.fill_unseen(one) for prefix, one in pictures.items() if one is not None}
         whole = {"": (0, 0, *picture.shape[1::-1])}
-        cuts = {}  # (what it is of, place): the cut-out
-        for place, box in (whole | places if truth is not None else whole).items():
-            for name, one in completed.items():
-                if name != "retrieval_" or place == PERSON:
-                    cuts[name, place] = cut(one, box)
+        crops = {}  # by prefix of the picture and region
+        for region, box in (whole | regions if truth is not None else whole).items():
+            for prefix, one in completed.items():
+                if prefix != "retrieval_" or region == PERSON_BOX:
+                    crops[prefix, region] = crop_for_lpips(one, box)
         with self._threads:
-            found = self._features(cuts)
+            features = self._features(crops)
         row = {}
-        for name, place in cuts:
-            if name != "truth" and truth is not None:
-                end = f"_{place}" if place else ""
-                row[f"{name}lpips{end}"] = self._distance(found[name, place], found["truth", place])
+        for prefix, region in crops:
+            if prefix != "truth" and truth is not None:
+                suffix = f"_{region}" if region else ""
+                row[f"{prefix}lpips{suffix}"] = self._distance(features[prefix, region], features["truth", region])
         if delivered is not None:
-            row[CHANGE] = self._distance(found["video_", ""], found["", ""])
+            row[DELIVERY_LPIPS] = self._distance(features["video_", ""], features["", ""])
         self._rows.append(row)
 
     @torch.inference_mode()
-    def _features(self, cuts: dict[tuple[str, str], np.ndarray]) -> dict[tuple[str, str], Features]:
-        """Those of one size at once."""
-        found = {}
-        for shape in dict.fromkeys(one.shape for one in cuts.values()):
-            alike = {key: one for key, one in cuts.items() if one.shape == shape}
-            batch = torch.from_numpy(np.stack(list(alike.values()))).to(self.device).permute(0, 3, 1, 2) / 127.5 - 1
+    def _features(self, crops: dict[tuple[str, str], np.ndarray]) -> dict[tuple[str, str], LayerFeatures]:
+        """Crops of the same size form one batch."""
+        features = {}
+        for shape in dict.fromkeys(crop.shape for crop in crops.values()):
+            same_size = {key: crop for key, crop in crops.items() if crop.shape == shape}
+            batch = torch.from_numpy(np.stack(list(same_size.values()))).to(self.device).permute(0, 3, 1, 2) / 127.5 - 1
             layers = self._network.net(self._network.scaling_layer(batch))  # (n, C, h, w) each
-            found |= dict(zip(alike, zip(*map(normalize_tensor, layers))))
-        return found
+            features |= dict(zip(same_size, zip(*map(normalize_tensor, layers))))
+        return features
 
     @torch.inference_mode()
-    def _distance(self, first: Features, second: Features) -> float:
+    def _distance(self, first: LayerFeatures, second: LayerFeatures) -> float:
         weighted = (lin((a - b).square()[None]) for lin, a, b in zip(self._network.lins, first, second, strict=True))
         return float(sum(map(torch.mean, weighted)))
 
     def columns(self) -> dict[str, list[float]]:
-        return {name: [row.get(name, np.nan) for row in self._rows] for name in PERCEIVED} if self._network else {}
+        return {name: [row.get(name, np.nan) for row in self._rows] for name in LPIPS_SCORES} if self._network else {}
 
     def totals(self) -> dict[str, float | None]:
         return {}
@@ -91,12 +94,21 @@ class PerceptualDistance:
         return {}
 
 
-def cut(picture: np.ndarray, box: Box) -> np.ndarray:
-    """What a box (left, top, right, bottom) shows, its shorter side at least LEAST pixels long."""
+def lpips_network() -> nn.Module:
+    """LPIPS of pairs (n, 3, h, w) in [-1, 1]. Its linear weights come with the package lpips; AlexNet's come from
+    metric_weights/. Raises pretrained.Missing if they are not there."""
+    with warnings.catch_warnings(action="ignore"):  # it uses a deprecated argument of torchvision
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    flax.fill(network.net, pretrained.find(pretrained.ALEXNET), "AlexNet_0")
+    return network
+
+
+def crop_for_lpips(picture: np.ndarray, box: PixelBox) -> np.ndarray:
+    """The crop of a box (left, top, right, bottom), enlarged if its shorter side is below MIN_SIDE pixels."""
     left, top, right, bottom = box
-    part = picture[top:bottom, left:right]
-    factor = LEAST / min(part.shape[:2])
+    crop = picture[top:bottom, left:right]
+    factor = MIN_SIDE / min(crop.shape[:2])
     if factor <= 1:
-        return part
-    size = tuple(round(side * factor / STEP) * STEP for side in part.shape[1::-1])
-    return cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
+        return crop
+    size = tuple(round(side * factor / SIDE_STEP) * SIDE_STEP for side in crop.shape[1::-1])
+    return cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC)

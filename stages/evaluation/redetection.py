@@ -1,18 +1,19 @@
-"""Is the person in the generated frames doing what they were told to, and do they look like themselves? The subject's
-own pose estimator looks at the frames again; what it finds is held against the poses that they were made of.
+"""Redetection: whether the generated frames show the driving pose, and the target's face. The pose estimator of the
+target's own video is run on the generated frames, and the poses that it finds are compared with the driving ones.
 
-Frame by frame, over the body's joints that both poses know: `pose_error`, their mean distance in shares of the body's
-height (nose to ankles, upright), and `pck_05`, the share of them within 5 % of it. `detected`: 1 where the person was
-found, 0 where not; there pck_05 is 0 as well. `identity` of the face where it should be seen and is (identity.py).
+Scores of each frame, over the body joints that both poses contain: `pose_error`, their mean distance as a share of the
+body height (nose to ankles, upright); `pck_05`, the share of joints within 5 % of the height; `detected`, 1 if a person
+was found and 0 if not (pck_05 is then 0 as well); `identity` of the face, if it should be visible and is (identity.py).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stages.estimators import pose_estimator
-from stages.evaluation.identity import Identity, clear
+from stages.evaluation.identity import Identity, is_visible
+from stages.evaluation.metric_names import REDETECTION_SCORES
 from stages.imaging.image_quality import person_box
 from stages.pose.skeleton import Pose, person_height
 from stages.tracking.boxes import Person
@@ -20,13 +21,13 @@ from stages.tracking.boxes import Person
 if TYPE_CHECKING:
     from stages.params import PoseExtraction
 
-WITHIN = 0.05  # share of the height
-UPRIGHT = 95   # percentile of a sequence's heights: most poses are bent
+PCK_THRESHOLD = 0.05      # share of the height
+UPRIGHT_PERCENTILE = 95   # of the heights of a sequence: most poses are bent
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One frame's numbers; NaN where it has none."""
+class FrameRedetection:
+    """The scores of one frame; NaN where it has none."""
 
     pose_error: float = np.nan
     pck_05: float = np.nan
@@ -34,69 +35,66 @@ class Seen:
     identity: float = np.nan
 
 
-NAMES = tuple(field.name for field in fields(Seen))
-
-
 class Redetection:
-    """Add the frames in order, then ask for the columns. A batch of frames is kept at most.
+    """Add the frames in order, then read the columns. At most one batch of frames is kept in memory.
 
-    wanted: every driving pose (T frames). identity: of the target, or why there is none."""
+    driving: the poses of all frames. identity: of the target, or the reason why there is none."""
 
-    def __init__(self, chosen: "PoseExtraction", wanted: Pose, identity: Identity | str):
-        self._chosen, self._estimator, self._height = chosen, pose_estimator.build_pose_estimator(chosen), upright(wanted.body)
+    def __init__(self, chosen: "PoseExtraction", driving: Pose, identity: Identity | str):
+        self._chosen, self._estimator, self._height = chosen, pose_estimator.build_pose_estimator(chosen), upright_height(driving.body)
         self._identity = None if isinstance(identity, str) else identity
-        self._waiting: list[tuple[np.ndarray, Pose]] = []
-        self._seen: list[Seen] = []
-        nobody = "the person is found in no frame"
+        self._batch: list[tuple[np.ndarray, Pose]] = []
+        self._scores: list[FrameRedetection] = []
+        not_found = "the person is found in no frame"
         self.reasons = {
-            "pose_error": nobody if np.isfinite(self._height) else "no driving pose knows both head and ankles",
-            "pck_05": "no driving pose knows a joint", "detected": "no driving pose knows a joint",
+            "pose_error": not_found if np.isfinite(self._height) else "no driving pose has both head and ankles",
+            "pck_05": "no driving pose has a known joint", "detected": "no driving pose has a known joint",
             "identity": identity if self._identity is None else
                         "no face of the target is known, or none is found where there should be one",
         }
 
-    def add(self, picture: np.ndarray, wanted: Pose) -> None:
-        """A frame (S, S, 3) uint8 and the pose it was made of."""
-        self._waiting.append((picture, wanted))
-        if len(self._waiting) == self._chosen.batch:
-            self._look()
+    def add(self, picture: np.ndarray, driving: Pose) -> None:
+        """Adds a frame (S, S, 3) uint8 and its driving pose."""
+        self._batch.append((picture, driving))
+        if len(self._batch) == self._chosen.batch:
+            self._process_batch()
 
     def columns(self) -> dict[str, list[float]]:
-        """NAMES of every frame so far."""
-        self._look()
-        return {name: [getattr(seen, name) for seen in self._seen] for name in NAMES}
+        """The scores of all frames that were added, by name."""
+        self._process_batch()
+        return {name: [getattr(scores, name) for scores in self._scores] for name in REDETECTION_SCORES}
 
-    def _look(self) -> None:
-        if not self._waiting:
+    def _process_batch(self) -> None:
+        if not self._batch:
             return
-        pictures, wanted = zip(*self._waiting)
-        self._waiting.clear()
-        boxes = [person_box(pose, len(picture)) for picture, pose in zip(pictures, wanted)]
-        sightings = self._estimator.estimate(pictures, [Person(box) if box else None for box in boxes])
-        for picture, pose, sighting in zip(pictures, wanted, sightings):
-            found = sighting.pose if sighting else Pose.unknown()
+        pictures, driving = zip(*self._batch)
+        self._batch.clear()
+        boxes = [person_box(pose, len(picture)) for picture, pose in zip(pictures, driving)]
+        detections = self._estimator.estimate(pictures, [Person(box) if box else None for box in boxes])
+        for picture, pose, detection in zip(pictures, driving, detections):
+            found = detection.pose if detection else Pose.unknown()
             found = found.map(lambda points: pose_estimator.hide_unknown(points, self._chosen.min_score))
-            alike = np.nan
-            if self._identity and clear(pose.face):
-                alike = self._identity(picture, found.face)
-            self._seen.append(Seen(*compare(found.body, pose.body, self._height), alike))
+            similarity = np.nan
+            if self._identity and is_visible(pose.face):
+                similarity = self._identity(picture, found.face)
+            self._scores.append(FrameRedetection(*compare_joints(found.body, pose.body, self._height), similarity))
 
 
-def upright(body: np.ndarray) -> float:
-    """The person's height in pixels, of a sequence (T, 18, 3); NaN where it is never known."""
+def upright_height(body: np.ndarray) -> float:
+    """The person's height in pixels over a sequence of bodies (T, 18, 3); NaN if it is never known."""
     heights = person_height(body)
-    return float(np.nanpercentile(heights, UPRIGHT)) if np.isfinite(heights).any() else np.nan
+    return float(np.nanpercentile(heights, UPRIGHT_PERCENTILE)) if np.isfinite(heights).any() else np.nan
 
 
-def compare(found: np.ndarray, wanted: np.ndarray, height: float) -> tuple[float, float, float]:
-    """pose_error, pck_05 and detected of one frame's bodies (18, 3); the height is in pixels."""
-    told, known = wanted[:, 2] > 0, found[:, 2] > 0
-    if not told.any():
+def compare_joints(found: np.ndarray, driving: np.ndarray, height: float) -> tuple[float, float, float]:
+    """pose_error, pck_05 and detected of one frame; bodies (18, 3), the height in pixels."""
+    expected, known = driving[:, 2] > 0, found[:, 2] > 0
+    if not expected.any():
         return np.nan, np.nan, np.nan
     if not known.any():
         return np.nan, 0.0, 0.0
-    both = told & known
+    both = expected & known
     if not both.any() or not np.isfinite(height):
         return np.nan, np.nan, 1.0
-    apart = np.linalg.norm(found[both, :2] - wanted[both, :2], axis=1) / height
-    return float(apart.mean()), float((apart <= WITHIN).mean()), 1.0
+    distance = np.linalg.norm(found[both, :2] - driving[both, :2], axis=1) / height
+    return float(distance.mean()), float((distance <= PCK_THRESHOLD).mean()), 1.0

@@ -1,9 +1,9 @@
-"""What the frames of a transfer are measured against (paper section 3.1), whoever made them.
+"""References: what the frames of a transfer are compared with (paper section 3.1), whoever generated them.
 
-The target's own held-out frames (reconstruction), or `truth`, a video of the target doing the source's motion
-(imitation, where there is one); the frame whose motion it is, the true one or, where there is none, the source's; and
-the training frame whose pose is nearest, which is what copying would reach. In: driving poses, the target's and the source's frames, clocks and views. Out: one
-`Reference` a driving pose, in order; pictures are (S, S, 3) uint8.
+Each driving pose has one `Reference`. Its `truth` is the target's own held-out frame (reconstruction) or a frame of the
+`truth` video, which shows the target doing the source's motion (imitation, if params.yaml names one). Its motion
+picture is the true frame or, without one, the source's frame: temporal consistency is measured against its optical
+flow. The training frame whose pose is nearest is what copying would reach. Pictures are (S, S, 3) uint8 RGB.
 """
 
 import hashlib
@@ -18,7 +18,9 @@ import numpy as np
 from stages import InputError
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import Similarity
-from stages.media import clock as clocks, footage, video_file
+from stages.media import footage, video_file
+from stages.media.clock import read_clock
+from stages.media.files import sha256
 from stages.media.images import images
 from stages.media.seek import Seekable, chosen
 from stages.media.view import View, read_view, stabilised
@@ -28,114 +30,120 @@ if TYPE_CHECKING:
     from stages.params import Transfer
 
 
-TOGETHER = "a video of the target doing what the source does, from its first moment to its last"
-LONGER = 0.5  # seconds that a truth may go on after that
+SAME_MOTION = "a video of the target doing what the source does, from its first moment to its last"
+MAX_OVERRUN = 0.5  # seconds that the truth may go on after the source's last frame
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One frame's. What a moving camera did not see does not count: `*seen` (S, S) bool, None where it saw all."""
+    """What one frame is compared with. Masks are (S, S) bool and mark the pixels that a moving camera saw: only these
+    are scored. None means all."""
 
-    row: int                          # the source's frame; in one take, one more is the next moment
-    take: int                         # of the source
-    pose: Pose                        # that drove it, pixels
-    motion: np.ndarray                # the frame whose motion it is, which the person may be placed in elsewhere
-    motion_seen: np.ndarray | None
-    placed: Similarity | None         # where retargeting put that person; None: where they are
-    truth: np.ndarray | None          # what it should be, where that is known
-    seen: np.ndarray | None           # of the truth
-    copy_row: int | None              # the training frame whose pose is nearest, where one can be compared
-    copy: np.ndarray | None           # that frame, where there is a truth to compare it with
-    copy_seen: np.ndarray | None      # of both, it and the truth
-    real: np.ndarray                  # a real frame of the target: the truth or, without one, a training frame
+    source_frame: int                  # index; within a take, consecutive indices are consecutive moments
+    take: int                          # of the source, index
+    pose: Pose                         # driving pose, pixels
+    motion_picture: np.ndarray         # the true frame or, without one, the source's
+    motion_mask: np.ndarray | None
+    placement: Similarity | None       # of the motion picture in the target's square; None if it is the truth
+    truth: np.ndarray | None           # the true frame, if it is known
+    truth_mask: np.ndarray | None
+    retrieval_frame: int | None        # index of the training frame whose pose is nearest, if any can be compared
+    retrieved: np.ndarray | None       # that frame, if there is also a truth to compare it with
+    retrieved_mask: np.ndarray | None  # pixels that both it and the truth show
+    real: np.ndarray                   # a real frame of the target: the truth or, without one, a training frame
 
-    def completed(self, picture: np.ndarray) -> np.ndarray:
-        """The picture, with the truth's pixels where nothing is known of them."""
-        if self.truth is None or self.seen is None:
+    def fill_unseen(self, picture: np.ndarray) -> np.ndarray:
+        """The picture (S, S, 3) with the pixels outside of `truth_mask` taken from the truth."""
+        if self.truth is None or self.truth_mask is None:
             return picture
-        return np.where(self.seen[..., None], picture, self.truth)
+        return np.where(self.truth_mask[..., None], picture, self.truth)
 
 
 def references(
     driving: Path, target_frames: Path, target_clock: Path, target_view: Path, target_poses: Path,
     source_frames: Path, source_clock: Path, source_view: Path, entry: "Transfer",
 ) -> Iterator[Reference]:
-    """Of a transfer, by the paths of layout.INPUTS."""
+    """The references of a transfer, one for each driving pose, in order. The paths are those of layout.INPUTS.
+
+    InputError if the truth is shorter than the source, longer by more than MAX_OVERRUN, or of another frame size."""
     pose, columns, about = read_poses(driving)
-    rows, timeline = columns["frame"], clocks.read_clock(target_clock)
+    source_rows, timeline = columns["frame"], read_clock(target_clock)
     size, training = timeline.about["size"], timeline.usable()
     nearest = image_quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
-    target = _Sight(read_view(target_view), timeline.about["crop"], size)
-    played = clocks.read_clock(source_clock)
-    source = _Sight(read_view(source_view), played.about["crop"], played.about["size"])
-    motions = chosen(video_file.frames(source_frames), rows, source_frames)
-    truths, shown = repeat(None), iter([])
+    target = _CameraCoverage(read_view(target_view), timeline.about["crop"], size)
+    source_timeline = read_clock(source_clock)
+    source = _CameraCoverage(read_view(source_view), source_timeline.about["crop"], source_timeline.about["size"])
+    source_pictures = chosen(video_file.frames(source_frames), source_rows, source_frames)
+    truths, truth_video = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
-        shown = true_frames(entry.truth, timeline.about, target.view, about["fps"])
-        truths = chosen(shown, rows, entry.truth, f"expected {TOGETHER}: cut the source (`end`), or give another truth")
+        truth_video = truth_frames(entry.truth, timeline.about, target.view, about["fps"])
+        truths = chosen(truth_video, source_rows, entry.truth,
+                        f"expected {SAME_MOTION}: cut the source (`end`), or give another truth")
 
-    with Seekable(target_frames) as lookup:
-        for t, (row, motion, truth) in enumerate(zip(rows, motions, truths)):
-            truth = motion if entry.reconstruction else truth
-            placed = _placed(driving, columns, t) if truth is None else None
-            seen = target.of(row if entry.reconstruction else target.view.about["reference"])
-            copy_row = int(training[nearest[t]]) if nearest[t] >= 0 else None
-            compared = truth is not None and copy_row is not None
+    with Seekable(target_frames) as target_pictures:
+        for t, (row, source_picture, truth) in enumerate(zip(source_rows, source_pictures, truths)):
+            truth = source_picture if entry.reconstruction else truth
+            placement = _placement(driving, columns, t) if truth is None else None
+            mask = target.mask(row if entry.reconstruction else target.view.about["reference"])
+            retrieval_frame = int(training[nearest[t]]) if nearest[t] >= 0 else None
+            compared = truth is not None and retrieval_frame is not None
             yield Reference(
-                row=int(row), take=int(played.take[row]), pose=pose[t],
-                motion=motion if truth is None else truth, motion_seen=source.of(row) if truth is None else seen,
-                placed=placed, truth=truth, seen=seen,
-                copy_row=copy_row, copy=lookup[copy_row] if compared else None,
-                copy_seen=both(seen, target.of(copy_row)) if compared else None,
-                real=lookup[int(training[t % len(training)])] if truth is None else truth,
+                source_frame=int(row), take=int(source_timeline.take[row]), pose=pose[t],
+                motion_picture=source_picture if truth is None else truth,
+                motion_mask=source.mask(row) if truth is None else mask,
+                placement=placement, truth=truth, truth_mask=mask, retrieval_frame=retrieval_frame,
+                retrieved=target_pictures[retrieval_frame] if compared else None,
+                retrieved_mask=combine_masks(mask, target.mask(retrieval_frame)) if compared else None,
+                real=target_pictures[int(training[t % len(training)])] if truth is None else truth,
             )
-    most = round(LONGER * about["fps"])
-    if len(list(islice(shown, most + 1))) > most:
-        raise InputError(f"{entry.truth}: goes on for more than {LONGER:g} s after the last of the source's "
-                         f"{rows[-1] + 1} frames; expected {TOGETHER}: cut it")
+    max_overrun = round(MAX_OVERRUN * about["fps"])
+    if len(list(islice(truth_video, max_overrun + 1))) > max_overrun:
+        raise InputError(f"{entry.truth}: goes on for more than {MAX_OVERRUN:g} s after the last of the source's "
+                         f"{source_rows[-1] + 1} frames; expected {SAME_MOTION}: cut it")
 
 
-def _placed(driving: Path, columns: dict, t: int) -> Similarity:
+def _placement(driving: Path, columns: dict, t: int) -> Similarity:
+    """Where retargeting placed the source's pose t."""
     if "scale" not in columns:
-        raise InputError(f"{driving}: does not say how the source's poses were moved: run retargeting again")
+        raise InputError(f"{driving}: has no column `scale`: run retargeting again")
     return Similarity(float(columns["scale"][t]), columns["offset"][t])
 
 
 def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:
-    """Of the files that `references` reads: another one where the truth or the transfer has changed."""
+    """SHA-256 over the files that `references` reads. It changes when the truth or the transfer changes."""
     files = [measured[name] for name in sorted(measured)]
     if entry.truth and not entry.reconstruction:
         truth = Path(entry.truth)
         files += images(truth) if truth.is_dir() else [truth]
-    digest = hashlib.sha256()
-    for path in files:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(bytes.fromhex(sha256(path)) for path in files)).hexdigest()
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """What a camera saw of the square, frame by frame."""
+class _CameraCoverage:
+    """Which pixels of the square a moving camera saw."""
 
     view: View
     crop: list[float]
     size: int
 
-    def of(self, row: int) -> np.ndarray | None:
+    def mask(self, row: int) -> np.ndarray | None:
+        """(size, size) bool of one frame; None if the camera stands still."""
         return self.view.inside(int(row), self.crop, self.size) if self.view.about["moving"] else None
 
 
-def both(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
-    """What is in both masks; None is everything."""
+def combine_masks(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    """The pixels that are in both masks; None stands for a mask of all pixels."""
     if first is None or second is None:
         return second if first is None else first
     return first & second
 
 
-def true_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.ndarray]:
-    """A video of the target at `fps`, cut and resized like the target's own, of whose clock `about` is; taken by a
-    camera that stands still and, where the target's own moves, as that stood in its reference frame."""
+def truth_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.ndarray]:
+    """The frames of a truth video at `fps`, cropped and resized like the target's own, (S, S, 3).
+
+    about and view: of the target's own video. The truth must come from the same camera, standing still; if the target's
+    own camera moves, the truth's must stand where that one stood in its reference frame. InputError if the frame size
+    differs."""
     width, height = view.about["frame_size"]
     for index, picture in enumerate(footage.open_footage(file, fps).pictures()):
         if picture.shape[1::-1] != (width, height):

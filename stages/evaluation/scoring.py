@@ -1,8 +1,7 @@
-"""The scores of generated frames, whoever generated them: frame by frame, and their means with 95 % intervals.
+"""Scoring of generated frames, whoever generated them: scores of each frame, and their means with 95 % intervals.
 
-In: the frames in order and, for each, its `Reference` and, of our own, what the video shows of it. Out: `Scores`.
-Frames stream by, a few at a time, and are measured by `threads.workers()` threads; what stays of a frame is one
-row of numbers.
+Input are the frames in order, a `Reference` for each and, for our own, the same frames in the final video. Frames are
+streamed and scored by `threads.workers()` threads; only the numbers of each frame are kept.
 """
 
 from collections import defaultdict
@@ -16,38 +15,43 @@ import numpy as np
 import pyarrow as pa
 
 from stages import InputError
-from stages.evaluation.confidence_intervals import intervals, jackknife
-from stages.evaluation.delivered_video import Delivered
-from stages.evaluation.image_similarity import Box, boxes, inner, of_person, similarity_scores
+from stages.evaluation.confidence_intervals import bootstrap_intervals, jackknife_half_width
+from stages.evaluation.delivered_video import DeliveredFrame
+from stages.evaluation.image_similarity import (
+    PixelBox, certain_person_mask, person_scores, region_boxes, similarity_scores,
+)
 from stages.evaluation.metric_names import (
-    CHANGE, COPIED, NAMES, PAIRED, PERCEIVED, PERSON, PLACES, REDETECTED, STEADY, TOTALS, UNITS, VIDEO,
+    CONSISTENCY_SCORES, DELIVERY_LPIPS, FRAME_SCORES, LPIPS_SCORES, PERSON_BOX, REDETECTION_SCORES, REGIONS,
+    RETRIEVAL_SCORES, SET_SCORES, TRUTH_SCORES, UNITS, VIDEO_SCORES,
 )
 from stages.evaluation.metric_suite import FrameScorer
-from stages.evaluation.references import Reference, both
+from stages.evaluation.references import Reference, combine_masks
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import Flow, FlowPair, steadiness
 from stages.media.prefetch import ahead, in_order
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
-NO_VIDEO = "these frames are not those of a video that was made here"
-REACH = 0.06  # around what is surely the person, share of the frame's side: hair, clothes and hands too
+NO_VIDEO = "these frames do not come from a video that FakeMotion made"
+PERSON_MARGIN = 0.06  # share of the frame's side around the certain person mask: hair, clothes and hands
 PER_FRAME = pa.schema([
     ("frame", pa.int32()),               # of the source
     ("box", pa.list_(pa.float32(), 4)),  # left, top, right, bottom of the person's box, pixels
     ("retrieval_frame", pa.int32()),     # the target's training frame whose pose is nearest
-    *((name, pa.float64()) for name in NAMES),
+    *((name, pa.float64()) for name in FRAME_SCORES),
 ])
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameData:
+    """A generated frame and what it is compared with."""
+
     picture: np.ndarray           # (S, S, 3) uint8
-    reference: Reference          # what it is measured against
-    delivered: np.ndarray | None  # what the video shows of it, (S, S, 3) uint8
+    reference: Reference
+    delivered: np.ndarray | None  # the same frame in the final video, (S, S, 3) uint8
 
     @property
-    def shown(self) -> dict[str, np.ndarray]:
-        """What is scored, by what its scores' names begin with."""
+    def scored_pictures(self) -> dict[str, np.ndarray]:
+        """The pictures to score, by the prefix of their scores' names."""
         return {"": self.picture} | ({} if self.delivered is None else {"video_": self.delivered})
 
 
@@ -55,8 +59,8 @@ class Frame:
 class Score:
     value: float | None
     unit: str | None = None
-    reason: str | None = None   # where there is no value
-    low: float | None = None    # ends of the 95 % interval, where there is one
+    reason: str | None = None   # why there is no value
+    low: float | None = None    # ends of the 95 % interval, if there is one
     high: float | None = None
 
 
@@ -67,50 +71,54 @@ class Scores:
     size: int            # S, of the frames, pixels
     paired: bool         # whether there were true frames
     pairs: int           # of consecutive frames
-    static_pairs: int    # of them, in which the reference stands still, so that there is no TCM
+    static_pairs: int    # pairs without TCM, because the reference does not move
 
 
 def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: Flow,
-          judges: list[FrameScorer], name: str, remedy: str, delivered: Iterable[Delivered] | None = None) -> Scores:
-    """generated: (S, S, 3) uint8, one for each reference, at `fps`. name: what they are called in errors, and remedy:
-    what to do where they do not fit. delivered: what the video shows of each, where there is one."""
-    matched = _matched(ahead(generated), references, name, remedy, None if delivered is None else ahead(delivered))
+          scorers: list[FrameScorer], name: str, remedy: str,
+          delivered: Iterable[DeliveredFrame] | None = None) -> Scores:
+    """Scores generated frames (S, S, 3) uint8, one for each reference, at `fps`.
+
+    delivered: the same frames in the final video, if there is one. InputError if numbers or shapes of frames do not
+    match; name: of the frames, for the error, and remedy: what to do then."""
+    frames = _matched(ahead(generated), references, name, remedy, None if delivered is None else ahead(delivered))
     columns, paired, pairs = defaultdict(list), False, 0
-    for frame, places, row in in_order(partial(_measured, flow), pairwise(chain(matched, [None]))):
+    for frame, regions, row in in_order(partial(_score_frame, flow), pairwise(chain(frames, [None]))):
         reference = frame.reference
-        for judge in judges:
-            judge.add(frame.picture, reference, places, frame.delivered)
+        for scorer in scorers:
+            scorer.add(frame.picture, reference, regions, frame.delivered)
         paired |= reference.truth is not None
         pairs += "tcm" in row
-        columns["frame"].append(reference.row)
-        columns["box"].append(places.get(PERSON))
-        columns["retrieval_frame"].append(reference.copy_row)
-        for key in NAMES:
+        columns["frame"].append(reference.source_frame)
+        columns["box"].append(regions.get(PERSON_BOX))
+        columns["retrieval_frame"].append(reference.retrieval_frame)
+        for key in FRAME_SCORES:
             columns[key].append(row.get(key, np.nan))
     count, totals, statistics = len(columns["frame"]), {}, {}
-    reasons = _reasons(paired, pairs, delivered is not None)
-    for judge in judges:
-        columns |= judge.columns()
-        totals |= judge.totals()
-        statistics |= judge.statistics()
-        reasons |= judge.reasons
-    values = np.array([columns.get(key, [np.nan] * count) for key in NAMES]).T  # (frames, scores)
-    metrics = means(values, fps, reasons)
-    for key in TOTALS:
+    reasons = _default_reasons(paired, pairs, delivered is not None)
+    for scorer in scorers:
+        columns |= scorer.columns()
+        totals |= scorer.totals()
+        statistics |= scorer.statistics()
+        reasons |= scorer.reasons
+    values = np.array([columns.get(key, [np.nan] * count) for key in FRAME_SCORES]).T  # (frames, scores)
+    metrics = mean_scores(values, fps, reasons)
+    for key in SET_SCORES:
         value = totals.get(key)
-        half = jackknife(statistics[key], count, fps) if key in statistics else np.nan
-        ends = (None, None) if np.isnan(half) else (value - half, value + half)
+        half_width = jackknife_half_width(statistics[key], count, fps) if key in statistics else np.nan
+        ends = (None, None) if np.isnan(half_width) else (value - half_width, value + half_width)
         metrics[key] = Score(value, None, reasons[key] if value is None else None, *ends)
-    numbers = {key: pa.array(column, from_pandas=True) for key, column in zip(NAMES, values.T)}  # null for NaN
+    numbers = {key: pa.array(column, from_pandas=True) for key, column in zip(FRAME_SCORES, values.T)}  # NaN -> null
     table = pa.table({key: columns[key] for key in ("frame", "box", "retrieval_frame")} | numbers, PER_FRAME)
-    known = int(np.isfinite(values[:, NAMES.index("tcm")]).sum())
-    return Scores(metrics, table, len(frame.picture), paired, pairs, pairs - known)
+    known_pairs = int(np.isfinite(values[:, FRAME_SCORES.index("tcm")]).sum())
+    return Scores(metrics, table, len(frame.picture), paired, pairs, pairs - known_pairs)
 
 
-def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, Score]:
-    """Of values (frames, scores) over the frames that have each score, with their intervals; or why none has it."""
+def mean_scores(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, Score]:
+    """The mean of each score over the frames that have it, with its interval, or the reason why no frame has it.
+    values: (frames, scores)."""
     out = {}
-    for name, column, ends in zip(NAMES, values.T, intervals(values, fps)):
+    for name, column, ends in zip(FRAME_SCORES, values.T, bootstrap_intervals(values, fps)):
         known = column[np.isfinite(column)]
         if len(known):
             low, high = (None, None) if np.isnan(ends).any() else map(float, ends)
@@ -121,80 +129,85 @@ def means(values: np.ndarray, fps: float, reasons: dict[str, str]) -> dict[str, 
 
 
 def _matched(generated: Iterable[np.ndarray], references: Iterable[Reference], name: str, remedy: str,
-             delivered: Iterable[Delivered] | None) -> Iterator[Frame]:
-    """Frame by frame, as long as all last, or InputError."""
-    generated, references, shown, count = iter(generated), iter(references), iter(delivered or ()), 0
+             delivered: Iterable[DeliveredFrame] | None) -> Iterator[FrameData]:
+    """Pairs frames with references; InputError if their numbers or shapes do not match."""
+    generated, references, video, count = iter(generated), iter(references), iter(delivered or ()), 0
     for picture, reference in zip_longest(generated, references):
         if picture is None or reference is None:
-            given, wanted = (count + (one is not None) + sum(1 for _ in rest)
-                             for one, rest in ((picture, generated), (reference, references)))
-            raise InputError(f"{name}: {given} frames; expected {wanted}, one a driving pose: {remedy}")
-        wanted = reference.real.shape
-        if picture.dtype != np.uint8 or picture.shape != wanted:
-            raise InputError(f"{name}: frame {count} is {_told(picture.shape)} of {picture.dtype}; expected "
-                             f"{_told(wanted)} of uint8, like the frames that it is compared with: {remedy}")
-        one = next(shown, None)
-        if delivered is not None and one is None:
+            given, expected = (count + (one is not None) + sum(1 for _ in rest)
+                               for one, rest in ((picture, generated), (reference, references)))
+            raise InputError(f"{name}: {given} frames; expected {expected}, one for each driving pose: {remedy}")
+        shape = reference.real.shape
+        if picture.dtype != np.uint8 or picture.shape != shape:
+            raise InputError(f"{name}: frame {count} is {_format(picture.shape)} of {picture.dtype}; expected "
+                             f"{_format(shape)} of uint8, like the frames that it is compared with: {remedy}")
+        video_frame = next(video, None)
+        if delivered is not None and video_frame is None:
             raise InputError(f"{name}: more frames than the {count} of the video that was made of them: {remedy}")
-        yield Frame(picture, reference, None if one is None else one.over(picture))
+        yield FrameData(picture, reference, None if video_frame is None else video_frame.without_label(picture))
         count += 1
     if not count:
         raise InputError(f"{name}: no frames: {remedy}")
-    if next(shown, None) is not None:
+    if next(video, None) is not None:
         raise InputError(f"{name}: {count} frames, fewer than the video that was made of them has: {remedy}")
 
 
-def _told(shape: tuple[int, ...]) -> str:
+def _format(shape: tuple[int, ...]) -> str:
     """Width x height x channels."""
     return " x ".join(map(str, shape[1::-1] + shape[2:]))
 
 
-def _measured(flow: Flow, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[str, Box], dict[str, float]]:
-    """A frame's places and scores; the next one is needed for its steadiness."""
-    frame, after = two
+def _score_frame(flow: Flow, pair: tuple[FrameData, FrameData | None]
+                 ) -> tuple[FrameData, dict[str, PixelBox], dict[str, float]]:
+    """The first frame of the pair, its regions and its scores; the second is needed for temporal consistency."""
+    frame, next_frame = pair
     reference, size = frame.reference, len(frame.picture)
-    places, row = boxes(reference.pose, size), {}
-    person = {place: box for place, box in places.items() if place == PERSON}
+    regions, row = region_boxes(reference.pose, size), {}
+    person_only = {region: box for region, box in regions.items() if region == PERSON_BOX}
+    mask = reference.truth_mask
     if reference.truth is not None:
-        inside = inner(reference.pose, size)
-        for begin, picture in frame.shown.items():
-            found = similarity_scores(picture, reference.truth, places if not begin else person, reference.seen)
-            found |= of_person(picture, reference.truth, places.get(PERSON), inside, reference.seen)
-            row |= {f"{begin}{key}": value for key, value in found.items()}
-    if reference.copy is not None:
-        copied = similarity_scores(reference.copy, reference.truth, person, reference.copy_seen)
-        row |= {f"retrieval_{key}": value for key, value in copied.items()}
-    if after and (after.reference.row, after.reference.take) == (reference.row + 1, reference.take):
-        motion = _motion(flow, reference, after.reference, size)
+        inside = certain_person_mask(reference.pose, size)
+        for prefix, picture in frame.scored_pictures.items():
+            scores = similarity_scores(picture, reference.truth, person_only if prefix else regions, mask)
+            scores |= person_scores(picture, reference.truth, regions.get(PERSON_BOX), inside, mask)
+            row |= {f"{prefix}{key}": value for key, value in scores.items()}
+    if reference.retrieved is not None:
+        scores = similarity_scores(reference.retrieved, reference.truth, person_only, reference.retrieved_mask)
+        row |= {f"retrieval_{key}": value for key, value in scores.items()}
+    next_moment = reference.source_frame + 1, reference.take
+    if next_frame and (next_frame.reference.source_frame, next_frame.reference.take) == next_moment:
+        motion = _reference_motion(flow, reference, next_frame.reference, size)
         row["reference_warp_error"] = motion.error
-        for begin, picture in frame.shown.items():
-            row[f"{begin}tcm"], error = steadiness(motion, (picture, after.shown[begin]))
+        for prefix, picture in frame.scored_pictures.items():
+            row[f"{prefix}tcm"], error = steadiness(motion, (picture, next_frame.scored_pictures[prefix]))
             row.setdefault("warp_error", error)
-    return frame, places, row
+    return frame, regions, row
 
 
-def _motion(flow: Flow, one: Reference, next_one: Reference, size: int) -> FlowPair:
-    """From one frame to the next: in the truth or, where there is none, in the source, carried to where retargeting
-    placed it."""
-    seen, pictures = both(one.motion_seen, next_one.motion_seen), (one.motion, next_one.motion)
-    if one.placed is None:
-        return FlowPair.of(flow, pictures, seen)
-    side = 2 * round(REACH * size) + 1
-    person = cv2.dilate(inner(one.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    return FlowPair.carried(flow, pictures, (one.placed, next_one.placed), person, seen)
+def _reference_motion(flow: Flow, first: Reference, second: Reference, size: int) -> FlowPair:
+    """Optical flow between two consecutive frames, of the truth or, without one, of the source, mapped to where
+    retargeting placed it."""
+    mask = combine_masks(first.motion_mask, second.motion_mask)
+    pictures = first.motion_picture, second.motion_picture
+    if first.placement is None:
+        return FlowPair.of(flow, pictures, mask)
+    side = 2 * round(PERSON_MARGIN * size) + 1
+    person = cv2.dilate(certain_person_mask(first.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return FlowPair.carried(flow, pictures, (first.placement, second.placement), person, mask)
 
 
-def _reasons(paired: bool, pairs: int, filmed: bool) -> dict[str, str]:
-    """Why a score has no value, where no judge knows better."""
+def _default_reasons(paired: bool, pairs: int, has_video: bool) -> dict[str, str]:
+    """Why a score has no value, unless its scorer gives a more precise reason."""
     if not paired:
-        out = dict.fromkeys(PAIRED, NO_TRUTH)
+        out = dict.fromkeys(TRUTH_SCORES, NO_TRUTH)
     else:
-        out = {name: f"in no frame is the {place.replace('_', ' ')} known, in view and {image_quality.WINDOW} pixels large"
-               for place in PLACES for name in PAIRED if name.endswith(place)}
+        out = {name: f"in no frame is the {region.replace('_', ' ')} known, in view and at least "
+                     f"{image_quality.WINDOW} pixels large"
+               for region in REGIONS for name in TRUTH_SCORES if name.endswith(region)}
         out["sharpness"] = out["video_sharpness"] = "in no frame is the person known and in view"
-        whole = "nothing of any frame was seen by the camera"
-        out = {name: "no training frame's pose can be compared" for name in COPIED} | out
-        out = dict.fromkeys(PAIRED, whole) | out
-    steady = "nothing moves between two frames" if pairs else "no two consecutive frames"
-    out |= dict.fromkeys(STEADY, steady) | ({} if filmed else dict.fromkeys((*VIDEO, CHANGE), NO_VIDEO))
-    return dict.fromkeys((*TOTALS, *REDETECTED, *PERCEIVED), "nobody was asked") | out
+        out = {name: "no training frame's pose can be compared" for name in RETRIEVAL_SCORES} | out
+        out = dict.fromkeys(TRUTH_SCORES, "the camera saw no pixel of any frame") | out
+    no_motion = "nothing moves between two frames" if pairs else "no two consecutive frames"
+    out |= dict.fromkeys(CONSISTENCY_SCORES, no_motion)
+    out |= {} if has_video else dict.fromkeys((*VIDEO_SCORES, DELIVERY_LPIPS), NO_VIDEO)
+    return dict.fromkeys((*SET_SCORES, *REDETECTION_SCORES, *LPIPS_SCORES), "not computed") | out

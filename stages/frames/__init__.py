@@ -22,6 +22,7 @@ from stages.frames.survey import Survey, look_through, refuse_cuts
 from stages.media import footage, parquet, takes, video_file, view as views
 from stages.media.clock import split
 from stages.media.prefetch import ahead
+from stages.media.sampling import evenly_spaced
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 from stages.tracking.tracker import Track, choose
@@ -42,7 +43,7 @@ def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config
     take = film.numbers(survey.count)
     parts, reason = split(take, film.fps, params.train_share, params.gap_seconds)
     usable = parts.count("train") or survey.count
-    whole = sorted({round(i) for i in np.linspace(0, usable - 1, min(FULL_FRAMES, usable))})
+    whole = evenly_spaced(np.arange(usable), FULL_FRAMES).tolist()
     write_pictures(film, survey, steadied, crop, whole, frames, full_frames, params.size)
 
     people = survey.people()

@@ -24,6 +24,12 @@ def opened(path: Path, formats: tuple[str, ...] = VIDEOS) -> av.container.InputC
     return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
+def frame_count(container: av.container.InputContainer) -> int:
+    """The number of frames of the first video stream: as its header says or, if it does not, by counting packets."""
+    stream = container.streams.video[0]
+    return stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+
+
 def bounded(path: Path, stream: av.VideoStream) -> None:
     """InputError for pictures that are too large or cannot be decoded; larger ones that come later are not decoded.
     """

@@ -1,4 +1,4 @@
-"""The stages that had a part in a transfer: what each does, what it found, took and was told to do."""
+"""Cards: for each stage of a transfer what it does, what it found, its pictures, losses, parameters and costs."""
 
 import json
 from dataclasses import dataclass
@@ -12,49 +12,49 @@ from stages.face.face_enhancement import FaceIndex
 from stages.media import png
 from stages.reporting import figures, html_page
 from stages.reporting.cautions import about_of, known
-from stages.reporting.reel import hidden
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.reel import unseen_pixels
+from stages.reporting.report_inputs import ReportInputs
 
 TEXTS = {  # stage: title, what it does
-    "frames": ("Frames", "The square around the one person who is followed, from a camera made still."),
-    "pose_extraction": ("Poses", "Body, hands, feet and face in every frame."),
-    "mask_segmentation": ("Masks", "Which pixels are the person."),
-    "background_inpainting": ("Background", "The room without the person."),
-    "face_vector_indexing": ("Faces", "Every training face, filed by where it looks; the map is further down."),
+    "frames": ("Frames", "Crops a square around the person and compensates for camera motion."),
+    "pose_extraction": ("Poses", "Finds body, hands, feet and face in every frame."),
+    "mask_segmentation": ("Masks", "Separates the person from the background."),
+    "background_inpainting": ("Background", "Reconstructs the background without the person."),
+    "face_vector_indexing": ("Faces", "Indexes the training faces by orientation; the map is further down."),
     "generator_training": ("Generator", "Learns to draw the person in any pose."),
-    "local_gan_training": ("Local GANs", "Refine face, hands and feet."),
-    "retargeting": ("Retargeting", "The motion, moved and scaled onto the target's body."),
-    "pose_coverage": ("Pose coverage", "How much of the motion the target was filmed in: known before anything is trained."),
-    "fusion": ("Fusion", "Draws the person pose by pose and lays them over the background."),
-    "signing": ("Signing", "Says in the file that it is AI-generated, and from what; signed."),
-    "metrics": ("Metrics", "How close the result comes to the truth; the scores are further up."),
+    "local_gan_training": ("Local GANs", "Learn to refine face, hands and feet."),
+    "retargeting": ("Retargeting", "Moves and scales the source's poses to the target's body."),
+    "pose_coverage": ("Pose coverage", "Measures how much of the motion is near the target's training poses."),
+    "fusion": ("Fusion", "Generates the person in each pose and composites it over the background."),
+    "signing": ("Signing", "Adds a signed record to the file: that it is AI-generated, and from what."),
+    "metrics": ("Metrics", "Compares the result with the truth; the scores are further up."),
 }
 TRAINED = {"generator_training": "generator", "local_gan_training": "local_gans"}
 
 
 @dataclass(frozen=True)
-class Card:
+class StageCard:
     stage: str
     title: str
     text: str
-    facts: list[tuple[str, str]]
-    pictures: list[tuple[str, str]]  # what it shows, address
-    charts: list[str]                # SVG
-    about: dict                      # what trained weights say of themselves
+    facts: list[tuple[str, str]]     # name, value
+    pictures: list[tuple[str, str]]  # caption, data URL
+    charts: list[str]                # of losses, SVG
+    about: dict                      # about.json of trained weights
     blocks: dict[str, dict]          # parameters by address
-    costs: dict[str, dict]           # seconds and peak_gib by address, of those that ran on this machine
+    costs: dict[str, dict]           # seconds and peak_gib by address, of stages that ran on this machine
 
 
-def cards(inputs: Inputs, count: int) -> list[Card]:
-    """In order. count: columns of a contact sheet."""
+def cards(inputs: ReportInputs, count: int) -> list[StageCard]:
+    """The cards in the order of the pipeline. count: columns of a contact sheet."""
     settings, out = config.load(), []
     for stage, (title, text) in TEXTS.items():
         addresses = {f"{stage}@{key}": key for key in keys(stage, inputs)}
         paths = {address: layout.cost(stage, key) for address, key in addresses.items()}
         trained = TRAINED.get(stage)
-        out.append(Card(
+        out.append(StageCard(
             stage, title, text, facts=FACTS[stage](inputs) if stage in FACTS else [],
-            pictures=[(shown, html_page.picture(picture)) for shown, picture in _exhibits(stage, inputs, count)],
+            pictures=[(caption, html_page.jpeg_url(picture)) for caption, picture in _pictures(stage, inputs, count)],
             charts=losses(inputs.paths[trained] / "log.parquet") if trained else [],
             about=about_of(inputs, trained) if trained else {},
             blocks={address: settings.block(stage, key).model_dump() for address, key in addresses.items()},
@@ -64,87 +64,91 @@ def cards(inputs: Inputs, count: int) -> list[Card]:
     return out
 
 
-def keys(stage: str, inputs: Inputs) -> list[str]:
-    """The videos, the subject or the transfer that the stage ran over."""
+def keys(stage: str, inputs: ReportInputs) -> list[str]:
+    """The videos, the subject or the transfer that the stage ran for."""
     entry = inputs.entry
     return {"videos": sorted({entry.target, entry.source}), "subjects": [entry.target],
             "transfers": [inputs.key]}[layout.KINDS[stage]]
 
 
-def _exhibits(stage: str, inputs: Inputs, count: int) -> figures.Exhibits:
-    """Of everybody in whose video the stage looked."""
-    videos = layout.KINDS[stage] == "videos"
-    for who, name in inputs.people().items() if videos else [("target", "")]:
-        own = {file: inputs.paths[f"{who}_{file}"] for file in ("frames", "clock", "poses")}
-        for shown, picture in figures.exhibits(stage, inputs.paths | own, count):
-            yield f"{shown} of {name}" if videos else shown, picture
+def _pictures(stage: str, inputs: ReportInputs, count: int) -> figures.Figures:
+    """The figures of a stage, of each video that it ran for."""
+    of_video = layout.KINDS[stage] == "videos"
+    for role, name in inputs.people().items() if of_video else [("target", "")]:
+        own = {file: inputs.paths[f"{role}_{file}"] for file in ("frames", "clock", "poses")}
+        for caption, picture in figures.stage_figures(stage, inputs.paths | own, count):
+            yield f"{caption} of {name}" if of_video else caption, picture
 
 
 def losses(log: Path) -> list[str]:
-    """Charts of every loss that played a part; none where there is no log."""
+    """SVG charts of all losses that are not zero throughout; none if there is no log."""
     if not log.exists():
         return []
     table = pq.read_table(log)
     steps, columns = table["step"].to_numpy(), {name: table[name].to_numpy() for name in table.column_names[1:]}
-    charts = (html_page.curve(name, steps, values) for name, values in columns.items() if np.nansum(np.abs(values)))
+    charts = (html_page.line_chart(name, steps, values) for name, values in columns.items()
+              if np.nansum(np.abs(values)))
     return [chart for chart in charts if chart]
 
 
-def _frames(inputs: Inputs) -> list[tuple[str, str]]:
+def _frames(inputs: ReportInputs) -> list[tuple[str, str]]:
     out = []
-    for who, name in inputs.people().items():
-        clock = inputs.clock(who)
+    for role, name in inputs.people().items():
+        clock = inputs.clock(role)
         total, fps, size = len(clock.frame), clock.about["fps"], clock.about["size"]
-        out.append((name, f"{total} frames, {total / fps:.1f} s at {fps:g} a second, {size} x {size}"))
-        if who == "target" and clock.is_split():
-            out.append(("split", f"{len(clock.training())} to learn from, {(clock.split == 'test').sum()} held out"))
+        out.append((name, f"{total} frames, {total / fps:.1f} s at {fps:g} fps, {size} x {size}"))
+        if role == "target" and clock.is_split():
+            out.append(("split", f"{len(clock.training())} for training, {(clock.split == 'test').sum()} held out"))
     return out
 
 
-def _poses(inputs: Inputs) -> list[tuple[str, str]]:
+def _poses(inputs: ReportInputs) -> list[tuple[str, str]]:
     out = []
-    for who, name in inputs.people().items():
-        pose, columns, about = inputs.poses(who)
+    for role, name in inputs.people().items():
+        pose, columns, about = inputs.poses(role)
         hands = (known(pose, "left_hand").mean() + known(pose, "right_hand").mean()) / 2
         by = f" by {about['estimator']}" if "estimator" in about else ""
         out.append((name, f"found in {columns['detected'].mean():.0%} of the frames{by}; "
-                    f"a hand in {hands:.0%}, the face in {known(pose, 'face').mean():.0%}"))
+                    f"hands in {hands:.0%}, face in {known(pose, 'face').mean():.0%}"))
     return out
 
 
-def _background(inputs: Inputs) -> list[tuple[str, str]]:
-    return [("never seen", f"{hidden(inputs.paths['seen']).mean():.1%} of the square, filled in")]
+def _background(inputs: ReportInputs) -> list[tuple[str, str]]:
+    return [("never seen", f"{unseen_pixels(inputs.paths['seen']).mean():.1%} of the square, inpainted")]
 
 
-def _faces(inputs: Inputs) -> list[tuple[str, str]]:
+def _faces(inputs: ReportInputs) -> list[tuple[str, str]]:
     return [("index", f"{len(FaceIndex.read(inputs.paths['faces']))} training faces")]
 
 
-def _generator(inputs: Inputs) -> list[tuple[str, str]]:
+def _generator(inputs: ReportInputs) -> list[tuple[str, str]]:
     about = about_of(inputs, "generator")
-    return [("trained", f"{about['steps']} steps on {len(inputs.learned)} frames")]
+    return [("training", f"{about['steps']} steps on {len(inputs.training_frames)} frames")]
 
 
-def _local_gans(inputs: Inputs) -> list[tuple[str, str]]:
+def _local_gans(inputs: ReportInputs) -> list[tuple[str, str]]:
     about = about_of(inputs, "local_gans")
     off = [part.replace("_", " ") for part in about.get("off", [])]
-    return [("trained", f"{about['steps']} steps"), *([("off, as they gained nothing", ", ".join(off))] if off else [])]
+    return [("training", f"{about['steps']} steps"),
+            *([("switched off, because they gained nothing", ", ".join(off))] if off else [])]
 
 
-def _retargeting(inputs: Inputs) -> list[tuple[str, str]]:
+def _retargeting(inputs: ReportInputs) -> list[tuple[str, str]]:
     if inputs.entry.reconstruction:
-        return [("poses", f"{len(inputs.rows)}, the held-out ones as they are")]
-    return [("poses", f"{len(inputs.rows)}"), ("scale", f"{inputs.about['scale']:.3f}")]
+        return [("poses", f"{len(inputs.source_frames)} held-out ones, unchanged")]
+    return [("poses", f"{len(inputs.source_frames)}"), ("scale", f"{inputs.about['scale']:.3f}")]
 
 
-def _coverage(inputs: Inputs) -> list[tuple[str, str]]:
-    return [("filmed", f"{inputs.share:.0%} of the poses are within {inputs.near:g} torso lengths of one"),
-            ("median distance", f"{np.nanmedian(inputs.apart):.2f} torso lengths")]
+def _coverage(inputs: ReportInputs) -> list[tuple[str, str]]:
+    return [("covered", f"{inputs.covered_share:.0%} of the poses are within {inputs.covered_distance:g} torso lengths "
+             "of a training pose"),
+            ("median distance", f"{np.nanmedian(inputs.pose_distance):.2f} torso lengths")]
 
 
-def _fusion(inputs: Inputs) -> list[tuple[str, str]]:
+def _fusion(inputs: ReportInputs) -> list[tuple[str, str]]:
     plate = png.read(inputs.paths["background"])
-    return [("result", f"{len(inputs.rows)} frames of {plate.shape[1]} x {plate.shape[0]}, placed in the full frame")]
+    return [("result", f"{len(inputs.source_frames)} frames of {plate.shape[1]} x {plate.shape[0]}, inserted into the "
+             "full frame")]
 
 
 FACTS = {

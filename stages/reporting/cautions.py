@@ -1,4 +1,4 @@
-"""What a reader should know before they believe the result, and which of its frames are concerned."""
+"""Warnings: properties of the videos and of the result that limit its quality, and the frames that they concern."""
 
 import json
 from collections.abc import Iterator
@@ -10,140 +10,144 @@ from stages.media import parquet
 from stages.media.files import existing
 from stages.pose.skeleton import Pose
 from stages.reporting import score_tables
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.report_inputs import ReportInputs
 from stages.reporting.spans import longest, spans
 
-RARE = 0.02       # share of the training frames that show a part: less is hardly anything to learn from
-BARE = 0.002      # share of the square's pixels that show background that nobody has seen
-OUTSIDE = 0.01    # share of the driving joints outside of the target's square
-LOST = {  # score: by how much the video may differ from what was generated. From there on it can be seen: a tenth of
-    # the LPIPS of a good result, half the sharpness that a bicubic resampling takes, a quarter more squared error
+RARE_PART = 0.02           # share of the training frames that show a part: below, there is too little to learn from
+UNSEEN_BACKGROUND = 0.002  # share of the square's pixels that show background which no frame has shown
+OUTSIDE_JOINTS = 0.01      # share of the driving joints outside of the target's square
+DELIVERY_LOSS = {  # score: difference between video and generated frames from which on it is visible: a tenth of the
+    # LPIPS of a good result, half of the sharpness that bicubic resampling takes, a quarter more squared error
     "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
 }
 PART_LABELS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
+NO_FRAMES = np.zeros(0, int)
 
 
 @dataclass(frozen=True)
 class Caution:
     title: str
     text: str
-    frames: np.ndarray  # of the result, rising; empty where all of it, or none, is concerned
+    frames: np.ndarray  # of the result that are concerned, rising; empty for the whole result
 
     @property
-    def every(self) -> list[tuple[int, int]]:
+    def spans(self) -> list[tuple[int, int]]:
         """The frames as spans, first and last."""
         return spans(self.frames)
 
     @property
-    def named(self) -> list[tuple[int, int]]:
-        """The longest of them."""
-        return longest(self.every)
+    def longest_spans(self) -> list[tuple[int, int]]:
+        """The spans that the page names."""
+        return longest(self.spans)
 
 
-NONE = np.zeros(0, int)
-
-
-def cautions(inputs: Inputs, bare: np.ndarray) -> list[Caution]:
-    """All of a transfer. bare: (T,) share of the square's pixels that show background nobody has seen."""
-    out = [*_lost(inputs), *_far(inputs), *_unseen_parts(inputs), *_unseen_background(bare)]
-    for who, name in inputs.people().items():
-        out += _footage(inputs, who, name)
+def cautions(inputs: ReportInputs, unseen_background: np.ndarray) -> list[Caution]:
+    """All warnings of a transfer. unseen_background: (T,) share of the square's pixels that show background which no
+    frame has shown."""
+    out = [*_delivery_loss(inputs), *_far_poses(inputs), *_unseen_parts(inputs), *_unseen_background(unseen_background)]
+    for role, name in inputs.people().items():
+        out += _video(inputs, role, name)
     faces, about = parquet.read(inputs.paths["faces"], parquet.FACES)
     if not len(faces["frame"]):
-        out.append(Caution("No face enhancement", "No face stands in the index of training faces: "
-                           f"{about.get('reason') or 'none is visible'}.", NONE))
-    if inputs.about.get("outside", 0) > OUTSIDE:
+        out.append(Caution("No face enhancement", "The index of training faces is empty: "
+                           f"{about.get('reason') or 'none is visible'}.", NO_FRAMES))
+    if inputs.about.get("outside", 0) > OUTSIDE_JOINTS:
         side = inputs.clock("target").about["size"]
         body = inputs.driving.body
-        beyond = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & (body[..., 2] > 0)
-        out.append(Caution("Out of the picture", f"{inputs.about['outside']:.1%} of the driving joints fall outside of "
-                           "the target's square.", np.flatnonzero(beyond.any(1))))
+        outside = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & (body[..., 2] > 0)
+        out.append(Caution("Out of the picture", f"{inputs.about['outside']:.1%} of the driving joints are outside of "
+                           "the target's square.", np.flatnonzero(outside.any(1))))
     if about_of(inputs, "generator").get("features") == "random":
-        out.append(Caution("Random features", "The generator was trained with random, not with pre-trained, VGG "
-                           "features.", NONE))
+        out.append(Caution("Random features", "The generator was trained with random VGG features, not with "
+                           "pre-trained ones.", NO_FRAMES))
     return out
 
 
-def about_of(inputs: Inputs, name: str) -> dict:
-    """What trained weights say of themselves."""
+def about_of(inputs: ReportInputs, name: str) -> dict:
+    """The about.json of trained weights: `generator` or `local_gans`."""
     path = inputs.paths[name] / "about.json"
     return json.loads(existing(path, "trained weights; run the training stage").read_text(encoding="utf-8"))
 
 
-def _lost(inputs: Inputs) -> list[Caution]:
-    """Where what people get is another picture than the one that the scores praise."""
-    told = "; ".join(_differences(score_tables.read(inputs)["metrics"]))
-    text = f"Watermark, compression or resizing changed it: {told}. The label is left out."
-    return [Caution("The video differs from what was generated", text, NONE)] if told else []
+def _delivery_loss(inputs: ReportInputs) -> list[Caution]:
+    """If the final video is visibly different from the generated frames."""
+    found = "; ".join(_differences(score_tables.read_metrics(inputs)["metrics"]))
+    text = f"Watermark, compression or resizing changed the frames: {found}. The label is left out."
+    return [Caution("The video differs from what was generated", text, NO_FRAMES)] if found else []
 
 
 def _differences(metrics: dict[str, dict]) -> Iterator[str]:
-    for name, most in LOST.items():
-        own, shown = (metrics[key]["value"] for key in (name, f"video_{name}"))
-        if own is not None and shown is not None and abs(shown - own) > most:
+    for name, most in DELIVERY_LOSS.items():
+        generated, video = (metrics[key]["value"] for key in (name, f"video_{name}"))
+        if generated is not None and video is not None and abs(video - generated) > most:
             unit = f" {metrics[name]['unit']}" if metrics[name]["unit"] else ""
-            yield f"{score_tables.WORDS[name][0]} {own:.3g}{unit} generated, {shown:.3g}{unit} in the video"
-    change = metrics["delivery_lpips"]["value"]
-    if change is not None and change > LOST["lpips"]:
-        yield f"LPIPS between both {change:.3g}"
+            title = score_tables.DESCRIPTIONS[name][0]
+            yield f"{title} {generated:.3g}{unit} generated, {video:.3g}{unit} in the video"
+    distance = metrics["delivery_lpips"]["value"]
+    if distance is not None and distance > DELIVERY_LOSS["lpips"]:
+        yield f"LPIPS between both {distance:.3g}"
 
 
-def _far(inputs: Inputs) -> list[Caution]:
-    far = np.flatnonzero(inputs.apart > inputs.near)
+def _far_poses(inputs: ReportInputs) -> list[Caution]:
+    far = np.flatnonzero(inputs.pose_distance > inputs.covered_distance)
     if not len(far):
         return []
-    worst = np.nanmax(inputs.apart)
-    return [Caution("Poses far from training", f"In {len(far)} of {len(inputs.apart)} frames the joints lie more than "
-                    f"{inputs.near:g} torso lengths from every training pose of {inputs.entry.target}, at worst {worst:.2f}. "
-                    "There the generator guesses.", far)]
+    worst = np.nanmax(inputs.pose_distance)
+    return [Caution("Poses far from training", f"In {len(far)} of {len(inputs.pose_distance)} frames the joints are on "
+                    f"average more than {inputs.covered_distance:g} torso lengths from those of the nearest training "
+                    f"pose of {inputs.entry.target} (at most {worst:.2f}). The generator has seen no similar "
+                    "pose.", far)]
 
 
-def _unseen_parts(inputs: Inputs) -> list[Caution]:
+def _unseen_parts(inputs: ReportInputs) -> list[Caution]:
     out = []
     for part, name in PART_LABELS.items():
-        driven, shown = np.flatnonzero(known(inputs.driving, part)), int(known(inputs.known, part).sum())
-        if len(driven) and shown < max(1, RARE * len(inputs.known)):
+        driven, shown = np.flatnonzero(known(inputs.driving, part)), int(known(inputs.training_poses, part).sum())
+        if len(driven) and shown < max(1, RARE_PART * len(inputs.training_poses)):
             seldom = f"only seen in {shown}" if shown else "never seen in any"
             verb = "are" if part == "feet" else "is"
             title = f"{name.capitalize()} {'hardly' if shown else 'never'} seen"
-            out.append(Caution(title, f"{inputs.entry.target}'s {name} {verb} {seldom} of the {len(inputs.known)} "
-                               f"training frames, but the motion shows {'them' if verb == 'are' else 'it'}.", driven))
+            out.append(Caution(title, f"{inputs.entry.target}'s {name} {verb} {seldom} of the "
+                               f"{len(inputs.training_poses)} training frames, but the motion shows "
+                               f"{'them' if verb == 'are' else 'it'}.", driven))
     return out
 
 
 def known(pose: Pose, part: str) -> np.ndarray:
-    """(T,) whether at least half of the part's points are known."""
+    """(T,) bool: whether at least half of the part's points are known."""
     return (getattr(pose, part)[..., 2] > 0).mean(-1) >= 0.5
 
 
-def _unseen_background(bare: np.ndarray) -> list[Caution]:
-    frames = np.flatnonzero(bare > BARE)
+def _unseen_background(unseen: np.ndarray) -> list[Caution]:
+    frames = np.flatnonzero(unseen > UNSEEN_BACKGROUND)
     if not len(frames):
         return []
-    return [Caution("Background never seen", f"In {len(frames)} of {len(bare)} frames some background is visible that "
-                    f"no frame has shown; it was filled in. At most {bare.max():.1%} of the picture.", frames)]
+    return [Caution("Background never seen", f"In {len(frames)} of {len(unseen)} frames a part of the background is "
+                    f"visible that no frame has shown; it was inpainted. At most {unseen.max():.1%} of the "
+                    "picture.", frames)]
 
 
-def _footage(inputs: Inputs, who: str, name: str) -> list[Caution]:
-    """Of one of the videos."""
-    _, columns, _ = inputs.poses(who)
-    about, total, out = inputs.clock(who).about, len(columns["frame"]), []
-    drives = who == "source" or inputs.entry.reconstruction
+def _video(inputs: ReportInputs, role: str, name: str) -> list[Caution]:
+    """The warnings about one of the videos."""
+    _, columns, _ = inputs.poses(role)
+    about, total, out = inputs.clock(role).about, len(columns["frame"]), []
+    drives = role == "source" or inputs.entry.reconstruction
 
     def concerned(mask: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(mask[inputs.rows]) if drives else NONE
+        """Frames of the result, given a mask of the video's frames."""
+        return np.flatnonzero(mask[inputs.source_frames]) if drives else NO_FRAMES
 
-    crowd, lost = columns["people"] > 1, ~columns["detected"]
-    if crowd.any() or about.get("people", 1) > 1:
-        out.append(Caution("Several people", f"{name}'s video: {crowd.sum()} of {total} frames show more than one "
-                           "person in the square; the larger and steadier one was taken.", concerned(crowd)))
+    several, lost = columns["people"] > 1, ~columns["detected"]
+    if several.any() or about.get("people", 1) > 1:
+        out.append(Caution("Several people", f"{name}'s video: {several.sum()} of {total} frames show more than one "
+                           "person in the square; the larger and more persistent one was chosen.", concerned(several)))
     if lost.any():
         filled = int((lost & columns["interpolated"]).sum())
-        out.append(Caution("Nobody found", f"{name}'s video: no person found in {lost.sum()} of {total} frames, "
+        out.append(Caution("No person detected", f"{name}'s video: no person found in {lost.sum()} of {total} frames, "
                            f"{filled} of them interpolated.", concerned(lost)))
     if about.get("split_reason"):
-        out.append(Caution("Nothing held out", f"{name}'s video: {about['split_reason']}.", NONE))
+        out.append(Caution("Nothing held out", f"{name}'s video: {about['split_reason']}.", NO_FRAMES))
     for file, damage in about.get("damaged", {}).items():
         out.append(Caution("Damaged file", f"{name}'s video: {file} is damaged; {damage['decoded']} frames could be "
-                           "decoded.", NONE))
+                           "decoded.", NO_FRAMES))
     return out

@@ -1,4 +1,4 @@
-"""Where a result comes from: consent, versions, files."""
+"""Where a result comes from: consent, versions and files."""
 
 import platform
 from datetime import datetime, timezone
@@ -13,20 +13,21 @@ from stages.media.files import size
 
 
 def versions() -> dict[str, str]:
+    """Versions of FakeMotion and of the main libraries."""
     return {"fakemotion": __version__, "python": platform.python_version(), "torch": torch.__version__,
             "opencv": cv2.__version__, "numpy": np.__version__}
 
 
 def consent(about: dict) -> dict[str, str]:
-    """What the generator's about.json says of it, by field."""
+    """The consent record in the generator's about.json, by field."""
     record = about.get("consent_record", about["consent"])
     record = record if isinstance(record, dict) else {"record": record}
-    told = {name: str(value) for name, value in record.items() if value is not None}
-    return told | ({"SHA-256": about["consent"]} if "consent_record" in about else {})
+    fields = {name: str(value) for name, value in record.items() if value is not None}
+    return fields | ({"SHA-256": about["consent"]} if "consent_record" in about else {})
 
 
 def files(paths: dict[str, Path]) -> list[tuple[str, str, str]]:
-    """Every artifact read: path, size, and when it was written (UTC)."""
+    """Path, size and time of the last change (UTC) of every artifact."""
     out = []
     for path in sorted(set(paths.values())):
         total = sum(p.stat().st_size for p in path.rglob("*")) if path.is_dir() else path.stat().st_size

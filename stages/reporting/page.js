@@ -1,14 +1,14 @@
 "use strict";
-// The reel shows every moment of four views at once; the canvas wipes between two of its quarters.
+// Each frame of the reel contains all four views. The canvas shows the result and another view, divided by a wipe.
 const find = (id) => document.getElementById(id);
 const data = JSON.parse(find("data").textContent);
 const reel = find("reel"), canvas = find("wipe"), edge = find("edge"), slider = find("frame");
-const brush = canvas.getContext("2d");
+const context = canvas.getContext("2d");
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const RESULT = data.views.findIndex(([name]) => name === "result");
 let now = 0, wanted = null, curve = 0, going = false; // wanted: the frame to seek next
 
-// Safari seeks in a blob, not in a data address.
+// Safari cannot seek in data URLs.
 function blob(video) {
   const [head, text] = video.getAttribute("src").split(",");
   const letters = atob(text), bytes = new Uint8Array(letters.length);
@@ -17,7 +17,7 @@ function blob(video) {
 }
 
 const finite = (values) => values.filter((value) => value !== null);
-const told = (value, unit) => value === null ? "–" : `${Number(value.toPrecision(3))} ${unit}`.trim();
+const format = (value, unit) => value === null ? "–" : `${Number(value.toPrecision(3))} ${unit}`.trim();
 
 // ---- the wipe
 
@@ -25,19 +25,19 @@ function draw() {
   const side = data.side, against = data.views.findIndex(([name]) => name === find("against").value);
   const cut = edge.value / 100 * canvas.width;
   const quarter = (view) => [view % 2 * side, Math.floor(view / 2) * side, side, side];
-  brush.imageSmoothingQuality = "high";
-  brush.globalCompositeOperation = "source-over";
-  brush.drawImage(reel, ...quarter(RESULT), 0, 0, canvas.width, canvas.width);
-  brush.save();
+  context.imageSmoothingQuality = "high";
+  context.globalCompositeOperation = "source-over";
+  context.drawImage(reel, ...quarter(RESULT), 0, 0, canvas.width, canvas.width);
+  context.save();
   if (find("difference").checked) {
-    brush.globalCompositeOperation = "difference";
+    context.globalCompositeOperation = "difference";
   } else {
-    brush.beginPath();
-    brush.rect(cut, 0, canvas.width - cut, canvas.width);
-    brush.clip();
+    context.beginPath();
+    context.rect(cut, 0, canvas.width - cut, canvas.width);
+    context.clip();
   }
-  brush.drawImage(reel, ...quarter(against), 0, 0, canvas.width, canvas.width);
-  brush.restore();
+  context.drawImage(reel, ...quarter(against), 0, 0, canvas.width, canvas.width);
+  context.restore();
 }
 
 function compare() {
@@ -51,7 +51,7 @@ function compare() {
   draw();
 }
 
-// Calls `moved` with the share of the element's width that a pointer is at, while it is held down.
+// While the pointer is held down on the element, calls `moved` with its position as a share of the element's width.
 function dragged(element, moved) {
   const share = (event) => {
     const box = element.getBoundingClientRect();
@@ -68,25 +68,25 @@ function dragged(element, moved) {
 
 // ---- time
 
-function tell() {
-  const row = data.rows[now] === now ? "" : ` · source frame ${data.rows[now]}`;
+function showTime() {
+  const row = data.source_frames[now] === now ? "" : ` · source frame ${data.source_frames[now]}`;
   const [seconds, all] = [now, data.frames].map((frame) => (frame / data.fps).toFixed(2));
   find("where").textContent = `frame ${now} · ${seconds} of ${all} s${row}`;
   slider.value = now;
   document.querySelectorAll("#curves b").forEach((place, i) => {
-    place.textContent = told(data.curves[i].values[now], data.curves[i].unit);
+    place.textContent = format(data.curves[i].values[now], data.curves[i].unit);
   });
   const shown = data.curves[curve];
-  const score = shown ? `, ${shown.name} ${told(shown.values[now], shown.unit)}` : "";
+  const score = shown ? `, ${shown.name} ${format(shown.values[now], shown.unit)}` : "";
   slider.setAttribute("aria-valuetext", `frame ${now}, ${seconds} seconds${score}`);
   document.querySelector("#chart .now").style.left = `${now / Math.max(1, data.frames - 1) * 100}%`;
 }
 
-const at = (seconds) => Math.min(data.frames - 1, Math.floor(seconds * data.fps + 0.01)); // which frame that is
+const at = (seconds) => Math.min(data.frames - 1, Math.floor(seconds * data.fps + 0.01)); // frame at that time
 
 function reach(frame) {
   now = Math.min(data.frames - 1, Math.max(0, frame));
-  tell();
+  showTime();
   if (reel.seeking) {
     wanted = now;
   } else {
@@ -99,11 +99,11 @@ function seek(frame) {
   reach(Math.round(frame));
 }
 
-// Also when paused: the last frame comes after the pause.
+// A last frame may arrive after a pause.
 function played(seconds) {
   if (reel.seeking || wanted !== null) return;
   now = at(seconds);
-  tell();
+  showTime();
 }
 
 reel.addEventListener("seeked", () => {
@@ -144,10 +144,10 @@ const play = () => go(!going);
 
 reel.addEventListener("pause", () => {
   if (reel.ended) return;
-  if (going) go(false); // by the device
-  if (!reel.seeking) reach(at(reel.currentTime)); // what is on the screen may be one frame ahead
+  if (going) go(false); // paused by the browser or the device
+  if (!reel.seeking) reach(at(reel.currentTime)); // the screen may be one frame ahead
 });
-reel.addEventListener("ended", () => { // the attribute `loop` also starts anew who only stands on the last frame
+reel.addEventListener("ended", () => { // the attribute `loop` would also restart after seeking to the last frame
   if (!going) return;
   reel.currentTime = 0;
   reel.play().catch(() => go(false));
@@ -161,8 +161,8 @@ function plot() {
     document.querySelector("#chart .plane").hidden = true;
     return;
   }
-  const values = shown.values.slice(0, data.frames), beside = (shown.beside || []).slice(0, data.frames);
-  const all = finite([...values, ...beside]), low = Math.min(...all), reach = Math.max(...all) - low || 1;
+  const values = shown.values.slice(0, data.frames), compared = (shown.compared || []).slice(0, data.frames);
+  const all = finite([...values, ...compared]), low = Math.min(...all), reach = Math.max(...all) - low || 1;
   const lines = (numbers, name) => {
     const parts = [[]];
     numbers.forEach((value, frame) => {
@@ -173,17 +173,17 @@ function plot() {
     return parts.filter((part) => part.length).map(line).join("");
   };
   svg.setAttribute("viewBox", `0 0 ${last} 100`);
-  const [least, most] = [low, low + reach].map((value) => told(value, shown.unit));
+  const [least, most] = [low, low + reach].map((value) => format(value, shown.unit));
   svg.setAttribute("aria-label", `${shown.name} over the frames, ${least} to ${most}`);
-  svg.innerHTML = lines(beside, "beside") + lines(values, "values");
+  svg.innerHTML = lines(compared, "compared") + lines(values, "values");
   document.querySelector("#chart .high").textContent = most;
   document.querySelector("#chart .low").textContent = least;
-  find("legend").innerHTML = `<i></i>${shown.name}: ${shown.says}`
-    + (beside.length ? `<i class="beside"></i>${shown.beside_name}` : "");
-  tell();
+  find("legend").innerHTML = `<i></i>${shown.name}: ${shown.description}`
+    + (compared.length ? `<i class="compared"></i>${shown.compared_name}` : "");
+  showTime();
 }
 
-// ---- what starts it
+// ---- start
 
 for (const video of document.querySelectorAll("video")) video.src = blob(video);
 if (find("download")) {
@@ -243,5 +243,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 plot();
-tell();
+showTime();
 if (!calm) go(true);

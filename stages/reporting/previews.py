@@ -1,5 +1,5 @@
-"""python -m stages.reporting.previews STAGE@KEY FILE: a JPEG of what a stage left behind, small enough to look at while the
-others run, and on standard output what it shows. Stages that leave nothing to see (numbers, pages) get none."""
+"""`python -m stages.reporting.previews STAGE@KEY FILE` writes a small JPEG of what a stage wrote, for the studio, and
+prints its caption. Stages that write nothing visible (numbers, pages) get none."""
 
 import sys
 from pathlib import Path
@@ -9,30 +9,31 @@ import numpy as np
 
 from stages import InputError, layout, params
 from stages.media.files import replacing
-from stages.reporting.figures import EXHIBITS, exhibits
+from stages.reporting.figures import FIGURES, stage_figures
 
-COLUMNS = 6   # pictures of a sheet, evenly spread over the video
-WIDEST = 960  # pixels of the preview
-QUALITY = 85
+COLUMNS = 6      # of a contact sheet
+MAX_WIDTH = 960  # pixels of the preview
+QUALITY = 85     # of the JPEG
 
 
 def preview(stage: str, key: str, config: params.Params) -> tuple[str, np.ndarray] | None:
-    """What there is to see, and the picture, RGB (height, width, 3) uint8; None of stages that leave nothing."""
-    if stage not in EXHIBITS:
+    """Caption and picture RGB (height, width, 3) uint8; None for stages without figures. InputError if there is nothing
+    to see."""
+    if stage not in FIGURES:
         return None
     entry = config.entry(stage, key)
     if isinstance(entry, params.Transfer):
         paths = layout.inputs("report", key, entry.target, entry.source)
     else:
         paths = layout.inputs(stage, key) | layout.outputs(stage, key)
-    shown, picture = next(exhibits(stage, paths, COLUMNS), (None, None))
-    if shown is None:
+    caption, picture = next(stage_figures(stage, paths, COLUMNS), (None, None))
+    if caption is None:
         raise InputError("there is nothing to see")
-    scale = WIDEST / picture.shape[1]
+    scale = MAX_WIDTH / picture.shape[1]
     if scale < 1:
-        size = WIDEST, max(1, round(picture.shape[0] * scale))
+        size = MAX_WIDTH, max(1, round(picture.shape[0] * scale))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return shown, picture
+    return caption, picture
 
 
 def main() -> int:
@@ -46,8 +47,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     if found:
-        shown, picture = found
-        print(shown)
+        caption, picture = found
+        print(caption)
         with replacing(Path(sys.argv[2])) as temporary:
             cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return 0

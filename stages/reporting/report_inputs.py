@@ -1,4 +1,4 @@
-"""What every part of the report looks at: the artifacts of one transfer, by the names of layout.INPUTS."""
+"""The artifacts of one transfer, as every part of the report reads them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.media import clock as clocks, parquet
+from stages.media import parquet
+from stages.media.clock import Clock, read_clock
 from stages.media.files import existing
 from stages.pose.skeleton import Pose, read_poses
 
@@ -18,24 +19,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Inputs:
-    paths: dict[str, Path]
+class ReportInputs:
+    """Files are read when they are first needed. A transfer has T frames; `role` is `target` or `source`."""
+
+    paths: dict[str, Path]  # by their names in layout.INPUTS["report"]
     entry: "Transfer"
     key: str
 
     @cached_property
     def driving(self) -> Pose:
-        """The poses that drive, T frames: frame t of the result is made of pose t."""
+        """The driving poses, T frames."""
         return self._driving[0]
 
     @cached_property
-    def rows(self) -> np.ndarray:
-        """(T,) the source's frame of each."""
+    def source_frames(self) -> np.ndarray:
+        """(T,) index of the source's frame that drives each frame."""
         return self._driving[1]["frame"]
 
     @cached_property
     def about(self) -> dict:
-        """fps, scale, outside, ..."""
+        """Metadata of the driving poses: fps, scale, outside, ..."""
         return self._driving[2]
 
     @cached_property
@@ -43,58 +46,54 @@ class Inputs:
         return read_poses(self.paths["driving"])
 
     @cached_property
-    def learned(self) -> np.ndarray:
-        """The frames of the target's video that were learned from, (N,)."""
+    def training_frames(self) -> np.ndarray:
+        """(N,) indices of the target's frames that the networks were trained on."""
         return self.clock("target").usable()
 
     @cached_property
-    def known(self) -> Pose:
-        """The target's poses in them."""
-        return self.poses("target")[0][self.learned]
+    def training_poses(self) -> Pose:
+        """The target's poses in its training frames, N frames."""
+        return self.poses("target")[0][self.training_frames]
 
     @cached_property
-    def apart(self) -> np.ndarray:
-        """(T,) distance of each driving pose to the nearest known one, in lengths of the torso; NaN: none can be
+    def pose_distance(self) -> np.ndarray:
+        """(T,) distance of each driving pose to the nearest training pose, in torso lengths; NaN if none can be
         compared."""
         return self._coverage[0]["distance"]
 
     @cached_property
     def per_frame(self) -> pa.Table:
-        """The scores, T rows."""
+        """The scores of each frame, T rows."""
         return pq.read_table(existing(self.paths["per_frame"], "the scores; run their stage"))
 
     @cached_property
-    def copied(self) -> list[int | None]:
-        """Of T frames: which of the target's training frames the scores of copying are of; None where none can be."""
+    def retrieval_frames(self) -> list[int | None]:
+        """For each of the T frames the target's training frame whose pose is nearest; None if none can be compared."""
         return self.per_frame["retrieval_frame"].to_pylist()
 
     @property
-    def near(self) -> float:
-        """Up to which distance a pose counts as filmed."""
+    def covered_distance(self) -> float:
+        """Up to which pose distance, in torso lengths, a pose counts as covered by training poses."""
         return self._coverage[1]["near"]
 
     @property
-    def share(self) -> float:
-        """Of the driving poses that do."""
+    def covered_share(self) -> float:
+        """The share of driving poses that are covered."""
         return self._coverage[1]["share"]
 
     @cached_property
     def _coverage(self) -> tuple[dict, dict]:
         return parquet.read(self.paths["coverage"], parquet.COVERAGE)
 
-    def poses(self, who: str) -> tuple[Pose, dict, dict]:
-        """Of `target` or `source`."""
-        return read_poses(self.paths[f"{who}_poses"])
+    def poses(self, role: str) -> tuple[Pose, dict, dict]:
+        """Poses, other columns and metadata of a video."""
+        return read_poses(self.paths[f"{role}_poses"])
 
-    def clock(self, who: str) -> clocks.Clock:
-        return clocks.read_clock(self.paths[f"{who}_clock"])
+    def clock(self, role: str) -> Clock:
+        """The clock of a video."""
+        return read_clock(self.paths[f"{role}_clock"])
 
     def people(self) -> dict[str, str]:
-        """`target` and, where it is another video, `source`: their names."""
+        """Names by role: `target` and, for an imitation, `source`."""
         both = {"target": self.entry.target, "source": self.entry.source}
         return {"target": self.entry.target} if self.entry.reconstruction else both
-
-
-def spread(values: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the values, evenly spread."""
-    return values[np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))]

@@ -1,12 +1,12 @@
-"""Frames that belong together, as spans that a reader can look up."""
+"""Lists of frames, shortened for a reader: as spans, and as a few of the worst."""
 
 import numpy as np
 
-MOST = 6  # spans that are named of one list of frames
+MAX_SPANS = 6  # of one list of frames that are shown
 
 
 def spans(frames: np.ndarray, gap: int = 5) -> list[tuple[int, int]]:
-    """Rising frames as (first, last), where holes of less than `gap` frames are closed."""
+    """Rising frame numbers as spans (first, last). Frames that differ by at most `gap` belong to one span."""
     frames = np.asarray(frames, int)
     if not len(frames):
         return []
@@ -14,19 +14,19 @@ def spans(frames: np.ndarray, gap: int = 5) -> list[tuple[int, int]]:
     return [(int(part[0]), int(part[-1])) for part in parts]
 
 
-def longest(found: list[tuple[int, int]], most: int = MOST) -> list[tuple[int, int]]:
-    """The `most` longest of the spans, in their order."""
+def longest(found: list[tuple[int, int]], most: int = MAX_SPANS) -> list[tuple[int, int]]:
+    """The `most` longest spans, in their order."""
     kept = sorted(found, key=lambda span: span[0] - span[1])[:most]
     return sorted(kept)
 
 
-def peaks(badness: np.ndarray, count: int, apart: int) -> list[int]:
-    """At most `count` frames, the largest of `badness` (T,) first, each more than `apart` frames from the others; NaN
-    is never among them."""
+def worst_frames(badness: np.ndarray, count: int, min_distance: int) -> list[int]:
+    """At most `count` frames, those with the largest `badness` (T,) first, each more than `min_distance` frames from
+    the others. Frames with NaN are left out."""
     found = []
     for frame in np.argsort(-badness, kind="stable"):
         if len(found) == count or np.isnan(badness[frame]):
             break
-        if all(abs(int(frame) - other) > apart for other in found):
+        if all(abs(int(frame) - other) > min_distance for other in found):
             found.append(int(frame))
     return found

@@ -1,4 +1,4 @@
-"""Experiments beside the base: paired differences with their intervals, as the Markdown table of docs/experiments.md.
+"""Experiments compared with the base: paired differences with intervals, as the Markdown table of docs/experiments.md.
 
 A difference is that of two trainings of one person and seed. Differences are averaged over seeds, then over people.
 Their 95 % interval is Student's t with the spread between seeds, pooled over people: it holds for more seeds of these
@@ -46,7 +46,7 @@ class Difference:
 
 
 def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
-    """None where they have no person and seed in common, with finite values of both."""
+    """The mean difference of a measure. None if no person and seed has a finite value in both."""
     people: dict[str, list[float]] = {}
     for (person, seed), row in other.items():
         if (person, seed) in base:
@@ -73,21 +73,21 @@ def verdict(base: Rows, other: Rows) -> str:
 
 
 def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: dict[str, str]) -> str:
-    """The Markdown table; the first experiment is the base, given in absolute values. `kinds`: person -> rendered or
-    real. A training that diverged (a row with `error`) is counted, and left out of the means."""
+    """The Markdown table. The first experiment is the base, shown in absolute values. kinds: person -> rendered or
+    real. Trainings that diverged (rows with `error`) are counted, and left out of the means."""
     base, *others = experiments
     shown = [kind for kind in KINDS if kind in kinds.values()]
     heads = [f"{kind}: {', '.join(name for name, _ in MEASURES.values())}" for kind in shown]
     lines = [f"| what | expected | {' | '.join(heads)} | steps | pairs | LPIPS is | kept |",
              "|" + "---|" * (6 + len(shown))]
-    whole = {kind: _of(measured.get(base.name, {}), kinds, kind) for kind in shown}
+    whole = {kind: _of_kind(measured.get(base.name, {}), kinds, kind) for kind in shown}
     lines.append(_line(base, [_means(rows) for rows in whole.values()], measured.get(base.name, {}), "", ""))
     for experiment in others:
         if not (rows := measured.get(experiment.name)):
             continue
         cells, pairs, verdicts = [], [], []
         for kind in shown:
-            own = _of(rows, kinds, kind)
+            own = _of_kind(rows, kinds, kind)
             found = {measure: difference(whole[kind], own, measure) for measure in MEASURES}
             cells.append(_differences(found))
             pairs.append(str(found[JUDGE].pairs if found[JUDGE] else 0))
@@ -99,13 +99,13 @@ def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: d
 
 
 def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine: str) -> str:
-    """What the table's figures are, in words."""
+    """A sentence that describes the figures of the table."""
     rows = [row for rows in measured.values() for row in rows.values()]
     took = [row["took"] for row in rows if "took" in row]
     spent = f" ({min(took):.0f} to {max(took):.0f} CPU seconds, reading included)" if took else ""
     people = ", ".join(f"{sum(found == kind for found in kinds.values())} {kind}" for kind in KINDS)
-    return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; people: "
-            f"{people}. "
+    return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; "
+            f"people: {people}. "
             "The base in absolute values, below it differences to it of one person and seed: the mean over people. "
             "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
             "these people, not of others. LPIPS (AlexNet's, less is better) is called better or worse where its "
@@ -119,7 +119,7 @@ def spelled(row: dict) -> str:
     return ", ".join(f"{name} {_plain(style, row[measure])}" for measure, (name, style) in MEASURES.items())
 
 
-def _of(rows: Rows, kinds: dict[str, str], kind: str) -> Rows:
+def _of_kind(rows: Rows, kinds: dict[str, str], kind: str) -> Rows:
     return {key: row for key, row in rows.items() if kinds.get(key[0]) == kind and "error" not in row}
 
 

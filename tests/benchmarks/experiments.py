@@ -35,7 +35,7 @@ from stages.presets import Name
 from tests.benchmarks import held_out
 from tests.benchmarks.cell import Cell, measure
 from tests.benchmarks.comparison import Rows, about, spelled, table
-from tests.benchmarks.figures import command
+from tests.benchmarks.figures import argument_parser
 from tests.benchmarks.recipes import EXPERIMENTS, Experiment
 
 PEOPLE = "stranger_301,stranger_302,stranger_303"
@@ -124,7 +124,7 @@ def told(row: dict) -> str:
 
 
 def main() -> int:
-    parser = command(__doc__, [experiment.name for experiment in EXPERIMENTS])
+    parser = argument_parser(__doc__, [experiment.name for experiment in EXPERIMENTS])
     parser.formatter_class, parser.description = argparse.RawDescriptionHelpFormatter, __doc__
     parser.add_argument("--people", default=PEOPLE)
     parser.add_argument("--clips", default="")

@@ -1,4 +1,4 @@
-"""One figure of a benchmark: what was reached beside its goal."""
+"""The figures of a benchmark: measured values and their goals."""
 
 import argparse
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """`reached` is None where it could not be measured, and `remark` says why; `goal` None for one that stands beside
-    another for comparison."""
+    """`reached`: the measured value; None if it could not be measured, with the reason in `remark`. `goal`: None for
+    values that are only shown for comparison. `at_most`: whether the goal is an upper limit."""
 
     what: str
     reached: float | None
@@ -34,21 +34,21 @@ class Figure:
         return f"{self.what:<62}{reached:>10}   {goal:<14}{'ok' if self.met else 'MISSED':<7}{self.remark}"
 
 
-def command(doc: str, parts: Iterable[str]) -> argparse.ArgumentParser:
-    """The options that every benchmark of several parts has: which of them, and where to work."""
-    def some(text: str) -> list[str]:
+def argument_parser(doc: str, parts: Iterable[str]) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark that has several parts: which to run, and the folder to work in."""
+    def some_parts(text: str) -> list[str]:
         if unknown := set(names := text.split(",")) - set(parts):
             raise argparse.ArgumentTypeError(f"no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
         return names
 
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--only", type=some, default=list(parts), metavar="PART,...")
+    parser.add_argument("--only", type=some_parts, default=list(parts), metavar="PART,...")
     parser.add_argument("--keep", type=Path, metavar="DIR")
     return parser
 
 
-def verdict(figures: list[Figure]) -> int:
-    """Prints every figure and how many reached their goal; gives the exit status, 1 where one is missed."""
+def print_figures(figures: list[Figure]) -> int:
+    """Prints every figure and how many reached their goal. Returns the exit status: 1 if a goal is missed."""
     for figure in figures:
         print(figure.row())
     goals = [figure for figure in figures if figure.goal is not None]

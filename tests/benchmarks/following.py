@@ -1,4 +1,4 @@
-"""Following one of two rendered people who cross, or of whom one leaves and comes back: rows of
+"""Tracking one of two rendered people who cross, or of whom one leaves and comes back: rows of
 tests.benchmarks.ground_truth."""
 
 from pathlib import Path
@@ -17,12 +17,12 @@ from tests.stages import duo
 ROOT = Path(__file__).parents[2]
 ONE, OTHER = person("stranger_103"), person("stranger_104")
 SIZE = 256
-MARGIN = 0.05  # of the height: at the crossing itself both hips are within a detector's error
-HIDDEN = 0.3  # share of the joints that the other hides, below which somebody is to be followed
+MARGIN = 0.05  # share of the height: where they cross, the distance of both hips is within a detector's error
+HIDDEN = 0.3  # share of joints hidden by the other person, below which a person should be tracked
 
 
 def following(folder: Path) -> list[Figure]:
-    """Each of both is followed, in each film."""
+    """Tracks each of both people, in each film."""
     taken, poses, wanted = [], [], []
     for name, walkers in (("crossing", duo.crossing(ONE, OTHER)), ("leaving", duo.leaving(ONE, OTHER))):
         film = duo.Duo(walkers, walkers[0].way[-1][0], SIZE)
@@ -34,9 +34,9 @@ def following(folder: Path) -> list[Figure]:
         for who in (0, 1):
             boxes, joints = followed(folder, name, film, places[0, who].mean(0))
             hips = places[:, :, [sk.R_HIP, sk.L_HIP]].mean(2)  # (T, 2, 2)
-            apart = np.linalg.norm((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - hips, axis=-1)
+            distance = np.linalg.norm((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - hips, axis=-1)
             known = np.isfinite(boxes[:, 0])
-            taken.append((apart[:, who] > apart[:, 1 - who] + MARGIN * heights[who])[known])
+            taken.append((distance[:, who] > distance[:, 1 - who] + MARGIN * heights[who])[known])
             away = np.linalg.norm(joints[:, None] - places, axis=-1)  # (T, 2, 18)
             seen = np.isfinite(away).any((1, 2))
             middle = np.nanmedian(away[seen], axis=-1)  # (frames, 2)
@@ -53,8 +53,8 @@ def following(folder: Path) -> list[Figure]:
 
 
 def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (T, 4) and joints (T, 18, 2) of who stands at a point at first, as the stages find them, in pixels of the
-    film."""
+    """Boxes (T, 4) and joints (T, 18, 2), in pixels of the film, that the stages find for the person who is at `point`
+    in the first frame."""
     file, key = folder / f"following/{name}.mp4", f"{name}_{point[0]:.0f}"
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():

@@ -1,7 +1,7 @@
-"""python -m tests.benchmarks.footage: how fast and in how much memory the user's videos are read.
+"""Speed and memory of reading the user's videos: python -m tests.benchmarks.footage
 
-The reference is PyAV's own loop on the same file, in turns, each in a process of its own. Exits non-zero where a goal
-is missed.
+Compared with a plain loop over PyAV's frames on the same file, in alternating runs, each in a separate process. Exits
+with 1 if a goal is missed.
 """
 
 import resource
@@ -29,7 +29,7 @@ CODECS = {  # name: encoder, its options, pixels, size, frames a second
 
 
 def write(path: Path, codec: str, options: dict, kind: str, size: tuple[int, int], fps: int, seconds: float) -> Path:
-    """A blurred texture that moves across the picture."""
+    """Writes a video of a blurred texture that moves across the picture."""
     width, height = size
     texture = np.random.default_rng(0).integers(0, 256, (height // 8 + 20, width // 8 + 20, 3), np.uint8)
     texture = cv2.resize(texture, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
@@ -70,7 +70,7 @@ LOOPS = {loop.__name__: loop for loop in (ours, bare, opencv, thumbnails)}
 
 
 def measure(loop, path: Path) -> tuple[float, float]:
-    """Frames a second and MiB at most, of a process of its own."""
+    """Frames a second and peak memory in MiB, measured in a separate process."""
     done = subprocess.run([sys.executable, "-m", __spec__.name, loop.__name__, str(path)],
                           capture_output=True, text=True, check=True)
     rate, peak = done.stdout.split()
@@ -96,11 +96,11 @@ def main() -> int:
     return 0 if all(figure.met for figure in figures) else 1
 
 
-def once(name: str, path: Path) -> None:
+def run_loop(name: str, path: Path) -> None:
     begun = time.perf_counter()
     count = LOOPS[name](path)
     print(count / (time.perf_counter() - begun), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
 
 
 if __name__ == "__main__":
-    sys.exit(once(sys.argv[1], Path(sys.argv[2])) if len(sys.argv) > 1 else main())
+    sys.exit(run_loop(sys.argv[1], Path(sys.argv[2])) if len(sys.argv) > 1 else main())

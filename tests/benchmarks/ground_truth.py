@@ -1,14 +1,12 @@
-"""The figures to reach, on rendered people that were not used while developing: python -m tests.benchmarks.ground_truth
+"""Accuracy of all stages against the ground truth of rendered people that were not used during development.
 
-Renders two strangers, one of them also doing what the other does (the truth of imitation), runs the real stages with
-the demo preset of params.yaml in a folder of its own, and compares every intermediate with what is true. Prints one
-row a figure and exits with 1 where one is missed. Takes about 15 minutes on two cores.
+    python -m tests.benchmarks.ground_truth
 
 --world hard     in the world that is as hard as a real one (stages/samples/hard_world.py): the same rows, with goals for the
                  background only
 --only pose,gw   some of: pose, following, mask, background, camera, face, retargeting, reconstruction, imitation, gw,
                  repro
---keep DIR       works in DIR and leaves it; what is already made there is not made again
+--keep DIR       works in DIR and keeps it; artifacts that are there are not computed again
 """
 
 import json
@@ -25,7 +23,7 @@ import numpy as np
 import yaml
 
 from stages import layout, pose_extraction, pretrained
-from stages.evaluation.metric_networks import lpips_network
+from stages.evaluation.perceptual_distance import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
 from stages.media.seek import chosen
@@ -33,7 +31,7 @@ from stages.params import load
 from stages.pose import skeleton as sk
 from stages.samples import motion, read_truth
 from tests import settings
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
 from tests.benchmarks.held_out import perceived
@@ -64,7 +62,7 @@ def project(world: str) -> dict:
 
 
 def make(folder: Path, stage: str, key: str) -> None:
-    """Runs `stage@key` in the folder, after what it reads, unless its outputs are there."""
+    """Runs `stage@key` in the folder, after the stages that it needs, unless its outputs are there."""
     if all((folder / path).exists() for path in layout.outputs(stage, key).values()):
         return
     entry = yaml.safe_load((folder / "params.yaml").read_text())[layout.KINDS[stage]][key]
@@ -81,7 +79,7 @@ def make(folder: Path, stage: str, key: str) -> None:
 
 
 class Square:
-    """The S x S square of one video: what is true in it."""
+    """The ground truth in the S x S square of one video."""
 
     def __init__(self, folder: Path, of: str, square: str):
         self.about = clock.read_clock(folder / f"artifacts/{square}/frames.parquet").about
@@ -90,7 +88,7 @@ class Square:
         pose, visible = read_truth(folder / f"artifacts/samples/{of}.parquet")
         left, top, side = self.about["crop"]
         self.size, scale = self.about["size"], self.about["size"] / side
-        # Also a point outside of the picture has a true place, so every score is 1.
+        # Points outside of the picture have a true position as well, so every score is 1.
         self.pose = pose[self.rows].map(
             lambda p: np.concatenate([(p[..., :2] - [left, top]) * scale, np.ones_like(p[..., 2:])], -1))
         inside = self.pose.map(lambda p: (p[..., :2] >= 0).all(-1) & (p[..., :2] < self.size).all(-1))
@@ -98,24 +96,24 @@ class Square:
         self.height = np.percentile(sk.person_height(self.pose.body), 95)  # nose to ankles, upright
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
-        """The square of a rendered picture."""
+        """The square of a rendered picture, (S, S, 3)."""
         return footage.square(picture, self.about["crop"], self.size)
 
 
 def pose(folder: Path) -> list[Figure]:
-    """Of both people. Jitter: how far accelerations are off, mean norm of the error's second difference."""
+    """Poses of both people. Jitter is the mean norm of the second difference of the error."""
     hits, jitter, lost, fast = [], [], [], []
     for name in ("target", "source"):
         make(folder, "pose_extraction", name)
         true, found = Square(folder, name, name), sk.read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
         off, rough = (error.body[..., :2] - true.pose.body[..., :2] for error in (found, raw_poses(folder, name)))
-        apart, before = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18), or NaN
+        distance, raw_distance = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18)
         seen = true.visible["body"]
-        hits.append(apart[seen])
+        hits.append(distance[seen])
         thrice = seen[:-2] & seen[1:-1] & seen[2:]
         shaking = [np.nanmean(np.linalg.norm(np.diff(error, 2, axis=0), axis=-1)[thrice]) for error in (off, rough)]
         jitter.append(shaking[0] / shaking[1])
-        worse = 100 * (apart - before)
+        worse = 100 * (distance - raw_distance)
         speed = np.linalg.norm(np.gradient(true.pose.body[..., :2], axis=0), axis=-1)
         lost.append(np.nanmean(worse[seen]))
         fast.append(np.nanmean(worse[seen & (speed > np.percentile(speed[seen], 90))]))
@@ -130,7 +128,7 @@ def pose(folder: Path) -> list[Figure]:
 
 
 def raw_poses(folder: Path, name: str) -> sk.Pose:
-    """What the estimator alone sees: the stage with smoothing 0."""
+    """The poses of the estimator alone: the stage with smoothing 0."""
     outputs = {argument: folder / "raw" / path for argument, path in layout.outputs("pose_extraction", name).items()}
     if not outputs["poses"].exists():
         inputs = {argument: folder / path for argument, path in layout.inputs("pose_extraction", name).items()}
@@ -142,7 +140,8 @@ def raw_poses(folder: Path, name: str) -> sk.Pose:
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
-    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
+    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows,
+                    "target_alpha.mkv")
     masks, scores, band = video_file.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
     for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
         inside, called, error = alpha > 127, found > 127, cv2.absdiff(alpha, found) / 255
@@ -169,7 +168,8 @@ def background(folder: Path) -> list[Figure]:
     share, seen = f"{seen[inside].mean():.1%} seen", seen & inside
     return [
         Figure("background: PSNR of the pixels seen", image_quality.psnr(found[seen], plate[seen]), 35, "dB"),
-        Figure("background: PSNR of all pixels", image_quality.psnr(found[inside], plate[inside]), 28, "dB", remark=share),
+        Figure("background: PSNR of all pixels", image_quality.psnr(found[inside], plate[inside]), 28, "dB",
+               remark=share),
         perceived_background(found, np.where(inside[..., None], plate, found)),
     ]
 
@@ -188,9 +188,9 @@ def face(folder: Path) -> list[Figure]:
     true, found = Square(folder, "target", "target"), sk.read_poses(folder / "artifacts/target/poses.parquet")[0]
     ears = np.linalg.norm(true.pose.body[:, sk.R_EAR, :2] - true.pose.body[:, sk.L_EAR, :2], axis=-1)
     width = np.percentile(ears, 95)  # ear to ear, seen from the front
-    apart = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
-    remark = f"{np.isfinite(apart).mean():.1%} of the visible points found; width = ear to ear, frontal"
-    error = np.nanmedian(apart) / width
+    distance = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
+    remark = f"{np.isfinite(distance).mean():.1%} of the visible points found; width = ear to ear, frontal"
+    error = np.nanmedian(distance) / width
     return [Figure("face: median error of five points, face widths", error, 0.06, "", True, remark)]
 
 
@@ -230,7 +230,7 @@ def imitation(folder: Path) -> list[Figure]:
 
 
 def repro(_: Path) -> list[Figure]:
-    """`dvc repro` in this checkout, where nothing has changed since the last."""
+    """The time of `dvc repro` in this checkout if nothing has changed since the last run."""
     what = "dvc repro when nothing changed"
     dvc = [sys.executable, "-m", "dvc"]
     state = subprocess.run([*dvc, "status", "--quiet"], cwd=ROOT, capture_output=True)
@@ -246,7 +246,7 @@ PARTS = {part.__name__: part for part in
 
 
 def measured(part: str, folder: Path) -> list[Figure]:
-    """The figures of a part; one missed figure where a stage that it needs stops."""
+    """The figures of a part, or a single missed figure if a stage that it needs fails."""
     try:
         return PARTS[part](folder)
     except subprocess.CalledProcessError as error:
@@ -264,7 +264,7 @@ def _full(folder: Path, name: str) -> tuple[int, int]:
 
 
 def main() -> int:
-    parser = command(__doc__, PARTS)
+    parser = argument_parser(__doc__, PARTS)
     parser.add_argument("--world", choices=("plain", "hard"), default="plain")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -279,7 +279,7 @@ def main() -> int:
         figures = [figure if figure.what in PARTS else replace(figure, goal=HARD.get(figure.what))
                    for figure in figures]
     print(f"\n{TARGET} (target) and {SOURCE} (source), {wanted.world} world")
-    return verdict(figures)
+    return print_figures(figures)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""The background's inpainters against the truth: python -m tests.benchmarks.inpainting
+"""Comparison of the background's inpainters with the truth: python -m tests.benchmarks.inpainting
 
-Rooms of strangers that were not used while developing; in each a person who waves and does not step aside hides what
-an inpainter must make up, with the parameters of the demo preset. Prints PSNR and SSIM inside the holes as a Markdown
-table, and exits with 1 where the demo's inpainter is not the best of them by PSNR. The gated one takes one to two
-minutes a room on two cores.
+In each of several rendered rooms that were not used during development, a waving person hides a part of the background,
+which is inpainted with the parameters of the demo preset. Prints PSNR and SSIM inside the holes as a Markdown table,
+and exits with 1 if the demo's inpainter does not have the highest PSNR. The gated one takes one to two minutes a room
+on two cores.
 
---rooms N        how many (6)
---first N        the first stranger's number (401)
---pictures DIR   writes truth, hole and what each made of it there
+--rooms N        number of rooms (6)
+--first N        number of the first rendered person (401)
+--pictures DIR   writes truth, hole and all results there
 """
 
 import argparse
@@ -30,7 +30,7 @@ INPAINTERS = ("telea", "navier_stokes", "fsr", "gated")
 
 
 def room(number: int, block: params.BackgroundInpainting) -> tuple[np.ndarray, np.ndarray]:
-    """The true plate (S, S, 3) and what of it a person hides, (S, S) bool."""
+    """The true background plate (S, S, 3), and the pixels that a person hides, (S, S) bool."""
     name = f"stranger_{number}"
     plate = np.rint(255 * scene.plate(people.person(name).room, SIZE)).astype(np.uint8)
     *_, (_, alpha, *_) = samples.frames(name, ("wave",), number, (FRAME + 1) / 25, SIZE)

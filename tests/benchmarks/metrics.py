@@ -1,11 +1,14 @@
-"""python -m tests.benchmarks.metrics: how fast and in how much memory frames are scored, and how near to other people's
-code the scores are. No trained network takes part. Exits non-zero where a goal is missed.
+"""Speed and memory of the stage `metrics`, and agreement of its scores with scikit-image. No trained network is used.
 
-speed      frames/s of the whole stage without its imports, 1,000 frames of 256 x 256 of a rendered person
-memory     peak of the process on ten times as many frames, as a share of that on the frames themselves
-agreement  largest difference of PSNR and SSIM, of the frame and of every box, from scikit-image's of what is cut out
---only speed,memory   some of these
---keep DIR            where the footage is made, and found again
+    python -m tests.benchmarks.metrics
+
+speed      frames/s of the whole stage without its imports, for 1,000 frames of 256 x 256 of a rendered person
+memory     peak memory of the process for ten times as many frames, relative to that for the frames themselves
+agreement  largest difference of PSNR and SSIM, of the frame and of every box, from scikit-image's on the crop
+--only speed,memory   runs some of these
+--keep DIR            works in DIR and keeps the footage there for the next run
+
+Exits with 1 if a goal is missed.
 """
 
 import contextlib
@@ -28,18 +31,18 @@ from stages.imaging import compositing
 from stages.media import parquet, png, video_file
 from stages.params import Transfer
 from stages.pose.skeleton import Pose, read_poses
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.inference import paths, write_poses
 from tests.stages import toy
 
 PERSON, MOTIONS, SIZE, FPS = "stranger_301", ("dance",), 256, 25.0
-RENDERED, TRAINED = 100, 250  # frames; forth and back they make up the video, of which the first are to learn from
+RENDERED, TRAINED = 100, 250  # frames that are rendered and repeated back and forth, and frames of the training part
 LENGTHS = {"clip": 200, "film": 1000, "long": 2000}  # frames that are scored
 ME = Transfer(target="me", source="me", preset="demo", truth=None)
 
 
 def make(root: Path) -> None:
-    """The footage: a person, and three transfers whose generated frames are theirs, blurred and on an even wall."""
+    """The footage: a person, and three transfers whose generated frames are blurred and on a plain background."""
     found, plate = paths(root, "metrics", "clip"), np.full((SIZE, SIZE, 3), (150, 140, 120), np.uint8)
     if found["target_view"].exists():
         return
@@ -77,30 +80,30 @@ def make(root: Path) -> None:
     }, {"moving": False, "reference": 0, "frame_size": [SIZE, SIZE]})
 
 
-def once(root: Path, key: str) -> None:
-    """Scores one transfer and prints the seconds, those of the processor, and the GiB that it took."""
+def score_once(root: Path, key: str) -> None:
+    """Scores one transfer and prints wall-clock seconds, CPU seconds and peak memory in GiB."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         begun, busy = time.perf_counter(), time.process_time()
         metrics.run(**paths(root, "metrics", key), params=toy.METRICS, entry=ME, key=key)
     print(time.perf_counter() - begun, time.process_time() - busy, peak_memory())
 
 
-def measured(root: Path, key: str) -> tuple[float, float, float]:
-    """The same of a process of its own."""
+def score_in_process(root: Path, key: str) -> tuple[float, float, float]:
+    """The same numbers, measured in a separate process."""
     done = subprocess.run([sys.executable, "-m", __spec__.name, str(root), key], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, check=True)
     return tuple(map(float, done.stdout.split()))
 
 
 def speed(root: Path) -> list[Figure]:
-    seconds, busy, _ = min(measured(root, "film") for _ in range(2))
+    seconds, busy, _ = min(score_in_process(root, "film") for _ in range(2))
     count = LENGTHS["film"]
     return [Figure(f"speed: frames/s, {count} frames of {SIZE} x {SIZE}", count / seconds, 60, remark=(
-        f"{os.cpu_count()} cores; {1000 * busy / count:.1f} ms of a processor a frame"))]
+        f"{os.cpu_count()} cores; {1000 * busy / count:.1f} ms of CPU time a frame"))]
 
 
 def memory(root: Path) -> list[Figure]:
-    short, long = (measured(root, key)[2] for key in ("clip", "long"))
+    short, long = (score_in_process(root, key)[2] for key in ("clip", "long"))
     return [Figure("memory: ten times as many frames", long / short, 1.1, at_most=True,
                    remark=f"{short:.2f} and {long:.2f} GiB")]
 
@@ -110,33 +113,33 @@ def agreement(root: Path) -> list[Figure]:
     plate, poses = png.read(files["background"]), read_poses(files["driving"])[0]
     composites = (compositing.compose(rgba, plate) for rgba in video_file.frames(files["foreground"], "rgba"))
     truths = islice(video_file.frames(files["target_frames"]), TRAINED, None)
-    apart = {"psnr": 0.0, "ssim": 0.0}
+    differences = {"psnr": 0.0, "ssim": 0.0}
     for picture, truth, pose in islice(zip(composites, truths, poses), 0, 60, 3):
-        places = image_similarity.boxes(pose, SIZE)
-        scores = image_similarity.similarity_scores(picture, truth, places)
-        for place, (left, top, right, bottom) in ({"": (0, 0, SIZE, SIZE)} | places).items():
-            cut, end = np.s_[top:bottom, left:right], f"_{place}" if place else ""
-            theirs = {
-                "psnr": peak_signal_noise_ratio(truth[cut], picture[cut]),
-                "ssim": structural_similarity(picture[cut], truth[cut], channel_axis=2, data_range=255, sigma=1.5,
+        regions = image_similarity.region_boxes(pose, SIZE)
+        scores = image_similarity.similarity_scores(picture, truth, regions)
+        for region, (left, top, right, bottom) in ({"": (0, 0, SIZE, SIZE)} | regions).items():
+            crop, suffix = np.s_[top:bottom, left:right], f"_{region}" if region else ""
+            expected = {
+                "psnr": peak_signal_noise_ratio(truth[crop], picture[crop]),
+                "ssim": structural_similarity(picture[crop], truth[crop], channel_axis=2, data_range=255, sigma=1.5,
                                               gaussian_weights=True, use_sample_covariance=False),
             }
-            for name, value in theirs.items():
-                apart[name] = max(apart[name], abs(scores[name + end] - value))
-    return [Figure("agreement: PSNR, difference from scikit-image", apart["psnr"], 1e-4, "dB", at_most=True),
-            Figure("agreement: SSIM, difference from scikit-image", apart["ssim"], 1e-5, at_most=True)]
+            for name, value in expected.items():
+                differences[name] = max(differences[name], abs(scores[name + suffix] - value))
+    return [Figure("agreement: PSNR, difference from scikit-image", differences["psnr"], 1e-4, "dB", at_most=True),
+            Figure("agreement: SSIM, difference from scikit-image", differences["ssim"], 1e-5, at_most=True)]
 
 
 PARTS = {part.__name__: part for part in (speed, memory, agreement)}
 
 
 def main() -> int:
-    options = command(__doc__, PARTS).parse_args()
+    options = argument_parser(__doc__, PARTS).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = options.keep or Path(scratch)
         make(root)
-        return verdict([figure for name in options.only for figure in PARTS[name](root)])
+        return print_figures([figure for name in options.only for figure in PARTS[name](root)])
 
 
 if __name__ == "__main__":
-    sys.exit(once(Path(sys.argv[1]), sys.argv[2]) if len(sys.argv) == 3 and sys.argv[2] in LENGTHS else main())
+    sys.exit(score_once(Path(sys.argv[1]), sys.argv[2]) if len(sys.argv) == 3 and sys.argv[2] in LENGTHS else main())

@@ -18,12 +18,12 @@ from tests.stages.turning import turned
 
 ROOT = Path(__file__).parents[2]
 WHO, SECONDS = "stranger_101", 4.0
-WIDE, FRAME = 512, (400, 400)  # pixels: of what is rendered, of what the camera sees of it
+WIDE, FRAME = 512, (400, 400)  # pixels: rendered picture, frame of the camera
 FLICKER = 0.06
 
 
 def camera(folder: Path) -> list[Figure]:
-    """Registration, plate, poses and light against what is true, in pixels of the video's frame."""
+    """Registration, background plate, poses and light compared with the truth, in pixels of the video's frame."""
     folder = folder / "moving"
     folder.mkdir(parents=True, exist_ok=True)
     true, joints, gains = film(folder / "hand.mp4")
@@ -42,26 +42,27 @@ def camera(folder: Path) -> list[Figure]:
     plate = cv2.imread(str(folder / "background_full.png"))[..., ::-1].astype(float)
     seen = np.any([view.inside_full(frame, about["full_size"]) for frame in about["full_frames"]], axis=0)
     seen &= cv2.warpPerspective(np.full(room.shape[:2], 255, np.uint8), to_canvas, tuple(about["full_size"])) > 254
-    level = np.median(plate[seen] / np.maximum(wanted[seen], 1), axis=0)  # the clip's own light is the typical one
+    level = np.median(plate[seen] / np.maximum(wanted[seen], 1), axis=0)  # the clip's typical light
 
     poses, left = sk.read_poses(folder / "poses.parquet")[0].body, np.array(about["crop"][:2])
     found = poses[..., :2] * about["crop"][2] / about["size"] + left  # on the canvas
     places = cv2.perspectiveTransform((joints[..., :2] - 0.5).reshape(-1, 1, 2), to_canvas).reshape(-1, 18, 2) + 0.5
     height = np.percentile(sk.person_height(np.dstack([places, np.ones(places.shape[:2])])), 95)
-    apart = np.linalg.norm(found - places, axis=-1)
+    distance = np.linalg.norm(found - places, axis=-1)
     shades = gains * view.light[:, 0] + view.light[:, 3] / 128
     return [
         Figure("camera: worst corner's error, pixels of 400, median", np.median(error), 0.5, "px", True),
         Figure("camera: worst corner's error, pixels of 400, worst frame", error.max(), 1.5, "px", True),
         Figure("camera: PSNR of the plate seen", image_quality.psnr(plate[seen] / level, wanted[seen]), 32, "dB"),
-        Figure("camera: joints within 5 % of the height, stabilised", 100 * (apart <= 0.05 * height).mean(), 95, "%"),
+        Figure("camera: joints within 5 % of the height, stabilised", 100 * (distance <= 0.05 * height).mean(), 95,
+               "%"),
         Figure("camera: flicker left, of a middle grey", 100 * np.ptp(shades) / np.ptp(gains), 15, "%", True),
     ]
 
 
 def film(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Writes the video. Gives the true cameras (T, 3, 3), frame -> rendered picture, the joints there (T, 18, 3), and
-    the gains of the light (T,)."""
+    """Writes the video. Returns the true cameras (T, 3, 3), which map frames to the rendered picture, the joints in the
+    rendered picture (T, 18, 3), and the gains of the light (T,)."""
     count = round(SECONDS * motion.FPS)
     rng = np.random.default_rng(5)
     shake = cv2.GaussianBlur(rng.normal(0, 1, (count, 3)), (1, 0), sigmaX=0.1, sigmaY=3) * [0.02, 0.02, 0.02]
@@ -81,7 +82,7 @@ def film(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def run(folder: Path) -> None:
-    """The stages up to the background, of which what was seen is measured."""
+    """Runs the stages up to the background."""
     preset = params.Params(**yaml.safe_load((ROOT / "params.yaml").read_text())).presets["demo"]
     files = {argument: folder / Path(path).name for stage in ("frames", "pose_extraction", "mask_segmentation",
              "background_inpainting") for argument, path in layout.OUTPUTS[stage].items()}

@@ -1,12 +1,12 @@
-"""The empty background behind rendered people whose shadow lies on the wall: python -m tests.benchmarks.plates
+"""Accuracy of the background plate behind rendered people who cast a shadow: python -m tests.benchmarks.plates
 
 Renders strangers in the hard world of `samples`, runs the real stages with the demo preset of params.yaml, and holds
 the background's square against the true one. Prints one row a figure, beside the plain temporal median's where that
 tells something and that of the empty room filmed as long, which no method can pass; then the means over people. Exits
 with 1 where a goal is missed. Takes about five minutes on two cores.
 
---people N  how many (2)
---keep DIR  works in DIR and leaves it; what is already made there is not made again
+--people N  number of people (2)
+--keep DIR  works in DIR and keeps it; artifacts that are there are not computed again
 """
 
 import argparse
@@ -26,22 +26,24 @@ from stages.matting.background import clearance
 from stages.matting.temporal_median import uncovered_median
 from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
+from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
 from stages.samples import hard, motion
 from tests import settings
 from tests.benchmarks import held_out
-from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.figures import Figure, print_figures
 
 FIRST, SECONDS, SIZE = 511, 12.0, 256
 STAGES = ("samples", "frames", "pose_extraction", "mask_segmentation", "background_inpainting")
 PSNR, STEP, LPIPS = ("PSNR of the pixels seen", "largest step along old silhouettes, of 255",
                      "LPIPS (AlexNet) to the true background")
-SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)  # of the frames, free or not: between those evidence changes
-BESIDE, ALONG = 2, 3.0  # pixels of 256: how far on both sides of such a line, and the sigma along it
+# Shares of frames in which a pixel is free. The background is computed differently on both sides of these levels
+FREE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
+SEAM_WIDTH, SEAM_SIGMA = 2, 3.0  # pixels of 256: distance from such a line on both sides, and sigma along it
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """Everything up to the background; what is there is kept."""
+    """Runs the stages up to the background, as far as their outputs are missing."""
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder, settings.people({name: f"artifacts/samples/{name}.mp4" for name in names}, samples={
         name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
@@ -55,7 +57,7 @@ def figures(folder: Path, name: str, network: nn.Module) -> list[Figure]:
     artifacts = folder / layout.ROOT / name
     timeline, camera = read_clock(artifacts / "frames.parquet"), read_view(artifacts / "view.parquet")
     crop, size, usable = timeline.about["crop"], timeline.about["size"], timeline.usable()
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(stage.SAMPLE, len(usable))).round().astype(int))]
+    chosen = evenly_spaced(usable, stage.SAMPLE)
     shown, alphas, _ = stage.collect(artifacts / "frames.mkv", artifacts / "masks.mkv", chosen,
                                      timeline.about["full_frames"])
     dilate = yaml.safe_load((folder / "params.yaml").read_text())["presets"]["demo"]["background_inpainting"]["dilate"]
@@ -97,13 +99,13 @@ def means(people: list[list[Figure]]) -> list[Figure]:
 
 
 def seam(error: np.ndarray, share: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Steps of the error (H, W, 3) across the lines where the share of free frames (H, W) passes one of SHARES: the
-    difference between its means on both sides, around every pixel beside the line; their absolute values (n,)."""
+    """Steps of the error (H, W, 3) across the lines where the share of free frames (H, W) crosses one of FREE_SHARES:
+    absolute differences between the local means on both sides of the line, (n,)."""
     unit, steps = len(error) / 256, []
-    side = 2 * max(1, round(BESIDE * unit)) + 1
+    side = 2 * max(1, round(SEAM_WIDTH * unit)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    around = lambda part: cv2.GaussianBlur(part.astype(np.float32), (0, 0), ALONG * unit)
-    for level in SHARES:
+    around = lambda part: cv2.GaussianBlur(part.astype(np.float32), (0, 0), SEAM_SIGMA * unit)
+    for level in FREE_SHARES:
         thin = (share <= level).astype(np.uint8)
         within, beyond = (thin > cv2.erode(thin, disc)) & seen, (cv2.dilate(thin, disc) > thin) & seen
         weights = [around(part) for part in (within, beyond)]
@@ -124,7 +126,7 @@ def main() -> int:
         folder, network = (given.keep or Path(temporary)).resolve(), metric_networks.lpips_network().eval()  # before the work
         make(folder, names)
         found = [figures(folder, name, network) for name in names]
-        return verdict(sum(found, []) + (means(found) if len(found) > 1 else []))
+        return print_figures(sum(found, []) + (means(found) if len(found) > 1 else []))
 
 
 if __name__ == "__main__":

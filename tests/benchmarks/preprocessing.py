@@ -1,18 +1,18 @@
-"""What happens before training, beside the bare library's own loop: python -m tests.benchmarks.preprocessing
+"""Speed and memory of the stages before training: python -m tests.benchmarks.preprocessing
 
-Renders a stranger and runs the real stages with the demo preset of params.yaml. Prints one row a figure and exits with
-1 where one is missed. Takes about five minutes on two cores.
+Renders a person and runs the real stages with the demo preset of params.yaml. Prints one row for each figure, and exits
+with 1 if a goal is missed. Takes about five minutes on two cores.
 
-speed   frames a second of pose_extraction (body, hands, face and mask in one pass), decoding and encoding included, as
-        a share of those of a loop over MediaPipe's Holistic (the same) that reads the clip and writes the masks with
-        OpenCV. Beside it, without a goal, with mask_segmentation and frames as well, whose work the loop does not do:
-        following, steadying, refining. In turn in one process, so that both have the same machine
-memory  peak of each stage's process on ten times as long a video, as a share of that on the video itself
+speed   frames a second of pose_extraction (body, hands, face and mask in one pass), including decoding and encoding,
+        relative to a plain loop over MediaPipe's Holistic (the same networks) that reads the clip and writes the masks
+        with OpenCV. Also shown, without a goal, is the speed together with mask_segmentation and frames, which do work
+        that the loop does not do: tracking, stabilisation, refinement. All run alternately in one process
+memory  peak memory of each stage's process for a video ten times as long, relative to that for the video itself
 large   a clip of 3840 x 2160 at 60 frames/s
 
---only speed,memory   some of these
---keep DIR            works in DIR and leaves it
---rounds N            of speed; the median counts
+--only speed,memory   runs some of these
+--keep DIR            works in DIR and keeps it
+--rounds N            of speed; the median is reported
 """
 
 import os
@@ -32,20 +32,20 @@ from stages.__main__ import invoke
 from stages.media import video_file
 from stages.media.clock import read_clock
 from tests import settings
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
 SECONDS, FPS, SIDE = 6.0, 25.0, 256
-TIMES = {"clip": 1, "film": 4, "long": 10}  # how often, forth and back, the pictures of the clip come in a video
+REPEATS = {"clip": 1, "film": 4, "long": 10}  # how often a video repeats the clip, back and forth
 LARGE, LARGE_FPS, LARGE_COUNT = (3840, 2160), 60.0, 90
-# A small process between: a new one begins with the peak of the one it comes from
+# Runs the stage from a small process: a new process inherits the peak memory of its parent
 _WATCH = """if True:
     import resource, subprocess, sys
     code = subprocess.call(sys.argv[1:])
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
     sys.exit(code)"""
-BATCHES = {  # what is timed: the stages that it takes, and the goal
+TIMED_STAGES = {  # label: the stages that are timed, and the goal
     "pose_extraction": (("pose_extraction",), 0.9),
     "pose_extraction + mask_segmentation": (("pose_extraction", "mask_segmentation"), None),
     "frames + pose_extraction + mask_segmentation": (("frames", "pose_extraction", "mask_segmentation"), None),
@@ -53,21 +53,21 @@ BATCHES = {  # what is timed: the stages that it takes, and the goal
 
 
 def speed(rounds: int) -> list[Figure]:
-    shares, rates = {what: [] for what in BATCHES}, []
+    shares, rates = {what: [] for what in TIMED_STAGES}, []
     for _ in range(rounds):
         bare = timed(library, Path("film.mp4"))
         taken = {stage: timed(invoke, stage, "film") for stage in STAGES[:3]}
-        rates.append(TIMES["film"] * SECONDS * FPS / bare)
-        for what, (needed, _) in BATCHES.items():
+        rates.append(REPEATS["film"] * SECONDS * FPS / bare)
+        for what, (needed, _) in TIMED_STAGES.items():
             shares[what].append(bare / sum(taken[stage] for stage in needed))
     remark = f"of the library's {np.median(rates):.1f} frames/s; rounds"
-    return [Figure(f"speed: {what}", float(np.median(reached)), BATCHES[what][1],
+    return [Figure(f"speed: {what}", float(np.median(reached)), TIMED_STAGES[what][1],
                    remark=f"{remark} {', '.join(f'{share:.2f}' for share in reached)}")
             for what, reached in shares.items()]
 
 
 def library(clip: Path) -> None:
-    """MediaPipe's own way: one frame after the other."""
+    """A plain loop over MediaPipe's Holistic, frame by frame."""
     film = cv2.VideoCapture(str(clip))
     masks = cv2.VideoWriter("masks.mkv", cv2.VideoWriter_fourcc(*"FFV1"), FPS, (SIDE, SIDE), isColor=False)
     with mediapipe.solutions.holistic.Holistic(model_complexity=1, enable_segmentation=True) as holistic:
@@ -87,7 +87,7 @@ def memory(_) -> list[Figure]:
     figures = []
     for stage in STAGES:
         once, more = (peak(stage, key) for key in ("clip", "long"))
-        figures.append(Figure(f"memory: {stage}, {TIMES['long']} times as long", more / once, 1.1, "", True,
+        figures.append(Figure(f"memory: {stage}, {REPEATS['long']} times as long", more / once, 1.1, "", True,
                               f"{once:.2f} and {more:.2f} GiB"))
     return figures
 
@@ -103,7 +103,7 @@ def large(_) -> list[Figure]:
 
 
 def peak(stage: str, key: str) -> float:
-    """GiB that the stage's own process takes at most."""
+    """Peak memory of the stage in a separate process, GiB."""
     done = subprocess.run([sys.executable, "-c", _WATCH, sys.executable, "-m", "stages", stage, key], check=True,
                           stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
     return int(done.stdout.splitlines()[-1]) / 2**20
@@ -111,7 +111,7 @@ def peak(stage: str, key: str) -> float:
 
 def prepare(wanted: list[str]) -> None:
     """The videos: a rendered clip, its pictures several times, and they enlarged."""
-    settings.write(Path(), settings.people({key: f"{key}.mp4" for key in (*TIMES, "large")}))
+    settings.write(Path(), settings.people({key: f"{key}.mp4" for key in (*REPEATS, "large")}))
     if not Path("clip.mp4").exists():
         sample = params.SampleEntry(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
                                size=SIDE)
@@ -119,7 +119,7 @@ def prepare(wanted: list[str]) -> None:
     pictures = list(video_file.frames(Path("clip.mp4")))
     for key in [key for key, part in (("film", "speed"), ("long", "memory")) if part in wanted]:
         with video_file.h264(Path(f"{key}.mp4"), FPS, 16, {}) as add:
-            for i in range(TIMES[key]):
+            for i in range(REPEATS[key]):
                 for picture in pictures[:: -1 if i % 2 else 1]:
                     add(picture)
     if "large" in wanted:
@@ -135,7 +135,7 @@ PARTS = {part.__name__: part for part in (speed, memory, large)}
 
 
 def measured(part: str, rounds: int) -> list[Figure]:
-    """The figures of a part; one missed figure where a stage that it needs stops."""
+    """The figures of a part, or a single missed figure if a stage that it needs fails."""
     try:
         return PARTS[part](rounds)
     except subprocess.CalledProcessError as error:
@@ -143,7 +143,7 @@ def measured(part: str, rounds: int) -> list[Figure]:
 
 
 def main() -> int:
-    parser = command(__doc__, PARTS)
+    parser = argument_parser(__doc__, PARTS)
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -154,7 +154,7 @@ def main() -> int:
         figures = [figure for part in wanted.only for figure in measured(part, wanted.rounds)]
         os.chdir(ROOT)
     print()
-    return verdict(figures)
+    return print_figures(figures)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""python -m tests.benchmarks.scale: what DVC and Prefect add to 3, 30 and 300 subjects, and how that grows.
+"""Overhead of DVC and Prefect for 3, 30 and 300 subjects, and how it grows: python -m tests.benchmarks.scale
 
-The graph, DVC and Prefect are real; the stages sleep, each as long as its like takes on a GPU, divided by SHORTENED. Of
-all subjects but SAMPLE, artifacts and DVC's notes are written down as the stages and DVC would have left them, which
-`pending` confirms; those of SAMPLE are computed by the flow. (--sample 100 --jobs 2 takes 45 minutes on two
-cores.)
-Exits 1 where growth is not linear or looking at 300 subjects of which nothing has changed takes a minute.
+The graph, DVC and Prefect are real. The stages only sleep, each for the time of the real one on a GPU divided by
+SHORTENED. The flow computes the stages of --sample subjects; for all others, artifacts and DVC's state are written as
+the stages and DVC would have written them, which `pending` confirms. (--sample 100 --jobs 2 takes 45 minutes on two
+cores.) Exits with 1 if growth is not linear, or if checking 300 unchanged subjects takes more than a minute.
 """
 
 import argparse
-import cProfile
 import hashlib
 import json
 import math
@@ -37,7 +35,7 @@ SECONDS = {  # of a stage on a GPU, roughly
     "pose_coverage": 10, "fusion": 120, "signing": 1, "metrics": 180, "report": 20,
 }
 NO_OP = 60.0   # seconds at most for 300 subjects
-LINEAR = 1.25  # exponent of growth at most: 1 is linear; what is there once makes it less
+LINEAR = 1.25  # largest exponent of growth: 1 is linear; constant costs make it less
 SLEEPER = f'''
 import json, sys, time
 from stages import events, layout
@@ -53,7 +51,7 @@ events.emit("ended", address=sys.argv[2])
 
 
 def project(folder: Path, count: int) -> None:
-    """A project of `count` subjects, each with a video and moving like the next."""
+    """Writes a project of `count` subjects, each with a video, and with the motion of the next one."""
     from pipeline.dvc_backend.digests import write_digests
     from tests.miniature import REAL
 
@@ -74,8 +72,8 @@ def project(folder: Path, count: int) -> None:
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
 
 
-def note(plan: list[str]) -> None:
-    """Leaves what the stages of a plan and DVC would leave of it."""
+def write_states(plan: list[str]) -> None:
+    """Writes artifacts and DVC's state as the stages of a plan and DVC would."""
     from dvc.dependency import ParamsDependency
     from dvc.dvcfile import ProjectFile
     from dvc.repo import Repo
@@ -92,10 +90,10 @@ def note(plan: list[str]) -> None:
     new.mkdir(parents=True)
     with Repo() as repo:
         stages = ProjectFile(repo, "dvc.yaml").stages
-        judges = next(dep for dep in stages[next(a for a in plan if a.startswith("metrics@"))].deps
-                      if dep.def_path == "judges")
-        folder = {"hash": "md5", "md5": judges.get_hash().value, "size": judges.get_meta().size,
-                  "nfiles": judges.get_meta().nfiles}
+        metric_weights = next(dep for dep in stages[next(a for a in plan if a.startswith("metrics@"))].deps
+                              if dep.def_path == "metric_weights")
+        folder = {"hash": "md5", "md5": metric_weights.get_hash().value, "size": metric_weights.get_meta().size,
+                  "nfiles": metric_weights.get_meta().nfiles}
         for address in plan:
             stage, (name, key) = stages[address], graph.split(address)
             for out in map(str, layout.outputs(name, key).values()):
@@ -111,7 +109,7 @@ def note(plan: list[str]) -> None:
             places = sorted(place for dep in stage.deps if isinstance(dep, ParamsDependency) for place in dep.params)
             layout.state(address).write_text(json.dumps({
                 "cmd": stage.cmd,
-                "deps": [{"path": path, **(folder if path == "judges" else file(path))} for path in deps],
+                "deps": [{"path": path, **(folder if path == "metric_weights" else file(path))} for path in deps],
                 "params": {"params.yaml": {place: reduce(dict.get, place.split("."), config) for place in places}},
                 "outs": [{"path": path, **file(path)} for path in sorted(out.def_path for out in stage.outs)],
             }))
@@ -119,7 +117,7 @@ def note(plan: list[str]) -> None:
 
 
 class Cost:
-    """Seconds that the clock and the processors spent on something, child processes included."""
+    """Measures wall-clock seconds (`clock`) and CPU seconds (`work`), including child processes."""
 
     def __enter__(self) -> "Cost":
         self.begun = self._now()
@@ -135,7 +133,7 @@ class Cost:
 
 
 def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
-    """All figures of one size, in the current folder."""
+    """All figures for one number of subjects, in the current folder."""
     from pipeline import graph
     from pipeline.dvc_backend import dvc_client
     from pipeline.orchestration import flows
@@ -146,11 +144,11 @@ def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
     plan = graph.plan(config, [f"report@{key}" for key in config.transfers])
     ours = {*list(config.subjects)[:sample], *list(config.transfers)[:sample]}
     computed = [address for address in plan if graph.split(address)[1] in ours]
-    note(list(plan))
+    write_states(list(plan))
     dvc_client.gather()
     with Cost() as no_op:
         left = dvc_client.pending(plan)
-    assert not left, f"DVC would compute {len(left)} stages that are said to be done"
+    assert not left, f"DVC would compute {len(left)} stages that should be up to date"
     for name in list(config.subjects)[:sample]:
         Path(f"clips/{name}.mp4").write_text(f"another {name}")
     for key in ours:
@@ -160,7 +158,7 @@ def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
     assert not dvc_client.pending(plan)
     slept = sum(SECONDS[graph.split(address)[0]] for address in computed) / SHORTENED
     lock = Path("dvc.lock")
-    with Cost() as plain:  # what a stage costs by the dvc program itself, with its one dvc.lock
+    with Cost() as plain:  # the cost of a stage with the dvc program itself, which uses a single dvc.lock
         Path(f"clips/{list(config.subjects)[0]}.mp4").write_text("yet another")
         subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "--single-item", computed[0]], check=True,
                        capture_output=True, env=dvc_client._environment())
@@ -180,7 +178,7 @@ def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
 
 
 def profile(folder: Path) -> str:
-    """Where plain DVC spends its time with one stage of 30 subjects."""
+    """A profile of plain DVC for one stage of 30 subjects."""
     file = folder / "profile"
     Path("clips/person_000.mp4").write_text("profiled")
     subprocess.run([sys.executable, "-m", "cProfile", "-o", str(file), "-m", "dvc", "repro", "--quiet", "--single-item",
@@ -231,7 +229,7 @@ def main() -> int:
 
 
 def report(figures: dict[int, dict[str, float]]) -> list[str]:
-    """Prints the table; which goals are missed."""
+    """Prints the table. Returns the goals that are missed."""
     print(f"\n{'':42}" + "".join(f"{f'{count} subjects':>14}" for count in SIZES) + "   growth 3-30 30-300")
     failed = []
     for name in figures[SIZES[0]]:

@@ -1,21 +1,22 @@
-"""What people see of real clips, beside what they could see: python -m tests.benchmarks.seen FOLDER --clips A.mp4 B.mp4
+"""Quality of delivered videos of real clips: python -m tests.benchmarks.seen FOLDER --clips A.mp4 B.mp4
 
-Learns each clip with the demo preset on its first four fifths, reconstructs the rest, and compares pictures with the
-true frames, in the same frames and the same crop: in the person's box of the delivered video, and the whole frame.
-Rows of a clip's table: what other systems made of these frames, where it is given, in the truth's time; ours before
-label and mark, through the same H.264; ours as `video.mp4`; the true frames through H.264, without and with our mark.
-The label's place shows the truth in all of them. LPIPS is AlexNet's; sharpness that of the person's inner part. Exits
-with 1 where the mark is seen: where it changes the LPIPS to the true frames, of ours or of the true frames themselves,
-by more than GOAL. The LPIPS between both encoded videos stands beside it without a goal: H.264 answers a change of one
-grey level in one pixel of 256 with as much.
-FOLDER/seen_<clip>.png shows the truth and every row side by side.
+Trains on the first four fifths of each clip with the demo preset, reconstructs the rest, and compares the final video
+with the true frames, in the person's box and in the whole frame. The rows of a clip's table: results of other systems,
+if given, with their delay removed; ours before label and watermark, through the same H.264; ours as `video.mp4`; the
+true frames through H.264, without and with our watermark. In all of them, pixels of the label are replaced by the
+truth. LPIPS uses AlexNet; sharpness is that of the inner part of the person.
 
-FOLDER               where it works; about 10 minutes a clip on two cores
+Exits with 1 if the watermark is visible: if it changes the LPIPS to the true frames, of ours or of the true frames
+themselves, by more than GOAL. The LPIPS between both encoded videos is shown without a goal, because H.264 reacts to a
+change of one grey level in one pixel of 256 with as much. FOLDER/seen_<clip>.png shows the truth and every row side by
+side.
+
+FOLDER               folder to work in; about 10 minutes a clip on two cores
 --clips FILE ...     videos of one person
---panels FILE N      a video of N panels side by side: the true frames, to learn from, and what others made of them
---frames N           held-out frames that are scored, evenly spread (25)
---steps N            of the generator's training, for trying out
---reuse              goes on with what is in FOLDER, whatever made it
+--panels FILE N      a video of N panels side by side: the true frames, for training, and results of other systems
+--frames N           number of held-out frames that are scored, evenly spaced (25)
+--steps N            of the generator's training, for a quick try
+--reuse              continues with the artifacts in FOLDER, even if other code made them
 """
 
 import argparse
@@ -31,32 +32,33 @@ import numpy as np
 from torch import nn
 
 from stages import InputError, fusion, layout, params
-from stages.evaluation import delivered_video, image_similarity, metric_networks
+from stages.evaluation import delivered_video, image_similarity, perceptual_distance
 from stages.imaging import image_quality
 from stages.media import clock as clocks, footage, png, video_file, view
+from stages.media.sampling import evenly_spaced
 from stages.media.seek import chosen
 from stages.pose.skeleton import Pose, read_poses
 from stages.provenance.watermark import Mark
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who
-from tests.benchmarks.figures import Figure, verdict
-from tests.benchmarks.films import Pictures, lag, panel, shifted, told, unfolded
+from tests.benchmarks.figures import Figure, print_figures
+from tests.benchmarks.films import Pictures, first_panel, frame_lag, lag_suffix, panel, shift_frames
 
-GOAL = 0.003   # LPIPS that a mark may cost
-NUMBER = 1     # of the mark in the true frames
-LEARNED = ("generator_training", "local_gan_training")
-SHOWN = ("retargeting", "fusion", "signing")
+GOAL = 0.003   # LPIPS that the watermark may add
+MARK_NUMBER = 1     # of the mark in the true frames
+TRAINING_STAGES = ("generator_training", "local_gan_training")
+RESULT_STAGES = ("retargeting", "fusion", "signing")
 BEFORE, AFTER, TRUTH, MARKED = "ours, before label and mark", "ours, video.mp4", "the true frames", "the same, marked"
 COLUMNS = {"box: PSNR": "{:.2f}", "box: SSIM": "{:.3f}", "box: LPIPS": "{:.4f}", "sharpness": "{:.2f}",
            "whole: PSNR": "{:.2f}", "whole: SSIM": "{:.3f}", "whole: LPIPS": "{:.4f}"}
-PLACES = ("box", "whole")
+REGIONS = ("box", "whole")
 
 Measured = dict[str, np.ndarray]  # by row, (frames, COLUMNS)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One that was learned and reconstructed in `folder`; `films`: others' videos of all its frames, by name."""
+    """A clip that was trained on and reconstructed in `folder`. films: other systems' videos of its frames, by name."""
 
     folder: Path
     name: str
@@ -75,19 +77,19 @@ class Clip:
 
     @cached_property
     def scored(self) -> np.ndarray:
-        """Which of the held-out frames, from 0."""
-        return np.unique(np.linspace(0, len(self.rows) - 1, min(self.count, len(self.rows))).round().astype(int))
+        """Indices of the scored frames among the held-out ones."""
+        return evenly_spaced(np.arange(len(self.rows)), self.count)
 
     @cached_property
     def place(self) -> Callable[[int], fusion.Placement]:
-        """Where the square lies in a held-out frame of the video."""
+        """The placement of the square in a held-out frame of the video, by its index."""
         about, plate = self._clock().about, png.read(self.path("background_inpainting", "full_background"))
         still = fusion.Placement.of(about["crop"], about["size"], plate)
         return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
 
     @property
     def sheet(self) -> Path:
-        """A picture to look at: the person's box in the middle frame, the truth and then every row."""
+        """A picture of the person's box in the middle frame: the truth, then every row."""
         return self.folder / f"seen_{self.name}.png"
 
     @property
@@ -95,48 +97,48 @@ class Clip:
         return self._clock().about["fps"]
 
     def truth(self) -> Iterator[np.ndarray]:
-        """The held-out frames as they were filmed, of even height and width."""
-        return map(even, chosen(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
+        """The held-out frames as filmed, cropped to even height and width."""
+        return map(even_size, chosen(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
 
     def composites(self) -> Iterator[np.ndarray]:
-        """The same as fusion shows them, before label and mark."""
+        """The generated frames as fusion composites them, before label and watermark."""
         foregrounds = video_file.frames(self.path("fusion", "foreground"), "rgba")
-        return (even(self.place(index).over(rgba)) for index, rgba in enumerate(foregrounds))
+        return (even_size(self.place(index).over(rgba)) for index, rgba in enumerate(foregrounds))
 
     def poses(self) -> Iterator[Pose]:
-        """The held-out poses, in pixels of the video."""
+        """The held-out poses, in pixels of the video's frame."""
         driving = read_poses(self.path("retargeting", "driving"))[0]
-        return (pose.map(partial(onto, self.place(index).matrix)) for index, pose in enumerate(driving))
+        return (pose.map(partial(to_video_pixels, self.place(index).matrix)) for index, pose in enumerate(driving))
 
     def _clock(self) -> clocks.Clock:
         return clocks.read_clock(self.path("frames", "clock"))
 
 
 def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
-    """All stages of every clip, but those whose outputs are there."""
+    """Runs all stages of every clip whose outputs are missing."""
     changes = {"generator_training": {"steps": steps}} if steps else {}
     held_out.prepare(folder, {name: str(file) for name, file in files.items()}, changes=changes)
     for name in files:
-        for stage in LEARNED:
+        for stage in TRAINING_STAGES:
             held_out.make(folder, stage, name)
-        for stage in SHOWN:
+        for stage in RESULT_STAGES:
             held_out.make(folder, stage, held_out.itself(name))
 
 
 def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
-    """Every row of the table, and by place what LPIPS says of the true frames with and without the mark."""
+    """All rows of the table, and by region the LPIPS between the true frames with and without the watermark."""
     size = next(clip.truth()).shape[1::-1]
-    label = delivered_video.area(size) > 0
-    lags = {name: lag(clip.file, film()) for name, film in clip.films.items()}
-    films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
+    label = delivered_video.label_area(size) > 0
+    lags = {name: frame_lag(clip.file, film()) for name, film in clip.films.items()}
+    films = {name + lag_suffix(lags[name]): chosen(map(even_size, shift_frames(film(), lags[name])), clip.rows, name)
              for name, film in clip.films.items()}
     films |= {
         BEFORE: encoded(clip, "before", clip.composites(), crf),
         AFTER: video_file.frames(clip.path("signing", "video")),
         TRUTH: encoded(clip, "true", clip.truth(), crf),
-        MARKED: encoded(clip, "marked", marked(clip, size), crf),
+        MARKED: encoded(clip, "marked_truth", marked_truth(clip, size), crf),
     }
-    found, seen = {row: [] for row in films}, {place: [] for place in PLACES}
+    found, seen = {row: [] for row in films}, {region: [] for region in REGIONS}
     for index, (truth, pose, *shown) in enumerate(zip(clip.truth(), clip.poses(), *films.values(), strict=True)):
         if index not in clip.scored:
             continue
@@ -144,43 +146,43 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
         for row, picture in shown.items():
             found[row].append(scores(picture, truth, pose, lpips))
         if index == clip.scored[len(clip.scored) // 2]:
-            part = parts(pose, size)["box"]
+            part = regions(pose, size)["box"]
             png.write(clip.sheet, np.concatenate([one[part] for one in (truth, *shown.values())], 1))
-        for place, part in parts(pose, size).items():
-            seen[place].append(held_out.perceived(lpips, shown[MARKED][part], shown[TRUTH][part]))
+        for region, part in regions(pose, size).items():
+            seen[region].append(held_out.perceived(lpips, shown[MARKED][part], shown[TRUTH][part]))
     return ({row: np.array(values) for row, values in found.items()},
-            {place: float(np.mean(values)) for place, values in seen.items()})
+            {region: float(np.mean(values)) for region, values in seen.items()})
 
 
 def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, lpips: nn.Module) -> list[float]:
-    """Of one frame, in the order of COLUMNS."""
+    """The scores of one frame, in the order of COLUMNS."""
     height, width = truth.shape[:2]
-    inside = image_similarity.inner(pose, max(height, width))[:height, :width]
+    inside = image_similarity.certain_person_mask(pose, max(height, width))[:height, :width]
     box, whole = ([image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.perceived(lpips, *pair)]
-                  for pair in ((picture[part], truth[part]) for part in parts(pose, (width, height)).values()))
+                  for pair in ((picture[part], truth[part]) for part in regions(pose, (width, height)).values()))
     return [*box, image_quality.sharpness(picture, truth, inside), *whole]
 
 
-def parts(pose: Pose, size: tuple[int, int]) -> dict[str, tuple[slice, slice]]:
-    """By place, what is cut out of a picture of a size (width, height): the person's box with its margin, and all."""
+def regions(pose: Pose, size: tuple[int, int]) -> dict[str, tuple[slice, slice]]:
+    """The crops of a picture of a size (width, height) by region: the person's box with its margin, and all of it."""
     left, top, right, bottom = image_quality.person_box(pose, max(size)) or (0, 0, *size)
     return {"box": np.s_[top : min(bottom, size[1]), left : min(right, size[0])], "whole": np.s_[:, :]}
 
 
-def onto(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points (n, 3) of the square, x, y and score, in pixels of the video."""
+def to_video_pixels(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (n, 3) of the square (x, y, score), in pixels of the video's frame."""
     moved = cv2.perspectiveTransform(points[None, :, :2].astype(np.float64) - 0.5, matrix)[0] + 0.5
     return np.concatenate([moved, points[:, 2:]], 1).astype(np.float32)
 
 
-def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """The true held-out frames with our mark."""
-    mark = Mark(NUMBER, size, clip.fps)
+def marked_truth(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The true held-out frames with our watermark."""
+    mark = Mark(MARK_NUMBER, size, clip.fps)
     return (mark.over(picture, frame) for frame, picture in enumerate(clip.truth()))
 
 
 def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:
-    """Pictures after the H.264 that fusion writes."""
+    """Pictures after encoding with fusion's H.264 settings."""
     path = clip.folder / f"seen_{clip.name}_{name}.mp4"
     with video_file.h264(path, clip.fps, crf, {}) as add:
         for picture in given:
@@ -188,13 +190,13 @@ def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.nda
     return video_file.frames(path)
 
 
-def even(picture: np.ndarray) -> np.ndarray:
-    """Without the last row or column of an odd size, as H.264 has it."""
+def even_size(picture: np.ndarray) -> np.ndarray:
+    """Cropped to an even height and width, as H.264 requires."""
     return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
 
 
 def table(clip: Clip, found: Measured) -> str:
-    """In Markdown."""
+    """The table of a clip in Markdown."""
     head = [f"{clip.name}, {len(clip.scored)} of {len(clip.rows)} held-out frames", *COLUMNS]
     lines = [head, ["---"] * len(head)]
     for row, values in found.items():
@@ -204,15 +206,15 @@ def table(clip: Clip, found: Measured) -> str:
 
 
 def figures(name: str, found: Measured, seen: dict[str, float]) -> list[Figure]:
-    """What the mark costs."""
+    """The LPIPS that the watermark adds."""
     rows = []
-    for place in PLACES:
-        before, after = (found[row][:, list(COLUMNS).index(f"{place}: LPIPS")].mean() for row in (BEFORE, AFTER))
-        told = f"{name}, {place}: LPIPS of"
-        rows.append(Figure(f"{told} ours, marked less unmarked", abs(after - before), GOAL, at_most=True))
-        plain, with_mark = (found[row][:, list(COLUMNS).index(f"{place}: LPIPS")].mean() for row in (TRUTH, MARKED))
-        rows.append(Figure(f"{told} true frames, marked less unmarked", abs(with_mark - plain), GOAL, at_most=True))
-        rows.append(Figure(f"{told} true frames, marked to unmarked", seen[place], None, at_most=True))
+    for region in REGIONS:
+        before, after = (found[row][:, list(COLUMNS).index(f"{region}: LPIPS")].mean() for row in (BEFORE, AFTER))
+        what = f"{name}, {region}: LPIPS of"
+        rows.append(Figure(f"{what} ours, marked less unmarked", abs(after - before), GOAL, at_most=True))
+        plain, with_mark = (found[row][:, list(COLUMNS).index(f"{region}: LPIPS")].mean() for row in (TRUTH, MARKED))
+        rows.append(Figure(f"{what} true frames, marked less unmarked", abs(with_mark - plain), GOAL, at_most=True))
+        rows.append(Figure(f"{what} true frames, marked to unmarked", seen[region], None, at_most=True))
     return rows
 
 
@@ -235,9 +237,9 @@ def main() -> int:
         files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
         if not files:
             parser.error("expected --clips or --panels")
-        lpips = metric_networks.lpips_network().eval()
+        lpips = perceptual_distance.lpips_network().eval()
         originals = {name: Path(file) for name, file in files.items()}
-        files = originals | {name: unfolded(folder, originals[name], count) for name, count in counts.items()}
+        files = originals | {name: first_panel(folder, originals[name], count) for name, count in counts.items()}
         learn(folder, files, given.steps)
     except InputError as error:
         parser.error(str(error))
@@ -252,7 +254,7 @@ def main() -> int:
         found, seen = measure(clip, crf, lpips)
         print(f"\n{table(clip, found)}\n", flush=True)
         reached += figures(name, found, seen)
-    return verdict(reached)
+    return print_figures(reached)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def rows(values: dict[str, list[float]], measure: str = "psnr") -> dict:
             for person, found in values.items() for seed, value in enumerate(found)}
 
 
-def test_of_one_person_it_is_the_paired_t_test():
+def test_one_person_gives_the_paired_t_test():
     base, other = [30.1, 29.6, 30.4, 30.0], [30.9, 30.2, 30.3, 30.8]
     found = difference(rows({"a": base}), rows({"a": other}), "psnr")
     expected = stats.ttest_rel(other, base)
@@ -27,7 +27,7 @@ def test_of_one_person_it_is_the_paired_t_test():
     assert (found.verdict(0.1) == "better") == (expected.pvalue < 0.05 and expected.statistic > 0)
 
 
-def test_of_several_people_it_is_a_regression_on_who_it_is():
+def test_several_people_give_a_regression_on_the_person():
     """The mean of the people's coefficients, by least squares; the seeds of c are fewer."""
     rng = np.random.default_rng(3)
     base = {person: rng.normal(30, 2, count).tolist() for person, count in (("a", 3), ("b", 3), ("c", 2))}
@@ -42,8 +42,8 @@ def test_of_several_people_it_is_a_regression_on_who_it_is():
     np.testing.assert_allclose([found.mean, found.half], [contrast @ coefficients, stats.t.ppf(0.975, 5) * error])
 
 
-def test_how_much_better_people_are_than_others_is_no_noise():
-    """Exactly as much better with every seed, though not for everybody: no spread is left."""
+def test_differences_between_people_are_not_noise():
+    """The gain is the same for all seeds of a person, but differs between people: the spread is zero."""
     found = difference(rows({"a": [30, 31], "b": [20, 22]}), rows({"a": [31, 32], "b": [23, 25]}), "psnr")
     assert (found.mean, found.half) == (2.0, 0.0)
 
@@ -86,7 +86,7 @@ def test_lpips_judges_and_psnr_guards(lpips, psnr, said):
 
 
 @pytest.mark.parametrize("other", [{}, {"b": [31]}, {"a": [float("nan")]}])
-def test_nothing_in_common_is_no_difference(other):
+def test_without_common_seeds_there_is_no_difference(other):
     assert difference(rows({"a": [30]}), rows(other), "psnr") is None
 
 

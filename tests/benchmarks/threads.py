@@ -1,13 +1,13 @@
-"""A training step of the demo beside other busy programs: python -m tests.benchmarks.threads
+"""Time of a training step while other programs are running: python -m tests.benchmarks.threads
 
-Prints milliseconds a step for `threads: auto` and for as many threads as there are processors, which wait for each other
-as OpenMP does without further word; with nothing else to do, beside one busy process, and beside three, which are one
-program in a session of its own, like a build in another terminal. The steps in which `auto` finds out are counted. Exits
-with 1 where a goal is missed. Needs the machine for itself for four minutes, and a minute before to render somebody.
+Prints milliseconds a step for `threads: auto` and for as many threads as processors, with OpenMP's default waiting: on
+an idle machine, next to one busy process, and next to three, which are one program in a session of its own, like a
+build in another terminal. The steps in which `auto` measures are included. Exits with 1 if a goal is missed. Needs an
+otherwise idle machine for four minutes, and one more minute to render a person.
 
 --only idle,one     some of: idle, one, three
---seconds 24        of each spell
---keep DIR          works in DIR and leaves it; what is already prepared there is not made again
+--seconds 24        of each measurement
+--keep DIR          works in DIR and keeps it; artifacts that are there are not computed again
 """
 
 import contextlib
@@ -23,18 +23,18 @@ from pathlib import Path
 
 from stages import params, processors, threads
 from tests.benchmarks import held_out, inference
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 
-BUSY = {"idle": 0, "one": 1, "three": 3}         # processes beside it
+BUSY = {"idle": 0, "one": 1, "three": 3}         # other processes
 GOALS = {"idle": 1.05, "one": 1.7, "three": 2.0}  # of the idle step with as many threads as processors
-ALL = "all processors"
-WAYS = ("auto", ALL)
+ALL_PROCESSORS = "all processors"
+THREAD_SETTINGS = ("auto", ALL_PROCESSORS)
 SPIN = "import os\nfor _ in range({count} - 1):\n    if not os.fork(): break\nwhile True: pass"
 
 
 @contextlib.contextmanager
-def busy(count: int) -> Iterator[None]:
-    """So many processes that compute without end."""
+def busy_processes(count: int) -> Iterator[None]:
+    """Runs `count` processes that compute without end."""
     if not count:
         yield
         return
@@ -46,12 +46,12 @@ def busy(count: int) -> Iterator[None]:
         program.wait()
 
 
-class Trained:
-    """A training in a process of its own, which takes steps for as long as it is told, and then waits."""
+class TrainingProcess:
+    """A training in a separate process, which takes steps for a given time on request."""
 
     def __init__(self, folder: Path, way: str):
         environment = os.environ | {"PYTHONPATH": str(held_out.ROOT)}
-        if way == ALL:  # stages sets nothing where this is set, be it to nothing
+        if way == ALL_PROCESSORS:  # stages leave the threads alone if this is set, even to an empty text
             environment = {name: environment[name] for name in environment if name != "GOMP_SPINCOUNT"}
             environment["OMP_WAIT_POLICY"] = ""
         self._process = subprocess.Popen(
@@ -59,7 +59,7 @@ class Trained:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
 
     def steps(self, seconds: float) -> tuple[float, str]:
-        """Milliseconds a step over so many seconds, and what it says of its threads."""
+        """Takes steps for some seconds. Returns milliseconds a step, and a text about the threads that were used."""
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
         return tuple(json.loads(self._process.stdout.readline()))
@@ -70,7 +70,7 @@ class Trained:
 
 
 def train(folder: Path, way: str, orders, answer) -> None:
-    """The other side of it."""
+    """Runs in the process of TrainingProcess."""
     block = params.load(held_out.ROOT / "params.yaml").presets["demo"].generator_training
     with threads.chosen("auto" if way == "auto" else processors.count()):
         batches, training = held_out.begin(folder, "me", block)
@@ -94,25 +94,26 @@ def alone() -> None:
 
 
 def measure(folder: Path, spells: list[str], seconds: float) -> list[Figure]:
-    trained, found, told = {way: Trained(folder, way) for way in WAYS}, {}, {}
+    trainings, found, used = {way: TrainingProcess(folder, way) for way in THREAD_SETTINGS}, {}, {}
     try:
-        for training in trained.values():
+        for training in trainings.values():
             training.steps(1)
         for spell in dict.fromkeys(["idle", *spells]):
-            for way, training in trained.items():
+            for way, training in trainings.items():
                 alone()
-                with busy(BUSY[spell]):
-                    found[spell, way], told[spell, way] = training.steps(seconds)
+                with busy_processes(BUSY[spell]):
+                    found[spell, way], used[spell, way] = training.steps(seconds)
                 if spell != "idle":
-                    found[f"idle after {spell}", way], told[f"idle after {spell}", way] = training.steps(seconds / 2)
+                    found[f"idle after {spell}", way], used[f"idle after {spell}", way] = training.steps(seconds / 2)
     finally:
-        for training in trained.values():
+        for training in trainings.values():
             training.close()
     for (spell, way), milliseconds in found.items():
-        print(f"{spell:<20}{way:<20}{milliseconds:8.0f} ms   {told[spell, way]}")
-    idle = found["idle", ALL]
-    return [Figure(f"a step, {spell}, of the idle step of all processors", found[spell, "auto"] / idle, GOALS[spell], "",
-                   True, f"{found[spell, 'auto']:.0f} ms; {found[spell, ALL]:.0f} ms with all") for spell in spells]
+        print(f"{spell:<20}{way:<20}{milliseconds:8.0f} ms   {used[spell, way]}")
+    idle = found["idle", ALL_PROCESSORS]
+    return [Figure(f"a step, {spell}, of the idle step of all processors", found[spell, "auto"] / idle, GOALS[spell],
+                   "", True, f"{found[spell, 'auto']:.0f} ms; {found[spell, ALL_PROCESSORS]:.0f} ms with all")
+            for spell in spells]
 
 
 def prepare(folder: Path) -> None:
@@ -121,20 +122,21 @@ def prepare(folder: Path) -> None:
 
 
 def main() -> int:
-    parser = command(__doc__, BUSY)
+    parser = argument_parser(__doc__, BUSY)
     parser.add_argument("--seconds", type=float, default=24.0)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (wanted.keep or Path(scratch)).resolve()
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             prepare(folder)
-        return verdict(measure(folder, wanted.only, wanted.seconds))
+        return print_figures(measure(folder, wanted.only, wanted.seconds))
 
 
 if __name__ == "__main__":
-    if sys.argv[2:] and sys.argv[2] in WAYS:
+    if sys.argv[2:] and sys.argv[2] in THREAD_SETTINGS:
         answers = sys.stdout
         with contextlib.redirect_stdout(sys.stderr):
-            train(Path(sys.argv[1]), sys.argv[2], sys.stdin, lambda told: print(json.dumps(told), file=answers, flush=True))
+            train(Path(sys.argv[1]), sys.argv[2], sys.stdin,
+                  lambda answer: print(json.dumps(answer), file=answers, flush=True))
     else:
         sys.exit(main())

@@ -27,7 +27,7 @@ from stages.learning.checkpoints import Checkpoint
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
 from tests.benchmarks.comparison import spelled
-from tests.benchmarks.figures import Figure, command, verdict
+from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.inference import inference
 from tests.benchmarks.local_gans import local_gans
 
@@ -174,7 +174,7 @@ JUDGED = {"equal", "parts"}  # by LPIPS
 
 
 def main() -> int:
-    parser = command(__doc__, PARTS)
+    parser = argument_parser(__doc__, PARTS)
     parser.add_argument("--people", type=int, default=len(PEOPLE), choices=range(1, len(PEOPLE) + 1))
     parser.add_argument("--seconds", type=float, default=120.0)
     wanted = parser.parse_args()
@@ -186,7 +186,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         wanted.folder = (wanted.keep or Path(scratch)).resolve()
         figures = [figure for part in wanted.only for figure in PARTS[part](wanted)]
-    return verdict(figures)
+    return print_figures(figures)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-"""The watermark, measured: python -m tests.benchmarks.watermark
+"""Robustness, false positives, visibility and speed of the watermark: python -m tests.benchmarks.watermark
 
-Bits that are read right from two seconds after each attack and after all three, by clip; how often pieces of two
-seconds that were never marked are taken for marked; what the mark costs in LPIPS (AlexNet), as it is laid over the
-pictures and as it is delivered, and in time. Exits with 1 where a goal is missed. The clips are rendered people and,
-where given, the user's own; a marked clip has gone through the H.264 of fusion first.
+Measures the bits that are read correctly from two seconds of video after each attack and after all three; how often
+pieces of two seconds without a mark are classified as marked; the LPIPS (AlexNet) that the mark adds, before and after
+encoding; and the time. Exits with 1 if a goal is missed. The clips are rendered people and, if given, the user's own.
+Marked clips are first encoded with the H.264 settings of fusion.
 
-H.264 answers any change with another choice somewhere else. So LPIPS between a marked and an unmarked video, both
-delivered, stands beside that of a change of one grey level in one pixel of 256; the goal is for what the mark adds to
-the LPIPS between a delivered video and what it was made from.
+H.264 reacts to any change of its input with different coding decisions. The LPIPS between a marked and an unmarked
+video, both encoded, is therefore shown next to that of changing one grey level in one pixel of 256. The goal applies to
+the LPIPS that the mark adds between an encoded video and its original frames.
 
---clips FILE ...   videos whose first two seconds are used too
---begin SECONDS    where in them to begin (0)
---unmarked N       pieces without a mark, cut out of all clips and three further people at random (1000)
---numbers N        that are written into each clip, one after the other (4)
+--clips FILE ...   further videos, of which two seconds are used
+--begin SECONDS    where in them to start (0)
+--unmarked N       number of pieces without a mark, cut at random from all clips and three further people (1000)
+--numbers N        how many numbers are embedded in each clip, one after the other (4)
 --size N           pixels, the shorter side (256)
 --seed N           of the unmarked pieces (0)
 """
@@ -29,30 +29,30 @@ import numpy as np
 import torch
 
 from stages import samples
-from stages.evaluation import metric_networks
+from stages.evaluation import perceptual_distance
 from stages.media import footage
 from stages.provenance import watermark
 from stages.provenance.label import Label
-from tests.benchmarks.figures import Figure, verdict
+from tests.benchmarks.figures import Figure, print_figures
 from tests.stages.provenance import attacks
 
 PEOPLE, OTHERS, MOTIONS = (501, 502, 503), (504, 505, 506), ("wave", "dance")
 CRF = 18          # of fusion, in the demo preset
-ALONE = 1.0       # goal: share of the bits
-DEAREST = 0.003   # goal: LPIPS
-JUDGED = 4        # frames of a clip that LPIPS sees
-SLOWEST = 8.0     # ms a frame of 256 x 256: a tenth of a core at 12 frames/s
-LATER = 0.37      # seconds: whoever looks at a piece does not know when the video began
+BITS_GOAL = 1.0       # goal: share of the bits
+MAX_LPIPS = 0.003   # goal: LPIPS
+LPIPS_FRAMES = 4        # of a clip
+MAX_MILLISECONDS = 8.0     # ms a frame of 256 x 256: a tenth of a core at 12 frames/s
+START_OFFSET = 0.37      # seconds: the start of the video is unknown when a piece is examined
 Clip = tuple[np.ndarray, float]  # (T, H, W, 3) RGB of two seconds, frames/s
 
 
 def rendered(number: int, size: int, seconds: float = watermark.PERIOD) -> Clip:
-    """A stranger's first seconds."""
+    """The first seconds of a rendered person."""
     return np.stack([rgb for rgb, *_ in samples.frames(f"stranger_{number}", MOTIONS, number, seconds, size)]), 25.0
 
 
 def filmed(file: Path, size: int, begin: float) -> Clip:
-    """Two seconds of a video, their shorter side `size`."""
+    """Two seconds of a video, with a shorter side of `size` pixels."""
     video = footage.open_footage(file, None)
     fps = float(video.fps)
     count = round(watermark.PERIOD * fps)
@@ -67,28 +67,28 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
     return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
 
 
-def right(found: watermark.DetectedMark, number: int) -> float:
-    """The share of the bits; half of them where nothing would have been read."""
+def bit_accuracy(found: watermark.DetectedMark, number: int) -> float:
+    """The share of correct bits; 0.5 if no mark is detected."""
     return 1 - bin(found.number ^ number).count("1") / watermark.BITS if found.sure else 0.5
 
 
-def read(clips: dict[str, Clip], numbers: int) -> list[Figure]:
-    """After every attack, all clips and numbers together."""
+def bits_after_attacks(clips: dict[str, Clip], numbers: int) -> list[Figure]:
+    """The bits read after each attack, over all clips and numbers."""
     bits, certainty = ({name: [] for name in attacks.ALL} for _ in range(2))
     for pictures, fps in clips.values():
         for number in np.random.default_rng(1).integers(0, 2**watermark.BITS, numbers).tolist():
             marked = attacks.h264(attacks.marked(pictures, number, fps), CRF)
             for name, attack in attacks.ALL.items():
-                found = watermark.find(attacks.timed(attack(marked), fps, LATER))
-                bits[name].append(right(found, number))
+                found = watermark.find(attacks.timed(attack(marked), fps, START_OFFSET))
+                bits[name].append(bit_accuracy(found, number))
                 certainty[name].append(found.certainty)
-    return [Figure(f"bits read right from two seconds: {name}", float(np.mean(bits[name])), ALONE,
+    return [Figure(f"bits read right from two seconds: {name}", float(np.mean(bits[name])), BITS_GOAL,
                    remark=f"certainty {min(certainty[name]):.1f} at least; {watermark.SURE} is needed")
             for name in attacks.ALL]
 
 
-def never_marked(clips: list[Clip], count: int, seed: int) -> Figure:
-    """Pieces: part of the picture, mirrored or not, more or less compressed."""
+def false_positives(clips: list[Clip], count: int, seed: int) -> Figure:
+    """Of pieces without a mark: random crops of the picture, mirrored or not, at different compression."""
     rng, certainties = np.random.default_rng(seed), []
     for _ in range(count):
         pictures, fps = clips[rng.integers(len(clips))]
@@ -103,8 +103,8 @@ def never_marked(clips: list[Clip], count: int, seed: int) -> Figure:
                   remark=f"certainty {max(certainties):.2f} at most; {watermark.SURE} is needed")
 
 
-def seen(clips: dict[str, Clip]) -> list[Figure]:
-    """LPIPS: the worst clip, and the mean of all."""
+def visibility(clips: dict[str, Clip]) -> list[Figure]:
+    """LPIPS of the worst clip, and the mean over all."""
     rows = {"the mark, not encoded": [], "the mark, delivered: rise to the pictures": [],
             "the mark, delivered: to the same without": [], "one level in one pixel of 256, delivered": []}
     for pictures, fps in clips.values():
@@ -115,14 +115,14 @@ def seen(clips: dict[str, Clip]) -> list[Figure]:
         for row, value in zip(rows.values(), (lpips(marked, pictures), lpips(ours, pictures) - lpips(plain, pictures),
                                               lpips(ours, plain), lpips(other, plain))):
             row.append(value)
-    goals = (DEAREST, DEAREST, None, None)
+    goals = (MAX_LPIPS, MAX_LPIPS, None, None)
     return [Figure(f"LPIPS of {what}", max(values), goal, at_most=True,
                    remark=f"in the worst clip; {np.mean(values):.4f} in the mean")
             for (what, values), goal in zip(rows.items(), goals)]
 
 
 def lpips(ones: np.ndarray, others: np.ndarray) -> float:
-    places = np.linspace(0, len(ones) - 1, JUDGED + 2).astype(int)[1:-1]
+    places = np.linspace(0, len(ones) - 1, LPIPS_FRAMES + 2).astype(int)[1:-1]
     with torch.inference_mode():
         pairs = [[torch.tensor(pictures[place]).permute(2, 0, 1)[None] / 127.5 - 1 for pictures in (ones, others)]
                  for place in places]
@@ -131,23 +131,24 @@ def lpips(ones: np.ndarray, others: np.ndarray) -> float:
 
 @cache
 def network() -> torch.nn.Module:
-    return metric_networks.lpips_network().eval()
+    return perceptual_distance.lpips_network().eval()
 
 
 def cost(clips: dict[str, Clip]) -> list[Figure]:
-    spent, looked = [], []
+    mark_seconds, find_seconds = [], []
     for pictures, fps in clips.values():
         size = pictures.shape[2:0:-1]
         mark, label = watermark.Mark(1, size, fps), Label(size)
         for frame, picture in enumerate(pictures):
             begun = time.perf_counter()
             mark.over(label.over(picture), frame)
-            spent.append(time.perf_counter() - begun)
+            mark_seconds.append(time.perf_counter() - begun)
         begun = time.perf_counter()
         watermark.find(attacks.timed(pictures, fps))
-        looked.append(time.perf_counter() - begun)
-    return [Figure("mark and label of a picture", 1000 * float(np.median(spent)), SLOWEST, "ms", at_most=True),
-            Figure("looking for a mark in two seconds", float(np.median(looked)), None, "s")]
+        find_seconds.append(time.perf_counter() - begun)
+    return [Figure("mark and label of a picture", 1000 * float(np.median(mark_seconds)), MAX_MILLISECONDS, "ms",
+                   at_most=True),
+            Figure("looking for a mark in two seconds", float(np.median(find_seconds)), None, "s")]
 
 
 def main() -> int:
@@ -160,11 +161,11 @@ def main() -> int:
     clips = {f"stranger_{number}": rendered(number, given.size) for number in PEOPLE}
     clips |= {file.name: filmed(file, given.size, given.begin) for file in given.clips}
     print(f"{len(clips)} clips of two seconds: {', '.join(clips)}")
-    figures = [*read(clips, given.numbers), *seen(clips), *cost(clips)]
+    figures = [*bits_after_attacks(clips, given.numbers), *visibility(clips), *cost(clips)]
     if given.unmarked:
         others = [rendered(number, given.size, 4 * watermark.PERIOD) for number in OTHERS]
-        figures.append(never_marked([*clips.values(), *others], given.unmarked, given.seed))
-    return verdict(figures)
+        figures.append(false_positives([*clips.values(), *others], given.unmarked, given.seed))
+    return print_figures(figures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The metrics stage on made-up artifacts: values against the definitions, reasons where there is no value."""
+"""The metrics stage on made-up artifacts: values against their definitions, and reasons for missing ones."""
 
 import json
 import shutil
@@ -34,22 +34,25 @@ def test_reconstruction(root):
     truth = list(video_file.frames(root / "artifacts/ann/frames.mkv"))
     generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
     assert content["frames"] == 10 and content["kind"] == "reconstruction" and rows["frame"] == list(range(30, 40))
-    assert scores["psnr"] == pytest.approx(np.mean([image_quality.psnr(g, truth[30 + i]) for i, g in enumerate(generated)]))
+    expected = np.mean([image_quality.psnr(g, truth[30 + i]) for i, g in enumerate(generated)])
+    assert scores["psnr"] == pytest.approx(expected)
     assert scores["psnr_person_box"] < scores["psnr"]
     left, top, right, bottom = map(int, rows["box"][4])
     part = np.s_[top:bottom, left:right]
     assert rows["psnr_person_box"][4] == pytest.approx(image_quality.psnr(generated[4][part], truth[34][part]))
     found = rows["retrieval_frame"][4]
     assert found < 25  # of the training part
-    assert rows["retrieval_psnr_person_box"][4] == pytest.approx(image_quality.psnr(truth[found][part], truth[34][part]))
+    expected = image_quality.psnr(truth[found][part], truth[34][part])
+    assert rows["retrieval_psnr_person_box"][4] == pytest.approx(expected)
     assert 0 < scores["tcm"] <= 1 and content["pairs"] == 9
     assert content["metrics"]["psnr"]["unit"] == "dB"
-    assert list(content["metrics"]) == [*metric_names.NAMES, *metric_names.TOTALS] and list(rows) == scoring.PER_FRAME.names
-    assert content["headline"] == [*metric_names.HEADLINE, *metric_names.WHOLE] == list(content["metrics"])[:12]
+    names = list(content["metrics"])
+    assert names == [*metric_names.FRAME_SCORES, *metric_names.SET_SCORES] and list(rows) == scoring.PER_FRAME.names
+    assert content["headline"] == [*metric_names.HEADLINE_SCORES, *metric_names.WHOLE_FRAME] == names[:12]
 
 
-def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
-    """Of one whose frames are darker: by definition, in the square."""
+def test_the_video_is_scored_as_well(root, tmp_path):
+    """A video with darker frames, in the square."""
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     generated = [toy.over(toy.figure(toy.pose(t), (190, 90, 70)), toy.wall()) for t in range(30, 40)]
     unlabelled = toy.RECONSTRUCTION.model_copy(update={"label": False, "label_reason": "a test"})
@@ -62,17 +65,18 @@ def test_the_video_is_scored_beside_what_was_generated(root, tmp_path):
     rows = pq.read_table(files["per_frame"]).to_pydict()
     for name in ("psnr", "psnr_person_box", "ssim", "aligned_psnr_person_box"):
         assert scores[f"video_{name}"]["value"] < scores[name]["value"]
-    assert rows["video_psnr"] == pytest.approx([image_quality.psnr(g // 2, t) for g, t in zip(generated, truth)], abs=0.3)
+    expected = [image_quality.psnr(g // 2, t) for g, t in zip(generated, truth)]
+    assert rows["video_psnr"] == pytest.approx(expected, abs=0.3)
     assert rows["video_sharpness"] == pytest.approx(np.array(rows["sharpness"]) / 4, rel=0.3)
 
 
-def test_a_video_of_other_frames_is_refused(root, tmp_path):
+def test_a_video_of_other_frames_is_rejected(root, tmp_path):
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
-    for count, told in ((9, "more frames than the 9 of the video"), (11, "10 frames, fewer than the video")):
+    for count, message in ((9, "more frames than the 9 of the video"), (11, "10 frames, fewer than the video")):
         with video_file.h264(tmp_path / f"{count}.mp4", toy.FPS, 18, {}) as show:
             for _ in range(count):
                 show(np.zeros((80, 96, 3), np.uint8))
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             metrics.run(**files | {"unsigned": tmp_path / f"{count}.mp4"}, params=toy.METRICS, key="ann_from_ann",
                         entry=toy.RECONSTRUCTION)
 
@@ -81,7 +85,7 @@ def test_a_video_of_other_frames_is_refused(root, tmp_path):
     (toy.RECONSTRUCTION, "ann_from_ann", {"sharpness", "aligned_psnr_person_box", "tcm", "psnr", "ssim"}),
     (toy.IMITATION, "ann_from_bob", {"tcm"}),
 ])
-def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn):
+def test_scores_and_plots_for_dvc(root, entry, key, drawn):
     content, rows = measure(root, entry, key)
     files = toy.paths("metrics", key, entry, root)
     assert json.loads(files["scores"].read_text()) == {
@@ -93,15 +97,15 @@ def test_dvc_is_given_the_known_values_and_their_curves(root, entry, key, drawn)
         assert head == f"frame\t{name}" and points == [f"{frame}\t{value}" for frame, value in known]
 
 
-def test_switched_off_scores_say_so(root):
+def test_disabled_scores_have_a_reason(root):
     scores = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[0]["metrics"]
-    for name in (*metric_names.PERCEIVED, "fid", "is"):
+    for name in (*metric_names.LPIPS_SCORES, "fid", "is"):
         assert scores[name]["value"] is None
         assert scores[name]["reason"] == "switched off by presets.demo.metrics.weights"
 
 
-def test_tcm_of_an_imitation_goes_along_with_the_retargeting(tmp_path):
-    """A source that stood elsewhere, and a result that is that source as retargeting moved it."""
+def test_tcm_of_an_imitation_follows_the_retargeting(tmp_path):
+    """The result is the source, moved and scaled as retargeting moved its poses."""
     toy.write_all(tmp_path)
     entry = toy.IMITATION.model_copy(update={"label": False, "label_reason": "a test"})
     files = toy.paths("metrics", "ann_from_bob", entry, tmp_path)
@@ -123,7 +127,7 @@ def test_tcm_of_an_imitation_goes_along_with_the_retargeting(tmp_path):
     assert found[0] > 0.85 and found[1] < found[0] - 0.2
 
 
-def test_driving_poses_that_do_not_say_how_they_were_moved_are_refused(tmp_path):
+def test_driving_poses_without_the_retargeting_transform_are_rejected(tmp_path):
     toy.write_all(tmp_path)
     files = toy.paths("metrics", "ann_from_bob", toy.IMITATION, tmp_path)
     toy.write_poses(files["driving"], toy.poses(), {"fps": toy.FPS})
@@ -131,9 +135,9 @@ def test_driving_poses_that_do_not_say_how_they_were_moved_are_refused(tmp_path)
         metrics.run(**files, params=toy.METRICS, entry=toy.IMITATION, key="ann_from_bob")
 
 
-def test_imitation_without_truth_has_only_what_needs_none(root):
+def test_imitation_without_truth_has_only_scores_that_need_none(root):
     content, rows = measure(root, toy.IMITATION, "ann_from_bob")
-    for name in set(metric_names.PAIRED) - set(metric_names.PERCEIVED):
+    for name in set(metric_names.TRUTH_SCORES) - set(metric_names.LPIPS_SCORES):
         assert content["metrics"][name]["value"] is None and "truth" in content["metrics"][name]["reason"]
     assert 0 < content["metrics"]["tcm"]["value"] <= 1
     assert rows["psnr"] == [None] * toy.FRAMES and rows["retrieval_frame"][3] is not None
@@ -141,7 +145,7 @@ def test_imitation_without_truth_has_only_what_needs_none(root):
 
 @pytest.fixture()
 def truth(root, tmp_path):
-    """ann doing it, as a folder of full frames 96 x 80 around the square that toy's clock names."""
+    """A folder of full frames 96 x 80 of ann with the motion, around the square of toy's clock."""
     for t, frame in enumerate(video_file.frames(root / "artifacts/ann/frames.mkv")):
         cv2.imwrite(str(tmp_path / f"{t}.png"), np.pad(frame, ((8, 8), (16, 16), (0, 0)))[..., ::-1])
     return tmp_path
@@ -173,7 +177,7 @@ def fractions(folder):
         file.unlink()
 
 
-@pytest.mark.parametrize("spoil, told", [
+@pytest.mark.parametrize("spoil, message", [
     (smaller, "frame 0 is 64 x 64; expected a video from the same camera as ann.mp4: 96 x 80"),
     (lambda folder: (folder / "39.png").unlink(), "has 39 frames, but 40 are needed; expected a video of the target"),
     (lambda folder: [(folder / f"{t}.png").unlink() for t in range(1, 40)], "has 1 frames, but 40 are needed"),
@@ -183,9 +187,9 @@ def fractions(folder):
     (lambda folder: cv2.imwrite(str(folder / "7.png"), np.zeros((40, 48, 3), np.uint8)), "7.png is 48 x 40, 0.png 96"),
     (fractions, "0.tiff: an image of float32; expected 8 or 16 bits a channel"),
 ])
-def test_a_truth_that_does_not_fit_is_refused(root, truth, spoil, told):
+def test_a_truth_that_does_not_match_is_rejected(root, truth, spoil, message):
     spoil(truth)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
 
 
@@ -195,7 +199,7 @@ def test_a_truth_that_does_not_fit_is_refused(root, truth, spoil, told):
     (lambda root, truth: toy.write_poses(root / "artifacts/ann_from_bob/driving.parquet", toy.poses(height=39.0),
                                          {"fps": toy.FPS, "first": 0, "reconstruction": False}), False),
 ])
-def test_what_was_scored_against_is_told_by_content(tmp_path, root, truth, change, same):
+def test_the_fingerprint_depends_on_the_content_of_files(tmp_path, root, truth, change, same):
     folder = tmp_path / "copy"
     shutil.copytree(root, folder)
     entry = toy.IMITATION.model_copy(update={"truth": str(truth)})
@@ -210,8 +214,8 @@ def test_a_truth_may_go_on_a_little(root, truth):
     assert measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")[0]["frames"] == 40
 
 
-def test_what_a_moving_camera_did_not_see_does_not_count(root, tmp_path):
-    """The target's camera saw the left half of the square only: what the right half holds makes no difference."""
+def test_pixels_that_a_moving_camera_did_not_see_do_not_count(root, tmp_path):
+    """The target's camera saw only the left half of the square, so the right half makes no difference."""
     half = np.tile(np.float64([[1, 0, -48], [0, 1, 0], [0, 0, 1]]), (toy.FRAMES, 1, 1))  # the frame ends at x = 48
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     view, frames = tmp_path / "view.parquet", tmp_path / "frames.mkv"
@@ -257,7 +261,7 @@ def test_the_same_bytes_twice(root):
     assert before == (files["metrics"].read_bytes(), files["per_frame"].read_bytes())
 
 
-def test_a_foreground_of_another_length_is_refused(root, tmp_path):
+def test_a_foreground_of_another_length_is_rejected(root, tmp_path):
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     short = tmp_path / "foreground.mkv"
     with video_file.lossless(short, toy.FPS, "rgba") as add:

@@ -1,4 +1,4 @@
-"""The report on made-up artifacts: one file, everything in it, nothing fetched."""
+"""The report on made-up artifacts: one file that contains everything and loads nothing."""
 
 import base64
 import re
@@ -22,7 +22,7 @@ VOID = {"meta", "img", "input"}
 
 
 class Page(HTMLParser):
-    """What a page is made of: text, addresses, open tags."""
+    """Text, URLs and open tags of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -54,7 +54,7 @@ def pages(reports):
 
 
 def decoded(source: str, folder) -> list[np.ndarray]:
-    """The frames of an MP4 in a data address."""
+    """The frames of an MP4 in a data URL."""
     file = folder / "carried.mp4"
     file.write_bytes(base64.b64decode(source.split(",")[1]))
     with av.open(str(file)) as container:
@@ -66,7 +66,7 @@ def movies(page) -> list[str]:
 
 
 @pytest.mark.parametrize("key, name", [("ann_from_bob", "PSNR, person"), ("ann_like_bob", "Pose distance")])
-def test_the_curve_that_tells_the_worst_frames_is_shown_first(reports, key, name):
+def test_the_curve_that_ranks_the_frames_is_shown_first(reports, key, name):
     text = reports[key].read_text()
     assert re.search(r'name="curve" value="0" checked><span>([^<]+) <b>', text)[1] == name
     assert re.search(r"<p class=\"soft\">By ([^:]+):", text)[1] == name
@@ -79,7 +79,7 @@ def test_one_file_that_needs_no_other(pages, key):
     assert found.sources and all(source.startswith(("data:", "#")) for source in found.sources)
     for wanted in ("AI-generated", "Consent for ann", "synthetic", "Random features", "Out of the picture",
                    "Background never seen", "switched off by presets.demo.metrics.weights", "Worst frames", "Masks",
-                   "Background", "Learns to draw", "after 50, 60 steps", "Faces by where they look", "Nearest faces",
+                   "Background", "Learns to draw", "after 50, 60 steps", "Faces by orientation", "Nearest faces",
                    "generator_training@ann", "learning_rate", "torch"):
         assert wanted in found.text, wanted
 
@@ -98,7 +98,7 @@ def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder
         assert (frames[t][:64, 64:].max(-1) < 40).mean() > 0.5  # lines on black
 
 
-def test_without_a_truth_the_nearest_training_frame_stands_there(pages, folder, tmp_path):
+def test_without_a_truth_the_nearest_training_frame_is_shown(pages, folder, tmp_path):
     """The driving poses are the target's own: each is nearest to itself."""
     frames = decoded(movies(pages["ann_like_bob"])[0], tmp_path)
     training = video_file.pick(folder / "artifacts/ann/frames.mkv", [5, 20])
@@ -114,17 +114,17 @@ def test_a_reconstruction_shows_the_held_out_part_once(pages, tmp_path):
     assert np.abs(frames[0][:64, :64].astype(float) - filmed).mean() < 12
 
 
-def test_the_video_is_carried_byte_for_byte(pages, folder):
+def test_the_video_is_embedded_byte_for_byte(pages, folder):
     for key, page in pages.items():
         assert base64.b64decode(movies(page)[1].split(",")[1]) == (folder / f"artifacts/{key}/video.mp4").read_bytes()
 
 
-def test_a_heavy_video_is_only_named_and_a_long_one_cut(folder, tmp_path, monkeypatch):
+def test_a_large_video_is_not_embedded_and_a_long_reel_is_cut(folder, tmp_path, monkeypatch):
     copy = shutil.copytree(folder, tmp_path / "all")
-    monkeypatch.setattr(report, "HEAVIEST", 100)
+    monkeypatch.setattr(report, "MAX_VIDEO_BYTES", 100)
     monkeypatch.setattr(reel, "SIDES", ((20, 64),))
     found = Page(made.write_report(copy, "ann_from_bob").read_text())
-    assert "too large to be carried along" in found.text and "The first 20 of 40 frames" in found.text
+    assert "too large for this page" in found.text and "the first 20 of 40 frames" in found.text
     assert [len(decoded(movie, tmp_path)) for movie in movies(found)] == [20]
 
 
@@ -140,7 +140,7 @@ def test_the_same_bytes_twice(folder, reports):
     assert made.write_report(folder, "ann_from_bob").read_bytes() == before
 
 
-def test_what_is_not_there_is_left_out_or_told(folder, tmp_path):
+def test_missing_things_are_left_out_or_explained(folder, tmp_path):
     """No face, no pictures of training, two people, a frame without a person."""
     copy = tmp_path / "all"
     shutil.copytree(folder, copy)
@@ -154,5 +154,5 @@ def test_what_is_not_there_is_left_out_or_told(folder, tmp_path):
     found = Page(made.write_report(copy, "ann_from_bob").read_text())
     for wanted in ("only seen from behind", "12 of 40 frames", "no person found in 1 of 40 frames"):
         assert wanted in found.text
-    for absent in ("Nearest faces", "before, after and as they are"):
+    for absent in ("Nearest faces", "generated, refined and true"):
         assert absent not in found.text

@@ -1,4 +1,4 @@
-"""The retargeting stage on made-up poses: who drives whom, which frames, and what is refused."""
+"""The retargeting stage on made-up poses: reconstruction, imitation, and errors."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_all_parts_move_by_one_similarity(root):
         assert np.array_equal(every[0][:, 2], every[1][:, 2])
 
 
-def test_takes_of_a_source_stand_each_on_their_own_ground(root):
+def test_each_take_of_a_source_has_its_own_ground(root):
     """In the second one the person is higher up in the picture, for less than a jump in the first."""
     source = toy.poses(height=50.0)
     source = source.map(lambda points: points - np.float32([0, 10, 0]) * (np.arange(toy.FRAMES) >= 30)[:, None, None])
@@ -61,13 +61,13 @@ def test_takes_of_a_source_stand_each_on_their_own_ground(root):
         assert (np.ptp(ankle) < 0.1) == apart
 
 
-def test_too_short_to_split_is_refused(root):
+def test_too_short_to_split_is_rejected(root):
     toy.write_clock(root / "artifacts/ann/frames.parquet", split=False)
     with pytest.raises(InputError, match="1.6 s are too short"):
         retarget(root, toy.RECONSTRUCTION, "ann_from_ann")
 
 
-def test_a_source_without_feet_is_refused(root):
+def test_a_source_without_feet_is_rejected(root):
     headless = toy.poses()
     headless.body[:, [10, 13]] = np.nan, np.nan, 0
     toy.write_poses(root / "artifacts/bob/poses.parquet", headless)
@@ -75,7 +75,7 @@ def test_a_source_without_feet_is_refused(root):
         retarget(root, toy.IMITATION, "ann_from_bob")
 
 
-def test_joints_outside_of_the_square_are_told(root, capsys):
+def test_joints_outside_of_the_square_cause_a_warning(root, capsys):
     wide = toy.poses(height=50.0)
     wide.body[20:, [4, 7], 0] += 80
     toy.write_poses(root / "artifacts/bob/poses.parquet", wide)

@@ -16,7 +16,7 @@ import yaml
 from pipeline.paper_tables import other_systems, pages, tables
 from pipeline.paper_tables.verdicts import verdict
 from stages import layout, params
-from stages.evaluation.scoring import NAMES, PER_FRAME
+from stages.evaluation.scoring import FRAME_SCORES, PER_FRAME
 from tests.miniature import Project
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None
     values = psnr + 3 * np.sin(np.arange(FRAMES) / 7) + noise
     columns = {field.name: pa.nulls(FRAMES, field.type) for field in PER_FRAME}
     columns |= {"frame": list(range(FRAMES)), "psnr": values}
-    metrics = {name: {"value": None, "unit": None, "reason": "no truth", "low": None, "high": None} for name in NAMES}
+    metrics = {name: {"value": None, "unit": None, "reason": "no truth", "low": None, "high": None} for name in FRAME_SCORES}
     metrics["psnr"] = {"value": values.mean(), "unit": "dB", "reason": None, "low": psnr - 2, "high": psnr + 2}
     metrics["fid"] = {"value": fid, "unit": None, "reason": None if fid else "no weights", "low": None, "high": None}
     for path in files.values():

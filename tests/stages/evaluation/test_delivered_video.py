@@ -1,10 +1,10 @@
-"""The pictures of a video, back in the target's square."""
+"""Frames of the final video, mapped back to the target's square."""
 
 import cv2
 import numpy as np
 import pytest
 
-from stages.evaluation.delivered_video import delivered
+from stages.evaluation.delivered_video import delivered_frames
 from stages.fusion import Placement, placements
 from stages.imaging import compositing, image_quality
 from stages.media import video_file, view
@@ -17,7 +17,7 @@ TURNED = cv2.getRotationMatrix2D((48, 40), 3, 1.02)
 
 
 def cameras(moving):
-    """Which stood still, or another way in each frame."""
+    """Cameras that stand still, or that differ in each frame."""
     if not moving:
         return None
     return np.stack([np.vstack([TURNED + [[0, 0, t / 5], [0, 0, -t / 7]], [0, 0, 1]]) for t in range(toy.FRAMES)])
@@ -28,7 +28,7 @@ def full_plate():
 
 
 def fused(path, entry, view_path):
-    """As fusion writes a video: the figure over the plate, placed as the camera stood."""
+    """Writes a video like fusion: the figure over the plate, placed according to the camera."""
     p, rows = toy.poses(), np.arange(30, 40)
     place = placements(Placement.of([16, 8, 64], toy.SIZE, full_plate()), view.read_view(view_path),
                        rows if entry.reconstruction else None)
@@ -45,17 +45,17 @@ def test_a_fused_video_comes_back_into_the_square(tmp_path, entry, moving):
     toy.write_clock(tmp_path / "clock.parquet")
     toy.write_view(tmp_path / "view.parquet", camera=cameras(moving))
     generated = fused(tmp_path / "unsigned.mp4", entry, tmp_path / "view.parquet")
-    found = list(delivered(tmp_path / "unsigned.mp4", np.arange(30, 40), tmp_path / "clock.parquet",
-                           tmp_path / "view.parquet", entry))
+    found = list(delivered_frames(tmp_path / "unsigned.mp4", np.arange(30, 40), tmp_path / "clock.parquet",
+                                  tmp_path / "view.parquet", entry))
     assert len(found) == 10
     inside = np.s_[4:-4, 4:-4]  # a moving camera did not see all of the edge
     for one, picture in zip(found, generated):
-        assert image_quality.psnr(one.over(picture)[inside], picture[inside]) > 26
-        assert (one.label is not None) == entry.label
+        assert image_quality.psnr(one.without_label(picture)[inside], picture[inside]) > 26
+        assert (one.label_mask is not None) == entry.label
         if entry.label:
-            assert one.label[40:, :20].mean() > 0.2 and not one.label[:30].any()  # in the lower left corner
-            assert np.array_equal(one.over(picture)[one.label], picture[one.label])
-            assert image_quality.psnr(one.picture[one.label], picture[one.label]) < 20
+            assert one.label_mask[40:, :20].mean() > 0.2 and not one.label_mask[:30].any()  # in the lower left corner
+            assert np.array_equal(one.without_label(picture)[one.label_mask], picture[one.label_mask])
+            assert image_quality.psnr(one.picture[one.label_mask], picture[one.label_mask]) < 20
 
 
 def test_a_larger_video_is_compared_at_the_squares_size(tmp_path):
@@ -66,5 +66,5 @@ def test_a_larger_video_is_compared_at_the_squares_size(tmp_path):
     with video_file.h264(tmp_path / "unsigned.mp4", toy.FPS, 4, {}) as show:
         show(picture)
     files = (tmp_path / name for name in ("clock.parquet", "view.parquet"))
-    one, = delivered(tmp_path / "unsigned.mp4", np.arange(1), *files, BARE)
+    one, = delivered_frames(tmp_path / "unsigned.mp4", np.arange(1), *files, BARE)
     assert one.picture.shape == (64, 64, 3) and image_quality.psnr(one.picture, toy.wall()) > 35

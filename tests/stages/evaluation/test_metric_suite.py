@@ -1,4 +1,4 @@
-"""Which judges a preset asks, and what stands in for those that it does not or that cannot be had."""
+"""Which scorers a preset enables, and the reasons for scores that are disabled or whose weights are missing."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from tests.stages import toy
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The paths of a transfer, whose poses were found by a fake."""
-    root = tmp_path_factory.mktemp("panel")
+    """The paths of a transfer with poses of a fake estimator."""
+    root = tmp_path_factory.mktemp("suite")
     toy.write_all(root)
     files = toy.paths("metrics", "ann_from_ann", toy.RECONSTRUCTION, root)
     columns = toy.poses().columns() | {"frame": range(40), "detected": [True] * 40, "interpolated": [False] * 40,
@@ -26,9 +26,9 @@ def measured(tmp_path_factory):
 
 
 @pytest.fixture()
-def nothing(monkeypatch, tmp_path):
+def no_weights(monkeypatch, tmp_path):
     """No file of weights."""
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
 
 
@@ -36,30 +36,30 @@ def changed(**fields):
     return toy.METRICS.model_copy(update=fields)
 
 
-def test_what_is_switched_off_says_so():
-    reasons = {name: why for judge in metric_suite.metric_suite(toy.METRICS, toy.RECONSTRUCTION, {})
-               for name, why in judge.reasons.items()}
-    weighed = {*metric_names.PERCEIVED, "fid", "is"}
-    found = {"pose_error", "pck_05", "detected", "identity", "reference_identity"}
-    assert set(reasons) == weighed | found <= {*metric_names.NAMES, *metric_names.TOTALS}
-    assert {reasons[name] for name in weighed} == {"switched off by presets.demo.metrics.weights"}
-    assert {reasons[name] for name in found} == {"switched off by presets.demo.metrics.redetect"}
+def test_disabled_scores_have_a_reason():
+    reasons = {name: why for scorer in metric_suite.build_metric_suite(toy.METRICS, toy.RECONSTRUCTION, {})
+               for name, why in scorer.reasons.items()}
+    network_scores = {*metric_names.LPIPS_SCORES, "fid", "is"}
+    redetection_scores = {"pose_error", "pck_05", "detected", "identity", "reference_identity"}
+    assert set(reasons) == network_scores | redetection_scores <= {*metric_names.FRAME_SCORES, *metric_names.SET_SCORES}
+    assert {reasons[name] for name in network_scores} == {"switched off by presets.demo.metrics.weights"}
+    assert {reasons[name] for name in redetection_scores} == {"switched off by presets.demo.metrics.redetect"}
 
 
-@pytest.mark.parametrize("asked, found", [("dis", optical_flow.Dis.name), ("auto", optical_flow.Dis.name)])
-def test_without_weights_the_flow_is_dis(nothing, asked, found):
-    assert metric_suite.flow_model(changed(flow=asked)).name == found
+@pytest.mark.parametrize("flow, name", [("dis", optical_flow.Dis.name), ("auto", optical_flow.Dis.name)])
+def test_without_weights_the_flow_is_dis(no_weights, flow, name):
+    assert metric_suite.build_flow(changed(flow=flow)).name == name
 
 
-def test_raft_itself_is_not_replaced(nothing):
+def test_flow_raft_is_not_replaced_by_dis(no_weights):
     with pytest.raises(pretrained.Missing, match="raft"):
-        metric_suite.flow_model(changed(flow="raft"))
+        metric_suite.build_flow(changed(flow="raft"))
 
 
-def test_a_broken_file_of_weights_is_not_replaced_either(nothing, tmp_path):
+def test_a_broken_file_of_weights_is_not_replaced_either(no_weights, tmp_path):
     (tmp_path / pretrained.RAFT).write_bytes(b"something else")
     with pytest.raises(pretrained.InputError, match="not the file that is known"):
-        metric_suite.flow_model(changed(flow="auto"))
+        metric_suite.build_flow(changed(flow="auto"))
 
 
 class Fake:
@@ -73,17 +73,18 @@ class Fake:
                 for picture in pictures]
 
 
-def test_poses_are_found_by_what_found_the_targets(measured, nothing, monkeypatch):
-    asked = []
-    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda chosen: asked.append(chosen) or Fake())
-    judge = metric_suite.metric_suite(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
+def test_poses_are_redetected_by_the_targets_own_estimator(measured, no_weights, monkeypatch):
+    built = []
+    monkeypatch.setattr(pose_estimator, "build_pose_estimator", lambda chosen: built.append(chosen) or Fake())
+    block = changed(redetect=True, weights=True, batch=3)
+    scorer = metric_suite.build_metric_suite(block, toy.RECONSTRUCTION, measured)[-1]
     for row in range(30, 40):
         picture = np.full((toy.SIZE, toy.SIZE, 3), row, np.uint8)
-        judge.add(picture, type("Reference", (), {"pose": toy.pose(row)}), {}, None)
-    columns = judge.columns()
-    assert (asked[0].estimator, asked[0].model, asked[0].details, asked[0].batch) == ("torchvision", "m", "none", 3)
+        scorer.add(picture, type("Reference", (), {"pose": toy.pose(row)}), {}, None)
+    columns = scorer.columns()
+    assert (built[0].estimator, built[0].model, built[0].details, built[0].batch) == ("torchvision", "m", "none", 3)
     assert columns["pose_error"] == pytest.approx([columns["pose_error"][0]] * 10)
     assert 0.04 < columns["pose_error"][0] < 0.08  # 2 pixels of about 36
     assert columns["detected"] == [1.0] * 10
-    assert judge.totals() == {"reference_identity": None}
-    assert "weights could not be had" in judge.reasons["identity"] == judge.reasons["reference_identity"]
+    assert scorer.totals() == {"reference_identity": None}
+    assert "weights are not available" in scorer.reasons["identity"] == scorer.reasons["reference_identity"]

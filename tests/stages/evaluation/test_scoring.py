@@ -1,11 +1,12 @@
-"""Scores of any frames: what is told of odd input, which frames count, and what judges are shown."""
+"""Scores of any frames: errors for odd input, which frames count, and what the scorers receive."""
 
 import numpy as np
 import pytest
 
 from stages import InputError
-from stages.evaluation import image_similarity, metric_names, scoring
-from stages.evaluation.delivered_video import Delivered
+from stages.evaluation import metric_names, scoring
+from stages.evaluation.delivered_video import DeliveredFrame
+from stages.evaluation.image_similarity import certain_person_mask
 from stages.evaluation.references import Reference
 from stages.imaging import image_quality, optical_flow
 from stages.pose.skeleton import Pose
@@ -31,14 +32,15 @@ def motion(t):
 
 def reference(t, truth=True, pose=POSE, **fields):
     shown = motion(t)
-    given = dict(row=t, take=0, pose=pose, motion=shown, motion_seen=None, placed=None,
-                 truth=shown if truth else None, seen=None,
-                 copy_row=None, copy=None, copy_seen=None, real=shown)
-    return Reference(**given | fields)
+    default = dict(source_frame=t, take=0, pose=pose, motion_picture=shown, motion_mask=None, placement=None,
+                   truth=shown if truth else None, truth_mask=None,
+                   retrieval_frame=None, retrieved=None, retrieved_mask=None, real=shown)
+    return Reference(**default | fields)
 
 
-def score(generated, references, judges=(), fps=4.0, delivered=None):
-    return scoring.score(generated, references, fps, optical_flow.Dis(), list(judges), "x.mp4", "do it again", delivered)
+def score(generated, references, scorers=(), fps=4.0, delivered=None):
+    return scoring.score(generated, references, fps, optical_flow.Dis(), list(scorers), "x.mp4", "do it again",
+                         delivered)
 
 
 def test_values_and_intervals_are_those_of_the_frames():
@@ -68,35 +70,35 @@ def test_one_frame():
     assert found.metrics["tcm"].value is None and "consecutive" in found.metrics["tcm"].reason
 
 
-def test_frames_that_do_not_follow_each_other_are_no_pair():
+def test_only_consecutive_frames_form_pairs():
     rows = [0, 1, 5, 6, 7]
     found = score([motion(t) for t in rows], [reference(t) for t in rows])
     assert found.pairs == 3
     assert [value is None for value in found.per_frame["tcm"].to_pylist()] == [False, True, False, False, True]
 
 
-def test_takes_do_not_follow_each_other():
+def test_frames_of_two_takes_form_no_pair():
     found = score([motion(t) for t in range(6)], [reference(t, take=int(t > 2)) for t in range(6)])
     assert found.pairs == 4 and np.isnan(found.per_frame["tcm"].to_numpy(zero_copy_only=False)[2])
 
 
-def test_where_nothing_moves_there_is_no_tcm():
-    still = [reference(t, motion=motion(0)) for t in range(4)]
+def test_without_motion_there_is_no_tcm():
+    still = [reference(t, motion_picture=motion(0)) for t in range(4)]
     found = score([motion(t) for t in range(4)], still)
     assert found.metrics["tcm"].value is None and "nothing moves" in found.metrics["tcm"].reason
     assert found.metrics["warp_error"].value > 0 and found.static_pairs == found.pairs == 3
 
 
-@pytest.mark.parametrize("generated, told", [
-    ([], "x.mp4: 0 frames; expected 3, one a driving pose: do it again"),
+@pytest.mark.parametrize("generated, message", [
+    ([], "x.mp4: 0 frames; expected 3, one for each driving pose: do it again"),
     ([motion(0)] * 2, "x.mp4: 2 frames; expected 3"),
     ([motion(0)] * 5, "x.mp4: 5 frames; expected 3"),
     ([motion(0), motion(0)[:64], motion(0)], "frame 1 is 96 x 64 x 3 of uint8; expected 96 x 96 x 3"),
     ([np.full((96, 96, 3), np.nan)] * 3, "frame 0 is .* of float64"),
     ([motion(0)[..., 0]] * 3, "frame 0 is 96 x 96 of uint8"),
 ])
-def test_frames_that_do_not_fit_are_refused(generated, told):
-    with pytest.raises(InputError, match=told):
+def test_frames_that_do_not_match_are_rejected(generated, message):
+    with pytest.raises(InputError, match=message):
         score(generated, [reference(t) for t in range(3)])
 
 
@@ -105,39 +107,40 @@ def test_no_frames_at_all():
         score([], [])
 
 
-def test_what_has_no_value_says_why():
+def test_missing_scores_have_a_reason():
     nobody = score([motion(0)] * 2, [reference(t, pose=Pose.unknown()) for t in range(2)]).metrics
     for name in ("psnr_person_box", "ssim_face", "psnr_left_foot"):
         assert nobody[name].value is None and "in no frame" in nobody[name].reason
     assert "no training frame" in nobody["retrieval_psnr"].reason
     alone = score([motion(0)] * 2, [reference(t, truth=False) for t in range(2)])
-    assert all(alone.metrics[name].reason == scoring.NO_TRUTH for name in set(metric_names.PAIRED) - set(metric_names.VIDEO))
+    without_video = set(metric_names.TRUTH_SCORES) - set(metric_names.VIDEO_SCORES)
+    assert all(alone.metrics[name].reason == scoring.NO_TRUTH for name in without_video)
     assert not alone.paired
-    unseen = score([motion(0)] * 2, [reference(t, seen=np.zeros((96, 96), bool)) for t in range(2)]).metrics
-    assert unseen["ssim"].value is None and "seen by the camera" in unseen["ssim"].reason
+    unseen = score([motion(0)] * 2, [reference(t, truth_mask=np.zeros((96, 96), bool)) for t in range(2)]).metrics
+    assert unseen["ssim"].value is None and "the camera saw no pixel" in unseen["ssim"].reason
     assert all(entry.value is not None or entry.reason for entry in (nobody | alone.metrics | unseen).values())
 
 
-def test_a_copy_is_scored_where_both_saw():
+def test_the_retrieved_frame_is_scored_in_pixels_that_both_show():
     seen = np.arange(96)[None].repeat(96, 0) < 50
-    given = [reference(t, copy_row=40, copy=motion(9), copy_seen=seen) for t in range(3)]
+    given = [reference(t, retrieval_frame=40, retrieved=motion(9), retrieved_mask=seen) for t in range(3)]
     found = score([motion(t) for t in range(3)], given)
     assert found.per_frame["retrieval_frame"].to_pylist() == [40] * 3
     expected = [image_quality.psnr(motion(9), motion(t), seen) for t in range(3)]
     assert found.per_frame["retrieval_psnr"].to_pylist() == pytest.approx(expected)
 
 
-class Counting:
-    """A judge whose score of a frame is its row."""
+class IndexScorer:
+    """Scores each frame with its index."""
 
     reasons = {"fid": "because", "is": "because"}
 
     def __init__(self):
         self.rows = []
 
-    def add(self, picture, reference, places, delivered):
-        assert picture.shape == reference.motion.shape and "person_box" in places and delivered is None
-        self.rows.append(float(reference.row))
+    def add(self, picture, reference, regions, delivered):
+        assert picture.shape == reference.motion_picture.shape and "person_box" in regions and delivered is None
+        self.rows.append(float(reference.source_frame))
 
     def columns(self):
         return {"lpips": self.rows}
@@ -149,8 +152,8 @@ class Counting:
         return {"is": lambda kept: float(np.mean(kept))}
 
 
-def test_judges_see_every_frame_in_order():
-    found = score([motion(t) for t in range(20)], [reference(t) for t in range(20)], [Counting()])
+def test_scorers_receive_every_frame_in_order():
+    found = score([motion(t) for t in range(20)], [reference(t) for t in range(20)], [IndexScorer()])
     assert found.per_frame["lpips"].to_pylist() == list(range(20))
     assert found.metrics["lpips"].value == 9.5 and found.metrics["is"].value == 3 and found.metrics["is"].reason is None
     low, high = found.metrics["is"].low, found.metrics["is"].high
@@ -167,21 +170,23 @@ def test_the_pairs_are_those_of_flow():
     assert [found[name][0].as_py() for name in ("tcm", "warp_error", "reference_warp_error")] == pytest.approx(expected)
 
 
-def test_a_video_is_scored_like_what_it_was_made_of_and_its_label_is_left_out():
-    """A spoilt corner is the label's, the rest as it was: every score is that of the frames themselves."""
+def test_a_video_is_scored_like_the_frames_that_it_was_made_of_without_the_label():
+    """Only the pixels of the label differ: every score equals that of the frames themselves."""
     frames, label = noisy([motion(t) for t in range(6)], 9), np.zeros((96, 96), bool)
     label[60:, :50] = True
-    shown = [Delivered(np.where(label[..., None], 0, frame).astype(np.uint8), label) for frame in frames]
-    found = score(frames, [reference(t) for t in range(6)], delivered=shown).metrics
+    delivered = [DeliveredFrame(np.where(label[..., None], 0, frame).astype(np.uint8), label) for frame in frames]
+    found = score(frames, [reference(t) for t in range(6)], delivered=delivered).metrics
     for name in ("sharpness", "aligned_psnr_person_box", "tcm", "psnr", "ssim", "psnr_person_box", "ssim_person_box"):
         assert found[f"video_{name}"] == found[name] and found[name].value is not None
-    spoilt = score(frames, [reference(t) for t in range(6)], delivered=[Delivered(one.picture, None) for one in shown])
+    unmasked = [DeliveredFrame(one.picture, None) for one in delivered]
+    spoilt = score(frames, [reference(t) for t in range(6)], delivered=unmasked)
     assert spoilt.metrics["video_psnr"].value < spoilt.metrics["psnr"].value == found["psnr"].value
 
 
-def test_frames_without_a_video_say_so():
+def test_frames_without_a_video_have_a_reason():
     found = score([motion(0)] * 2, [reference(t) for t in range(2)]).metrics
-    assert {found[name].reason for name in (*metric_names.VIDEO, metric_names.CHANGE)} == {scoring.NO_VIDEO}
+    names = *metric_names.VIDEO_SCORES, metric_names.DELIVERY_LPIPS
+    assert {found[name].reason for name in names} == {scoring.NO_VIDEO}
 
 
 def test_sharpness_and_alignment_are_those_of_the_person():
@@ -191,7 +196,8 @@ def test_sharpness_and_alignment_are_those_of_the_person():
     left, top, right, bottom = map(int, box)
     part = np.s_[top:bottom, left:right]
     assert found["aligned_psnr_person_box"][1].as_py() == image_quality.aligned_psnr(frames[1][part], motion(1)[part])
-    assert found["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), image_similarity.inner(POSE, 96))
+    person = certain_person_mask(POSE, 96)
+    assert found["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), person)
     half = np.arange(96)[None].repeat(96, 0) < 48
-    seen = score(frames, [reference(t, seen=half) for t in range(3)]).per_frame
-    assert seen["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), half & image_similarity.inner(POSE, 96))
+    seen = score(frames, [reference(t, truth_mask=half) for t in range(3)]).per_frame
+    assert seen["sharpness"][1].as_py() == image_quality.sharpness(frames[1], motion(1), half & person)

@@ -1,4 +1,4 @@
-"""Other systems' frames: any form of our own frames has our own scores, and what does not fit is refused."""
+"""Other systems' frames: our own frames in any form have our own scores; frames that do not match are rejected."""
 
 import json
 
@@ -67,15 +67,16 @@ def test_our_own_frames_have_our_own_scores(root, own, tmp_path, form):
         tmp_path / "frames", full if form == "full frames" else own)
     files = toy.paths("metrics", KEY, toy.RECONSTRUCTION, root)
     content, per_frame = scores(root, frames, tmp_path)
-    ours, videos = json.loads(files["metrics"].read_text()) | {"code": "1"}, [*metric_names.VIDEO, metric_names.CHANGE]
-    for name in videos:  # of which other systems have none
+    ours = json.loads(files["metrics"].read_text()) | {"code": "1"}
+    videos = [*metric_names.VIDEO_SCORES, metric_names.DELIVERY_LPIPS]
+    for name in videos:  # which other systems do not have
         assert content["metrics"].pop(name)["value"] is None and ours["metrics"].pop(name)
     assert content == ours
     assert per_frame.drop_columns(videos).equals(pq.read_table(files["per_frame"]).drop_columns(videos))
 
 
-def test_every_picture_of_a_video_counts_whenever_it_is_shown(own, tmp_path, root):
-    """A video whose frames stand for different times: by time, some would be shown twice and some left out."""
+def test_every_frame_of_a_video_counts_whatever_its_time_stamp(own, tmp_path, root):
+    """Of a video with uneven time stamps, reading by time would repeat some frames and skip others."""
     path = tmp_path / "uneven.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25, width=toy.SIZE, height=toy.SIZE, pix_fmt="bgr0")
@@ -87,8 +88,8 @@ def test_every_picture_of_a_video_counts_whenever_it_is_shown(own, tmp_path, roo
     assert scores(root, path, tmp_path)[0]["frames"] == 10
 
 
-@pytest.mark.parametrize("spoil, told", [
-    (lambda frames: frames[:-1], "frames: 9 frames; expected 10, one a driving pose: give one for each frame"),
+@pytest.mark.parametrize("spoil, message", [
+    (lambda frames: frames[:-1], "frames: 9 frames; expected 10, one for each driving pose: give one for each frame"),
     (lambda frames: [*frames, frames[0]], "frames: 11 frames; expected 10"),
     (lambda frames: [], "no images in this folder"),
     (lambda frames: [cv2.resize(frame, (48, 48)) for frame in frames],
@@ -97,13 +98,13 @@ def test_every_picture_of_a_video_counts_whenever_it_is_shown(own, tmp_path, roo
     (lambda frames: [np.float32(frame) * np.nan for frame in frames],
      "frame_1.tiff: an image of float32; expected 8 or 16 bits a channel"),
 ])
-def test_frames_that_do_not_fit_are_refused(root, own, tmp_path, spoil, told):
-    with pytest.raises(InputError, match=told):
+def test_frames_that_do_not_match_are_rejected(root, own, tmp_path, spoil, message):
+    with pytest.raises(InputError, match=message):
         scores(root, images(tmp_path / "frames", spoil(own)), tmp_path)
     assert not (tmp_path / "found.json").exists()
 
 
-@pytest.mark.parametrize("given, told", [
+@pytest.mark.parametrize("names, message", [
     ([f"{t}.png" for t in (0, 1, 2, 3, 5, 6, 7, 8, 9, 10)], "5.png: comes next to 3.png, .* is missing or there twice"),
     ([f"frame_{t:04}_fake.png" for t in (0, 5, 10, 15, 20, 25, 26, 30, 35, 40)], "0026_fake.png: .* rise by 5"),
     (["2.png", "3.jpg", *(f"{t}.png" for t in range(3, 11))], "3.png: comes next to 3.jpg"),
@@ -111,13 +112,13 @@ def test_frames_that_do_not_fit_are_refused(root, own, tmp_path, spoil, told):
     ([f"clip{t // 4}_{t % 4}.png" for t in range(10)], None),  # in their natural order
     (list("abcdefghij"), None),
 ])
-def test_a_folder_whose_numbers_leave_one_out_is_refused(tmp_path, given, told):
-    files = [tmp_path / name for name in given]
-    if told is None:
-        system_frames.check_numbers(files)
+def test_a_folder_with_a_gap_in_its_numbers_is_rejected(tmp_path, names, message):
+    files = [tmp_path / name for name in names]
+    if message is None:
+        system_frames.check_numbering(files)
     else:
-        with pytest.raises(InputError, match=told):
-            system_frames.check_numbers(files)
+        with pytest.raises(InputError, match=message):
+            system_frames.check_numbering(files)
 
 
 @pytest.mark.parametrize("spoil", [
@@ -134,8 +135,8 @@ def test_frames_that_show_little_have_finite_scores_or_a_reason(root, own, tmp_p
     assert found["psnr"]["value"] < 30 and found["tcm"]["value"] < 0.9
 
 
-def test_what_is_no_video_is_refused(root, tmp_path):
+def test_files_that_are_no_video_are_rejected(root, tmp_path):
     (tmp_path / "notes.mp4").write_text("no video")
-    for name, told in (("notes.mp4", "not a video"), ("none", "no such file or folder")):
-        with pytest.raises(InputError, match=told):
+    for name, message in (("notes.mp4", "not a video"), ("none", "no such file or folder")):
+        with pytest.raises(InputError, match=message):
             scores(root, tmp_path / name, tmp_path)

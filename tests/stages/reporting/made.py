@@ -10,7 +10,7 @@ import yaml
 from stages import metrics, pose_coverage, report
 from stages.media import video_file
 from stages.params import PoseCoverage, Report, Transfer
-from stages.reporting.report_inputs import Inputs
+from stages.reporting.report_inputs import ReportInputs
 from tests.stages import toy
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +65,7 @@ def write_report(folder: Path, key: str) -> Path:
     return folder / files["report"]
 
 
-def inputs(folder: Path, key: str) -> Inputs:
+def inputs(folder: Path, key: str) -> ReportInputs:
     files = toy.paths("report", key, ENTRIES[key], folder)
     files.pop("report")
-    return Inputs(files, ENTRIES[key], key)
+    return ReportInputs(files, ENTRIES[key], key)

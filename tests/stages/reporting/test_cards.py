@@ -11,7 +11,7 @@ from tests.stages.reporting import made
 
 
 def test_every_stage_before_the_report_has_a_card_with_its_parameters(folder):
-    """In the pipeline's order; rendering is none of a person's, and the report speaks for itself."""
+    """In the pipeline's order. `samples` and `report` have none."""
     with contextlib.chdir(folder):
         found = cards.cards(made.inputs(folder, "ann_from_bob"), 4)
     assert [card.stage for card in found] == [name for name in layout.KINDS if name in cards.TEXTS]
@@ -20,10 +20,10 @@ def test_every_stage_before_the_report_has_a_card_with_its_parameters(folder):
     assert list(by_stage["frames"].blocks) == ["frames@ann", "frames@bob"]
     assert by_stage["generator_training"].blocks["generator_training@ann"]["learning_rate"] > 0
     assert [card.stage for card in found if not card.pictures] == ["signing", "metrics"]
-    assert ("split", "25 to learn from, 10 held out") in by_stage["frames"].facts
+    assert ("split", "25 for training, 10 held out") in by_stage["frames"].facts
 
 
-def test_costs_are_told_of_what_ran_here(folder, tmp_path):
+def test_costs_are_shown_for_stages_that_ran_here(folder, tmp_path):
     with contextlib.chdir(folder):
         path = layout.cost("fusion", "ann_like_bob")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,8 +33,8 @@ def test_costs_are_told_of_what_ran_here(folder, tmp_path):
     assert found["fusion"] == {"fusion@ann_like_bob": {"seconds": 3.5, "peak_gib": 0.4}} and found["metrics"] == {}
 
 
-def test_losses_that_play_no_part_have_no_curve(tmp_path):
-    """Switched off, all zero; or of a part that was never seen, all NaN; or of the first steps only not."""
+def test_unused_losses_have_no_chart(tmp_path):
+    """None if all values are zero (switched off) or NaN (a part that was never seen); single NaN are left out."""
     nan = float("nan")
     columns = {"step": [1, 2, 3], "l1": [0.3, 0.2, 0.1], "gw": [0.0] * 3, "d_face": [nan] * 3, "vgg": [nan, 2.0, 1.0]}
     pq.write_table(pa.table(columns), tmp_path / "log.parquet")

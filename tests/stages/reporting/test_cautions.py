@@ -1,4 +1,4 @@
-"""Warnings of transfers that were made to deserve them, one by one."""
+"""Each warning, of a transfer that was changed to cause it."""
 
 import json
 import shutil
@@ -9,14 +9,14 @@ import pytest
 
 from stages.media import parquet
 from stages.pose import skeleton as sk
-from stages.reporting.cautions import BARE, Caution, cautions
+from stages.reporting.cautions import UNSEEN_BACKGROUND, Caution, cautions
 from tests.stages import toy
 from tests.stages.reporting import made
 
 
 @pytest.fixture
 def project(folder, tmp_path):
-    """A copy that may be spoilt."""
+    """A copy that tests may change."""
     return shutil.copytree(folder, tmp_path / "copy")
 
 
@@ -31,11 +31,11 @@ def rewrite(path, change) -> None:
     parquet.write(path, schema, columns, about)
 
 
-def found(project, key="ann_from_bob", bare=None) -> dict:
+def found(project, key="ann_from_bob", unseen=None) -> dict:
     """Title -> caution."""
     inputs = made.inputs(project, key)
-    bare = np.zeros(len(inputs.rows)) if bare is None else bare
-    return {caution.title: caution for caution in cautions(inputs, bare)}
+    unseen = np.zeros(len(inputs.source_frames)) if unseen is None else unseen
+    return {caution.title: caution for caution in cautions(inputs, unseen)}
 
 
 def test_a_pose_far_from_training_and_its_frames(project):
@@ -46,11 +46,11 @@ def test_a_pose_far_from_training_and_its_frames(project):
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", kick)
     made.cover(project, "ann_from_bob")
     caution = found(project)["Poses far from training"]
-    assert caution.named == [(20, 23)] and caution.frames.tolist() == [20, 21, 22, 23]
+    assert caution.longest_spans == [(20, 23)] and caution.frames.tolist() == [20, 21, 22, 23]
     assert "4 of 40 frames" in caution.text
 
 
-def test_hands_never_seen_where_the_motion_shows_them(project):
+def test_hands_that_the_motion_shows_and_training_does_not(project):
     def hide(frames):
         def change(columns):
             columns["left_hand"][frames] = np.float32([np.nan, np.nan, 0])
@@ -60,17 +60,17 @@ def test_hands_never_seen_where_the_motion_shows_them(project):
     rewrite(project / "artifacts/ann/poses.parquet", hide(slice(None)))
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", hide(slice(0, 30)))
     caution = found(project)["Left hand never seen"]
-    assert caution.named == [(30, 39)] and "never seen in any of the 25 training frames" in caution.text
+    assert caution.longest_spans == [(30, 39)] and "never seen in any of the 25 training frames" in caution.text
     assert "Right hand never seen" not in found(project)
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", hide(slice(None)))
-    assert "Left hand never seen" not in found(project)  # nobody asks for it
+    assert "Left hand never seen" not in found(project)  # the motion does not show it either
 
 
 def test_background_never_seen_and_its_frames(project):
-    bare = np.zeros(40)
-    bare[[3, 4, 30]] = BARE, 0.05, 0.01
-    caution = found(project, bare=bare)["Background never seen"]
-    assert caution.named == [(4, 4), (30, 30)] and "2 of 40 frames" in caution.text and "5.0%" in caution.text
+    unseen = np.zeros(40)
+    unseen[[3, 4, 30]] = UNSEEN_BACKGROUND, 0.05, 0.01
+    caution = found(project, unseen=unseen)["Background never seen"]
+    assert caution.longest_spans == [(4, 4), (30, 30)] and "2 of 40 frames" in caution.text and "5.0%" in caution.text
 
 
 def test_frames_of_the_video_become_frames_of_the_result(project):
@@ -81,9 +81,11 @@ def test_frames_of_the_video_become_frames_of_the_result(project):
 
     rewrite(project / "artifacts/ann/poses.parquet", lose)
     cautions = found(project, "ann_from_ann")
-    assert cautions["Nobody found"].named == [(1, 1)] and "2 of 40 frames" in cautions["Nobody found"].text
-    assert cautions["Several people"].named == [(5, 6)]
-    assert found(project)["Nobody found"].named == []  # of an imitation these are the target's frames, not the result's
+    lost = cautions["No person detected"]
+    assert lost.longest_spans == [(1, 1)] and "2 of 40 frames" in lost.text
+    assert cautions["Several people"].longest_spans == [(5, 6)]
+    # In an imitation these are frames of the target, not of the result
+    assert found(project)["No person detected"].longest_spans == []
 
 
 def test_joints_outside_name_their_frames(project):
@@ -92,10 +94,10 @@ def test_joints_outside_name_their_frames(project):
         columns["body"][7, sk.L_ANKLE, 0] = toy.SIZE + 3
 
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", step_out)
-    assert found(project)["Out of the picture"].named == [(7, 7)]
+    assert found(project)["Out of the picture"].longest_spans == [(7, 7)]
 
 
-@pytest.mark.parametrize("video, told", [
+@pytest.mark.parametrize("video, message", [
     ({}, None),
     ({"psnr": 29.2, "sharpness": 0.74, "lpips": 0.059}, None),
     ({"psnr": 28.9}, "PSNR 30 dB generated, 28.9 dB in the video. The"),
@@ -103,26 +105,27 @@ def test_joints_outside_name_their_frames(project):
     ({"lpips_person_box": 0.08}, "LPIPS, person 0.1 generated, 0.08 in the video"),
     ({"change": 0.02}, "LPIPS between both 0.02"),  # all that is known without a truth
 ])
-def test_a_video_that_is_not_what_was_generated(project, video, told):
+def test_a_video_that_differs_from_the_generated_frames(project, video, message):
     path = project / "artifacts/ann_from_bob/metrics.json"
     content = json.loads(path.read_text())
-    made_of = {"psnr": 30.0, "sharpness": 0.7, "lpips": 0.05, "lpips_person_box": 0.1, "aligned_psnr_person_box": None}
-    for name, value in made_of.items():
+    generated = {"psnr": 30.0, "sharpness": 0.7, "lpips": 0.05, "lpips_person_box": 0.1,
+                 "aligned_psnr_person_box": None}
+    for name, value in generated.items():
         content["metrics"][name]["value"] = value
         content["metrics"][f"video_{name}"]["value"] = video.get(name, value)
     content["metrics"]["delivery_lpips"]["value"] = video.get("change")
     path.write_text(json.dumps(content))
     caution = found(project).get("The video differs from what was generated")
-    assert (caution is None) == (told is None) and (told is None or told in caution.text)
+    assert (caution is None) == (message is None) and (message is None or message in caution.text)
 
 
-def test_a_face_that_nobody_indexed(project):
+def test_an_empty_index_of_faces(project):
     empty = {name: [] for name in parquet.FACES.names}
     parquet.write(project / "artifacts/ann/faces.parquet", parquet.FACES, empty, {"reason": "only seen from behind"})
     assert "only seen from behind" in found(project)["No face enhancement"].text
 
 
-def test_spans_beyond_the_longest_are_counted():
+def test_only_the_longest_spans_are_named():
     many = Caution("", "", np.arange(0, 200, 20))
-    assert len(many.every) == 10 and len(many.named) == 6
-    assert replace(many, frames=np.zeros(0, int)).every == []
+    assert len(many.spans) == 10 and len(many.longest_spans) == 6
+    assert replace(many, frames=np.zeros(0, int)).spans == []

@@ -1,4 +1,4 @@
-"""The map of faces, of faces whose orientation is known."""
+"""The map of faces with known orientations."""
 
 import shutil
 
@@ -41,24 +41,25 @@ def write(project, real, driven) -> None:
     parquet.write(path, parquet.DRIVING, columns | {"face": face}, about)
 
 
-def test_faces_stand_where_they_look(project):
+def test_faces_are_placed_by_orientation(project):
     write(project, [(-2, 0), (-2, 0.01), (2, 0), (0, -1), (0, 1)], [(-2, 0), (2, 1)])
-    chart = face_map.chart(made.inputs(project, "ann_from_bob"))
+    chart = face_map.face_map(made.inputs(project, "ann_from_bob"))
     places = {(cell["column"], cell["row"]): cell["count"] for cell in chart.cells}
     last, low = face_map.COLUMNS - 1, face_map.ROWS - 1
     assert places == {(0, low // 2): 2, (last, low // 2): 1, (last // 2, 0): 1, (last // 2, low): 1}
-    alone = [dot["alone"] for dot in chart.dots]
-    assert alone == [False, True] and (chart.alone, chart.driving) == (1, 2)
+    unmatched = [dot["unmatched"] for dot in chart.dots]
+    assert unmatched == [False, True] and (chart.unmatched, chart.driving) == (1, 2)
     assert chart.dots[0]["x"] < 1 and chart.dots[1]["x"] > last and chart.dots[1]["y"] > low
 
 
-def test_no_driving_face_leaves_a_map_of_real_ones(project):
+def test_without_driving_faces_the_map_shows_training_faces(project):
     write(project, [(0, 0), (1, 1)], [])
     inputs = made.inputs(project, "ann_from_bob")
-    assert len(face_map.chart(inputs).cells) == 2 and face_map.chart(inputs).dots == [] and face_map.nearest(inputs) == []
+    chart = face_map.face_map(inputs)
+    assert len(chart.cells) == 2 and chart.dots == [] and face_map.nearest(inputs) == []
 
 
-def test_nearest_faces_look_the_same_way(project):
+def test_nearest_faces_have_the_same_orientation(project):
     write(project, [(-2, 0), (2, 0), (0, -1), (0, 1)], [(1.9, 0), (0, 0.9)])
     found = face_map.nearest(made.inputs(project, "ann_from_bob"))
     assert [(face["frame"], face["found"][0][0]) for face in found] == [(0, 1), (1, 3)]

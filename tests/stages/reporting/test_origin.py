@@ -6,15 +6,15 @@ from stages.reporting import origin
 RECORD = {"who": "Ann Ample", "when": "2026-05-01", "scope": "this project", "record": "consent/ann.pdf"}
 
 
-def test_consent_is_told_as_it_was_recorded():
+def test_consent_is_shown_as_recorded():
     assert origin.consent({"consent": "synthetic"}) == {"record": "synthetic"}
     for record, wanted in (("synthetic", {"record": "synthetic"}), (RECORD, RECORD)):
         assert origin.consent({"consent": "ab12", "consent_record": record}) == wanted | {"SHA-256": "ab12"}
 
 
 @pytest.mark.parametrize("more", [{}, {"sha256": 64 * "a"}])
-def test_only_what_the_record_says_is_told(more):
-    """As training notes it, fields without a value among them."""
+def test_only_fields_with_a_value_are_shown(more):
+    """In the form that training stores, which contains fields without a value."""
     noted = Consent(**RECORD, **more).model_dump(mode="json")
     assert origin.consent({"consent": "ab12", "consent_record": noted}) == RECORD | more | {"SHA-256": "ab12"}
 

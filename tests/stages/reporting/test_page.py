@@ -1,4 +1,4 @@
-"""The report in a real browser, from disk and without a network: plays, seeks, compares, and everybody can use it."""
+"""The report in a real browser, from disk and without a network: playing, seeking, comparing, accessibility."""
 
 import base64
 import re
@@ -10,15 +10,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import VIEW, chromium
-from tests.stages import toy
 
 QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas, (64, 64, 3)
-    const canvas = document.createElement('canvas'), brush = canvas.getContext('2d');
+    const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
     canvas.width = canvas.height = 64;
     const wipe = document.getElementById('wipe'), reel = document.getElementById('reel');
-    if (view === 'wipe') brush.drawImage(wipe, 0, 0, 64, 64);
-    else brush.drawImage(reel, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
-    return [...brush.getImageData(0, 0, 64, 64).data];
+    if (view === 'wipe') context.drawImage(wipe, 0, 0, 64, 64);
+    else context.drawImage(reel, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
+    return [...context.getImageData(0, 0, 64, 64).data];
 }"""
 SOURCE, SKELETON, RESULT, TRUTH = range(4)
 
@@ -40,11 +39,11 @@ def page(browser):
 
 @pytest.fixture
 def report(page, reports):
-    """The page, with what it asked for and complained of; still, as for readers who want no motion."""
-    page.trouble, page.asked = [], []
-    page.on("console", lambda message: page.trouble.append(message.text))
-    page.on("pageerror", lambda error: page.trouble.append(str(error)))
-    page.on("request", lambda request: page.asked.append(request.url))
+    """The page with its requests and console messages, in reduced motion, so that it does not play by itself."""
+    page.messages, page.requests = [], []
+    page.on("console", lambda message: page.messages.append(message.text))
+    page.on("pageerror", lambda error: page.messages.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
     page.context.set_offline(True)
     page.emulate_media(reduced_motion="reduce")
     page.goto(reports["ann_from_bob"].as_uri())
@@ -53,7 +52,7 @@ def report(page, reports):
 
 
 @pytest.fixture(scope="module")
-def moments(reports, tmp_path_factory):
+def reel_frames(reports, tmp_path_factory):
     """The frames of the reel as PyAV decodes them, (T, 128, 128, 3)."""
     file = tmp_path_factory.mktemp("reel") / "reel.mp4"
     source = re.search('id="reel"[^>]*src="data:video/mp4;base64,([^"]*)"', reports["ann_from_bob"].read_text())[1]
@@ -67,7 +66,7 @@ def picture(page, view) -> np.ndarray:
 
 
 def until(page, expression: str) -> None:
-    """Waits for JavaScript to be true, at most ten seconds: the page forbids what wait_for_function does."""
+    """Waits up to ten seconds for a JavaScript expression to be true. The page's CSP forbids wait_for_function."""
     for _ in range(500):
         if page.evaluate(expression):
             return
@@ -75,53 +74,54 @@ def until(page, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
-def apart(a: np.ndarray, b: np.ndarray) -> float:
+def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
     return np.abs(a - b).mean()
 
 
-def shown(page, moments) -> int:
-    """The frame that the reel really shows: the one whose source it is most like."""
+def shown_frame(page, reel_frames) -> int:
+    """The frame that the reel really shows: the one with the most similar source."""
     until(page, "!document.getElementById('reel').seeking")
-    return int(np.abs(moments[:, :64, :64] - picture(page, SOURCE)).mean((1, 2, 3)).argmin())
+    return int(np.abs(reel_frames[:, :64, :64] - picture(page, SOURCE)).mean((1, 2, 3)).argmin())
 
 
-def told(page) -> int:
-    """The frame that the page says."""
+def displayed_frame(page) -> int:
+    """The frame number that the page displays."""
     return int(re.match(r"frame (\d+) ", page.inner_text("#where"))[1])
 
 
-def settled(page, moments) -> int:
-    """The frame that the page says and shows; after a pause a last one may come."""
+def settled(page, reel_frames) -> int:
+    """The frame number that the page displays, once it is the frame that is shown: after a pause a last one may
+    come."""
     for _ in range(100):
-        if (frame := told(page)) == shown(page, moments) == told(page):
+        if (frame := displayed_frame(page)) == shown_frame(page, reel_frames) == displayed_frame(page):
             return frame
         page.wait_for_timeout(20)
-    raise AssertionError(f"it says {told(page)} and shows {shown(page, moments)}")
+    raise AssertionError(f"the page displays {displayed_frame(page)} and shows {shown_frame(page, reel_frames)}")
 
 
-def test_it_plays_and_all_views_with_it(report, moments):
+def test_it_plays_all_views_in_sync(report, reel_frames):
     report.click("#play")
     report.wait_for_selector("#play[aria-label=Pause]")
     until(report, "document.getElementById('reel').currentTime > 0.3")
     report.click("#play")
-    frame = settled(report, moments)
+    frame = settled(report, reel_frames)
     assert frame > 5
     for view in (SKELETON, RESULT, TRUTH):
         row, column = divmod(view, 2)
-        wanted = moments[frame, 64 * row :, 64 * column :][:64, :64]
-        assert apart(picture(report, view), wanted) < 4
+        wanted = reel_frames[frame, 64 * row :, 64 * column :][:64, :64]
+        assert mean_difference(picture(report, view), wanted) < 4
     report.focus("#play")
     report.keyboard.press("End")
     report.keyboard.press("Space")  # on a button: as it is clicked
     until(report, "document.getElementById('reel').currentTime < 1 && !document.getElementById('reel').paused")
     assert report.get_attribute("#play", "aria-label") == "Pause"
     report.emulate_media(reduced_motion="no-preference")
-    report.reload()  # who minds no motion need not ask for it
+    report.reload()  # without reduced motion it plays by itself
     until(report, "document.getElementById('reel').currentTime > 0.1")
-    assert report.trouble == [] and all(url.startswith(("file:", "data:", "blob:")) for url in report.asked)
+    assert report.messages == [] and all(url.startswith(("file:", "data:", "blob:")) for url in report.requests)
 
 
-def test_by_keys_alone_and_frame_by_frame(report, moments):
+def test_keyboard_and_single_steps(report, reel_frames):
     reached = []
     for _ in range(20):
         report.keyboard.press("Tab")
@@ -130,24 +130,24 @@ def test_by_keys_alone_and_frame_by_frame(report, moments):
     assert [name for name in reached if name in wanted] == wanted
     for action, wanted in (("on", 1), ("on", 2), ("back", 1)):
         report.click(f"#{action}")
-        assert told(report) == wanted == shown(report, moments)
+        assert displayed_frame(report) == wanted == shown_frame(report, reel_frames)
     report.focus("#on")
     for key, wanted in (("ArrowRight", 2), ("Shift+ArrowRight", 12), ("ArrowLeft", 11), ("End", 39), ("ArrowRight", 39),
                         ("Home", 0)):
         report.keyboard.press(key)
-        assert told(report) == wanted == shown(report, moments)
+        assert displayed_frame(report) == wanted == shown_frame(report, reel_frames)
     report.focus("#frame")
     report.keyboard.press("ArrowRight")
-    assert told(report) == 1
+    assert displayed_frame(report) == 1
 
 
-def test_the_curve_says_the_score_and_seeks(report, reports, moments):
+def test_the_curve_shows_the_score_and_seeks(report, reports, reel_frames):
     table = pq.read_table(reports["ann_from_bob"].parent / "per_frame.parquet")
     curve = report.locator("#chart .plane")
     curve.scroll_into_view_if_needed()
     box = curve.bounding_box()
     report.mouse.click(box["x"] + box["width"] * 20 / 39, box["y"] + 30)
-    assert told(report) == 20 == shown(report, moments)
+    assert displayed_frame(report) == 20 == shown_frame(report, reel_frames)
     value = table["psnr_person_box"][20].as_py()
     assert f"PSNR, person {value:.3g} dB" in report.get_attribute("#frame", "aria-valuetext")
     report.locator("#curves label", has_text="TCM").click()
@@ -156,42 +156,42 @@ def test_the_curve_says_the_score_and_seeks(report, reports, moments):
     report.mouse.down()
     report.mouse.move(box["x"] + box["width"] - 1, box["y"] + 30)
     report.mouse.up()
-    assert told(report) == 39
+    assert displayed_frame(report) == 39
 
 
-def test_the_wipe_shows_both_sides(report, moments):
+def test_the_wipe_shows_both_sides(report, reel_frames):
     """All truth, all result, half of each; and against another view, or as a difference."""
     report.click("#on")
-    result, truth = moments[1, 64:, :64], moments[1, 64:, 64:]
+    result, truth = reel_frames[1, 64:, :64], reel_frames[1, 64:, 64:]
     canvas = report.locator("#wipe").bounding_box()
 
     def drag(share: float) -> np.ndarray:
         report.mouse.click(canvas["x"] + canvas["width"] * share, canvas["y"] + 20)
-        shown(report, moments)
+        shown_frame(report, reel_frames)
         return picture(report, "wipe")
 
-    assert apart(drag(0.002), truth) < 0.5 * apart(drag(0.002), result)
-    assert apart(drag(0.998), result) < 0.5 * apart(drag(0.998), truth)
+    assert mean_difference(drag(0.002), truth) < 0.5 * mean_difference(drag(0.002), result)
+    assert mean_difference(drag(0.998), result) < 0.5 * mean_difference(drag(0.998), truth)
     half = drag(0.5)
     for side, own, other in ((np.s_[:, :31], result, truth), (np.s_[:, 33:], truth, result)):
-        assert apart(half[side], own[side]) < 0.5 * apart(half[side], other[side])
+        assert mean_difference(half[side], own[side]) < 0.5 * mean_difference(half[side], other[side])
     report.select_option("#against", "source")
-    assert apart(picture(report, "wipe")[:, 33:], moments[1, :64, 33:64]) < 3
+    assert mean_difference(picture(report, "wipe")[:, 33:], reel_frames[1, :64, 33:64]) < 3
     report.select_option("#against", "truth")
     report.check("#difference")
-    assert apart(picture(report, "wipe"), np.abs(result - truth)) < 3
+    assert mean_difference(picture(report, "wipe"), np.abs(result - truth)) < 3
 
 
-def test_a_warning_and_a_worst_frame_lead_to_their_frames_and_pictures_open_large(report, moments):
+def test_warnings_and_worst_frames_seek_and_pictures_open_enlarged(report, reel_frames):
     values = report.locator("#worst b").all_inner_texts()
-    assert all(re.fullmatch(r"\d+\.\d\d dB", value) for value in values)  # so that they can be compared
+    assert all(re.fullmatch(r"\d+\.\d\d dB", value) for value in values)  # equal precision
     assert values == sorted(values, key=lambda value: float(value.split()[0]))
     worst = report.locator("#worst .seek").first
     worst.click()
-    assert told(report) == int(worst.get_attribute("data-frame")) == shown(report, moments)
+    assert displayed_frame(report) == int(worst.get_attribute("data-frame")) == shown_frame(report, reel_frames)
     spot = report.locator("#cautions li", has_text="Background never seen").locator(".seek").last
     spot.click()
-    assert told(report) == int(spot.get_attribute("data-frame")) == shown(report, moments)
+    assert displayed_frame(report) == int(spot.get_attribute("data-frame")) == shown_frame(report, reel_frames)
     report.locator("#stages .zoom").first.focus()
     report.keyboard.press("Enter")
     assert report.locator("#large img").is_visible()
@@ -199,8 +199,8 @@ def test_a_warning_and_a_worst_frame_lead_to_their_frames_and_pictures_open_larg
     assert not report.locator("#large").is_visible()
 
 
-def test_no_tag_lies_over_the_label_of_the_result(report):
-    """Which is burnt into the lower left corner."""
+def test_no_tag_covers_the_label_of_the_result(report):
+    """The label is in the lower left corner."""
     for width in (1280, 390):
         report.set_viewport_size({"width": width, "height": 800})
         canvas = report.locator("#wipe").bounding_box()
@@ -209,8 +209,8 @@ def test_no_tag_lies_over_the_label_of_the_result(report):
             assert canvas["y"] <= box["y"] and box["y"] + box["height"] < canvas["y"] + canvas["height"] / 4
 
 
-def test_keys_pressed_elsewhere_stay_the_pages_own(report):
-    """Space turns the page over where the players are out of sight, and home and end lead to its ends."""
+def test_keys_outside_of_the_players_keep_their_function(report):
+    """Space scrolls if the players are not visible, and home and end go to the ends of the page."""
     report.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
     report.evaluate("document.getElementById('stages').scrollIntoView()")
     before = report.evaluate("scrollY")
@@ -218,12 +218,12 @@ def test_keys_pressed_elsewhere_stay_the_pages_own(report):
     until(report, f"scrollY > {before}")
     report.keyboard.press("Home")
     until(report, "scrollY === 0")
-    assert report.evaluate("document.getElementById('reel').paused") and told(report) == 0
-    report.keyboard.press("ArrowRight")  # they are in sight
-    assert told(report) == 1
+    assert report.evaluate("document.getElementById('reel').paused") and displayed_frame(report) == 0
+    report.keyboard.press("ArrowRight")  # the players are visible
+    assert displayed_frame(report) == 1
 
 
-def test_on_paper_it_is_bright_without_what_cannot_be_pressed(report):
+def test_print_is_bright_and_has_no_controls(report):
     report.emulate_media(media="print", color_scheme="dark")
     paper, ink = (report.evaluate(f"getComputedStyle(document.body).{part}") for part in ("backgroundColor", "color"))
     bright, dark = (max(map(int, re.findall(r"\d+", color)[:3])) for color in (paper, ink))
@@ -244,8 +244,8 @@ def test_without_javascript_the_reel_can_be_played(page, reports):
 @pytest.mark.parametrize("key, width, scheme", [
     ("ann_from_bob", 1280, "light"), ("ann_from_ann", 360, "dark"), ("ann_like_bob", 360, "light"),
 ])
-def test_everybody_can_use_it(report, reports, key, width, scheme):
-    """axe-core finds nothing, opened or folded, by day and by night; a phone need not be pushed sideways."""
+def test_accessibility(report, reports, key, width, scheme):
+    """axe-core finds no violation, in light and dark mode, and there is no horizontal scrolling on a phone."""
     report.set_viewport_size({"width": width, "height": 800})
     report.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     report.goto(reports[key].as_uri())
@@ -253,4 +253,4 @@ def test_everybody_can_use_it(report, reports, key, width, scheme):
     found = Axe().run(report).response
     assert [(wrong["id"], [node["target"] for node in wrong["nodes"]]) for wrong in found["violations"]] == []
     assert report.evaluate("document.documentElement.scrollWidth") <= width
-    assert report.trouble == []
+    assert report.messages == []

@@ -1,4 +1,4 @@
-"""The small pictures of what a stage left behind, of the drawn figure."""
+"""Previews of what each stage wrote, for the drawn figure."""
 
 import shutil
 import subprocess
@@ -38,7 +38,8 @@ def made(subject, tmp_path_factory) -> Path:
         png.write(ava / f"generator/preview_{step:06d}.png", np.full((9, 9, 3), shade, np.uint8))
     transfer.mkdir()
     shutil.copy(subject["poses"], transfer / "driving.parquet")
-    frames, masks = (list(video_file.frames(subject[name], mode)) for name, mode in (("frames", "rgb"), ("masks", "gray")))
+    frames, masks = (list(video_file.frames(subject[name], mode))
+                     for name, mode in (("frames", "rgb"), ("masks", "gray")))
     with video_file.lossless(transfer / "foreground.mkv", 8.0, "rgba") as add:
         for frame, mask in zip(frames, masks):
             add(np.dstack([frame, mask]))
@@ -72,26 +73,26 @@ def test_frames_are_spread_over_the_video(config, subject):
         assert near(tile, frames[i]) and np.argmin([np.abs(tile.astype(float) - frame).mean() for frame in frames]) == i
 
 
-def test_poses_lie_over_darker_frames(config, subject):
+def test_poses_are_drawn_over_darkened_frames(config, subject):
     frame, tile = next(video_file.frames(subject["frames"])), tiles(shown(config, "pose_extraction"))[0]
     alpha = next(video_file.frames(subject["masks"], "gray"))
-    beside = cv2.dilate(alpha, np.ones((15, 15))) == 0
-    assert np.abs(tile[beside] - 0.75 * frame[beside]).mean() < 6
+    outside = cv2.dilate(alpha, np.ones((15, 15))) == 0
+    assert np.abs(tile[outside] - 0.75 * frame[outside]).mean() < 6
     colourful = np.ptp(tile.astype(int), axis=-1)  # the joints' colours are; the wall is nearly grey
-    assert colourful[alpha > 0].mean() > 2 * colourful[beside].mean()
+    assert colourful[alpha > 0].mean() > 2 * colourful[outside].mean()
 
 
 @pytest.mark.parametrize("stage, row", [("mask_segmentation", 0), ("fusion", 1)])
-def test_the_person_stands_on_paper(config, subject, stage, row):
+def test_the_person_is_cut_out(config, subject, stage, row):
     sheet = shown(config, stage)
     side = sheet.shape[1] // previews.COLUMNS
     alpha, tile = next(video_file.frames(subject["masks"], "gray")), tiles(sheet[row * side :][:side])[0]
-    beside = cv2.dilate(alpha, np.ones((5, 5))) == 0
-    assert np.abs(tile[beside].astype(int) - contact_sheets.PAPER).max() < 12
+    outside = cv2.dilate(alpha, np.ones((5, 5))) == 0
+    assert np.abs(tile[outside].astype(int) - contact_sheets.PAPER).max() < 12
     assert np.abs(tile[alpha > 0].astype(int) - contact_sheets.PAPER).mean() > 60
 
 
-def test_what_of_the_background_was_never_seen_is_red(config, subject):
+def test_unseen_background_is_red(config, subject):
     sheet, plate = shown(config, "background_inpainting"), png.read(subject["background"])
     left, right = (cv2.resize(half, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
                    for half in (sheet[:, :350], sheet[:, -350:]))
@@ -104,22 +105,22 @@ def test_the_last_picture_of_a_training(config):
     assert shown(config, "generator_training").mean() == 250
 
 
-def test_stages_that_leave_nothing_to_see(config):
+def test_stages_without_a_preview(config):
     assert previews.preview("metrics", "ava_from_ben", config) is None
     assert previews.preview("report", "ava_from_ben", config) is None
 
 
 def test_the_command(made):
-    """As the studio calls it."""
+    """As the studio runs it."""
     (made / "out.jpg").unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "stages.reporting.previews", "frames@ava", "out.jpg"]
     done = subprocess.run(command, cwd=made, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "frames\n", "")
-    assert cv2.imread(str(made / "out.jpg")).shape[1] == previews.WIDEST
+    assert cv2.imread(str(made / "out.jpg")).shape[1] == previews.MAX_WIDTH
 
 
-def test_what_the_command_tells_where_there_is_no_picture(config, tmp_path, monkeypatch, capsys):
-    """No file where there is nothing to see, the reason where it cannot be seen."""
+def test_output_of_the_command_without_a_preview(config, tmp_path, monkeypatch, capsys):
+    """No file for stages without figures; an error if the figure cannot be drawn."""
 
     def run(address: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["previews", address, str(tmp_path / "out.jpg")])
@@ -130,7 +131,7 @@ def test_what_the_command_tells_where_there_is_no_picture(config, tmp_path, monk
     assert run("frames")[0] == 2
 
 
-def test_no_face_is_told(config, made):
+def test_no_face_is_an_error(config, made):
     parquet.write(made / "artifacts/ava/faces.parquet", parquet.FACES, {name: [] for name in parquet.FACES.names})
     with pytest.raises(InputError, match="there is nothing to see"):
         shown(config, "face_vector_indexing")

@@ -1,4 +1,4 @@
-"""What stands in the reel's quarters is what the scores speak of."""
+"""The reel shows the frames that are scored."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,9 +17,8 @@ def quarter(folder, key: str) -> list[np.ndarray]:
     return [quarters[TRUTH] for quarters, _ in reel.moments(made.inputs(folder, key), toy.SIZE)]
 
 
-def test_the_copy_that_is_shown_is_the_one_that_is_scored(folder, monkeypatch):
-    """Of two transfers that differ in nothing but that one has a truth, which its frames are scored against, and the
-    other shows copies in its place."""
+def test_the_retrieved_frame_that_is_shown_is_the_one_that_is_scored(folder, monkeypatch):
+    """Of two transfers with the same frames, one has a truth, and the other shows retrieved frames in its place."""
     monkeypatch.chdir(folder)
     scores = pq.read_table(folder / "artifacts/ann_from_bob/per_frame.parquet").to_pydict()
     copies, truths = quarter(folder, "ann_like_bob"), quarter(folder, "ann_from_bob")
