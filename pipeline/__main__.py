@@ -39,8 +39,8 @@ def _obey(options: argparse.Namespace) -> int:
             return 0
         config = params.load()
         if options.command == "inspect":
-            print(inspect.inspect(config, options.address))
-            print(inspect.look(options.address))
+            print(inspect.describe(config, options.address))
+            print(inspect.show_sheet(options.address))
         elif options.command == "variant":
             print(variants.write(config, options.variant, options.preset))
         elif options.command == "import":
@@ -108,10 +108,10 @@ def _import(config: params.Params, options: argparse.Namespace) -> str:
 
     if options.kind == "iper":
         only = [subject for subject in options.only.split(",") if subject]
-        found = iper.iper(config, options.folder, options.preset, only)
+        found = iper.find_people(config, options.folder, options.preset, only)
     else:
-        found = folder.folder(config, options.folder, options.preset)
-    return folder.write(found, options.folder, options.preset, options.consent)
+        found = folder.find_people(config, options.folder, options.preset)
+    return folder.import_people(found, options.folder, options.preset, options.consent)
 
 
 def _studio(options: argparse.Namespace) -> None:
@@ -135,7 +135,7 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
     code_digest.check()
     if options.into and (options.into.is_dir() or not options.into.parent.is_dir()):  # before hours of work
         raise InputError(f"--into {options.into}: expected a file in a folder that is there, such as docs/results.md")
-    weights.fetch_metric_weights(config.varied(options.preset, experiments.BASE))  # as no stage does
+    weights.fetch_metric_weights(config.varied(options.preset, experiments.BASE_VARIANT))  # as no stage does
     table = tables.Table(options.number, config, options.preset, options.subject, options.source, options.seeds)
     failures = {}
     try:
@@ -176,7 +176,7 @@ def _interruptible() -> None:
     """Ctrl-C, SIGTERM and a terminal that closes end the stages that run, too."""
 
     def interrupt(number: int, _) -> None:
-        dvc_client.stop()
+        dvc_client.stop_all()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

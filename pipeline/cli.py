@@ -17,7 +17,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline.dvc_backend.dvc_client import TIMEOUT
+from pipeline.dvc_backend.dvc_client import TIMEOUT_MINUTES
 
 
 def arguments() -> argparse.Namespace:
@@ -76,8 +76,8 @@ def arguments() -> argparse.Namespace:
         command.add_argument("--jobs", type=int, default=1, metavar="N", help="stages side by side (1)")
         command.add_argument("--gpu-pool", metavar="POOL", help="the Prefect work pool whose workers train")
         command.add_argument("--retries", type=int, default=0, metavar="N", help="after a failure of a stage (0)")
-        command.add_argument("--timeout", type=_minutes, default=TIMEOUT, metavar="MINUTES",
-                             help=f"end a stage that shows no sign of life for so long ({TIMEOUT:g})")
+        command.add_argument("--timeout", type=_minutes, default=TIMEOUT_MINUTES, metavar="MINUTES",
+                             help=f"end a stage that shows no sign of life for so long ({TIMEOUT_MINUTES:g})")
     options = parser.parse_args()
     if options.command == "run" and options.all == bool(options.target and options.sources):
         run.error("either a target and --from, or --all")

@@ -17,48 +17,48 @@ from pathlib import Path
 
 from pipeline.datasets import params_editor
 from pipeline.dvc_backend import dvc_client
-from pipeline.dvc_backend.storage import Store, alone, stores
-from pipeline.inspect import table
+from pipeline.dvc_backend.storage import Store, exclusive_access, open_stores
+from pipeline.inspect import format_table
 from pipeline.paper_tables import experiments
 from pipeline.studio import uploads
 from stages import InputError, layout, params, safe_yaml
 from stages.media.files import remove, size
 from stages.params import Params
 
-APART = ("samples", layout.TABLES.name)  # folders of artifacts that are nobody's
-EVERYBODY = (layout.EXPERIMENTS, uploads.SHOWN)  # the tables' clone, copies for the studio's page: both are made anew
-Note = dict  # of one run of a stage: `deps` and `outs`, each with `path` and `md5`
+SHARED_KEYS = ("samples", layout.TABLES.name)  # folders of artifacts that are nobody's
+SHARED_FOLDERS = (layout.EXPERIMENTS, uploads.SERVED)  # the tables' clone, copies for the studio's page: both are made anew
+RunNote = dict  # of one run of a stage: `deps` and `outs`, each with `path` and `md5`
 
 
 @dataclass
 class Traces:
     """What there is of a person. `folders`: the keys of their video and of all transfers with it."""
 
-    folders: set[str]
+    keys: set[str]
     entries: dict[str, list[str]]  # of params.yaml: block, names
     files: list[Path]              # artifacts, resume states, scores
-    twins: list[str]               # other videos, made of the same file
+    duplicates: list[str]               # other videos, made of the same file
     objects: dict[str, set[str]] = field(default_factory=dict)  # store: checksums
     runs: dict[str, list[str]] = field(default_factory=dict)    # store: notes
 
 
-def traces(config: Params, name: str, places: list[Store]) -> Traces:
+def find_traces(config: Params, name: str, places: list[Store]) -> Traces:
     """Of the video `name`. Raises InputError where there are none."""
-    here = list(_here())
+    here = list(_local_notes())
     noted = {place.name: dict(place.runs()) for place in places}
     notes = [*here, *(note for runs in noted.values() for note in runs.values())]
-    concerned = _concerned(config, name) if re.fullmatch(layout.NAME, name) and name not in APART else set()
-    folders = _made_from(concerned, notes)
-    found = Traces(folders, _entries(config, concerned), _files(config, folders), _twins(config, name, notes, folders))
-    mine = _checksums(notes, folders, True) | {_md5(file) for key in folders for file in _below(layout.ROOT / key)}
+    concerned = _keys_about(config, name) if re.fullmatch(layout.NAME, name) and name not in SHARED_KEYS else set()
+    folders = _with_derived(concerned, notes)
+    found = Traces(folders, _entries(config, concerned), _files(config, folders), _same_file(config, name, notes, folders))
+    mine = _checksums(notes, folders, True) | {_md5(file) for key in folders for file in _files_in(layout.ROOT / key)}
     others = _checksums(notes, folders, False)
     for place in places:
-        doomed = place.whole(mine) - place.whole(others)
-        found.objects[place.name] = set(place.has(doomed))
-        found.runs[place.name] = [run for run, note in noted[place.name].items() if _keys(note["outs"]) & folders]
+        doomed = place.with_folder_contents(mine) - place.with_folder_contents(others)
+        found.objects[place.name] = set(place.existing(doomed))
+        found.runs[place.name] = [run for run, note in noted[place.name].items() if _keys_of(note["outs"]) & folders]
     if not (found.files or any(found.entries.values()) or any(found.objects.values()) or any(found.runs.values())):
         raise InputError(f"nobody is called `{name}`: no video of params.yaml, and nothing in {layout.ROOT}/ or in DVC's caches")
-    found.files += [path for path in EVERYBODY if path.exists()]
+    found.files += [path for path in SHARED_FOLDERS if path.exists()]
     return found
 
 
@@ -67,44 +67,44 @@ def forget(config: Params, name: str, sure: bool) -> str:
     what was asked about, and what could not be reached."""
     shown = ""
     if not sure:
-        with _at_rest(), stores() as places:
-            print(shown := _look(config, name, places)[1])
-        _ask(name)  # which may take hours, in which others work
+        with _no_other_program(), open_stores() as places:
+            print(shown := _find(config, name, places)[1])
+        _confirm(name)  # which may take hours, in which others work
         config = params.load()
-    with _at_rest(), stores() as places:
-        found, told = _look(config, name, places)
-        with alone(layout.ROOT / key for key in found.folders):
+    with _no_other_program(), open_stores() as places:
+        found, told = _find(config, name, places)
+        with exclusive_access(layout.ROOT / key for key in found.keys):
             for place in reversed(places):  # the remotes before the cache, which says what they have
                 place.remove(found.objects[place.name])
             for file in found.files:
                 remove(file)
             for place in reversed(places):
                 place.remove_runs(found.runs[place.name])
-    dvc_client.drop(sorted(found.folders))
+    dvc_client.remove_states(sorted(found.keys))
     params_editor.remove(found.entries)
-    return f"{'' if told == shown else told}\nremoved. {_out_of_reach(config, name)}".lstrip()
+    return f"{'' if told == shown else told}\nremoved. {_not_removed(config, name)}".lstrip()
 
 
-def _look(config: Params, name: str, places: list[Store]) -> tuple[Traces, str]:
+def _find(config: Params, name: str, places: list[Store]) -> tuple[Traces, str]:
     """What there is of a person by now, and a table of it. InputError where params.yaml could not be rid of it."""
-    found = traces(config, name, places)
-    params_editor.without(found.entries)  # refuses before anything is gone what it would afterwards
-    return found, told_of(name, found, places)
+    found = find_traces(config, name, places)
+    params_editor.text_without(found.entries)  # refuses before anything is gone what it would afterwards
+    return found, format_traces(name, found, places)
 
 
 @contextmanager
-def _at_rest() -> Iterator[None]:
+def _no_other_program() -> Iterator[None]:
     """While neither the tables' clone nor the studio is at work, who keep copies of their own; InputError where one
     is."""
     with ExitStack() as stack:
-        for path in (experiments.LOCK, experiments.RUNNING, uploads.LOCK):
+        for path in (experiments.LOCK, experiments.RUNNING_LOCK, uploads.LOCK):
             if path.exists() and dvc_client.held(stack.enter_context(path.open("a", encoding="utf-8"))):
                 who = "the studio" if path == uploads.LOCK else "`table`"
                 raise InputError(f"{who} is at work in this folder; end it, and what it runs, first")
         yield
 
 
-def _ask(name: str) -> None:
+def _confirm(name: str) -> None:
     try:
         answer = input(f"remove all of it? Type {name}: ")
     except EOFError:
@@ -113,31 +113,31 @@ def _ask(name: str) -> None:
         raise InputError("nothing was removed")
 
 
-def told_of(name: str, found: Traces, places: list[Store]) -> str:
+def format_traces(name: str, found: Traces, places: list[Store]) -> str:
     """A table of it all."""
-    files = [file for path in found.files for file in _below(path)]
+    files = [file for path in found.files for file in _files_in(path)]
     rows = [("artifacts, resume states", str(len(files)), size(sum(file.stat().st_size for file in files)),
-             "\n".join(dict.fromkeys(map(_shown, found.files))) or "-")]
+             "\n".join(dict.fromkeys(map(_display_path, found.files))) or "-")]
     for place in places:
         objects, runs = found.objects[place.name], found.runs[place.name]
         rows.append((place.name, str(len(objects) + len(runs)), size(place.size(objects)),
                      f"{len(objects)} files, {len(runs)} notes of runs"))
     names = [f"{block}.{one}" for block, ones in found.entries.items() for one in ones]
     rows.append(("params.yaml", str(len(names)), "", ", ".join(names) or "-"))
-    told = f"what there is of {name}:\n" + table(("where", "count", "size", "what"), rows)
-    if found.twins:
-        told += (f"\n{', '.join(found.twins)}: made of the same file, and not removed with {name}; where that is the "
+    told = f"what there is of {name}:\n" + format_table(("where", "count", "size", "what"), rows)
+    if found.duplicates:
+        told += (f"\n{', '.join(found.duplicates)}: made of the same file, and not removed with {name}; where that is the "
                  "same person, forget each of them too")
     return told
 
 
-def _shown(path: Path) -> str:
+def _display_path(path: Path) -> str:
     """Of the small files that each stage of a key has, all as one."""
     small = path.parent in (layout.cost("any", "key").parent, layout.sheet("any").parent)
     return f"{path.parent}/*@{path.name.partition('@')[2]}" if small else str(path)
 
 
-def _out_of_reach(config: Params, name: str) -> str:
+def _not_removed(config: Params, name: str) -> str:
     """What is left, when all else has gone."""
     left = [config.videos[name].file] if name in config.videos else []
     left = [f"{file} itself" for file in left if Path(file).exists()]
@@ -151,7 +151,7 @@ def _out_of_reach(config: Params, name: str) -> str:
             "theirs.")
 
 
-def _here() -> Iterator[Note]:
+def _local_notes() -> Iterator[RunNote]:
     """What dvc.lock and its parts say, now and in every commit."""
     for file in layout.STATES.glob("[!.]*.json"):
         try:
@@ -169,42 +169,42 @@ def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8").stdout
 
 
-def _keys(files: Iterable[dict]) -> set[str]:
+def _keys_of(files: Iterable[dict]) -> set[str]:
     """The folders of artifacts that files lie in."""
     paths = [Path(file["path"]).parts for file in files]
-    keys = {path[1] for path in paths if len(path) > 2 and path[0] == layout.ROOT.name and path[1] not in APART}
+    keys = {path[1] for path in paths if len(path) > 2 and path[0] == layout.ROOT.name and path[1] not in SHARED_KEYS}
     return {key for key in keys if re.fullmatch(layout.NAME, key)}  # what a remote says becomes a folder to remove
 
 
-def _concerned(config: Params, name: str) -> set[str]:
+def _keys_about(config: Params, name: str) -> set[str]:
     """The keys of params.yaml that are about a video: itself, transfers with it, and videos that are their results."""
     keys = {name}
     while more := {
         *(key for key, one in config.transfers.items() if {one.target, one.source} & keys),
-        *(key for key, one in config.videos.items() if _keys([{"path": one.file}]) & keys),
+        *(key for key, one in config.videos.items() if _keys_of([{"path": one.file}]) & keys),
     } - keys:
         keys |= more
     return keys
 
 
-def _made_from(folders: set[str], notes: list[Note]) -> set[str]:
+def _with_derived(folders: set[str], notes: list[RunNote]) -> set[str]:
     """With the folders of all that was made from what lies in these."""
-    while more := set().union(*(_keys(note["outs"]) for note in notes if _keys(note.get("deps", [])) & folders)) - folders:
+    while more := set().union(*(_keys_of(note["outs"]) for note in notes if _keys_of(note.get("deps", [])) & folders)) - folders:
         folders = folders | more
     return folders
 
 
-def _checksums(notes: list[Note], folders: set[str], inside: bool) -> set[str]:
+def _checksums(notes: list[RunNote], folders: set[str], inside: bool) -> set[str]:
     """Of the files that notes tell of, in these folders or outside of them."""
     files = [file for note in notes for file in (*note["outs"], *note.get("deps", [])) if file.get("md5")]
-    return {file["md5"] for file in files if bool(_keys([file]) & folders) == inside}
+    return {file["md5"] for file in files if bool(_keys_of([file]) & folders) == inside}
 
 
-def _twins(config: Params, name: str, notes: list[Note], folders: set[str]) -> list[str]:
+def _same_file(config: Params, name: str, notes: list[RunNote], folders: set[str]) -> list[str]:
     """Other videos of the file that `name` was made of, by its place in params.yaml and by DVC's checksums of it."""
     files = {key: {one.file} for key, one in config.videos.items()}
     for note in notes:
-        for key in _keys(file for file in note["outs"] if file["path"].endswith("/frames.mkv")):
+        for key in _keys_of(file for file in note["outs"] if file["path"].endswith("/frames.mkv")):
             deps = [file for file in note.get("deps", []) if not file["path"].startswith(("stages/", f"{layout.DIGESTS}/"))]
             files.setdefault(key, set()).update(file["md5"] for file in deps if file.get("md5"))
     return sorted(key for key, these in files.items() if key not in folders and these & files.get(name, set()))
@@ -215,7 +215,7 @@ def _entries(config: Params, keys: set[str]) -> dict[str, list[str]]:
     return {block: [key for key in getattr(config, block) if key in keys] for block in blocks}
 
 
-def _below(path: Path) -> list[Path]:
+def _files_in(path: Path) -> list[Path]:
     """The files of a folder, or the file itself."""
     return [file for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
 

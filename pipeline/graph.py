@@ -13,7 +13,7 @@ from stages import InputError, layout, pretrained
 from stages.consent import EXAMPLE
 from stages.params import Params
 
-TOLD = 8  # names of many, where one is not among them
+MAX_SUGGESTIONS = 8  # names of many, where one is not among them
 
 
 def split(address: str) -> tuple[str, str]:
@@ -91,11 +91,11 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
 
     for goal in goals:
         add(goal)
-    _agreed(config, order)
+    _require_consent(config, order)
     return order
 
 
-def _agreed(config: Params, addresses: Iterable[str]) -> None:
+def _require_consent(config: Params, addresses: Iterable[str]) -> None:
     """InputError where something would be made of a subject who has not agreed: masks, a background, a likeness."""
     for name in dict.fromkeys(key for stage, key in map(split, addresses) if layout.KINDS[stage] == "subjects"):
         config.subjects[name].require_consent(name)
@@ -109,23 +109,23 @@ def transfer(config: Params, target: str, source: str, key: str | None = None) -
     if keys:
         wrong = f"`{key}` is not one of them" if key else "choose one with --as"
         raise InputError(f"params.yaml: {target} from {source} are {', '.join(keys)}; {wrong}")
-    known = _unknown("subjects", target, config.subjects) + _unknown("videos", source, config.videos)
-    lines = _entries(config, target, source, key)
+    known = _unknown_name("subjects", target, config.subjects) + _unknown_name("videos", source, config.videos)
+    lines = _example_entries(config, target, source, key)
     raise InputError(f"params.yaml: {known}nobody transfers from `{source}` to `{target}`. Add:\n{lines}")
 
 
-def _unknown(block: str, name: str, names: Iterable[str]) -> str:
+def _unknown_name(block: str, name: str, names: Iterable[str]) -> str:
     """A line of the names that there are, the nearest first, where this is none of them; else nothing."""
     if name in names:
         return ""
     names = list(names)
     near = get_close_matches(name, names, len(names) or 1, cutoff=0)
     guess = f"did you mean `{near[0]}`? There" if get_close_matches(name, names, 1) else "there"
-    more = f" and {len(near) - TOLD} more" if len(near) > TOLD else ""
-    return f"no `{name}` in `{block}`; {guess} are {', '.join(near[:TOLD]) or 'none'}{more}\n"
+    more = f" and {len(near) - MAX_SUGGESTIONS} more" if len(near) > MAX_SUGGESTIONS else ""
+    return f"no `{name}` in `{block}`; {guess} are {', '.join(near[:MAX_SUGGESTIONS]) or 'none'}{more}\n"
 
 
-def _entries(config: Params, target: str, source: str, key: str | None) -> str:
+def _example_entries(config: Params, target: str, source: str, key: str | None) -> str:
     """The lines of params.yaml that a new transfer needs."""
     preset, lines = next(iter(config.presets)), []
     people = [name for name in dict.fromkeys((target, source)) if name not in config.videos]

@@ -19,20 +19,20 @@ from stages.media.container import PICTURES, opened
 from stages.media.files import size
 from stages.params import Params
 
-WIDE = 32              # characters of a loss's line
-STEPS = 6              # of a training, at which its losses are told
+SPARKLINE_WIDTH = 32              # characters of a loss's line
+MAX_LOSS_STEPS = 6              # of a training, at which its losses are told
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def inspect(config: Params, address: str) -> str:
+def describe(config: Params, address: str) -> str:
     """Every artifact of `stage@key`: its path, size on disk and what is in it."""
     stage, key = graph.split(address)
     config.entry(stage, key)
     rows = [row for path in layout.outputs(stage, key).values() for row in _rows(path)]
-    return table(("artifact", "size", "holds"), rows)
+    return format_table(("artifact", "size", "holds"), rows)
 
 
-def look(address: str) -> str:
+def show_sheet(address: str) -> str:
     """Writes a picture of what `stage@key` wrote, and opens it, or the page, where there is a screen; what was done."""
     from stages.reporting import artifact_sheet
 
@@ -56,13 +56,13 @@ def summary(key: str) -> str:
     )
     content = json.loads(metrics.read_text(encoding="utf-8"))
     scores, names = content["metrics"], content["headline"]
-    rows = [(name, figure(scores[f"video_{name}"]), figure(scores[name])) for name in names
+    rows = [(name, format_score(scores[f"video_{name}"]), format_score(scores[name])) for name in names
             if scores[name]["value"] is not None]
-    lines = [table(("score", "video.mp4", "generated"), rows), *missing(scores, names)]
+    lines = [format_table(("score", "video.mp4", "generated"), rows), *missing_scores(scores, names)]
     return f"\n{key}\n  video   {video}\n  report  {report}, with all scores\n" + "\n".join(lines)
 
 
-def missing(scores: dict[str, dict], names: Iterable[str]) -> list[str]:
+def missing_scores(scores: dict[str, dict], names: Iterable[str]) -> list[str]:
     """Which of the named scores of a metrics.json have no value, a line for each reason."""
     reasons = {}
     for name in names:
@@ -77,13 +77,13 @@ def results(address: str) -> list[dict[str, str]]:
     made = layout.outputs(stage, key)
     if stage == "metrics":
         return [
-            {"score": name, "value": figure(entry).removeprefix("-").strip(), "95 % interval": interval(entry)}
+            {"score": name, "value": format_score(entry).removeprefix("-").strip(), "95 % interval": format_interval(entry)}
             for name, entry in json.loads(made["metrics"].read_text(encoding="utf-8"))["metrics"].items()
         ]
     return [_losses(file) for file in sorted(made["plots"].glob("*.tsv"))] if "plots" in made else []
 
 
-def cost(address: str) -> str:
+def format_cost(address: str) -> str:
     """What its last run on this machine took."""
     took = json.loads(layout.cost(*graph.split(address)).read_text(encoding="utf-8"))
     return f"{address}: {took['seconds']:g} s, {took['peak_gib']:g} GiB at most"
@@ -91,7 +91,7 @@ def cost(address: str) -> str:
 
 def _losses(file: Path) -> dict[str, str]:
     name, rows = _curve(file)
-    count = min(STEPS, len(rows))
+    count = min(MAX_LOSS_STEPS, len(rows))
     picks = [rows[len(rows) * (i + 1) // count - 1] for i in range(count)]
     return {"loss": file.stem} | {f"{name} {step}": f"{float(value):.4g}" for step, value in picks}
 
@@ -103,7 +103,7 @@ def _curve(file: Path) -> tuple[str, list[list[str]]]:
     return name, rows
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def format_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Columns as wide as their widest cell; the last one may have several lines."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
     lines = []
@@ -113,14 +113,14 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def figure(entry: dict) -> str:
+def format_score(entry: dict) -> str:
     """A score of metrics.json, or why there is none."""
     if entry["value"] is None:
         return f"-  {entry.get('reason') or ''}".rstrip()
     return f"{entry['value']:.4g} {entry.get('unit') or ''}".rstrip()
 
 
-def interval(entry: dict) -> str:
+def format_interval(entry: dict) -> str:
     """The ends of a score's 95 % interval, where it has one."""
     return f"{entry['low']:.4g} .. {entry['high']:.4g}" if entry.get("low") is not None else ""
 
@@ -132,22 +132,22 @@ def _rows(path: Path):
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():
-                yield str(file), size(file.stat().st_size), _holds(file)
+                yield str(file), size(file.stat().st_size), _describe_content(file)
     else:
-        yield str(path), size(path.stat().st_size), _holds(path)
+        yield str(path), size(path.stat().st_size), _describe_content(path)
 
 
-def _holds(path: Path) -> str:
+def _describe_content(path: Path) -> str:
     """What a file holds, in a line or a few."""
     try:
         if path.suffix == ".parquet":
-            return _table(path)
+            return _describe_table(path)
         if path.suffix in (".mkv", ".mp4"):
-            return _video(path)
+            return _describe_video(path)
         if path.suffix == ".png":
-            return _picture(path)
+            return _describe_picture(path)
         if path.suffix == ".tsv":
-            return course([float(value) for _, value in _curve(path)[1]])
+            return sparkline([float(value) for _, value in _curve(path)[1]])
         if path.suffix == ".json":
             return ", ".join(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, av.FFmpegError) as error:
@@ -155,24 +155,24 @@ def _holds(path: Path) -> str:
     return path.suffix.lstrip(".")
 
 
-def _table(path: Path) -> str:
+def _describe_table(path: Path) -> str:
     file = pq.read_metadata(path)
     schema = file.schema.to_arrow_schema()
     about = json.loads((file.metadata or {}).get(b"about", b"{}"))
     if schema.names[:1] == ["step"]:
-        columns = [f"{name}: {course(pq.read_table(path)[name].to_pylist())}" for name in schema.names[1:]]
+        columns = [f"{name}: {sparkline(pq.read_table(path)[name].to_pylist())}" for name in schema.names[1:]]
     else:
-        columns = [f"{field.name}: {_kind(field.type)}" for field in schema]
-    notes = [f"{name} = {_short(value)}" for name, value in about.items()]
+        columns = [f"{field.name}: {_type_name(field.type)}" for field in schema]
+    notes = [f"{name} = {_shorten(value)}" for name, value in about.items()]
     return "\n".join([f"{file.num_rows} rows", *columns, *notes])
 
 
-def course(losses: list[float]) -> str:
+def sparkline(losses: list[float]) -> str:
     """How a loss went: the means of its first and last steps, and a line of at most WIDE blocks, the largest full."""
     known = [loss for loss in losses if math.isfinite(loss)]
     if not any(known):
         return "not used"
-    count = min(WIDE, len(known))
+    count = min(SPARKLINE_WIDTH, len(known))
     ends = [len(known) * i // count for i in range(count + 1)]
     means = [sum(known[a:b]) / (b - a) for a, b in zip(ends, ends[1:])]
     most = max(max(means), 1e-12)
@@ -180,11 +180,11 @@ def course(losses: list[float]) -> str:
     return f"{means[0]:.3g} .. {means[-1]:.3g}  {line}"
 
 
-def _kind(kind: pa.DataType) -> str:
+def _type_name(kind: pa.DataType) -> str:
     return f"{kind.list_size} {kind.value_type}" if pa.types.is_fixed_size_list(kind) else str(kind)
 
 
-def _video(path: Path) -> str:
+def _describe_video(path: Path) -> str:
     with opened(path) as container:
         stream = container.streams.video[0]
         size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
@@ -194,12 +194,12 @@ def _video(path: Path) -> str:
         return f"{frames} frames of {size}, {rate:g} a second, {kind}{sound}"
 
 
-def _picture(path: Path) -> str:
+def _describe_picture(path: Path) -> str:
     with opened(path, PICTURES) as container:
         stream = container.streams.video[0]
         return f"{stream.width} x {stream.height}, {stream.codec_context.pix_fmt}"
 
 
-def _short(value) -> str:
+def _shorten(value) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -3,8 +3,8 @@ in the environment scales them all. Tests set it; patience with others (PATIENCE
 
 import os
 
-PACE = "FAKEMOTION_PACE"
+PACE_VARIABLE = "FAKEMOTION_PACE"
 
 
-def seconds(length: float) -> float:
-    return length * float(os.environ.get(PACE, 1))
+def scaled_seconds(length: float) -> float:
+    return length * float(os.environ.get(PACE_VARIABLE, 1))

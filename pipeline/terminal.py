@@ -12,7 +12,7 @@ _drawn = False  # whether the last line is a bar that still grows
 _full = ""      # whose bar was full last, and stands in the last line
 
 
-def show(line: str) -> None:
+def print_line(line: str) -> None:
     """Prints a line, with or without its end."""
     global _drawn, _full
     with _lock:
@@ -21,7 +21,7 @@ def show(line: str) -> None:
         _drawn, _full = False, ""
 
 
-def draw(event: Event) -> None:
+def draw_bar(event: Event) -> None:
     """Draws the bar of an event of progress over the one before; where nobody watches, once it is full."""
     global _drawn, _full
     over, watched = percent(event) == 100, sys.stdout.isatty()

@@ -18,8 +18,8 @@ from pipeline import graph, inspect, terminal
 from stages.events import Event
 from stages.progress import figures, percent
 
-EVERY = 3.0     # seconds between two looks at the bars
-PATIENCE = 5.0  # seconds that a stage which has ended waits for its view
+REFRESH_SECONDS = 3.0     # seconds between two looks at the bars
+EXIT_SECONDS = 5.0  # seconds that a stage which has ended waits for its view
 
 LOG = logging.getLogger(__name__)  # to the server alone: the terminal has every line already
 LOG.setLevel(logging.INFO)
@@ -27,9 +27,9 @@ LOG.propagate = False
 LOG.addHandler(APILogHandler())
 
 
-def tell(text: str) -> None:
+def log(text: str) -> None:
     """To the terminal, and among the logs of the run that this is called in."""
-    terminal.show(text)  # not print, which Prefect may take for a line of the logs itself
+    terminal.print_line(text)  # not print, which Prefect may take for a line of the logs itself
     LOG.info(text)
 
 
@@ -43,7 +43,7 @@ class StageView:
         self._shown: dict[str, tuple[float, str]] = {}
         self._made: dict[str, UUID] = {}
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=copy_context().run, args=(self._follow,), daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._refresh_loop,), daemon=True)
 
     def __enter__(self) -> "StageView":
         self._thread.start()
@@ -53,9 +53,9 @@ class StageView:
         if self.computed:  # not every bar that is left is left at its end
             self._bars = {what: (100.0, says) for what, (_, says) in self._bars.items()}
         self._ended.set()
-        self._thread.join(PATIENCE)
+        self._thread.join(EXIT_SECONDS)
 
-    def hears(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """What the stage reports or prints."""
         if event["kind"] == "line" and event["text"]:
             LOG.info(event["text"])
@@ -63,21 +63,21 @@ class StageView:
             what = event["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the address says the rest
             self._bars[what] = done, f"{what} {figures(event)}".strip()
 
-    def _follow(self) -> None:
+    def _refresh_loop(self) -> None:
         ended = lost = False
         while not ended:
-            ended = self._ended.wait(EVERY)
+            ended = self._ended.wait(REFRESH_SECONDS)
             try:
-                self.show()
+                self.refresh()
                 if ended and self.computed:
-                    self._show_results()
+                    self._publish_results()
                 lost = False
             except Exception as error:  # whatever it is: the stage does not depend on it
                 if not lost:
                     print(f"{self.address}: what it does is not shown in Prefect: {error}", file=sys.stderr)
                 lost = True
 
-    def show(self) -> None:
+    def refresh(self) -> None:
         """Brings the view up to date with the bars."""
         for what, state in dict(self._bars).items():
             if self._shown.get(what) == state:
@@ -88,9 +88,9 @@ class StageView:
                 self._made[what] = create_progress_artifact(state[0], _key(self.address), state[1])
             self._shown[what] = state
 
-    def _show_results(self) -> None:
+    def _publish_results(self) -> None:
         if rows := inspect.results(self.address):
-            create_table_artifact(rows, _key(f"{self.address} results"), inspect.cost(self.address))
+            create_table_artifact(rows, _key(f"{self.address} results"), inspect.format_cost(self.address))
 
 
 def _key(text: str) -> str:

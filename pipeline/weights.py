@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.inspect import table
+from pipeline.inspect import format_table
 from stages import InputError, pretrained
 from stages.media.files import size
 from stages.params import Params, Preset
@@ -38,20 +38,20 @@ def listing(config: Params) -> str:
     """Every preset's files, then every estimator's models. What is there is checked."""
     parts = []
     for key, preset in config.presets.items():
-        rows = [(name, size(pretrained.known(name).size), state(name), ", ".join(stages), about(name))
+        rows = [(name, size(pretrained.known(name).size), presence(name), ", ".join(stages), details(name))
                 for name, stages in needed(preset).items()]
         nothing = "  nothing: MediaPipe's models come in its wheel"
         head = ("file", "size", "here", "needed by", "licence, source, checksum")
-        parts.append(f"preset {key}\n" + (table(head, rows) if rows else nothing))
+        parts.append(f"preset {key}\n" + (format_table(head, rows) if rows else nothing))
     models = {estimator: [f"{model} (in its wheel)"] for estimator, model in pretrained.WHEEL.items()}
     for file in pretrained.table().values():
         if file.estimator and file.model not in models.setdefault(file.estimator, []):
             models[file.estimator].append(file.model)
     rows = [(estimator, ", ".join(names)) for estimator, names in models.items()]
-    return "\n\n".join([*parts, "models of the estimators\n" + table(("estimator", "model"), rows)])
+    return "\n\n".join([*parts, "models of the estimators\n" + format_table(("estimator", "model"), rows)])
 
 
-def state(name: str) -> str:
+def presence(name: str) -> str:
     """yes or no; InputError where another file lies there under its name."""
     path = pretrained.place(name)
     if not path.exists():
@@ -60,7 +60,7 @@ def state(name: str) -> str:
     return "yes"
 
 
-def about(name: str) -> str:
+def details(name: str) -> str:
     file, kept = pretrained.known(name), pretrained.sums().get(name)
     published = [f"{what} {digits}{'...' * (len(digits) < whole)}" for what, digits, whole
                  in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
@@ -75,7 +75,7 @@ def fetch(config: Params, names: Iterable[str]) -> str:
     """The named files, or all that the presets need, as far as they are missing."""
     wanted = list(names) or list(dict.fromkeys(name for preset in config.presets.values() for name in needed(preset)))
     failed = []
-    for name in (name for name in wanted if state(name) == "no"):
+    for name in (name for name in wanted if presence(name) == "no"):
         try:
             pretrained.fetch(name)
         except OSError as error:
@@ -89,7 +89,7 @@ def fetch(config: Params, names: Iterable[str]) -> str:
 def fetch_metric_weights(preset: Preset) -> None:
     """Fetches the weights that the preset's metrics need and that are missing. A failed download is ignored."""
     for name in needed(preset):
-        if name in pretrained.METRIC_FILES and state(name) == "no":
+        if name in pretrained.METRIC_FILES and presence(name) == "no":
             with suppress(OSError):
                 pretrained.fetch(name)
 

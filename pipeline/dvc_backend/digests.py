@@ -15,7 +15,7 @@ def write(root: Path = Path()) -> None:
     """Writes all digests and the lists of dvc.yaml; the user's files stay there as they stand."""
     write_digests(root)
     path = root / "dvc.yaml"
-    path.write_text(_listed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(_with_layout(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def write_digests(root: Path = Path()) -> None:
@@ -25,7 +25,7 @@ def write_digests(root: Path = Path()) -> None:
         (root / layout.digest(stage)).write_text(code.digest(stage), encoding="utf-8")
 
 
-def _listed(text: str) -> str:
+def _with_layout(text: str) -> str:
     """dvc.yaml with the deps and outputs of the layout."""
     for stage, kind in layout.KINDS.items():
         ends = {"target": "${item.target}", "source": "${item.source}"} if kind == "transfers" else {}

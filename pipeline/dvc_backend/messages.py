@@ -25,57 +25,57 @@ _LOCK = re.compile(r"'\./dvc\.lock' (?:validation failed|is invalid)|unable to r
 _PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
 
 
-def chatter(line: str) -> bool:
+def is_dvc_message(line: str) -> bool:
     """Whether a line is about DVC's bookkeeping, and nothing to show."""
     return bool(_CHATTER.match(line))
 
 
-def failed(output: str) -> tuple[str, str, str] | None:
+def failed_stage(output: str) -> tuple[str, str, str] | None:
     """Which stage DVC says has failed, why, and what was printed before that."""
     found = _FAILED.search(output)
     return (found["address"], found["reason"].strip().removeprefix("failed to run: "), output[: found.start()]) if found else None
 
 
-def untouched(output: str) -> bool:
+def cache_unchanged(output: str) -> bool:
     """Whether nothing was put into the cache."""
     return bool(_UNTOUCHED.search(output))
 
 
-def full(output: str) -> bool:
+def disk_full(output: str) -> bool:
     """Whether a disk is full, or may not be written to."""
     return bool(_FULL.search(output))
 
 
-def refused(output: str) -> bool:
+def remote_denied(output: str) -> bool:
     """Whether a remote does not let us in, or is not there: trying again is no use."""
     return bool(_REFUSED.search(output))
 
 
-def not_sent(output: str) -> str | None:
+def transfer_error(output: str) -> str | None:
     """The line that says that a remote did not take a file; DVC ends then as if all were well."""
     return next((line.strip() for line in output.splitlines() if line.startswith(_NOT_SENT)), None)
 
 
-def busy(output: str) -> tuple[str, list[tuple[str, str]]] | None:
+def busy_file(output: str) -> tuple[str, list[tuple[str, str]]] | None:
     """The file that other DVCs read or write, and their processes: number and command."""
     found = _BUSY.search(output)
     return (found["path"], re.findall(r"\(PID (\d+)\): (.*)", found["others"])) if found else None
 
 
-def guarded(output: str) -> bool:
+def lock_timed_out(output: str) -> bool:
     """Whether DVC's locks were held by others for longer than it waits (three seconds): many are at work."""
     return _GUARDED in output
 
 
-def notes_unreadable(output: str) -> bool:
+def rwlock_unreadable(output: str) -> bool:
     """Whether DVC cannot read its note of who reads and writes what."""
     return bool(_NOTES.search(output))
 
 
-def lock_unreadable(output: str) -> bool:
+def dvc_lock_unreadable(output: str) -> bool:
     """Whether DVC cannot read dvc.lock."""
     return bool(_LOCK.search(output))
 
 
-def without_passwords(text: str) -> str:
+def mask_passwords(text: str) -> str:
     return _PASSWORD.sub("***@", text)

@@ -18,51 +18,51 @@ from pipeline.dvc_backend import messages, subprocesses
 _READ_ONLY = 0o444
 
 
-def mend(folder: Path, output: str) -> bool:
+def recover(folder: Path, output: str) -> bool:
     """Whether the dvc program, which failed with this output, is worth asking again: it met others at work, who are
     done now, or notes that cannot be read."""
-    if busy := messages.busy(output):
+    if busy := messages.busy_file(output):
         path, others = busy
-        _wait(Path(path), others)
-        _release(folder, others)
-        return not subprocesses.ending()
-    if messages.notes_unreadable(output):
-        return _release(folder, [])
-    if messages.lock_unreadable(output):
+        _wait_for(Path(path), others)
+        _remove_dead_owners(folder, others)
+        return not subprocesses.shutting_down()
+    if messages.rwlock_unreadable(output):
+        return _remove_dead_owners(folder, [])
+    if messages.dvc_lock_unreadable(output):
         if "<<<<<<<" in (folder / "dvc.lock").read_text(errors="replace", encoding="utf-8"):
             return False  # a merge of git's, for its user to decide
-        terminal.show("dvc.lock cannot be read; DVC makes it anew from its cache")
+        terminal.print_line("dvc.lock cannot be read; DVC makes it anew from its cache")
         (folder / "dvc.lock").unlink(missing_ok=True)
         return True
-    return messages.guarded(output) and not subprocesses.ending()
+    return messages.lock_timed_out(output) and not subprocesses.shutting_down()
 
 
-def distrust(folder: Path) -> None:
+def force_verification(folder: Path) -> None:
     """DVC takes a file of its cache that is read-only for what its name says, whatever is in it, and hands it out. One
     that can be written to and that changed after DVC last looked at it, it reads before it does, and throws away
     where it is damaged."""
-    for file in (_cache(folder) / "files/md5").glob("*/*"):
+    for file in (_cache_folder(folder) / "files/md5").glob("*/*"):
         with suppress(OSError):  # removed meanwhile, or another user's
             if stat.S_IMODE(file.stat().st_mode) == _READ_ONLY:
                 os.utime(file)
                 file.chmod(0o644)
 
 
-def _cache(folder: Path) -> Path:
+def _cache_folder(folder: Path) -> Path:
     config = configparser.ConfigParser(interpolation=None)
     config.read([folder / ".dvc/config", folder / ".dvc/config.local"])
     return folder / ".dvc" / config.get("cache", "dir", fallback="cache")
 
 
-def _wait(path: Path, others: list[tuple[str, str]]) -> None:
+def _wait_for(path: Path, others: list[tuple[str, str]]) -> None:
     """Until these processes (number and command) are done with a file."""
-    if numbers := [number for number, command in others if _works(number, command)]:
-        terminal.show(f"{path.name} is being worked on by process {', '.join(numbers)}: waiting")
-    while any(_works(*one) for one in others) and not subprocesses.ending():
-        time.sleep(subprocesses.TICK)
+    if numbers := [number for number, command in others if _is_running(number, command)]:
+        terminal.print_line(f"{path.name} is being worked on by process {', '.join(numbers)}: waiting")
+    while any(_is_running(*one) for one in others) and not subprocesses.shutting_down():
+        time.sleep(subprocesses.POLL_SECONDS)
 
 
-def _works(number: int | str, command: str) -> bool:
+def _is_running(number: int | str, command: str) -> bool:
     """Whether the process that DVC noted runs: it has not ended with nobody to collect it, nor has another program got
     its number. What DVC notes of the command is the same from its second word on."""
     try:
@@ -75,10 +75,10 @@ def _works(number: int | str, command: str) -> bool:
         return False
 
 
-def _release(folder: Path, others: list[tuple[str, str]]) -> bool:
+def _remove_dead_owners(folder: Path, others: list[tuple[str, str]]) -> bool:
     """Strikes those of `others` who are gone out of DVC's note of who reads and writes what; all where it cannot be
     read."""
-    gone = {one for one in others if not _works(*one)}
+    gone = {one for one in others if not _is_running(*one)}
 
     def left(one: dict) -> bool:
         return (str(one["pid"]), one["cmd"]) not in gone

@@ -31,9 +31,9 @@ from dvc.utils.serialize import dumps_yaml, load_yaml
 from stages import layout
 from stages.media.files import replacing
 
-FOLDER = layout.STATES
-SEEN = FOLDER / "seen"  # which dvc.lock the files have taken in
-NEW = FOLDER / "new"    # names of those that dvc.lock does not have yet
+STATES_FOLDER = layout.STATES
+KNOWN_LOCK = STATES_FOLDER / "seen"  # which dvc.lock the files have taken in
+NEW_STATES = STATES_FOLDER / "new"    # names of those that dvc.lock does not have yet
 
 
 class States:
@@ -63,36 +63,36 @@ class SplitLock(Lockfile):
     def dump_stages(self, stages: list[PipelineStage], **options) -> None:
         for stage in stages:
             ui.write(f"Updating lock file of {stage.name}")
-            NEW.mkdir(parents=True, exist_ok=True)
-            (NEW / stage.name).touch()
+            NEW_STATES.mkdir(parents=True, exist_ok=True)
+            (NEW_STATES / stage.name).touch()
             States.write(stage.name, to_lockfile(stage, **options)[stage.name])
 
 
 def pending(repo: Repo, *addresses: str) -> list[str]:
     """Those that DVC would reproduce, were it asked for them now one by one."""
-    gather(repo)  # what a flow that was killed has left
+    merge(repo)  # what a flow that was killed has left
     stages, known = ProjectFile(repo, PROJECT_FILE).stages, {}
-    return [address for address in addresses if changed(stages[address], known)]
+    return [address for address in addresses if is_changed(stages[address], known)]
 
 
-def changed(stage: PipelineStage, known: dict) -> bool:
+def is_changed(stage: PipelineStage, known: dict) -> bool:
     """What DVC asks before it runs a stage; but a file that many stages depend on is looked at once."""
-    return stage.changed_stage() or any(_differs(dep, known) for dep in stage.deps) or any(
+    return stage.changed_stage() or any(_dependency_changed(dep, known) for dep in stage.deps) or any(
         out.status() for out in stage.outs)
 
 
-def _differs(dep: Output, known: dict) -> bool:
+def _dependency_changed(dep: Output, known: dict) -> bool:
     path = dep.fs_path
     if isinstance(dep, ParamsDependency):
         if path not in known:
             known[path] = load_yaml(path)
-        return {name: _at(known[path], name) for name in dep.params} != dep.hash_info.value
+        return {name: _value_at(known[path], name) for name in dep.params} != dep.hash_info.value
     if path not in known:
         known[path] = dep.get_hash() if dep.exists else None
     return not dep.hash_info or dep.hash_info != known[path]
 
 
-def _at(content: dict, place: str):
+def _value_at(content: dict, place: str):
     """The value at a dotted place. As DVC finds it, but without a walk through all of params.yaml for each."""
     for name in place.split("."):
         if not isinstance(content, dict) or name not in content:
@@ -101,30 +101,30 @@ def _at(content: dict, place: str):
     return content
 
 
-def scatter(repo: Repo) -> None:
+def split(repo: Repo) -> None:
     """Takes over a dvc.lock that is not the one we last saw: it came with git, or the user's own `dvc` wrote it."""
-    mark = _mark()
-    if not _seen():
+    mark = _lock_version()
+    if not _lock_is_known():
         locked = Lockfile(repo, LOCK_FILE).load().get("stages", {})
-        if cut := [address for address, state in locked.items() if not _whole(state)]:
+        if cut := [address for address, state in locked.items() if not _is_complete(state)]:
             locked = {address: state for address, state in locked.items() if address not in cut}
-            _keep(lambda address: address in locked)
-            mark = _mark()
+            _filter_lock(lambda address: address in locked)
+            mark = _lock_version()
         for address, state in locked.items():
-            if not (NEW / address).exists():  # else ours is newer
+            if not (NEW_STATES / address).exists():  # else ours is newer
                 States.write(address, state)
-        for file in FOLDER.glob("[!.]*.json"):
-            if locked and file.stem not in locked and not (NEW / file.stem).exists():
+        for file in STATES_FOLDER.glob("[!.]*.json"):
+            if locked and file.stem not in locked and not (NEW_STATES / file.stem).exists():
                 file.unlink()
-        _see(mark)
+        _remember_lock(mark)
 
 
-def gather(repo: Repo) -> list[str]:
+def merge(repo: Repo) -> list[str]:
     """Writes the new states into dvc.lock, as DVC would; the other stages' text stays as it is."""
-    lock, new = Path(LOCK_FILE), sorted(file.name for file in NEW.glob("*"))
+    lock, new = Path(LOCK_FILE), sorted(file.name for file in NEW_STATES.glob("*"))
     head, *blocks = re.split(r"(?m)^(?=  \S)", lock.read_text(encoding="utf-8") if lock.exists() else "")
     if not blocks:
-        head, new = "schema: '2.0'\nstages:\n", sorted(file.stem for file in FOLDER.glob("[!.]*.json"))
+        head, new = "schema: '2.0'\nstages:\n", sorted(file.stem for file in STATES_FOLDER.glob("[!.]*.json"))
     entries = {block.strip().partition(":")[0]: block for block in blocks}
     for address in new:
         if state := States().get(address):  # none, where DVC was killed before it wrote it
@@ -132,35 +132,35 @@ def gather(repo: Repo) -> list[str]:
     if new:
         with replacing(lock) as file:
             file.write_text(head + "".join(entries.values()), encoding="utf-8")
-        _see(_mark())
+        _remember_lock(_lock_version())
     for address in new:
-        (NEW / address).unlink(missing_ok=True)
+        (NEW_STATES / address).unlink(missing_ok=True)
     return new
 
 
-def drop(repo: Repo, *keys: str) -> list[str]:
+def remove(repo: Repo, *keys: str) -> list[str]:
     """Removes the states of these keys, and their part of dvc.lock; a sample's, which may be named alike, stay."""
-    gather(repo)
+    merge(repo)
 
     def theirs(address: str) -> bool:
         return address.partition("@")[2] in keys and not address.startswith("samples@")
 
-    gone = [file for file in FOLDER.glob("[!.]*.json") if theirs(file.stem)]
+    gone = [file for file in STATES_FOLDER.glob("[!.]*.json") if theirs(file.stem)]
     if Path(LOCK_FILE).exists():
-        _keep(lambda address: not theirs(address))
+        _filter_lock(lambda address: not theirs(address))
     for file in gone:
         file.unlink()
-    _see(_mark())
+    _remember_lock(_lock_version())
     return [file.stem for file in gone]
 
 
-def _whole(state) -> bool:
+def _is_complete(state) -> bool:
     """Whether a stage's part of dvc.lock has every checksum; not where a kill came in between."""
     files = [file for name in ("deps", "outs") for file in (state or {}).get(name) or []]
     return all(isinstance(file, dict) and file.get("md5") for file in files)
 
 
-def _keep(kept: Callable[[str], bool]) -> None:
+def _filter_lock(kept: Callable[[str], bool]) -> None:
     """Removes from dvc.lock the addresses that are not to be kept."""
     head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text(encoding="utf-8"))
     left = [block for block in blocks if kept(block.strip().partition(":")[0])]
@@ -168,26 +168,26 @@ def _keep(kept: Callable[[str], bool]) -> None:
         file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
 
 
-def _seen() -> bool:
-    return _mark() == (SEEN.read_text(encoding="utf-8") if SEEN.exists() else "")
+def _lock_is_known() -> bool:
+    return _lock_version() == (KNOWN_LOCK.read_text(encoding="utf-8") if KNOWN_LOCK.exists() else "")
 
 
-def _mark() -> str:
+def _lock_version() -> str:
     lock = Path(LOCK_FILE)
     return f"{lock.stat().st_mtime_ns} {lock.stat().st_size}" if lock.exists() else ""
 
 
-def _see(mark: str) -> None:
-    with replacing(SEEN) as file:
+def _remember_lock(mark: str) -> None:
+    with replacing(KNOWN_LOCK) as file:
         file.write_text(mark, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
     ProjectFile._lockfile = property(lambda file: SplitLock(file.repo, LOCK_FILE))
-    commands = {"pending": pending, "gather": gather, "drop": drop}
-    if arguments[0] in commands or not _seen():
+    commands = {"pending": pending, "merge": merge, "remove": remove}
+    if arguments[0] in commands or not _lock_is_known():
         with Repo(_wait_for_lock=True) as repo, repo.lock:
-            scatter(repo)
+            split(repo)
             if arguments[0] in commands:
                 print(json.dumps(commands[arguments[0]](repo, *arguments[1:])))
                 return 0

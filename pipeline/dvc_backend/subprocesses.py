@@ -17,11 +17,11 @@ from pathlib import Path
 from stages import events
 from stages.events import Event
 
-GRACE = 10.0  # seconds from SIGTERM to SIGKILL
-TICK = 0.2    # seconds between two looks at what does not say a word
+GRACE_SECONDS = 10.0  # seconds from SIGTERM to SIGKILL
+POLL_SECONDS = 0.2    # seconds between two looks at what does not say a word
 
 _running: set["Program"] = set()
-_ending = threading.Event()
+_shutdown = threading.Event()
 
 
 class Program:
@@ -37,28 +37,28 @@ class Program:
         self._process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, pass_fds=keeps)
-        self.number = self._process.pid
-        self.silence: float | None = None
-        self.silent = False  # it was ended for its silence
+        self.pid = self._process.pid
+        self.idle_timeout: float | None = None
+        self.timed_out = False  # it was ended for its silence
         self._heard = time.monotonic()  # its last sign of life
         self._deadline: float | None = None  # when it is killed, having been asked to end
         _running.add(self)
-        if ending():  # since before it was known to `end_all`
-            self.end()
+        if shutting_down():  # since before it was known to `end_all`
+            self.terminate()
 
     def __enter__(self) -> "Program":
         return self
 
     def __exit__(self, *_) -> None:
         if self._process.poll() is None:
-            self.end()
+            self.terminate()
             for _ in self._chunks():
                 pass
         _running.discard(self)
         self._process.stdout.close()
         self._events.close()
 
-    def said(self) -> Iterator[str | Event]:
+    def output(self) -> Iterator[str | Event]:
         """The lines that it prints, and the events that it reports, as they come; an event before what is printed after
         it."""
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
@@ -77,10 +77,10 @@ class Program:
         """Its exit code."""
         return self._process.wait()
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         """Asks it and all that it started to end; what has not done so after GRACE seconds is killed. Not by SIGINT,
         which a process started in the background ignores."""
-        self._deadline = self._deadline or time.monotonic() + GRACE
+        self._deadline = self._deadline or time.monotonic() + GRACE_SECONDS
         self._signal(signal.SIGTERM)
 
     def _chunks(self) -> Iterator[bytes]:
@@ -93,8 +93,8 @@ class Program:
                 chunk = b""
                 if not selector.get_map():
                     with suppress(subprocess.TimeoutExpired):
-                        self._process.wait(TICK)
-                elif selector.select(TICK):
+                        self._process.wait(POLL_SECONDS)
+                elif selector.select(POLL_SECONDS):
                     if chunk := os.read(stream.fileno(), 1 << 16):
                         self._heard = time.monotonic()
                     else:
@@ -102,10 +102,10 @@ class Program:
                 yield chunk
                 if not gone and self._process.poll() is not None:
                     gone = True
-                    self.end()  # what it has left behind
-                if self._deadline is None and self.silence and time.monotonic() > self._heard + self.silence:
-                    self.silent = True
-                    self.end()
+                    self.terminate()  # what it has left behind
+                if self._deadline is None and self.idle_timeout and time.monotonic() > self._heard + self.idle_timeout:
+                    self.timed_out = True
+                    self.terminate()
                 if self._deadline and time.monotonic() > self._deadline:
                     self._signal(signal.SIGKILL)
                     if gone:
@@ -115,15 +115,15 @@ class Program:
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):  # nobody is left
-            os.killpg(self.number, number)
+            os.killpg(self.pid, number)
 
 
-def end_all() -> None:
+def terminate_all() -> None:
     """Ends every program that runs; from now on none starts that is not ended at once."""
-    _ending.set()
+    _shutdown.set()
     for program in list(_running):
-        program.end()
+        program.terminate()
 
 
-def ending() -> bool:
-    return _ending.is_set()
+def shutting_down() -> bool:
+    return _shutdown.is_set()

@@ -13,17 +13,17 @@ from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
 from pipeline.dvc_backend import dvc_client
-from pipeline.polling import seconds
+from pipeline.polling import scaled_seconds
 
-SECONDS = seconds(2.0)  # between two looks
+POLL_SECONDS = scaled_seconds(2.0)  # between two looks
 
 
 @contextmanager
-def watched() -> Iterator[threading.Event]:
+def cancellation_monitor() -> Iterator[threading.Event]:
     """Within it, the stages end as soon as somebody has cancelled this flow run; the event says whether that was so.
     Without a server of its own (PREFECT_API_URL) a flow is seen by nobody who could."""
     cancelled, over = threading.Event(), threading.Event()
-    task = (_watch, runtime.flow_run.id, cancelled, over)
+    task = (_poll, runtime.flow_run.id, cancelled, over)
     watch = threading.Thread(target=copy_context().run, args=task, daemon=True)
     if PREFECT_API_URL.value():
         watch.start()
@@ -33,12 +33,12 @@ def watched() -> Iterator[threading.Event]:
         over.set()
 
 
-def _watch(run: str, cancelled: threading.Event, over: threading.Event) -> None:
+def _poll(run: str, cancelled: threading.Event, over: threading.Event) -> None:
     with get_client(sync_client=True) as client:
-        while not over.wait(SECONDS):
+        while not over.wait(POLL_SECONDS):
             with suppress(httpx.HTTPError, PrefectException):  # the server is away for a moment
                 state = client.read_flow_run(run).state
                 if state.is_cancelling() or state.is_cancelled():
                     cancelled.set()
-                    dvc_client.stop()
+                    dvc_client.stop_all()
                     return

@@ -11,21 +11,21 @@ from stages import layout
 from stages.code_digest import APART, Code
 from stages.params import Params
 
-Signature = dict[str, str]  # a file or a place in params.yaml: its checksum or value
+Fingerprint = dict[str, str]  # a file or a place in params.yaml: its checksum or value
 COMMIT = "commit"
 
 
-def signature(config: Params, address: str, root: Path = Path()) -> Signature:
+def fingerprint_of(config: Params, address: str, root: Path = Path()) -> Fingerprint:
     """Of `address`, as this machine has it, with the commit, which is told but not compared."""
     stage, key = graph.split(address)
     code = Code(root)
     made_of = [module.path for module in code.sources(stage)]
     others = [root / "dvc.yaml", *(root / file for file in APART), *(root / "pipeline").rglob("*.py")]
     marks = {str(path.relative_to(root)): code.mark(path.relative_to(root)) for path in [*made_of, *sorted(others)]}
-    return {COMMIT: _commit(root)} | marks | _values(config, stage, key)
+    return {COMMIT: _commit(root)} | marks | _parameter_values(config, stage, key)
 
 
-def differences(ours: Signature, theirs: Signature) -> list[str]:
+def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
     """What is not the same, a line each: `stages/fusion.py`, `presets.demo.generator_training.steps: 100, not 200`."""
     lines = []
     for place in sorted((ours.keys() | theirs.keys()) - {COMMIT}):
@@ -35,7 +35,7 @@ def differences(ours: Signature, theirs: Signature) -> list[str]:
     return lines
 
 
-def _values(config: Params, stage: str, key: str) -> Signature:
+def _parameter_values(config: Params, stage: str, key: str) -> Fingerprint:
     kind = layout.KINDS[stage]
     entry = config.entry(stage, key).model_dump(mode="json")
     block = config.block(stage, key).model_dump(mode="json")

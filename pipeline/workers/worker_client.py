@@ -21,19 +21,19 @@ from prefect.utilities.urls import url_for
 
 from pipeline import graph, ui
 from pipeline.dvc_backend import dvc_client, subprocesses
-from pipeline.polling import seconds
+from pipeline.polling import scaled_seconds
 from pipeline.workers import transfer
-from pipeline.workers.fingerprint import signature
+from pipeline.workers.fingerprint import fingerprint_of
 from stages import InputError, params
 
 FLOW = "remote_stage"
 REFUSED = "Refused"  # the state of a worker's run in which nothing was tried, and trying again is no use
-AT_ONCE = threading.Semaphore(4)  # of those that are given away, how many use DVC here at the same time
-EVERY = seconds(2.0)  # seconds between two looks at a worker's run
-PATIENCE = 600.0      # seconds without an answer of Prefect's server
+DVC_SLOTS = threading.Semaphore(4)  # of those that are given away, how many use DVC here at the same time
+POLL_SECONDS = scaled_seconds(2.0)  # seconds between two looks at a worker's run
+SERVER_TIMEOUT = 600.0      # seconds without an answer of Prefect's server
 
 
-def deployment(pool: str) -> str:
+def find_deployment(pool: str) -> str:
     """The deployment that gives a stage to the workers of `pool`. Raises InputError where there is none."""
     transfer.require_remote()
     if not PREFECT_API_URL.value():
@@ -61,27 +61,27 @@ def reproduce(address: str, where: str, timeout: float) -> bool:
     try:
         config.entry(*graph.split(address)).require_consent(graph.split(address)[1])  # before any frame leaves here
     except InputError as error:
-        raise dvc_client.StageFailed(f"{address}: {error}", refused=True) from None
-    with AT_ONCE:
-        if transfer.take(address):
+        raise dvc_client.StageFailed(f"{address}: {error}", permanent=True) from None
+    with DVC_SLOTS:
+        if transfer.fetch_result(address):
             return False
-        order = {"address": address, "inputs": transfer.offer(config, address),
-                 "caller": signature(config, address), "timeout": timeout}
-    run, ours = ask(where, order)
-    run = wait(run, ours)
-    if run.state.is_cancelled() and not ours and not subprocesses.ending():  # by whom it belonged to
-        run = wait(*ask(where, order))
+        order = {"address": address, "inputs": transfer.push_inputs(config, address),
+                 "caller": fingerprint_of(config, address), "timeout": timeout}
+    run, ours = submit(where, order)
+    run = wait_for_end(run, ours)
+    if run.state.is_cancelled() and not ours and not subprocesses.shutting_down():  # by whom it belonged to
+        run = wait_for_end(*submit(where, order))
     if not run.state.is_completed():
         reason = run.state.message or f"{address}: the worker's run is {run.state.name}"
-        raise dvc_client.StageFailed(reason, refused=run.state.name == REFUSED)
-    with AT_ONCE:
-        if not transfer.take(address):
+        raise dvc_client.StageFailed(reason, permanent=run.state.name == REFUSED)
+    with DVC_SLOTS:
+        if not transfer.fetch_result(address):
             raise dvc_client.StageFailed(f"{address}: the worker's run {run.id} ended well, but the remote lacks its result. "
                                   "Do this machine and the worker have the same one (dvc remote list)?")
     return True
 
 
-def ask(where: str, order: dict) -> tuple[FlowRun, bool]:
+def submit(where: str, order: dict) -> tuple[FlowRun, bool]:
     """The run that computes this order, and whether it is a new one: where one is under way, whoever asked for it, it
     is that."""
     address, digest = order["address"], hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()[:16]
@@ -95,26 +95,26 @@ def ask(where: str, order: dict) -> tuple[FlowRun, bool]:
     if not run:  # callers who count alike ask with the same key, for which Prefect makes one run
         run = run_deployment(where, parameters=order, flow_run_name=address, timeout=0,
                              idempotency_key=f"{digest}-{len(same)}")
-    ui.tell(f"{address} is at the workers: {url_for(run)}")
+    ui.log(f"{address} is at the workers: {url_for(run)}")
     return run, run not in same
 
 
-def wait(run: FlowRun, ours: bool) -> FlowRun:
+def wait_for_end(run: FlowRun, ours: bool) -> FlowRun:
     """The run when it has ended. Where the caller is stopped before that, a run of ours is cancelled."""
     heard = time.monotonic()
     while not run.state.is_final():
-        time.sleep(EVERY)
+        time.sleep(POLL_SECONDS)
         try:
             with get_client(sync_client=True) as client:
                 run, heard = client.read_flow_run(run.id), time.monotonic()
-                if subprocesses.ending():
+                if subprocesses.shutting_down():
                     if ours:
                         client.set_flow_run_state(run.id, Cancelling())
                     raise dvc_client.StageFailed(f"{run.name}: cancelled")
         except ObjectNotFound:
             raise dvc_client.StageFailed(f"{run.name}: its run was deleted from Prefect's server") from None
         except httpx.HTTPError as error:
-            if subprocesses.ending() or time.monotonic() > heard + PATIENCE:
+            if subprocesses.shutting_down() or time.monotonic() > heard + SERVER_TIMEOUT:
                 raise dvc_client.StageFailed(f"{run.name}: Prefect's server does not answer ({error}). The worker goes on; "
                                       "the same command takes what it will have made") from None
     return run

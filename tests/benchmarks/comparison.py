@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.paper_tables.verdicts import LEAST, SEEDS
+from pipeline.paper_tables.verdicts import MIN_DIFFERENCE, MIN_SEEDS
 from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")
@@ -34,7 +34,7 @@ class Difference:
 
     @property
     def sign(self) -> str:
-        if self.seeds < SEEDS:
+        if self.seeds < MIN_SEEDS:
             return "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
         if abs(self.mean) <= self.half:
             return "unclear"
@@ -56,7 +56,7 @@ def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
     if freedom:
         variance = sum(np.square(np.subtract(values, np.mean(values))).sum() for values in people.values()) / freedom
         half = float(stats.t.ppf(0.975, freedom) * np.sqrt(variance * (1 / counts).sum()) / len(counts))
-    return Difference(mean, half, int(counts.sum()), int(counts.min()), LEAST["psnr" if measure == "box" else measure])
+    return Difference(mean, half, int(counts.sum()), int(counts.min()), MIN_DIFFERENCE["psnr" if measure == "box" else measure])
 
 
 def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: dict[str, str]) -> str:

@@ -96,7 +96,7 @@ def test_run_wants_a_target_and_a_source_or_all(monkeypatch, capsys, arguments):
 def test_independent_stages_run_side_by_side(prefect, project, monkeypatch):
     meeting = threading.Barrier(2, timeout=20)
     monkeypatch.setattr(dvc_client, "reproduce", lambda address, **_: meeting.wait() is not None)
-    Flow(flows.submit, name="two")({"samples@ava": [], "samples@ben": []}, jobs=2)
+    Flow(flows.run_plan, name="two")({"samples@ava": [], "samples@ben": []}, jobs=2)
 
 
 @pytest.mark.parametrize("refused, retries, attempts", [(False, 0, 1), (False, 2, 3), (True, 2, 1)])

@@ -73,7 +73,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     assert set(study.ran()) == {"generator_training@ava", *LEARNED} - {"retargeting@ava_from_ava"}
     assert state.exists()
 
-    names = {one.variant: one.name for one in experiments.planned(config, "demo", ["complete", "td"], TRANSFERS)}
+    names = {one.variant: one.name for one in experiments.plan_experiments(config, "demo", ["complete", "td"], TRANSFERS)}
     refs = {ref.rpartition("/")[2]: ref for ref in git("for-each-ref", "--format=%(refname)", "refs/exps").split()}
     for variant, name in names.items():
         kept = params.Params(**yaml.safe_load(git("show", f"{refs[name]}:params.yaml")))
@@ -128,11 +128,11 @@ def test_a_second_table_at_the_same_time_is_refused(study):
     with experiments.LOCK.open("w") as lock:
         assert not dvc_client.held(lock)
         with pytest.raises(InputError, match="another `table` is at work"):
-            experiments.run(config, experiments.planned(config, "demo", ["td"], TRANSFERS), {})
+            experiments.run(config, experiments.plan_experiments(config, "demo", ["td"], TRANSFERS), {})
 
 
 def names(config=None, variants=("complete", "td")) -> list[str]:
-    return [one.name for one in experiments.planned(config or params.load(), "demo", variants, TRANSFERS)]
+    return [one.name for one in experiments.plan_experiments(config or params.load(), "demo", variants, TRANSFERS)]
 
 
 def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(study):
@@ -154,7 +154,7 @@ def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(stu
 
 def test_each_seed_is_an_experiment_that_trains_anew_and_shares_what_comes_before(study):
     config = params.load()
-    found = experiments.planned(config, "demo", ["complete", "td"], TRANSFERS, 3)
+    found = experiments.plan_experiments(config, "demo", ["complete", "td"], TRANSFERS, 3)
     assert [(one.variant, one.seed) for one in found] == [
         (variant, seed) for seed in range(3) for variant in ("complete", "td")]
     assert len({one.name for one in found}) == 6 and [one.name for one in found[:2]] == names()
@@ -201,7 +201,7 @@ def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch
 
 def test_another_preset_is_named_in_every_entry(study):
     config = params.load()
-    one = experiments.planned(config, "paper", ["td"], TRANSFERS)[0]
+    one = experiments.plan_experiments(config, "paper", ["td"], TRANSFERS)[0]
     entries = {place: value for place, value in one.changes.items() if not place.startswith("presets.")}
     assert entries == {f"{place}.preset": "paper" for place in (
         "videos.ava", "videos.ben", "subjects.ava", *(f"transfers.{key}" for key in TRANSFERS))}

@@ -146,7 +146,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     player = page.locator(".result video")
     player.evaluate("video => { video.muted = true; return video.play(); }")
     page.wait_for_function("document.querySelector('.result video').currentTime > 0.5")
-    made = jobs.result(key)
+    made = jobs.result_files(key)
     for name, path in made.items():
         with page.expect_download() as waiting:
             page.get_by_role("link", name=f"Download the {name}").click()
