@@ -18,6 +18,7 @@ from pathlib import Path
 from pipeline.datasets import params_editor
 from pipeline.dvc_backend import dvc_client
 from pipeline.dvc_backend.storage import Store, exclusive_access, open_stores
+from pipeline.file_lock import try_lock
 from pipeline.inspect import format_table
 from pipeline.paper_tables import experiments
 from pipeline.studio import uploads
@@ -98,7 +99,7 @@ def _no_other_program() -> Iterator[None]:
     is."""
     with ExitStack() as stack:
         for path in (experiments.LOCK, experiments.RUNNING_LOCK, uploads.LOCK):
-            if path.exists() and dvc_client.held(stack.enter_context(path.open("a", encoding="utf-8"))):
+            if path.exists() and not try_lock(stack.enter_context(path.open("a", encoding="utf-8"))):
                 who = "the studio" if path == uploads.LOCK else "`table`"
                 raise InputError(f"{who} is at work in this folder; end it, and what it runs, first")
         yield

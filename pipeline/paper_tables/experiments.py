@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import graph
+from pipeline import file_lock, graph
 from pipeline.dvc_backend import dvc_client
 from pipeline.paper_tables.workspace import Workspace
 from stages import InputError, layout
@@ -87,9 +87,9 @@ def run(config: Params, experiments: list[Experiment], failures: dict[str, str])
     """Runs those that are not finished; `failures` gets why those failed that did, by name."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w", encoding="utf-8") as lock:
-        if dvc_client.held(lock):
+        if not file_lock.try_lock(lock):
             raise InputError("another `table` is at work in this folder; wait until it is done")
-        dvc_client.terminate_orphan(RUNNING_LOCK)
+        file_lock.terminate_holder(RUNNING_LOCK)
         left = [one for one in experiments if not one.finished]
         done = len(experiments) - len(left)
         print(f"{done} of {len(experiments)} experiments are finished, {len(left)} left", flush=True)

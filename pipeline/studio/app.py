@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.dvc_backend import dvc_client
+from pipeline import file_lock
 from pipeline.studio import jobs, uploads
 from pipeline.studio.auth import HOSTS, AuthMiddleware
 from pipeline.studio.job_queue import JobQueue
@@ -31,7 +31,7 @@ def serve(port: int) -> None:
     shown = uploads.SERVED.resolve()
     uploads.FOLDER.mkdir(exist_ok=True)
     with uploads.LOCK.open("a", encoding="utf-8") as lock:
-        if dvc_client.held(lock):
+        if not file_lock.try_lock(lock):
             raise InputError(f"{uploads.FOLDER}: another studio works in this folder, or a run that it left behind; "
                              "end it, or wait for it")
         files.remove(shown)

@@ -155,7 +155,7 @@ def test_a_stage_goes_on_where_no_server_answers(project, capfd):
         assert tasks.reproduce("metrics@ava_from_ben") is True
     told = capfd.readouterr()
     assert "metrics@ava_from_ben done in" in told.out and project.ran() == ["metrics@ava_from_ben"]
-    assert told.err.count("metrics@ava_from_ben: what it does is not shown in Prefect") == 1
+    assert told.err.count("metrics@ava_from_ben: progress is not shown in Prefect") == 1
 
 
 def test_dvc_shows_scores_and_curves_and_what_has_changed_in_them(project):

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pipeline.dvc_backend import dvc_client
+from pipeline.file_lock import try_lock
 from pipeline.studio import job_queue, jobs
 from pipeline.studio.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Step
 from stages import InputError
@@ -165,14 +165,14 @@ def test_pictures_of_stages_or_why_there_is_none(queue, monkeypatch):
 def test_a_run_that_outlives_us_keeps_the_lock(queue, tmp_path, monkeypatch):
     queue("")  # for its folder
     with open("other", "a") as lock:
-        assert not dvc_client.held(lock)
+        assert try_lock(lock)
         ours = job_queue.JobQueue(tmp_path / "shown", lock.fileno())
         ours.add(small("a"))
         wait_for(lambda: ours._programs)
     with open("other", "a") as lock:
-        assert dvc_client.held(lock)
+        assert not try_lock(lock)
         ours.close()
-        wait_for(lambda: not dvc_client.held(lock), 20)
+        wait_for(lambda: try_lock(lock), 20)
 
 
 def test_gpus_by_nvidia_s_own_tool(tmp_path, monkeypatch):
