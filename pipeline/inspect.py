@@ -1,4 +1,4 @@
-"""What lies in artifacts/, told in the terminal: a stage's files, a transfer's results."""
+"""Describes artifacts in the terminal: the files of a stage, the results of a transfer."""
 
 import csv
 import json
@@ -19,37 +19,38 @@ from stages.media.container import PICTURES, opened
 from stages.media.files import size
 from stages.params import Params
 
-SPARKLINE_WIDTH = 32              # characters of a loss's line
-MAX_LOSS_STEPS = 6              # of a training, at which its losses are told
+SPARKLINE_WIDTH = 32  # characters
+MAX_LOSS_STEPS = 6    # steps of a training that `results` lists
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def describe(config: Params, address: str) -> str:
-    """Every artifact of `stage@key`: its path, size on disk and what is in it."""
+    """A table of all outputs of `stage@key`: path, size on disk and content."""
     stage, key = graph.split(address)
     config.entry(stage, key)
     rows = [row for path in layout.outputs(stage, key).values() for row in _rows(path)]
-    return format_table(("artifact", "size", "holds"), rows)
+    return format_table(("artifact", "size", "content"), rows)
 
 
 def show_sheet(address: str) -> str:
-    """Writes a picture of what `stage@key` wrote, and opens it, or the page, where there is a screen; what was done."""
+    """Writes a picture of the outputs of `stage@key`, and opens it, or the report page, if there is a screen. Returns
+    what was done."""
     from stages.reporting import artifact_sheet
 
     file, made = layout.sheet(address), layout.outputs(*graph.split(address))
-    kind = "a picture of it"
+    kind = "picture"
     if not artifact_sheet.write(made.values(), file):
-        kind, file = "a page", made.get("report")
+        kind, file = "page", made.get("report")
         if not (file and file.exists()):
-            return "nothing of it can be shown as a picture"
-    screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+            return "no picture: none of the outputs can be drawn"
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     opened = screen and sys.stdout.isatty() and webbrowser.open(file.resolve().as_uri())
     return f"{kind}: {file}{', opened' if opened else ''}"
 
 
 def summary(key: str) -> str:
-    """Where a transfer's results lie, and its scores, the most telling ones first: of what the video shows, and of what
-    was generated."""
+    """Where the results of a transfer are, and its most important scores: of video.mp4, and of the generated person
+    without the parts of the video that the networks did not generate."""
     video, metrics, report = (
         layout.outputs(stage, key)[name]
         for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
@@ -63,16 +64,17 @@ def summary(key: str) -> str:
 
 
 def missing_scores(scores: dict[str, dict], names: Iterable[str]) -> list[str]:
-    """Which of the named scores of a metrics.json have no value, a line for each reason."""
+    """A line for each reason why some of these scores of a metrics.json have no value."""
     reasons = {}
     for name in names:
         if scores[name]["value"] is None:
             reasons.setdefault(scores[name]["reason"], []).append(name)
-    return [f"  not measured: {', '.join(some)}: {reason}" for reason, some in reasons.items()]
+    return [f"  not measured: {', '.join(group)}: {reason}" for reason, group in reasons.items()]
 
 
 def results(address: str) -> list[dict[str, str]]:
-    """What came out of a training, its losses at some steps, or of metrics, the scores; of other stages nothing."""
+    """The results of a stage as rows of a table: of a training the losses at some steps, of `metrics` the scores, of
+    other stages nothing."""
     stage, key = graph.split(address)
     made = layout.outputs(stage, key)
     if stage == "metrics":
@@ -84,7 +86,7 @@ def results(address: str) -> list[dict[str, str]]:
 
 
 def format_cost(address: str) -> str:
-    """What its last run on this machine took."""
+    """Time and memory of the stage's last run on this machine."""
     took = json.loads(layout.cost(*graph.split(address)).read_text(encoding="utf-8"))
     return f"{address}: {took['seconds']:g} s, {took['peak_gib']:g} GiB at most"
 
@@ -97,14 +99,14 @@ def _losses(file: Path) -> dict[str, str]:
 
 
 def _curve(file: Path) -> tuple[str, list[list[str]]]:
-    """What runs along, and the points: where, and the value."""
+    """A .tsv file: the name of its x axis, and its points (x, value)."""
     with file.open(newline="", encoding="utf-8") as lines:
         (name, _), *rows = csv.reader(lines, delimiter="\t")
     return name, rows
 
 
 def format_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Columns as wide as their widest cell; the last one may have several lines."""
+    """Text columns, as wide as their widest cell. Cells of the last column may have several lines."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
     lines = []
     for row in [head, *rows]:
@@ -114,21 +116,21 @@ def format_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def format_score(entry: dict) -> str:
-    """A score of metrics.json, or why there is none."""
+    """A score of metrics.json with its unit, or the reason why it has no value."""
     if entry["value"] is None:
         return f"-  {entry.get('reason') or ''}".rstrip()
     return f"{entry['value']:.4g} {entry.get('unit') or ''}".rstrip()
 
 
 def format_interval(entry: dict) -> str:
-    """The ends of a score's 95 % interval, where it has one."""
+    """The 95 % interval of a score, if it has one."""
     return f"{entry['low']:.4g} .. {entry['high']:.4g}" if entry.get("low") is not None else ""
 
 
 def _rows(path: Path):
-    """One row for a file, one for every file of a folder."""
+    """One row for a file, one for every file in a folder."""
     if not path.exists():
-        yield str(path), "-", "not there; run its stage"
+        yield str(path), "-", "missing; run its stage"
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():
@@ -138,7 +140,7 @@ def _rows(path: Path):
 
 
 def _describe_content(path: Path) -> str:
-    """What a file holds, in a line or a few."""
+    """The content of a file in a line or a few. Raises InputError if it cannot be read."""
     try:
         if path.suffix == ".parquet":
             return _describe_table(path)
@@ -168,7 +170,8 @@ def _describe_table(path: Path) -> str:
 
 
 def sparkline(losses: list[float]) -> str:
-    """How a loss went: the means of its first and last steps, and a line of at most WIDE blocks, the largest full."""
+    """The course of a loss: the means of its first and last part, and a line of at most SPARKLINE_WIDTH blocks, scaled
+    to its largest value."""
     known = [loss for loss in losses if math.isfinite(loss)]
     if not any(known):
         return "not used"
@@ -189,9 +192,9 @@ def _describe_video(path: Path) -> str:
         stream = container.streams.video[0]
         size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
         frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
-        sound = " with sound" if container.streams.audio else ""
+        audio = " with audio" if container.streams.audio else ""
         kind = f"{stream.codec_context.name} {stream.codec_context.pix_fmt}"
-        return f"{frames} frames of {size}, {rate:g} a second, {kind}{sound}"
+        return f"{frames} frames of {size}, {rate:g} fps, {kind}{audio}"
 
 
 def _describe_picture(path: Path) -> str:

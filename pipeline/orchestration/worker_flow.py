@@ -1,6 +1,7 @@
-"""The flow that a worker runs: one stage for another machine. It pulls what the stage reads, computes it and pushes the
-result; it refuses where its code or parameters are not the caller's.
-"""
+"""The flow that a worker runs: one stage for another machine.
+
+It pulls the inputs of the stage, runs it and pushes the result. It rejects the stage if its own code or parameters
+differ from the caller's."""
 
 from prefect import State, flow
 from prefect.states import Failed
@@ -14,9 +15,10 @@ from stages import InputError, params
 
 
 @flow(name=FLOW, flow_run_name="{address}")
-def remote_stage(address: str, inputs: str, caller: Fingerprint, timeout: float = dvc_client.TIMEOUT_MINUTES) -> State | None:
-    """Computes `address` for `caller`, whose signature it is. `inputs`: what it reads, see exchange.offer; `timeout`:
-    see tasks.reproduce."""
+def remote_stage(address: str, inputs: str, caller: Fingerprint,
+                 timeout: float = dvc_client.TIMEOUT_MINUTES) -> State | None:
+    """Runs the stage `address`. inputs: their checksums (see transfer.push_inputs). caller: the fingerprint of the
+    caller. timeout: minutes without output after which the stage is terminated."""
     try:
         config = params.load()
         check_fingerprint(config, address, caller)
@@ -25,16 +27,16 @@ def remote_stage(address: str, inputs: str, caller: Fingerprint, timeout: float 
         task_for(address)(address, timeout=timeout)
         push_result(address)
     except (InputError, dvc_client.StageFailed) as error:
-        refused = isinstance(error, InputError) or error.permanent
-        return Failed(name=REFUSED if refused else "Failed", message=str(error))
+        permanent = isinstance(error, InputError) or error.permanent
+        return Failed(name=REFUSED if permanent else "Failed", message=str(error))
 
 
 def check_fingerprint(config: params.Params, address: str, caller: Fingerprint) -> None:
-    """Raises InputError, which names what differs, where this machine would not compute what the caller means."""
+    """Raises InputError with the differences if this machine would compute something else than the caller."""
     ours = fingerprint_of(config, address)
     if lines := differences(ours, caller):
         shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))
         raise InputError(
-            f"{address}: the worker's code or parameters are not the caller's (worker at commit {ours[COMMIT]}, caller "
-            f"at {caller[COMMIT]}). Bring both to the same commit and params.yaml; the worker has\n  {shown}"
+            f"{address}: the worker's code or parameters differ from the caller's (worker at commit {ours[COMMIT]}, caller "
+            f"at {caller[COMMIT]}). Use the same commit and params.yaml on both; the worker has\n  {shown}"
         )
