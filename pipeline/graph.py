@@ -1,8 +1,7 @@
-"""What must run before what, read from params.yaml and stages/layout.py.
+"""Which stages a goal needs and in which order, from params.yaml and stages/layout.py.
 
-A stage of one key has an address, `stage@key`. It needs the addresses whose outputs it reads: that is how DVC
-sees dvc.yaml too, and a test holds the two alike.
-"""
+A stage of one key has an address, `stage@key`. It depends on the addresses whose outputs it reads. dvc.yaml says the
+same to DVC; a test compares the two."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,11 +12,12 @@ from stages import InputError, layout, pretrained
 from stages.consent import EXAMPLE
 from stages.params import Params
 
-TOLD = 8  # names of many, where one is not among them
+TRAININGS = ("generator_training", "local_gan_training")
+MAX_SUGGESTIONS = 8  # existing names in the error about an unknown one
 
 
 def split(address: str) -> tuple[str, str]:
-    """generator_training@ava -> generator_training, ava"""
+    """generator_training@ava -> generator_training, ava. Raises InputError for anything else."""
     stage, at, key = address.partition("@")
     if not (stage and at and key):
         raise InputError(f"`{address}`: expected STAGE@KEY, such as generator_training@ava")
@@ -25,8 +25,8 @@ def split(address: str) -> tuple[str, str]:
 
 
 def reads(config: Params, address: str) -> dict[str, Path]:
-    """Every file that an address reads: artifacts by the argument they become, the user's by their place in
-    params.yaml, and the folder of weights that metrics depend on."""
+    """Every file that a stage reads: artifacts by argument name, the user's files by their place in params.yaml, and
+    the folder of metric weights."""
     stage, key = split(address)
     config.entry(stage, key)
     files = {"frames": ("videos", "file"), "metrics": ("transfers", "truth"), "report": ("transfers", "truth")}
@@ -43,7 +43,7 @@ def reads(config: Params, address: str) -> dict[str, Path]:
 
 
 def producers(config: Params) -> dict[Path, str]:
-    """Every artifact and the address that writes it."""
+    """Every artifact, and the address of the stage that writes it."""
     return {
         path: f"{stage}@{key}"
         for stage, kind in layout.KINDS.items()
@@ -53,33 +53,33 @@ def producers(config: Params) -> dict[Path, str]:
 
 
 def goals(keys: Iterable[str]) -> list[str]:
-    """What a run of these transfers is for: what to film comes first."""
+    """The last stages of these transfers. pose_coverage comes first, because it tells the user what to film."""
     return [f"{last}@{key}" for last in ("pose_coverage", "report") for key in keys]
 
 
 def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
-    """The goals and all that they need, each after what it needs: {address: addresses it waits for}. One goal after the
-    other, so that the first is reached before all have begun.
+    """The goals and all that they depend on, in an order in which they can run: {address: addresses it depends on}.
+    What the first goal needs comes first.
 
-    Raises InputError for a file of the user that is not there, and for a subject who has not agreed, before anything
-    runs: whatever runs, runs a plan."""
+    Raises InputError if a file of the user is missing, a subject has not agreed, or the graph has a cycle. Every run
+    starts with a plan, so these errors come before any stage runs."""
     goals = list(goals)
     made_by, needs, todo = producers(config), {}, list(goals)
-    for address in todo:  # grows as it is walked
+    for address in todo:  # grows in the loop
         if address in needs:
             continue
         files = reads(config, address)
         for place, path in files.items():
             if path == pretrained.METRIC_FOLDER:
-                path.mkdir(exist_ok=True)  # which git keeps, empty
+                path.mkdir(exist_ok=True)  # in git it is an empty folder
             if path not in made_by and not (path.is_file() or path.is_dir()):
-                raise InputError(f"params.yaml: {place}: {path} is not there; expected a video or a folder of images")
+                raise InputError(f"params.yaml: {place}: {path} does not exist; expected a video or a folder of images")
         needs[address] = sorted({made_by[path] for path in files.values() if path in made_by})
         todo += needs[address]
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        raise InputError(f"params.yaml: each waits for the next: {', '.join(error.args[1])}") from None
+        raise InputError(f"params.yaml: these stages depend on each other: {', '.join(error.args[1])}") from None
     order = {}
 
     def add(address: str) -> None:
@@ -91,41 +91,42 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
 
     for goal in goals:
         add(goal)
-    _agreed(config, order)
+    _require_consent(config, order)
     return order
 
 
-def _agreed(config: Params, addresses: Iterable[str]) -> None:
-    """InputError where something would be made of a subject who has not agreed: masks, a background, a likeness."""
+def _require_consent(config: Params, addresses: Iterable[str]) -> None:
+    """Raises InputError if a stage would learn a subject who has not agreed."""
     for name in dict.fromkeys(key for stage, key in map(split, addresses) if layout.KINDS[stage] == "subjects"):
         config.subjects[name].require_consent(name)
 
 
 def transfer(config: Params, target: str, source: str, key: str | None = None) -> str:
-    """The key of the transfer of `source`'s motion to `target`; `key` chooses where there are several."""
+    """The key of the transfer from `source` to `target`. `key` chooses one if there are several. Raises InputError if
+    there is none, with the lines to add to params.yaml."""
     keys = [name for name, entry in config.transfers.items() if (entry.target, entry.source) == (target, source)]
     if key in keys or (key is None and len(keys) == 1):
         return key or keys[0]
     if keys:
         wrong = f"`{key}` is not one of them" if key else "choose one with --as"
-        raise InputError(f"params.yaml: {target} from {source} are {', '.join(keys)}; {wrong}")
-    known = _unknown("subjects", target, config.subjects) + _unknown("videos", source, config.videos)
-    lines = _entries(config, target, source, key)
-    raise InputError(f"params.yaml: {known}nobody transfers from `{source}` to `{target}`. Add:\n{lines}")
+        raise InputError(f"params.yaml: transfers from {source} to {target}: {', '.join(keys)}; {wrong}")
+    known = _unknown_name("subjects", target, config.subjects) + _unknown_name("videos", source, config.videos)
+    lines = _example_entries(config, target, source, key)
+    raise InputError(f"params.yaml: {known}no transfer from `{source}` to `{target}`. Add:\n{lines}")
 
 
-def _unknown(block: str, name: str, names: Iterable[str]) -> str:
-    """A line of the names that there are, the nearest first, where this is none of them; else nothing."""
+def _unknown_name(block: str, name: str, names: Iterable[str]) -> str:
+    """A line with the existing names, the most similar first, if `name` is not one of them; otherwise empty."""
     if name in names:
         return ""
     names = list(names)
     near = get_close_matches(name, names, len(names) or 1, cutoff=0)
     guess = f"did you mean `{near[0]}`? There" if get_close_matches(name, names, 1) else "there"
-    more = f" and {len(near) - TOLD} more" if len(near) > TOLD else ""
-    return f"no `{name}` in `{block}`; {guess} are {', '.join(near[:TOLD]) or 'none'}{more}\n"
+    more = f" and {len(near) - MAX_SUGGESTIONS} more" if len(near) > MAX_SUGGESTIONS else ""
+    return f"no `{name}` in `{block}`; {guess} are {', '.join(near[:MAX_SUGGESTIONS]) or 'none'}{more}\n"
 
 
-def _entries(config: Params, target: str, source: str, key: str | None) -> str:
+def _example_entries(config: Params, target: str, source: str, key: str | None) -> str:
     """The lines of params.yaml that a new transfer needs."""
     preset, lines = next(iter(config.presets)), []
     people = [name for name in dict.fromkeys((target, source)) if name not in config.videos]

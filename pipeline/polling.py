@@ -1,10 +1,13 @@
-"""How long is waited between two looks, and between two attempts: every such time of ours is given here, and FAKEMOTION_PACE
-in the environment scales them all. Tests set it; patience with others (PATIENCE, --timeout) is not scaled."""
+"""Polling intervals and retry delays. The environment variable FAKEMOTION_PACE scales all of them, which makes tests
+fast.
+
+Timeouts for others (SERVER_TIMEOUT, --timeout) are not scaled."""
 
 import os
 
-PACE = "FAKEMOTION_PACE"
+PACE_VARIABLE = "FAKEMOTION_PACE"
 
 
-def seconds(length: float) -> float:
-    return length * float(os.environ.get(PACE, 1))
+def scaled_seconds(length: float) -> float:
+    """A time in seconds, scaled by FAKEMOTION_PACE."""
+    return length * float(os.environ.get(PACE_VARIABLE, 1))

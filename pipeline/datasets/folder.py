@@ -22,11 +22,11 @@ from stages.media.container import PICTURES, opened
 from stages.media.images import images, natural
 from stages.params import Params
 
-LONGEST = 20  # characters of a name, so that `<name>_from_<name>` is one too
-SAME = {"videos": ("file",), "subjects": (), "transfers": ("target", "source")}  # by what an entry is known again
+MAX_NAME_LENGTH = 20  # characters of a name, so that `<name>_from_<name>` is one too
+IDENTITY_FIELDS = {"videos": ("file",), "subjects": (), "transfers": ("target", "source")}  # by what an entry is known again
 
 
-RECORD = ("who", "when", "scope", "record")  # what `--consent` tells, in this order
+CONSENT_FIELDS = ("who", "when", "scope", "record")  # what `--consent` tells, in this order
 
 
 @dataclass
@@ -39,20 +39,20 @@ class ImportedPeople:
     notes: list[str] = field(default_factory=list)
 
 
-def write(found: ImportedPeople, source: Path, preset: str, consent: list[str] | None,
+def import_people(found: ImportedPeople, source: Path, preset: str, consent: list[str] | None,
           path: Path = Path("params.yaml")) -> str:
     """Adds who was found to params.yaml; what was done, what was left out, and what is to do. What an earlier import
     wrote stays as the user has changed it. InputError where nobody was found."""
     left_out = "".join(f"\n  {line}" for line in found.left_out)
     if not found.people:
         raise InputError(f"{source}: nobody can be imported{':' * bool(left_out)}{left_out}")
-    agreed = {"consent": dict(zip(RECORD, consent))} if consent else {}
+    agreed = {"consent": dict(zip(CONSENT_FIELDS, consent))} if consent else {}
     wanted = []
     for name, file in found.people.items():
-        wanted += [video(name, file, preset), Entry.short("subjects", name, preset=preset, **agreed),
-                   transfer(name, name, file, preset)]
+        wanted += [video_entry(name, file, preset), Entry.one_line("subjects", name, preset=preset, **agreed),
+                   transfer_entry(name, name, file, preset)]
     config = params.load(path)
-    fresh = params_editor.add([entry for entry in [*wanted, *found.more] if not imported(config, entry)], path)
+    fresh = params_editor.add([entry for entry in [*wanted, *found.more] if not is_imported(config, entry)], path)
     counts = Counter(entry.block for entry in fresh)
     told = [f"{path}: {counts['subjects']} of {len(found.people)} people are new, with {counts['videos']} videos and "
             f"{counts['transfers']} transfers"]
@@ -68,36 +68,36 @@ def write(found: ImportedPeople, source: Path, preset: str, consent: list[str] |
     return "\n".join([*told, f"next: python -m pipeline run {first} --from {first}"])
 
 
-def imported(config: Params, entry: Entry) -> bool:
+def is_imported(config: Params, entry: Entry) -> bool:
     """Whether an entry is there, whatever else the user has written into it."""
     there = getattr(config, entry.block).get(entry.name)
-    return there is not None and all(getattr(there, field) == entry.content[field] for field in SAME[entry.block])
+    return there is not None and all(getattr(there, field) == entry.content[field] for field in IDENTITY_FIELDS[entry.block])
 
 
-def video(name: str, file: Path, preset: str, **span) -> Entry:
-    return Entry.short("videos", name, file=told(file), **span, preset=preset)
+def video_entry(name: str, file: Path, preset: str, **span) -> Entry:
+    return Entry.one_line("videos", name, file=relative_path(file), **span, preset=preset)
 
 
-def transfer(target: str, source: str, file: Path, preset: str) -> Entry:
+def transfer_entry(target: str, source: str, file: Path, preset: str) -> Entry:
     """file: of the source; it stands for a truth where there is none."""
     name = f"{target}_from_{source}"
-    return Entry.short("transfers", name, target=target, source=source, preset=preset, truth=told(file))
+    return Entry.one_line("transfers", name, target=target, source=source, preset=preset, truth=relative_path(file))
 
 
-def told(file: Path) -> str:
+def relative_path(file: Path) -> str:
     """Relative to the project where it lies below it, else absolute."""
     whole = Path(os.path.abspath(file))
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
-def folder(config: Params, source: Path, preset: str) -> ImportedPeople:
+def find_people(config: Params, source: Path, preset: str) -> ImportedPeople:
     """A folder of clips, one person each: a video, a folder of images, or a folder of several such takes."""
-    fps = checked(config, source, preset)
+    fps = check_source(config, source, preset)
     if images(source):
         raise InputError(f"{source}: holds images itself; expected one video or one folder of images a person in it")
     found, files = ImportedPeople(), {}
     for file in natural(file for file in source.iterdir() if not file.name.startswith(".")):
-        name = named(file.name if file.is_dir() else file.stem)
+        name = to_name(file.name if file.is_dir() else file.stem)
         if not file.is_dir() and file.suffix.lower() not in takes.VIDEOS:
             found.left_out.append(f"{file.name}: neither a folder nor named like a video (.mp4, .mov, ...)")
         elif not name:
@@ -107,21 +107,21 @@ def folder(config: Params, source: Path, preset: str) -> ImportedPeople:
     for name, same in tqdm(files.items(), "reading", unit="clip", disable=None):
         if len(same) > 1:
             found.left_out.append(f"{', '.join(file.name for file in same)}: all would be called {name}; rename them")
-        elif reason := unreadable(same[0], fps):
+        elif reason := unreadable_reason(same[0], fps):
             found.left_out.append(reason)
         else:
             found.people[name] = same[0]
     return found
 
 
-def named(text: str) -> str:
+def to_name(text: str) -> str:
     """A name of params.yaml: small letters, digits and _; empty where nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
-    return (f"clip_{name}" if name[:1].isdigit() else name)[:LONGEST].rstrip("_")
+    return (f"clip_{name}" if name[:1].isdigit() else name)[:MAX_NAME_LENGTH].rstrip("_")
 
 
-def checked(config: Params, source: Path, preset: str) -> float | None:
+def check_source(config: Params, source: Path, preset: str) -> float | None:
     """The frames a second that the preset asks for. InputError where there is no such preset or folder."""
     if preset not in config.presets:
         raise InputError(f"params.yaml: no preset `{preset}`; there are {', '.join(config.presets)}")
@@ -130,14 +130,14 @@ def checked(config: Params, source: Path, preset: str) -> float | None:
     return config.presets[preset].frames.fps
 
 
-def unreadable(file: Path, fps: float | None) -> str | None:
+def unreadable_reason(file: Path, fps: float | None) -> str | None:
     """Why a video, a folder of images or one of takes cannot be used, as far as its first frames and its images' sizes
     tell."""
     sizes = {}  # and the first image of each
     try:
         takes.open_takes(file, fps)
         for image in (image for take in takes.listed(file) if take.is_dir() for image in images(take)):
-            sizes.setdefault(size(image), image)
+            sizes.setdefault(image_size(image), image)
     except InputError as error:
         return str(error)
     if len(sizes) > 1:
@@ -147,7 +147,7 @@ def unreadable(file: Path, fps: float | None) -> str | None:
     return None
 
 
-def size(image: Path) -> tuple[int, int]:
+def image_size(image: Path) -> tuple[int, int]:
     """Width and height, by the file's head."""
     try:
         with opened(image, PICTURES) as container:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.datasets.folder import ImportedPeople, checked, transfer, unreadable, video
+from pipeline.datasets.folder import ImportedPeople, check_source, transfer_entry, unreadable_reason, video_entry
 from stages import InputError
 from stages.media.footage import IMAGE_FPS
 from stages.media.images import images, natural
@@ -25,55 +25,55 @@ IMAGES, LISTS, PROTOCOL = "images_HD", ("train.txt", "val.txt"), "iPER_protocol.
 CLIPS = {"1": "the turn in A-pose", "2": "the random actions"}
 
 
-def iper(config: Params, source: Path, preset: str, only: list[str]) -> ImportedPeople:
+def find_people(config: Params, source: Path, preset: str, only: list[str]) -> ImportedPeople:
     """only: subjects; all where it is empty."""
-    fps, found, outfits = checked(config, source, preset), ImportedPeople(), {}
+    fps, found, outfits = check_source(config, source, preset), ImportedPeople(), {}
     root = source.parent if source.name == IMAGES else source
     if not (root / IMAGES).is_dir():
         raise InputError(f"{source}: no folder {IMAGES}; expected iPER as it is released: {IMAGES}/001/1/1/000.jpg, "
                          "train.txt, val.txt")
-    subjects = {subject.name: subject for subject in folders(root / IMAGES)}
+    subjects = {subject.name: subject for subject in numbered_folders(root / IMAGES)}
     if unknown := set(only) - set(subjects):
         raise InputError(f"{root / IMAGES}: no subject {', '.join(sorted(unknown))}; there are {', '.join(subjects)}")
     for subject in only or subjects:
-        inside = {f"{subject}/{outfit.name}": outfit for outfit in folders(subjects[subject])}
+        inside = {f"{subject}/{outfit.name}": outfit for outfit in numbered_folders(subjects[subject])}
         found.left_out += [] if inside else [f"{subject}: no outfits"]
         outfits |= inside
     for outfit, path in tqdm(outfits.items(), "checking iPER", unit="outfit", disable=None):
-        problems = list(lacking(path)) or [reason for reason in [unreadable(path, fps)] if reason]
+        problems = list(outfit_problems(path)) or [reason for reason in [unreadable_reason(path, fps)] if reason]
         found.left_out += [f"{outfit}: {problem}" for problem in problems]
         if not problems:
-            found.people[name(outfit)] = path
+            found.people[person_name(outfit)] = path
 
-    listed = {file: clips(root / file, only) for file in LISTS}
-    found.notes += untidy(root, outfits, listed)
+    listed = {file: listed_clips(root / file, only) for file in LISTS}
+    found.notes += list_problems(root, outfits, listed)
     held_out = dict.fromkeys(clip.rpartition("/")[0] for clip in listed["val.txt"])
-    held_out = [outfit for outfit in held_out if name(outfit) in found.people]
+    held_out = [outfit for outfit in held_out if person_name(outfit) in found.people]
     if (root / PROTOCOL).is_file():
-        by_protocol(root, found, held_out, preset, fps or IMAGE_FPS)
+        pair_by_protocol(root, found, held_out, preset, fps or IMAGE_FPS)
     else:
-        by_turns(found, held_out, preset)
+        pair_in_turn(found, held_out, preset)
         found.notes.append(f"{root / PROTOCOL} is not there: each outfit of val.txt imitates the next one of somebody "
                            "else. With this file (thirdparty/his_evaluators/data of svip-lab/impersonator) it imitates "
                            "the frames that iPER's own evaluation names")
     return found
 
 
-def name(clip: str) -> str:
+def person_name(clip: str) -> str:
     """001/1 -> iper_001_1"""
     return "iper_" + clip.replace("/", "_")
 
 
-def folders(path: Path) -> list[Path]:
+def numbered_folders(path: Path) -> list[Path]:
     """The numbered ones, in order."""
     return natural(one for one in path.iterdir() if one.is_dir() and one.name.isdigit())
 
 
-def lacking(outfit: Path) -> Iterator[str]:
+def outfit_problems(outfit: Path) -> Iterator[str]:
     """What an outfit's folder lacks, or has too much."""
     there = [take.name for take in outfit.iterdir() if take.is_dir() and not take.name.startswith(".")]
     if more := sorted(set(there) - set(CLIPS)):
-        yield f"folders beside 1 and 2: {short(more)}"
+        yield f"folders beside 1 and 2: {shorten(more)}"
     for take, what in CLIPS.items():
         stems = [image.stem for image in images(outfit / take)] if take in there else None
         if stems is None:
@@ -81,38 +81,38 @@ def lacking(outfit: Path) -> Iterator[str]:
         elif not stems:
             yield f"no images in {take} ({what})"
         elif odd := [stem for stem in stems if not stem.isdigit()]:
-            yield f"images in {take} without a number: {short(odd)}"
+            yield f"images in {take} without a number: {shorten(odd)}"
         elif gaps := set(range(int(stems[0]), int(stems[-1]) + 1)) - set(map(int, stems)):
-            yield f"images missing in {take}, from {stems[0]} to {stems[-1]}: {short(sorted(gaps))}"
+            yield f"images missing in {take}, from {stems[0]} to {stems[-1]}: {shorten(sorted(gaps))}"
 
 
-def clips(file: Path, only: list[str]) -> list[str]:
+def listed_clips(file: Path, only: list[str]) -> list[str]:
     """A list's clips, of these subjects."""
     lines = file.read_text(encoding="utf-8").split() if file.is_file() else []
     return [line for line in lines if not only or line.partition("/")[0] in only]
 
 
-def untidy(root: Path, outfits: dict[str, Path], listed: dict[str, list[str]]) -> Iterator[str]:
+def list_problems(root: Path, outfits: dict[str, Path], listed: dict[str, list[str]]) -> Iterator[str]:
     """Where the lists and the folders disagree."""
     for file, lines in listed.items():
         if not (root / file).is_file():
             yield f"{root / file} is not there"
         if absent := [clip for clip in lines if not (root / IMAGES / clip).is_dir()]:
-            yield f"{file} names clips that are not there: {short(absent)}"
+            yield f"{file} names clips that are not there: {shorten(absent)}"
     known = {clip.rpartition("/")[0] for lines in listed.values() for clip in lines}
     if known and (others := [outfit for outfit in outfits if outfit not in known]):
-        yield f"neither list names {short(others)}; who is whole is imported all the same"
+        yield f"neither list names {shorten(others)}; who is whole is imported all the same"
 
 
-def by_turns(found: ImportedPeople, outfits: list[str], preset: str) -> None:
+def pair_in_turn(found: ImportedPeople, outfits: list[str], preset: str) -> None:
     subject = lambda outfit: outfit.partition("/")[0]
     for i, outfit in enumerate(outfits):
         others = (other for other in [*outfits[i + 1 :], *outfits[:i]] if subject(other) != subject(outfit))
         if other := next(others, None):
-            found.more.append(transfer(name(outfit), name(other), found.people[name(other)], preset))
+            found.more.append(transfer_entry(person_name(outfit), person_name(other), found.people[person_name(other)], preset))
 
 
-def by_protocol(root: Path, found: ImportedPeople, outfits: list[str], preset: str, fps: float) -> None:
+def pair_by_protocol(root: Path, found: ImportedPeople, outfits: list[str], preset: str, fps: float) -> None:
     """The protocol's cross-imitations: first and last image of a clip, which become a video of their own."""
     try:
         told = json.loads((root / PROTOCOL).read_text(encoding="utf-8"))["val"]
@@ -126,14 +126,14 @@ def by_protocol(root: Path, found: ImportedPeople, outfits: list[str], preset: s
         count = len(images(path)) if path.is_dir() else 0
         if outfit not in outfits:
             continue
-        if why := f"it has {count}" if last >= count else next(lacking(path.parent), None):
+        if why := f"it has {count}" if last >= count else next(outfit_problems(path.parent), None):
             found.notes.append(f"{clip} cannot imitate frames {first} to {last} of {driver}: {why}")
         else:
-            source = f"{name(driver)}_{first}_{last}"
-            span = video(source, path, preset, start=round(first / fps, 4), end=round((last + 1) / fps, 4))
-            found.more += [one for one in (span, transfer(name(outfit), source, path, preset)) if one not in found.more]
+            source = f"{person_name(driver)}_{first}_{last}"
+            span = video_entry(source, path, preset, start=round(first / fps, 4), end=round((last + 1) / fps, 4))
+            found.more += [one for one in (span, transfer_entry(person_name(outfit), source, path, preset)) if one not in found.more]
 
 
-def short(items: list) -> str:
+def shorten(items: list) -> str:
     shown = ", ".join(map(str, items[:5]))
     return f"{shown}, ... ({len(items)})" if len(items) > 5 else shown

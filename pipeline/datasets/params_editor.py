@@ -21,9 +21,9 @@ class Entry:
     lines: list[tuple[int, str]]  # as they stand in the block: how deep, and what
 
     @classmethod
-    def short(cls, block: str, name: str, **content) -> "Entry":
+    def one_line(cls, block: str, name: str, **content) -> "Entry":
         """On one line."""
-        return cls(block, name, content, [(0, f"{flow(name)}: {flow(content)}")])
+        return cls(block, name, content, [(0, f"{to_yaml_line(name)}: {to_yaml_line(content)}")])
 
 
 def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
@@ -39,9 +39,9 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
     fresh, after = [entry for entry, content in there if content is None], yaml.safe_load(text)
     for block in dict.fromkeys(entry.block for entry in fresh):
         mine = [entry for entry in fresh if entry.block == block]
-        text = insert(text, block, [line for entry in mine for line in entry.lines])
+        text = insert_lines(text, block, [line for entry in mine for line in entry.lines])
         after[block] = (after.get(block) or {}) | {entry.name: entry.content for entry in mine}
-        if read(text) != after:
+        if parse(text) != after:
             raise InputError(f"{path}: its `{block}` cannot be added to; write `{block}:` and its entries below, one a "
                              "line, indented alike")
     if fresh:
@@ -56,27 +56,27 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
 
 def remove(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> None:
     """Takes entries out: by block, their names. InputError, and no change, where `without` raises it."""
-    text = without(names, path)
+    text = text_without(names, path)
     with replacing(path) as temporary:
         temporary.write_text(text, newline="", encoding="utf-8")
 
 
-def without(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> str:
+def text_without(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> str:
     """The file without entries. InputError where it would not be right then."""
     with open(path, newline="", encoding="utf-8") as file:
         text = file.read()
     wanted = yaml.safe_load(text)
     for block, gone in names.items():
         for name in gone:
-            text = _without(text, block, name)
+            text = _without_entry(text, block, name)
             del wanted[block][name]
-    if read(text) != wanted:
+    if parse(text) != wanted:
         told = ", ".join(f"{block}.{name}" for block, gone in names.items() for name in gone)
         raise InputError(f"{path}: {told}: cannot be taken out here; remove them by hand")
     return text
 
 
-def _without(text: str, block: str, name: str) -> str:
+def _without_entry(text: str, block: str, name: str) -> str:
     """The file without an entry; a block that is left empty says so."""
     lines = io.StringIO(text, newline="").readlines()
     first = next((i for i, line in enumerate(lines) if line.startswith(f"{block}:")), len(lines))
@@ -99,7 +99,7 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def insert(text: str, block: str, new: list[tuple[int, str]]) -> str:
+def insert_lines(text: str, block: str, new: list[tuple[int, str]]) -> str:
     """The file with lines at the end of a block, indented like its first entry."""
     lines = io.StringIO(text, newline="").readlines()
     end_of_line = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
@@ -115,14 +115,14 @@ def insert(text: str, block: str, new: list[tuple[int, str]]) -> str:
     return "".join([*lines[:end], *(f"{indent * (1 + deep)}{line}{end_of_line}" for deep, line in new), *lines[end:]])
 
 
-def read(text: str) -> dict:
+def parse(text: str) -> dict:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return {}
 
 
-def flow(value) -> str:
+def to_yaml_line(value) -> str:
     """As YAML on one line."""
     dumped = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
     return dumped.removesuffix("...\n").rstrip()

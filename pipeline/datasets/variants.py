@@ -13,7 +13,7 @@ def write(config: Params, variant: str, preset: str, path: Path = Path("params.y
     lines = [(0, f"{name}: # {preset}, varied: {variant}")]
     for stage, block in content.items():
         lines.append((1, f"{stage}:" if block else f"{stage}: {{}}"))
-        lines += [(2, f"{field}: {params_editor.flow(value)}") for field, value in block.items()]
+        lines += [(2, f"{field}: {params_editor.to_yaml_line(value)}") for field, value in block.items()]
     if not params_editor.add([params_editor.Entry("presets", name, content, lines)], path):
         return f"{path} has presets.{name} already"
     return f"{path}: presets.{name} is new. To learn a person with it: `preset: {name}` in their entry of `subjects`"

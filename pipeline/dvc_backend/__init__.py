@@ -1,1 +1,1 @@
-"""The dvc program: running it, reading its messages, its lock file, caches and remotes."""
+"""Everything that knows DVC: running it, reading its messages, its lock file, its caches and its remotes."""

@@ -1,5 +1,7 @@
-"""What DVC knows of the code: `python -m pipeline.dvc_backend.digests` (make digests) writes digests/ and, in dvc.yaml, what every
-stage reads and makes as stages/layout.py has it. DVC then notes that the digests are checked."""
+"""Writes digests/ and updates dvc.yaml after the code has changed: `python -m pipeline.dvc_backend.digests` (make
+digests).
+
+dvc.yaml gets the inputs and outputs of every stage from stages/layout.py. DVC then records the digests as checked."""
 
 import re
 from pathlib import Path
@@ -8,25 +10,26 @@ from pipeline.dvc_backend import dvc_client
 from stages import layout
 from stages.code_digest import Code
 
-LISTS = ("outs", "metrics", "plots")  # of a stage in dvc.yaml: what it makes, and what of it DVC can show
+LISTS = ("outs", "metrics", "plots")  # a stage's outputs in dvc.yaml; DVC can show the last two
 
 
 def write(root: Path = Path()) -> None:
-    """Writes all digests and the lists of dvc.yaml; the user's files stay there as they stand."""
+    """Writes all digests and the lists in dvc.yaml. The user's own files stay in the lists as they are."""
     write_digests(root)
     path = root / "dvc.yaml"
-    path.write_text(_listed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(_with_layout(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def write_digests(root: Path = Path()) -> None:
+    """Writes digests/<stage>.txt for every stage."""
     code = Code(root)
     (root / layout.DIGESTS).mkdir(exist_ok=True)
     for stage in layout.KINDS:
         (root / layout.digest(stage)).write_text(code.digest(stage), encoding="utf-8")
 
 
-def _listed(text: str) -> str:
-    """dvc.yaml with the deps and outputs of the layout."""
+def _with_layout(text: str) -> str:
+    """dvc.yaml with the inputs and outputs of the layout."""
     for stage, kind in layout.KINDS.items():
         ends = {"target": "${item.target}", "source": "${item.source}"} if kind == "transfers" else {}
         read = [str(artifact) for artifact in layout.inputs(stage, "${key}", **ends).values()]
@@ -42,12 +45,12 @@ def _listed(text: str) -> str:
 
 
 def _outputs(stage: str) -> str:
-    """The lists of what a stage makes."""
+    """The lists of a stage's outputs."""
     made = {name: [] for name in LISTS}
     for argument, artifact in layout.outputs(stage, "${key}").items():
         shown = {"scores": "metrics", "plots": "plots"}.get(argument, "outs")
-        over = {"plots": f": {{x: {'frame' if stage == 'metrics' else 'step'}}}"}.get(shown, "")
-        made[shown].append(f"        - {artifact}{over}\n")
+        x_axis = {"plots": f": {{x: {'frame' if stage == 'metrics' else 'step'}}}"}.get(shown, "")
+        made[shown].append(f"        - {artifact}{x_axis}\n")
     return "".join(f"      {name}:\n{''.join(lines)}" for name, lines in made.items() if lines)
 
 

@@ -1,11 +1,10 @@
-"""The only caller of the dvc program. DVC owns every cache and decides what is up to date."""
+"""Runs the dvc program. No other module does. DVC owns all caches and decides which stages are up to date."""
 
 import fcntl
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,82 +15,87 @@ from pathlib import Path
 from pipeline import terminal
 from pipeline.dvc_backend import messages, repair, subprocesses
 from pipeline.dvc_backend.subprocesses import Program
-from stages import layout
+from stages import layout, safe_yaml
 from stages.events import Event
 
-# The native log of MediaPipe, which no setting silences; its errors stay.
-_NATIVE = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow")
-DIGESTS = "digests"  # the stage that checks them
-STATE = "pipeline.dvc_backend.split_lock"  # the dvc program for our own folder
-_TAIL = 8       # lines of a failed stage that go into the error
-ATTEMPTS = 50   # at most, of what was in the way of others
-TIMEOUT = 30.0  # minutes without a sign of life after which a stage is ended, where nothing else is said
+# One state file per stage in place of DVC's single dvc.lock: see split_lock.py. FAKEMOTION_SPLIT_LOCK=0 runs plain `dvc`.
+USE_SPLIT_LOCK = os.environ.get("FAKEMOTION_SPLIT_LOCK", "1") != "0"
+SPLIT_LOCK = "pipeline.dvc_backend.split_lock"
+DIGESTS = "digests"  # the stage that checks the code digests
+# MediaPipe's native log, which no setting turns off. Its errors are shown.
+_NATIVE_LOG = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow")
+_TAIL = 8                # lines of a failed stage's output in the error message
+MAX_ATTEMPTS = 50        # when other DVC processes hold DVC's locks
+TIMEOUT_MINUTES = 30.0   # default: a stage without output or events for so long is terminated
 
 
 class StageFailed(RuntimeError):
-    """A stage ended with an error. `refused`: trying again is no use: its input cannot be used (the message is then the
-    stage's own), the disk is full, a remote does not let us in."""
+    """A stage ended with an error. `permanent`: a retry would fail in the same way, because the stage rejected its input
+    (the message is then the stage's own), the disk is full or the remote denies access."""
 
-    def __init__(self, message: str, refused: bool = False):
+    def __init__(self, message: str, permanent: bool = False):
         super().__init__(message)
-        self.refused = refused
+        self.permanent = permanent
 
 
-Listener = Callable[[Event], None]
+EventHandler = Callable[[Event], None]
 
 
-def ignore(_: Event) -> None:
-    """Hears nothing."""
+def ignore_event(_: Event) -> None:
+    """The event handler that does nothing."""
 
 
 class NotComputed(StageFailed):
-    """The outputs of a stage are in no cache, and computing them was not asked for."""
+    """The outputs of a stage are in no cache, and the caller did not want them computed."""
 
 
-def reproduce(address: str, hears: Listener = ignore, silence: float | None = None) -> bool:
-    """Brings the outputs of `stage@key` up to date, its progress going to the terminal as it comes.
-    True: the stage was computed; False: nothing had changed, or its outputs came from the cache.
+def reproduce(address: str, on_event: EventHandler = ignore_event, idle_timeout: float | None = None) -> bool:
+    """Brings the outputs of `stage@key` up to date. Progress goes to the terminal.
 
-    `hears` is told every event that the stage reports and, as such, every line that it prints. `silence`: seconds without
-    either after which a stage is ended."""
+    on_event: called with every event that the stage reports, and with an event for every line that it prints.
+    idle_timeout: seconds without either after which the stage is terminated.
+    Returns True if the stage was computed, False if nothing had changed or the outputs came from the cache.
+    Raises StageFailed."""
     kinds = []
 
-    def hear(event: Event) -> None:
+    def record(event: Event) -> None:
         kinds.append(event["kind"])
-        hears(event)
+        on_event(event)
 
-    _run(["--wait-for-lock", "repro", "--single-item", address], address, hears=hear, silence=silence)
+    _run(["--wait-for-lock", "repro", "--single-item", address], address, on_event=record, idle_timeout=idle_timeout)
     return "begun" in kinds
 
 
 def restore(address: str, pull: bool = False) -> None:
     """Brings the outputs of `stage@key` up to date without computing them: from the cache or, with `pull`, from the
-    remote. Raises NotComputed where neither has them."""
+    remote. Raises NotComputed if neither has them."""
     _run(["--wait-for-lock", "repro", *["--pull"] * pull, "--single-item", address], address,
          environment={layout.ELSEWHERE: "1"})
 
 
 def push(targets: list[str], address: str, run_cache: bool = False) -> None:
-    """Sends artifacts to the remote, for the sake of `stage@key`, with all that the run-cache knows where asked for."""
+    """Uploads artifacts to the remote, and the run cache if asked. `address`: the stage to name in errors."""
     output = _run(["--wait-for-lock", "push", *["--run-cache"] * run_cache, *targets], address)
-    if failed := messages.not_sent(output):
+    if failed := messages.transfer_error(output):
         raise StageFailed(f"{address}: {failed}")
 
 
 def pull(file: Path, address: str) -> None:
-    """Brings what a .dvc file names from the remote."""
+    """Downloads the outputs that a .dvc file lists. `address`: the stage to name in errors."""
     _run(["--wait-for-lock", "pull", "--force", str(file)], address)
 
 
 def outputs(address: str) -> list[dict]:
-    """Path and checksum of the outputs of `stage@key`, as a .dvc file has them."""
-    return json.loads(layout.state(address).read_text(encoding="utf-8"))["outs"]
+    """Paths and checksums of the outputs of `stage@key`, in the form of a .dvc file."""
+    if USE_SPLIT_LOCK:
+        return json.loads(layout.state(address).read_text(encoding="utf-8"))["outs"]
+    return safe_yaml.parse(Path("dvc.lock").read_text(encoding="utf-8"), "dvc.lock")["stages"][address]["outs"]
 
 
 def pending(plan: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What is left to do of a plan: what is not up to date, and what waits for that. StageFailed where the digests of
-    the code are out of date."""
-    changed, left = set(_ask("pending", DIGESTS, *plan)), {}
+    """The part of a plan that is left to do: stages that are not up to date, and those that depend on them. Raises
+    StageFailed if the code digests are out of date."""
+    changed, left = _changed([DIGESTS, *plan]), {}
     if DIGESTS in changed:
         reproduce(DIGESTS)
     for address, needs in plan.items():
@@ -102,84 +106,85 @@ def pending(plan: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def check_digests() -> None:
-    """Lets DVC note that the digests of the code were checked."""
+    """Runs the stage that checks the code digests, so that DVC records them as checked."""
     reproduce(DIGESTS)
-    gather()
+    update_dvc_lock()
 
 
-def gather() -> None:
-    """Writes what was reproduced into dvc.lock, for git and the user's own `dvc`."""
-    _ask("gather")
+def _changed(addresses: list[str]) -> set[str]:
+    """Those of the stages whose inputs, outputs, parameters or command have changed since they last ran."""
+    if USE_SPLIT_LOCK:
+        return set(_split_lock("pending", *addresses))
+    return set(json.loads(_query("dvc", "--wait-for-lock", "status", "--json", *addresses)))
 
 
-def drop(keys: list[str]) -> None:
-    """Removes what is noted of every stage of these keys, here and in dvc.lock."""
-    _ask("drop", *keys)
+def update_dvc_lock() -> None:
+    """Writes the new stage states into dvc.lock, for git and for the user's own `dvc`."""
+    if USE_SPLIT_LOCK:
+        _split_lock("merge")
 
 
-def _ask(*arguments: str) -> list[str]:
-    """What a command of pipeline/dvc_backend/split_lock.py answers; it is asked again where its notes were mended."""
-    _check_first(Path().resolve())
-    for _ in range(ATTEMPTS):
-        done = subprocess.run([sys.executable, "-m", STATE, *arguments], capture_output=True, encoding="utf-8")
+def remove_states(keys: list[str]) -> None:
+    """Removes the recorded states of all stages of these keys, also from dvc.lock."""
+    _split_lock("remove", *keys)
+
+
+def _split_lock(*arguments: str) -> list[str]:
+    """The result of a command of split_lock.py."""
+    return json.loads(_query(SPLIT_LOCK, *arguments))
+
+
+def _query(module: str, *arguments: str) -> str:
+    """What `python -m module` prints. It is run again after DVC's files have been repaired."""
+    _verify_cache_once(Path().resolve())
+    for _ in range(MAX_ATTEMPTS):
+        done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, encoding="utf-8")
         if not done.returncode:
-            return json.loads(done.stdout)
-        if not repair.mend(Path(), done.stderr):
+            return done.stdout
+        if not repair.recover(Path(), done.stderr):
             break
-    raise StageFailed(f"dvc failed:\n{messages.without_passwords(done.stderr)}")
+    raise StageFailed(f"dvc failed:\n{messages.mask_passwords(done.stderr)}")
 
 
-def setting(name: str) -> str:
-    """A value of DVC's configuration; empty where it has none."""
+def config_value(name: str) -> str:
+    """A value of DVC's configuration; empty if it is not set."""
     done = subprocess.run([sys.executable, "-m", "dvc", "config", name], capture_output=True, encoding="utf-8")
     return done.stdout.strip()
 
 
-def experiment(name: str, changes: dict[str, str], goals: list[str], folder: Path, lock: Path,
-               begins: Callable[[str], None]) -> None:
-    """Brings `goals` and what they need up to date in `folder`, a project of its own, with `changes` to its
-    params.yaml (place: value), and keeps that as the experiment `name`. `begins` is told the address of each stage
-    that has to be computed. Whoever runs it holds `lock` (see `end_orphan`)."""
+def run_experiment(name: str, changes: dict[str, str], goals: list[str], folder: Path, lock: Path,
+                   on_stage_start: Callable[[str], None]) -> None:
+    """Brings `goals` and all that they need up to date in another project folder, as the DVC experiment `name`.
+
+    changes: {place in params.yaml: value}. on_stage_start: called with the address of each stage that is computed.
+    lock: DVC holds this file's lock and writes its process id into it (see file_lock.terminate_holder)."""
     sets = [word for place, value in changes.items() for word in ("--set-param", f"{place}={value}")]
     _run(["exp", "run", "--name", name, *sets, *goals], goals[-1], folder, lock,
-         lambda event: begins(event["address"]) if event["kind"] == "begun" else None)
+         lambda event: on_stage_start(event["address"]) if event["kind"] == "begun" else None)
 
 
-def end_orphan(lock: Path) -> None:
-    """Ends the experiment that goes on because what started it was killed: it still holds `lock`."""
-    with lock.open("a+", encoding="utf-8") as file:
-        if held(file):
-            file.seek(0)
-            if number := file.read():
-                os.killpg(int(number), signal.SIGTERM)
-            fcntl.flock(file, fcntl.LOCK_EX)  # waits for its end
+def stop_all() -> None:
+    """Terminates every running stage. From now on none starts."""
+    subprocesses.terminate_all()
 
 
-def held(file) -> bool:
-    """Whether another process holds this lock; where none does, we do from now on."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path | None = None, hears: Listener = ignore,
-         silence: float | None = None, environment: dict[str, str] | None = None) -> str:
-    """What the dvc program prints; it is asked again where others were in its way or its notes were mended. What it may
-    have put into its cache is to be checked before it is used."""
-    _check_first(folder.resolve())
-    for _ in range(ATTEMPTS):
-        program, output, events = _listen(arguments, folder, lock, hears, silence, environment or {})
-        if not messages.untouched(output):
-            repair.distrust(folder)
-        if program.silent:
-            raise StageFailed(f"{events[-1]['address']} was ended: no sign of life for {silence / 60:g} minutes. "
-                              "--retries 1 tries again; --timeout MINUTES gives it longer")
+def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path | None = None,
+         on_event: EventHandler = ignore_event, idle_timeout: float | None = None,
+         environment: dict[str, str] | None = None) -> str:
+    """Runs `dvc`, again if other processes were in its way or its files had to be repaired. Returns its output. Files
+    that it may have added to its cache are marked for verification."""
+    _verify_cache_once(folder.resolve())
+    for _ in range(MAX_ATTEMPTS):
+        program, output, events = _run_once(arguments, folder, lock, on_event, idle_timeout, environment or {})
+        if not messages.cache_unchanged(output):
+            repair.force_verification(folder)
+        if program.timed_out:
+            raise StageFailed(f"{events[-1]['address']} was terminated: no output for {idle_timeout / 60:g} minutes. "
+                              "--retries 1 tries again; --timeout MINUTES allows more time")
         if not program.wait():
             return output
         try:
-            if not repair.mend(folder, output):
+            if not repair.recover(folder, output):
                 break
         except OSError as error:
             output += str(error)
@@ -188,75 +193,73 @@ def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path |
 
 
 @cache
-def _check_first(folder: Path) -> None:
-    """Once for what has come into the cache by other ways."""
-    repair.distrust(folder)
+def _verify_cache_once(folder: Path) -> None:
+    """Marks the files that were in the cache before this process started."""
+    repair.force_verification(folder)
 
 
-def _listen(arguments: list[str], folder: Path, lock: Path | None, hears: Listener, silence: float | None,
-            environment: dict[str, str]) -> tuple[Program, str, list[Event]]:
-    """The dvc program when it has ended, what it has printed, and what its stages have reported but for progress; lines of
-    a stage go to the terminal as they come. A process of its own, because DVC's locks do not hold between the threads of
-    one. It holds `lock`, in which its number stands, as long as it lives."""
-    command, lines, events = [sys.executable, "-m", STATE if folder == Path() else "dvc", *arguments], [], []
-    with lock.open("w", encoding="utf-8") if lock else nullcontext() as mark:
-        if mark:
-            fcntl.flock(mark, fcntl.LOCK_EX)
-        program = Program(command, folder, _environment() | environment, (mark.fileno(),) if mark else ())
-        if mark:
-            mark.write(str(program.number))
+def _run_once(arguments: list[str], folder: Path, lock: Path | None, on_event: EventHandler, idle_timeout: float | None,
+              environment: dict[str, str]) -> tuple[Program, str, list[Event]]:
+    """Runs `dvc` to its end. Returns the program, its output, and the events of its stages except progress. Lines of the
+    stages go to the terminal as they come.
+
+    It is a process of its own because DVC's locks do not work between threads of one process. It holds `lock`, with its
+    process id in the file, as long as it lives."""
+    module = SPLIT_LOCK if USE_SPLIT_LOCK and folder == Path() else "dvc"
+    command, lines, events = [sys.executable, "-m", module, *arguments], [], []
+    with lock.open("w", encoding="utf-8") if lock else nullcontext() as lock_file:
+        if lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
+        program = Program(command, folder, _environment() | environment, (lock_file.fileno(),) if lock_file else ())
+        if lock_file:
+            lock_file.write(str(program.pid))
     with program:
-        for said in program.said():
-            if isinstance(said, str):
-                line = messages.without_passwords(said)
+        for item in program.output():
+            if isinstance(item, str):
+                line = messages.mask_passwords(item)
                 lines.append(line)
-                if messages.chatter(line) or _NATIVE.match(line):
+                if messages.is_dvc_message(line) or _NATIVE_LOG.match(line):
                     continue
-                terminal.show(line)
-                said = {"kind": "line", "text": line.strip()}
-            elif said["kind"] == "progress":
-                terminal.draw(said)
+                terminal.print_line(line)
+                item = {"kind": "line", "text": line.strip()}
+            elif item["kind"] == "progress":
+                terminal.draw_bar(item)
             else:
-                events.append(said)
-                program.silence = silence if said["kind"] == "begun" else None
-            hears(said)
+                events.append(item)
+                program.idle_timeout = idle_timeout if item["kind"] == "begun" else None
+            on_event(item)
         program.wait()
     return program, "".join(lines), events
 
 
-def stop() -> None:
-    """Ends every stage that runs; from now on none starts."""
-    subprocesses.end_all()
-
-
 def _environment() -> dict[str, str]:
-    """`python` in dvc.yaml is the interpreter that runs this; progress bars are as wide as the terminal."""
+    """Makes `python` in dvc.yaml this interpreter, and progress bars as wide as the terminal."""
     folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     columns = str(shutil.get_terminal_size().columns)
-    quick = {"AWS_MAX_ATTEMPTS": "2"}  # trying again is ours, and for every file of the run-cache it would take long
-    return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **quick, **os.environ, "PATH": path}
+    few_retries = {"AWS_MAX_ATTEMPTS": "2"}  # we retry ourselves; botocore would retry for every file of the run cache
+    return {"COLUMNS": columns, "PYTHONUNBUFFERED": "1", **few_retries, **os.environ, "PATH": path}
 
 
 def _failure(address: str, output: str, events: list[Event]) -> StageFailed:
-    """What to tell of a dvc program that has failed: what the stage says, if it refused; else why DVC says it failed."""
+    """The error for a dvc program that failed: the stage's own message if it rejected its input, else DVC's reason."""
     for event in events:
         if event["kind"] == "elsewhere":
             return NotComputed(f"{event['address']}: in no cache")
         if event["kind"] == "refused":
-            return StageFailed(f"{event['address']}: {event['message']}", refused=True)
+            return StageFailed(f"{event['address']}: {event['message']}", permanent=True)
         address = event["address"]
-    if subprocesses.ending():
-        return StageFailed(f"{address} was ended; the same command goes on from here")
-    refused = True
-    if messages.full(output):
-        why, rest = "the disk is full, or cannot be written to. Make room; the same command then goes on from here", output
-    elif failed := messages.failed(output):
-        refused, (address, why, rest) = False, failed
-    elif messages.refused(output):
-        why, rest = ("the remote does not let this machine in, or is not there. See `dvc remote list`, and its keys in "
-                     ".dvc/config.local or the environment"), output
+    if subprocesses.shutting_down():
+        return StageFailed(f"{address} was terminated; run the same command again to continue")
+    permanent = True
+    if messages.disk_full(output):
+        reason, rest = "the disk is full or read-only. Free some space and run the same command again", output
+    elif failed := messages.failed_stage(output):
+        permanent, (address, reason, rest) = False, failed
+    elif messages.remote_denied(output):
+        reason, rest = ("the DVC remote denies access or does not exist. Check `dvc remote list`, and the keys in "
+                        ".dvc/config.local or the environment"), output
     else:
-        refused, why, rest = False, "dvc has ended with an error", output
-    lines = [line for line in rest.splitlines() if not messages.chatter(line)][-_TAIL:]
-    return StageFailed("\n  ".join([f"{address} failed: {why}", *lines]), refused)
+        permanent, reason, rest = False, "dvc ended with an error", output
+    lines = [line for line in rest.splitlines() if not messages.is_dvc_message(line)][-_TAIL:]
+    return StageFailed("\n  ".join([f"{address} failed: {reason}", *lines]), permanent)

@@ -1,10 +1,12 @@
-"""What we have to read of the text that the dvc program prints, because it says it nowhere else: all of it is here.
-tests/pipeline/dvc_backend/test_messages.py provokes each message, and fails where another DVC words it differently."""
+"""Interprets the text that the dvc program prints, where DVC offers no other source.
+
+tests/pipeline/dvc_backend/test_messages.py provokes every message, and fails if another version of DVC words it
+differently."""
 
 import re
 
-# What DVC says about its own bookkeeping; the other lines of its output are the stage's.
-_CHATTER = re.compile(
+# DVC's own messages. All other lines of its output come from the stage.
+_DVC_MESSAGE = re.compile(
     r"Running stage|> python |(Updating|Generating) lock file|To track the changes|\tgit add|To enable auto staging"
     r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
     r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
@@ -12,70 +14,71 @@ _CHATTER = re.compile(
     r"|Everything is up to date|.*Having any troubles\?|\S+: to be computed elsewhere|[AM] +artifacts/|  \(PID \d+\): |If there are no processes with such PIDs|\s*$"
 )
 _FAILED = re.compile(r"ERROR: failed to reproduce '(?P<address>.+?)': (?P<reason>(?:.|\n)*)")
-_UNTOUCHED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")
+_CACHE_UNCHANGED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")
 _FULL = re.compile("No space left on device|database or disk is full|No possible cache link types")
-_REFUSED = re.compile(  # by the services behind S3, Azure, GCS and SSH, and by the file system
+_DENIED = re.compile(  # messages of S3, Azure, GCS, SSH and the file system
     r"\((401|403)\)|Forbidden|Unauthorized|Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
     r"|Unable to locate credentials|[Pp]ermission denied|Authentication failed|NoSuchBucket|[Bb]ucket '.*' does not exist")
-_NOT_SENT = "ERROR: failed to transfer"
+_TRANSFER_ERROR = "ERROR: failed to transfer"
 _BUSY = re.compile(r"'(?P<path>[^']+)' is busy, it is being blocked by:\n(?P<others>(?:  \(PID \d+\): .*\n)+)")
-_GUARDED = "Unable to acquire lock"
-_NOTES = re.compile("Unable to read RWLock-file|RWLock-file .* format error")
-_LOCK = re.compile(r"'\./dvc\.lock' (?:validation failed|is invalid)|unable to read: 'dvc\.lock'")
-_PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the address of a remote
+_LOCK_TIMED_OUT = "Unable to acquire lock"
+_RWLOCK = re.compile("Unable to read RWLock-file|RWLock-file .* format error")
+_DVC_LOCK = re.compile(r"'\./dvc\.lock' (?:validation failed|is invalid)|unable to read: 'dvc\.lock'")
+_PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the URL of a remote
 
 
-def chatter(line: str) -> bool:
-    """Whether a line is about DVC's bookkeeping, and nothing to show."""
-    return bool(_CHATTER.match(line))
+def is_dvc_message(line: str) -> bool:
+    """Whether a line is DVC's own bookkeeping message, which is not shown."""
+    return bool(_DVC_MESSAGE.match(line))
 
 
-def failed(output: str) -> tuple[str, str, str] | None:
-    """Which stage DVC says has failed, why, and what was printed before that."""
+def failed_stage(output: str) -> tuple[str, str, str] | None:
+    """The stage that DVC says has failed, the reason, and the output before that."""
     found = _FAILED.search(output)
     return (found["address"], found["reason"].strip().removeprefix("failed to run: "), output[: found.start()]) if found else None
 
 
-def untouched(output: str) -> bool:
-    """Whether nothing was put into the cache."""
-    return bool(_UNTOUCHED.search(output))
+def cache_unchanged(output: str) -> bool:
+    """Whether nothing was added to the cache."""
+    return bool(_CACHE_UNCHANGED.search(output))
 
 
-def full(output: str) -> bool:
-    """Whether a disk is full, or may not be written to."""
+def disk_full(output: str) -> bool:
+    """Whether a disk is full or read-only."""
     return bool(_FULL.search(output))
 
 
-def refused(output: str) -> bool:
-    """Whether a remote does not let us in, or is not there: trying again is no use."""
-    return bool(_REFUSED.search(output))
+def remote_denied(output: str) -> bool:
+    """Whether a remote denies access or does not exist, so that a retry would fail again."""
+    return bool(_DENIED.search(output))
 
 
-def not_sent(output: str) -> str | None:
-    """The line that says that a remote did not take a file; DVC ends then as if all were well."""
-    return next((line.strip() for line in output.splitlines() if line.startswith(_NOT_SENT)), None)
+def transfer_error(output: str) -> str | None:
+    """The line that says that a file could not be transferred. DVC ends with exit code 0 then."""
+    return next((line.strip() for line in output.splitlines() if line.startswith(_TRANSFER_ERROR)), None)
 
 
-def busy(output: str) -> tuple[str, list[tuple[str, str]]] | None:
-    """The file that other DVCs read or write, and their processes: number and command."""
+def busy_file(output: str) -> tuple[str, list[tuple[str, str]]] | None:
+    """The file that other DVC processes read or write, and these processes: id and command."""
     found = _BUSY.search(output)
     return (found["path"], re.findall(r"\(PID (\d+)\): (.*)", found["others"])) if found else None
 
 
-def guarded(output: str) -> bool:
-    """Whether DVC's locks were held by others for longer than it waits (three seconds): many are at work."""
-    return _GUARDED in output
+def lock_timed_out(output: str) -> bool:
+    """Whether other processes held DVC's locks for longer than it waits (three seconds)."""
+    return _LOCK_TIMED_OUT in output
 
 
-def notes_unreadable(output: str) -> bool:
-    """Whether DVC cannot read its note of who reads and writes what."""
-    return bool(_NOTES.search(output))
+def rwlock_unreadable(output: str) -> bool:
+    """Whether DVC cannot read its record of which process reads and writes what."""
+    return bool(_RWLOCK.search(output))
 
 
-def lock_unreadable(output: str) -> bool:
+def dvc_lock_unreadable(output: str) -> bool:
     """Whether DVC cannot read dvc.lock."""
-    return bool(_LOCK.search(output))
+    return bool(_DVC_LOCK.search(output))
 
 
-def without_passwords(text: str) -> str:
+def mask_passwords(text: str) -> str:
+    """Replaces user and password in the URL of a remote."""
     return _PASSWORD.sub("***@", text)

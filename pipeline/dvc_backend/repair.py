@@ -1,5 +1,6 @@
-"""What DVC notes for itself, mended where a fault has left it as DVC cannot go on: processes that are gone but still
-noted as at work, a dvc.lock that was being written; and its cache, made to be checked."""
+"""Repairs DVC's files after a crash, and makes DVC verify its cache.
+
+A killed process stays registered as a reader or writer, and may leave half of a dvc.lock or a damaged cache file."""
 
 import configparser
 import fcntl
@@ -18,80 +19,81 @@ from pipeline.dvc_backend import messages, subprocesses
 _READ_ONLY = 0o444
 
 
-def mend(folder: Path, output: str) -> bool:
-    """Whether the dvc program, which failed with this output, is worth asking again: it met others at work, who are
-    done now, or notes that cannot be read."""
-    if busy := messages.busy(output):
+def recover(folder: Path, output: str) -> bool:
+    """Tries to remove the cause why the dvc program failed with this output. Returns whether to run it again: it had
+    met other processes, which have finished, or files that could not be read."""
+    if busy := messages.busy_file(output):
         path, others = busy
-        _wait(Path(path), others)
-        _release(folder, others)
-        return not subprocesses.ending()
-    if messages.notes_unreadable(output):
-        return _release(folder, [])
-    if messages.lock_unreadable(output):
+        _wait_for(Path(path), others)
+        _remove_dead_owners(folder, others)
+        return not subprocesses.shutting_down()
+    if messages.rwlock_unreadable(output):
+        return _remove_dead_owners(folder, [])
+    if messages.dvc_lock_unreadable(output):
         if "<<<<<<<" in (folder / "dvc.lock").read_text(errors="replace", encoding="utf-8"):
-            return False  # a merge of git's, for its user to decide
-        terminal.show("dvc.lock cannot be read; DVC makes it anew from its cache")
+            return False  # a merge conflict, which the user must resolve
+        terminal.print_line("dvc.lock cannot be read; DVC rebuilds it from its cache")
         (folder / "dvc.lock").unlink(missing_ok=True)
         return True
-    return messages.guarded(output) and not subprocesses.ending()
+    return messages.lock_timed_out(output) and not subprocesses.shutting_down()
 
 
-def distrust(folder: Path) -> None:
-    """DVC takes a file of its cache that is read-only for what its name says, whatever is in it, and hands it out. One
-    that can be written to and that changed after DVC last looked at it, it reads before it does, and throws away
-    where it is damaged."""
-    for file in (_cache(folder) / "files/md5").glob("*/*"):
-        with suppress(OSError):  # removed meanwhile, or another user's
+def force_verification(folder: Path) -> None:
+    """Makes DVC verify the checksums of its cache files before it uses them.
+
+    DVC trusts a read-only cache file. If the file is writable and newer than DVC's last check, DVC computes its
+    checksum and deletes it if it is damaged. So every read-only file is made writable and new."""
+    for file in (_cache_folder(folder) / "files/md5").glob("*/*"):
+        with suppress(OSError):  # removed in the meantime, or owned by another user
             if stat.S_IMODE(file.stat().st_mode) == _READ_ONLY:
                 os.utime(file)
                 file.chmod(0o644)
 
 
-def _cache(folder: Path) -> Path:
+def _cache_folder(folder: Path) -> Path:
     config = configparser.ConfigParser(interpolation=None)
     config.read([folder / ".dvc/config", folder / ".dvc/config.local"])
     return folder / ".dvc" / config.get("cache", "dir", fallback="cache")
 
 
-def _wait(path: Path, others: list[tuple[str, str]]) -> None:
-    """Until these processes (number and command) are done with a file."""
-    if numbers := [number for number, command in others if _works(number, command)]:
-        terminal.show(f"{path.name} is being worked on by process {', '.join(numbers)}: waiting")
-    while any(_works(*one) for one in others) and not subprocesses.ending():
-        time.sleep(subprocesses.TICK)
+def _wait_for(path: Path, others: list[tuple[str, str]]) -> None:
+    """Waits until these processes (id and command) have finished with a file."""
+    if pids := [pid for pid, command in others if _is_running(pid, command)]:
+        terminal.print_line(f"{path.name} is in use by process {', '.join(pids)}: waiting")
+    while any(_is_running(*one) for one in others) and not subprocesses.shutting_down():
+        time.sleep(subprocesses.POLL_SECONDS)
 
 
-def _works(number: int | str, command: str) -> bool:
-    """Whether the process that DVC noted runs: it has not ended with nobody to collect it, nor has another program got
-    its number. What DVC notes of the command is the same from its second word on."""
+def _is_running(pid: int | str, command: str) -> bool:
+    """Whether the process that DVC has registered still runs: it is not a zombie, and its id does not belong to another
+    program by now. DVC records the command differently only in its first word."""
     try:
-        found = psutil.Process(int(number))
+        found = psutil.Process(int(pid))
         words = " ".join(found.cmdline()).split()
         return found.status() != psutil.STATUS_ZOMBIE and words[-1:] == command.split()[-1:]
-    except psutil.AccessDenied:  # another user's
+    except psutil.AccessDenied:  # owned by another user
         return True
     except psutil.Error:
         return False
 
 
-def _release(folder: Path, others: list[tuple[str, str]]) -> bool:
-    """Strikes those of `others` who are gone out of DVC's note of who reads and writes what; all where it cannot be
+def _remove_dead_owners(folder: Path, others: list[tuple[str, str]]) -> bool:
+    """Removes processes that have ended from DVC's record of readers and writers. Empties the record if it cannot be
     read."""
-    gone = {one for one in others if not _works(*one)}
+    dead = {owner for owner in others if not _is_running(*owner)}
 
-    def left(one: dict) -> bool:
-        return (str(one["pid"]), one["cmd"]) not in gone
+    def is_alive(owner: dict) -> bool:
+        return (str(owner["pid"]), owner["cmd"]) not in dead
 
-    notes = folder / ".dvc/tmp/rwlock"
-    with notes.with_suffix(".lock").open("a", encoding="utf-8") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    record = folder / ".dvc/tmp/rwlock"
+    with record.with_suffix(".lock").open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            noted = json.loads(notes.read_text(encoding="utf-8"))
-            write = {path: one for path, one in noted.get("write", {}).items() if left(one)}
-            read = {path: [one for one in those if left(one)] for path, those in noted.get("read", {}).items()}
-            kept = {"write": write, "read": {path: those for path, those in read.items() if those}}
-        except (ValueError, LookupError, AttributeError, TypeError):  # a kill, or a full disk, came in between
+            content = json.loads(record.read_text(encoding="utf-8"))
+            write = {path: owner for path, owner in content.get("write", {}).items() if is_alive(owner)}
+            read = {path: list(filter(is_alive, owners)) for path, owners in content.get("read", {}).items()}
+            kept = {"write": write, "read": {path: owners for path, owners in read.items() if owners}}
+        except (ValueError, LookupError, AttributeError, TypeError):  # half-written, by a killed process or on a full disk
             kept = {}
-        notes.write_text(json.dumps(kept), encoding="utf-8")
+        record.write_text(json.dumps(kept), encoding="utf-8")
     return True

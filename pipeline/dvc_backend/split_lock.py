@@ -1,13 +1,16 @@
-"""The dvc program with the state of every stage in a file of its own: `python -m pipeline.dvc_backend.split_lock ARGUMENTS` is
-`dvc ARGUMENTS`, and the three commands below, which answer with a list as JSON.
+"""Needed for hundreds of subjects only: DVC with one state file per stage in place of a single dvc.lock.
 
-DVC notes what it made of every stage in one dvc.lock, which it parses before a stage and rewrites after it: at 300
-subjects that is 20 MB and minutes a stage. Nothing else of DVC's is replaced. dvc.lock stays what git and the user's
-own `dvc` know: what others have changed in it is taken over first, and `gather` writes into it what is new.
+DVC parses dvc.lock before every stage and rewrites it after. With 300 subjects it has 20 MB, and that takes minutes per
+stage. Nothing else of DVC is replaced. dvc.lock stays the file for git and for the user's own `dvc`: changes to it are
+loaded first, and `merge` writes the new states into it. FAKEMOTION_SPLIT_LOCK=0 in the environment switches to plain
+`dvc` (see dvc_client.py); dvc.lock is the same.
 
-  pending ADDRESS ...   answers those that are not up to date
-  gather                brings dvc.lock up to date
-  drop KEY ...          removes what is noted of all stages of these keys
+`python -m pipeline.dvc_backend.split_lock ARGUMENTS` is `dvc ARGUMENTS`, with three commands more, which print a list
+as JSON:
+
+  pending ADDRESS ...   those of the stages that are not up to date
+  merge                 brings dvc.lock up to date
+  remove KEY ...        removes the states of all stages of these keys
 """
 
 import json
@@ -31,18 +34,19 @@ from dvc.utils.serialize import dumps_yaml, load_yaml
 from stages import layout
 from stages.media.files import replacing
 
-FOLDER = layout.STATES
-SEEN = FOLDER / "seen"  # which dvc.lock the files have taken in
-NEW = FOLDER / "new"    # names of those that dvc.lock does not have yet
+STATES_FOLDER = layout.STATES
+KNOWN_LOCK = STATES_FOLDER / "seen"  # the version of dvc.lock that was last loaded or written
+NEW_STATES = STATES_FOLDER / "new"   # an empty file for every stage whose state is not in dvc.lock yet
 
 
 class States:
-    """What DVC noted of each stage when it last ran, by address; as much of a dict as DVC asks of dvc.lock."""
+    """The recorded state of each stage, by address: as much of a dict as DVC needs in place of the content of dvc.lock.
+    """
 
     def get(self, address: str, default: dict | None = None) -> dict | None:
         try:
             return json.loads(layout.state(address).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # a disk may lose a file's end: DVC then asks its run-cache
+        except (FileNotFoundError, ValueError):  # after a crash a file may be cut off; DVC then uses its run cache
             return default
 
     def __contains__(self, address: str) -> bool:
@@ -55,7 +59,7 @@ class States:
 
 
 class SplitLock(Lockfile):
-    """Stands where DVC expects dvc.lock."""
+    """Replaces DVC's lock file object."""
 
     def load(self, **_) -> dict:
         return {"stages": States()}
@@ -63,131 +67,134 @@ class SplitLock(Lockfile):
     def dump_stages(self, stages: list[PipelineStage], **options) -> None:
         for stage in stages:
             ui.write(f"Updating lock file of {stage.name}")
-            NEW.mkdir(parents=True, exist_ok=True)
-            (NEW / stage.name).touch()
+            NEW_STATES.mkdir(parents=True, exist_ok=True)
+            (NEW_STATES / stage.name).touch()
             States.write(stage.name, to_lockfile(stage, **options)[stage.name])
 
 
 def pending(repo: Repo, *addresses: str) -> list[str]:
-    """Those that DVC would reproduce, were it asked for them now one by one."""
-    gather(repo)  # what a flow that was killed has left
+    """Those of the stages that DVC would run if it were asked for them now, one by one."""
+    merge(repo)  # states that a killed flow has left
     stages, known = ProjectFile(repo, PROJECT_FILE).stages, {}
-    return [address for address in addresses if changed(stages[address], known)]
+    return [address for address in addresses if is_changed(stages[address], known)]
 
 
-def changed(stage: PipelineStage, known: dict) -> bool:
-    """What DVC asks before it runs a stage; but a file that many stages depend on is looked at once."""
-    return stage.changed_stage() or any(_differs(dep, known) for dep in stage.deps) or any(
+def is_changed(stage: PipelineStage, known: dict) -> bool:
+    """DVC's own check before it runs a stage, except that a file that many stages depend on is hashed once. `known`:
+    the values of the dependencies checked so far, by path."""
+    return stage.changed_stage() or any(_dependency_changed(dep, known) for dep in stage.deps) or any(
         out.status() for out in stage.outs)
 
 
-def _differs(dep: Output, known: dict) -> bool:
+def _dependency_changed(dep: Output, known: dict) -> bool:
     path = dep.fs_path
     if isinstance(dep, ParamsDependency):
         if path not in known:
             known[path] = load_yaml(path)
-        return {name: _at(known[path], name) for name in dep.params} != dep.hash_info.value
+        return {name: _value_at(known[path], name) for name in dep.params} != dep.hash_info.value
     if path not in known:
         known[path] = dep.get_hash() if dep.exists else None
     return not dep.hash_info or dep.hash_info != known[path]
 
 
-def _at(content: dict, place: str):
-    """The value at a dotted place. As DVC finds it, but without a walk through all of params.yaml for each."""
+def _value_at(content: dict, place: str):
+    """The value at a dotted place, as DVC finds it but without a walk through all of params.yaml for each place."""
     for name in place.split("."):
         if not isinstance(content, dict) or name not in content:
-            return ...  # equal to nothing that was noted
+            return ...  # differs from every recorded value
         content = content[name]
     return content
 
 
-def scatter(repo: Repo) -> None:
-    """Takes over a dvc.lock that is not the one we last saw: it came with git, or the user's own `dvc` wrote it."""
-    mark = _mark()
-    if not _seen():
+def split(repo: Repo) -> None:
+    """Loads dvc.lock into the state files if it has changed since the last time: git or the user's own `dvc` wrote it.
+    """
+    version = _lock_version()
+    if not _lock_is_known():
         locked = Lockfile(repo, LOCK_FILE).load().get("stages", {})
-        if cut := [address for address, state in locked.items() if not _whole(state)]:
-            locked = {address: state for address, state in locked.items() if address not in cut}
-            _keep(lambda address: address in locked)
-            mark = _mark()
+        if incomplete := [address for address, state in locked.items() if not _is_complete(state)]:
+            locked = {address: state for address, state in locked.items() if address not in incomplete}
+            _filter_lock(lambda address: address in locked)
+            version = _lock_version()
         for address, state in locked.items():
-            if not (NEW / address).exists():  # else ours is newer
+            if not (NEW_STATES / address).exists():  # otherwise our state is newer
                 States.write(address, state)
-        for file in FOLDER.glob("[!.]*.json"):
-            if locked and file.stem not in locked and not (NEW / file.stem).exists():
+        for file in STATES_FOLDER.glob("[!.]*.json"):
+            if locked and file.stem not in locked and not (NEW_STATES / file.stem).exists():
                 file.unlink()
-        _see(mark)
+        _remember_lock(version)
 
 
-def gather(repo: Repo) -> list[str]:
-    """Writes the new states into dvc.lock, as DVC would; the other stages' text stays as it is."""
-    lock, new = Path(LOCK_FILE), sorted(file.name for file in NEW.glob("*"))
+def merge(repo: Repo) -> list[str]:
+    """Writes the new states into dvc.lock, in DVC's format. The text of the other stages stays as it is."""
+    lock, new = Path(LOCK_FILE), sorted(file.name for file in NEW_STATES.glob("*"))
     head, *blocks = re.split(r"(?m)^(?=  \S)", lock.read_text(encoding="utf-8") if lock.exists() else "")
     if not blocks:
-        head, new = "schema: '2.0'\nstages:\n", sorted(file.stem for file in FOLDER.glob("[!.]*.json"))
+        head, new = "schema: '2.0'\nstages:\n", sorted(file.stem for file in STATES_FOLDER.glob("[!.]*.json"))
     entries = {block.strip().partition(":")[0]: block for block in blocks}
     for address in new:
-        if state := States().get(address):  # none, where DVC was killed before it wrote it
+        if state := States().get(address):  # missing if DVC was killed before it wrote it
             entries[address] = indent(dumps_yaml({address: state}), "  ")
     if new:
         with replacing(lock) as file:
             file.write_text(head + "".join(entries.values()), encoding="utf-8")
-        _see(_mark())
+        _remember_lock(_lock_version())
     for address in new:
-        (NEW / address).unlink(missing_ok=True)
+        (NEW_STATES / address).unlink(missing_ok=True)
     return new
 
 
-def drop(repo: Repo, *keys: str) -> list[str]:
-    """Removes the states of these keys, and their part of dvc.lock; a sample's, which may be named alike, stay."""
-    gather(repo)
+def remove(repo: Repo, *keys: str) -> list[str]:
+    """Removes the states of these keys, also from dvc.lock. Stages `samples@...` stay: their keys are another
+    namespace."""
+    merge(repo)
 
-    def theirs(address: str) -> bool:
+    def is_of_keys(address: str) -> bool:
         return address.partition("@")[2] in keys and not address.startswith("samples@")
 
-    gone = [file for file in FOLDER.glob("[!.]*.json") if theirs(file.stem)]
+    gone = [file for file in STATES_FOLDER.glob("[!.]*.json") if is_of_keys(file.stem)]
     if Path(LOCK_FILE).exists():
-        _keep(lambda address: not theirs(address))
+        _filter_lock(lambda address: not is_of_keys(address))
     for file in gone:
         file.unlink()
-    _see(_mark())
+    _remember_lock(_lock_version())
     return [file.stem for file in gone]
 
 
-def _whole(state) -> bool:
-    """Whether a stage's part of dvc.lock has every checksum; not where a kill came in between."""
+def _is_complete(state) -> bool:
+    """Whether the entry of a stage in dvc.lock has every checksum. After a kill it may be cut off."""
     files = [file for name in ("deps", "outs") for file in (state or {}).get(name) or []]
     return all(isinstance(file, dict) and file.get("md5") for file in files)
 
 
-def _keep(kept: Callable[[str], bool]) -> None:
-    """Removes from dvc.lock the addresses that are not to be kept."""
+def _filter_lock(kept: Callable[[str], bool]) -> None:
+    """Removes the other stages from dvc.lock."""
     head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text(encoding="utf-8"))
     left = [block for block in blocks if kept(block.strip().partition(":")[0])]
     with replacing(Path(LOCK_FILE)) as file:
         file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
 
 
-def _seen() -> bool:
-    return _mark() == (SEEN.read_text(encoding="utf-8") if SEEN.exists() else "")
+def _lock_is_known() -> bool:
+    return _lock_version() == (KNOWN_LOCK.read_text(encoding="utf-8") if KNOWN_LOCK.exists() else "")
 
 
-def _mark() -> str:
+def _lock_version() -> str:
     lock = Path(LOCK_FILE)
     return f"{lock.stat().st_mtime_ns} {lock.stat().st_size}" if lock.exists() else ""
 
 
-def _see(mark: str) -> None:
-    with replacing(SEEN) as file:
-        file.write_text(mark, encoding="utf-8")
+def _remember_lock(version: str) -> None:
+    with replacing(KNOWN_LOCK) as file:
+        file.write_text(version, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
     ProjectFile._lockfile = property(lambda file: SplitLock(file.repo, LOCK_FILE))
-    commands = {"pending": pending, "gather": gather, "drop": drop}
-    if arguments[0] in commands or not _seen():
+    commands = {"pending": pending, "merge": merge, "remove": remove}
+    if arguments[0] in commands or not _lock_is_known():
         with Repo(_wait_for_lock=True) as repo, repo.lock:
-            scatter(repo)
+            split(repo)
             if arguments[0] in commands:
                 print(json.dumps(commands[arguments[0]](repo, *arguments[1:])))
                 return 0

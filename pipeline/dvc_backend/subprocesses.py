@@ -1,5 +1,4 @@
-"""A program that runs: what it prints and reports is read as it comes, and it is ended with everything that it has
-started."""
+"""Runs programs: reads their output and events as they come, and terminates them with all their child processes."""
 
 import codecs
 import json
@@ -17,56 +16,56 @@ from pathlib import Path
 from stages import events
 from stages.events import Event
 
-GRACE = 10.0  # seconds from SIGTERM to SIGKILL
-TICK = 0.2    # seconds between two looks at what does not say a word
+GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL
+POLL_SECONDS = 0.2    # how often a program without output is checked
 
 _running: set["Program"] = set()
-_ending = threading.Event()
+_shutdown = threading.Event()
 
 
 class Program:
-    """A program in a session of its own; as a context manager, gone with all of it at the end. It keeps the files
-    `keeps` open.
+    """A program in a session of its own. As a context manager it is gone, with all its children, at the end.
 
-    `silence`, which may be changed while it runs: after so many seconds without a sign of life it is ended."""
+    pass_fds: file descriptors that it inherits. `idle_timeout` may be changed while it runs: it is terminated after so
+    many seconds without output or events, and `timed_out` is set."""
 
     def __init__(self, command: list[str], folder: Path | None = None, environment: dict[str, str] | None = None,
-                 keeps: tuple[int, ...] = ()):
+                 pass_fds: tuple[int, ...] = ()):
         self._events = tempfile.NamedTemporaryFile(prefix="events")
         environment = {**(os.environ if environment is None else environment), events.PLACE: self._events.name}
         self._process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=keeps)
-        self.number = self._process.pid
-        self.silence: float | None = None
-        self.silent = False  # it was ended for its silence
-        self._heard = time.monotonic()  # its last sign of life
-        self._deadline: float | None = None  # when it is killed, having been asked to end
+            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=pass_fds)
+        self.pid = self._process.pid
+        self.idle_timeout: float | None = None
+        self.timed_out = False
+        self._last_activity = time.monotonic()
+        self._deadline: float | None = None  # when SIGKILL follows SIGTERM
         _running.add(self)
-        if ending():  # since before it was known to `end_all`
-            self.end()
+        if shutting_down():  # `terminate_all` ran before this program was in the set
+            self.terminate()
 
     def __enter__(self) -> "Program":
         return self
 
     def __exit__(self, *_) -> None:
         if self._process.poll() is None:
-            self.end()
+            self.terminate()
             for _ in self._chunks():
                 pass
         _running.discard(self)
         self._process.stdout.close()
         self._events.close()
 
-    def said(self) -> Iterator[str | Event]:
-        """The lines that it prints, and the events that it reports, as they come; an event before what is printed after
-        it."""
+    def output(self) -> Iterator[str | Event]:
+        """Yields the lines that it prints and the events that it reports, as they come. An event comes before the lines
+        that are printed after it."""
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         line, event = "", b""
         for chunk in self._chunks():
             *reported, event = (event + self._events.read()).split(b"\n")
             if reported:
-                self._heard = time.monotonic()
+                self._last_activity = time.monotonic()
             yield from map(json.loads, reported)
             *printed, line = (line + decode(chunk)).split("\n")
             yield from (f"{text}\n" for text in printed)
@@ -74,56 +73,57 @@ class Program:
             yield line
 
     def wait(self) -> int:
-        """Its exit code."""
+        """Waits for its end and returns its exit code."""
         return self._process.wait()
 
-    def end(self) -> None:
-        """Asks it and all that it started to end; what has not done so after GRACE seconds is killed. Not by SIGINT,
-        which a process started in the background ignores."""
-        self._deadline = self._deadline or time.monotonic() + GRACE
+    def terminate(self) -> None:
+        """Sends SIGTERM to the program and its children, and SIGKILL after GRACE_SECONDS. Not SIGINT, which a process
+        that was started in the background ignores."""
+        self._deadline = self._deadline or time.monotonic() + GRACE_SECONDS
         self._signal(signal.SIGTERM)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Reads until the program has ended and nobody is left who could still print; nothing, every TICK in which it
-        prints nothing, and once more at the end."""
-        stream, gone = self._process.stdout, False
+        """Reads until the program has ended and no child can print any more. Yields an empty chunk after every
+        POLL_SECONDS without output, and once at the end."""
+        stream, exited = self._process.stdout, False
         with selectors.DefaultSelector() as selector:
             selector.register(stream, selectors.EVENT_READ)
             while selector.get_map() or self._process.poll() is None:
                 chunk = b""
                 if not selector.get_map():
                     with suppress(subprocess.TimeoutExpired):
-                        self._process.wait(TICK)
-                elif selector.select(TICK):
+                        self._process.wait(POLL_SECONDS)
+                elif selector.select(POLL_SECONDS):
                     if chunk := os.read(stream.fileno(), 1 << 16):
-                        self._heard = time.monotonic()
+                        self._last_activity = time.monotonic()
                     else:
                         selector.unregister(stream)
                 yield chunk
-                if not gone and self._process.poll() is not None:
-                    gone = True
-                    self.end()  # what it has left behind
-                if self._deadline is None and self.silence and time.monotonic() > self._heard + self.silence:
-                    self.silent = True
-                    self.end()
+                if not exited and self._process.poll() is not None:
+                    exited = True
+                    self.terminate()  # child processes that still run
+                if self._deadline is None and self.idle_timeout and time.monotonic() > self._last_activity + self.idle_timeout:
+                    self.timed_out = True
+                    self.terminate()
                 if self._deadline and time.monotonic() > self._deadline:
                     self._signal(signal.SIGKILL)
-                    if gone:
+                    if exited:
                         break
         self._signal(signal.SIGKILL)
         yield b""
 
     def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):  # nobody is left
-            os.killpg(self.number, number)
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(self.pid, number)
 
 
-def end_all() -> None:
-    """Ends every program that runs; from now on none starts that is not ended at once."""
-    _ending.set()
+def terminate_all() -> None:
+    """Terminates every running program. A program that is started later is terminated at once."""
+    _shutdown.set()
     for program in list(_running):
-        program.end()
+        program.terminate()
 
 
-def ending() -> bool:
-    return _ending.is_set()
+def shutting_down() -> bool:
+    """Whether `terminate_all` was called."""
+    return _shutdown.is_set()

@@ -1,1 +1,1 @@
-"""Prefect: flows, one task per stage, cancellation, and what its UI shows."""
+"""Prefect: the flows, one task per stage, the flow that workers run, and cancellation."""

@@ -1,5 +1,6 @@
-"""Cancel by Prefect (`prefect flow-run cancel`, its API): heard by the flow itself, because no worker looks after a run
-that was started in a terminal."""
+"""Stops the stages when the flow run is cancelled in Prefect (UI, `prefect flow-run cancel` or API).
+
+The flow polls its own state, because no worker watches a run that was started in a terminal."""
 
 import threading
 from collections.abc import Iterator
@@ -13,32 +14,32 @@ from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
 from pipeline.dvc_backend import dvc_client
-from pipeline.polling import seconds
+from pipeline.polling import scaled_seconds
 
-SECONDS = seconds(2.0)  # between two looks
+POLL_SECONDS = scaled_seconds(2.0)
 
 
 @contextmanager
-def watched() -> Iterator[threading.Event]:
-    """Within it, the stages end as soon as somebody has cancelled this flow run; the event says whether that was so.
-    Without a server of its own (PREFECT_API_URL) a flow is seen by nobody who could."""
-    cancelled, over = threading.Event(), threading.Event()
-    task = (_watch, runtime.flow_run.id, cancelled, over)
-    watch = threading.Thread(target=copy_context().run, args=task, daemon=True)
+def cancellation_monitor() -> Iterator[threading.Event]:
+    """Within this context, the stages are terminated as soon as the flow run is cancelled. Yields an event that is set
+    then. Without a server (PREFECT_API_URL) nobody can cancel a run, and nothing is polled."""
+    cancelled, finished = threading.Event(), threading.Event()
+    arguments = (_poll, runtime.flow_run.id, cancelled, finished)
+    thread = threading.Thread(target=copy_context().run, args=arguments, daemon=True)
     if PREFECT_API_URL.value():
-        watch.start()
+        thread.start()
     try:
         yield cancelled
     finally:
-        over.set()
+        finished.set()
 
 
-def _watch(run: str, cancelled: threading.Event, over: threading.Event) -> None:
+def _poll(run_id: str, cancelled: threading.Event, finished: threading.Event) -> None:
     with get_client(sync_client=True) as client:
-        while not over.wait(SECONDS):
-            with suppress(httpx.HTTPError, PrefectException):  # the server is away for a moment
-                state = client.read_flow_run(run).state
+        while not finished.wait(POLL_SECONDS):
+            with suppress(httpx.HTTPError, PrefectException):  # the server may be unreachable for a moment
+                state = client.read_flow_run(run_id).state
                 if state.is_cancelling() or state.is_cancelled():
                     cancelled.set()
-                    dvc_client.stop()
+                    dvc_client.stop_all()
                     return

@@ -1,4 +1,4 @@
-"""One Prefect task a stage. A task asks DVC for its address, or a worker to do so: Prefect itself caches nothing."""
+"""One Prefect task per stage. It calls DVC here, or asks a worker to. Prefect's own result cache is off."""
 
 import time
 
@@ -11,30 +11,28 @@ from pipeline.workers import transfer, worker_client
 from stages import events, layout
 from stages.events import Event
 
-TRAINING = ("generator_training", "local_gan_training")  # tagged `gpu`: a concurrency limit on it holds for them
 
-
-def reproduce(address: str, where: str | None = None, timeout: float = dvc_client.TIMEOUT) -> bool:
-    """Brings `stage@key` up to date, here or by a worker of the deployment `where`; one line when it starts and one
-    when it is done. `timeout`: minutes without a sign of life after which a stage is ended."""
-    ui.tell(f"{address} ...")
+def reproduce(address: str, deployment: str | None = None, timeout: float = dvc_client.TIMEOUT_MINUTES) -> bool:
+    """Brings `stage@key` up to date, here or by a worker of `deployment`, and logs a line at its start and at its end.
+    timeout: minutes without output after which the stage is terminated. Returns whether it was computed."""
+    ui.log(f"{address} ...")
     events.emit("started", address=address)
     start = time.monotonic()
-    if where:
-        computed = worker_client.reproduce(address, where, timeout)
+    if deployment:
+        computed = worker_client.reproduce(address, deployment, timeout)
     else:
-        with ui.StageView(address) as watch:
+        with ui.StageView(address) as view:
 
-            def hears(event: Event) -> None:
-                watch.hears(event)
+            def on_event(event: Event) -> None:
+                view.on_event(event)
                 if event["kind"] in ("progress", "line"):
                     events.emit(**event | {"address": address})
 
-            watch.computed = computed = dvc_client.reproduce(address, hears=hears, silence=timeout * 60)
+            view.computed = computed = dvc_client.reproduce(address, on_event=on_event, idle_timeout=timeout * 60)
     seconds = time.monotonic() - start
     events.emit("done", address=address, computed=computed, seconds=seconds)
     done = f"done in {seconds:.1f} s" if computed else f"is up to date ({seconds:.1f} s)"
-    ui.tell(f"{address} {done}")
+    ui.log(f"{address} {done}")
     return computed
 
 
@@ -43,40 +41,41 @@ TASKS = {
         reproduce,
         name=stage,
         task_run_name="{address}",
-        tags=[kind, "gpu" if stage in TRAINING else "cpu"],
+        tags=[kind, "gpu" if stage in graph.TRAININGS else "cpu"],  # for Prefect's concurrency limits
         cache_policy=NO_CACHE,
     )
     for stage, kind in layout.KINDS.items()
 }
 
 
-def task(address: str, retries: int = 0, where: str | None = None) -> Task:
-    """The task of an address, which is tried again `retries` times after a failure, and more often where a remote does
-    not answer; not where the stage refused its input: it would again, and not where all is being ended."""
+def task_for(address: str, retries: int = 0, deployment: str | None = None) -> Task:
+    """The task of a stage, retried `retries` times after a failure, and longer if a DVC remote does not respond. It is
+    not retried if a retry would fail again or if all stages are being terminated."""
 
     def worth_retrying(_, run, state) -> bool:
-        if subprocesses.ending():
+        if subprocesses.shutting_down():
             return False
-        error = _error(state)
+        error = _error_of(state)
         if isinstance(error, transfer.Unreachable):
             return True
-        return not getattr(error, "refused", False) and run.run_count <= retries
+        return not getattr(error, "permanent", False) and run.run_count <= retries
 
-    more = {"retries": max(retries, len(transfer.DELAYS)), "retry_delay_seconds": transfer.DELAYS} if where else {}
-    options = {"retries": retries, "retry_condition_fn": worth_retrying} | more
+    options = {"retries": retries, "retry_condition_fn": worth_retrying}
+    if deployment:
+        options |= {"retries": max(retries, len(transfer.RETRY_DELAYS)), "retry_delay_seconds": transfer.RETRY_DELAYS}
     return TASKS[graph.split(address)[0]].with_options(**options)
 
 
-def _transport(work) -> Task:
-    """A task of its own for what goes through the remote, tried again where that does not answer."""
-    name = work.__name__
-    return Task(work, name=name, task_run_name=f"{name} {{address}}", cache_policy=NO_CACHE,
-                retries=len(transfer.DELAYS), retry_delay_seconds=transfer.DELAYS,
-                retry_condition_fn=lambda _, run, state: isinstance(_error(state), transfer.Unreachable))
+def _transfer_task(function) -> Task:
+    """A task for a function that uses the DVC remote, retried if that does not respond."""
+    name = function.__name__
+    return Task(function, name=name, task_run_name=f"{name} {{address}}", cache_policy=NO_CACHE,
+                retries=len(transfer.RETRY_DELAYS), retry_delay_seconds=transfer.RETRY_DELAYS,
+                retry_condition_fn=lambda _, run, state: isinstance(_error_of(state), transfer.Unreachable))
 
 
-def _error(state):
+def _error_of(state):
     return state.result(raise_on_failure=False)
 
 
-accept, deliver = _transport(transfer.accept), _transport(transfer.deliver)
+pull_inputs, push_result = _transfer_task(transfer.pull_inputs), _transfer_task(transfer.push_result)

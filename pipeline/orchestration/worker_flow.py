@@ -1,40 +1,42 @@
-"""The flow that a worker runs: one stage for another machine. It pulls what the stage reads, computes it and pushes the
-result; it refuses where its code or parameters are not the caller's.
-"""
+"""The flow that a worker runs: one stage for another machine.
+
+It pulls the inputs of the stage, runs it and pushes the result. It rejects the stage if its own code or parameters
+differ from the caller's."""
 
 from prefect import State, flow
 from prefect.states import Failed
 
 from pipeline.dvc_backend import dvc_client
-from pipeline.orchestration.tasks import accept, deliver, task
+from pipeline.orchestration.tasks import pull_inputs, push_result, task_for
 from pipeline.workers import transfer
-from pipeline.workers.fingerprint import COMMIT, Signature, differences, signature
+from pipeline.workers.fingerprint import COMMIT, Fingerprint, differences, fingerprint_of
 from pipeline.workers.worker_client import FLOW, REFUSED
 from stages import InputError, params
 
 
 @flow(name=FLOW, flow_run_name="{address}")
-def remote_stage(address: str, inputs: str, caller: Signature, timeout: float = dvc_client.TIMEOUT) -> State | None:
-    """Computes `address` for `caller`, whose signature it is. `inputs`: what it reads, see exchange.offer; `timeout`:
-    see tasks.reproduce."""
+def remote_stage(address: str, inputs: str, caller: Fingerprint,
+                 timeout: float = dvc_client.TIMEOUT_MINUTES) -> State | None:
+    """Runs the stage `address`. inputs: their checksums (see transfer.push_inputs). caller: the fingerprint of the
+    caller. timeout: minutes without output after which the stage is terminated."""
     try:
         config = params.load()
-        refuse_others(config, address, caller)
-        transfer.check(config, address, inputs)
-        accept(address, inputs)
-        task(address)(address, timeout=timeout)
-        deliver(address)
+        check_fingerprint(config, address, caller)
+        transfer.check_inputs(config, address, inputs)
+        pull_inputs(address, inputs)
+        task_for(address)(address, timeout=timeout)
+        push_result(address)
     except (InputError, dvc_client.StageFailed) as error:
-        refused = isinstance(error, InputError) or error.refused
-        return Failed(name=REFUSED if refused else "Failed", message=str(error))
+        permanent = isinstance(error, InputError) or error.permanent
+        return Failed(name=REFUSED if permanent else "Failed", message=str(error))
 
 
-def refuse_others(config: params.Params, address: str, caller: Signature) -> None:
-    """Raises InputError, which names what differs, where this machine would not compute what the caller means."""
-    ours = signature(config, address)
+def check_fingerprint(config: params.Params, address: str, caller: Fingerprint) -> None:
+    """Raises InputError with the differences if this machine would compute something else than the caller."""
+    ours = fingerprint_of(config, address)
     if lines := differences(ours, caller):
         shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))
         raise InputError(
-            f"{address}: the worker's code or parameters are not the caller's (worker at commit {ours[COMMIT]}, caller "
-            f"at {caller[COMMIT]}). Bring both to the same commit and params.yaml; the worker has\n  {shown}"
+            f"{address}: the worker's code or parameters differ from the caller's (worker at commit {ours[COMMIT]}, caller "
+            f"at {caller[COMMIT]}). Use the same commit and params.yaml on both; the worker has\n  {shown}"
         )

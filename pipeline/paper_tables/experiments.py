@@ -13,17 +13,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import graph
+from pipeline import file_lock, graph
 from pipeline.dvc_backend import dvc_client
 from pipeline.paper_tables.workspace import Workspace
 from stages import InputError, layout
 from stages.code_digest import Code
 from stages.params import Params, Preset
 
-BASE = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
+BASE_VARIANT = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
 TRAININGS = ("generator_training", "local_gan_training")  # what a seed tells apart; the rest is done once
 LOCK = layout.CHECKPOINTS / "experiments.lock"
-RUNNING = layout.CHECKPOINTS / "experiment.lock"  # held by DVC while an experiment runs
+RUNNING_LOCK = layout.CHECKPOINTS / "experiment.lock"  # held by DVC while an experiment runs
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Experiment:
         return [f"metrics@{key}" for key in self.transfers]
 
 
-def planned(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...], seeds: int = 1
+def plan_experiments(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...], seeds: int = 1
             ) -> list[Experiment]:
     """One experiment a variant and seed, in which everything that `transfers` need follows `preset`, varied. All
     variants come before the next seed: what is there when it is stopped can be compared."""
     goals, variants = [f"metrics@{key}" for key in transfers], list(variants)
-    files = _files(config, goals)
+    files = _input_checksums(config, goals)
     return [_experiment(config, preset, variant, seed, transfers, files)
             for seed in range(seeds) for variant in variants]
 
 
 def _experiment(config: Params, preset: str, variant: str, seed: int, transfers: tuple[str, ...], files: str
                 ) -> Experiment:
-    varied, changes = _seeded(config.varied(preset, BASE, variant), seed), {}
+    varied, changes = _with_seed(config.varied(preset, BASE_VARIANT, variant), seed), {}
     wanted = {"presets": config.presets | {preset: varied}}
     for kind, keys in _entries(config, transfers).items():
         entries = getattr(config, kind)
@@ -76,7 +76,7 @@ def _experiment(config: Params, preset: str, variant: str, seed: int, transfers:
     return Experiment(variant, seed, name, changes, transfers)
 
 
-def _seeded(preset: Preset, seed: int) -> Preset:
+def _with_seed(preset: Preset, seed: int) -> Preset:
     """With both trainings' seeds so much higher."""
     blocks = {stage: getattr(preset, stage) for stage in TRAININGS}
     return preset.model_copy(update={stage: block.model_copy(update={"seed": block.seed + seed})
@@ -87,9 +87,9 @@ def run(config: Params, experiments: list[Experiment], failures: dict[str, str])
     """Runs those that are not finished; `failures` gets why those failed that did, by name."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w", encoding="utf-8") as lock:
-        if dvc_client.held(lock):
+        if not file_lock.try_lock(lock):
             raise InputError("another `table` is at work in this folder; wait until it is done")
-        dvc_client.end_orphan(RUNNING)
+        file_lock.terminate_holder(RUNNING_LOCK)
         left = [one for one in experiments if not one.finished]
         done = len(experiments) - len(left)
         print(f"{done} of {len(experiments)} experiments are finished, {len(left)} left", flush=True)
@@ -109,7 +109,7 @@ def run(config: Params, experiments: list[Experiment], failures: dict[str, str])
 def _run(workspace: Workspace, one: Experiment, label: str) -> None:
     workspace.reset()
     workspace.forget(one.name)
-    dvc_client.experiment(one.name, one.changes, one.goals, workspace.folder, RUNNING,
+    dvc_client.run_experiment(one.name, one.changes, one.goals, workspace.folder, RUNNING_LOCK,
                    lambda address: print(f"{label}: {address} ...", flush=True))
     workspace.publish(one.name)
     folder = layout.experiment(one.name)
@@ -137,7 +137,7 @@ def user_files(config: Params, goals: list[str]) -> list[Path]:
     return sorted(read - set(made))
 
 
-def _files(config: Params, goals: list[str]) -> str:
+def _input_checksums(config: Params, goals: list[str]) -> str:
     """The digests of all the code and the checksums of all the user's files that the goals depend on."""
     code, stages = Code(), {graph.split(address)[0] for address in graph.plan(config, goals)}
     lines = [f"{stage}\n{code.digest(stage)}" for stage in sorted(stages)]

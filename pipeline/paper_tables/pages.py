@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader
 
 from pipeline.paper_tables.tables import DATASETS, Cell, Table
-from pipeline.paper_tables.verdicts import CLOSE, LEAST, LEAST_SHARE, NOT, REPRODUCED, SEEDS, SMALL, UNTESTED
+from pipeline.paper_tables.verdicts import (
+    INCONCLUSIVE, MIN_DIFFERENCE, MIN_RELATIVE_DIFFERENCE, MIN_SEEDS, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, TOO_SMALL,
+)
 from stages import layout, processors
 
 TEXT = ("method", "protocol", "metric", "unit", "reason", "verdict")
@@ -24,11 +26,11 @@ NAMES = {"ssim": "SSIM", "psnr": "PSNR", "lpips": "LPIPS", "fid": "FID", "is": "
          "sharpness": "sharpness", "aligned_psnr": "aligned PSNR"}
 ARROWS = {1: " ↑", -1: " ↓", 0: " → 1"}
 TITLES = {"reconstruction": "Person Reconstruction", "imitation": "Action Imitation"}
-SHADES = {REPRODUCED: "reproduced", NOT: "not", CLOSE: "close", SMALL: "close"}
+SHADES = {REPRODUCED: "reproduced", NOT_REPRODUCED: "not", INCONCLUSIVE: "close", TOO_SMALL: "close"}
 
 
 @dataclass
-class Shown:
+class PageCell:
     """A cell of a page."""
 
     text: str
@@ -43,13 +45,13 @@ class Shown:
 class Section:
     title: str
     head: list[str]
-    rows: list[list[Shown]]
+    rows: list[list[PageCell]]
     notes: list[str]
 
 
 def write(table: Table, cells: list[Cell], into: Path | None) -> list[Path]:
     """The three files, and the Markdown also `into` a page of several tables, in place of what it had of this one."""
-    title, about = f"Table {table.number}: {table.title}", _about(table, cells)
+    title, about = f"Table {table.number}: {table.title}", _introduction(table, cells)
     sections = [one for protocol in table.columns for one in _sections(table, protocol, cells)]
     markdown = "\n".join([f"## {title}", "", *(f"{line}\n" for line in about), *map(_markdown, sections)])
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
@@ -61,12 +63,12 @@ def write(table: Table, cells: list[Cell], into: Path | None) -> list[Path]:
     pq.write_table(pa.Table.from_pylist([asdict(cell) for cell in cells], SCHEMA), files[2])
     if into:
         page = into.read_text(encoding="utf-8") if into.exists() else "# Results\n"
-        into.write_text(replaced(page, f"## Table {table.number}:", markdown), encoding="utf-8")
+        into.write_text(replace_section(page, f"## Table {table.number}:", markdown), encoding="utf-8")
         files.append(into)
     return files
 
 
-def replaced(page: str, head: str, section: str) -> str:
+def replace_section(page: str, head: str, section: str) -> str:
     """A page with `section` in place of the one that begins with `head`, or after all that are there."""
     parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
     kept = [part.rstrip("\n") + "\n" for part in parts if not part.startswith(head)]
@@ -74,19 +76,19 @@ def replaced(page: str, head: str, section: str) -> str:
     return "\n".join(sorted(kept, key=lambda part: part if part.startswith("## ") else ""))  # the head stays on top
 
 
-def _about(table: Table, cells: list[Cell]) -> list[str]:
+def _introduction(table: Table, cells: list[Cell]) -> list[str]:
     verdicts = Counter(cell.verdict for cell in cells if cell.verdict)
-    printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _printed(table).values()))
+    printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _paper_metrics(table).values()))
     said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     rest = printed - verdicts.total()
-    effects = ", ".join([*(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in LEAST.items()),
-                         *(f"{share:.0%} of our {NAMES[name]}" for name, share in LEAST_SHARE.items())])
+    effects = ", ".join([*(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in MIN_DIFFERENCE.items()),
+                         *(f"{share:.0%} of our {NAMES[name]}" for name, share in MIN_RELATIVE_DIFFERENCE.items())])
     trainings = "one training" if table.seeds == 1 else f"{table.seeds} trainings with different seeds"
     return [
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {machine()}, commit {commit()}. Preset {table.preset}; "
         f"{table.subject} learned, {trainings} a method; Action Imitation moves like {table.source}.",
         f"Of the paper's {printed} differences to its own method: {said + ', ' if said else ''}{rest} not measured. "
-        f"One training tells nothing of a method: a verdict needs {SEEDS} of both. A difference is then reproduced "
+        f"One training tells nothing of a method: a verdict needs {MIN_SEEDS} of both. A difference is then reproduced "
         f"where its 95 % interval here leaves out zero, it has the paper's sign, and it is at least {effects}.",
         "Intervals of a value are of a bootstrap over blocks of consecutive frames, those of FID and IS of leaving "
         "blocks out: they tell these frames from others of the same person, not this training from another. With "
@@ -96,7 +98,7 @@ def _about(table: Table, cells: list[Cell]) -> list[str]:
     ]
 
 
-def _printed(table: Table) -> dict[str, list[str]]:
+def _paper_metrics(table: Table) -> dict[str, list[str]]:
     """The metrics that the paper gives, by protocol."""
     ours = next(row for row in table.rows if row.key == table.ours)
     return {protocol: [name for name in names if (protocol, name) in ours.paper["iper"]]
@@ -105,7 +107,7 @@ def _printed(table: Table) -> dict[str, list[str]]:
 
 def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
     """Values, then differences."""
-    metrics, printed = table.columns[protocol], _printed(table)[protocol]
+    metrics, printed = table.columns[protocol], _paper_metrics(table)[protocol]
     found = {(cell.method, cell.metric): cell for cell in cells if cell.protocol == protocol}
     head = ["method"]
     for name in metrics:
@@ -113,12 +115,12 @@ def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
     values, apart = [], []
     for row in table.rows:
         mine = [found[row.name, name] for name in metrics]
-        line = [Shown(row.name)]
+        line = [PageCell(row.name)]
         for cell in mine:
-            line += [_value(cell), Shown(_paper(cell))] if cell.metric in printed else [_value(cell)]
+            line += [_value(cell), PageCell(_paper(cell))] if cell.metric in printed else [_value(cell)]
         values.append(line)
         if any(cell.difference is not None for cell in mine):
-            apart.append([Shown(row.name), *map(_difference, mine)])
+            apart.append([PageCell(row.name), *map(_difference, mine)])
     reasons = {}
     for row in table.rows:
         for cell in (found[row.name, name] for name in metrics):
@@ -160,13 +162,13 @@ def _head(metric: str, best: dict[str, int]) -> str:
     return _name(metric) + ARROWS[best[_kind(metric)]]
 
 
-def _value(cell: Cell) -> Shown:
+def _value(cell: Cell) -> PageCell:
     if cell.value is None:
-        return Shown("–")
+        return PageCell("–")
     if cell.spread is not None:
-        return Shown(_number(cell.value, cell), f"± {_number(cell.spread, cell, 1)}")
+        return PageCell(_number(cell.value, cell), f"± {_number(cell.spread, cell, 1)}")
     ends = f"{_number(cell.low, cell)} to {_number(cell.high, cell)}" if cell.low is not None else ""
-    return Shown(_number(cell.value, cell), ends)
+    return PageCell(_number(cell.value, cell), ends)
 
 
 def _paper(cell: Cell) -> str:
@@ -175,14 +177,14 @@ def _paper(cell: Cell) -> str:
     return "" if None in values else " / ".join(_number(value, cell) for value in values)
 
 
-def _difference(cell: Cell) -> Shown:
+def _difference(cell: Cell) -> PageCell:
     if cell.difference is None:
-        return Shown("–")
+        return PageCell("–")
     low, high = cell.difference_low, cell.difference_high
     ends = f"{_number(low, cell, 1)} to {_number(high, cell, 1)}" if low is not None else ""
-    verdict = f"{cell.verdict}: " if cell.verdict and not cell.verdict.startswith(UNTESTED) else ""
+    verdict = f"{cell.verdict}: " if cell.verdict and not cell.verdict.startswith(NOT_TESTED) else ""
     sign = "+" if cell.difference >= 0 else ""
-    return Shown(f"{verdict}{sign}{_number(cell.difference, cell, 1)}", ends, SHADES.get(cell.verdict, ""))
+    return PageCell(f"{verdict}{sign}{_number(cell.difference, cell, 1)}", ends, SHADES.get(cell.verdict, ""))
 
 
 def _number(value: float, cell: Cell, more: int = 0) -> str:

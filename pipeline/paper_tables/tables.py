@@ -14,13 +14,13 @@ import yaml
 
 from pipeline import graph
 from pipeline.paper_tables import other_systems
-from pipeline.paper_tables.experiments import planned
+from pipeline.paper_tables.experiments import plan_experiments
 from pipeline.paper_tables.verdicts import verdict
 from stages import layout
 from stages.params import Params
 
 PAPER = Path(__file__).with_name("paper.yaml")
-EVALUATED = -1  # in place of a seed: another system's frames, of which there is one set
+EXTERNAL = -1  # in place of a seed: another system's frames, of which there is one set
 Files = dict[str, Path]  # of scores: metrics, per_frame
 DATASETS = {"complexmotion": "ComplexMotion", "iper": "iPER"}
 
@@ -76,7 +76,7 @@ class Table:
         taken = {name for _, name in self.evaluated}
         others = [row.variant for row in reversed(self.rows) if row.variant and row.key not in taken]
         wanted = [self.ours, *others]  # what all are compared with first, and EDN's long training last
-        self.experiments = planned(config, preset, dict.fromkeys(wanted), keys, seeds)
+        self.experiments = plan_experiments(config, preset, dict.fromkeys(wanted), keys, seeds)
 
     @property
     def name(self) -> str:
@@ -101,7 +101,7 @@ class Table:
         best = next(one for one in self.rows if one.key == self.ours)
         ours, _ = self._scores(best, protocol, failures)
         pairs = _pairs(ours, found) if row is not best else []
-        apart = _apart(pairs) if pairs else {}
+        apart = _differences(pairs) if pairs else {}
         read = [_metrics(files) for files in found.values()]
         cells = []
         for metric in self.columns[protocol]:
@@ -124,8 +124,8 @@ class Table:
         again = f"python -m pipeline evaluate --frames FRAMES --as {row.key} {key}"
         if files := self.evaluated.get((protocol, row.key)):
             ours = next((one for one in self.experiments if one.variant == self.ours and one.finished), None)
-            why = other_systems.stale(files["metrics"], ours.scores(key)["metrics"] if ours else None)
-            return ({}, f"{why}; evaluate again: {again}") if why else ({EVALUATED: files}, None)
+            why = other_systems.outdated_reason(files["metrics"], ours.scores(key)["metrics"] if ours else None)
+            return ({}, f"{why}; evaluate again: {again}") if why else ({EXTERNAL: files}, None)
         if done := {one.seed: one.scores(key) for one in mine if one.finished}:
             return done, None
         if mine:
@@ -135,8 +135,8 @@ class Table:
 
 def _pairs(ours: dict[int, Files], theirs: dict[int, Files]) -> list[tuple[Files, Files]]:
     """Seed by seed; frames that were evaluated are compared with every seed of ours."""
-    if EVALUATED in theirs:
-        return [(files, theirs[EVALUATED]) for files in ours.values()]
+    if EXTERNAL in theirs:
+        return [(files, theirs[EXTERNAL]) for files in ours.values()]
     return [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
 
 
@@ -152,7 +152,7 @@ def _over_seeds(scores: list[dict], why: str | None) -> dict:
             "spread": stdev(values) if len(values) > 1 else None} | ends
 
 
-def _apart(pairs: list[tuple[Files, Files]]) -> dict[str, tuple]:
+def _differences(pairs: list[tuple[Files, Files]]) -> dict[str, tuple]:
     """By metric that both have: ours less theirs, and the ends of its interval where frames or seeds give one."""
     from stages.evaluation.comparison import differences, seed_difference
 

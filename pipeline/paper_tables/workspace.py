@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages import InputError, layout, pretrained
 
-WHO = ["-c", "user.name=FakeMotion", "-c", "user.email=", "-c", "commit.gpgsign=false"]
+GIT_IDENTITY = ["-c", "user.name=FakeMotion", "-c", "user.email=", "-c", "commit.gpgsign=false"]
 
 
 class Workspace:
@@ -33,13 +33,13 @@ class Workspace:
         files = [file for file in files if file == pretrained.METRIC_FOLDER or self._untracked(file)]
         apart = "".join(f"/{file}\n" for file in ["weights", *files])  # neither committed nor cleared
         (self.folder / ".git/info/exclude").write_text(apart, encoding="utf-8")
-        self._clear(self.commit)
-        self.changed = self._take_changes()
-        self._share(files)
+        self._checkout(self.commit)
+        self.changed = self._commit_changes()
+        self._link_files(files)
 
     def reset(self) -> None:
         """Undoes what an experiment changed."""
-        self._clear("HEAD")
+        self._checkout("HEAD")
 
     def forget(self, name: str) -> None:
         """Makes the name of an experiment free."""
@@ -54,13 +54,13 @@ class Workspace:
         refs = _git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split()
         return [ref for ref in refs if ref.endswith(f"/{name}")]
 
-    def _clear(self, commit: str) -> None:
+    def _checkout(self, commit: str) -> None:
         for lock in (self.folder / ".git").glob("*.lock"):  # of a git that was killed
             lock.unlink()
         _git(self.folder, "checkout", "--quiet", "--force", "--detach", commit)
         _git(self.folder, "clean", "--quiet", "--force", "-d")
 
-    def _take_changes(self) -> bool:
+    def _commit_changes(self) -> bool:
         """Whether anything was not committed: changed files, and new ones of the code."""
         names = _git(self.root, "diff", "--name-only", "-z", "HEAD")
         names += _git(self.root, "ls-files", "-z", "--others", "--exclude-standard", "--", "stages", "digests")
@@ -75,10 +75,10 @@ class Workspace:
             return False
         date = _git(self.folder, "show", "--no-patch", "--format=%cI").strip()  # the same changes are the same commit
         dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-        _git(self.folder, *WHO, "commit", "--quiet", "--no-verify", "--allow-empty", "-m", "not committed yet", **dates)
+        _git(self.folder, *GIT_IDENTITY, "commit", "--quiet", "--no-verify", "--allow-empty", "-m", "not committed yet", **dates)
         return True
 
-    def _share(self, files: list[Path]) -> None:
+    def _link_files(self, files: list[Path]) -> None:
         (self.root / ".dvc/cache").mkdir(parents=True, exist_ok=True)
         for name in (".dvc/cache", ".dvc/config.local", "weights"):
             copy = self.folder / name

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.dvc_backend import dvc_client
-from pipeline.studio.app import jobs, uploads
-from pipeline.studio.app.auth import HOSTS, Guard
-from pipeline.studio.app.job_queue import Line
+from pipeline import file_lock
+from pipeline.studio import jobs, uploads
+from pipeline.studio.auth import HOSTS, AuthMiddleware
+from pipeline.studio.job_queue import JobQueue
 from stages import InputError, params
 from stages.media import files, takes
 
-EVERY = 1.0   # seconds between two looks at a run
+REFRESH_SECONDS = 1.0   # seconds between two looks at a run
 HERE = Path(__file__).parent
 HINT = "<p class='hint'>{}</p>"
 ERROR = "<p class='refused' role='alert'>{}</p>"
@@ -28,25 +28,25 @@ def serve(port: int) -> None:
     """Until it is interrupted, when the runs end too. InputError where another studio works in this folder."""
     if not 0 < port < 2**16:
         raise InputError(f"--port {port}: expected one of 1 to 65535")
-    shown = uploads.SHOWN.resolve()
+    shown = uploads.SERVED.resolve()
     uploads.FOLDER.mkdir(exist_ok=True)
     with uploads.LOCK.open("a", encoding="utf-8") as lock:
-        if dvc_client.held(lock):
+        if not file_lock.try_lock(lock):
             raise InputError(f"{uploads.FOLDER}: another studio works in this folder, or a run that it left behind; "
                              "end it, or wait for it")
         files.remove(shown)
         shown.mkdir()
         gradio = _gradio(shown)
-        line = Line(shown, lock.fileno())
+        queue = JobQueue(shown, lock.fileno())
         try:
-            page = _page(gradio, line)
+            page = _build_page(gradio, queue)
             key = secrets.token_urlsafe(16)
             _launch(gradio, page, port, key)
             print(f"studio: http://{HOSTS[0]}:{port}/?key={key}\n  for your own browser alone; Ctrl-C ends it, and "
                   "what it runs", flush=True)
             threading.Event().wait()
         finally:
-            line.close()
+            queue.close()
             files.remove(shown)
 
 
@@ -75,14 +75,14 @@ def _launch(gradio, page, port: int, key: str) -> None:
     try:
         page.launch(
             server_name=HOSTS[0], server_port=port, share=False, prevent_thread_lock=True, quiet=True, ssr_mode=False,
-            max_file_size=uploads.LARGEST, footer_links=[], run_history=False, enable_monitoring=False, pwa=False,
+            max_file_size=uploads.MAX_BYTES, footer_links=[], run_history=False, enable_monitoring=False, pwa=False,
             theme=theme, css_paths=HERE / "studio.css",
-            app_kwargs={"middleware": [Middleware(Guard, key=key, cookie=f"studio_{port}")]})
+            app_kwargs={"middleware": [Middleware(AuthMiddleware, key=key, cookie=f"studio_{port}")]})
     except OSError:
         raise InputError(f"port {port} is taken; choose another one with --port") from None
 
 
-def _page(gradio, line: Line):
+def _build_page(gradio, queue: JobQueue):
     """The form, and beside it the runs."""
     config = params.load()
     presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
@@ -112,25 +112,25 @@ def _page(gradio, line: Line):
             with gradio.Column(scale=7, min_width=320):
                 runs = gradio.Radio([], label="Runs", visible=False)
                 stop = gradio.Button("Stop this run", size="sm", visible=False)
-                run = gradio.HTML(_shown(line, None))
+                run = gradio.HTML(_render_job(queue, None))
         seen = gradio.State({})
         private = {"api_visibility": "private", "show_progress": "hidden"}
 
         def names() -> list[tuple[str, int]]:
-            return [(f"{order.title}: {order.state}", i) for i, order in enumerate(line.orders)]
+            return [(f"{job.title}: {job.state}", i) for i, job in enumerate(queue.jobs)]
 
         def newest() -> int | None:
-            return len(line.orders) - 1 if line.orders else None
+            return len(queue.jobs) - 1 if queue.jobs else None
 
         def last() -> dict:
             return gradio.update(choices=names(), value=newest())
 
         def look(number: int | None, seen: dict) -> list:
             """What has changed since the last look: the list, the run that is shown, the button."""
-            chosen = number if number in range(len(line.orders)) else newest()
-            order = None if chosen is None else line.orders[chosen]
-            now = {"names": names(), "run": _shown(line, order),
-                   "alive": bool(order and order.alive and not order.stopping)}
+            chosen = number if number in range(len(queue.jobs)) else newest()
+            job = None if chosen is None else queue.jobs[chosen]
+            now = {"names": names(), "run": _render_job(queue, job),
+                   "alive": bool(job and job.is_active and not job.stopping)}
             if now == seen:
                 return [gradio.skip()] * 4
             runs = {"choices": now["names"], "visible": len(now["names"]) > 1}  # their value is what was chosen meanwhile
@@ -142,49 +142,49 @@ def _page(gradio, line: Line):
             clips = (Path(file) if file else None for file in (target, source))
             told = {"who": who, "when": when, "scope": scope, "record": record}
             try:
-                line.add(jobs.order(*clips, preset, told, agreed))
+                queue.add(jobs.create_job(*clips, preset, told, agreed))
             except InputError as error:
-                return gradio.update(value=_error(error), visible=True), gradio.skip()
+                return gradio.update(value=_render_error(error), visible=True), gradio.skip()
             return gradio.update(visible=False), last()
 
         def halt(number: int | None) -> None:
             if number is not None:
-                line.stop(line.orders[number])
+                queue.stop(queue.jobs[number])
 
         for file, about in ((target, target_seen), (source, source_seen)):
-            file.change(lambda path: gradio.update(value=_looked_at(path), visible=bool(path)), file, about, **private)
+            file.change(lambda path: gradio.update(value=_preview(path), visible=bool(path)), file, about, **private)
         views = {"fn": look, "inputs": [runs, seen], "outputs": [runs, run, stop, seen], **private}
         form = [target, source, preset, who, when, scope, record, agreed]
         button.click(take, form, [answer, runs], **private).then(**views)
         stop.click(halt, runs, **private)
         runs.input(**views)
-        gradio.Timer(EVERY).tick(**views)
+        gradio.Timer(REFRESH_SECONDS).tick(**views)
         page.load(last, None, runs, **private).then(**views)
     return page
 
 
-def _shown(line: Line, order: jobs.Order | None) -> str:
-    if not order:
+def _render_job(queue: JobQueue, job: jobs.Job | None) -> str:
+    if not job:
         return HINT.format("What is made appears here, stage by stage.")
     template = ENVIRONMENT.get_template("studio.html.jinja")
-    return template.render(order=order, before=line.before(order), lanes=len(line.devices), address=_address)
+    return template.render(job=job, num_ahead=queue.num_ahead(job), lanes=len(queue.devices), address=_file_url)
 
 
-def _address(path: Path) -> str:
+def _file_url(path: Path) -> str:
     """Where the page finds a file of the folder that it may read; another one where the file has changed."""
     return f"/gradio_api/file={quote(str(path))}?{path.stat().st_mtime_ns}"
 
 
-def _looked_at(file: str | None) -> str:
+def _preview(file: str | None) -> str:
     """An upload as it came, or why it cannot be used."""
     if not file:
         return ""
     try:
         uploads.check(Path(file))
     except InputError as error:
-        return _error(error)
-    return f"<div class='clip'><video controls muted preload='metadata' src='{_address(Path(file))}'></video></div>"
+        return _render_error(error)
+    return f"<div class='clip'><video controls muted preload='metadata' src='{_file_url(Path(file))}'></video></div>"
 
 
-def _error(error: InputError) -> str:
+def _render_error(error: InputError) -> str:
     return ENVIRONMENT.from_string(ERROR.format("{{ error }}")).render(error=error)

@@ -12,10 +12,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse
 
 HOSTS = ("127.0.0.1", "localhost")
-STARTED = "/gradio_api/startup-events"  # which Gradio asks itself for, without a cookie; it tells nothing
+STARTUP_PATH = "/gradio_api/startup-events"  # which Gradio asks itself for, without a cookie; it tells nothing
 
 
-class Guard:
+class AuthMiddleware:
     """ASGI middleware. 403: what comes by another name, or from another page; 401: without the key. With the key in its
     address, /?key=..., the page gives the cookie. A browser does not keep the cookies of two ports apart: `cookie` is
     its name."""
@@ -24,7 +24,7 @@ class Guard:
         self.app, self.key, self.cookie = app, key, cookie
 
     async def __call__(self, scope, receive, send) -> None:
-        answer = None if scope["type"] == "lifespan" else self.refusal(HTTPConnection(scope), scope.get("method", ""))
+        answer = None if scope["type"] == "lifespan" else self.rejection(HTTPConnection(scope), scope.get("method", ""))
         if answer is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
@@ -32,15 +32,15 @@ class Guard:
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    def refusal(self, asked: HTTPConnection, method: str) -> PlainTextResponse | RedirectResponse | None:
+    def rejection(self, asked: HTTPConnection, method: str) -> PlainTextResponse | RedirectResponse | None:
         """What is answered in the page's place; None: the page answers."""
-        if not own(asked.headers, method):
+        if not is_own_request(asked.headers, method):
             return PlainTextResponse("only for the page of this studio, on this machine", 403)
         if self._is_key(asked.query_params.get("key", "")):
             answer = RedirectResponse("/", 303)
             answer.set_cookie(self.cookie, self.key, httponly=True, samesite="lax")
             return answer
-        if self._is_key(asked.cookies.get(self.cookie, "")) or asked.url.path == STARTED:
+        if self._is_key(asked.cookies.get(self.cookie, "")) or asked.url.path == STARTUP_PATH:
             return None
         return PlainTextResponse("only for who started this studio: open the address that it printed then", 401)
 
@@ -48,7 +48,7 @@ class Guard:
         return secrets.compare_digest(text.encode(), self.key.encode())
 
 
-def own(headers: Headers, method: str) -> bool:
+def is_own_request(headers: Headers, method: str) -> bool:
     """Whether a request asks for the page itself, or comes from it."""
     host, origin = headers.get("host", ""), headers.get("origin")
     opened = method == "GET" and headers.get("sec-fetch-dest") == "document"  # a link to it, but no frame around it

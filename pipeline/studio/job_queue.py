@@ -14,19 +14,19 @@ from pathlib import Path
 
 from pipeline.dvc_backend import subprocesses
 from pipeline.dvc_backend.subprocesses import Program
-from pipeline.studio.app import jobs
-from pipeline.studio.app.jobs import Order, Step
+from pipeline.studio import jobs
+from pipeline.studio.jobs import Job, Step
 from stages import InputError, layout
 
-MOST = 8                             # orders that wait
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+MAX_WAITING = 8                             # orders that wait
+VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 PYTHON = [sys.executable, *["-P"] * sys.flags.safe_path]  # as this process was started
 
 
 def gpus() -> list[str]:
     """What VISIBLE says of each GPU that may be used; none on a machine without."""
-    if VISIBLE in os.environ:
-        return [gpu for gpu in os.environ[VISIBLE].split(",") if gpu.strip() not in ("", "-1")]
+    if VISIBLE_DEVICES in os.environ:
+        return [gpu for gpu in os.environ[VISIBLE_DEVICES].split(",") if gpu.strip() not in ("", "-1")]
     if not (tool := shutil.which("nvidia-smi")):
         return []
     done = subprocess.run([tool, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, encoding="utf-8")
@@ -38,105 +38,105 @@ class JobQueue:
     a file that is kept open, and with it locked, as long as a run lives, even where that outlives this process."""
 
     def __init__(self, shown: Path, lock: int):
-        self.orders: list[Order] = []  # every one, in the order in which they came
+        self.jobs: list[Job] = []  # every one, in the order in which they came
         self.devices = gpus() or [""]
-        self._shown, self._lock = shown, lock
+        self._served, self._lock = shown, lock
         self._changed = threading.Condition()
         self._programs: dict[int, Program] = {}  # by their order's id()
         self._pictures = ThreadPoolExecutor(1)
         for device in self.devices:
             threading.Thread(target=self._work, args=(device,), daemon=True).start()
 
-    def add(self, order: Order) -> None:
+    def add(self, job: Job) -> None:
         with self._changed:
-            alive = [other for other in self.orders if other.alive]
-            if order.key in [other.key for other in alive]:
-                raise InputError(f"{order.title}: is being made already")
-            if len(alive) >= MOST + len(self.devices):
-                raise InputError(f"{MOST} are waiting already; order again when one of them is done")
-            self.orders.append(order)
+            alive = [other for other in self.jobs if other.is_active]
+            if job.key in [other.key for other in alive]:
+                raise InputError(f"{job.title}: is being made already")
+            if len(alive) >= MAX_WAITING + len(self.devices):
+                raise InputError(f"{MAX_WAITING} are waiting already; order again when one of them is done")
+            self.jobs.append(job)
             self._changed.notify_all()
 
-    def before(self, order: Order) -> int:
+    def num_ahead(self, job: Job) -> int:
         """How many are to be made before one that waits."""
-        ahead = self.orders[: self.orders.index(order)]
-        return sum(other.alive for other in ahead)
+        ahead = self.jobs[: self.jobs.index(job)]
+        return sum(other.is_active for other in ahead)
 
-    def stop(self, order: Order) -> None:
+    def stop(self, job: Job) -> None:
         """What was finished stays, and the same order goes on from there."""
         with self._changed:
-            order.stopping = True
-            if order.state == jobs.WAITS:
-                order.state = jobs.STOPPED
-            if program := self._programs.get(id(order)):
-                program.end()
+            job.stopping = True
+            if job.state == jobs.WAITING:
+                job.state = jobs.STOPPED
+            if program := self._programs.get(id(job)):
+                program.terminate()
 
     def close(self) -> None:
         """Ends what runs, and comes back when that is over."""
-        for order in self.orders:
-            self.stop(order)
+        for job in self.jobs:
+            self.stop(job)
         with self._changed:
-            self._changed.wait_for(lambda: not self._programs, subprocesses.GRACE + 5)
+            self._changed.wait_for(lambda: not self._programs, subprocesses.GRACE_SECONDS + 5)
 
     def _work(self, device: str) -> None:
         while True:
             with self._changed:
-                while not (order := next((order for order in self.orders if order.state == jobs.WAITS), None)):
+                while not (job := next((job for job in self.jobs if job.state == jobs.WAITING), None)):
                     self._changed.wait()
-                order.state = jobs.RUNS
+                job.state = jobs.RUNNING
             try:
-                self._run(order, device)
+                self._run(job, device)
             except Exception as error:  # whatever it is: the next one is not to wait for ever
-                order.state, order.error = jobs.FAILED, f"{type(error).__name__}: {error}"
+                job.state, job.error = jobs.FAILED, f"{type(error).__name__}: {error}"
             with self._changed:
                 self._changed.notify_all()
 
-    def _run(self, order: Order, device: str) -> None:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({VISIBLE: device} if device else {})
+    def _run(self, job: Job, device: str) -> None:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({VISIBLE_DEVICES: device} if device else {})
         pictures = []
-        with Program([*PYTHON, *order.command()], environment=environment, keeps=(self._lock,)) as program:
+        with Program([*PYTHON, *job.command()], environment=environment, pass_fds=(self._lock,)) as program:
             with self._changed:
-                self._programs[id(order)] = program
-                if order.stopping:  # since before its program was known
-                    program.end()
+                self._programs[id(job)] = program
+                if job.stopping:  # since before its program was known
+                    program.terminate()
             try:
-                for said in program.said():
-                    pictures += [self._pictures.submit(self._picture, step) for step in order.hears(said)]
-                    self._show_training(order)
+                for said in program.output():
+                    pictures += [self._pictures.submit(self._picture, step) for step in job.on_output(said)]
+                    self._show_training(job)
                 code = program.wait()
             finally:
                 with self._changed:
-                    del self._programs[id(order)]
+                    del self._programs[id(job)]
                     self._changed.notify_all()
         if not code:
-            self._copy_result(order)
-        for picture in [*pictures, *(self._pictures.submit(self._picture, step) for step in order.ends(code))]:
+            self._copy_result(job)
+        for picture in [*pictures, *(self._pictures.submit(self._picture, step) for step in job.on_exit(code))]:
             picture.result()
 
-    def _copy_result(self, order: Order) -> None:
-        for name, path in jobs.result(order.key).items():
-            order.made[name] = self._shown / f"{order.key}{path.suffix}"
-            shutil.copyfile(path, order.made[name])
+    def _copy_result(self, job: Job) -> None:
+        for name, path in jobs.result_files(job.key).items():
+            job.results[name] = self._served / f"{job.key}{path.suffix}"
+            shutil.copyfile(path, job.results[name])
 
-    def _show_training(self, order: Order) -> None:
+    def _show_training(self, job: Job) -> None:
         """What a generator that is being trained has drawn last."""
-        step = order.running
+        step = job.running_step
         if not (step and step.address.startswith("generator_training@")):
             return
         drawn = [path for run in layout.resumes(step.address) for path in sorted(run.glob("preview_*.png"))]
         with suppress(FileNotFoundError):  # it ends just now
-            fresh = [path for path in drawn if path.stat().st_mtime >= step.begun]
+            fresh = [path for path in drawn if path.stat().st_mtime >= step.started_at]
             if fresh and (not step.picture or step.picture.stat().st_mtime < fresh[-1].stat().st_mtime):
-                path = self._shown / f"{step.address}.png"
+                path = self._served / f"{step.address}.png"
                 shutil.copyfile(fresh[-1], path)
-                step.picture, step.shows = path, "skeleton, generated and true foreground so far"
+                step.picture, step.caption = path, "skeleton, generated and true foreground so far"
 
     def _picture(self, step: Step) -> None:
         """Of what a stage left behind, made by a process: it decodes what a user gave."""
-        path = self._shown / f"{step.address}.jpg"
+        path = self._served / f"{step.address}.jpg"
         command = [*PYTHON, "-m", "stages.reporting.previews", step.address, str(path)]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
         if done.returncode == 0 and path.exists():
-            step.picture, step.shows = path, done.stdout.strip()
-        elif done.returncode and not subprocesses.ending():
-            step.blind = done.stderr.strip().rpartition("\n")[2]
+            step.picture, step.caption = path, done.stdout.strip()
+        elif done.returncode and not subprocesses.shutting_down():
+            step.picture_error = done.stderr.strip().rpartition("\n")[2]

@@ -13,10 +13,10 @@ from stages.params import TAKEN, Params
 
 FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml
 VIDEOS = FOLDER / "videos"   # what was given, which artifacts depend on
-SHOWN = FOLDER / "shown"     # uploads and what the page shows, for as long as it is served
+SERVED = FOLDER / "shown"     # uploads and what the page shows, for as long as it is served
 LOCK = FOLDER / "lock"       # held by a studio at work
-LARGEST = 2 * 10**9          # bytes of a file
-SPARE = 10**9                # bytes of the disk that stay free
+MAX_BYTES = 2 * 10**9          # bytes of a file
+MIN_FREE_BYTES = 10**9                # bytes of the disk that stay free
 
 
 def check(file: Path, fps: float | None = None) -> None:
@@ -24,40 +24,40 @@ def check(file: Path, fps: float | None = None) -> None:
     second that the preset asks for."""
     if not file.is_file():
         raise InputError(f"{file.name}: it was dropped before the studio was started again; drop it once more")
-    if (bytes := file.stat().st_size) > LARGEST:
-        raise InputError(f"{file.name}: {size(bytes)}; at most {size(LARGEST)} can be dropped here. Name a larger one "
+    if (bytes := file.stat().st_size) > MAX_BYTES:
+        raise InputError(f"{file.name}: {size(bytes)}; at most {size(MAX_BYTES)} can be dropped here. Name a larger one "
                          "in params.yaml, where it lies")
-    if reason := folder.unreadable(file, fps):
+    if reason := folder.unreadable_reason(file, fps):
         raise InputError(reason.replace(str(file), file.name))
 
 
-def keep(config: Params, file: Path, preset: str, taken: tuple[str, ...] = ()) -> tuple[str, Path]:
+def store(config: Params, file: Path, preset: str, taken: tuple[str, ...] = ()) -> tuple[str, Path]:
     """The name under which params.yaml may know the video, none of `taken`, and its place in the project, where it is
     put. The same video with the same preset has the name that it had before."""
-    plain = folder.named(file.stem) or "video"
+    plain = folder.to_name(file.stem) or "video"
     suffix = file.suffix.lower() if file.suffix.lower() in takes.VIDEOS else ""
     for number in range(1, 1000):
         end = f"_{number}" if number > 1 else ""
-        name = plain[: folder.LONGEST - len(end)].rstrip("_") + end
+        name = plain[: folder.MAX_NAME_LENGTH - len(end)].rstrip("_") + end
         place, entry = VIDEOS / f"{name}{suffix}", config.videos.get(name)
         ours = entry and (entry.file, entry.preset) == (str(place), preset) and place.exists()
         free = not entry and name not in (*taken, *TAKEN, *config.transfers)
-        if (ours or free and place.exists()) and same(file, place):
+        if (ours or free and place.exists()) and same_content(file, place):
             return name, place
         if free and not place.exists():
-            _put(file, place)
+            _copy(file, place)
             return name, place
     raise InputError(f"{file.name}: a thousand videos are called so; rename it")
 
 
-def same(file: Path, other: Path) -> bool:
+def same_content(file: Path, other: Path) -> bool:
     return filecmp.cmp(file, other, shallow=False)
 
 
-def _put(file: Path, place: Path) -> None:
+def _copy(file: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    if shutil.disk_usage(place.parent).free < file.stat().st_size + SPARE:
-        raise InputError(f"{place.parent}: the disk has less than {size(SPARE)} left beside {file.name}; make room")
+    if shutil.disk_usage(place.parent).free < file.stat().st_size + MIN_FREE_BYTES:
+        raise InputError(f"{place.parent}: the disk has less than {size(MIN_FREE_BYTES)} left beside {file.name}; make room")
     with replacing(place) as temporary:
         try:
             os.link(file, temporary)  # the upload itself goes when the page is done with it

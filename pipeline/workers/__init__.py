@@ -1,1 +1,1 @@
-"""Stages that run on another machine, as a Prefect flow there."""
+"""Stages that run on another machine: finding a worker, comparing code and parameters, and moving files."""

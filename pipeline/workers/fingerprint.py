@@ -1,32 +1,33 @@
-"""What a stage's result depends on beside its inputs: code and parameters. Two machines compare theirs before one
-computes for the other. DVC would not say that they differ: the result would lie under another name, never to be found.
+"""Compares the code and parameters of two machines before one computes a stage for the other.
+
+Without this check DVC would not notice a difference: the result would be stored under another name and never be found.
 """
 
 import json
-import subprocess
 from pathlib import Path
 
-from pipeline import graph
+from pipeline import git, graph
 from stages import layout
 from stages.code_digest import APART, Code
 from stages.params import Params
 
-Signature = dict[str, str]  # a file or a place in params.yaml: its checksum or value
+Fingerprint = dict[str, str]  # {file, or place in params.yaml: checksum or value}
 COMMIT = "commit"
 
 
-def signature(config: Params, address: str, root: Path = Path()) -> Signature:
-    """Of `address`, as this machine has it, with the commit, which is told but not compared."""
+def fingerprint_of(config: Params, address: str, root: Path = Path()) -> Fingerprint:
+    """The fingerprint of a stage on this machine. It includes the commit, which is shown but not compared."""
     stage, key = graph.split(address)
     code = Code(root)
-    made_of = [module.path for module in code.sources(stage)]
-    others = [root / "dvc.yaml", *(root / file for file in APART), *(root / "pipeline").glob("*.py")]
-    marks = {str(path.relative_to(root)): code.mark(path.relative_to(root)) for path in [*made_of, *sorted(others)]}
-    return {COMMIT: _commit(root)} | marks | _values(config, stage, key)
+    sources = [module.path for module in code.sources(stage)]
+    others = [root / "dvc.yaml", *(root / file for file in APART), *(root / "pipeline").rglob("*.py")]
+    checksums = {str(path.relative_to(root)): code.mark(path.relative_to(root)) for path in [*sources, *sorted(others)]}
+    return {COMMIT: git.short_commit(root) or "no commit"} | checksums | _parameter_values(config, stage, key)
 
 
-def differences(ours: Signature, theirs: Signature) -> list[str]:
-    """What is not the same, a line each: `stages/fusion.py`, `presets.demo.generator_training.steps: 100, not 200`."""
+def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
+    """A line for every difference, such as `stages/fusion.py` or `presets.demo.generator_training.steps: 100, not 200`.
+    """
     lines = []
     for place in sorted((ours.keys() | theirs.keys()) - {COMMIT}):
         here, there = ours.get(place), theirs.get(place)
@@ -35,7 +36,7 @@ def differences(ours: Signature, theirs: Signature) -> list[str]:
     return lines
 
 
-def _values(config: Params, stage: str, key: str) -> Signature:
+def _parameter_values(config: Params, stage: str, key: str) -> Fingerprint:
     kind = layout.KINDS[stage]
     entry = config.entry(stage, key).model_dump(mode="json")
     block = config.block(stage, key).model_dump(mode="json")
@@ -45,8 +46,3 @@ def _values(config: Params, stage: str, key: str) -> Signature:
     if stage in layout.THREADED:
         values["threads"] = config.threads
     return {place: json.dumps(value) for place, value in values.items()}
-
-
-def _commit(root: Path) -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, encoding="utf-8")
-    return done.stdout.strip() or "no commit"

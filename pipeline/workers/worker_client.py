@@ -1,5 +1,4 @@
-"""A stage that a worker computes, seen from where the flow was started: Prefect finds the worker, DVC's remote carries.
-"""
+"""Runs a stage on a worker, from the caller's side: Prefect finds the worker, DVC's remote moves the files."""
 
 import hashlib
 import json
@@ -21,24 +20,24 @@ from prefect.utilities.urls import url_for
 
 from pipeline import graph, ui
 from pipeline.dvc_backend import dvc_client, subprocesses
-from pipeline.polling import seconds
+from pipeline.polling import scaled_seconds
 from pipeline.workers import transfer
-from pipeline.workers.fingerprint import signature
+from pipeline.workers.fingerprint import fingerprint_of
 from stages import InputError, params
 
 FLOW = "remote_stage"
-REFUSED = "Refused"  # the state of a worker's run in which nothing was tried, and trying again is no use
-AT_ONCE = threading.Semaphore(4)  # of those that are given away, how many use DVC here at the same time
-EVERY = seconds(2.0)  # seconds between two looks at a worker's run
-PATIENCE = 600.0      # seconds without an answer of Prefect's server
+REFUSED = "Refused"  # state of a run that failed and would fail again
+DVC_SLOTS = threading.Semaphore(4)  # limits how many threads run DVC at the same time
+POLL_SECONDS = scaled_seconds(2.0)
+SERVER_TIMEOUT = 600.0  # seconds without a response of Prefect's server
 
 
-def deployment(pool: str) -> str:
-    """The deployment that gives a stage to the workers of `pool`. Raises InputError where there is none."""
+def find_deployment(pool: str) -> str:
+    """The id of the deployment through which the workers of `pool` run stages. Raises InputError if there is none."""
     transfer.require_remote()
     if not PREFECT_API_URL.value():
-        raise InputError(f"pool {pool}: workers ask a Prefect server for work, and none is set. Run `prefect server "
-                         "start` and set PREFECT_API_URL to the address that it prints, here and at the workers")
+        raise InputError(f"pool {pool}: workers need a Prefect server, and none is set. Run `prefect server start` and set "
+                         "PREFECT_API_URL to the address that it prints, on this machine and on the workers")
     with get_client(sync_client=True) as client:
         try:
             found = client.read_deployments(
@@ -46,75 +45,78 @@ def deployment(pool: str) -> str:
                 work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
             )
         except httpx.HTTPError as error:
-            raise InputError(f"Prefect's server at {PREFECT_API_URL.value()} does not answer: {error}") from None
+            raise InputError(f"Prefect's server at {PREFECT_API_URL.value()} does not respond: {error}") from None
     if not found:
-        raise InputError(f"no stage can be given to the work pool `{pool}`: nothing is deployed to it. Run\n"
+        raise InputError(f"the work pool `{pool}` has no deployment for stages. Run\n"
                          f"  prefect work-pool create {pool} --type process\n"
                          "  env -u FAKEMOTION prefect --no-prompt deploy --prefect-file pipeline/workers/deploy.yaml --all")
     return str(found[0].id)
 
 
-def reproduce(address: str, where: str, timeout: float) -> bool:
-    """Brings `address` up to date by a worker of the deployment `where`; False where that was not needed. `timeout`:
-    minutes without a sign of life after which the worker ends the stage."""
+def reproduce(address: str, deployment: str, timeout: float) -> bool:
+    """Brings a stage up to date by a worker. Returns False if that was not needed.
+
+    timeout: minutes without output after which the worker terminates the stage. Raises StageFailed."""
     config = params.load()
     try:
-        config.entry(*graph.split(address)).require_consent(graph.split(address)[1])  # before any frame leaves here
+        config.entry(*graph.split(address)).require_consent(graph.split(address)[1])  # before any upload
     except InputError as error:
-        raise dvc_client.StageFailed(f"{address}: {error}", refused=True) from None
-    with AT_ONCE:
-        if transfer.take(address):
+        raise dvc_client.StageFailed(f"{address}: {error}", permanent=True) from None
+    with DVC_SLOTS:
+        if transfer.fetch_result(address):
             return False
-        order = {"address": address, "inputs": transfer.offer(config, address),
-                 "caller": signature(config, address), "timeout": timeout}
-    run, ours = ask(where, order)
-    run = wait(run, ours)
-    if run.state.is_cancelled() and not ours and not subprocesses.ending():  # by whom it belonged to
-        run = wait(*ask(where, order))
+        parameters = {"address": address, "inputs": transfer.push_inputs(config, address),
+                      "caller": fingerprint_of(config, address), "timeout": timeout}
+    run, created = submit(deployment, parameters)
+    run = wait_for_end(run, created)
+    if run.state.is_cancelled() and not created and not subprocesses.shutting_down():  # cancelled by its creator
+        run = wait_for_end(*submit(deployment, parameters))
     if not run.state.is_completed():
         reason = run.state.message or f"{address}: the worker's run is {run.state.name}"
-        raise dvc_client.StageFailed(reason, refused=run.state.name == REFUSED)
-    with AT_ONCE:
-        if not transfer.take(address):
-            raise dvc_client.StageFailed(f"{address}: the worker's run {run.id} ended well, but the remote lacks its result. "
-                                  "Do this machine and the worker have the same one (dvc remote list)?")
+        raise dvc_client.StageFailed(reason, permanent=run.state.name == REFUSED)
+    with DVC_SLOTS:
+        if not transfer.fetch_result(address):
+            raise dvc_client.StageFailed(
+                f"{address}: the worker's run {run.id} succeeded, but its result is not in the remote. Check that this "
+                "machine and the worker use the same remote (dvc remote list)")
     return True
 
 
-def ask(where: str, order: dict) -> tuple[FlowRun, bool]:
-    """The run that computes this order, and whether it is a new one: where one is under way, whoever asked for it, it
-    is that."""
-    address, digest = order["address"], hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()[:16]
+def submit(deployment: str, parameters: dict) -> tuple[FlowRun, bool]:
+    """The worker's run with these parameters, and whether it was created here. A run that is already in progress is
+    used, whoever created it."""
+    address = parameters["address"]
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[where])),
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])),
             flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[address])),
         )
     same = [run for run in runs if (run.idempotency_key or "").startswith(digest)]
     run = next((run for run in same if not (run.state.is_final() or run.state.is_cancelling())), None)
-    if not run:  # callers who count alike ask with the same key, for which Prefect makes one run
-        run = run_deployment(where, parameters=order, flow_run_name=address, timeout=0,
+    if not run:  # concurrent callers use the same idempotency key, for which Prefect creates one run
+        run = run_deployment(deployment, parameters=parameters, flow_run_name=address, timeout=0,
                              idempotency_key=f"{digest}-{len(same)}")
-    ui.tell(f"{address} is at the workers: {url_for(run)}")
+    ui.log(f"{address} runs on a worker: {url_for(run)}")
     return run, run not in same
 
 
-def wait(run: FlowRun, ours: bool) -> FlowRun:
-    """The run when it has ended. Where the caller is stopped before that, a run of ours is cancelled."""
-    heard = time.monotonic()
+def wait_for_end(run: FlowRun, created_here: bool) -> FlowRun:
+    """Waits for the end of a run. If the caller is stopped before that, a run that was created here is cancelled."""
+    last_response = time.monotonic()
     while not run.state.is_final():
-        time.sleep(EVERY)
+        time.sleep(POLL_SECONDS)
         try:
             with get_client(sync_client=True) as client:
-                run, heard = client.read_flow_run(run.id), time.monotonic()
-                if subprocesses.ending():
-                    if ours:
+                run, last_response = client.read_flow_run(run.id), time.monotonic()
+                if subprocesses.shutting_down():
+                    if created_here:
                         client.set_flow_run_state(run.id, Cancelling())
                     raise dvc_client.StageFailed(f"{run.name}: cancelled")
         except ObjectNotFound:
             raise dvc_client.StageFailed(f"{run.name}: its run was deleted from Prefect's server") from None
         except httpx.HTTPError as error:
-            if subprocesses.ending() or time.monotonic() > heard + PATIENCE:
-                raise dvc_client.StageFailed(f"{run.name}: Prefect's server does not answer ({error}). The worker goes on; "
-                                      "the same command takes what it will have made") from None
+            if subprocesses.shutting_down() or time.monotonic() > last_response + SERVER_TIMEOUT:
+                raise dvc_client.StageFailed(f"{run.name}: Prefect's server does not respond ({error}). The worker "
+                                             "continues; run the same command later to get its result") from None
     return run

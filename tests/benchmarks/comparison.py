@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.paper_tables.verdicts import SEEDS, least
+from pipeline.paper_tables.verdicts import MIN_SEEDS, least
 from stages.evaluation.metric_names import ALIGNED, LPIPS, SHARPNESS
 from tests.benchmarks.held_out import FACE_AND_HANDS
 from tests.benchmarks.recipes import Experiment
@@ -38,7 +38,7 @@ class Difference:
 
     def verdict(self, gain: float) -> str:
         """gain: the smallest difference that counts as better; negative where less is better."""
-        if self.seeds < SEEDS:
+        if self.seeds < MIN_SEEDS:
             return "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
         if abs(self.mean) <= self.half:
             return "unclear"
@@ -110,7 +110,7 @@ def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine:
             "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
             "these people, not of others. LPIPS (AlexNet's, less is better) is called better or worse where its "
             f"interval leaves out zero and it differs by {least('lpips', 100):g} % of the base's or more, with "
-            f"{SEEDS} seeds at least; where PSNR is worse, by {least('psnr', np.nan):g} dB or more, that stands beside "
+            f"{MIN_SEEDS} seeds at least; where PSNR is worse, by {least('psnr', np.nan):g} dB or more, that stands beside "
             "it. Sharpness: 1 is right. Steps: the mean, and from where to where.")
 
 

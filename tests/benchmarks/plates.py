@@ -28,7 +28,7 @@ from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
 from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
-from stages.samples import hard, motion
+from stages.samples import hard_world, motion
 from tests import settings
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure, print_figures
@@ -86,7 +86,7 @@ def emptied(room: np.ndarray, count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "empty.mp4"
-        with video_file.h264(file, motion.FPS, hard.CRF, {}, bitrate=round(hard.BITS * len(room) ** 2 * motion.FPS)) as show:
+        with video_file.h264(file, motion.FPS, hard_world.CRF, {}, bitrate=round(hard_world.BITS * len(room) ** 2 * motion.FPS)) as show:
             for _ in range(count):
                 show(np.clip(np.rint(room + rng.normal(0, samples.NOISE, room.shape)), 0, 255).astype(np.uint8))
         return np.rint(sum(picture.astype(float) for picture in video_file.frames(file)) / count).astype(np.uint8)

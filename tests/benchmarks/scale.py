@@ -145,7 +145,7 @@ def measure(count: int, sample: int, jobs: int) -> dict[str, float]:
     ours = {*list(config.subjects)[:sample], *list(config.transfers)[:sample]}
     computed = [address for address in plan if graph.split(address)[1] in ours]
     write_states(list(plan))
-    dvc_client.gather()
+    dvc_client.update_dvc_lock()
     with Cost() as no_op:
         left = dvc_client.pending(plan)
     assert not left, f"DVC would compute {len(left)} stages that should be up to date"

@@ -40,7 +40,7 @@ class Machine(Project):
         super().__init__(folder)
         self.environment = os.environ | {
             "PREFECT_API_URL": url, "PREFECT_HOME": str(folder.parent / f"{folder.name}_home"), "FAKEMOTION": str(folder),
-            "PREFECT_WORKER_QUERY_SECONDS": "1", polling.PACE: str(PACE), "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1", polling.PACE_VARIABLE: str(PACE), "DVC_SITE_CACHE_DIR": str(folder.parent / f"{folder.name}_dvc"),
         }
 
     @contextmanager

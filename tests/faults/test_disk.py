@@ -85,13 +85,13 @@ def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, mo
     project = Project(disk / "project")
     shutil.copytree(computed.folder, project.folder, symlinks=True)
     monkeypatch.chdir(project.folder)
-    dvc_client._check_first.cache_clear()
+    dvc_client._verify_cache_once.cache_clear()
     project.stale("samples", "frames")
     whole, filler = project.artifacts(), fill(disk, pages * 4096)
     with pytest.raises(dvc_client.StageFailed, match="the disk is full, or cannot be written to. Make room") as failure:
         for address in ADDRESSES:
             dvc_client.reproduce(address)
-    assert failure.value.refused  # trying again at once is no use
+    assert failure.value.permanent  # trying again at once is no use
     found = project.artifacts()
     assert all(found[name] == whole[name] for name in found if name in whole)
     filler.unlink()

@@ -90,7 +90,7 @@ def test_a_killed_worker_is_replaced(caller, worker, client, given):
 
 def test_a_remote_that_is_gone_for_a_minute_is_waited_for(caller, worker, s3):
     """A minute at the pace of these tests, in which attempts take as long as ever."""
-    assert sum(transfer.DELAYS) > 60
+    assert sum(transfer.RETRY_DELAYS) > 60
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run:
         wait_for(lambda: content(worker.folder / "hangs"))

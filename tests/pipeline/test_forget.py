@@ -15,11 +15,12 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from pipeline import __main__ as command, forget, graph
+from pipeline import forget, graph
+from pipeline.__main__ import main
 from pipeline.dvc_backend import dvc_client
 from pipeline.dvc_backend.storage import Store
 from pipeline.paper_tables import experiments
-from pipeline.studio.app import uploads
+from pipeline.studio import uploads
 from stages import InputError, params
 from tests.miniature import agreed
 
@@ -44,7 +45,7 @@ def left(folder: Path) -> list[Path]:
 
 def run(monkeypatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["pipeline", "forget", *arguments])
-    return command.main()
+    return main()
 
 
 @pytest.fixture
@@ -130,10 +131,10 @@ def test_without_a_terminal_nothing_is_removed(project, monkeypatch, capsys):
 def test_nobody_is_refused(project, monkeypatch, capsys, name):
     """Least of all a name that is a place; and what is everybody's stays."""
     before = project.artifacts()
-    for folder in forget.EVERYBODY:
+    for folder in forget.SHARED_FOLDERS:
         folder.mkdir(parents=True)
     assert run(monkeypatch, name, "--yes") == 1
-    assert project.artifacts() == before and Path("params.yaml").exists() and all(map(Path.exists, forget.EVERYBODY))
+    assert project.artifacts() == before and Path("params.yaml").exists() and all(map(Path.exists, forget.SHARED_FOLDERS))
     assert f"nobody is called `{name}`" in capsys.readouterr().err
 
 
@@ -176,7 +177,7 @@ def test_while_a_stage_works_on_it_nothing_is_removed(project, monkeypatch, caps
 
 
 @pytest.mark.parametrize("lock, who", [
-    (experiments.LOCK, "`table`"), (experiments.RUNNING, "`table`"), (uploads.LOCK, "the studio")])
+    (experiments.LOCK, "`table`"), (experiments.RUNNING_LOCK, "`table`"), (uploads.LOCK, "the studio")])
 def test_while_others_who_keep_copies_are_at_work_nothing_is_removed(project, monkeypatch, capsys, lock, who):
     before = project.artifacts()
     lock.parent.mkdir(exist_ok=True)

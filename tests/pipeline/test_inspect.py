@@ -24,7 +24,7 @@ def test_inspect_tells_frames_rows_and_columns(project):
     shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
     for name in ("full_frames.mkv", "view.parquet"):
         (project.folder / "artifacts/ava" / name).unlink()
-    told = inspect.inspect(params.load(), "frames@ava")
+    told = inspect.describe(params.load(), "frames@ava")
     for words in ("3 frames of 64 x 48, 25 a second, ffv1", "3 rows", "seconds: double", "fps = 25.0", "not there"):
         assert words in told
 
@@ -35,11 +35,11 @@ def test_inspect_lists_a_folder_file_by_file(project):
     (folder / "previews").mkdir(parents=True)
     (folder / "log.json").write_text('{"loss": [1], "steps": [0]}')
     (folder / "previews/000.bin").write_bytes(bytes(1500))
-    told = inspect.inspect(params.load(), "generator_training@ava")
+    told = inspect.describe(params.load(), "generator_training@ava")
     assert re.search("artifacts/ava/generator/previews/000.bin +1.5 kB", told) and "loss, steps" in told
     curve = project.folder / "artifacts/ava/generator_plots/l1.tsv"
     curve.write_text("step\tl1\n5\t0.4\n10\t0.1\n")
-    assert "0.4 .. 0.1  █▃" in inspect.inspect(params.load(), "generator_training@ava")
+    assert "0.4 .. 0.1  █▃" in inspect.describe(params.load(), "generator_training@ava")
 
 
 @pytest.mark.parametrize("losses, told", [
@@ -48,7 +48,7 @@ def test_inspect_lists_a_folder_file_by_file(project):
     ([-1.0, 1.0], "-1 .. 1  ▁█"),
 ])
 def test_a_loss_is_a_line(losses, told):
-    assert inspect.course(losses) == told
+    assert inspect.sparkline(losses) == told
 
 
 def test_inspect_shows_how_the_losses_went(project):
@@ -56,7 +56,7 @@ def test_inspect_shows_how_the_losses_went(project):
     log = pa.table({"step": [1, 2], "l1": pa.array([0.4, 0.1], pa.float32()), "gw": pa.array([0.0, 0.0], pa.float32())})
     (project.folder / "artifacts/ava/generator").mkdir()
     pq.write_table(log, project.folder / "artifacts/ava/generator/log.parquet")
-    told = inspect.inspect(params.load(), "generator_training@ava")
+    told = inspect.describe(params.load(), "generator_training@ava")
     assert "l1: 0.4 .. 0.1  █▃" in told and "gw: not used" in told and "step:" not in told
 
 
@@ -64,9 +64,9 @@ def test_inspect_names_a_file_that_is_not_what_its_name_says(project):
     points = np.zeros((2, 10), np.float32)
     columns = {"frame": [0, 1], "points": points, "vectors": points, "box": points[:, :4], "crop": [b"", b""]}
     parquet.write("artifacts/ava/faces.parquet", parquet.FACES, columns)
-    assert "box: 4 float" in inspect.inspect(params.load(), "face_vector_indexing@ava")
+    assert "box: 4 float" in inspect.describe(params.load(), "face_vector_indexing@ava")
     with pytest.raises(InputError, match="artifacts/ava/poses.parquet: cannot be read"):
-        inspect.inspect(params.load(), "pose_extraction@ava")
+        inspect.describe(params.load(), "pose_extraction@ava")
 
 
 def test_look_names_the_page_of_a_report(project, monkeypatch):
@@ -74,10 +74,10 @@ def test_look_names_the_page_of_a_report(project, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or True)
-    assert inspect.look("report@ava_from_ben") == "a page: artifacts/ava_from_ben/report.html, opened"
+    assert inspect.show_sheet("report@ava_from_ben") == "a page: artifacts/ava_from_ben/report.html, opened"
     assert asked == [(project.folder / "artifacts/ava_from_ben/report.html").as_uri()]
     (project.folder / "artifacts/ava_from_ben/report.html").unlink()
-    assert inspect.look("report@ava_from_ben") == "nothing of it can be shown as a picture"
+    assert inspect.show_sheet("report@ava_from_ben") == "nothing of it can be shown as a picture"
 
 
 def test_summary_gives_the_most_telling_figures_units_and_reasons(project):

@@ -56,10 +56,10 @@ def test_dvc_itself_never_prints_the_keys(project, s3, s3_remote, impatient, doe
 @pytest.mark.parametrize("does", [works, is_busy, is_gone])
 def test_neither_do_we(project, s3, s3_remote, impatient, capfd, does):
     s3_remote.configure(project.folder)
-    offered = transfer.offer(params.load(), ADDRESS)
+    offered = transfer.push_inputs(params.load(), ADDRESS)
     does(s3)
     said = []
-    for work in (lambda: transfer.deliver(ADDRESS), lambda: transfer.accept(ADDRESS, offered),
+    for work in (lambda: transfer.push_result(ADDRESS), lambda: transfer.pull_inputs(ADDRESS, offered),
                  lambda: dvc_client.restore(ADDRESS, pull=True)):
         try:
             work()

@@ -30,5 +30,5 @@ def test_lines_stand_below_bars(monkeypatch, watched, shown):
     half, full, again, some = (event(done, total) | {"name": name} for name, done, total in (
         ("half", 1, 2), ("full", 2, 2), ("again", 2, 2), ("some", 5, None)))
     for said in ("a", half, "b\n", full, again, "c", some, "d"):
-        terminal.show(said) if isinstance(said, str) else terminal.draw(said)
+        terminal.print_line(said) if isinstance(said, str) else terminal.draw_bar(said)
     assert screen.getvalue() == "".join(f"{line}\n" for line in shown)

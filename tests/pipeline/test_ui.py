@@ -33,7 +33,7 @@ def line(text: str) -> dict:
 @pytest.fixture
 def unhurried(monkeypatch):
     """The bars are only looked at when the test does, and at the end."""
-    monkeypatch.setattr(ui, "EVERY", 1000.0)
+    monkeypatch.setattr(ui, "REFRESH_SECONDS", 1000.0)
 
 
 def shown(run) -> list:
@@ -63,8 +63,8 @@ def test_a_bar_is_seen_as_it_grows(prefect, unhurried):
         seen = []
         with ui.StageView("generator_training@ava") as watch:
             for step in (0, 540, 900, 1200):
-                watch.hears(progress("generator_training", step, note="l1=0.0345"))
-                watch.show()
+                watch.on_event(progress("generator_training", step, note="l1=0.0345"))
+                watch.refresh()
                 seen.append(shown(run))
         return seen
 
@@ -94,7 +94,7 @@ def test_bars_and_lines_are_told_apart(prefect, unhurried):
         found, bars, lines = [], 0, 0
         for said, _, _ in SAID:
             with ui.StageView("frames@ava") as watch:
-                watch.hears(said)
+                watch.on_event(said)
             new, told = shown(run)[bars:], logged(run)[lines:]
             bars, lines = bars + len(new), lines + len(told)
             found.append((said, (new[0].data, new[0].description) if new else None, told))
@@ -115,7 +115,7 @@ def submitted(*addresses: str):
     @flow(log_prints=True)
     def run():
         for address in addresses:
-            flows.submit({address: []})
+            flows.run_plan({address: []})
         return FlowRunContext.get().flow_run.id
 
     return run()
@@ -155,7 +155,7 @@ def test_a_stage_goes_on_where_no_server_answers(project, capfd):
         assert tasks.reproduce("metrics@ava_from_ben") is True
     told = capfd.readouterr()
     assert "metrics@ava_from_ben done in" in told.out and project.ran() == ["metrics@ava_from_ben"]
-    assert told.err.count("metrics@ava_from_ben: what it does is not shown in Prefect") == 1
+    assert told.err.count("metrics@ava_from_ben: progress is not shown in Prefect") == 1
 
 
 def test_dvc_shows_scores_and_curves_and_what_has_changed_in_them(project):

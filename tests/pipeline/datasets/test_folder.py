@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.datasets import folder
 from stages import InputError, params
 from stages.consent import Consent
@@ -44,7 +44,7 @@ def film(path: Path) -> Path:
 def run(monkeypatch, capsys, *arguments) -> tuple[int, str]:
     """The command line's answer."""
     monkeypatch.setattr(sys, "argv", ["pipeline", "import", *map(str, arguments)])
-    failed = command.main()
+    failed = main()
     out, error = capsys.readouterr()
     return failed, error if failed else out
 
@@ -91,7 +91,7 @@ def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, 
     failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
     assert not failed and "1 of 3 people are new" in told and "`consent` of 1 of them" in told
-    assert [config.subjects[name].consent for name in "abc"] == ["synthetic", None, Consent(**dict(zip(folder.RECORD, RECORD)))]
+    assert [config.subjects[name].consent for name in "abc"] == ["synthetic", None, Consent(**dict(zip(folder.CONSENT_FIELDS, RECORD)))]
     assert config.subjects["a"].preset == "paper" and config.videos["b"].end == 0.1
 
 
@@ -136,7 +136,7 @@ def test_where_nobody_can_be_imported_nothing_changes(here, monkeypatch, capsys,
     ("a" * 60, "a" * 20), ("__x__", "x"), ("one two three four five", "one_two_three_four_f"),
 ])
 def test_names(text, name):
-    assert folder.named(text) == name
+    assert folder.to_name(text) == name
     assert len(f"{name}_from_{name}") <= 48
 
 

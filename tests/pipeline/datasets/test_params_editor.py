@@ -33,7 +33,7 @@ def file(tmp_path, presets):
 
 
 def ben(**more) -> Entry:
-    return Entry.short("videos", "ben", file="b c.mp4", preset="demo", **more)
+    return Entry.one_line("videos", "ben", file="b c.mp4", preset="demo", **more)
 
 
 LINE = "ben: {file: b c.mp4, preset: demo}"
@@ -67,8 +67,8 @@ def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
     path = tmp_path / "params.yaml"
     old = (ROOT / "params.yaml").read_text()
     path.write_text(old)
-    wanted = [Entry.short("transfers", "ben_from_ben", target="ben", source="ben", preset="demo", truth="b: #1.mp4"),
-              Entry.short("subjects", "ben", preset="demo", consent=agreed('Ben said "yes", 2026: é'))]
+    wanted = [Entry.one_line("transfers", "ben_from_ben", target="ben", source="ben", preset="demo", truth="b: #1.mp4"),
+              Entry.one_line("subjects", "ben", preset="demo", consent=agreed('Ben said "yes", 2026: é'))]
     assert params_editor.add(wanted, path) == wanted
     config, lines = params.load(path), path.read_text().splitlines()
     assert config.subjects["ben"].consent.record == 'Ben said "yes", 2026: é'
@@ -78,7 +78,7 @@ def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
 
 def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
     path = file(HEAD + TAIL)
-    params_editor.add([Entry.short("videos", "no", file="no.mp4", preset="demo")], path)
+    params_editor.add([Entry.one_line("videos", "no", file="no.mp4", preset="demo")], path)
     assert params.load(path).videos["no"].file == "no.mp4"
 
 
@@ -97,10 +97,10 @@ def test_what_cannot_be_added_to_is_left_alone(file, text, told):
 
 
 @pytest.mark.parametrize("entry, told", [
-    (Entry.short("videos", "ben", file="b.mp4", preset="best"), "params.yaml:(.|\n)*videos.ben.preset: no preset"),
-    (Entry.short("videos", "Ben", file="b.mp4", preset="demo"), "params.yaml:(.|\n)*videos.Ben"),
-    (Entry.short("subjects", "ben", preset="demo"), "subjects.ben: no video of that name"),
-    (Entry.short("videos", "samples", file="b.mp4", preset="demo"), "videos.samples: the name is taken"),
+    (Entry.one_line("videos", "ben", file="b.mp4", preset="best"), "params.yaml:(.|\n)*videos.ben.preset: no preset"),
+    (Entry.one_line("videos", "Ben", file="b.mp4", preset="demo"), "params.yaml:(.|\n)*videos.Ben"),
+    (Entry.one_line("subjects", "ben", preset="demo"), "subjects.ben: no video of that name"),
+    (Entry.one_line("videos", "samples", file="b.mp4", preset="demo"), "videos.samples: the name is taken"),
 ])
 def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
     path = file(HEAD + TAIL)
@@ -136,5 +136,5 @@ def test_an_entry_that_cannot_be_taken_out_is_left_and_named(tmp_path, text):
 
 def test_an_empty_block_can_be_added_to(file):
     path = file(HEAD + TAIL)
-    params_editor.add([Entry.short("transfers", "one", target="ava", source="ava", preset="demo", truth="x.mp4")], path)
+    params_editor.add([Entry.one_line("transfers", "one", target="ava", source="ava", preset="demo", truth="x.mp4")], path)
     assert list(params.load(path).transfers) == ["one"] and "transfers:\n" in path.read_text()

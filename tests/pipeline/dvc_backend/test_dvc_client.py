@@ -126,7 +126,7 @@ def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
     with pytest.raises(dvc_client.StageFailed) as failure:
         dvc_client.reproduce("pose_extraction@ava")
     assert str(failure.value) == "pose_extraction@ava: nobody is in this video\n  in no frame of it"
-    assert failure.value.refused
+    assert failure.value.permanent
     shown = capsys.readouterr().out
     assert "pose_extraction ava works" in shown and "lock file" not in shown and "Running stage" not in shown
 
@@ -137,7 +137,7 @@ def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
     Path("artifacts/ava/poses.parquet").write_text("other poses")
     with pytest.raises(dvc_client.StageFailed, match="exited with 1(.|\n)*ZeroDivisionError: a bug") as failure:
         dvc_client.reproduce("retargeting@ava_from_ben")
-    assert not failure.value.refused
+    assert not failure.value.permanent
     order.unlink()
     assert dvc_client.reproduce("retargeting@ava_from_ben") is True
 
@@ -151,12 +151,12 @@ def test_dvcs_own_refusal_is_told(project):
 @pytest.mark.parametrize("kill", [
     lambda pid: os.kill(pid, signal.SIGKILL),                  # the stage
     lambda pid: os.killpg(os.getpgid(pid), signal.SIGKILL),    # the stage and DVC
-    lambda pid: dvc_client.stop(),                                    # Ctrl-C
+    lambda pid: dvc_client.stop_all(),                                    # Ctrl-C
 ], ids=["stage", "stage and dvc", "interrupt"])
 @pytest.mark.fault
 @pytest.mark.subprocesses
 def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, monkeypatch):
-    monkeypatch.setattr(subprocesses, "_ending", threading.Event())
+    monkeypatch.setattr(subprocesses, "_shutdown", threading.Event())
     order = project.order("retargeting@ava_from_ben", "hang")
     Path("artifacts/ava/poses.parquet").write_text("other poses")
     failures = []
@@ -171,9 +171,9 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
     thread.start()
     kill(int(wait_for("hangs")))
     thread.join(timeout=30)
-    assert not thread.is_alive() and len(failures) == 1 and not failures[0].refused
+    assert not thread.is_alive() and len(failures) == 1 and not failures[0].permanent
     assert not Path("artifacts/ava_from_ben/driving.parquet").exists()
-    subprocesses._ending.clear()  # as in the next run's process
+    subprocesses._shutdown.clear()  # as in the next run's process
     order.unlink()
     assert dvc_client.reproduce("retargeting@ava_from_ben") is True
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
@@ -185,12 +185,12 @@ def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
     order = project.order("retargeting@ava_from_ben", "hang")
     Path("artifacts/ava/poses.parquet").write_text("other poses")
     with pytest.raises(dvc_client.StageFailed) as failure:
-        dvc_client.reproduce("retargeting@ava_from_ben", silence=3)
-    assert not failure.value.refused and str(failure.value) == (
+        dvc_client.reproduce("retargeting@ava_from_ben", idle_timeout=3)
+    assert not failure.value.permanent and str(failure.value) == (
         "retargeting@ava_from_ben was ended: no sign of life for 0.05 minutes. "
         "--retries 1 tries again; --timeout MINUTES gives it longer")
     order.unlink()
-    assert dvc_client.reproduce("retargeting@ava_from_ben", silence=30) is True
+    assert dvc_client.reproduce("retargeting@ava_from_ben", idle_timeout=30) is True
 
 
 SAYS = """
@@ -210,7 +210,7 @@ emit(kind="ended", address="a@b")
 def test_only_what_the_stage_says_is_shown_and_heard(monkeypatch, capsys):
     heard = []
     monkeypatch.setattr(dvc_client, "Program", lambda _, *rest: subprocesses.Program([sys.executable, "-c", SAYS], *rest))
-    output = dvc_client._run([], "a@b", hears=heard.append)
+    output = dvc_client._run([], "a@b", on_event=heard.append)
     assert output == ("Running stage 'a@b':\n> python -m stages a b\nhello\nW0000 00:00:17 x.cc:1] noise\n"
                       "Updating lock file 'dvc.lock'\n\nüber\n")
     lines, others = ([event for event in heard if (event["kind"] == "line") == line] for line in (True, False))

@@ -37,28 +37,28 @@ def test_a_run_says_nothing_but_chatter_beside_the_stage_s_own_lines(project, sa
     restores = said("repro", "frames@ava")
     nothing = said("repro", "frames@ava")
     for output, computed in ((first, False), (computes, True), (restores, False), (nothing, False)):
-        left = [line for line in output.splitlines() if not messages.chatter(line)]
+        left = [line for line in output.splitlines() if not messages.is_dvc_message(line)]
         assert ("frames ava works" in left) == computed and all("frames" in line for line in left), output
-    assert [messages.untouched(output) for output in (computes, nothing)] == [True, True]  # the samples are as they were
+    assert [messages.cache_unchanged(output) for output in (computes, nothing)] == [True, True]  # the samples are as they were
 
 
 def test_what_puts_into_the_cache_is_not_taken_for_untouched(project, said):
     project.stale("frames")
-    assert not messages.untouched(said("repro", "--single-item", "frames@ava"))
-    assert messages.untouched(said("repro", "--single-item", "frames@ava"))
+    assert not messages.cache_unchanged(said("repro", "--single-item", "frames@ava"))
+    assert messages.cache_unchanged(said("repro", "--single-item", "frames@ava"))
 
 
 def test_a_stage_that_crashes(project, said):
     project.order(GOAL, "crash")
     project.stale("retargeting")
-    address, reason, before = messages.failed(said("repro", "--single-item", GOAL))
+    address, reason, before = messages.failed_stage(said("repro", "--single-item", GOAL))
     assert address == GOAL and reason.endswith("exited with 1") and reason.startswith("python -m stages")
     assert before.rstrip().endswith("ZeroDivisionError: a bug")
 
 
 def test_a_file_that_is_missing(said):
     Path("artifacts/samples/ava.mp4").unlink()
-    address, reason, _ = messages.failed(said("repro", "--single-item", "frames@ava"))
+    address, reason, _ = messages.failed_stage(said("repro", "--single-item", "frames@ava"))
     assert address == "frames@ava" and "artifacts/samples/ava.mp4" in reason
 
 
@@ -68,42 +68,42 @@ def test_others_at_work(project, said):
     other = {"pid": os.getpid(), "cmd": "dvc repro other"}
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(POSES.resolve()): other}, "read": {}}))
     output = said("repro", "--single-item", "pose_extraction@ava")
-    assert messages.busy(output) == (str(POSES.resolve()), [(str(os.getpid()), "dvc repro other")])
-    assert all(messages.chatter(line) for line in output.splitlines() if "PID" in line)
+    assert messages.busy_file(output) == (str(POSES.resolve()), [(str(os.getpid()), "dvc repro other")])
+    assert all(messages.is_dvc_message(line) for line in output.splitlines() if "PID" in line)
 
 
 def test_a_lock_that_is_held(project, said):
     project.stale("pose_extraction")
     with Path(".dvc/tmp/rwlock.lock").open("a") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        assert messages.guarded(said("repro", "--single-item", "pose_extraction@ava"))
+        assert messages.lock_timed_out(said("repro", "--single-item", "pose_extraction@ava"))
 
 
 @pytest.mark.parametrize("notes", ["", '{"wri', "[]", '{"write": {"a": 3}}'])
 def test_notes_that_cannot_be_read(project, said, notes):
     project.stale("pose_extraction")
     Path(".dvc/tmp/rwlock").write_text(notes)
-    assert messages.notes_unreadable(said("repro", "--single-item", "pose_extraction@ava"))
+    assert messages.rwlock_unreadable(said("repro", "--single-item", "pose_extraction@ava"))
 
 
 @pytest.mark.parametrize("lock", [b"schema: '2.0'\nstages:\n  frames@ava:\n    cm", b"\xff\x00 nothing", b"[1, 2]"])
 def test_a_lock_file_that_cannot_be_read(said, lock):
     Path("dvc.lock").write_bytes(lock)
-    assert messages.lock_unreadable(said("repro", "--single-item", "pose_extraction@ava"))
+    assert messages.dvc_lock_unreadable(said("repro", "--single-item", "pose_extraction@ava"))
 
 
 def test_a_remote_that_does_not_take_a_file(project, said, folder_remote, tmp_path):
     folder_remote.configure(project.folder)
     (tmp_path / "remote").write_text("a file where a folder should be")
-    assert not messages.untouched(output := said("push", "frames@ava"))
-    assert messages.not_sent(output) or "ERROR" in output
+    assert not messages.cache_unchanged(output := said("push", "frames@ava"))
+    assert messages.transfer_error(output) or "ERROR" in output
 
 
 def test_a_full_disk(tmp_path):
     """As the system words it, which DVC passes on; tests/faults/test_disk.py fills a real one."""
     code = "import errno, os; raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert messages.full(done.stderr)
+    assert messages.disk_full(done.stderr)
 
 
 @pytest.mark.parametrize("text, told", [
@@ -111,4 +111,4 @@ def test_a_full_disk(tmp_path):
     ("see https://host/a:b@c", "see https://host/a:b@c"),
 ])
 def test_passwords_are_not_told(text, told):
-    assert messages.without_passwords(text) == told
+    assert messages.mask_passwords(text) == told

@@ -18,7 +18,7 @@ POSES = Path("artifacts/ava/poses.parquet")
 @pytest.fixture(autouse=True)
 def first():
     """Each test is a process of its own as to what has been looked at."""
-    dvc_client._check_first.cache_clear()
+    dvc_client._verify_cache_once.cache_clear()
 
 
 def cached(path: Path) -> Path:
@@ -64,7 +64,7 @@ def test_what_was_restored_is_looked_at_again(project):
 def test_a_cache_elsewhere_is_looked_at_too(project, tmp_path):
     project.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
     Path(".dvc/cache").rename(tmp_path / "cache")
-    repair.distrust(Path())
+    repair.force_verification(Path())
     [file] = tmp_path.glob(f"cache/files/md5/{'/'.join(cached(POSES).parts[-2:])}")
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
@@ -128,6 +128,6 @@ def test_a_dvc_that_works_is_waited_for(project, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(repair.time, "sleep", sleep)
         output = f"ERROR: '{POSES.resolve()}' is busy, it is being blocked by:\n  (PID {worker.pid}): dvc repro\n\n"
-        assert repair.mend(Path(), output)
+        assert repair.recover(Path(), output)
     assert asked == [None] * 3 and f"process {worker.pid}: waiting" in capsys.readouterr().out
     assert json.loads(Path(".dvc/tmp/rwlock").read_text()) == {"write": {}, "read": {}}

@@ -24,7 +24,7 @@ def run_all() -> None:
     """What a flow does, one after another."""
     for address in dvc_client.pending(everything()):
         dvc_client.reproduce(address)
-    dvc_client.gather()
+    dvc_client.update_dvc_lock()
 
 
 def locked() -> dict:
@@ -83,7 +83,7 @@ def test_what_changes_runs_and_nothing_else(project, change, changed, ran):
     for address in left:
         dvc_client.reproduce(address)
     assert project.ran() == ran
-    dvc_client.gather()
+    dvc_client.update_dvc_lock()
     assert "up to date" in project.dvc("status")
 
 

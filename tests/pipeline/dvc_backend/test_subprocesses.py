@@ -28,7 +28,7 @@ if not (child and "leaves" in sys.argv):
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """What was ended here goes for this test only."""
-    monkeypatch.setattr(subprocesses, "_ending", threading.Event())
+    monkeypatch.setattr(subprocesses, "_shutdown", threading.Event())
 
 
 def python(code: str, *arguments: str, **options) -> Program:
@@ -37,7 +37,7 @@ def python(code: str, *arguments: str, **options) -> Program:
 
 def family(program: Program) -> list[int]:
     """The numbers of a PARENT and its child."""
-    return [program.number, int(next(program.said()))]
+    return [program.pid, int(next(program.output()))]
 
 
 def gone(numbers: list[int]) -> bool:
@@ -57,7 +57,7 @@ def gone(numbers: list[int]) -> bool:
 ])
 def test_lines(printed, lines):
     with python(f"import sys; sys.stdout.buffer.write({printed!r})") as program:
-        assert list(program.said()) == lines and program.wait() == 0
+        assert list(program.output()) == lines and program.wait() == 0
 
 
 def test_events_come_whole_and_before_what_is_printed_after_them():
@@ -71,34 +71,34 @@ print("printed", flush=True)
 time.sleep(0.4)
 file.write(b'{"kind": "c"}\\n{"kind": "cut off')"""
     with python(code) as program:
-        assert list(program.said()) == [{"kind": "a", "text": "ü"}, {"kind": "b"}, "printed\n", {"kind": "c"}]
+        assert list(program.output()) == [{"kind": "a", "text": "ü"}, {"kind": "b"}, "printed\n", {"kind": "c"}]
 
 
 def test_events_are_those_of_one_program():
     code = "from stages import events; events.emit('own', number={})"
     with python(code.format(1), environment=WITH_US) as one, python(code.format(2), environment=WITH_US) as other:
-        assert list(other.said()) == [{"kind": "own", "number": 2}] and list(one.said()) == [{"kind": "own", "number": 1}]
+        assert list(other.output()) == [{"kind": "own", "number": 2}] and list(one.output()) == [{"kind": "own", "number": 1}]
 
 
 def test_a_line_comes_when_it_is_printed_and_not_at_the_end():
     with python("import time; print('first', flush=True); time.sleep(60)") as program:
-        assert next(program.said()) == "first\n" and alive(program.number)
-    assert gone([program.number])
+        assert next(program.output()) == "first\n" and alive(program.pid)
+    assert gone([program.pid])
 
 
 def test_its_folder_environment_errors_and_exit_code(tmp_path):
     code = "import os, sys; print(os.getcwd(), os.environ['A'], file=sys.stderr); sys.exit(7)"
     with python(code, folder=tmp_path, environment={"A": "b"}) as program:
-        assert list(program.said()) == [f"{tmp_path} b\n"] and program.wait() == 7
+        assert list(program.output()) == [f"{tmp_path} b\n"] and program.wait() == 7
 
 
 @pytest.mark.parametrize("deaf", [(), ("deaf",)], ids=["", "deaf"])
 def test_it_ends_with_what_it_started_even_if_deaf(monkeypatch, deaf):
-    monkeypatch.setattr(subprocesses, "GRACE", 0.5)
+    monkeypatch.setattr(subprocesses, "GRACE_SECONDS", 0.5)
     with python(PARENT, *deaf) as program:
         numbers = family(program)
-        subprocesses.end_all()
-        assert list(program.said()) == []
+        subprocesses.terminate_all()
+        assert list(program.output()) == []
         assert program.wait() == -(signal.SIGKILL if deaf else signal.SIGTERM)
     assert gone(numbers)
 
@@ -106,15 +106,15 @@ def test_it_ends_with_what_it_started_even_if_deaf(monkeypatch, deaf):
 def test_what_a_program_leaves_behind_is_ended_and_not_waited_for(monkeypatch):
     with python(PARENT, "leaves") as program:
         numbers = family(program)
-        assert list(program.said()) == [] and program.wait() == 0
+        assert list(program.output()) == [] and program.wait() == 0
     assert gone(numbers)
 
 
 def test_what_a_killed_program_leaves_behind_is_ended_too():
     with python(PARENT) as program:
         numbers = family(program)
-        os.kill(program.number, signal.SIGKILL)
-        assert list(program.said()) == [] and program.wait() == -signal.SIGKILL
+        os.kill(program.pid, signal.SIGKILL)
+        assert list(program.output()) == [] and program.wait() == -signal.SIGKILL
     assert gone(numbers)
 
 
@@ -126,27 +126,27 @@ def test_an_error_of_whoever_listens_ends_it():
 
 
 def test_after_the_end_of_all_nothing_starts():
-    subprocesses.end_all()
+    subprocesses.terminate_all()
     with python(PARENT) as program:
-        assert list(program.said()) == [] and program.wait() == -signal.SIGTERM
+        assert list(program.output()) == [] and program.wait() == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("code, silence, silent", [
+@pytest.mark.parametrize("code, idle_timeout, timed_out", [
     ("import time; print('a', flush=True); time.sleep(60)", 0.5, True),
     ("import time\nfor _ in range(8): print('.', end='', flush=True); time.sleep(0.15)", 1.0, False),
     ("import time; time.sleep(1)", None, False),
     ("import os, time\nfor _ in range(8): open(os.environ['FAKEMOTION_EVENTS'], 'a').write('{}\\n'); time.sleep(0.15)", 1.0, False),
 ])
-def test_silence_has_a_limit_where_one_is_set(code, silence, silent):
+def test_idle_timeout(code, idle_timeout, timed_out):
     with python(code) as program:
-        program.silence = silence
-        list(program.said())
-        assert program.silent == silent and (program.wait() != 0) == silent
+        program.idle_timeout = idle_timeout
+        list(program.output())
+        assert program.timed_out == timed_out and (program.wait() != 0) == timed_out
 
 
-def test_the_limit_holds_from_when_it_is_set_until_it_is_taken_back():
+def test_idle_timeout_can_be_changed_while_the_program_runs():
     code = "import time\nfor word in 'abc': print(word, flush=True); time.sleep(1)"
     with python(code) as program:
-        for line in program.said():
-            program.silence = {"a\n": None, "b\n": 30.0, "c\n": None}[line]
-        assert not program.silent and program.wait() == 0
+        for line in program.output():
+            program.idle_timeout = {"a\n": None, "b\n": 30.0, "c\n": None}[line]
+        assert not program.timed_out and program.wait() == 0

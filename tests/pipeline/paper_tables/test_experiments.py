@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.dvc_backend import dvc_client
+from pipeline.file_lock import try_lock
 from pipeline.paper_tables import experiments
 from stages import InputError, layout, params, pretrained
 from tests.pipeline.conftest import PAPER, ROOT, TRANSFERS, git
@@ -68,12 +69,12 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
 
     order.unlink()
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", "--into", "results.md"])
-    assert command.main() == 0
+    assert main() == 0
     assert "[1/1] td: finished; 0 left" in capfd.readouterr().out
     assert set(study.ran()) == {"generator_training@ava", *LEARNED} - {"retargeting@ava_from_ava"}
     assert state.exists()
 
-    names = {one.variant: one.name for one in experiments.planned(config, "demo", ["complete", "td"], TRANSFERS)}
+    names = {one.variant: one.name for one in experiments.plan_experiments(config, "demo", ["complete", "td"], TRANSFERS)}
     refs = {ref.rpartition("/")[2]: ref for ref in git("for-each-ref", "--format=%(refname)", "refs/exps").split()}
     for variant, name in names.items():
         kept = params.Params(**yaml.safe_load(git("show", f"{refs[name]}:params.yaml")))
@@ -89,7 +90,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     assert found["TD", "reconstruction", "lpips"]["reason"] == "no weights"
     assert "## Table 1: In miniature" in Path("results.md").read_text()
 
-    assert command.main() == 0  # once more: nothing is left
+    assert main() == 0  # once more: nothing is left
     assert "2 of 2 experiments are finished, 0 left" in capfd.readouterr().out and study.ran() == []
 
 
@@ -98,14 +99,14 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
     Path("paper.yaml").write_text(yaml.safe_dump(reduced, sort_keys=False))
     order = study.order("local_gan_training@ava", "refuse")
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
-    assert command.main() == 1
+    assert main() == 1
     why = "local_gan_training@ava: nobody is in this video"
     out, error = capfd.readouterr()
     assert f"[1/1] complete: failed: {why}" in out
     assert error == "1 of 1 experiments failed; the same command tries again\n"
     assert f"- Ours: {why} in no frame of it\n" in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
     order.unlink()
-    assert command.main() == 0
+    assert main() == 0
     assert why not in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
 
 
@@ -118,7 +119,7 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
 ])
 def test_a_table_of_what_is_not_there_is_refused_before_anything_runs(study, monkeypatch, capsys, given, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
-    assert command.main() == 1 and study.ran() == []
+    assert main() == 1 and study.ran() == []
     assert told in capsys.readouterr().err and not layout.TABLES.exists()
 
 
@@ -126,13 +127,13 @@ def test_a_second_table_at_the_same_time_is_refused(study):
     config = params.load()
     experiments.LOCK.parent.mkdir(exist_ok=True)
     with experiments.LOCK.open("w") as lock:
-        assert not dvc_client.held(lock)
+        assert try_lock(lock)
         with pytest.raises(InputError, match="another `table` is at work"):
-            experiments.run(config, experiments.planned(config, "demo", ["td"], TRANSFERS), {})
+            experiments.run(config, experiments.plan_experiments(config, "demo", ["td"], TRANSFERS), {})
 
 
 def names(config=None, variants=("complete", "td")) -> list[str]:
-    return [one.name for one in experiments.planned(config or params.load(), "demo", variants, TRANSFERS)]
+    return [one.name for one in experiments.plan_experiments(config or params.load(), "demo", variants, TRANSFERS)]
 
 
 def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(study):
@@ -154,7 +155,7 @@ def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(stu
 
 def test_each_seed_is_an_experiment_that_trains_anew_and_shares_what_comes_before(study):
     config = params.load()
-    found = experiments.planned(config, "demo", ["complete", "td"], TRANSFERS, 3)
+    found = experiments.plan_experiments(config, "demo", ["complete", "td"], TRANSFERS, 3)
     assert [(one.variant, one.seed) for one in found] == [
         (variant, seed) for seed in range(3) for variant in ("complete", "td")]
     assert len({one.name for one in found}) == 6 and [one.name for one in found[:2]] == names()
@@ -194,14 +195,14 @@ def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch
     monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.place(name).write_text(name))
     monkeypatch.setattr(experiments, "run", lambda config, wanted, failures: asked.extend(wanted))
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
-    assert command.main() == 0
+    assert main() == 0
     assert {path.name for path in pretrained.METRIC_FOLDER.glob("[!.]*")} == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
     assert {one.name for one in asked} == set(names())
 
 
 def test_another_preset_is_named_in_every_entry(study):
     config = params.load()
-    one = experiments.planned(config, "paper", ["td"], TRANSFERS)[0]
+    one = experiments.plan_experiments(config, "paper", ["td"], TRANSFERS)[0]
     entries = {place: value for place, value in one.changes.items() if not place.startswith("presets.")}
     assert entries == {f"{place}.preset": "paper" for place in (
         "videos.ava", "videos.ben", "subjects.ava", *(f"transfers.{key}" for key in TRANSFERS))}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.paper_tables import other_systems
 from stages import layout, metrics, params
 from stages.evaluation import system_frames
@@ -44,7 +44,7 @@ def transfer(tmp_path, monkeypatch) -> Path:
 
 def run(monkeypatch, capsys, name="lwgan", frames="frames", key=KEY) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["pipeline", "evaluate", "--frames", frames, "--as", name, key])
-    return command.main(), *capsys.readouterr()
+    return main(), *capsys.readouterr()
 
 
 def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
@@ -59,18 +59,18 @@ def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
     line = next(line for line in told.splitlines() if line.startswith("  psnr ")).split()
     assert line == ["psnr", f"{found['psnr']['value']:.4g}", "dB", f"{ours['psnr']['value']:.4g}", "dB"]
     assert layout.system(KEY, "lwgan")["per_frame"].exists()
-    assert other_systems.stale(layout.system(KEY, "lwgan")["metrics"], files["metrics"]) is None
+    assert other_systems.outdated_reason(layout.system(KEY, "lwgan")["metrics"], files["metrics"]) is None
 
 
 def test_how_frames_are_read_belongs_to_the_code_that_scores(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(other_systems, "ROOT", tmp_path)
-    before = other_systems.code()
+    before = other_systems.code_checksum()
     for name, counts in (("system_frames", True), ("scoring", True), ("comparison", False)):
         with open(tmp_path / f"stages/evaluation/{name}.py", "a") as file:
             file.write("changed = 1\n")
-        assert (other_systems.code() != before) == counts
-        before = other_systems.code()
+        assert (other_systems.code_checksum() != before) == counts
+        before = other_systems.code_checksum()
 
 
 def test_metric_settings_are_those_of_the_tables_own_rows(transfer, monkeypatch):

@@ -37,10 +37,10 @@ def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None
         path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns, PER_FRAME), files["per_frame"])
     files["metrics"].write_text(json.dumps({
-        "fps": FPS, "against": "the truth", "flow": "dis", "code": other_systems.code(), "metrics": metrics}))
+        "fps": FPS, "against": "the truth", "flow": "dis", "code": other_systems.code_checksum(), "metrics": metrics}))
 
 
-code = cache(other_systems.code)  # which no test here changes
+code = cache(other_systems.code_checksum)  # which no test here changes
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def known(computed, tmp_path_factory) -> tuple[Path, tables.Table]:
     project = Project(shutil.copytree(computed.folder, tmp_path_factory.mktemp("table") / "project", symlinks=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
-        patch.setattr(other_systems, "code", code)
+        patch.setattr(other_systems, "code_checksum", code)
         return project.folder, filled(project)
 
 
@@ -59,7 +59,7 @@ def table(known, tmp_path, monkeypatch) -> tables.Table:
     """The table, in a copy of that folder."""
     folder, found = known
     monkeypatch.chdir(shutil.copytree(folder, tmp_path / "project", symlinks=True))
-    monkeypatch.setattr(other_systems, "code", code)
+    monkeypatch.setattr(other_systems, "code_checksum", code)
     return found
 
 
@@ -267,7 +267,7 @@ def test_of_one_training_a_page_has_no_verdict(table):
 def test_a_page_of_several_tables_keeps_the_others(tmp_path):
     page = "# Results\n\nIn words.\n"
     for head, text in (("## Table 2:", "two"), ("## Table 1:", "one"), ("## Table 2:", "changed")):
-        page = pages.replaced(page, head, f"{head} t\n\n{text}\n")
+        page = pages.replace_section(page, head, f"{head} t\n\n{text}\n")
     assert page == "# Results\n\nIn words.\n\n## Table 1: t\n\none\n\n## Table 2: t\n\nchanged\n"
 
 

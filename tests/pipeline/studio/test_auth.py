@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from pipeline.studio.app import auth
+from pipeline.studio import auth
 
 HERE = {"host": "127.0.0.1:7860"}
 OTHER = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
@@ -28,7 +28,7 @@ OTHER = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     ("GET", HERE | {"sec-fetch-site": "none", "sec-fetch-dest": "document"}, True),
 ])
 def test_own(method, headers, own):
-    assert auth.own(Headers(headers), method) is own
+    assert auth.is_own_request(Headers(headers), method) is own
 
 
 @pytest.mark.parametrize("path, query, cookie, status", [
@@ -46,7 +46,7 @@ def test_own(method, headers, own):
 def test_only_who_has_the_key_is_let_in(path, query, cookie, status):
     headers = [(b"host", b"127.0.0.1:1"), (b"cookie", cookie.encode())]
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": headers}
-    answer = auth.Guard(None, "right", "studio_1").refusal(HTTPConnection(scope), "GET")
+    answer = auth.AuthMiddleware(None, "right", "studio_1").rejection(HTTPConnection(scope), "GET")
     assert (answer and answer.status_code) == status
     if status == 303:
         assert answer.headers["location"] == "/"
@@ -55,4 +55,4 @@ def test_only_who_has_the_key_is_let_in(path, query, cookie, status):
 
 def test_the_key_is_of_no_use_to_another_page():
     scope = {"type": "http", "path": "/", "query_string": b"key=right", "headers": [(b"host", b"evil.example")]}
-    assert auth.Guard(None, "right", "studio_1").refusal(HTTPConnection(scope), "GET").status_code == 403
+    assert auth.AuthMiddleware(None, "right", "studio_1").rejection(HTTPConnection(scope), "GET").status_code == 403

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pipeline.dvc_backend import dvc_client
-from pipeline.studio.app import job_queue, jobs
-from pipeline.studio.app.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from pipeline.file_lock import try_lock
+from pipeline.studio import job_queue, jobs
+from pipeline.studio.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Step
 from stages import InputError
 from stages.learning.checkpoints import Checkpoint
 from stages.params import Subject
@@ -24,7 +24,7 @@ SAYS = "import os; open('{0}.saw', 'w').write(os.environ.get('CUDA_VISIBLE_DEVIC
 
 
 @dataclass
-class Small(Order):
+class Small(Job):
     """An order whose run is a program of ours."""
 
     code: str = ""
@@ -38,16 +38,16 @@ def small(name: str, code: str = WAITS_FOR + SAYS, steps: tuple[str, ...] = ()) 
 
 
 @pytest.fixture
-def line(tmp_path, monkeypatch):
+def queue(tmp_path, monkeypatch):
     """Made for so many GPUs; results lie where the layout says."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shown").mkdir()
     lock = os.open("lock", os.O_CREAT)
     made = []
 
-    def make(gpus: str) -> job_queue.Line:
+    def make(gpus: str) -> job_queue.JobQueue:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-        made.append(job_queue.Line(tmp_path / "shown", lock))
+        made.append(job_queue.JobQueue(tmp_path / "shown", lock))
         return made[-1]
 
     yield make
@@ -57,76 +57,76 @@ def line(tmp_path, monkeypatch):
 
 
 def go(name: str) -> None:
-    for path in jobs.result(name).values():
+    for path in jobs.result_files(name).values():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     Path(f"{name}.go").touch()
 
 
-def states(line: job_queue.Line) -> list[str]:
-    return [order.state for order in line.orders]
+def states(queue: job_queue.JobQueue) -> list[str]:
+    return [job.state for job in queue.jobs]
 
 
 @pytest.mark.parametrize("gpus, at_once", [("", 1), ("0", 1), ("0,1", 2)])
 def test_one_at_a_time_on_each_gpu(line, gpus, at_once):
-    line = line(gpus)
+    queue = queue(gpus)
     for name in "abc":
-        line.add(small(name))
-    wait_for(lambda: states(line).count(RUNS) == at_once)
+        queue.add(small(name))
+    wait_for(lambda: states(queue).count(RUNNING) == at_once)
     time.sleep(0.2)
-    assert states(line) == [RUNS] * at_once + [WAITS] * (3 - at_once)
-    assert line.before(line.orders[2]) == 2
+    assert states(queue) == [RUNNING] * at_once + [WAITING] * (3 - at_once)
+    assert queue.num_ahead(queue.jobs[2]) == 2
     for name in "abc":
         go(name)
-    wait_for(lambda: states(line) == [DONE] * 3, 20)
+    wait_for(lambda: states(queue) == [DONE] * 3, 20)
     first, third = ({Path(f"{name}.saw").read_text() for name in names} for names in ("abc"[:at_once], "c"))
     assert first == set(gpus.split(",")) >= third
 
 
-def test_results_are_copied_for_the_page(line):
-    line = line("")
-    line.add(small("a"))
+def test_results_are_copied_for_the_page(queue):
+    queue = queue("")
+    queue.add(small("a"))
     go("a")
-    wait_for(lambda: states(line) == [DONE], 20)
-    assert {name: (path.name, path.read_text()) for name, path in line.orders[0].made.items()} == {
+    wait_for(lambda: states(queue) == [DONE], 20)
+    assert {name: (path.name, path.read_text()) for name, path in queue.jobs[0].results.items()} == {
         "video": ("a.mp4", "a"), "report": ("a.html", "a")}
 
 
-def test_a_run_that_fails_does_not_stop_the_next(line):
-    line = line("")
-    line.add(small("bad", "print('no room', flush=True); raise SystemExit(3)"))
-    line.add(small("nothing", "pass"))  # ends well, and has left no result
-    line.add(small("good"))
+def test_a_run_that_fails_does_not_stop_the_next(queue):
+    queue = queue("")
+    queue.add(small("bad", "print('no room', flush=True); raise SystemExit(3)"))
+    queue.add(small("nothing", "pass"))  # ends well, and has left no result
+    queue.add(small("good"))
     go("good")
-    wait_for(lambda: states(line)[2] == DONE, 20)
-    assert states(line)[:2] == [FAILED, FAILED] and line.orders[0].error == "no room"
-    assert "FileNotFoundError" in line.orders[1].error
+    wait_for(lambda: states(queue)[2] == DONE, 20)
+    assert states(queue)[:2] == [FAILED, FAILED] and queue.jobs[0].error == "no room"
+    assert "FileNotFoundError" in queue.jobs[1].error
 
 
-def test_stopping_one_that_runs_and_one_that_waits(line):
-    line = line("")
+def test_stopping_one_that_runs_and_one_that_waits(queue):
+    queue = queue("")
     for name in "abc":
-        line.add(small(name))
-    wait_for(lambda: states(line)[0] == RUNS)
+        queue.add(small(name))
+    wait_for(lambda: states(queue)[0] == RUNNING)
     for name in "ab":
-        line.stop(line.orders[ord(name) - ord("a")])
-    wait_for(lambda: states(line) == [STOPPED, STOPPED, RUNS], 20)
+        queue.stop(queue.jobs[ord(name) - ord("a")])
+    wait_for(lambda: states(queue) == [STOPPED, STOPPED, RUNNING], 20)
     assert not Path("a.saw").exists() and not Path("b.saw").exists()
 
 
-def test_the_line_has_an_end_and_nothing_is_in_it_twice(line):
-    line = line("")
-    line.add(small("a"))
+def test_the_line_has_an_end_and_nothing_is_in_it_twice(queue):
+    queue = queue("")
+    queue.add(small("a"))
     with pytest.raises(InputError, match="ana like a, demo: is being made already"):
-        line.add(small("a"))
-    for i in range(job_queue.MOST):
-        line.add(small(f"b{i}"))
-    with pytest.raises(InputError, match=f"{job_queue.MOST} are waiting already"):
-        line.add(small("c"))
+        queue.add(small("a"))
+    for i in range(job_queue.MAX_WAITING):
+        queue.add(small(f"b{i}"))
+    with pytest.raises(InputError, match=f"{job_queue.MAX_WAITING} are waiting already"):
+        queue.add(small("c"))
 
 
-def test_a_training_is_seen_while_it_goes_on(line):
-    line = line("")
+def test_a_training_is_seen_while_it_goes_on(queue):
+    queue = queue("")
     folder, other = (Checkpoint(f"generator_training@{name}", [], Subject(preset="demo")).path.with_suffix("")
                      for name in ("ana", "ana_2"))
     folder.mkdir(parents=True), other.mkdir()
@@ -137,41 +137,42 @@ def test_a_training_is_seen_while_it_goes_on(line):
     os.utime(other / "preview_000300.png", (2**32, 2**32))
     code = (EMIT + "emit(kind='started', address='generator_training@ana')\nimport time; time.sleep(0.5)\n"
             f"open('{folder}/preview_000200.png', 'wb').write(b'new')\nprint('drawn', flush=True)\n" + WAITS_FOR)
-    line.add(small("a", code, ("generator_training@ana",)))
-    step = line.orders[0].steps["generator_training@ana"]
+    queue.add(small("a", code, ("generator_training@ana",)))
+    step = queue.jobs[0].steps["generator_training@ana"]
     wait_for(lambda: step.picture, 20)
-    assert step.picture.read_bytes() == b"new" and "so far" in step.shows and line.orders[0].state == RUNS
+    assert step.picture.read_bytes() == b"new" and "so far" in step.caption and queue.jobs[0].state == RUNNING
 
 
-def test_pictures_of_stages_or_why_there_is_none(line, monkeypatch):
+def test_pictures_of_stages_or_why_there_is_none(queue, monkeypatch):
     code = "import cv2, numpy, sys; print('all'); sys.argv[1] == 'frames@ana' or sys.exit('none, because'); " \
            "cv2.imwrite(sys.argv[2], numpy.full((8, 8, 3), 200, 'uint8'))"
-    Path("stages").mkdir(exist_ok=True)
-    line = line("")
-    Path("stages/__init__.py").touch(), Path("stages/reporting/previews.py").write_text(code)
+    Path("stages/reporting").mkdir(parents=True)
+    queue = queue("")
+    Path("stages/__init__.py").touch(), Path("stages/reporting/__init__.py").touch()
+    Path("stages/reporting/previews.py").write_text(code)
     steps = ("frames@ana", "pose_extraction@ana")
-    line.add(small("a", EMIT + "".join(
+    queue.add(small("a", EMIT + "".join(
         f"emit(kind='started', address='{step}'); emit(kind='done', address='{step}', computed=True, seconds=1)\n"
         for step in steps), steps))
     go("a")
-    wait_for(lambda: states(line) == [DONE] and line.orders[0].steps["pose_extraction@ana"].blind, 30)
-    first, second = line.orders[0].steps.values()
+    wait_for(lambda: states(queue) == [DONE] and queue.jobs[0].steps["pose_extraction@ana"].picture_error, 30)
+    first, second = queue.jobs[0].steps.values()
     assert abs(cv2.imread(str(first.picture)).astype(int) - 200).max() < 4
-    assert first.shows == "all"
-    assert (second.picture, second.blind) == (None, "none, because")
+    assert first.caption == "all"
+    assert (second.picture, second.picture_error) == (None, "none, because")
 
 
-def test_a_run_that_outlives_us_keeps_the_lock(line, tmp_path, monkeypatch):
-    line("")  # for its folder
+def test_a_run_that_outlives_us_keeps_the_lock(queue, tmp_path, monkeypatch):
+    queue("")  # for its folder
     with open("other", "a") as lock:
-        assert not dvc_client.held(lock)
-        ours = job_queue.Line(tmp_path / "shown", lock.fileno())
+        assert try_lock(lock)
+        ours = job_queue.JobQueue(tmp_path / "shown", lock.fileno())
         ours.add(small("a"))
         wait_for(lambda: ours._programs)
     with open("other", "a") as lock:
-        assert dvc_client.held(lock)
+        assert not try_lock(lock)
         ours.close()
-        wait_for(lambda: not dvc_client.held(lock), 20)
+        wait_for(lambda: try_lock(lock), 20)
 
 
 def test_gpus_by_nvidia_s_own_tool(tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.studio.app import jobs, uploads
-from pipeline.studio.app.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from pipeline.studio import jobs, uploads
+from pipeline.studio.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Step
 from stages import InputError, params
 from stages.media import video_file
 
@@ -34,9 +34,9 @@ def clips(tmp_path, monkeypatch) -> dict[str, Path]:
     return files
 
 
-def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **consent) -> Order:
+def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **consent) -> Job:
     files = (clips.get(name) for name in (target, source))
-    return jobs.order(*files, preset, CONSENT | consent, agreed)
+    return jobs.create_job(*files, preset, CONSENT | consent, agreed)
 
 
 def test_an_order_becomes_entries(clips):
@@ -152,13 +152,13 @@ def event(kind: str, address: str = "frames@ana", **fields) -> dict:
     return {"kind": kind, "address": address} | fields
 
 
-def heard(*said: str | dict) -> tuple[Order, list[str]]:
+def heard(*said: str | dict) -> tuple[Job, list[str]]:
     """An order that has heard all this, and the addresses of the steps that were over, in order."""
-    made = Order("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNS)
-    return made, [step.address for one in said for step in made.hears(one)]
+    made = Job("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNNING)
+    return made, [step.address for one in said for step in made.on_output(one)]
 
 
-def states(made: Order) -> list[str]:
+def states(made: Job) -> list[str]:
     return [step.state for step in made.steps.values()]
 
 
@@ -167,28 +167,28 @@ def test_steps_follow_what_is_reported():
     made, over = heard("1 of 3 stages are up to date\n", event("started", poses),
                        event("progress", poses, what="pose_extraction", done=3, total=6, unit="it", elapsed=1.0, rate=2.9,
                              note=None))
-    assert states(made) == [Step.KEPT, RUNS, WAITS] and over == ["frames@ana"]
-    assert made.running.percent == 50 and made.running.says == "3/6 [00:01<00:01,  2.90it/s]"
-    made.hears(event("line", poses, text="pose_extraction: a body in 6 of 6 frames: all"))
-    made.hears(event("line", poses, text="pose_extraction@ana: 1.9 s, 0.4 GiB at most"))
+    assert states(made) == [Step.KEPT, RUNNING, WAITING] and over == ["frames@ana"]
+    assert made.running_step.percent == 50 and made.running_step.progress_text == "3/6 [00:01<00:01,  2.90it/s]"
+    made.on_output(event("line", poses, text="pose_extraction: a body in 6 of 6 frames: all"))
+    made.on_output(event("line", poses, text="pose_extraction@ana: 1.9 s, 0.4 GiB at most"))
     done = event("done", poses, computed=True, seconds=1.96)
-    assert [step.address for step in made.hears(done)] == [poses]
+    assert [step.address for step in made.on_output(done)] == [poses]
     step = made.steps[poses]
-    assert (step.found, step.says, made.over) == ("a body in 6 of 6 frames: all", "2.0 s", 2)
-    assert [step.address for step in made.ends(0)] == ["frames@cho"]
+    assert (step.last_line, step.progress_text, made.num_done) == ("a body in 6 of 6 frames: all", "2.0 s", 2)
+    assert [step.address for step in made.on_exit(0)] == ["frames@cho"]
     assert made.state == DONE and states(made) == [Step.KEPT, DONE, Step.KEPT]
 
 
 def test_what_came_from_a_cache_is_up_to_date():
     made, over = heard(event("started"), event("done", computed=False, seconds=0.4), event("started", "others@ana"),
                        "pose_extraction@ana ...\n")  # what is printed is for people
-    assert states(made) == [Step.KEPT, WAITS, WAITS] and over == ["frames@ana"]
+    assert states(made) == [Step.KEPT, WAITING, WAITING] and over == ["frames@ana"]
 
 
 def test_stages_side_by_side_are_told_apart():
     made, _ = heard(event("started"), event("started", "frames@cho"), event("line", text="frames: of ana"),
                     event("line", "frames@cho", text="frames: of cho"))
-    assert [made.steps[f"frames@{who}"].found for who in ("ana", "cho")] == ["of ana", "of cho"]
+    assert [made.steps[f"frames@{who}"].last_line for who in ("ana", "cho")] == ["of ana", "of cho"]
 
 
 @pytest.mark.parametrize("last, error", [
@@ -198,17 +198,17 @@ def test_stages_side_by_side_are_told_apart():
 ])
 def test_a_failure_tells_the_run_s_own_reason(last, error):
     made, _ = heard(event("started"), "works\n", *last)
-    assert made.ends(1) == [] and made.state == FAILED and made.error == error
-    assert states(made) == [FAILED, WAITS, WAITS]
+    assert made.on_exit(1) == [] and made.state == FAILED and made.error == error
+    assert states(made) == [FAILED, WAITING, WAITING]
 
 
 def test_what_was_stopped_has_not_failed():
     made, _ = heard(event("started"), event("failed", message="ended"))
     made.stopping = True
-    made.ends(143)
-    assert (made.state, made.error) == (STOPPED, "") and states(made) == [STOPPED, WAITS, WAITS]
+    made.on_exit(143)
+    assert (made.state, made.error) == (STOPPED, "") and states(made) == [STOPPED, WAITING, WAITING]
 
 
 def test_results_are_what_the_layout_says():
-    assert {name: path.name for name, path in jobs.result("a_from_b").items()} == {
+    assert {name: path.name for name, path in jobs.result_files("a_from_b").items()} == {
         "video": "video.mp4", "report": "report.html"}

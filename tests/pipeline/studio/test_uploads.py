@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.params_editor import Entry, add
-from pipeline.studio.app import uploads
+from pipeline.studio import uploads
 from stages import InputError, params
 from stages.media import png, video_file
 
@@ -53,14 +53,14 @@ def test_what_cannot_is_refused_by_its_name_alone(here, name, make, told):
 
 def test_too_large_a_file_is_refused_before_it_is_read(here):
     with (here / "huge.mp4").open("wb") as file:
-        file.truncate(uploads.LARGEST + 1)
+        file.truncate(uploads.MAX_BYTES + 1)
     with pytest.raises(InputError, match="huge.mp4: 2 GB; at most 2 GB"):
         uploads.check(here / "huge.mp4")
 
 
 def test_names(here):
     config = params.load()
-    kept = {dropped: uploads.keep(config, film(here / dropped, shade), "demo") for shade, dropped in enumerate(
+    kept = {dropped: uploads.store(config, film(here / dropped, shade), "demo") for shade, dropped in enumerate(
         ["Ana (1).MP4", "ava.mp4", "tables.mov", "ava_from_ben.mp4", "日本.webm", "$(touch x); rm.mp4", "a.exe"])}
     names = {dropped: (name, place.name) for dropped, (name, place) in kept.items()}
     assert names == {
@@ -68,31 +68,31 @@ def test_names(here):
         "tables.mov": ("tables_2", "tables_2.mov"), "ava_from_ben.mp4": ("ava_from_ben_2", "ava_from_ben_2.mp4"),
         "日本.webm": ("video", "video.webm"),
         "$(touch x); rm.mp4": ("touch_x_rm", "touch_x_rm.mp4"), "a.exe": ("a", "a")}
-    assert all(place.parent == uploads.VIDEOS and uploads.same(here / dropped, place)
+    assert all(place.parent == uploads.VIDEOS and uploads.same_content(here / dropped, place)
                for dropped, (_, place) in kept.items())
 
 
 def known(name: str, place: Path, preset: str = "demo") -> params.Params:
-    add([Entry.short("videos", name, file=str(place), preset=preset)], Path("params.yaml"))
+    add([Entry.one_line("videos", name, file=str(place), preset=preset)], Path("params.yaml"))
     return params.load()
 
 
 def test_the_same_video_keeps_its_name_and_another_one_gets_its_own(here):
-    first = uploads.keep(params.load(), film(here / "ana.mp4"), "demo")
-    assert uploads.keep(params.load(), here / "ana.mp4", "demo") == first  # though no entry came of it
+    first = uploads.store(params.load(), film(here / "ana.mp4"), "demo")
+    assert uploads.store(params.load(), here / "ana.mp4", "demo") == first  # though no entry came of it
     config = known(*first)
-    assert uploads.keep(config, here / "ana.mp4", "demo") == first
-    assert uploads.keep(config, here / "ana.mp4", "best")[0] == "ana_2"
+    assert uploads.store(config, here / "ana.mp4", "demo") == first
+    assert uploads.store(config, here / "ana.mp4", "best")[0] == "ana_2"
     film(here / "ana.mp4", 90)
-    assert uploads.keep(config, here / "ana.mp4", "demo")[0] == "ana_3"
-    assert uploads.keep(config, film(here / "cho.mp4"), "demo", taken=("cho",))[0] == "cho_2"
+    assert uploads.store(config, here / "ana.mp4", "demo")[0] == "ana_3"
+    assert uploads.store(config, film(here / "cho.mp4"), "demo", taken=("cho",))[0] == "cho_2"
     long = film(here / f"{'long' * 20}.mp4")
-    assert len(uploads.keep(config, long, "demo", taken=("longlonglonglonglong",))[0]) == 20
+    assert len(uploads.store(config, long, "demo", taken=("longlonglonglonglong",))[0]) == 20
 
 
 def test_the_disk_is_not_filled(here, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, uploads.SPARE))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, uploads.MIN_FREE_BYTES))
     with pytest.raises(InputError, match="make room"):
-        uploads.keep(params.load(), film(here / "ana.mp4"), "demo")
+        uploads.store(params.load(), film(here / "ana.mp4"), "demo")
     assert list(uploads.VIDEOS.iterdir()) == []

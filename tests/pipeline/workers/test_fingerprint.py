@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.workers.fingerprint import COMMIT, differences, signature
+from pipeline.workers.fingerprint import COMMIT, differences, fingerprint_of
 from stages import params
 from tests.miniature import agreed
 
@@ -13,39 +13,39 @@ ADDRESS = "generator_training@ava"
 
 
 def test_the_same_project_has_the_same_signature(project):
-    assert differences(signature(params.load(), ADDRESS), signature(params.load(), ADDRESS)) == []
+    assert differences(fingerprint_of(params.load(), ADDRESS), fingerprint_of(params.load(), ADDRESS)) == []
 
 
 @pytest.mark.parametrize(
     "file", ["stages/generator_training.py", "stages/media/files.py", "stages/params.py", "stages/layout.py", "dvc.yaml"])
 def test_code_that_differs_is_named(project, file):
-    ours = signature(params.load(), ADDRESS)
+    ours = fingerprint_of(params.load(), ADDRESS)
     path = Path(file)
     path.write_text(path.read_text() + ("# changed\n" if path.suffix == ".yaml" else "changed = 1\n"))
-    assert differences(ours, signature(params.load(), ADDRESS)) == [file]
+    assert differences(ours, fingerprint_of(params.load(), ADDRESS)) == [file]
 
 
 @pytest.mark.parametrize("file", ["stages/generator_training.py", "pipeline/dvc_backend/split_lock.py", "stages/params.py"])
 def test_comments_do_not_matter(project, file):
-    ours = signature(params.load(), ADDRESS)
+    ours = fingerprint_of(params.load(), ADDRESS)
     Path(file).write_text(Path(file).read_text() + "# changed\n")
-    assert differences(ours, signature(params.load(), ADDRESS)) == []
+    assert differences(ours, fingerprint_of(params.load(), ADDRESS)) == []
 
 
 @pytest.mark.parametrize("file", ["stages/fusion.py", "README.md"])
 def test_code_of_others_does_not_matter(project, file):
-    ours = signature(params.load(), ADDRESS)
+    ours = fingerprint_of(params.load(), ADDRESS)
     Path(file).write_text("# changed\n")
-    assert differences(ours, signature(params.load(), ADDRESS)) == []
+    assert differences(ours, fingerprint_of(params.load(), ADDRESS)) == []
 
 
 def test_parameters_that_differ_are_told_with_both_values(project):
-    ours = signature(params.load(), ADDRESS)
+    ours = fingerprint_of(params.load(), ADDRESS)
     project.change(subjects={"ava": {"consent": agreed("today")}, "ben": {"consent": agreed("not compared")}})
     content = Path("params.yaml").read_text()
     steps = ours["presets.demo.generator_training.steps"]
     Path("params.yaml").write_text(content.replace(f"steps: {steps}", "steps: 7"))
-    assert differences(ours, signature(params.load(), ADDRESS)) == [
+    assert differences(ours, fingerprint_of(params.load(), ADDRESS)) == [
         f"presets.demo.generator_training.steps: {steps}, not 7",
         f'subjects.ava.consent: "synthetic", not {json.dumps(agreed("today") | {"sha256": None})}']
 

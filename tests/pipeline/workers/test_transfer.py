@@ -16,7 +16,7 @@ ADDRESS = "local_gan_training@ava"
 @pytest.fixture
 def offered(project, folder_remote) -> str:
     folder_remote.configure(project.folder)
-    return transfer.offer(params.load(), ADDRESS)
+    return transfer.push_inputs(params.load(), ADDRESS)
 
 
 def test_without_a_remote_it_says_how_to_add_one(project):
@@ -29,17 +29,17 @@ def test_of_nobody_without_consent_anything_is_offered(project, folder_remote):
     project.change(subjects={"ava": {"consent": None}})
     with pytest.raises(dvc_client.StageFailed, match="local_gan_training@ava: .*subjects.ava has no consent") as error:
         worker_client.reproduce(ADDRESS, "a deployment", 1)
-    assert error.value.refused and not Path(folder_remote.url).exists()
+    assert error.value.permanent and not Path(folder_remote.url).exists()
 
 
 def test_what_is_offered_comes_back_as_it_was(offered, project):
     transfer.require_remote()
     before = project.artifacts()
-    transfer.check(params.load(), ADDRESS, offered)
+    transfer.check_inputs(params.load(), ADDRESS, offered)
     paths = [out["path"] for out in yaml.safe_load(offered)["outs"]]
     for path in paths:
         (project.folder / path).write_text("something older")
-    transfer.accept(ADDRESS, offered)
+    transfer.pull_inputs(ADDRESS, offered)
     assert project.artifacts() == before and "artifacts/ava/generator" in paths
 
 
@@ -54,7 +54,7 @@ def test_anything_else_is_refused(offered, change):
     content = yaml.safe_load(offered)
     change(content["outs"])
     with pytest.raises(InputError, match="local_gan_training@ava: offered were"):
-        transfer.check(params.load(), ADDRESS, yaml.safe_dump(content))
+        transfer.check_inputs(params.load(), ADDRESS, yaml.safe_dump(content))
 
 
 @pytest.mark.parametrize("answer, worth_retrying", [
@@ -63,13 +63,13 @@ def test_anything_else_is_refused(offered, change):
 def test_a_remote_that_refuses_us_is_not_asked_again(project, s3, s3_remote, monkeypatch, answer, worth_retrying, does):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
-    offered = transfer.offer(params.load(), ADDRESS)
+    offered = transfer.push_inputs(params.load(), ADDRESS)
     shutil.rmtree(".dvc/cache/files/md5")
     s3.breaks = lambda request: answer
     with pytest.raises(dvc_client.StageFailed) as error:
-        transfer.deliver(ADDRESS) if does == "push" else transfer.accept(ADDRESS, offered)
+        transfer.push_result(ADDRESS) if does == "push" else transfer.pull_inputs(ADDRESS, offered)
     assert isinstance(error.value, transfer.Unreachable) == worth_retrying
-    assert error.value.refused != worth_retrying
+    assert error.value.permanent != worth_retrying
 
 
 @pytest.mark.parametrize("printed, worth_retrying", [
@@ -83,5 +83,5 @@ def test_what_would_fail_again_is_not_tried_again(printed, worth_retrying):
         raise dvc_client._failure(ADDRESS, printed, [])
 
     with pytest.raises(dvc_client.StageFailed, match=f"{ADDRESS} failed: ") as error:
-        transfer._remote(work)
+        transfer._with_remote(work)
     assert isinstance(error.value, transfer.Unreachable) == worth_retrying
