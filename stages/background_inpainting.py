@@ -10,13 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.learning import inpainter_training
 from stages.matting.background import clearance, empty
 from stages.matting.poisson import integrate
 from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
 from stages.media.view import read_view
+from stages.params import BackgroundInpainting
 from stages.progress import Progress
 
 SAMPLE = 160     # frames at most of the square
@@ -28,7 +29,7 @@ METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 def run(
     frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path,
-    background: Path, seen: Path, full_background: Path, params: config.BackgroundInpainting,
+    background: Path, seen: Path, full_background: Path, params: BackgroundInpainting,
 ) -> None:
     timeline, camera = read_clock(clock), read_view(view)
     usable, crop = timeline.usable(), timeline.about["crop"]
@@ -90,7 +91,7 @@ def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.nda
     return np.where(known[..., None], plate, np.rint(joined).clip(0, 255)).astype(np.uint8)
 
 
-def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: config.BackgroundInpainting
+def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: BackgroundInpainting
          ) -> tuple[np.ndarray, str]:
     """The plate (H, W, 3) completed, and a clause on how: what the camera viewed but the person always hid by an
     inpainter, from its surroundings and at a bounded size; what it never viewed, the corners of a mosaic, by the
@@ -128,7 +129,7 @@ def opencv(picture: np.ndarray, hole: np.ndarray, radius: float, method: str) ->
     return filled
 
 
-def chosen_inpainter(hidden: np.ndarray, params: config.BackgroundInpainting) -> tuple[str, str]:
+def chosen_inpainter(hidden: np.ndarray, params: BackgroundInpainting) -> tuple[str, str]:
     """Which inpainter a hole (H, W) bool is worth, and why: a small one, and a slit however long, shows too little to
     train for."""
     side = min(hidden.shape)

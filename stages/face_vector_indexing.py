@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages import params as config
 from stages.face import face_vectors
 from stages.media import parquet, video_file
 from stages.media.clock import read_clock
 from stages.media.seek import chosen
+from stages.params import FaceVectorIndexing
 from stages.pose import part_boxes
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
@@ -23,7 +23,7 @@ SIDE = (32, 256)  # pixels, least and most, of a crop
 AT_ONCE = 64      # faces in memory
 
 
-def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.FaceVectorIndexing) -> None:
+def run(frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
     usable = read_clock(clock).usable()
     pose, _, _ = read_poses(poses)
     known = (pose.face[usable, :, 2] >= params.min_score).all(1)

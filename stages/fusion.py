@@ -25,8 +25,10 @@ from stages.imaging import compositing
 from stages.learning import devices
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
-from stages.media import clock as clocks, files, footage, png as stills, video_file as videos, view as views
+from stages.media import files, footage, png, video_file
+from stages.media.clock import read_clock
 from stages.media.prefetch import ahead, in_order
+from stages.media.view import View, read_view
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 from stages.provenance import watermark
@@ -47,9 +49,9 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     appearance, parts = GeneratorInference(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
     own = threads.Threads(spare=1, fixed=where.type != "cpu")  # a processor is left for those beside it
-    plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)
-    still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
-    place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
+    plate, timeline = png.read(full_background), read_clock(source_clock)
+    still = Placement.of(read_clock(target_clock).about["crop"], appearance.size, plate)
+    place = placements(still, read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         yield from own.each(appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
@@ -77,8 +79,8 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
     with (
-        videos.lossless(foreground, fps, "rgba") as write_foreground,
-        videos.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
+        video_file.lossless(foreground, fps, "rgba") as write_foreground,
+        video_file.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
     ):
         straight = chain.from_iterable(in_order(polished, ahead(generated())))
         pictures = ahead(written(in_order(placed, enumerate(straight))))
@@ -90,7 +92,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
           + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
-def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
+def placements(still: "Placement", view: View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
     """For each frame of the result the placement in it: as the target's camera stood in the frames `rows` of its own
     video, or always in the reference frame."""
     if not view.about["moving"]:

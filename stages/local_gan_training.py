@@ -24,7 +24,8 @@ from stages.learning.face_enhancer import Faces
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
 from stages.learning.local_gan_inference import enhanced
-from stages.media import clock as clocks, curves, files, parquet, png
+from stages.media import curves, files, parquet, png
+from stages.media.clock import read_clock
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.pose import part_boxes
 from stages.pose.skeleton import read_poses
@@ -41,7 +42,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. A part that no training frame shows gets no refiner."""
     consent = entry.require_consent(key)
-    timeline = clocks.read_clock(clock)
+    timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
     data = frame_store.FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])

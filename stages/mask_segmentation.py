@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.estimators.person import segmenter
 from stages.matting import alpha_matte, plate
 from stages.matting.background_difference import Against
@@ -24,6 +24,7 @@ from stages.media import video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.prefetch import ahead, batches, in_order
 from stages.media.view import View, read_view
+from stages.params import MaskSegmentation
 from stages.pose.skeleton import L_HIP, R_HIP, Pose, read_poses
 from stages.progress import Progress
 from stages.tracking.boxes import Person
@@ -35,7 +36,7 @@ HALO = 0.004   # share of S around it that they still colour
 
 
 def run(
-    frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path, params: config.MaskSegmentation,
+    frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path, params: MaskSegmentation,
 ) -> None:
     scene, timeline = read_view(view), read_clock(clock)
     crop, size = timeline.about["crop"], timeline.about["size"]
@@ -66,7 +67,7 @@ def run(
           + (f", covering {shares[found].min():.1%} to {shares[found].max():.1%} of the frame" if found.any() else ""))
 
 
-def softly(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, params: config.MaskSegmentation
+def softly(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, params: MaskSegmentation
            ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every frame with the network's soft mask, float32: its silhouette; where that is empty, what the network makes of
     the place where the person is said to be."""

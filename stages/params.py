@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from stages import InputError, consent as consents, layout, safe_yaml
+from stages import InputError, layout, safe_yaml
+from stages.consent import EXAMPLE, Agreed, Consent, digest
 from stages.presets import (
     BackgroundInpainting, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining, LocalGanTraining,
     MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, PresetBlock, Report, Retargeting,
@@ -48,7 +49,7 @@ class Video(PresetBlock):
 
 class Subject(PresetBlock):
     preset: Name
-    consent: consents.Agreed | None = None  # absent: may be written, but training stops
+    consent: Agreed | None = None  # absent: may be written, but training stops
 
     def require_consent(self, name: str) -> str:
         """The record's hash. InputError where there is none, saying what to write, or where what was signed is not
@@ -56,12 +57,12 @@ class Subject(PresetBlock):
         if self.consent is None:
             raise InputError(
                 f"params.yaml: subjects.{name} has no consent. Write who agreed, when, to what, and where that is kept "
-                f"or what they said, for example\n  {name}: {{preset: {self.preset}, consent: {consents.EXAMPLE}}}\n"
+                f"or what they said, for example\n  {name}: {{preset: {self.preset}, consent: {EXAMPLE}}}\n"
                 "or `consent: synthetic` for a rendered person."
             )
-        if isinstance(self.consent, consents.Consent):
+        if isinstance(self.consent, Consent):
             self.consent.check(name)
-        return consents.digest(self.consent)
+        return digest(self.consent)
 
 
 class Transfer(PresetBlock):
@@ -165,7 +166,7 @@ class Params(PresetBlock):
             return None
         name = self.transfers[key].target if layout.KINDS[stage] == "transfers" else key
         agreed = self.subjects[name].consent
-        return consents.digest(agreed) if agreed else None
+        return digest(agreed) if agreed else None
 
     def block(self, stage: str, key: str) -> PresetBlock:
         """The stage's block of the preset that `key` names; a sample's entry is its own block."""

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import InputError, params as config
-from stages.estimators import pose as estimators
-from stages.estimators.pose import Sighting
+from stages import InputError
+from stages.estimators.pose import PoseEstimator, Sighting, build_pose_estimator, hide_unknown
 from stages.media import parquet, video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.footage import placing
 from stages.media.prefetch import ahead, batches
 from stages.media.view import View, read_view
+from stages.params import PoseExtraction
 from stages.pose import gaps, smoothing
 from stages.pose.skeleton import Pose, person_height
 from stages.progress import Progress
@@ -30,10 +30,10 @@ BORDER = 0.01  # of S: as far outside of what the camera saw a point may lie
 SMALL = 64     # pixels of the user's video
 
 
-def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: config.PoseExtraction) -> None:
+def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
-    estimator, nothing = estimators.build(params), np.zeros((size, size), np.uint8)
+    estimator, nothing = build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
         looks = sightings(frames, scene, estimator, params.batch)
         for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
@@ -41,7 +41,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
             soft = sighting and sighting.silhouette
             add(nothing if soft is None else np.rint(255 * soft).astype(np.uint8))
 
-    pose = Pose.stack(found).map(lambda points: estimators.hide_unknown(points, params.min_score))
+    pose = Pose.stack(found).map(lambda points: hide_unknown(points, params.min_score))
     pose = pose.map(lambda points: hidden(points, ~in_picture(points, timeline, scene)))
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
@@ -56,7 +56,7 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
     print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, timeline))
 
 
-def sightings(frames: Path, scene: View, estimator: estimators.PoseEstimator, batch: int
+def sightings(frames: Path, scene: View, estimator: PoseEstimator, batch: int
               ) -> Iterator[Sighting | None]:
     """The person in each frame; None where they are not, or where somebody else was seen in their place. One thread
     decodes and one looks, while the caller uses what was seen."""

@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.media import clock as clocks, files
+from stages.media import files
+from stages.media.clock import read_clock
 from stages.media.container import opened
 from stages.provenance import certificates, credentials
 from stages.provenance.statement import Model, StatedCode, StatedFile, StatedPerson, Statement
@@ -45,7 +46,7 @@ def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path
 def originals(clock: Path) -> list[StatedFile]:
     """The user's files that a video was made of; where they lie stays here."""
     return [StatedFile(name=Path(file).name, sha256=digest)
-            for file, digest in clocks.read_clock(clock).about["sha256"].items()]
+            for file, digest in read_clock(clock).about["sha256"].items()]
 
 
 def code(folder: Path = Path(__file__).parent) -> StatedCode:

@@ -102,6 +102,15 @@ def test_no_two_modules_or_classes_have_one_name():
     assert twice <= ADAPTERS
 
 
+@pytest.mark.parametrize("path", STAGES + PIPELINE + sorted((ROOT / "tests").rglob("*.py")), ids=local)
+def test_own_modules_keep_their_names(path):
+    """`from stages import x as y` is not allowed: import the function or class, or use the module's own name."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    renamed = [(getattr(node, "module", None) or alias.name, alias.asname) for node in nodes for alias in node.names
+               if alias.asname]
+    assert [name for name in renamed if name[0].split(".")[0] in ("stages", "pipeline", "tests")] == []
+
+
 def test_importing_the_pipeline_loads_no_science():
     code = "import pipeline.__main__, pipeline.orchestration.flows, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

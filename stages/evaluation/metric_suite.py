@@ -13,7 +13,7 @@ from stages.evaluation.image_similarity import Box
 from stages.evaluation.metric_names import PERCEIVED, REDETECTED
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
-from stages.media import clock as clocks
+from stages.media.clock import read_clock
 from stages.pose.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
@@ -150,5 +150,5 @@ def _identity(measured: dict[str, Path], poses: Pose) -> "Identity | str":
         describe = dlib_describer()
     except pretrained.Missing as error:
         return f"its network's weights could not be had: {error}"
-    usable = clocks.read_clock(measured["target_clock"]).usable()
+    usable = read_clock(measured["target_clock"]).usable()
     return Identity.of(measured["target_frames"], poses, usable, describe)

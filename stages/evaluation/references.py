@@ -18,7 +18,8 @@ import numpy as np
 from stages import InputError
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import Similarity
-from stages.media import clock as clocks, footage, video_file
+from stages.media import footage, video_file
+from stages.media.clock import read_clock
 from stages.media.images import images
 from stages.media.seek import Seekable, chosen
 from stages.media.view import View, read_view, stabilised
@@ -62,11 +63,11 @@ def references(
 ) -> Iterator[Reference]:
     """Of a transfer, by the paths of layout.INPUTS."""
     pose, columns, about = read_poses(driving)
-    rows, timeline = columns["frame"], clocks.read_clock(target_clock)
+    rows, timeline = columns["frame"], read_clock(target_clock)
     size, training = timeline.about["size"], timeline.usable()
     nearest = image_quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
     target = _Sight(read_view(target_view), timeline.about["crop"], size)
-    played = clocks.read_clock(source_clock)
+    played = read_clock(source_clock)
     source = _Sight(read_view(source_view), played.about["crop"], played.about["size"])
     motions = chosen(video_file.frames(source_frames), rows, source_frames)
     truths, shown = repeat(None), iter([])

@@ -14,7 +14,8 @@ import numpy as np
 from stages import InputError
 from stages.evaluation.evaluate import evaluate
 from stages.evaluation.scoring import Scores
-from stages.media import clock as clocks, footage
+from stages.media import footage
+from stages.media.clock import read_clock
 from stages.media.decoding import Decoding
 from stages.media.images import images
 from stages.media.view import read_view
@@ -50,7 +51,7 @@ def check_numbers(files: list[Path]) -> None:
 
 
 def read(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
-    about, sight = clocks.read_clock(clock).about, read_view(view)
+    about, sight = read_clock(clock).about, read_view(view)
     size, crop = about["size"], about["crop"]
     full = None if sight.about["moving"] else tuple(sight.about["frame_size"])
     for index, picture in enumerate(_pictures(path)):

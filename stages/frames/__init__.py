@@ -14,14 +14,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.camera import lighting
 from stages.estimators.person import Segmenter, detector, segmenter
 from stages.frames.steady import Steadying, steady
 from stages.frames.survey import Survey, look_through, refuse_cuts
-from stages.media import footage, parquet, takes, video_file, view as views
+from stages.media import footage, parquet, takes, video_file
 from stages.media.clock import split
 from stages.media.prefetch import ahead
+from stages.media.view import stabilised, unfolded
+from stages.params import Frames, Video
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 from stages.tracking.tracker import Track, choose
@@ -29,7 +31,7 @@ from stages.tracking.tracker import Track, choose
 FULL_FRAMES = 32
 
 
-def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
+def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: Frames, entry: Video) -> None:
     film = takes.open_takes(entry.file, params.fps, entry.start, entry.end)
     survey = look_through(film, detector(params), params.batch)
     refuse_cuts(film, survey)
@@ -85,8 +87,8 @@ def cut_out(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[
                              f"{survey.size[0]} x {survey.size[1]}; all must have one size")
         picture, camera = lighting.corrected(picture, steadied.lights[index]), steadied.cameras[index]
         if steadied.moving:
-            full = views.unfolded(picture, camera, steadied.size) if index in whole else None
-            yield views.stabilised(picture, camera, crop, size), full
+            full = unfolded(picture, camera, steadied.size) if index in whole else None
+            yield stabilised(picture, camera, crop, size), full
         else:
             yield footage.square(picture, crop, size), picture if index in whole else None
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.camera import camera_motion, lighting
 from stages.estimators.person import reduced
 from stages.frames.survey import Survey
 from stages.media import takes
 from stages.media.prefetch import ahead
+from stages.params import Frames
 from stages.progress import Progress
 
 
@@ -33,7 +34,7 @@ class Steadying:
         return "".join(f"; {part}" for part in parts)
 
 
-def steady(film: takes.Takes, survey: Survey, params: config.Frames) -> Steadying:
+def steady(film: takes.Takes, survey: Survey, params: Frames) -> Steadying:
     """InputError where the camera moves as no homography can explain."""
     sample = list(survey.sample.values())
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages import InputError, pretrained as files, threads
+from stages import InputError, pretrained, threads
 from stages.learning import devices
 from stages.media import stamp
 from stages.nets.inpainter import Inpainter, PatchDiscriminator
@@ -71,7 +71,7 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
 def given(network: Inpainter, path: Path) -> None:
     """Puts a file's weights into the network."""
     try:
-        network.load_state_dict(files.load(path))
+        network.load_state_dict(pretrained.load(path))
     except RuntimeError as error:
         width = network.coarse[0].both.out_channels // 2
         raise InputError(f"{path}: not the weights of this inpainter at background_inpainting.width {width}: "

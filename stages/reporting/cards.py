@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from stages import layout, params as config
+from stages import layout, params
 from stages.face.face_enhancement import FaceIndex
 from stages.media import png
 from stages.reporting import figures, html_page
@@ -47,7 +47,7 @@ class Card:
 
 def cards(inputs: Inputs, count: int) -> list[Card]:
     """In order. count: columns of a contact sheet."""
-    settings, out = config.load(), []
+    settings, out = params.load(), []
     for stage, (title, text) in TEXTS.items():
         addresses = {f"{stage}@{key}": key for key in keys(stage, inputs)}
         paths = {address: layout.cost(stage, key) for address, key in addresses.items()}

@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.evaluation.references import TOGETHER, true_frames
 from stages.imaging import compositing, contact_sheets
-from stages.media import png, video_file as videos
+from stages.media import png, video_file
 from stages.media.seek import Seekable, chosen
 from stages.media.view import read_view
 from stages.pose import skeleton
@@ -49,7 +49,7 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
     unseen, bare, stills = hidden(inputs.paths["seen"]), np.zeros(total), {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reel.mp4"
-        with videos.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
+        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 bare[t] = np.mean(unseen & (alpha < OPAQUE))
                 tiles = [contact_sheets.fit(picture, side) for picture in quarters]
@@ -76,13 +76,13 @@ def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.nd
     """For each frame of the result the pictures of the four quarters, and the foreground's alpha (S, S)."""
     paths, entry, rows = inputs.paths, inputs.entry, inputs.rows
     plate = png.read(paths["background"])
-    sources = chosen(videos.frames(paths["source_frames"]), rows, paths["source_frames"])
+    sources = chosen(video_file.frames(paths["source_frames"]), rows, paths["source_frames"])
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
         about, view = inputs.clock("target").about, read_view(paths["target_view"])
         truths = chosen(true_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
                         f"expected {TOGETHER}")
-    foregrounds = chosen(videos.frames(paths["foreground"], "rgba"), np.arange(len(rows)), paths["foreground"])
+    foregrounds = chosen(video_file.frames(paths["foreground"], "rgba"), np.arange(len(rows)), paths["foreground"])
     with Seekable(paths["target_frames"]) as training:
         for t, (source, truth, made) in enumerate(zip(sources, truths, foregrounds)):
             if truth is None:

@@ -20,7 +20,8 @@ from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
-from stages.media import clock as clocks, png, video_file
+from stages.media import png, video_file
+from stages.media.clock import read_clock
 from stages.media.seek import chosen
 from stages.params import GeneratorTraining, Subject
 from stages.pose.skeleton import read_poses
@@ -107,7 +108,7 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
     """A training at its first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    timeline = clocks.read_clock(inputs["clock"])
+    timeline = read_clock(inputs["clock"])
     rows = timeline.training()
     fabric = devices.fabric(block.device, 1, block.precision)
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
@@ -150,7 +151,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
     evenly spread (all where there are no more). lpips: the network, stages.evaluation.metric_networks.lpips_network."""
     artifacts = folder / layout.ROOT / name
     pose, _, _ = read_poses(artifacts / "poses.parquet")
-    rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
+    rows = np.flatnonzero(np.array(read_clock(artifacts / "frames.parquet").split) == "test")
     plate = png.read(artifacts / "background.png")
     appearance = GeneratorInference(generator, torch.device("cpu"))
     values, steady, before = [], [], None

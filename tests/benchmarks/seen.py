@@ -33,7 +33,8 @@ from torch import nn
 from stages import InputError, fusion, layout, params
 from stages.evaluation import delivered_video, image_similarity, metric_networks
 from stages.imaging import image_quality
-from stages.media import clock as clocks, footage, png, video_file, view
+from stages.media import footage, png, video_file, view
+from stages.media.clock import Clock, read_clock
 from stages.media.seek import chosen
 from stages.pose.skeleton import Pose, read_poses
 from stages.provenance.watermark import Mark
@@ -108,8 +109,8 @@ class Clip:
         driving = read_poses(self.path("retargeting", "driving"))[0]
         return (pose.map(partial(onto, self.place(index).matrix)) for index, pose in enumerate(driving))
 
-    def _clock(self) -> clocks.Clock:
-        return clocks.read_clock(self.path("frames", "clock"))
+    def _clock(self) -> Clock:
+        return read_clock(self.path("frames", "clock"))
 
 
 def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.datasets import variants
 from stages import InputError, params
 
@@ -90,6 +90,6 @@ def test_dvc_keeps_what_both_presets_gave(project):
 ])
 def test_the_command_line_tells(file, monkeypatch, capsys, arguments, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "variant", *arguments])
-    failed = command.main()
+    failed = main()
     out, error = capsys.readouterr()
     assert told in (error if failed else out) and failed == ("nda" in arguments)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.paper_tables import other_systems
 from stages import layout, metrics, params
 from stages.evaluation import system_frames
@@ -44,7 +44,7 @@ def transfer(tmp_path, monkeypatch) -> Path:
 
 def run(monkeypatch, capsys, name="lwgan", frames="frames", key=KEY) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["pipeline", "evaluate", "--frames", frames, "--as", name, key])
-    return command.main(), *capsys.readouterr()
+    return main(), *capsys.readouterr()
 
 
 def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
