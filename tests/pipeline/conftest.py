@@ -81,14 +81,15 @@ def _prepare(computed: Project, folder: Path) -> None:
     shutil.copytree(computed.folder, folder, symlinks=True, dirs_exist_ok=True)
     known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     variants = {name: known[name] for name in ("complete", "td")}
-    del variants["complete"]["metrics"]  # asks judges, which `table` would fetch
+    del variants["complete"]["metrics"]  # needs metric networks, whose weights `table` would fetch
     Project(folder).change(transfers={"ava_from_ava": ITSELF}, variants=variants)
     fusion = folder / "stages/fusion.py"
     fusion.write_text(fusion.read_text().replace('given["metrics"]', f"{WHAT_IS_SEEN}\n            given[\"metrics\"]"))
     (folder / "stages/metrics.py").write_text(METRICS.replace("NAMES = []", f"NAMES = {NAMES}"))
     write_digests(folder)
     (folder / "paper.yaml").write_text(yaml.safe_dump(PAPER, sort_keys=False))
-    git("add", ".gitignore", ".dvc", ".dvcignore", "digests", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
+    git("add", ".gitignore", ".dvc", ".dvcignore", "digests", "dvc.yaml", "metric_weights", "params.yaml", "stages",
+        folder=folder)
     git("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all", folder=folder)
     (folder / "ran").unlink()
 

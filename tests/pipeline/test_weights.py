@@ -15,7 +15,7 @@ VGG19 = pretrained.VGG["vgg19"]
 def shelf(tmp_path, monkeypatch):
     """Every known file stands at its publisher's, small and with its own checksum; the folder of weights is empty."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     origin, table = tmp_path / "origin", {}
     origin.mkdir()
     for name, file in pretrained.table().items():
@@ -29,7 +29,7 @@ def shelf(tmp_path, monkeypatch):
 
 def there() -> set[str]:
     """The files in both folders."""
-    folders = [folder for folder in (pretrained.FOLDER, pretrained.JUDGES) if folder.exists()]
+    folders = [folder for folder in (pretrained.FOLDER, pretrained.METRIC_FOLDER) if folder.exists()]
     return {path.name for folder in folders for path in folder.iterdir() if path.name[0] != "."}
 
 
@@ -50,8 +50,8 @@ def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypat
     for stage in weights.TASKS:
         needed = weights.needed(with_(stage, demo, model="heavy")).get("pose_landmark_heavy.tflite")
         assert needed == (None if stage == "frames" else [stage])
-    judging = {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
-    assert set(before) - set(weights.needed(with_("metrics", weights=False))) == judging
+    expected = {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
+    assert set(before) - set(weights.needed(with_("metrics", weights=False))) == expected
     assert set(before) - set(weights.needed(with_("metrics", redetect=False))) == {pretrained.FACES}
     assert set(before) - set(weights.needed(with_("metrics", flow="dis"))) == {pretrained.RAFT}
     changed = weights.needed(with_("pose_extraction", estimator="ultralytics", model="yolo11s"))
@@ -101,15 +101,15 @@ def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
     assert pretrained.place(pretrained.INCEPTION).exists()
 
 
-def test_only_what_judges_is_fetched_ahead_of_a_table_as_far_as_it_can_be_had(config, shelf):
+def test_only_metric_weights_are_fetched_before_a_table_and_failed_downloads_are_ignored(config, shelf):
     (shelf / pretrained.FACES).unlink()
     demo = config.presets["demo"]
-    weights.fetch_judges(demo.model_copy(update={"metrics": demo.metrics.model_copy(update={"weights": False})}))
-    assert not pretrained.JUDGES.exists()
-    weights.fetch_judges(config.presets["paper"])
+    weights.fetch_metric_weights(demo.model_copy(update={"metrics": demo.metrics.model_copy(update={"weights": False})}))
+    assert not pretrained.METRIC_FOLDER.exists()
+    weights.fetch_metric_weights(config.presets["paper"])
     assert there() == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.RAFT, pretrained.SUMS}
     (shelf / pretrained.FACES).write_text(pretrained.FACES)
-    weights.fetch_judges(config.presets["paper"])
+    weights.fetch_metric_weights(config.presets["paper"])
     assert pretrained.place(pretrained.FACES).exists() and not pretrained.place(VGG19).exists()
 
 
@@ -117,7 +117,7 @@ def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
     (shelf / "notes.txt").write_text("nothing known")
     assert VGG19 in weights.take(shelf)
     assert there() >= set(pretrained.table())
-    assert {path.name for path in pretrained.JUDGES.iterdir()} == pretrained.JUDGING
+    assert {path.name for path in pretrained.METRIC_FOLDER.iterdir()} == pretrained.METRIC_FILES
     assert not (pretrained.FOLDER / "notes.txt").exists()
     with pytest.raises(InputError, match="no file of trained weights"):
         weights.take(tmp_path)
@@ -125,7 +125,7 @@ def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
 
 def test_without_a_folder_packages_give_what_they_have(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     assert "alexnet.ckpt" in weights.take(None)
     assert there() == {pretrained.VGG["vgg16"], pretrained.ALEXNET, pretrained.FACES, pretrained.SUMS}
     monkeypatch.setattr(pretrained, "packaged", lambda name: None)
@@ -164,13 +164,13 @@ def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(pr
     """And nothing else; an estimator's weights are no reason either."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
-    judge = project.folder / "judges" / pretrained.INCEPTION
-    judge.with_name(".inception.123.pth").write_text("half of a download")
+    weights = project.folder / "metric_weights" / pretrained.INCEPTION
+    weights.with_name(".inception.123.pth").write_text("half of a download")
     project.dvc("repro")
     assert project.ran() == []
-    judge.write_text("a judge's")
+    weights.write_text("a metric network's")
     project.dvc("repro")
     assert project.ran() == ["metrics@ava_from_ben"]
-    judge.unlink()
+    weights.unlink()
     project.dvc("repro")
     assert project.ran() == []  # what it was without is known

@@ -17,7 +17,7 @@ from stages import InputError, pretrained
 def shelf(tmp_path, monkeypatch):
     """A folder of weights with one known file, `net.pth`, and its publisher's copy; `publish` changes its entry."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     origin = tmp_path / "origin" / "net.pth"
     origin.parent.mkdir()
     torch.save({"a": torch.arange(6.0)}, origin)
@@ -43,7 +43,7 @@ def test_the_table_is_sound():
         if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2's the MD5
             assert file.md5 == stated[1]
         assert file.package is None or file.package.endswith(f"/{name}")
-    assert {*pretrained.VGG.values(), *pretrained.JUDGING} <= set(table)
+    assert {*pretrained.VGG.values(), *pretrained.METRIC_FILES} <= set(table)
 
 
 def test_a_network_is_found_by_estimator_task_and_model():
@@ -121,13 +121,13 @@ def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(sh
         pretrained.find("net.pth")
 
 
-def test_what_judges_lies_apart_and_its_checksum_with_the_others(shelf, monkeypatch):
+def test_metric_weights_lie_in_a_folder_of_their_own(shelf, monkeypatch):
     monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.WeightFile(licence="own")))
-    judge = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
+    file = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
     for name in ("net.pth", pretrained.RAFT):
-        pretrained.take(judge.rename(judge.with_name(name)))
-        judge = judge.with_name(name)
-    assert pretrained.find(pretrained.RAFT).parent.name == "judges" and pretrained.find("net.pth").parent.name == "weights"
+        pretrained.take(file.rename(file.with_name(name)))
+        file = file.with_name(name)
+    assert pretrained.find(pretrained.RAFT).parent.name == "metric_weights" and pretrained.find("net.pth").parent.name == "weights"
     assert pretrained.sums() == {"net.pth": shelf.digest, pretrained.RAFT: shelf.digest}
     subprocess.run(["sha256sum", "-c", "--quiet", pretrained.SUMS], cwd=shelf.folder, check=True)
 

@@ -180,13 +180,13 @@ def test_a_name_changes_with_the_users_video(study):
 def test_a_name_changes_with_the_weights_that_judge(study):
     Path("weights").mkdir()
     found = []
-    for file in (Path("weights/yolo.pt"), pretrained.JUDGES / pretrained.RAFT):
+    for file in (Path("weights/yolo.pt"), pretrained.METRIC_FOLDER / pretrained.RAFT):
         file.write_text("weights")
         found += names(variants=["td"])
     assert len(set(found + names(variants=["td"]))) == 2
 
 
-def test_judges_are_fetched_before_a_table_is_planned(study, monkeypatch):
+def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch):
     """What came during the experiments would give them other names, and they would not count as finished."""
     study.change(variants={"complete": {"metrics": {"weights": True}}})
     asked = []
@@ -194,7 +194,7 @@ def test_judges_are_fetched_before_a_table_is_planned(study, monkeypatch):
     monkeypatch.setattr(experiments, "run", lambda config, wanted, failures: asked.extend(wanted))
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
     assert main() == 0
-    assert {path.name for path in pretrained.JUDGES.glob("[!.]*")} == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
+    assert {path.name for path in pretrained.METRIC_FOLDER.glob("[!.]*")} == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
     assert {one.name for one in asked} == set(names())
 
 

@@ -28,7 +28,7 @@ def measured(tmp_path_factory):
 @pytest.fixture()
 def nothing(monkeypatch, tmp_path):
     """No file of weights."""
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
 
 
