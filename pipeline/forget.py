@@ -22,7 +22,7 @@ from pipeline.inspect import table
 from pipeline.paper_tables import experiments
 from pipeline.studio.app import uploads
 from stages import InputError, layout, params, safe_yaml
-from stages.media.files import remove, size
+from stages.media.files import human_size, remove
 from stages.params import Params
 
 APART = ("samples", layout.TABLES.name)  # folders of artifacts that are nobody's
@@ -116,11 +116,11 @@ def _ask(name: str) -> None:
 def told_of(name: str, found: Traces, places: list[Store]) -> str:
     """A table of it all."""
     files = [file for path in found.files for file in _below(path)]
-    rows = [("artifacts, resume states", str(len(files)), size(sum(file.stat().st_size for file in files)),
+    rows = [("artifacts, resume states", str(len(files)), human_size(sum(file.stat().st_size for file in files)),
              "\n".join(dict.fromkeys(map(_shown, found.files))) or "-")]
     for place in places:
         objects, runs = found.objects[place.name], found.runs[place.name]
-        rows.append((place.name, str(len(objects) + len(runs)), size(place.size(objects)),
+        rows.append((place.name, str(len(objects) + len(runs)), human_size(place.size(objects)),
                      f"{len(objects)} files, {len(runs)} notes of runs"))
     names = [f"{block}.{one}" for block, ones in found.entries.items() for one in ones]
     rows.append(("params.yaml", str(len(names)), "", ", ".join(names) or "-"))
@@ -235,7 +235,7 @@ def _files(config: Params, folders: set[str]) -> list[Path]:
         found += layout.TABLES.glob(f"experiments/*/{key}.*")
         tables = [*layout.TABLES.glob(f"table_*_{key}_*"), *layout.TABLES.glob(f"table_*_{key}.*")]
         found += [file for file in tables if not file.stem.endswith(others)]
-        found += layout.resumes(f"*@{key}")
+        found += layout.resume_files(f"*@{key}")
         found += [*layout.CHECKPOINTS.glob(f"costs/*@{key}.json"), *layout.CHECKPOINTS.glob(f"sheets/*@{key}.png")]
         found += [uploads.VIDEOS / key, *uploads.VIDEOS.glob(f"{key}.*")]
     return sorted({path for path in found if path.exists()})

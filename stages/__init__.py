@@ -3,10 +3,10 @@
 import os
 
 __version__ = "0.1.0"
-MOST_PIXELS = 2**27  # of a picture; four times what 8K has
+MAX_PIXELS = 2**27  # of a picture; four times what 8K has
 SPINS = 10_000       # turns that a thread of OpenMP waits for others before it sleeps, instead of 300,000
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # OpenCV reads it when it is imported
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))  # OpenCV reads it when it is imported
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))  # and GNU's OpenMP, with PyTorch, this
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from stages import InputError, code_digest, events, layout, params, threads
-from stages.media import stamp
+from stages.media import artifact_metadata
 
 
 def invoke(stage: str, key: str) -> None:
@@ -25,12 +25,12 @@ def invoke(stage: str, key: str) -> None:
     arguments = {**layout.inputs(stage, key, **ends), **layout.outputs(stage, key), "params": block}
     extras = {"key": key, "entry": entry}
     arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
-    if layout.KINDS[stage] in layout.OF_SUBJECTS:
+    if layout.KINDS[stage] in layout.SUBJECT_KINDS:
         who = entry.target if isinstance(entry, params.Transfer) else key
         config.subjects[who].require_consent(who)
     begun = time.perf_counter()
     agreed = config.consent(stage, key)
-    with threads.chosen(config.threads), stamp.stamped({"consent": agreed} if agreed else {}):
+    with threads.chosen(config.threads), artifact_metadata.attached({"consent": agreed} if agreed else {}):
         run(**arguments)
     note_cost(stage, key, time.perf_counter() - begun)
 
@@ -68,7 +68,7 @@ def main() -> int:
         events.emit("begun", address=address)
         invoke(stage, key)
     except InputError as error:
-        events.refuse(address, error)
+        events.report_refusal(address, error)
         return 1
     except KeyboardInterrupt:
         return 130

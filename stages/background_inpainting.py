@@ -39,19 +39,19 @@ def run(
 
     size, radius = shown.shape[1], params.dilate * shown.shape[1]
     still = not camera.about["moving"]
-    clear = np.stack([clearance(alpha >= COVERED, camera.inside(frame, crop, size), radius)
+    clear = np.stack([clearance(alpha >= COVERED, camera.visible(frame, crop, size), radius)
                       for frame, alpha in zip(chosen, alphas)])
     plate, known = empty(shown, clear, radius, still)
 
     full, radius = np.stack(list(video_file.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
-    viewed = np.stack([camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
+    viewed = np.stack([camera.visible_full(frame, full.shape[2:0:-1]) for frame in whole])
     clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
                       for alpha, inside in zip(whole_alphas, viewed)])
     full_plate, full_known = empty(full, clear, radius, still)
 
     full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
     png.write(full_background, full_plate)
-    png.write(background, completed(plate, known, footage.square(full_plate, crop, size)))
+    png.write(background, completed(plate, known, footage.crop_square(full_plate, crop, size)))
     png.write(seen, np.where(known, 255, 0).astype(np.uint8))
     print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, {filled}")
 
@@ -76,7 +76,7 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
 
 def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> np.ndarray:
     """Where a mask of the square covers the full frame, (height, width) bool."""
-    matrix = footage.placing(crop, len(alpha))
+    matrix = footage.crop_to_frame(crop, len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 

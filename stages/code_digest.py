@@ -20,10 +20,10 @@ from pathlib import Path
 
 from stages import InputError, events, layout
 
-APART = {Path(f"stages/{name}.py") for name in (
+EXCLUDED = {Path(f"stages/{name}.py") for name in (
     "code_digest", "consent", "safe_yaml", "events", "layout", "params", "presets", "progress", "threads",
     "__main__")}
-WRITE = "python -m pipeline.dvc_backend.digests"
+WRITE_COMMAND = "python -m pipeline.dvc_backend.digests"
 WITHOUT_EFFECT = {"ctx", "kind", "type_comment"}  # fields of a syntax tree
 IMPORTS = (ast.Import, ast.ImportFrom)
 HEX = 16  # digits of a checksum
@@ -116,7 +116,7 @@ class Code:
         found, todo = [], [first]
         while todo:
             path = todo.pop()
-            if path not in found and path.relative_to(self.root) not in APART:
+            if path not in found and path.relative_to(self.root) not in EXCLUDED:
                 found.append(path)
                 todo += self._module(path).imports
         found = [path for path in found if path == first or self._module(path).says_something]
@@ -162,7 +162,7 @@ def check(stages: Iterable[str] = tuple(layout.KINDS), root: Path = Path()) -> N
         if (files := code.changed(stage)) is not None:
             what = ", ".join(files[:5]) + " and more" * (len(files) > 5) if files else "what its modules import"
             raise InputError(f"{layout.digest(stage)} is out of date: {what} changed since it was written.\n"
-                             f"  {WRITE}\nwrites it (make digests); what the old code has made is then computed anew")
+                             f"  {WRITE_COMMAND}\nwrites it (make digests); what the old code has made is then computed anew")
 
 
 def _without_effect(node: ast.AST) -> bool:
@@ -189,7 +189,7 @@ def main() -> int:
     try:
         check()
     except InputError as error:
-        events.refuse(str(layout.DIGESTS), error)
+        events.report_refusal(str(layout.DIGESTS), error)
         return 1
     return 0
 

@@ -1,7 +1,7 @@
 """Whose likeness is used, and that they agreed. No stage of the paper: without it nobody is learned.
 
 `synthetic` stands for people who were rendered. The hash of a record goes into what is made from that person
-(`stages/media/stamp.py`), so that a video leads back to what was agreed without saying it; who guesses a whole record
+(`stages/media/artifact_metadata.py`), so that a video leads back to what was agreed without saying it; who guesses a whole record
 can see that they are right.
 """
 
@@ -70,13 +70,13 @@ def _described(value):
     return value
 
 
-Agreed = Annotated[
+ConsentRecord = Annotated[
     Annotated[Literal["synthetic"], Tag("synthetic")] | Annotated[Consent, Tag("record")],
     Discriminator(lambda value: "synthetic" if isinstance(value, str) else "record"), BeforeValidator(_described),
 ]
 
 
-def digest(agreed: Literal["synthetic"] | Consent) -> str:
+def consent_digest(agreed: Literal["synthetic"] | Consent) -> str:
     """SHA-256 (hex) of a record: of its JSON, keys in order."""
     content = agreed if isinstance(agreed, str) else agreed.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -21,31 +21,31 @@ import os
 import select
 import sys
 
-PLACE = "FAKEMOTION_EVENTS"
+VARIABLE = "FAKEMOTION_EVENTS"
 Event = dict
 
 
-def wanted() -> bool:
+def enabled() -> bool:
     """Whether somebody listens."""
-    return PLACE in os.environ
+    return VARIABLE in os.environ
 
 
 def emit(kind: str, **fields) -> None:
     """Reports an event, if somebody listens. Raises BrokenPipeError where whoever did, and read what is printed, was
     killed: a training is not to go on for hours for nobody."""
-    if wanted():
+    if enabled():
         output = select.poll()
         output.register(1, 0)
         if any(state & (select.POLLERR | select.POLLNVAL) for _, state in output.poll(0)):
             raise BrokenPipeError("nobody reads what this program prints")
         line = json.dumps({"kind": kind} | fields) + "\n"
-        with open(os.environ[PLACE], "ab", buffering=0) as file:  # one write: whole, whoever else writes
+        with open(os.environ[VARIABLE], "ab", buffering=0) as file:  # one write: whole, whoever else writes
             file.write(line.encode())
 
 
-def refuse(address: str, error: Exception) -> None:
+def report_refusal(address: str, error: Exception) -> None:
     """Reports that what a stage was given cannot be used; in the terminal, where nobody listens."""
-    if wanted():
+    if enabled():
         emit("refused", address=address, message=str(error))
     else:
         print(f"{address}: {error}", file=sys.stderr)

@@ -37,9 +37,9 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     without the pre-trained features that params ask for, where memory runs out, and where the training diverges."""
     consent = entry.require_consent(key)
     timeline = read_clock(clock)
-    training_frames = timeline.training()
+    training_frames = timeline.training_frames()
     pose, _, _ = read_poses(poses)
-    if timeline.longest() < params.run_length:
+    if timeline.longest_clip() < params.run_length:
         raise too_short(clock, params.run_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
     own = threads.Threads(params.judge_every, fixed=params.compile or fabric.device.type != "cpu")
@@ -62,7 +62,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     }
     steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
     curves.write(plots, "step", steps, losses)
-    with files.replacing(generator) as folder:
+    with files.atomic_write(generator) as folder:
         saved_networks.save(folder, training.average.state_dict(), about)
         parquet.write(folder / "log.parquet", LOG, {"step": steps} | losses)
         for picture in sorted(previews.glob("preview_*.png")):

@@ -36,7 +36,7 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
 
 THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes depend on threads
 
-OF_SUBJECTS = ("subjects", "transfers")  # kinds of what is made of or for a subject, and says on whose consent it rests
+SUBJECT_KINDS = ("subjects", "transfers")  # kinds of what is made of or for a subject, and says on whose consent it rests
 
 OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "samples": {
@@ -197,13 +197,13 @@ def cost(stage: str, key: str) -> Path:
     return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
 
 
-def resume(address: str, digest: str) -> Path:
+def resume_file(address: str, digest: str) -> Path:
     """Where the training `stage@key`, known by a hash (hex), keeps what it goes on from; without the suffix, the folder
     of what it draws meanwhile. Not artifacts."""
     return CHECKPOINTS / f"{address}_{digest[:HASH]}.pt"
 
 
-def resumes(address: str) -> list[Path]:
+def resume_files(address: str) -> list[Path]:
     """Such files and folders of every run of `stage@key`; of `*@key`, those of all trainings of a key."""
     return sorted(CHECKPOINTS.glob(f"{address}_{HASH * '[0-9a-f]'}*"))
 

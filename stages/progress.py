@@ -13,11 +13,11 @@ class Progress(tqdm):
     """tqdm, and used like it."""
 
     def __init__(self, *arguments, **options):
-        quiet = {"file": io.StringIO(), "mininterval": EVERY} if events.wanted() else {}
+        quiet = {"file": io.StringIO(), "mininterval": EVERY} if events.enabled() else {}
         super().__init__(*arguments, **options, **quiet)
 
     def display(self, msg=None, pos=None) -> None:
-        if not events.wanted():
+        if not events.enabled():
             super().display(msg, pos)
         elif msg is None:
             now = self.format_dict
@@ -30,13 +30,13 @@ def percent(event: events.Event) -> float | None:
     return 100 * min(event["done"] / event["total"], 1) if event["total"] else None
 
 
-def figures(event: events.Event) -> str:
+def format_counters(event: events.Event) -> str:
     """What a bar says beside itself: 540/1200 [01:10<01:25, 7.71step/s, l1=0.0345]"""
     form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]" if event["total"] else None
     return tqdm.format_meter(**_meter(event), bar_format=form)
 
 
-def bar(event: events.Event, columns: int) -> str:
+def format_bar(event: events.Event, columns: int) -> str:
     """The whole bar, on one line."""
     return tqdm.format_meter(**_meter(event), prefix=event["what"], ncols=columns)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from stages.media import files
 from stages.media.clock import read_clock
-from stages.media.container import opened
+from stages.media.container import open_media
 from stages.provenance import certificates, credentials
-from stages.provenance.statement import Model, StatedCode, StatedFile, StatedPerson, Statement
+from stages.provenance.statement import CodeVersion, SourceFile, SourceVideo, Statement, WeightDigests
 from stages.provenance.watermark import TAG
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path, source_clock: Path, video: Path,
         params: "Signing", entry: "Transfer") -> None:
-    certificate, key, algorithm = certificates.signing()
-    with opened(files.existing(unsigned, "a video; run fusion")) as container:
+    certificate, key, algorithm = certificates.signing_certificate()
+    with open_media(files.existing(unsigned, "a video; run fusion")) as container:
         number = container.metadata[TAG]
     weights = {"generator": generator, "local_gans": local_gans}
     statement = Statement(
-        target=StatedPerson(name=entry.target, files=originals(target_clock)),
-        source=StatedPerson(name=entry.source, files=originals(source_clock)),
-        model=Model(**{name: files.sha256(folder / "model.safetensors") for name, folder in weights.items()}),
+        target=SourceVideo(name=entry.target, files=originals(target_clock)),
+        source=SourceVideo(name=entry.source, files=originals(source_clock)),
+        model=WeightDigests(**{name: files.sha256(folder / "model.safetensors") for name, folder in weights.items()}),
         consent=json.loads((generator / "about.json").read_text(encoding="utf-8"))["consent"], code=code(),
         label=entry.label, label_reason=None if entry.label else " ".join(entry.label_reason.split()),
         watermark=number, made=datetime.now(timezone.utc).replace(microsecond=0),
@@ -43,16 +43,16 @@ def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path
     print(f"signing: {video}, with {whose}: {certificate.path}")
 
 
-def originals(clock: Path) -> list[StatedFile]:
+def originals(clock: Path) -> list[SourceFile]:
     """The user's files that a video was made of; where they lie stays here."""
-    return [StatedFile(name=Path(file).name, sha256=digest)
+    return [SourceFile(name=Path(file).name, sha256=digest)
             for file, digest in read_clock(clock).about["sha256"].items()]
 
 
-def code(folder: Path = Path(__file__).parent) -> StatedCode:
+def code(folder: Path = Path(__file__).parent) -> CodeVersion:
     """The code that signs: what is in `folder`, and the commit that its repository is at, as far as it has one."""
     parts = (f"{files.sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(folder.rglob("*.py")))
-    return StatedCode(commit=commit(folder.parent / ".git"), sha256=hashlib.sha256("".join(parts).encode()).hexdigest())
+    return CodeVersion(commit=commit(folder.parent / ".git"), sha256=hashlib.sha256("".join(parts).encode()).hexdigest())
 
 
 def commit(git: Path) -> str | None:

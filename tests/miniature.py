@@ -23,7 +23,7 @@ REAL = (
     "pipeline/__init__.py", "pipeline/dvc_backend/split_lock.py",
     "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py", "stages/events.py",
     "stages/params.py", "stages/presets.py", "stages/progress.py", "stages/threads.py",
-    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/stamp.py",
+    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/artifact_metadata.py",
 )
 PEOPLE = """
 threads: 1

@@ -176,7 +176,7 @@ def test_what_rests_on_a_consent_is_made_anew_when_that_changes(repo, config):
                  for stage in repo.index.stages if stage.name != "digests"}
     for address in params_of:
         name, key = graph.split(address)
-        if layout.KINDS[name] in layout.OF_SUBJECTS:
+        if layout.KINDS[name] in layout.SUBJECT_KINDS:
             who = getattr(config.entry(name, key), "target", key)
             tracked = set().union(*(params_of[before] for before in graph.plan(config, [address])))
             assert f"subjects.{who}" in tracked, address
@@ -215,7 +215,7 @@ def test_what_a_stage_loads_is_among_its_files(code, unload):
         unload()
         importlib.import_module(f"stages.{stage}")
         files = [m.__file__ for name, m in sys.modules.items() if name.startswith("stages.") and m.__file__]
-        names = {local(Path(file)) for file in files} - set(map(str, code_digest.APART))
+        names = {local(Path(file)) for file in files} - set(map(str, code_digest.EXCLUDED))
         packages = {name for name in names if name.endswith("__init__.py")}
         empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
         assert names - empty <= {local(module.path) for module in code.sources(stage)}, stage

@@ -58,7 +58,7 @@ def planned(config: Params, preset: str, variants: Iterable[str], transfers: tup
 
 def _experiment(config: Params, preset: str, variant: str, seed: int, transfers: tuple[str, ...], files: str
                 ) -> Experiment:
-    varied, changes = _seeded(config.varied(preset, BASE, variant), seed), {}
+    varied, changes = _seeded(config.with_variants(preset, BASE, variant), seed), {}
     wanted = {"presets": config.presets | {preset: varied}}
     for kind, keys in _entries(config, transfers).items():
         entries = getattr(config, kind)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.datasets import folder
 from stages import InputError
 from stages.media import takes
-from stages.media.files import replacing, size
+from stages.media.files import atomic_write, human_size
 from stages.params import TAKEN, Params
 
 FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml
@@ -25,8 +25,8 @@ def check(file: Path, fps: float | None = None) -> None:
     if not file.is_file():
         raise InputError(f"{file.name}: it was dropped before the studio was started again; drop it once more")
     if (bytes := file.stat().st_size) > LARGEST:
-        raise InputError(f"{file.name}: {size(bytes)}; at most {size(LARGEST)} can be dropped here. Name a larger one "
-                         "in params.yaml, where it lies")
+        raise InputError(f"{file.name}: {human_size(bytes)}; at most {human_size(LARGEST)} can be dropped here. "
+                         "Name a larger one in params.yaml, where it lies")
     if reason := folder.unreadable(file, fps):
         raise InputError(reason.replace(str(file), file.name))
 
@@ -57,8 +57,9 @@ def same(file: Path, other: Path) -> bool:
 def _put(file: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(place.parent).free < file.stat().st_size + SPARE:
-        raise InputError(f"{place.parent}: the disk has less than {size(SPARE)} left beside {file.name}; make room")
-    with replacing(place) as temporary:
+        raise InputError(f"{place.parent}: the disk has less than {human_size(SPARE)} left beside {file.name}; "
+                         "make room")
+    with atomic_write(place) as temporary:
         try:
             os.link(file, temporary)  # the upload itself goes when the page is done with it
         except OSError:

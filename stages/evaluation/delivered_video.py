@@ -16,7 +16,7 @@ import numpy as np
 
 from stages.media import footage, video_file
 from stages.media.clock import read_clock
-from stages.media.view import View, read_view, stabilised
+from stages.media.view import View, read_view, stabilised_crop
 from stages.provenance.label import Label
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Placing:
     def square(self, picture: np.ndarray, row: int) -> np.ndarray:
         """Of a picture as the camera stood in the target's frame `row`."""
         if self.view.about["moving"]:
-            return stabilised(picture, self.view.camera[row], self.crop, self.size)
-        return footage.square(picture, self.crop, self.size)
+            return stabilised_crop(picture, self.view.camera[row], self.crop, self.size)
+        return footage.crop_square(picture, self.crop, self.size)
 
 
 def area(size: tuple[int, int]) -> np.ndarray:

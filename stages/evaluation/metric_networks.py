@@ -38,7 +38,7 @@ class MetricNetworks:
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self.inception = _inception().to(device).eval()
-        except pretrained.Missing as error:
+        except pretrained.MissingWeights as error:
             self.inception = None
             self.reasons = dict.fromkeys(("fid", "is"), f"its network's weights could not be had: {error}")
         self.fid = FrechetInceptionDistance(Features()).to(device)

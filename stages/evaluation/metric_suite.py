@@ -102,7 +102,7 @@ def flow_model(params: "Metrics") -> optical_flow.Flow:
 
     try:
         return optical_flow.choose("raft", devices.choose(params.device))
-    except pretrained.Missing:
+    except pretrained.MissingWeights:
         if params.flow == "raft":
             raise
         return optical_flow.choose("dis", None)
@@ -148,7 +148,7 @@ def _identity(measured: dict[str, Path], poses: Pose) -> "Identity | str":
 
     try:
         describe = dlib_describer()
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         return f"its network's weights could not be had: {error}"
     usable = read_clock(measured["target_clock"]).usable()
     return Identity.of(measured["target_frames"], poses, usable, describe)

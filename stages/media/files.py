@@ -16,7 +16,7 @@ from stages import InputError, layout
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path` (same suffix, so that writers know the format); on success it is
     renamed to `path`, a file or a folder, on any error it is removed. So is what a killed process has left."""
     path = Path(path)
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(temporary)
 
 
-def scratch() -> IO[bytes]:
+def scratch_file() -> IO[bytes]:
     """An empty file for what memory need not hold, on the project's disk: the system's temporary folder may be memory
     itself. It has no name, and is gone once it is closed or its process has ended, however it ended."""
     layout.CHECKPOINTS.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def existing(path: Path, what: str) -> Path:
     return Path(path)
 
 
-def size(bytes: float | None) -> str:
+def human_size(bytes: float | None) -> str:
     """A number of bytes in a unit that leaves three digits; - where it is not known."""
     if bytes is None:
         return "-"

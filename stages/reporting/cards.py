@@ -97,7 +97,8 @@ def _frames(inputs: Inputs) -> list[tuple[str, str]]:
         total, fps, size = len(clock.frame), clock.about["fps"], clock.about["size"]
         out.append((name, f"{total} frames, {total / fps:.1f} s at {fps:g} a second, {size} x {size}"))
         if who == "target" and clock.is_split():
-            out.append(("split", f"{len(clock.training())} to learn from, {(clock.split == 'test').sum()} held out"))
+            training, test = len(clock.training_frames()), (clock.split == "test").sum()
+            out.append(("split", f"{training} to learn from, {test} held out"))
     return out
 
 

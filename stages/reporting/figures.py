@@ -13,7 +13,7 @@ from stages.face.face_enhancement import FaceIndex
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
 from stages.media.clock import read_clock
-from stages.media.seek import Seekable
+from stages.media.seek import SeekableVideo
 from stages.pose import skeleton
 from stages.pose.skeleton import read_poses
 from stages.reporting.face_map import large, real_face
@@ -121,7 +121,7 @@ def _picks(paths: Paths, count: int) -> np.ndarray:
 
 
 def _frames(path: Path, picks: np.ndarray) -> list[np.ndarray]:
-    with Seekable(path) as frames:
+    with SeekableVideo(path) as frames:
         return [frames[int(i)] for i in picks]
 
 

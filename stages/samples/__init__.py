@@ -16,7 +16,7 @@ import numpy as np
 
 from stages import InputError
 from stages.media import png, video_file
-from stages.media.prefetch import in_order
+from stages.media.prefetch import ordered_map
 from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
@@ -81,8 +81,8 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
 
     body, performed = Body(who), motion.perform(tuple(motions), seed, seconds)
     if world == "hard":
-        return in_order(shoot, hard.exposures(body, performed, camera))
-    return in_order(shoot, ([posed] for posed in body.pose(performed)))
+        return ordered_map(shoot, hard.exposures(body, performed, camera))
+    return ordered_map(shoot, ([posed] for posed in body.pose(performed)))
 
 
 def _person(name: str, world: str) -> people.SamplePerson:

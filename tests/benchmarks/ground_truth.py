@@ -28,7 +28,7 @@ from stages import layout, pose_extraction, pretrained
 from stages.evaluation.metric_networks import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.params import load
 from stages.pose.skeleton import L_ANKLE, L_EAR, R_ANKLE, R_EAR, Pose, person_height, read_poses
 from stages.samples import motion, read_truth
@@ -101,7 +101,7 @@ class Square:
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """The square of a rendered picture."""
-        return footage.square(picture, self.about["crop"], self.size)
+        return footage.crop_square(picture, self.about["crop"], self.size)
 
 
 def pose(folder: Path) -> list[Figure]:
@@ -144,7 +144,8 @@ def raw_poses(folder: Path, name: str) -> Pose:
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
-    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
+    alphas = video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray")
+    alphas = select_frames(alphas, true.rows, "target_alpha.mkv")
     masks, scores, band = video_file.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
     for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
         inside, called, error = alpha > 127, found > 127, cv2.absdiff(alpha, found) / 255
@@ -181,7 +182,7 @@ def perceived_background(found: np.ndarray, plate: np.ndarray) -> Figure:
     try:
         distance = perceived(lpips_network().eval(), *(np.ascontiguousarray(p[..., ::-1]) for p in (found, plate)))
         return Figure(what, distance, None, "", True)
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         return Figure(what, None, None, "", True, f"not measured: {error}")
 
 

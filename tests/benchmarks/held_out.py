@@ -22,7 +22,7 @@ from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import png, video_file
 from stages.media.clock import read_clock
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.params import GeneratorTraining, Subject
 from stages.pose.skeleton import read_poses
 
@@ -109,7 +109,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     """A training at its first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
     timeline = read_clock(inputs["clock"])
-    rows = timeline.training()
+    rows = timeline.training_frames()
     fabric = devices.fabric(block.device, 1, block.precision)
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
@@ -156,7 +156,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
     appearance = GeneratorInference(generator, torch.device("cpu"))
     values, steady, before = [], [], None
     scored = paired(len(rows), pairs)
-    truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
+    truths = select_frames(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
     for indices, foregrounds in appearance.foregrounds(pose[rows], 8):
         for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
             if index not in scored:

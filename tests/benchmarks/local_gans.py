@@ -15,7 +15,7 @@ from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import png, video_file
 from stages.media.clock import read_clock
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.nets.refiner import REFINED_PARTS
 from stages.pose import part_boxes
 from stages.pose.skeleton import read_poses
@@ -57,7 +57,7 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
     appearance, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
-    truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
+    truths = select_frames(video_file.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
     found = {part: [] for part in REFINED_PARTS}
     for indices, generated in appearance.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)

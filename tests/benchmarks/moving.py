@@ -40,7 +40,7 @@ def camera(folder: Path) -> list[Figure]:
     room = np.rint(255 * scene.plate(people.person(WHO).room, WIDE)).astype(np.uint8)
     wanted = cv2.warpPerspective(room, to_canvas, tuple(about["full_size"]), flags=cv2.INTER_CUBIC)
     plate = cv2.imread(str(folder / "background_full.png"))[..., ::-1].astype(float)
-    seen = np.any([view.inside_full(frame, about["full_size"]) for frame in about["full_frames"]], axis=0)
+    seen = np.any([view.visible_full(frame, about["full_size"]) for frame in about["full_frames"]], axis=0)
     seen &= cv2.warpPerspective(np.full(room.shape[:2], 255, np.uint8), to_canvas, tuple(about["full_size"])) > 254
     level = np.median(plate[seen] / np.maximum(wanted[seen], 1), axis=0)  # the clip's own light is the typical one
 

@@ -59,13 +59,13 @@ def figures(folder: Path, name: str) -> list[Figure]:
     shown, alphas, _ = collect(artifacts / "frames.mkv", artifacts / "masks.mkv", chosen,
                               timeline.about["full_frames"])
     dilate = yaml.safe_load((folder / "params.yaml").read_text())["presets"]["demo"]["background_inpainting"]["dilate"]
-    free = np.stack([clearance(alpha >= COVERED, camera.inside(frame, crop, size), dilate * size) > 0
+    free = np.stack([clearance(alpha >= COVERED, camera.visible(frame, crop, size), dilate * size) > 0
                      for frame, alpha in zip(chosen, alphas)])
     plain, _ = uncovered_median(shown, ~free)
 
     room = png.read(folder / layout.outputs("samples", name)["plate"])
-    true, found = footage.square(room, crop, size), png.read(artifacts / "background.png")
-    seen = free.any(0) & footage.square(np.full_like(room, 255), crop, size).all(-1)
+    true, found = footage.crop_square(room, crop, size), png.read(artifacts / "background.png")
+    seen = free.any(0) & footage.crop_square(np.full_like(room, 255), crop, size).all(-1)
     steps, median_steps = (seam(picture.astype(np.float32) - true, free.mean(0), seen) for picture in (found, plain))
     lpips = held_out.perceived(metric_networks.lpips_network(), found, true)
     return [

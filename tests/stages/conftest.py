@@ -44,7 +44,7 @@ def trained(tmp_path, monkeypatch):
     (tmp_path / "trained").mkdir()
     for name in pretrained.table():
         if path := pretrained.packaged(name):
-            pretrained.place(name).symlink_to(path)
+            pretrained.path_of(name).symlink_to(path)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from stages import InputError, params
-from stages.consent import Consent, digest
+from stages.consent import Consent, consent_digest
 
 ANA = dict(who="Ana Ruiz", when="2026-11-22", scope="one dance video", record="said so on tape 3")
 
@@ -36,10 +36,11 @@ def test_a_day_without_quotes_is_refused_because_dvc_cannot_keep_it(tmp_path, co
 
 
 def test_the_hash_is_that_of_all_that_was_said():
-    hashes = {digest(Consent(**{**ANA, name: "2026-11-23" if name == "when" else "another"})) for name in ANA}
-    assert len(hashes | {digest(Consent(**ANA)), digest("synthetic")}) == len(ANA) + 2
-    assert digest("synthetic") == hashlib.sha256(b'"synthetic"').hexdigest()
-    assert subject(**ANA).require_consent("ana") == digest(Consent(**ANA)) == digest(Consent(**ANA, sha256=None))
+    hashes = {consent_digest(Consent(**{**ANA, name: "2026-11-23" if name == "when" else "another"})) for name in ANA}
+    assert len(hashes | {consent_digest(Consent(**ANA)), consent_digest("synthetic")}) == len(ANA) + 2
+    assert consent_digest("synthetic") == hashlib.sha256(b'"synthetic"').hexdigest()
+    assert subject(**ANA).require_consent("ana") == consent_digest(Consent(**ANA))
+    assert consent_digest(Consent(**ANA)) == consent_digest(Consent(**ANA, sha256=None))
 
 
 def test_a_signed_file_is_the_one_that_was_signed(tmp_path):
@@ -60,7 +61,7 @@ def test_a_signed_file_is_the_one_that_was_signed(tmp_path):
 def test_what_they_said_may_be_anything(said):
     """Longer than a file's name can be, or like a path that is none."""
     consent = Consent(**{**ANA, "record": said})
-    assert subject(**{**ANA, "record": said}).require_consent("ana") == digest(consent)
+    assert subject(**{**ANA, "record": said}).require_consent("ana") == consent_digest(consent)
 
 
 @pytest.mark.parametrize("stage, key, whose", [
@@ -69,4 +70,4 @@ def test_what_they_said_may_be_anything(said):
     ("generator_training", "ava", "ava"), ("fusion", "ava_from_ben", "ava"), ("report", "ava_from_ava", "ava"),
 ])
 def test_what_shows_a_person_rests_on_their_consent(config, stage, key, whose):
-    assert config.consent(stage, key) == (whose and digest(config.subjects[whose].consent))
+    assert config.consent(stage, key) == (whose and consent_digest(config.subjects[whose].consent))

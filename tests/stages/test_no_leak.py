@@ -71,7 +71,7 @@ def learn(root: Path, config, monkeypatch) -> dict[str, bytes]:
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             found |= {str(file): file.read_bytes() for file in files}
     masks = np.stack(list(video_file.frames(FOLDER / "masks.mkv", "gray")))
-    return found | {str(FOLDER / "masks.mkv"): masks[read_clock(FOLDER / "frames.parquet").training()].tobytes()}
+    return found | {str(FOLDER / "masks.mkv"): masks[read_clock(FOLDER / "frames.parquet").training_frames()].tobytes()}
 
 
 @pytest.fixture(scope="module")

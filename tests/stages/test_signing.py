@@ -37,7 +37,7 @@ def run(made, folder, **entry) -> credentials.Credentials:
     assert set(made) == set(layout.INPUTS["signing"])
     entry = Transfer(target="ann", source="bob", preset="demo", truth=None, **entry)
     signing.run(**made, video=folder / "video.mp4", params=Signing(), entry=entry)
-    return credentials.read(folder / "video.mp4", certificates.known())
+    return credentials.read(folder / "video.mp4", certificates.own_certificates())
 
 
 def test_what_it_was_made_from(made, tmp_path, capsys):

@@ -52,7 +52,7 @@ def test_without_weights_the_flow_is_dis(nothing, asked, found):
 
 
 def test_raft_itself_is_not_replaced(nothing):
-    with pytest.raises(pretrained.Missing, match="raft"):
+    with pytest.raises(pretrained.MissingWeights, match="raft"):
         metric_suite.flow_model(changed(flow="raft"))
 
 
