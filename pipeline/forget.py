@@ -6,7 +6,6 @@ content goes, except where another person's artifact has the very same bytes. Th
 interrupted finds the same again.
 """
 
-import hashlib
 import json
 import re
 import subprocess
@@ -22,7 +21,7 @@ from pipeline.inspect import table
 from pipeline.paper_tables import experiments
 from pipeline.studio.app import uploads
 from stages import InputError, layout, params, safe_yaml
-from stages.media.files import human_size, remove
+from stages.media.files import human_size, md5, remove
 from stages.params import Params
 
 APART = ("samples", layout.TABLES.name)  # folders of artifacts that are nobody's
@@ -50,7 +49,7 @@ def traces(config: Params, name: str, places: list[Store]) -> Traces:
     concerned = _concerned(config, name) if re.fullmatch(layout.NAME, name) and name not in APART else set()
     folders = _made_from(concerned, notes)
     found = Traces(folders, _entries(config, concerned), _files(config, folders), _twins(config, name, notes, folders))
-    mine = _checksums(notes, folders, True) | {_md5(file) for key in folders for file in _below(layout.ROOT / key)}
+    mine = _checksums(notes, folders, True) | {md5(file) for key in folders for file in _below(layout.ROOT / key)}
     others = _checksums(notes, folders, False)
     for place in places:
         doomed = place.whole(mine) - place.whole(others)
@@ -218,12 +217,6 @@ def _entries(config: Params, keys: set[str]) -> dict[str, list[str]]:
 def _below(path: Path) -> list[Path]:
     """The files of a folder, or the file itself."""
     return [file for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
-
-
-def _md5(file: Path) -> str:
-    """DVC's checksum: what a killed run or a worker has put into the cache is in no note."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "md5").hexdigest()
 
 
 def _files(config: Params, folders: set[str]) -> list[Path]:

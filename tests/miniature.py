@@ -49,7 +49,7 @@ import json, os, time
 from pathlib import Path
 
 from stages import InputError, layout
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 from stages.progress import Progress
 
 
@@ -66,7 +66,7 @@ def run(params, key, **paths):
         raise ZeroDivisionError("a bug")
     numbers = {{name: value for name, value in vars(params).items() if type(value) is float}}
     for name, path in Progress(outputs.items(), stage):
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             if name == "plots":
                 temporary.mkdir()
                 for title, value in numbers.items():

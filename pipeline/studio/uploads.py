@@ -9,7 +9,7 @@ from pipeline.datasets import folder
 from stages import InputError
 from stages.media import takes
 from stages.media.files import atomic_write, human_size
-from stages.params import TAKEN, Params
+from stages.params import RESERVED, Params
 
 FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml
 VIDEOS = FOLDER / "videos"   # what was given, which artifacts depend on
@@ -41,7 +41,7 @@ def keep(config: Params, file: Path, preset: str, taken: tuple[str, ...] = ()) -
         name = plain[: folder.LONGEST - len(end)].rstrip("_") + end
         place, entry = VIDEOS / f"{name}{suffix}", config.videos.get(name)
         ours = entry and (entry.file, entry.preset) == (str(place), preset) and place.exists()
-        free = not entry and name not in (*taken, *TAKEN, *config.transfers)
+        free = not entry and name not in (*taken, *RESERVED, *config.transfers)
         if (ours or free and place.exists()) and same(file, place):
             return name, place
         if free and not place.exists():

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from stages import layout, threads
 from stages.code_digest import Code
-from stages.media.files import atomic_write, remove
+from stages.media.files import atomic_write, remove, sha256
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,5 +48,4 @@ def _add(digest, path: Path) -> None:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(bytes.fromhex(sha256(file)))

@@ -63,7 +63,7 @@ DEMO = ("presets", "demo")
     (("transfers", "ava_from_ben", "source"), "zoe", "no video `zoe`"),
     (("transfers", "ben"), {"target": "ava", "source": "ben", "preset": "demo",
                              "truth": "artifacts/samples/ben.mp4"}, "name is taken"),
-    (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*say why in label_reason"),
+    (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*give the reason in label_reason"),
     (("transfers", "ava_from_ben", "label"), "rather", "transfers.ava_from_ben.label"),
     (("samples", "ava", "motions"), ["fly"], "samples.ava.motions"),
     (("threads",), 0, "threads.*greater than or equal to 1"),

@@ -1,4 +1,4 @@
-"""Files of trained weights: only the right ones are used, each is read through once, and what is missing is said."""
+"""Files of pretrained weights: download, verification, caching of checksums, and error messages."""
 
 import hashlib
 import re
@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from stages import InputError, pretrained
+from stages.media import files
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_what_a_package_holds_is_taken_without_its_code_or_a_network(shelf, tmp_
     monkeypatch.syspath_prepend(tmp_path)
     assert pretrained.packaged("net.pth") is None
     shutil.copy(shelf.origin, package)
-    told = "(?s)net.pth.*package that is installed holds them: .*weights take"
+    told = "(?s)net.pth.*installed package contains them: .*weights take"
     with pytest.raises(pretrained.MissingWeights, match=told):
         pretrained.find("net.pth")
     pretrained.fetch("net.pth")
@@ -93,7 +94,7 @@ def test_a_missing_file_is_not_fetched_and_the_command_is_named(shelf, monkeypat
 
 
 def test_a_name_nobody_knows(shelf):
-    with pytest.raises(InputError, match="other.pth: not known; give it an entry in weights.yaml"):
+    with pytest.raises(InputError, match="other.pth: unknown file; add an entry to weights.yaml"):
         pretrained.find("other.pth")
 
 
@@ -108,7 +109,7 @@ def test_another_file_under_its_name_is_an_error(shelf, changes, way):
               "find": lambda: pretrained.find("net.pth")}[way]
     if way != "find":
         (shelf.folder / "net.pth").unlink()
-    with pytest.raises(InputError, match="not the file that is known as net.pth"):
+    with pytest.raises(InputError, match="not the known file net.pth"):
         arrive()
     assert way == "find" or not (shelf.folder / "net.pth").exists()
 
@@ -137,8 +138,8 @@ def test_metric_weights_lie_in_a_folder_of_their_own(shelf, monkeypatch):
 def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
     pretrained.install(shelf.origin)
     path, read = pretrained.find("net.pth"), []
-    sha256 = hashlib.sha256
-    monkeypatch.setattr(hashlib, "sha256", lambda *given: read.append(1) or sha256(*given))
+    sha256 = files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: read.append(1) or sha256(path))
     pretrained.find("net.pth")
     assert not read
     with open(path, "r+b") as file:
@@ -156,12 +157,12 @@ def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
     def refuse(path):
         raise PermissionError(path)
 
-    monkeypatch.setattr(pretrained, "replacing", refuse)
+    monkeypatch.setattr(files, "atomic_write", refuse)
     assert pretrained.find("net.pth").exists() and pretrained.sums() == {}
 
 
 def test_trust_needs_a_whole_checksum():
-    with pytest.raises(ValueError, match="whole sha256"):
+    with pytest.raises(ValueError, match="complete sha256"):
         pretrained.WeightFile(licence="own", trusted=True, sha256="abcd")
 
 

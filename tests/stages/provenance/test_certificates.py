@@ -43,7 +43,7 @@ def test_openssl_takes_it(machine, tmp_path):
 
 
 def test_two_at_once_make_one(machine):
-    code = "from stages.provenance import certificates; print(certificates.signing()[0].serial)"
+    code = "from stages.provenance import certificates; print(certificates.signing_certificate()[0].serial)"
     run = lambda _: subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(run, range(2)))) == 1
