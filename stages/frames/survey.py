@@ -95,8 +95,8 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
                 look()
             due = index + max(1, round((CROWDED if trackers[-1].crowded else LOOK_EVERY) * film.fps))
     look()
-    if count < footage.LEAST:
-        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
+    if count < footage.MIN_FRAMES:
+        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.MIN_FRAMES} are needed; "
                          "give a longer video")
     tracks, cuts = [tracker.tracks() for tracker in trackers], [cutter.found() for cutter in cutters]
     return Survey(count, sizes[0], looks, sample.kept, tracks, cuts, lamp.change())

@@ -103,7 +103,7 @@ def test_a_file_with_code_is_refused_unless_it_is_trusted(tmp_path, monkeypatch,
         if right:
             assert pretrained.load(path).keys() == {"a"} and mark.exists()
         else:
-            with pytest.raises(InputError, match="not the file that is known"):
+            with pytest.raises(InputError, match="not the known file"):
                 pretrained.load(path)
             assert not mark.exists()
 

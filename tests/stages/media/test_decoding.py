@@ -229,14 +229,14 @@ def test_the_size_may_change_while_fields_are_woven(tmp_path):
 
 def test_fields_in_packets_of_their_own_are_no_loss():
     """As broadcast and camcorders' files have them: two packets half a frame apart give one frame."""
-    ledger = PacketLog(near=0.75 * 3600)
+    log = PacketLog(tolerance=0.75 * 3600)
     for i in range(10):
         for half in (0, 1800):
             packet = av.Packet(b"field")
             packet.pts = 3600 * i + half
-            ledger.enter(packet)
+            log.add_packet(packet)
         frame = av.VideoFrame(16, 16, "yuv420p")
         frame.pts = 3600 * i
         if i != 4:  # of this one no frame came
-            assert ledger.good(frame)
-    assert ledger.lost() == {4 * 3600} and ledger.packets == 20
+            assert log.add_frame(frame)
+    assert log.lost() == {4 * 3600} and log.packets == 20

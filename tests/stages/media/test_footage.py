@@ -137,7 +137,7 @@ def no_frames(tmp_path):
 
 @pytest.mark.parametrize("make, told", [
     (missing, "no such file"), (empty_folder, "no images"), (text, "not a video"), (empty_file, "not a video"),
-    (sound_only, "no picture stream"), (cut_before_its_index, "cut off"), (no_frames, "no frame can be decoded"),
+    (sound_only, "no video stream"), (cut_before_its_index, "cut off"), (no_frames, "no frame can be decoded"),
 ])
 def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path, make, told):
     path = make(tmp_path)

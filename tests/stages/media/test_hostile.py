@@ -93,7 +93,7 @@ def test_without_that_another_file_would_be_read(tmp_path):
     """The list of formats is what keeps it out."""
     film(tmp_path / "other.ts")
     (tmp_path / "video.mp4").write_text("ffconcat version 1.0\nfile other.ts\n")
-    with container.open_media(tmp_path / "video.mp4", (*container.VIDEOS, "concat")) as opened:
+    with container.open_media(tmp_path / "video.mp4", (*container.VIDEO_FORMATS, "concat")) as opened:
         assert sum(1 for _ in opened.decode(video=0)) == FRAMES
 
 

@@ -69,7 +69,7 @@ def test_one_take_is_the_footage_itself(tmp_path):
 
 
 def test_a_range_of_several_takes_is_refused(outfit):
-    with pytest.raises(InputError, match="start and end are for one take, but there are 3: 1, 2, 10; remove them"):
+    with pytest.raises(InputError, match="start and end require a single take, but there are 3: 1, 2, 10; remove them"):
         takes.open_takes(outfit, None, start=0.5)
 
 

@@ -54,7 +54,7 @@ def test_sound_goes_along_and_into_the_mp4(tmp_path):
 
 @pytest.mark.parametrize("keys, most", [(None, 12), (3, 3)])
 def test_key_frames_to_jump_to(tmp_path, keys, most):
-    with video_file.h264(tmp_path / "a.mp4", 25, 30, {}, keys=keys) as append:
+    with video_file.h264(tmp_path / "a.mp4", 25, 30, {}, keyframe_interval=keys) as append:
         for t in range(12):
             append(np.full((32, 32, 3), 10 * t, np.uint8))
     with av.open(str(tmp_path / "a.mp4")) as container:
@@ -83,7 +83,7 @@ def test_pick_finds_frames_by_index(tmp_path):
 def test_a_bitrate_is_kept_to(tmp_path):
     rng, sizes = np.random.default_rng(0), {}
     for name, bitrate in (("free", None), ("bound", 100_000)):
-        with video_file.h264(tmp_path / f"{name}.mp4", 25, 23, {}, bitrate=bitrate) as show:
+        with video_file.h264(tmp_path / f"{name}.mp4", 25, 23, {}, max_bitrate=bitrate) as show:
             for _ in range(50):
                 show(rng.integers(0, 256, (64, 64, 3), np.uint8))
         sizes[name] = 8 * (tmp_path / f"{name}.mp4").stat().st_size  # bits of two seconds

@@ -1,4 +1,4 @@
-"""The user's certificate, and the one that is made where they have none."""
+"""The user's certificate, and the local one that is created if they have none."""
 
 import os
 import stat
@@ -51,7 +51,7 @@ def test_two_at_once_make_one(machine):
 
 def test_where_none_can_be_kept_it_is_said_what_to_do(machine):
     machine.write_text("in the way")
-    with pytest.raises(InputError, match="cannot be kept there .*XDG_CONFIG_HOME"):
+    with pytest.raises(InputError, match="cannot be stored there .*XDG_CONFIG_HOME"):
         certificates.signing_certificate()
 
 
@@ -71,13 +71,13 @@ def test_the_user_s_own(machine, tmp_path, authority, monkeypatch, kind, algorit
 
 @pytest.mark.parametrize("change, message", [
     (lambda pem, key: os.environ.pop(certificates.KEY), "FAKEMOTION_KEY is not set, but FAKEMOTION_CERTIFICATE is"),
-    (lambda pem, key: pem.unlink(), "no certificate that can be read"),
-    (lambda pem, key: pem.write_text("hello"), "no certificate that can be read"),
-    (lambda pem, key: key.write_text("hello"), "no private key that can be read"),
-    (lambda pem, key: key.unlink(), "no private key that can be read"),
+    (lambda pem, key: pem.unlink(), "not a readable certificate"),
+    (lambda pem, key: pem.write_text("hello"), "not a readable certificate"),
+    (lambda pem, key: key.write_text("hello"), "not a readable private key"),
+    (lambda pem, key: key.unlink(), "not a readable private key"),
     (lambda pem, key: issuing.write(key.parent, "Ana", [issuing.certificate("Ana", own := issuing.KEYS["P-256"](),
-     "Ana", own, False)], own), "after it, that of its issuer"),
-    (lambda pem, key: issuing.Authority().issue(key.parent, "other")[1].rename(key), "not the key of the certificate"),
+     "Ana", own, False)], own), "followed by its issuer's"),
+    (lambda pem, key: issuing.Authority().issue(key.parent, "other")[1].rename(key), "does not match the certificate"),
 ], ids=["half", "lost", "no certificate", "no key", "lost key", "alone", "other key"])
 def test_what_cannot_be_used_is_refused(tmp_path, authority, monkeypatch, change, message):
     pem, key = authority.issue(tmp_path, "Ana")
