@@ -48,8 +48,8 @@ def read_clock(path: Path) -> Clock:
 def too_short(path: Path, needed: int) -> InputError:
     """The error for a video with fewer than `needed` consecutive training frames."""
     clock = read_clock(path)
-    return InputError(f"{clock.about['file']}: {clock.longest_clip()} consecutive training frames, but at least {needed} "
-                      "are needed (generator_training.run_length); use a longer video")
+    return InputError(f"{clock.about['file']}: {clock.longest_clip()} consecutive training frames, but at least "
+                      f"{needed} are needed (generator_training.run_length); use a longer video")
 
 
 def split(
@@ -68,7 +68,7 @@ def split(
     if train >= MIN_TRAINING and test >= MIN_TEST:
         return parts.tolist(), None
     where = f" in the last of {take[-1] + 1} takes" if take[-1] else ""
-    reason = (f"{len(seconds)} frames ({len(seconds) / fps:.1f} s){where} are too short to split: {train} for training, "
-              f"{test} held out after a gap of {gap_seconds:g} s; at least {MIN_TRAINING} and {MIN_TEST} "
+    reason = (f"{len(seconds)} frames ({len(seconds) / fps:.1f} s){where} are too short to split: {train} for "
+              f"training, {test} held out after a gap of {gap_seconds:g} s; at least {MIN_TRAINING} and {MIN_TEST} "
               "are needed")
     return [None] * len(take), reason

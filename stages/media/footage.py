@@ -2,8 +2,8 @@
 constant frame rate.
 
 Frames are selected by presentation time, so that a variable frame rate, missing frames, a wrong duration or a late
-start do no harm. Rotation metadata and non-square pixels are taken into account. Frames are read one at a time and converted
-to RGB only on request. Outside of a selected range nothing is decoded, except to reach its first key frame.
+start do no harm. Rotation metadata and non-square pixels are taken into account. Frames are read one at a time and
+converted to RGB only on request. Outside of a selected range nothing is decoded, except to reach its first key frame.
 """
 
 from collections.abc import Iterator
@@ -189,8 +189,8 @@ def _length(film: Footage, seconds: float) -> float:
 
 
 def crop_square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.ndarray:
-    """The square `crop` (left, top, side) of an image, resized to (size, size, 3). Outside of the image its border pixels
-    are repeated."""
+    """The square `crop` (left, top, side) of an image, resized to (size, size, 3). Outside of the image its border
+    pixels are repeated."""
     left, top, side = (round(value) for value in crop)
     height, width = picture.shape[:2]
     inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]

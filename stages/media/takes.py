@@ -50,13 +50,14 @@ class Takes:
 
     @property
     def audio(self) -> dict:
-        """Arguments for `video_file.lossless`: the file with the sound and its start time. Empty if there is no sound or
-        more than one take."""
+        """Arguments for `video_file.lossless`: the file with the sound and its start time. Empty if there is no sound
+        or more than one take."""
         first = self.takes[0]
         return {"audio": first.path, "start": first.start} if len(self.takes) == 1 and first.audio else {}
 
     def checksums(self) -> dict[str, str]:
-        """The SHA-256 of each take by path; of a folder of images, that of the output of `sha256sum *` in the folder."""
+        """The SHA-256 of each take by path; of a folder of images, that of the output of `sha256sum *` in the
+        folder."""
         return {str(take.path): _checksum(take.path) for take in self.takes}
 
     @property
@@ -76,8 +77,8 @@ def open_takes(file: str | Path, fps: float | None, start: float | None = None, 
     files = list_takes(Path(file))
     if len(files) > 1 and (start or end):
         names = ", ".join(take.name for take in files)
-        raise InputError(f"{file}: start and end require a single take, but there are {len(files)}: {names}; remove them "
-                         "in params.yaml, or use one of the takes")
+        raise InputError(f"{file}: start and end require a single take, but there are {len(files)}: {names}; remove "
+                         "them in params.yaml, or use one of the takes")
     first = open_footage(files[0], fps, start, end)
     return Takes(Path(file), [first, *(open_footage(file, first.fps) for file in files[1:])])
 

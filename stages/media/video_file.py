@@ -28,8 +28,8 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
              metadata: dict[str, str] | None = None):
     """Yields a function that appends one frame to an FFV1 video. The file appears at `path` when the context ends.
 
-    mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, is added as FLAC, from second `start` of that
-    file's clock on and as long as the video. metadata: written into the file."""
+    mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, is added as FLAC, from second `start` of
+    that file's clock on and as long as the video. metadata: written into the file."""
     with atomic_write(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
         container.metadata.update((metadata or {}) | artifact_metadata.current())
         stream = container.add_stream("ffv1", rate=rate(fps))
@@ -46,13 +46,14 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
          keyframe_interval: int | None = None, max_bitrate: int | None = None):
     """Yields a function that appends one RGB frame to an H.264 yuv420p MP4. Odd sizes lose the last row or column.
 
-    metadata: title, comment, ..., written into the file. audio: as for `lossless`, as AAC. keyframe_interval: maximum in
-    frames, for videos that are searched. max_bitrate: in bits/s, averaged over a second."""
+    metadata: title, comment, ..., written into the file. audio: as for `lossless`, as AAC. keyframe_interval: maximum
+    in frames, for videos that are searched. max_bitrate: in bits/s, averaged over a second."""
     options = {**_BITEXACT, "movflags": "+faststart+use_metadata_tags"}
     with atomic_write(path) as temporary, av.open(str(temporary), "w", options=options) as container:
         container.metadata.update(metadata | artifact_metadata.current())
         # mbtree=0: with it, the output is not always reproducible
-        options = {"crf": str(crf), "threads": "2", "mbtree": "0", **({"g": str(keyframe_interval)} if keyframe_interval else {}),
+        options = {"crf": str(crf), "threads": "2", "mbtree": "0",
+                   **({"g": str(keyframe_interval)} if keyframe_interval else {}),
                    **({"maxrate": str(max_bitrate), "bufsize": str(max_bitrate)} if max_bitrate else {})}
         stream = container.add_stream("libx264", rate=rate(fps), options=options)
         stream.pix_fmt = "yuv420p"
@@ -66,8 +67,8 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
 
 @contextmanager
 def encoding(container, stream, path: Path, array_format: str, fill_audio):
-    """Yields a function that appends one frame in PyAV's `array_format` to a stream. At the end, finishes the stream and
-    calls `fill_audio`, if given, with the duration in seconds."""
+    """Yields a function that appends one frame in PyAV's `array_format` to a stream. At the end, finishes the stream
+    and calls `fill_audio`, if given, with the duration in seconds."""
     count = 0
 
     def append(frame: np.ndarray) -> None:

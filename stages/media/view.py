@@ -1,5 +1,5 @@
-"""The view of each frame: the tracked person's box, the camera's position and the lighting; and the warps between frames
-of a moving camera and the canvas, which is the full frame that a static camera would have."""
+"""The view of each frame: the tracked person's box, the camera's position and the lighting; and the warps between
+frames of a moving camera and the canvas, which is the full frame that a static camera would have."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ class View:
     about: dict         # moving (the camera), reference (the frame whose view imitations have), frame_size (w, h)
 
     def visible(self, frame: int, crop: list[float], size: int) -> np.ndarray:
-        """Mask of the pixels of the S x S frame that are inside the camera's view, (S, S) bool; all for a static camera."""
+        """Mask of the pixels of the S x S frame that are inside the camera's view, (S, S) bool; all for a static
+        camera."""
         return self._covered(frame_to_crop(self.camera[frame], crop, size), (size, size))
 
     def visible_full(self, frame: int, full_size: tuple[int, int]) -> np.ndarray:
@@ -53,7 +54,8 @@ def warp_to_canvas(picture: np.ndarray, camera: np.ndarray, full_size: tuple[int
 
 
 def frame_to_crop(camera: np.ndarray, crop: list[float], size: int) -> np.ndarray:
-    """Homography (3, 3): pixels of the video's frame -> pixels of a size x size image of the square `crop` of the canvas."""
+    """Homography (3, 3): pixels of the video's frame -> pixels of a size x size image of the square `crop` of the
+    canvas."""
     return np.linalg.inv(np.vstack([footage.crop_to_frame(crop, size), [0, 0, 1]])) @ camera
 
 

@@ -91,7 +91,8 @@ def local_path() -> Path:
 
 
 def read(path: Path, local: bool = False) -> Certificate:
-    """Reads a certificate chain in PEM format. Raises InputError if it is not one, or lacks the issuer's certificate."""
+    """Reads a certificate chain in PEM format. Raises InputError if it is not one, or lacks the issuer's
+    certificate."""
     try:
         chain = tuple(x509.load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError) as error:

@@ -56,7 +56,7 @@ def sign(unsigned: Path, signed: Path, title: str, statement: Statement, certifi
     except C2paError as error:
         if not str(error).startswith("Signature"):
             raise
-        raise InputError(f"{certificate.path}: cannot sign with this certificate ({error}). C2PA requires a certificate "
+        raise InputError(f"{certificate.path}: cannot sign with this certificate ({error}). C2PA requires one "
                          "for signing that has not expired, is not self-signed, and has the extended key usage email "
                          "protection or document signing") from None
 

@@ -60,7 +60,8 @@ def _verdict(path: Path, found: Credentials) -> str:
 
 
 def _contents(found: Credentials) -> list[tuple[str, str]]:
-    statement = found.statement
+    statement, code = found.statement, found.statement.code
+    synthetic = statement.consent == consent_digest("synthetic")
     files = [(role, f"{person.name}: {file.name}, SHA-256 {file.sha256}")
              for role, person in (("target", statement.target), ("source", statement.source)) for file in person.files]
     rendered = " of `synthetic`: a rendered person"
@@ -69,8 +70,8 @@ def _contents(found: Credentials) -> list[tuple[str, str]]:
         ("what", f"{statement.what}; {statement.made:%Y-%m-%d %H:%M %Z}"), *files,
         ("generator", f"SHA-256 {statement.model.generator}"),
         ("local GANs", f"SHA-256 {statement.model.local_gans}"),
-        ("consent", f"SHA-256 of the record {statement.consent}" + rendered * (statement.consent == consent_digest("synthetic"))),
-        ("code", f"FakeMotion {statement.code.version}, commit {statement.code.commit or 'unknown'}, SHA-256 {statement.code.sha256}"),
+        ("consent", f"SHA-256 of the record {statement.consent}" + rendered * synthetic),
+        ("code", f"FakeMotion {code.version}, commit {code.commit or 'unknown'}, SHA-256 {code.sha256}"),
         ("label", "visible" if statement.label else f"left out: {statement.label_reason}"),
         ("watermark", f"number {statement.watermark}"),
         ("signed by", found.signer + local * found.signer.startswith(certificates.LOCAL)),

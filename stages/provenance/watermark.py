@@ -67,8 +67,8 @@ class Watermark:
         self._repeats, self._region = (-(-size[1] // TILE), -(-size[0] // TILE)), np.s_[: size[1], : size[0]]
 
     def apply(self, picture: np.ndarray, frame: int) -> np.ndarray:
-        """Returns RGB (height, width, 3) with the watermark; `frame`: the index of the frame. Red, green and blue change
-        equally."""
+        """Returns RGB (height, width, 3) with the watermark; `frame`: the index of the frame. Red, green and blue
+        change equally."""
         luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         pattern = np.tile(_pattern(self._waves, frame / self._fps), self._repeats)[self._region] * strength(luma)
         pattern[luma < MIN_LUMA] = 0
@@ -150,8 +150,8 @@ class ScaledSums:
         self.count += 1
 
     def tile_sum(self) -> np.ndarray:
-        """The sum of all tiles, (rates, GRID, GRID) complex: for each rate the component of the change over time. Pixels
-        with a high variance get a low weight."""
+        """The sum of all tiles, (rates, GRID, GRID) complex: for each rate the component of the change over time.
+        Pixels with a high variance get a low weight."""
         mean = self.sums[0] / self.count
         real, imaginary = (self.sums[1:] - self.terms[1:, None, None] * mean).reshape(2, len(RATES), *mean.shape)
         variance = cv2.GaussianBlur(self.squares / self.count - mean * mean, (0, 0), WEIGHT_BLUR)
@@ -203,9 +203,9 @@ def _codewords() -> np.ndarray:
 
 @cache
 def _waves() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The frequencies of the waves (n, 3): index of the rate, vertical and horizontal cycles per tile; their phases (n,);
-    and the index of the sign of the codeword that each has (n,), -1 for none. Derived from the key with SHAKE-256, whose
-    output does not depend on library versions."""
+    """The frequencies of the waves (n, 3): index of the rate, vertical and horizontal cycles per tile; their phases
+    (n,); and the index of the sign of the codeword that each has (n,), -1 for none. Derived from the key with
+    SHAKE-256, whose output does not depend on library versions."""
     down, across = np.meshgrid(*[np.fft.fftfreq(TILE)] * 2, indexing="ij")
     frequency = np.hypot(down, across)
     waves = np.argwhere((frequency >= BAND[0]) & (frequency < BAND[1]))
