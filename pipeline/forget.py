@@ -5,7 +5,6 @@ of its runs show which: the run cache here and in the remotes, and dvc.lock, now
 deleted, unless an artifact of another person has the same bytes. The records go last, so that an interrupted `forget`
 finds the same files again."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -22,7 +21,7 @@ from pipeline.inspect import format_table
 from pipeline.paper_tables import experiments
 from pipeline.studio import uploads
 from stages import InputError, layout, params, safe_yaml
-from stages.media.files import remove, size
+from stages.media.files import human_size, md5, remove
 from stages.params import Params
 
 SHARED_KEYS = ("samples", layout.TABLES.name)  # folders of artifacts that belong to no person
@@ -49,7 +48,7 @@ def find_traces(config: Params, name: str, stores: list[Store]) -> Traces:
     named = _keys_about(config, name) if re.fullmatch(layout.NAME, name) and name not in SHARED_KEYS else set()
     keys = _with_derived(named, records)
     found = Traces(keys, _entries(config, named), _files(config, keys), _same_file(config, name, records, keys))
-    mine = _checksums(records, keys, True) | {_md5(file) for key in keys for file in _files_in(layout.ROOT / key)}
+    mine = _checksums(records, keys, True) | {md5(file) for key in keys for file in _files_in(layout.ROOT / key)}
     others = _checksums(records, keys, False)
     for store in stores:
         to_delete = store.with_folder_contents(mine) - store.with_folder_contents(others)
@@ -116,11 +115,11 @@ def _confirm(name: str) -> None:
 def format_traces(name: str, found: Traces, stores: list[Store]) -> str:
     """A table of what exists."""
     files = [file for path in found.files for file in _files_in(path)]
-    rows = [("artifacts, resume states", str(len(files)), size(sum(file.stat().st_size for file in files)),
+    rows = [("artifacts, resume states", str(len(files)), human_size(sum(file.stat().st_size for file in files)),
              "\n".join(dict.fromkeys(map(_display_path, found.files))) or "-")]
     for store in stores:
         objects, runs = found.objects[store.name], found.runs[store.name]
-        rows.append((store.name, str(len(objects) + len(runs)), size(store.size(objects)),
+        rows.append((store.name, str(len(objects) + len(runs)), human_size(store.size(objects)),
                      f"{len(objects)} files, {len(runs)} run cache entries"))
     names = [f"{block}.{one}" for block, ones in found.entries.items() for one in ones]
     rows.append(("params.yaml", str(len(names)), "", ", ".join(names) or "-"))
@@ -218,12 +217,6 @@ def _files_in(path: Path) -> list[Path]:
     return [file for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
 
 
-def _md5(file: Path) -> str:
-    """DVC's checksum of a file. Files that a killed run or a worker has put into the cache are in no record."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "md5").hexdigest()
-
-
 def _files(config: Params, keys: set[str]) -> list[Path]:
     """Existing artifacts, scores in tables, resume states of trainings, and uploads to the studio of these keys."""
     found = [layout.ROOT / key for key in keys]
@@ -233,7 +226,7 @@ def _files(config: Params, keys: set[str]) -> list[Path]:
         found += layout.TABLES.glob(f"experiments/*/{key}.*")
         tables = [*layout.TABLES.glob(f"table_*_{key}_*"), *layout.TABLES.glob(f"table_*_{key}.*")]
         found += [file for file in tables if not file.stem.endswith(others)]
-        found += layout.resumes(f"*@{key}")
+        found += layout.resume_files(f"*@{key}")
         found += [*layout.CHECKPOINTS.glob(f"costs/*@{key}.json"), *layout.CHECKPOINTS.glob(f"sheets/*@{key}.png")]
         found += [uploads.VIDEOS / key, *uploads.VIDEOS.glob(f"{key}.*")]
     return sorted({path for path in found if path.exists()})

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from pipeline import graph
 from stages import InputError, layout
-from stages.media.container import PICTURES, frame_count, opened
-from stages.media.files import size
+from stages.media.container import IMAGE_FORMATS, frame_count, open_media
+from stages.media.files import human_size
 from stages.params import Params
 
 SPARKLINE_WIDTH = 32  # characters
@@ -134,9 +134,9 @@ def _rows(path: Path):
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():
-                yield str(file), size(file.stat().st_size), _describe_content(file)
+                yield str(file), human_size(file.stat().st_size), _describe_content(file)
     else:
-        yield str(path), size(path.stat().st_size), _describe_content(path)
+        yield str(path), human_size(path.stat().st_size), _describe_content(path)
 
 
 def _describe_content(path: Path) -> str:
@@ -188,7 +188,7 @@ def _type_name(kind: pa.DataType) -> str:
 
 
 def _describe_video(path: Path) -> str:
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
         frames = frame_count(container)
@@ -198,7 +198,7 @@ def _describe_video(path: Path) -> str:
 
 
 def _describe_picture(path: Path) -> str:
-    with opened(path, PICTURES) as container:
+    with open_media(path, IMAGE_FORMATS) as container:
         stream = container.streams.video[0]
         return f"{stream.width} x {stream.height}, {stream.codec_context.pix_fmt}"
 

@@ -5,7 +5,7 @@ import sys
 import threading
 
 from stages.events import Event
-from stages.progress import bar, percent
+from stages.progress import format_bar, percent
 
 _lock = threading.Lock()
 _drawn = False  # whether the last line is an unfinished bar
@@ -29,6 +29,6 @@ def draw_bar(event: Event) -> None:
     if not (full or is_terminal) or (full and _full == event["what"]):  # a loop reports its end twice
         return
     with _lock:
-        sys.stdout.write("\r" * is_terminal + bar(event, shutil.get_terminal_size().columns) + "\n" * full)
+        sys.stdout.write("\r" * is_terminal + format_bar(event, shutil.get_terminal_size().columns) + "\n" * full)
         sys.stdout.flush()
         _drawn, _full = not full, event["what"] if full else ""

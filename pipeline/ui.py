@@ -15,7 +15,7 @@ from prefect.logging.handlers import APILogHandler
 
 from pipeline import graph, inspect, terminal
 from stages.events import Event
-from stages.progress import figures, percent
+from stages.progress import format_counters, percent
 
 REFRESH_SECONDS = 3.0  # how often bars are sent
 EXIT_SECONDS = 5.0     # how long a finished stage waits for its last refresh
@@ -60,7 +60,7 @@ class StageView:
             LOG.info(event["text"])
         elif event["kind"] == "progress" and (done := percent(event)) is not None:
             label = event["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the stage is known
-            self._bars[label] = done, f"{label} {figures(event)}".strip()
+            self._bars[label] = done, f"{label} {format_counters(event)}".strip()
 
     def _refresh_loop(self) -> None:
         ended = lost = False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.inspect import format_table
 from stages import InputError, pretrained
-from stages.media.files import size
+from stages.media.files import human_size
 from stages.params import Params, Preset
 
 TASKS = {"frames": "mask", "pose_extraction": "pose", "mask_segmentation": "mask"}
@@ -20,7 +20,7 @@ def needed(preset: Preset) -> dict[str, list[str]]:
         if block.estimator == "mediapipe":  # one network for joints and masks; it needs no person detector
             task = "pose"
         if block.model != pretrained.WHEEL.get(block.estimator) and (block.estimator, stage) != ("mediapipe", "frames"):
-            uses.append((pretrained.name_of(block.estimator, task, block.model), stage))
+            uses.append((pretrained.file_name(block.estimator, task, block.model), stage))
     if preset.generator_training.features in pretrained.VGG:
         uses.append((pretrained.VGG[preset.generator_training.features], "generator_training"))
     if preset.local_gan_training.faces == "features" and preset.local_gan_training.features in pretrained.VGG:
@@ -38,7 +38,7 @@ def listing(config: Params) -> str:
     """The files of every preset, then the models of every estimator. Existing files are verified."""
     parts = []
     for key, preset in config.presets.items():
-        rows = [(name, size(pretrained.known(name).size), presence(name), ", ".join(stages), details(name))
+        rows = [(name, human_size(pretrained.entry_of(name).size), presence(name), ", ".join(stages), details(name))
                 for name, stages in needed(preset).items()]
         nothing = "  nothing: MediaPipe's models are part of its wheel"
         head = ("file", "size", "here", "needed by", "licence, source, checksum")
@@ -53,7 +53,7 @@ def listing(config: Params) -> str:
 
 def presence(name: str) -> str:
     """"yes" or "no". Raises InputError if there is another file of this name."""
-    path = pretrained.place(name)
+    path = pretrained.path_of(name)
     if not path.exists():
         return "no"
     pretrained.check(path, name)
@@ -62,7 +62,7 @@ def presence(name: str) -> str:
 
 def details(name: str) -> str:
     """Licence, sources and published checksums of a file."""
-    file, kept = pretrained.known(name), pretrained.sums().get(name)
+    file, kept = pretrained.entry_of(name), pretrained.sums().get(name)
     published = [f"{what} {digits}{'...' * (len(digits) < whole)}" for what, digits, whole
                  in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
     if kept and kept != file.sha256:
@@ -80,7 +80,7 @@ def fetch(config: Params, names: Iterable[str]) -> str:
         try:
             pretrained.fetch(name)
         except OSError as error:
-            failed.append(f"{name}: {error}\n  {pretrained.known(name).source}")
+            failed.append(f"{name}: {error}\n  {pretrained.entry_of(name).source}")
     if failed:
         raise InputError("could not be downloaded:\n" + "\n".join(failed) + "\nDownload them on another machine, and "
                          "copy them with `python -m pipeline weights take FOLDER`")
@@ -106,5 +106,5 @@ def take(folder: Path | None) -> str:
     if not found:
         raise InputError(f"{folder}: no known weights in this folder; `python -m pipeline weights` lists their names")
     for path in found:
-        pretrained.take(path)
+        pretrained.install(path)
     return f"copied: {', '.join(path.name for path in found)}"

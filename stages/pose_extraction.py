@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.estimators import pose_estimator
 from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
 from stages.media.clock import Clock, read_clock
-from stages.media.footage import placing
-from stages.media.prefetch import ahead, batches
+from stages.media.footage import crop_to_frame
+from stages.media.prefetch import batches, prefetched
 from stages.media.view import View, read_view
+from stages.params import PoseExtraction
 from stages.pose import gaps, smoothing
 from stages.pose.skeleton import Pose, person_height
 from stages.progress import Progress
@@ -30,7 +31,7 @@ BORDER = 0.01  # of S: as far outside of what the camera saw a point may lie
 SMALL = 64     # pixels of the user's video
 
 
-def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: config.PoseExtraction) -> None:
+def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
     estimator, nothing = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
@@ -68,8 +69,8 @@ def sightings(frames: Path, scene: View, estimator: pose_estimator.PoseEstimator
         return [sighting if sighting and agree(sighting.pose, person) else None
                 for sighting, person in zip(estimator.estimate(pictures, told), told)]
 
-    pictures = ahead(batches(video_file.frames(frames), batch))
-    return chain.from_iterable(ahead(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
+    pictures = prefetched(batches(video_file.frames(frames), batch))
+    return chain.from_iterable(prefetched(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
 
 
 def agree(pose: Pose, person: Person) -> bool:
@@ -84,7 +85,7 @@ def agree(pose: Pose, person: Person) -> bool:
 def in_picture(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
     """Which points (T, n) lie in what the camera saw, and not in what goes on beyond it."""
     size = timeline.about["size"]
-    crop = np.vstack([placing(timeline.about["crop"], size), [0, 0, 1]])
+    crop = np.vstack([crop_to_frame(timeline.about["crop"], size), [0, 0, 1]])
     shifted = np.concatenate([points[..., :2] - 0.5, np.ones_like(points[..., :1])], -1)  # (T, n, 3) pixel centres
     there = np.einsum("tij,tnj->tni", np.linalg.inv(scene.camera) @ crop, shifted)  # (T, n, 3) of the video's frame
     there = there[..., :2] / there[..., 2:] + 0.5

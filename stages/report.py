@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from stages.media.files import existing, replacing, sha256, size
+from stages.media.files import atomic_write, existing, human_size, sha256
 from stages.progress import Progress
 from stages.reporting import cards, cautions, face_map, html_page, origin, reel, score_tables
 from stages.reporting.report_inputs import ReportInputs
@@ -55,10 +55,10 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
         }
         progress.update()
     text = _rendered(content)
-    with replacing(report) as temporary:
+    with atomic_write(report) as temporary:
         temporary.write_text(text, encoding="utf-8")
     titles = "; ".join(dict.fromkeys(caution.title for caution in warnings)) or "no warnings"
-    print(f"report: {report}, {size(report.stat().st_size)}; {titles}")
+    print(f"report: {report}, {human_size(report.stat().st_size)}; {titles}")
 
 
 def _embedded(video: Path) -> str | None:

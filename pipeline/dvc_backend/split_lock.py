@@ -32,7 +32,7 @@ from dvc.ui import ui
 from dvc.utils.serialize import dumps_yaml, load_yaml
 
 from stages import layout
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 STATES_FOLDER = layout.STATES
 KNOWN_LOCK = STATES_FOLDER / "seen"  # the version of dvc.lock that was last loaded or written
@@ -54,7 +54,7 @@ class States:
 
     @staticmethod
     def write(address: str, state: dict) -> None:
-        with replacing(layout.state(address)) as file:
+        with atomic_write(layout.state(address)) as file:
             file.write_text(json.dumps(state), encoding="utf-8")
 
 
@@ -136,7 +136,7 @@ def merge(repo: Repo) -> list[str]:
         if state := States().get(address):  # missing if DVC was killed before it wrote it
             entries[address] = indent(dumps_yaml({address: state}), "  ")
     if new:
-        with replacing(lock) as file:
+        with atomic_write(lock) as file:
             file.write_text(head + "".join(entries.values()), encoding="utf-8")
         _remember_lock(_lock_version())
     for address in new:
@@ -171,7 +171,7 @@ def _filter_lock(kept: Callable[[str], bool]) -> None:
     """Removes the other stages from dvc.lock."""
     head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text(encoding="utf-8"))
     left = [block for block in blocks if kept(block.strip().partition(":")[0])]
-    with replacing(Path(LOCK_FILE)) as file:
+    with atomic_write(Path(LOCK_FILE)) as file:
         file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
 
 
@@ -185,7 +185,7 @@ def _lock_version() -> str:
 
 
 def _remember_lock(version: str) -> None:
-    with replacing(KNOWN_LOCK) as file:
+    with atomic_write(KNOWN_LOCK) as file:
         file.write_text(version, encoding="utf-8")
 
 

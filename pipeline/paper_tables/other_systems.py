@@ -32,7 +32,7 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
     found = layout.system(key, name)
     found["metrics"].parent.mkdir(parents=True, exist_ok=True)
-    metrics = config.varied(entry.preset, *({BASE_VARIANT} & config.variants.keys())).metrics
+    metrics = config.with_variants(entry.preset, *({BASE_VARIANT} & config.variants.keys())).metrics
     system_frames.run(frames, measured, **found, params=metrics, entry=entry, key=key, code=code_checksum())
     return summary(name, found["metrics"], layout.outputs("metrics", key)["metrics"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import git, graph
 from stages import layout
-from stages.code_digest import APART, Code
+from stages.code_digest import EXCLUDED, Code
 from stages.params import Params
 
 Fingerprint = dict[str, str]  # {file, or place in params.yaml: checksum or value}
@@ -20,8 +20,8 @@ def fingerprint_of(config: Params, address: str, root: Path = Path()) -> Fingerp
     stage, key = graph.split(address)
     code = Code(root)
     sources = [module.path for module in code.sources(stage)]
-    others = [root / "dvc.yaml", *(root / file for file in APART), *(root / "pipeline").rglob("*.py")]
-    checksums = {str(path.relative_to(root)): code.mark(path.relative_to(root)) for path in [*sources, *sorted(others)]}
+    others = [root / "dvc.yaml", *(root / file for file in EXCLUDED), *(root / "pipeline").rglob("*.py")]
+    checksums = {str(path.relative_to(root)): code.checksum(path.relative_to(root)) for path in [*sources, *sorted(others)]}
     return {COMMIT: git.short_commit(root) or "no commit"} | checksums | _parameter_values(config, stage, key)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from stages.media import footage, video_file
 from stages.media.clock import read_clock
-from stages.media.view import View, read_view, stabilised
+from stages.media.view import View, read_view, stabilised_crop
 from stages.provenance.label import Label
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class SquareCrop:
     def crop_frame(self, picture: np.ndarray, row: int) -> np.ndarray:
         """The square of a picture taken with the camera of the target's frame `row`, (S, S, ...)."""
         if self.view.about["moving"]:
-            return stabilised(picture, self.view.camera[row], self.crop, self.size)
-        return footage.square(picture, self.crop, self.size)
+            return stabilised_crop(picture, self.view.camera[row], self.crop, self.size)
+        return footage.crop_square(picture, self.crop, self.size)
 
 
 def label_area(size: tuple[int, int]) -> np.ndarray:

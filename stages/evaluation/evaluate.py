@@ -15,8 +15,8 @@ from stages.evaluation.metric_names import HEADLINE_SCORES, SUMMARY_SCORES, WHOL
 from stages.evaluation.metric_suite import build_flow, build_metric_suite
 from stages.evaluation.references import fingerprint, references
 from stages.evaluation.scoring import NO_TRUTH, Scores, score
-from stages.media import stamp
-from stages.media.files import replacing
+from stages.media import artifact_metadata
+from stages.media.files import atomic_write
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 
@@ -46,11 +46,11 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
         "headline": [*HEADLINE_SCORES, *WHOLE_FRAME], "flow": flow.name,
         "pairs": scores.pairs, "static_pairs": scores.static_pairs,
         "metrics": {title: asdict(found) for title, found in scores.metrics.items()},
-        **(notes or {}), **stamp.current(),
+        **(notes or {}), **artifact_metadata.current(),
     }
-    with replacing(per_frame) as temporary:
+    with atomic_write(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)
-    with replacing(metrics) as temporary:
+    with atomic_write(metrics) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     values = {title: scores.metrics[title].value for title in SUMMARY_SCORES}
     line = ", ".join(f"{title} {value:.3f}" for title, value in values.items() if value is not None)

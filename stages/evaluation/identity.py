@@ -15,7 +15,7 @@ import numpy as np
 from stages import pretrained
 from stages.media import video_file
 from stages.media.sampling import evenly_spaced
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.pose.skeleton import Pose
 
 FACE_SIZE = 150  # pixels, side of an aligned face
@@ -46,7 +46,7 @@ class Identity:
     def from_video(cls, frames: Path, poses: Pose, usable: np.ndarray, describe: FaceDescriber) -> "Identity":
         """From the visible faces in the frames `usable` (indices) of a video; poses: of all its frames."""
         rows = evenly_spaced(usable[is_visible(poses.face[usable])], MAX_FACES)
-        return cls(zip(chosen(video_file.frames(frames), rows, frames), poses.face[rows]), describe)
+        return cls(zip(select_frames(video_file.frames(frames), rows, frames), poses.face[rows]), describe)
 
     def __call__(self, picture: np.ndarray, points: np.ndarray) -> float:
         """Similarity of the face with these points (5, 3) in a picture. NaN if a point is unknown, or if no face of the

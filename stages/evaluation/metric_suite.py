@@ -104,7 +104,7 @@ def build_flow(params: "Metrics") -> optical_flow.Flow:
 
     try:
         return optical_flow.choose("raft", devices.choose(params.device))
-    except pretrained.Missing:
+    except pretrained.MissingWeights:
         if params.flow == "raft":
             raise
         return optical_flow.choose("dis", None)
@@ -152,7 +152,7 @@ def _identity(measured: dict[str, Path], poses: Pose) -> "Identity | str":
 
     try:
         describe = dlib_describer()
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         return f"its network's weights are not available: {error}"
     usable = read_clock(measured["target_clock"]).usable()
     return Identity.from_video(measured["target_frames"], poses, usable, describe)

@@ -38,7 +38,7 @@ class PerceptualDistance:
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self._network = lpips_network().to(device, memory_format=torch.channels_last).eval()  # as pictures are
-        except pretrained.Missing as error:
+        except pretrained.MissingWeights as error:
             self._network = None
             self.reasons = dict.fromkeys(LPIPS_SCORES, f"its network's weights are not available: {error}")
 

@@ -21,9 +21,10 @@ from stages.imaging.optical_flow import Similarity
 from stages.media import footage, video_file
 from stages.media.clock import read_clock
 from stages.media.files import sha256
-from stages.media.images import images
-from stages.media.seek import Seekable, chosen
-from stages.media.view import View, read_view, stabilised
+from stages.media.clock import read_clock
+from stages.media.images import list_images
+from stages.media.seek import SeekableVideo, select_frames
+from stages.media.view import View, read_view, stabilised_crop
 from stages.pose.skeleton import Pose, read_poses
 
 if TYPE_CHECKING:
@@ -73,14 +74,14 @@ def references(
     target = _CameraCoverage(read_view(target_view), timeline.about["crop"], size)
     source_timeline = read_clock(source_clock)
     source = _CameraCoverage(read_view(source_view), source_timeline.about["crop"], source_timeline.about["size"])
-    source_pictures = chosen(video_file.frames(source_frames), source_rows, source_frames)
+    source_pictures = select_frames(video_file.frames(source_frames), source_rows, source_frames)
     truths, truth_video = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
         truth_video = truth_frames(entry.truth, timeline.about, target.view, about["fps"])
-        truths = chosen(truth_video, source_rows, entry.truth,
+        truths = select_frames(truth_video, source_rows, entry.truth,
                         f"expected {SAME_MOTION}: cut the source (`end`), or give another truth")
 
-    with Seekable(target_frames) as target_pictures:
+    with SeekableVideo(target_frames) as target_pictures:
         for t, (row, source_picture, truth) in enumerate(zip(source_rows, source_pictures, truths)):
             truth = source_picture if entry.reconstruction else truth
             placement = _placement(driving, columns, t) if truth is None else None
@@ -114,7 +115,7 @@ def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:
     files = [measured[name] for name in sorted(measured)]
     if entry.truth and not entry.reconstruction:
         truth = Path(entry.truth)
-        files += images(truth) if truth.is_dir() else [truth]
+        files += list_images(truth) if truth.is_dir() else [truth]
     return hashlib.sha256(b"".join(bytes.fromhex(sha256(path)) for path in files)).hexdigest()
 
 
@@ -128,7 +129,7 @@ class _CameraCoverage:
 
     def mask(self, row: int) -> np.ndarray | None:
         """(size, size) bool of one frame; None if the camera stands still."""
-        return self.view.inside(int(row), self.crop, self.size) if self.view.about["moving"] else None
+        return self.view.visible(int(row), self.crop, self.size) if self.view.about["moving"] else None
 
 
 def combine_masks(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
@@ -150,6 +151,6 @@ def truth_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.
             raise InputError(f"{file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}; expected a video from "
                              f"the same camera as {about['file']}: {width} x {height}")
         if view.about["moving"]:
-            yield stabilised(picture, view.camera[view.about["reference"]], about["crop"], about["size"])
+            yield stabilised_crop(picture, view.camera[view.about["reference"]], about["crop"], about["size"])
         else:
-            yield footage.square(picture, about["crop"], about["size"])
+            yield footage.crop_square(picture, about["crop"], about["size"])

@@ -28,7 +28,7 @@ from stages.evaluation.metric_suite import FrameScorer
 from stages.evaluation.references import Reference, combine_masks
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import Flow, FlowPair, steadiness
-from stages.media.prefetch import ahead, in_order
+from stages.media.prefetch import ordered_map, prefetched
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
 NO_VIDEO = "these frames do not come from a video that FakeMotion made"
@@ -81,9 +81,9 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
 
     delivered: the same frames in the final video, if there is one. InputError if numbers or shapes of frames do not
     match; name: of the frames, for the error, and remedy: what to do then."""
-    frames = _matched(ahead(generated), references, name, remedy, None if delivered is None else ahead(delivered))
+    frames = _matched(prefetched(generated), references, name, remedy, delivered)
     columns, paired, pairs = defaultdict(list), False, 0
-    for frame, regions, row in in_order(partial(_score_frame, flow), pairwise(chain(frames, [None]))):
+    for frame, regions, row in ordered_map(partial(_score_frame, flow), pairwise(chain(frames, [None]))):
         reference = frame.reference
         for scorer in scorers:
             scorer.add(frame.picture, reference, regions, frame.delivered)

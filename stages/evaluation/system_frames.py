@@ -17,8 +17,8 @@ from stages.evaluation.evaluate import evaluate
 from stages.evaluation.scoring import Scores
 from stages.media import footage
 from stages.media.clock import read_clock
-from stages.media.decoding import Decoding
-from stages.media.images import images
+from stages.media.decoding import VideoDecoder
+from stages.media.images import list_images
 from stages.media.view import read_view
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path,
 
     measured: as in the stage `metrics`. code: identifies the code that scores; it is stored with the scores."""
     if frames.is_dir():
-        check_numbering(images(frames))
+        check_numbering(list_images(frames))
     squares = read_frames(frames, measured["target_clock"], measured["target_view"])
     return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY, {"code": code})
 
@@ -63,7 +63,7 @@ def read_frames(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
         if found == (size, size):
             yield picture
         elif found == full_size:
-            yield footage.square(picture, crop, size)
+            yield footage.crop_square(picture, crop, size)
         else:
             alternative = f", or {full_size[0]} x {full_size[1]}, its full frame" if full_size else ""
             raise InputError(f"{path}: frame {index} is {found[0]} x {found[1]}; expected {size} x {size}, the "
@@ -76,9 +76,9 @@ def _pictures(path: Path) -> Iterator[np.ndarray]:
     if path.is_dir():
         yield from opened.pictures()
         return
-    decoding = Decoding(path)
+    decoding = VideoDecoder(path)
     for _, frame in decoding.frames():
-        yield footage.Shot(frame, decoding.aspect).picture()
+        yield footage.DecodedFrame(frame, decoding.aspect).picture()
     if decoding.skipped:
         times = ", ".join(f"{time:.2f}" for time in decoding.skipped[:8])
         raise InputError(f"{path}: frames at {times} s cannot be decoded, so its frames cannot be matched with poses; "

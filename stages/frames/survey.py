@@ -13,7 +13,7 @@ from stages.camera.cuts import Cuts
 from stages.camera.lighting import LightMeter
 from stages.estimators.person import Detector, downscale
 from stages.media import footage, takes
-from stages.media.prefetch import ahead
+from stages.media.prefetch import prefetched
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 from stages.tracking.tracker import Track, Tracker
@@ -76,7 +76,7 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
             trackers[-1].add(index, picture, people)
         waiting.clear()
 
-    for count, (take, shot) in enumerate(Progress(ahead(film.shots()), "looking through", unit="frame"), 1):
+    for count, (take, shot) in enumerate(Progress(prefetched(film.frames()), "looking through", unit="frame"), 1):
         index = count - 1
         if take == len(trackers):
             look()
@@ -95,8 +95,8 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
                 look()
             due = index + max(1, round((CROWDED if trackers[-1].crowded else LOOK_EVERY) * film.fps))
     look()
-    if count < footage.LEAST:
-        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
+    if count < footage.MIN_FRAMES:
+        raise InputError(f"{film.path}: {count} frame{'s' * (count != 1)}, but at least {footage.MIN_FRAMES} are needed; "
                          "give a longer video")
     tracks, cuts = [tracker.tracks() for tracker in trackers], [cutter.found() for cutter in cutters]
     return Survey(count, sizes[0], looks, sample.kept, tracks, cuts, lamp.change())

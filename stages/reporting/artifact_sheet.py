@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from stages.face.face_enhancement import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
-from stages.media.container import frame_count, opened
+from stages.media.container import frame_count, open_media
 from stages.media.sampling import evenly_spaced
 from stages.pose import skeleton
 from stages.reporting.face_map import face_tile, real_face
@@ -57,7 +57,7 @@ def _rows(path: Path) -> Iterable[Row]:
 
 def _video_tiles(path: Path) -> list[np.ndarray]:
     """Evenly spaced frames; foregrounds are composited over a plain background."""
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         count = frame_count(container)
         mode = {"bgra": "rgba", "gray": "gray"}.get(stream.codec_context.pix_fmt, "rgb")

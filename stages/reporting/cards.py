@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from stages import layout, params as config
+from stages import layout, params
 from stages.face.face_enhancement import FaceIndex
 from stages.media import png
 from stages.reporting import figures, html_page
@@ -47,7 +47,7 @@ class StageCard:
 
 def cards(inputs: ReportInputs, count: int) -> list[StageCard]:
     """The cards in the order of the pipeline. count: columns of a contact sheet."""
-    settings, out = config.load(), []
+    settings, out = params.load(), []
     for stage, (title, text) in TEXTS.items():
         addresses = {f"{stage}@{key}": key for key in keys(stage, inputs)}
         paths = {address: layout.cost(stage, key) for address, key in addresses.items()}
@@ -98,7 +98,8 @@ def _frames(inputs: ReportInputs) -> list[tuple[str, str]]:
         total, fps, size = len(clock.frame), clock.about["fps"], clock.about["size"]
         out.append((name, f"{total} frames, {total / fps:.1f} s at {fps:g} fps, {size} x {size}"))
         if role == "target" and clock.is_split():
-            out.append(("split", f"{len(clock.training())} for training, {(clock.split == 'test').sum()} held out"))
+            training, test = len(clock.training_frames()), (clock.split == "test").sum()
+            out.append(("split", f"{training} for training, {test} held out"))
     return out
 
 

@@ -8,7 +8,7 @@ from stages.face import face_vectors
 from stages.face.face_enhancement import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media.sampling import evenly_spaced
-from stages.media.seek import Seekable
+from stages.media.seek import SeekableVideo
 from stages.pose.skeleton import Pose
 from stages.reporting import html_page
 from stages.reporting.report_inputs import ReportInputs
@@ -76,7 +76,7 @@ def nearest(inputs: ReportInputs) -> list[dict]:
         return []
     out, pose = [], inputs.poses("source")[0]
     sample = evenly_spaced(np.arange(len(frames)), LISTED_FACES)
-    with Seekable(inputs.paths["source_frames"]) as source:
+    with SeekableVideo(inputs.paths["source_frames"]) as source:
         pictures = [source[int(inputs.source_frames[frames[i]])] for i in sample]
     for i, picture in zip(sample, pictures):
         row = int(inputs.source_frames[frames[i]])

@@ -14,7 +14,7 @@ from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
 from stages.media.clock import read_clock
 from stages.media.sampling import evenly_spaced
-from stages.media.seek import Seekable
+from stages.media.seek import SeekableVideo
 from stages.pose import skeleton
 from stages.pose.skeleton import read_poses
 from stages.reporting.face_map import face_tile, real_face
@@ -122,7 +122,7 @@ def _sample(paths: Paths, count: int) -> np.ndarray:
 
 
 def _read_frames(path: Path, rows: np.ndarray) -> list[np.ndarray]:
-    with Seekable(path) as frames:
+    with SeekableVideo(path) as frames:
         return [frames[int(i)] for i in rows]
 
 

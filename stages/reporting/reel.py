@@ -15,7 +15,7 @@ import numpy as np
 from stages.evaluation.references import SAME_MOTION, truth_frames
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
-from stages.media.seek import Seekable, chosen
+from stages.media.seek import SeekableVideo, select_frames
 from stages.media.view import read_view
 from stages.pose import skeleton
 from stages.provenance.label import Label
@@ -49,12 +49,12 @@ def make_reel(inputs: ReportInputs, still_frames: set[int]) -> Reel:
     unseen, unseen_background, stills = unseen_pixels(inputs.paths["seen"]), np.zeros(total), {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reel.mp4"
-        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEY_FRAMES) as write:
+        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keyframe_interval=KEY_FRAMES) as write:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 unseen_background[t] = np.mean(unseen & (alpha < OPAQUE))
                 tiles = [contact_sheets.fit(picture, side) for picture in quarters]
                 if label:
-                    tiles[RESULT] = label.over(tiles[RESULT])
+                    tiles[RESULT] = label.apply(tiles[RESULT])
                 if t < SIDES[-1][0]:
                     write(np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])]))
                 if t in still_frames:
@@ -77,14 +77,15 @@ def moments(inputs: ReportInputs, side: int) -> Iterator[tuple[list[np.ndarray],
     """For each frame of the result the pictures of the four quarters, and the foreground's alpha (S, S)."""
     paths, entry, rows = inputs.paths, inputs.entry, inputs.source_frames
     plate = png.read(paths["background"])
-    sources = chosen(video_file.frames(paths["source_frames"]), rows, paths["source_frames"])
+    sources = select_frames(video_file.frames(paths["source_frames"]), rows, paths["source_frames"])
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
         about, view = inputs.clock("target").about, read_view(paths["target_view"])
-        truths = chosen(truth_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
-                        f"expected {SAME_MOTION}")
-    foregrounds = chosen(video_file.frames(paths["foreground"], "rgba"), np.arange(len(rows)), paths["foreground"])
-    with Seekable(paths["target_frames"]) as target_frames:
+        truths = select_frames(truth_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
+                               f"expected {SAME_MOTION}")
+    foregrounds = select_frames(video_file.frames(paths["foreground"], "rgba"), np.arange(len(rows)),
+                                paths["foreground"])
+    with SeekableVideo(paths["target_frames"]) as target_frames:
         for t, (source, truth, foreground) in enumerate(zip(sources, truths, foregrounds)):
             if truth is None:
                 retrieved = inputs.retrieval_frames[t]

@@ -9,7 +9,7 @@ from stages import frames, layout, params, pose_extraction
 from stages.media import video_file
 from stages.media.clock import read_clock
 from stages.media.view import read_view
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import L_HIP, R_HIP, read_poses
 from stages.samples.people import person
 from tests.benchmarks.figures import Figure
 from tests.stages import duo
@@ -33,7 +33,7 @@ def following(folder: Path) -> list[Figure]:
         heights = np.ptp(places[0, ..., 1], axis=-1)
         for who in (0, 1):
             boxes, joints = followed(folder, name, film, places[0, who].mean(0))
-            hips = places[:, :, [sk.R_HIP, sk.L_HIP]].mean(2)  # (T, 2, 2)
+            hips = places[:, :, [R_HIP, L_HIP]].mean(2)  # (T, 2, 2)
             distance = np.linalg.norm((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - hips, axis=-1)
             known = np.isfinite(boxes[:, 0])
             taken.append((distance[:, who] > distance[:, 1 - who] + MARGIN * heights[who])[known])
@@ -71,4 +71,4 @@ def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple
     left, top, side = read_clock(square["clock"]).about["crop"]
     scale = side / preset.frames.size
     boxes = read_view(square["view"]).box * scale + [left, top, left, top]
-    return boxes, sk.read_poses(body["poses"])[0].body[..., :2] * scale + [left, top]
+    return boxes, read_poses(body["poses"])[0].body[..., :2] * scale + [left, top]

@@ -26,9 +26,9 @@ from stages import layout, pose_extraction, pretrained
 from stages.evaluation.perceptual_distance import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.params import load
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import L_ANKLE, L_EAR, R_ANKLE, R_EAR, Pose, person_height, read_poses
 from stages.samples import motion, read_truth
 from tests import settings
 from tests.benchmarks.figures import Figure, argument_parser, print_figures
@@ -41,7 +41,7 @@ from tests.boundaries import boundary_f
 ROOT = Path(__file__).parents[2]
 TARGET, SOURCE = "stranger_101", "stranger_102"
 HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the true room": 0.01}  # goals in that world
-ANKLES = [sk.R_ANKLE, sk.L_ANKLE]
+ANKLES = [R_ANKLE, L_ANKLE]
 
 
 def project(world: str) -> dict:
@@ -93,11 +93,11 @@ class Square:
             lambda p: np.concatenate([(p[..., :2] - [left, top]) * scale, np.ones_like(p[..., 2:])], -1))
         inside = self.pose.map(lambda p: (p[..., :2] >= 0).all(-1) & (p[..., :2] < self.size).all(-1))
         self.visible = {name: seen[self.rows] & getattr(inside, name) for name, seen in visible.items()}
-        self.height = np.percentile(sk.person_height(self.pose.body), 95)  # nose to ankles, upright
+        self.height = np.percentile(person_height(self.pose.body), 95)  # nose to ankles, upright
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """The square of a rendered picture, (S, S, 3)."""
-        return footage.square(picture, self.about["crop"], self.size)
+        return footage.crop_square(picture, self.about["crop"], self.size)
 
 
 def pose(folder: Path) -> list[Figure]:
@@ -105,7 +105,7 @@ def pose(folder: Path) -> list[Figure]:
     hits, jitter, lost, fast = [], [], [], []
     for name in ("target", "source"):
         make(folder, "pose_extraction", name)
-        true, found = Square(folder, name, name), sk.read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
+        true, found = Square(folder, name, name), read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
         off, rough = (error.body[..., :2] - true.pose.body[..., :2] for error in (found, raw_poses(folder, name)))
         distance, raw_distance = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18)
         seen = true.visible["body"]
@@ -127,20 +127,21 @@ def pose(folder: Path) -> list[Figure]:
     ]
 
 
-def raw_poses(folder: Path, name: str) -> sk.Pose:
+def raw_poses(folder: Path, name: str) -> Pose:
     """The poses of the estimator alone: the stage with smoothing 0."""
     outputs = {argument: folder / "raw" / path for argument, path in layout.outputs("pose_extraction", name).items()}
     if not outputs["poses"].exists():
         inputs = {argument: folder / path for argument, path in layout.inputs("pose_extraction", name).items()}
         params = load(folder / "params.yaml").presets["demo"].pose_extraction.model_copy(update={"smoothing": 0.0})
         pose_extraction.run(**inputs, **outputs, params=params)
-    return sk.read_poses(outputs["poses"])[0]
+    return read_poses(outputs["poses"])[0]
 
 
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
-    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows,
+    alphas = video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray")
+    alphas = select_frames(alphas, true.rows,
                     "target_alpha.mkv")
     masks, scores, band = video_file.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
     for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
@@ -179,14 +180,14 @@ def perceived_background(found: np.ndarray, plate: np.ndarray) -> Figure:
     try:
         distance = perceived(lpips_network().eval(), *(np.ascontiguousarray(p[..., ::-1]) for p in (found, plate)))
         return Figure(what, distance, None, "", True)
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         return Figure(what, None, None, "", True, f"not measured: {error}")
 
 
 def face(folder: Path) -> list[Figure]:
     make(folder, "pose_extraction", "target")
-    true, found = Square(folder, "target", "target"), sk.read_poses(folder / "artifacts/target/poses.parquet")[0]
-    ears = np.linalg.norm(true.pose.body[:, sk.R_EAR, :2] - true.pose.body[:, sk.L_EAR, :2], axis=-1)
+    true, found = Square(folder, "target", "target"), read_poses(folder / "artifacts/target/poses.parquet")[0]
+    ears = np.linalg.norm(true.pose.body[:, R_EAR, :2] - true.pose.body[:, L_EAR, :2], axis=-1)
     width = np.percentile(ears, 95)  # ear to ear, seen from the front
     distance = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
     remark = f"{np.isfinite(distance).mean():.1%} of the visible points found; width = ear to ear, frontal"
@@ -199,9 +200,9 @@ def retargeting(folder: Path) -> list[Figure]:
     make(folder, "samples", "truth")
     square = Square(folder, "truth", "target")
     size, true = square.size, square.pose.body
-    found = sk.read_poses(folder / "artifacts/imitation/driving.parquet")[0].body
+    found = read_poses(folder / "artifacts/imitation/driving.parquet")[0].body
     foot = np.linalg.norm(found[:, ANKLES, :2] - true[:, ANKLES, :2], axis=-1)
-    height = 100 * np.nanmedian(np.abs(sk.person_height(found) - sk.person_height(true))) / size
+    height = 100 * np.nanmedian(np.abs(person_height(found) - person_height(true))) / size
     return [
         Figure("retargeting: foot error, share of frame height, median", 100 * np.nanmedian(foot) / size, 2, "%", True),
         Figure("retargeting: height error, share of frame height, median", height, 3, "%", True),

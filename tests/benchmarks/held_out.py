@@ -24,8 +24,9 @@ from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
-from stages.media import clock as clocks, png, video_file
-from stages.media.seek import chosen
+from stages.media import png, video_file
+from stages.media.clock import Clock, read_clock
+from stages.media.seek import select_frames
 from stages.media.view import read_view
 from stages.params import GeneratorTraining, Subject
 from stages.pose.skeleton import Pose, read_poses
@@ -108,8 +109,8 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
     """A training at its first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    timeline = clocks.read_clock(inputs["clock"])
-    rows = timeline.training()
+    timeline = read_clock(inputs["clock"])
+    rows = timeline.training_frames()
     fabric = devices.fabric(block.device, 1, block.precision)
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
@@ -141,7 +142,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -
     where the network of LPIPS is not there."""
     pretrained.find(pretrained.ALEXNET)
     artifacts, cpu = folder / layout.ROOT / name, torch.device("cpu")
-    pose, timeline = read_poses(artifacts / "poses.parquet")[0], clocks.read_clock(artifacts / "frames.parquet")
+    pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
     rows = np.flatnonzero(np.array(timeline.split) == "test")
     scored = paired(len(rows), pairs)
     found = score(composites(artifacts, generator, pose[rows], scored), truths(artifacts, pose, timeline, rows[scored]),
@@ -161,10 +162,10 @@ def composites(artifacts: Path, generator: Path, pose: Pose, scored: np.ndarray)
                 yield compositing.compose(compositing.straight(foreground), plate)
 
 
-def truths(artifacts: Path, pose: Pose, timeline: clocks.Clock, rows: np.ndarray) -> Iterator[Reference]:
+def truths(artifacts: Path, pose: Pose, timeline: Clock, rows: np.ndarray) -> Iterator[Reference]:
     """The frames of these rows as they really are."""
     camera, file = read_view(artifacts / "view.parquet"), artifacts / "frames.mkv"
-    for row, picture in zip(rows.tolist(), chosen(video_file.frames(file), rows, file)):
+    for row, picture in zip(rows.tolist(), select_frames(video_file.frames(file), rows, file)):
         seen = camera.inside(row, timeline.about["crop"], len(picture)) if camera.about["moving"] else None
         yield Reference(row=row, take=int(timeline.take[row]), pose=pose[row], motion=picture, motion_seen=seen,
                         placed=None, truth=picture, seen=seen, copy_row=None, copy=None, copy_seen=None, real=picture)

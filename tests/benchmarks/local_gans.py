@@ -16,7 +16,8 @@ from stages.face.face_enhancement import FaceIndex
 from stages.imaging import compositing
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
-from stages.media import clock as clocks, png
+from stages.media import png
+from stages.media.clock import read_clock
 from stages.nets.refiner import REFINED_PARTS
 from stages.pose.skeleton import read_poses
 from tests.benchmarks import held_out
@@ -63,7 +64,7 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     without and with the local GANs, against the true held-out frames. Raises weights.Missing where the network of
     LPIPS is not there."""
     pretrained.find(pretrained.ALEXNET)
-    pose, timeline = read_poses(artifacts / "poses.parquet")[0], clocks.read_clock(artifacts / "frames.parquet")
+    pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
     rows = np.flatnonzero(np.array(timeline.split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")

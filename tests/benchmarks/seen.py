@@ -34,11 +34,12 @@ from torch import nn
 from stages import InputError, fusion, layout, params
 from stages.evaluation import delivered_video, image_similarity, perceptual_distance
 from stages.imaging import image_quality
-from stages.media import clock as clocks, footage, png, video_file, view
+from stages.media import footage, png, video_file, view
+from stages.media.clock import Clock, read_clock
 from stages.media.sampling import evenly_spaced
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.pose.skeleton import Pose, read_poses
-from stages.provenance.watermark import Mark
+from stages.provenance.watermark import Watermark
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who
 from tests.benchmarks.figures import Figure, print_figures
@@ -98,7 +99,7 @@ class Clip:
 
     def truth(self) -> Iterator[np.ndarray]:
         """The held-out frames as filmed, cropped to even height and width."""
-        return map(even_size, chosen(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
+        return map(even_size, select_frames(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
 
     def composites(self) -> Iterator[np.ndarray]:
         """The generated frames as fusion composites them, before label and watermark."""
@@ -110,8 +111,8 @@ class Clip:
         driving = read_poses(self.path("retargeting", "driving"))[0]
         return (pose.map(partial(to_video_pixels, self.place(index).matrix)) for index, pose in enumerate(driving))
 
-    def _clock(self) -> clocks.Clock:
-        return clocks.read_clock(self.path("frames", "clock"))
+    def _clock(self) -> Clock:
+        return read_clock(self.path("frames", "clock"))
 
 
 def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
@@ -130,7 +131,7 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
     size = next(clip.truth()).shape[1::-1]
     label = delivered_video.label_area(size) > 0
     lags = {name: frame_lag(clip.file, film()) for name, film in clip.films.items()}
-    films = {name + lag_suffix(lags[name]): chosen(map(even_size, shift_frames(film(), lags[name])), clip.rows, name)
+    films = {name + lag_suffix(lags[name]): select_frames(map(even_size, shift_frames(film(), lags[name])), clip.rows, name)
              for name, film in clip.films.items()}
     films |= {
         BEFORE: encoded(clip, "before", clip.composites(), crf),
@@ -177,8 +178,8 @@ def to_video_pixels(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def marked_truth(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The true held-out frames with our watermark."""
-    mark = Mark(MARK_NUMBER, size, clip.fps)
-    return (mark.over(picture, frame) for frame, picture in enumerate(clip.truth()))
+    mark = Watermark(MARK_NUMBER, size, clip.fps)
+    return (mark.apply(picture, frame) for frame, picture in enumerate(clip.truth()))
 
 
 def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:

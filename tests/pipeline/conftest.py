@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 NAMES = []
 
@@ -38,12 +38,12 @@ def run(metrics, per_frame, scores, plots, foreground, key, **rest):
     frames = np.arange(60)
     columns = {name: np.full(60, np.nan) for name in NAMES}
     columns |= {"psnr": 25 + level + np.sin(frames), "ssim": 0.9 + frames / 1e3}
-    with replacing(per_frame) as temporary:
+    with atomic_write(per_frame) as temporary:
         pq.write_table(pa.table({"frame": frames} | columns), temporary)
     found = {"psnr": dict(value=25 + level, unit="dB", reason=None, low=24 + level, high=26 + level),
              "ssim": dict(value=0.93, unit=None, reason=None, low=0.9, high=0.96),
              "lpips": dict(value=None, unit=None, reason="no weights", low=None, high=None)}
-    with replacing(metrics) as temporary:
+    with atomic_write(metrics) as temporary:
         temporary.write_text(json.dumps(dict(fps=10.0, metrics=found)))
     scores.write_text(json.dumps({"psnr": 25 + level}))
     plots.mkdir()

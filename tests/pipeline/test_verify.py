@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 def result(tmp_path, monkeypatch) -> Path:
     """artifacts/ann_from_bob/video.mp4 of a folder that has no params.yaml."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    path, mark = tmp_path / "artifacts/ann_from_bob/video.mp4", watermark.Mark(0xB52E, (256, 256), 25)
+    path, mark = tmp_path / "artifacts/ann_from_bob/video.mp4", watermark.Watermark(0xB52E, (256, 256), 25)
     path.parent.mkdir(parents=True)
     with video_file.h264(tmp_path / "unsigned.mp4", 25, 18, {watermark.TAG: "b52e"}) as write:
         for frame in range(50):
-            write(mark.over(np.full((256, 256, 3), 120, np.uint8), frame))
-    credentials.sign(tmp_path / "unsigned.mp4", path, "", STATEMENT, *certificates.signing())
+            write(mark.apply(np.full((256, 256, 3), 120, np.uint8), frame))
+    credentials.sign(tmp_path / "unsigned.mp4", path, "", STATEMENT, *certificates.signing_certificate())
     return path
 
 
@@ -36,10 +36,10 @@ def ask(folder: Path, file: str) -> subprocess.CompletedProcess:
 def test_ours_changed_stripped_and_no_video(result, tmp_path):
     file = "artifacts/ann_from_bob/video.mp4"
     done = ask(tmp_path, file)
-    assert done.returncode == 0 and done.stdout.startswith(f"{file}: ours, and untouched") and not done.stderr
+    assert done.returncode == 0 and done.stdout.startswith(f"{file}: valid: made with FakeMotion") and not done.stderr
     stripped = ask(tmp_path, "unsigned.mp4")
     assert stripped.returncode == 1 and "no Content Credentials" in stripped.stdout
-    assert f"number b52e: these pictures are AI-generated; they have the number of {file}" in stripped.stdout
+    assert f"number b52e: these frames are AI-generated; the same number as {file}" in stripped.stdout
     content = bytearray(result.read_bytes())
     content[-200] ^= 1
     result.write_bytes(content)

@@ -43,7 +43,8 @@ def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypat
 
     before = weights.needed(paper)
     assert VGG19 not in weights.needed(with_("generator_training", features="random"))
-    assert weights.needed(with_("generator_training", features="vgg16"))[pretrained.VGG["vgg16"]] == ["generator_training"]
+    with_vgg16 = weights.needed(with_("generator_training", features="vgg16"))
+    assert with_vgg16[pretrained.VGG["vgg16"]] == ["generator_training"]
     assert VGG19 in weights.needed(with_("local_gan_training", demo, faces="features", features="vgg19"))
     assert VGG19 not in weights.needed(with_("local_gan_training", demo, faces="vectors", features="vgg19"))
     for stage in weights.TASKS:
@@ -97,7 +98,7 @@ def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
     (shelf / VGG19).unlink()
     with pytest.raises(InputError, match=f"(?s){VGG19}.*take FOLDER"):
         weights.fetch(config, [])
-    assert pretrained.place(pretrained.INCEPTION).exists()
+    assert pretrained.path_of(pretrained.INCEPTION).exists()
 
 
 def test_only_metric_weights_are_fetched_before_a_table_and_failed_downloads_are_ignored(config, shelf):
@@ -109,7 +110,7 @@ def test_only_metric_weights_are_fetched_before_a_table_and_failed_downloads_are
     assert there() == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.RAFT, pretrained.SUMS}
     (shelf / pretrained.FACES).write_text(pretrained.FACES)
     weights.fetch_metric_weights(config.presets["paper"])
-    assert pretrained.place(pretrained.FACES).exists() and not pretrained.place(VGG19).exists()
+    assert pretrained.path_of(pretrained.FACES).exists() and not pretrained.path_of(VGG19).exists()
 
 
 def test_a_folder_gives_what_it_has(config, shelf, tmp_path):

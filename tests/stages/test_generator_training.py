@@ -13,7 +13,8 @@ import torch
 from stages import InputError, generator_training, layout, params, processors, threads
 from stages.learning import saved_networks, training
 from stages.learning.divergence import Diverged
-from stages.media import clock as clocks, parquet
+from stages.media import parquet
+from stages.media.clock import read_clock
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
     columns, about = parquet.read(subject["clock"], parquet.CLOCK)
     columns["split"] = [None] * len(columns["frame"])
     parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
-    with pytest.raises(InputError, match="figure.mp4: cannot be learned from: 24 frames are too short"):
+    with pytest.raises(InputError, match="figure.mp4: cannot be used for training: 24 frames are too short"):
         train(subject | {"clock": tmp_path / "clock.parquet"}, tmp_path / "run", monkeypatch)
 
 
@@ -106,7 +107,7 @@ def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
     """Black frames in place of the held-out ones change nothing."""
     first = train(subject, tmp_path / "a", monkeypatch, steps=3)
     from stages.media import video_file
-    training = len(clocks.read_clock(subject["clock"]).training())
+    training = len(read_clock(subject["clock"]).training_frames())
     with video_file.lossless(tmp_path / "frames.mkv", 8.0) as append:
         for i, frame in enumerate(video_file.frames(subject["frames"])):
             append(frame if i < training else np.zeros_like(frame))

@@ -1,4 +1,4 @@
-"""params.yaml: what is wrong is refused by name before anything runs."""
+"""params.yaml: invalid values are rejected with an error that names them."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ def changed(tmp_path, *path, value) -> Path:
     return settings.write(tmp_path, content)
 
 
-def test_the_repository_s_own_file_is_right(config):
+def test_the_repositorys_file_is_valid(config):
     assert {"demo", "paper"} <= set(config.presets)
     assert config.block("generator_training", "ava") == config.presets["demo"].generator_training
 
 
-def test_the_paper_preset_has_the_paper_s_numbers(config):
+def test_the_paper_preset_has_the_papers_values(config):
     learn = config.presets["paper"].generator_training
     assert config.presets["paper"].frames.size == 512
     assert learn.runs * learn.run_length == 10
@@ -63,7 +63,7 @@ DEMO = ("presets", "demo")
     (("transfers", "ava_from_ben", "source"), "zoe", "no video `zoe`"),
     (("transfers", "ben"), {"target": "ava", "source": "ben", "preset": "demo",
                              "truth": "artifacts/samples/ben.mp4"}, "name is taken"),
-    (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*say why in label_reason"),
+    (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*give the reason in label_reason"),
     (("transfers", "ava_from_ben", "label"), "rather", "transfers.ava_from_ben.label"),
     (("samples", "ava", "motions"), ["fly"], "samples.ava.motions"),
     (("threads",), 0, "threads.*greater than or equal to 1"),
@@ -84,8 +84,8 @@ def test_wrong_entries_are_named(tmp_path, path, value, message):
         params.load(changed(tmp_path, *path, value=value))
 
 
-def test_a_variant_is_checked_over_every_preset(tmp_path):
-    """One frame in a row is enough where no discriminator looks at several."""
+def test_variants_are_checked_with_every_preset(tmp_path):
+    """Without the temporal discriminator shorter clips are valid."""
     file = changed(tmp_path, "presets", "demo", "generator_training", "weight_temporal", value=0.0)
     content = yaml.safe_load(file.read_text())
     content["variants"] = {"pairs": {"generator_training": {"run_length": 2, "runs": 2}}}
@@ -94,22 +94,22 @@ def test_a_variant_is_checked_over_every_preset(tmp_path):
         params.load(file)
 
 
-def test_a_variant_changes_what_it_names_and_nothing_else(config):
+def test_a_variant_changes_only_its_fields(config):
     for preset, own in config.presets.items():
         for variant, blocks in config.variants.items():
-            varied = config.varied(preset, variant).model_dump(mode="json")
+            varied = config.with_variants(preset, variant).model_dump(mode="json")
             for stage, fields in own.model_dump(mode="json").items():
                 assert varied[stage] == {name: blocks.get(stage, {}).get(name, value) for name, value in fields.items()}
 
 
 def test_unknown_variants_are_named(config):
     with pytest.raises(InputError, match="no `tdd` in `variants`; there are .*td"):
-        config.varied("demo", "tdd")
+        config.with_variants("demo", "tdd")
     with pytest.raises(InputError, match="no `fast` in `presets`; there are demo"):
-        config.varied("fast", "td")
+        config.with_variants("fast", "td")
 
 
-def test_missing_values_are_not_guessed(tmp_path):
+def test_missing_values_are_rejected(tmp_path):
     content = settings.content()
     del content["presets"]["demo"]["frames"]["margin"]
     file = settings.write(tmp_path, content)

@@ -78,7 +78,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     refs = {ref.rpartition("/")[2]: ref for ref in git("for-each-ref", "--format=%(refname)", "refs/exps").split()}
     for variant, name in names.items():
         kept = params.Params(**yaml.safe_load(git("show", f"{refs[name]}:params.yaml")))
-        assert kept.presets["demo"] == config.varied("demo", "complete", variant), "what ran is not the variant"
+        assert kept.presets["demo"] == config.with_variants("demo", "complete", variant), "what ran is not the variant"
     assert study.artifacts().items() >= before.items()  # what the user has is as it was
     assert git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml") == ""
 
@@ -192,7 +192,7 @@ def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch
     """What came during the experiments would give them other names, and they would not count as finished."""
     study.change(variants={"complete": {"metrics": {"weights": True}}})
     asked = []
-    monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.place(name).write_text(name))
+    monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.path_of(name).write_text(name))
     monkeypatch.setattr(experiments, "run", lambda config, wanted, failures: asked.extend(wanted))
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
     assert main() == 0

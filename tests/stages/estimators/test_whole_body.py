@@ -104,6 +104,6 @@ def test_height_hardly_depends_on_what_is_known(stranger, unknown):
 def test_params_say_who_finds_hands_and_face(config, monkeypatch, estimator, wanted, composed):
     plain = Told()
     adapter = type("adapter", (), {"PoseEstimator": lambda model, device: plain})
-    monkeypatch.setattr(poses, "adapter", lambda chosen: adapter)
+    monkeypatch.setattr("stages.estimators.pose.adapter", lambda chosen: adapter)
     built = poses.build_pose_estimator(small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted))
     assert isinstance(built, whole_body.WholeBodyEstimator) if composed else built is plain

@@ -108,7 +108,7 @@ def test_of_a_long_video_only_some_faces_are_used(lossless):
 
 def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
-    with pytest.raises(pretrained.Missing, match=f"(?s){pretrained.FACES}.*weights take"):
+    with pytest.raises(pretrained.MissingWeights, match=f"(?s){pretrained.FACES}.*weights take"):
         identity.dlib_describer()
 
 

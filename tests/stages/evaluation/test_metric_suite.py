@@ -52,7 +52,7 @@ def test_without_weights_the_flow_is_dis(no_weights, flow, name):
 
 
 def test_flow_raft_is_not_replaced_by_dis(no_weights):
-    with pytest.raises(pretrained.Missing, match="raft"):
+    with pytest.raises(pretrained.MissingWeights, match="raft"):
         metric_suite.build_flow(changed(flow="raft"))
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.learning import devices, memory
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.training import LOSSES, Training
+from stages.params import GeneratorTraining
 from stages.pose.skeleton import read_poses
 from tests.settings import content
 
@@ -21,9 +22,9 @@ EDN = {"architecture": "pix2pixhd", "stem": 1, "discriminators": "multiscale", "
        "drawing": "lines", "weight_temporal": 0.0}
 
 
-def settings(**changes) -> config.GeneratorTraining:
+def settings(**changes) -> GeneratorTraining:
     block = content()["presets"]["demo"]["generator_training"]
-    return config.GeneratorTraining(**{**block, **SMALL, **changes})
+    return GeneratorTraining(**{**block, **SMALL, **changes})
 
 
 @pytest.fixture(scope="module")

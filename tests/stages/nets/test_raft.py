@@ -73,5 +73,5 @@ def test_a_gpu_finds_the_same(planted):
 def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     told = f"(?s){pretrained.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
-    with pytest.raises(pretrained.Missing, match=told):
+    with pytest.raises(pretrained.MissingWeights, match=told):
         optical_flow.choose("raft", CPU)

@@ -99,7 +99,7 @@ def test_strangers_are_people_of_their_own():
     ("ava", "plain"), ("ben", "plain"), ("cleo", "plain"), ("stranger_6", "plain"), ("ava", "hard"), ("cleo", "hard")])
 def test_mediapipe_finds_the_person(person, world, monkeypatch):
     """In every twelfth frame; the others are not rendered."""
-    monkeypatch.setattr(samples, "in_order", lambda shoot, poses: map(shoot, list(poses)[::12]))
+    monkeypatch.setattr(samples, "ordered_map", lambda shoot, poses: map(shoot, list(poses)[::12]))
     solutions = pytest.importorskip("mediapipe").solutions
     with solutions.pose.Pose(static_image_mode=True, model_complexity=1) as estimator:
         for rgb, _, pose, seen in samples.frames(person, ("wave", "kick"), 2, 1.0, 256, world):
