@@ -26,10 +26,8 @@ MOST = 512       # pixels, longer side of what OpenCV's inpainters work on
 METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
-def run(
-    frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path,
-    background: Path, seen: Path, full_background: Path, params: config.BackgroundInpainting,
-) -> None:
+def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path, background: Path, seen: Path,
+        full_background: Path, params: config.BackgroundInpainting) -> None:
     timeline, camera = read_clock(clock), read_view(view)
     usable, crop = timeline.usable(), timeline.about["crop"]
     chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))]

@@ -14,16 +14,16 @@ from stages import params as config
 from stages.face import face_vectors
 from stages.media import parquet, video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.seek import chosen
 from stages.pose import part_boxes
-from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 
 SIDE = (32, 256)  # pixels, least and most, of a crop
 AT_ONCE = 64      # faces in memory
 
 
-def run(frames: Path, clock: Path, poses: Path, faces: Path, params: config.FaceVectorIndexing) -> None:
+def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: config.FaceVectorIndexing) -> None:
     usable = read_clock(clock).usable()
     pose, _, _ = read_poses(poses)
     known = (pose.face[usable, :, 2] >= params.min_score).all(1)

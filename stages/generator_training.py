@@ -20,7 +20,7 @@ from stages.learning.divergence import Diverged, DivergenceCheck
 from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
 from stages.media import clock as clocks, curves, files, parquet, png
-from stages.pose.skeleton import read_poses
+from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stages import __version__, threads
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.learning import devices, frame_store, part_crops, saved_networks
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.face_enhancer import Faces
@@ -25,9 +25,9 @@ from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
 from stages.learning.local_gan_inference import enhanced
 from stages.media import clock as clocks, curves, files, parquet, png
+from stages.media.pose_table import read_poses
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.pose import part_boxes
-from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 
 if TYPE_CHECKING:

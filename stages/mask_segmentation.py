@@ -22,9 +22,10 @@ from stages.matting import alpha_matte, plate
 from stages.matting.background_difference import Against
 from stages.media import video_file
 from stages.media.clock import Clock, read_clock
+from stages.media.pose_table import read_poses
 from stages.media.prefetch import ahead, batches, in_order
 from stages.media.view import View, read_view
-from stages.pose.skeleton import L_HIP, R_HIP, Pose, read_poses
+from stages.pose.skeleton import L_HIP, R_HIP, Pose
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 
@@ -34,9 +35,8 @@ COVERED = 12   # soft mask of 255 from which a pixel may be the person's
 HALO = 0.004   # share of S around it that they still colour
 
 
-def run(
-    frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path, params: config.MaskSegmentation,
-) -> None:
+def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path,
+        params: config.MaskSegmentation) -> None:
     scene, timeline = read_view(view), read_clock(clock)
     crop, size = timeline.about["crop"], timeline.about["size"]
     pose, _, estimated = read_poses(poses)

@@ -18,7 +18,7 @@ from stages.evaluation.evaluate import TOLD, evaluate
 from stages.imaging import compositing
 from stages.media import curves, png, video_file
 from stages.media.files import replacing
-from stages.pose.skeleton import read_poses
+from stages.media.pose_table import read_poses
 
 if TYPE_CHECKING:
     from stages.params import Metrics, Transfer

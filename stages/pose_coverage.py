@@ -14,8 +14,9 @@ import numpy as np
 from stages import InputError
 from stages.imaging import contact_sheets
 from stages.media import clock as clocks, parquet, png, video_file
+from stages.media.pose_table import read_poses
 from stages.pose import pose_distance as distance
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from stages.progress import Progress
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ BORDER = 0.01  # of S: as far outside of what the camera saw a point may lie
 SMALL = 64     # pixels of the user's video
 
 
-def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: config.PoseExtraction) -> None:
+def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path,
+        params: config.PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
     estimator, nothing = estimators.build(params), np.zeros((size, size), np.uint8)

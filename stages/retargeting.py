@@ -13,8 +13,9 @@ import numpy as np
 
 from stages import InputError
 from stages.media import clock as clocks, parquet
+from stages.media.pose_table import read_poses
 from stages.pose import pose_normalisation
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 OUTSIDE = 0.01  # a larger share of joints outside of the target's square is worth a warning
 
 
-def run(
-    target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
-    params: "Retargeting", entry: "Transfer",
-) -> None:
+def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
+        params: "Retargeting", entry: "Transfer") -> None:
     pose, rest, _ = read_poses(source_poses)
     clock, side = clocks.read_clock(source_clock), clocks.read_clock(target_clock).about["size"]
     with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:

@@ -16,7 +16,7 @@ from stages.evaluation.references import fingerprint, references
 from stages.evaluation.scoring import NO_TRUTH, Scores, score
 from stages.media import stamp
 from stages.media.files import replacing
-from stages.pose.skeleton import read_poses
+from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
 if TYPE_CHECKING:

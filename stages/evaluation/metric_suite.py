@@ -14,7 +14,8 @@ from stages.evaluation.metric_names import PERCEIVED, REDETECTED
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
 from stages.media import clock as clocks
-from stages.pose.skeleton import Pose, read_poses
+from stages.media.pose_table import read_poses
+from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.evaluation.identity import Identity

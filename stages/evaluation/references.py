@@ -20,9 +20,10 @@ from stages.imaging import image_quality
 from stages.imaging.optical_flow import Similarity
 from stages.media import clock as clocks, footage, video_file
 from stages.media.images import images
+from stages.media.pose_table import read_poses
 from stages.media.seek import Seekable, chosen
 from stages.media.view import View, read_view, stabilised
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.params import Transfer

@@ -29,7 +29,7 @@ from stages.tracking.tracker import Track, choose
 FULL_FRAMES = 32
 
 
-def run(frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
+def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
     film = takes.open_takes(entry.file, params.fps, entry.start, entry.end)
     survey = look_through(film, detector(params), params.batch)
     refuse_cuts(film, survey)

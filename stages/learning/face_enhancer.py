@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex, enhance, inner
+from stages.face.face_enhancement import enhance, inner
+from stages.face.face_index import FaceIndex
 
 SIDE = 32  # pixels, at which faces are compared by features
 DEPTH = 3  # VGG blocks

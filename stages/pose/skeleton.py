@@ -6,12 +6,9 @@ an unknown point is NaN with score 0. Left and right are the person's own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
-
-from stages.media import parquet
 
 NOSE, NECK, R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST = range(8)
 R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE, R_EYE, L_EYE, R_EAR, L_EAR = range(8, 18)
@@ -69,14 +66,6 @@ class Pose:
     def columns(self) -> dict[str, np.ndarray]:
         """The columns of the `POSES` table."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-def read_poses(path: Path) -> tuple[Pose, dict, dict]:
-    """The poses (T frames), the table's other columns, and `about`, of a `POSES` or `DRIVING` table."""
-    columns, about = parquet.read(path, parquet.POSES, parquet.DRIVING)
-    names = [field.name for field in fields(Pose)]
-    pose = Pose(*(columns[name].reshape(len(columns[name]), -1, 3) for name in names))  # (T, n, 3)
-    return pose, {name: column for name, column in columns.items() if name not in names}, about
 
 
 def person_height(body: np.ndarray) -> np.ndarray:

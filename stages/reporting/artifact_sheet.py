@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
 from stages.media.container import opened
+from stages.media.pose_table import read_poses
 from stages.pose import skeleton
 from stages.reporting.face_map import large, real_face
 from stages.reporting.report_inputs import spread
@@ -71,7 +72,7 @@ def _table(path: Path) -> list[np.ndarray]:
     """Poses as skeletons, faces as pictures with their vectors, other columns of numbers as curves."""
     schema = pq.read_schema(path)
     if schema.equals(parquet.POSES) or schema.equals(parquet.DRIVING):
-        pose = skeleton.read_poses(path)[0]
+        pose = read_poses(path)[0]
         points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand], 1)  # (T, 64, 3)
         points = points[..., :2][points[..., 2] > 0]
         side = 1.05 * float(points.max()) if len(points) else SIDE  # the frame's own is not told in the table

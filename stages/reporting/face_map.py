@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media.seek import Seekable
 from stages.pose.skeleton import Pose

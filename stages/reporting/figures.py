@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, contact_sheets
 from stages.media import clock as clocks, png, video_file as videos
+from stages.media.pose_table import read_poses
 from stages.media.seek import Seekable
 from stages.pose import skeleton
-from stages.pose.skeleton import read_poses
 from stages.reporting.face_map import large, real_face
 from stages.reporting.report_inputs import spread
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from stages.media import clock as clocks, parquet
 from stages.media.files import existing
-from stages.pose.skeleton import Pose, read_poses
+from stages.media.pose_table import read_poses
+from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.params import Transfer

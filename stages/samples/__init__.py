@@ -29,7 +29,7 @@ NOISE = 1.5  # of the sensor, standard deviation in 8-bit steps
 CRF = 16
 
 
-def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.SampleEntry) -> None:
+def run(*, video: Path, truth: Path, alpha: Path, plate: Path, params: config.SampleEntry) -> None:
     """Renders `params.person` doing the motion that the other parameters give."""
     count, started = round(params.seconds * motion.FPS), time.monotonic()
     poses, visible = [], []

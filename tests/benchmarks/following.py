@@ -8,6 +8,7 @@ import numpy as np
 from stages import frames, layout, params, pose_extraction
 from stages.media import video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.view import read_view
 from stages.pose import skeleton as sk
 from stages.samples.people import person
@@ -71,4 +72,4 @@ def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple
     left, top, side = read_clock(square["clock"]).about["crop"]
     scale = side / preset.frames.size
     boxes = read_view(square["view"]).box * scale + [left, top, left, top]
-    return boxes, sk.read_poses(body["poses"])[0].body[..., :2] * scale + [left, top]
+    return boxes, read_poses(body["poses"])[0].body[..., :2] * scale + [left, top]

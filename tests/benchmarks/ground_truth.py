@@ -28,6 +28,7 @@ from stages import layout, pose_extraction, pretrained
 from stages.evaluation.metric_networks import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
+from stages.media.pose_table import read_poses
 from stages.media.seek import chosen
 from stages.params import load
 from stages.pose import skeleton as sk
@@ -109,7 +110,7 @@ def pose(folder: Path) -> list[Figure]:
     hits, jitter, lost, fast = [], [], [], []
     for name in ("target", "source"):
         make(folder, "pose_extraction", name)
-        true, found = Square(folder, name, name), sk.read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
+        true, found = Square(folder, name, name), read_poses(folder / f"artifacts/{name}/poses.parquet")[0]
         off, rough = (error.body[..., :2] - true.pose.body[..., :2] for error in (found, raw_poses(folder, name)))
         apart, before = (np.linalg.norm(error, axis=-1) / true.height for error in (off, rough))  # (T, 18), or NaN
         seen = true.visible["body"]
@@ -138,7 +139,7 @@ def raw_poses(folder: Path, name: str) -> sk.Pose:
         inputs = {argument: folder / path for argument, path in layout.inputs("pose_extraction", name).items()}
         params = load(folder / "params.yaml").presets["demo"].pose_extraction.model_copy(update={"smoothing": 0.0})
         pose_extraction.run(**inputs, **outputs, params=params)
-    return sk.read_poses(outputs["poses"])[0]
+    return read_poses(outputs["poses"])[0]
 
 
 def mask(folder: Path) -> list[Figure]:
@@ -187,7 +188,7 @@ def perceived_background(found: np.ndarray, plate: np.ndarray) -> Figure:
 
 def face(folder: Path) -> list[Figure]:
     make(folder, "pose_extraction", "target")
-    true, found = Square(folder, "target", "target"), sk.read_poses(folder / "artifacts/target/poses.parquet")[0]
+    true, found = Square(folder, "target", "target"), read_poses(folder / "artifacts/target/poses.parquet")[0]
     ears = np.linalg.norm(true.pose.body[:, sk.R_EAR, :2] - true.pose.body[:, sk.L_EAR, :2], axis=-1)
     width = np.percentile(ears, 95)  # ear to ear, seen from the front
     apart = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
@@ -201,7 +202,7 @@ def retargeting(folder: Path) -> list[Figure]:
     make(folder, "samples", "truth")
     square = Square(folder, "truth", "target")
     size, true = square.size, square.pose.body
-    found = sk.read_poses(folder / "artifacts/imitation/driving.parquet")[0].body
+    found = read_poses(folder / "artifacts/imitation/driving.parquet")[0].body
     foot = np.linalg.norm(found[:, ANKLES, :2] - true[:, ANKLES, :2], axis=-1)
     height = 100 * np.nanmedian(np.abs(sk.person_height(found) - sk.person_height(true))) / size
     return [

@@ -21,9 +21,9 @@ from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import clock as clocks, png, video_file
+from stages.media.pose_table import read_poses
 from stages.media.seek import chosen
 from stages.params import GeneratorTraining, Subject
-from stages.pose.skeleton import read_poses
 
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
             "record": "its licence"}

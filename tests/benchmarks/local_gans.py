@@ -9,15 +9,15 @@ import numpy as np
 import torch
 
 from stages import layout
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, image_quality
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import clock as clocks, png, video_file
+from stages.media.pose_table import read_poses
 from stages.media.seek import chosen
 from stages.nets.refiner import REFINED_PARTS
 from stages.pose import part_boxes
-from stages.pose.skeleton import read_poses
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure
 

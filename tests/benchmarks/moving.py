@@ -10,6 +10,7 @@ from stages import background_inpainting, frames, layout, mask_segmentation, par
 from stages.imaging import image_quality
 from stages.media import video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.view import read_view
 from stages.pose import skeleton as sk
 from stages.samples import motion, people, scene
@@ -44,7 +45,7 @@ def camera(folder: Path) -> list[Figure]:
     seen &= cv2.warpPerspective(np.full(room.shape[:2], 255, np.uint8), to_canvas, tuple(about["full_size"])) > 254
     level = np.median(plate[seen] / np.maximum(wanted[seen], 1), axis=0)  # the clip's own light is the typical one
 
-    poses, left = sk.read_poses(folder / "poses.parquet")[0].body, np.array(about["crop"][:2])
+    poses, left = read_poses(folder / "poses.parquet")[0].body, np.array(about["crop"][:2])
     found = poses[..., :2] * about["crop"][2] / about["size"] + left  # on the canvas
     places = cv2.perspectiveTransform((joints[..., :2] - 0.5).reshape(-1, 1, 2), to_canvas).reshape(-1, 18, 2) + 0.5
     height = np.percentile(sk.person_height(np.dstack([places, np.ones(places.shape[:2])])), 95)

@@ -34,8 +34,9 @@ from stages import InputError, fusion, layout, params
 from stages.evaluation import delivered_video, image_similarity, metric_networks
 from stages.imaging import image_quality
 from stages.media import clock as clocks, footage, png, video_file, view
+from stages.media.pose_table import read_poses
 from stages.media.seek import chosen
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from stages.provenance.watermark import Mark
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who

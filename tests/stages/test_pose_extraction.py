@@ -11,8 +11,9 @@ from stages import InputError, pose_extraction
 from stages.estimators import pose as estimators
 from stages.estimators.pose import Sighting
 from stages.media import parquet, video_file
+from stages.media.pose_table import read_poses
 from stages.pose import skeleton
-from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose, read_poses
+from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import to_pose
@@ -59,7 +60,7 @@ def extracting(folder, config, stranger):
             "camera": np.tile(np.eye(3).ravel(), (count, 1)).tolist(),
         }, {"moving": False, "reference": 0, "frame_size": list(frame)})
         block = config.presets["demo"].pose_extraction.model_copy(update=changes)
-        pose_extraction.run(folder / "frames.mkv", **files, params=block)
+        pose_extraction.run(frames=folder / "frames.mkv", **files, params=block)
         pose, columns, about = read_poses(files["poses"])
         masks = np.stack(list(video_file.frames(files["silhouettes"], "gray")))
         return SimpleNamespace(pose=pose, columns=columns, about=about, masks=masks, files=files)
@@ -258,7 +259,7 @@ def test_a_wrist_that_jumps_away_and_sides_that_swap_are_mended(stranger, extrac
 def test_frames_and_view_of_different_length(stranger, extract, lossless, config):
     files = extract(stranger.pictures[:4]).files
     with pytest.raises(InputError, match="more.mkv: not the 4 frames of its view; run frames again"):
-        pose_extraction.run(lossless("more.mkv", stranger.pictures[:5]), **files,
+        pose_extraction.run(frames=lossless("more.mkv", stranger.pictures[:5]), **files,
                             params=config.presets["demo"].pose_extraction)
 
 

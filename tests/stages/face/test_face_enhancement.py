@@ -6,7 +6,8 @@ import pytest
 from skimage.transform import SimilarityTransform
 
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex, similarity_transform
+from stages.face.face_enhancement import similarity_transform
+from stages.face.face_index import FaceIndex
 from stages.learning.face_enhancer import Faces
 
 FACE = np.array([(18, 20), (30, 20), (29, 32), (19, 32), (24, 26)], float)
