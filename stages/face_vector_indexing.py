@@ -41,15 +41,15 @@ def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: config.F
             append(some | {"crop": list(islice(pictures, len(some["frame"])))})
     found = f"face_vector_indexing: {len(rows)} faces in {len(usable)} frames"
     print(f"{found}: {reason}; face steps are skipped" if reason else
-          f"{found}, {np.median(face_vectors.size(points)):.1f} pixels large")
+          f"{found}, {np.median(face_vectors.face_size(points)):.1f} pixels large")
 
 
 def face_boxes(points: np.ndarray, scale: float) -> np.ndarray:
     """Squares of `scale` face sizes around the faces (N, 5, 2) -> (N, 4)."""
-    middle, half = points.mean(1), scale * face_vectors.size(points)[:, None] / 2
+    middle, half = points.mean(1), scale * face_vectors.face_size(points)[:, None] / 2
     return np.concatenate([middle - half, middle + half], 1)  # (N, 4)
 
 
 def png(frame: np.ndarray, box: np.ndarray) -> bytes:
     side = int(np.clip(np.ceil(box[2] - box[0]), *SIDE))
-    return cv2.imencode(".png", part_boxes.cut(frame, box, side)[..., ::-1])[1].tobytes()
+    return cv2.imencode(".png", part_boxes.crop(frame, box, side)[..., ::-1])[1].tobytes()

@@ -122,7 +122,7 @@ class Pairs:
                     pair = [part_crops.cut([picture[i] for i in seen], corners, params.crop) for picture in
                             (foregrounds.cpu(), real.cpu())]
                     if REFINED_PARTS[j] == "face":  # its own face and its neighbours would be too good an example
-                        others = [faces.index.away(i, round(fps / 2)) for i in rows]
+                        others = [faces.index.candidates(i, round(fps / 2)) for i in rows]
                         pair[0] = enhanced(faces, pair[0], data.poses[rows], corners, others)
                     self.pixels[j, rows] = (torch.stack(pair, 1) * 255).round().byte().numpy()
         frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(REFINED_PARTS)}

@@ -19,7 +19,7 @@ import numpy as np
 from stages import InputError, params as config
 from stages.estimators.person import segmenter
 from stages.matting import alpha_matte, plate
-from stages.matting.background_difference import Against
+from stages.matting.background_difference import DifferenceMatting
 from stages.media import video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.pose_table import read_poses
@@ -45,7 +45,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     with TemporaryDirectory(dir=masks.parent, prefix=".masks_") as folder:
         if params.against_plate:
             kept = Path(folder) / "soft.mkv"
-            against = Against.of(survey(pairs, kept, video_file.frame_rate(frames), scene, timeline))
+            against = DifferenceMatting.of(survey(pairs, kept, video_file.frame_rate(frames), scene, timeline))
             pairs = zip(video_file.frames(frames), (soft.astype(np.float32) / 255 for soft in video_file.frames(kept, "gray")))
         made_by = {"estimator": params.estimator, "model": params.model}
         with video_file.lossless(masks, video_file.frame_rate(frames), "gray", metadata=made_by) as add:
@@ -54,7 +54,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
                 shown = scene.inside(t, crop, size)
                 if params.against_plate:
                     alpha = against.alpha(frame, alpha_matte.with_hands(soft, pose[t]), shown)
-                    return alpha_matte.whole(alpha, pose[t]) * shown
+                    return alpha_matte.cleaned(alpha, pose[t]) * shown
                 return alpha_matte.refine(frame, soft, radius, pose[t]) * shown
 
             for alpha in Progress(in_order(finish, ahead(enumerate(pairs))), "mask_segmentation", len(pose), unit="frame"):

@@ -28,7 +28,7 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
     poses, columns, _ = read_poses(driving)
     filmed = clocks.read_clock(target_clock).usable()  # the frames that will be learned from
     with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
-        found, which = distance.to_nearest(poses, read_poses(target_poses)[0][filmed])
+        found, which = distance.distance_to_nearest(poses, read_poses(target_poses)[0][filmed])
         progress.update(len(poses))
     nearest = np.where(which >= 0, filmed[which], -1)
     share = float((found <= params.near).sum() / max(1, np.isfinite(found).sum()))
@@ -58,6 +58,6 @@ def to_film(found: np.ndarray, poses: Pose, near: float, count: int) -> np.ndarr
     chosen: list[int] = []
     while len(left) and len(chosen) < count:
         chosen.append(int(left[found[left].argmax()]))
-        alike = distance.to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
+        alike = distance.distance_to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
         left = left[~alike & (left != chosen[-1])]
     return np.array(chosen, int)

@@ -103,8 +103,8 @@ def over_time(pose: Pose, take: np.ndarray, fps: float, strength: float, longest
 
 def within_take(pose: Pose, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:
     if strength and (pose.body[..., 2] > 0).any():
-        pose = smoothing.untangled(pose, fps)
-        size = smoothing.size_of(pose.body)
+        pose = smoothing.without_swapped_sides(pose, fps)
+        size = smoothing.body_size(pose.body)
         pose = pose.map(lambda points: hidden(points, smoothing.outliers(points, size, fps)))
     columns, filled = {}, {}
     for name, points in pose.columns().items():

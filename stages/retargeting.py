@@ -84,7 +84,7 @@ def _stance(poses: Path, clock: Path, who: str) -> pose_normalisation.Stance:
     middle = (about["full_size"][0] / 2 - left) * size / side
     try:
         rows = timeline.usable() if who == "target" else timeline.frame
-        return pose_normalisation.measure(body[rows], timeline.take[rows], about["fps"], middle)
+        return pose_normalisation.measure_stance(body[rows], timeline.take[rows], about["fps"], middle)
     except ValueError as error:
         raise InputError(
             f"{poses}: cannot place the {who}: {error}. Expected a video that shows the whole person, feet included; "

@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 
 from stages import InputError
-from stages.camera.homography import enlarging, extent, normal, overlap, project, proper
-from stages.camera.point_tracks import SPREAD, at, corners, dark, enough, followed, hull, plain
+from stages.camera.homography import normalised, plausible, project, scaling, view_overlap, views_extent
+from stages.camera.point_tracks import (
+    MIN_SPREAD, corners, hull_area, is_black, normalised_grey, sample_mask, track_points, well_spread,
+)
 
-LOOK = 480          # pixels, longer side of the pictures
+WORKING_SIZE = 480          # pixels, longer side of the pictures
 LEAST = 12          # points that a homography must rest on
 OVERLAP = 0.75      # of a frame with its keyframe; below it becomes one
 TRACKED = 0.3       # share of the points in view that must be found again
@@ -32,11 +34,11 @@ WIDEST = 3.0        # sides of the canvas, in sides of the frame
 KEYFRAMES = 200     # at most
 
 
-def motion(pictures: list[np.ndarray], covered: list[np.ndarray]) -> float:
+def background_motion(pictures: list[np.ndarray], covered: list[np.ndarray]) -> float:
     """How far the background moves over a sample of the video, as a share of the longer side: the 95 % quantile over
     the frames of the median over its points, against the middle frame. Infinite where the background is not found
     again, NaN where it has no texture to follow."""
-    seen = [(plain(picture), mask) for picture, mask in zip(pictures, covered) if not dark(picture)]
+    seen = [(normalised_grey(picture), mask) for picture, mask in zip(pictures, covered) if not is_black(picture)]
     if not seen:
         return float("nan")
     first, mask = seen[len(seen) // 2]
@@ -50,12 +52,12 @@ def _moved(first: np.ndarray, second: np.ndarray, points: np.ndarray, covered: n
            hidden: np.ndarray) -> float:
     """Median distance between the points in the first picture and where they are in the second: those off the people,
     or all where too little is free of people."""
-    free = ~at(covered | hidden, points)
-    points = points[free] if enough(points[free], first.size) else points
+    free = ~sample_mask(covered | hidden, points)
+    points = points[free] if well_spread(points[free], first.size) else points
     if len(points) < LEAST:
         return float("nan")
     for levels in (0, 4):  # coarse pictures show far motion, but also the person everywhere
-        there, same = followed(first, second, points, levels)
+        there, same = track_points(first, second, points, levels)
         if same.mean() > TRACKED:
             return float(np.median(np.linalg.norm((there - points)[same], axis=1)))
     return float("inf")
@@ -97,7 +99,7 @@ class Registration:
         self.orb = cv2.ORB_create(500, fastThreshold=8)
 
     def add(self, picture: np.ndarray, covered: np.ndarray) -> None:
-        grey, black = plain(picture), dark(picture)
+        grey, black = normalised_grey(picture), is_black(picture)
         self.scale = self.size[0] / grey.shape[1]
         camera, residual = (None, np.nan) if black else self._registered(grey, covered)
         explained = camera is not None and residual <= self.most * max(grey.shape)
@@ -117,13 +119,13 @@ class Registration:
             raise self._unexplained(self.lost)
         known = np.array([i for i, camera in enumerate(self.cameras) if camera is not None])
         reference = int(known[np.abs(known - len(self.cameras) // 2).argmin()])
-        to_full = enlarging(self.keys[0].grey.shape[::-1], self.size)
+        to_full = scaling(self.keys[0].grey.shape[::-1], self.size)
         onto = np.linalg.inv(self.cameras[reference])
-        cameras = np.stack([normal(to_full @ onto @ self.cameras[i] @ np.linalg.inv(to_full)) for i in known])
+        cameras = np.stack([normalised(to_full @ onto @ self.cameras[i] @ np.linalg.inv(to_full)) for i in known])
         numbers = np.arange(len(self.cameras))
         cameras = np.stack([np.interp(numbers, known, column) for column in cameras.reshape(-1, 9).T], 1)  # (T, 9)
         cameras = cameras.reshape(-1, 3, 3)
-        low, high = extent(cameras, self.size)
+        low, high = views_extent(cameras, self.size)
         canvas = high - low
         if (canvas > WIDEST * np.array(self.size)).any():
             raise InputError(
@@ -131,7 +133,7 @@ class Registration:
                 f"than {WIDEST:g} times the frame's {self.size[0]} x {self.size[1]}; name a part of the video that "
                 "turns less (start, end)")
         shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
-        return CameraPath(np.stack([normal(shift @ camera) for camera in cameras]), (int(canvas[0]), int(canvas[1])),
+        return CameraPath(np.stack([normalised(shift @ camera) for camera in cameras]), (int(canvas[0]), int(canvas[1])),
                      reference, np.array(self.residuals))
 
     def _registered(self, grey: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray | None, float]:
@@ -150,7 +152,7 @@ class Registration:
         if not attempts:
             return None, np.nan
         key, (there, residual) = min(attempts, key=lambda attempt: attempt[1][1])
-        camera = normal(key.camera @ there)
+        camera = normalised(key.camera @ there)
         if residual < SURE and self._nearest(camera, grey.shape)[1] < OVERLAP:
             self._keyframe(grey, covered, camera)
         return camera, residual
@@ -160,7 +162,7 @@ class Registration:
         known = [camera for camera in self.cameras[-2:] if camera is not None]
         if len(known) == 2:
             before, last = known
-            return [normal(last @ np.linalg.inv(before) @ last), last]
+            return [normalised(last @ np.linalg.inv(before) @ last), last]
         return [next((camera for camera in reversed(self.cameras) if camera is not None), np.eye(3))]
 
     def _keyframe(self, grey: np.ndarray, covered: np.ndarray, camera: np.ndarray) -> np.ndarray:
@@ -170,12 +172,12 @@ class Registration:
         places, descriptors = self.orb.detectAndCompute(grey, None)
         features = np.float32([place.pt for place in places]).reshape(-1, 2), descriptors  # (m, 2)
         points = corners(grey)
-        self.keys.append(Keyframe(grey, points, at(covered, points), features, camera))
+        self.keys.append(Keyframe(grey, points, sample_mask(covered, points), features, camera))
         return camera
 
     def _nearest(self, camera: np.ndarray, shape: tuple[int, int]) -> tuple[Keyframe, float]:
         """The keyframe that shows most of the frame, and how much of it."""
-        shares = [overlap(np.linalg.inv(key.camera) @ camera, shape) for key in self.keys]
+        shares = [view_overlap(np.linalg.inv(key.camera) @ camera, shape) for key in self.keys]
         best = int(np.argmax(shares))
         return self.keys[best], shares[best]
 
@@ -187,25 +189,25 @@ class Registration:
         drawn = cv2.warpPerspective(grey, guess, size, borderMode=cv2.BORDER_REPLICATE)
         expected = project(back, key.points)
         inside = ((expected > 4) & (expected < np.array(size) - 5)).all(1)
-        free = ~key.covered[inside] & ~at(covered, expected[inside])
+        free = ~key.covered[inside] & ~sample_mask(covered, expected[inside])
         points = key.points[inside]
         if len(points) < LEAST:
             return None
-        there, same = followed(key.grey, drawn, points, 3)
+        there, same = track_points(key.grey, drawn, points, 3)
         here = project(back, there)
         voting = same & free
-        alone = enough(points[voting], grey.size)
+        alone = well_spread(points[voting], grey.size)
         voting = voting if alone else same
         if voting.sum() < LEAST:
             return None
         matrix, _ = cv2.findHomography(here[voting], points[voting], cv2.USAC_MAGSAC, 0.75, maxIters=1000,
                                        confidence=0.999)
         for within in AGREE:
-            if matrix is None or not proper(matrix, grey.shape):
+            if matrix is None or not plausible(matrix, grey.shape):
                 return None
             left = np.linalg.norm(project(matrix, here) - points, axis=1)
             agree = same & (left < within)
-            if agree.sum() < LEAST or hull(points[agree]) < SPREAD * grey.size:
+            if agree.sum() < LEAST or hull_area(points[agree]) < MIN_SPREAD * grey.size:
                 return None
             matrix, _ = cv2.findHomography(here[agree], points[agree])
         left = np.linalg.norm(project(matrix, here) - points, axis=1)
@@ -227,7 +229,7 @@ class Registration:
             here = spots[[pair.queryIdx for pair in pairs]]
             there = key.features[0][[pair.trainIdx for pair in pairs]]
             matrix, agree = cv2.findHomography(here, there, cv2.USAC_MAGSAC, 3.0, maxIters=2000)
-            if matrix is not None and agree.sum() > best and proper(matrix, grey.shape):
+            if matrix is not None and agree.sum() > best and plausible(matrix, grey.shape):
                 best, chosen = int(agree.sum()), (key, matrix)
         if chosen is None:
             return None, None

@@ -31,7 +31,7 @@ STEP = 16         # brightness by which the ends of a dissolve differ where it i
 MIXED = 0.1       # how much the share of the last frame may vary over the picture (median)
 
 
-class Cuts:
+class CutDetector:
     """Takes one thumbnail RGB (h, w, 3) uint8 a frame; `found` gives the first frames of new shots."""
 
     def __init__(self, fps: float):

@@ -9,26 +9,26 @@ def project(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return cv2.perspectiveTransform(points[:, None].astype(np.float32), matrix)[:, 0] if len(points) else points
 
 
-def normal(matrix: np.ndarray) -> np.ndarray:
+def normalised(matrix: np.ndarray) -> np.ndarray:
     return matrix / matrix[2, 2]
 
 
-def enlarging(size: tuple[int, int], full: tuple[int, int]) -> np.ndarray:
+def scaling(size: tuple[int, int], full: tuple[int, int]) -> np.ndarray:
     """Pixels of a reduced picture -> of the full one, both (width, height)."""
     x, y = np.array(full) / np.array(size)
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
 
 
-def outline(size: tuple[int, int]) -> np.ndarray:
+def frame_corners(size: tuple[int, int]) -> np.ndarray:
     """The outer corners of a picture of that width and height, (4, 2)."""
     right, bottom = size[0] - 0.5, size[1] - 0.5
     return np.float32([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
 
 
-def proper(matrix: np.ndarray, shape: tuple[int, int]) -> bool:
+def plausible(matrix: np.ndarray, shape: tuple[int, int]) -> bool:
     """Whether a homography is one of a camera that turned and zoomed a little: the frame stays a convex quadrangle of
     about its size."""
-    corner = np.column_stack([outline(shape[::-1]), np.ones(4)]) @ matrix.T
+    corner = np.column_stack([frame_corners(shape[::-1]), np.ones(4)]) @ matrix.T
     if (corner[:, 2] * np.sign(matrix[2, 2]) <= 0.1 * abs(matrix[2, 2])).any():
         return False
     quad = (corner[:, :2] / corner[:, 2:]).astype(np.float32)
@@ -36,17 +36,17 @@ def proper(matrix: np.ndarray, shape: tuple[int, int]) -> bool:
     return cv2.isContourConvex(quad) and 0.2 < area < 5
 
 
-def overlap(matrix: np.ndarray, shape: tuple[int, int]) -> float:
+def view_overlap(matrix: np.ndarray, shape: tuple[int, int]) -> float:
     """Share of a picture that lies inside another of the same shape after the homography."""
-    frame = outline(shape[::-1])
-    if not proper(matrix, shape):
+    frame = frame_corners(shape[::-1])
+    if not plausible(matrix, shape):
         return 0.0
     quad = project(matrix, frame)
     shared, _ = cv2.intersectConvexConvex(quad, frame)
     return shared / max(cv2.contourArea(quad), shape[0] * shape[1])
 
 
-def extent(cameras: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def views_extent(cameras: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Whole pixels (left, top), (right, bottom) around all views."""
-    quads = np.concatenate([project(camera, outline(size)) for camera in cameras]).astype(np.float64) + 0.5
+    quads = np.concatenate([project(camera, frame_corners(size)) for camera in cameras]).astype(np.float64) + 0.5
     return np.floor(quads.min(0) + 1e-3).astype(int), np.ceil(quads.max(0) - 1e-3).astype(int)

@@ -10,8 +10,8 @@ gain R, G, B, offset R, G, B (8-bit steps); NaN for a frame that is left alone b
 import cv2
 import numpy as np
 
-from stages.camera.homography import enlarging
-from stages.camera.point_tracks import dark
+from stages.camera.homography import scaling
+from stages.camera.point_tracks import is_black
 
 SIDE = 96            # pixels, longer side of the pictures that are compared, and
 SOFT = 1.5           # how far they are blurred: drawing a picture onto the canvas must not cost contrast
@@ -21,7 +21,7 @@ LEAST = 0.03         # share of the picture that a fit must rest on
 FURTHEST = 3.0       # a gain beyond or below its inverse is no change of light but a fade to black
 ROUNDS, AGREED = 8, 0.002  # of median and fit at most; they agree when no light changes by more
 FLAT = 0.003         # weight of an offset of nothing: over a plain wall gain and offset look alike
-SAME = np.repeat(np.float32([1, 0]), 3)
+UNCHANGED = np.repeat(np.float32([1, 0]), 3)
 
 
 class LightMeter:
@@ -31,7 +31,7 @@ class LightMeter:
         self._before, self._changes = None, []
 
     def add(self, thumbnail: np.ndarray) -> None:
-        now = None if dark(thumbnail) else thumbnail.astype(np.float32)
+        now = None if is_black(thumbnail) else thumbnail.astype(np.float32)
         if now is not None and self._before is not None:
             self._changes.append(np.abs(np.median(now - self._before, axis=(0, 1))).max() / 255)
         self._before = now
@@ -41,7 +41,7 @@ class LightMeter:
         return float(np.quantile(self._changes, 0.9)) if self._changes else 0.0
 
 
-class Typical:
+class ReferenceLight:
     """The clip's own light, learned from a sample of its frames."""
 
     def __init__(self, sample: list[np.ndarray], covered: list[np.ndarray], cameras: np.ndarray | None,
@@ -51,10 +51,10 @@ class Typical:
         self.shape = shrunk(sample[0]).shape[:2]
         scale = self.shape[1] / full_size[0]
         self.canvas = tuple(max(1, round(side * scale)) for side in canvas) if self.moving else self.shape[::-1]
-        self.to_canvas = enlarging(self.canvas, canvas) if self.moving else np.eye(3)
+        self.to_canvas = scaling(self.canvas, canvas) if self.moving else np.eye(3)
         shown, free = [], []
         for index, (picture, hidden) in enumerate(zip(sample, covered)):
-            if not dark(picture):
+            if not is_black(picture):
                 one, usable = shrunk(picture), fit_for(picture, hidden)
                 if self.moving:
                     onto = self._onto(cameras[index])
@@ -63,12 +63,12 @@ class Typical:
                 shown.append(one)
                 free.append(usable)
         self.shown, self.free = np.array(shown), np.array(free)  # (n, h, w, 3), (n, h, w)
-        self.lights = np.tile(SAME, (len(self.shown), 1))
+        self.lights = np.tile(UNCHANGED, (len(self.shown), 1))
         self.plate, self.known = self._learned() if len(self.shown) else (None, None)
 
     def measure(self, picture: np.ndarray, covered: np.ndarray, camera: np.ndarray | None = None) -> np.ndarray:
         """The light (6,) that brings a frame to the typical one."""
-        if self.plate is None or dark(picture):
+        if self.plate is None or is_black(picture):
             return np.full(6, np.nan, np.float32)
         plate, known = self.plate, self.known
         if self.moving:
@@ -79,7 +79,7 @@ class Typical:
 
     def _onto(self, camera: np.ndarray) -> np.ndarray:
         """Shrunk frame -> shrunk canvas."""
-        return np.linalg.inv(self.to_canvas) @ camera @ enlarging(self.shape[::-1], self.full_size)
+        return np.linalg.inv(self.to_canvas) @ camera @ scaling(self.shape[::-1], self.full_size)
 
     def _learned(self) -> tuple[np.ndarray, np.ndarray]:
         """The plate (h, w, 3) float32 and where it is known: median and lights in turn, until they agree."""
@@ -99,22 +99,22 @@ class Typical:
         return plate, known
 
 
-def change(sample: list[np.ndarray], covered: list[np.ndarray], cameras: np.ndarray | None = None,
+def light_change(sample: list[np.ndarray], covered: list[np.ndarray], cameras: np.ndarray | None = None,
            full_size: tuple[int, int] | None = None, canvas: tuple[int, int] | None = None) -> float:
     """How much the light changes over a sample of the clip, share of full brightness."""
     size = full_size or sample[0].shape[1::-1]
-    return extent(Typical(sample, covered, cameras, size, canvas or size).lights)
+    return light_range(ReferenceLight(sample, covered, cameras, size, canvas or size).lights)
 
 
-def settled(measured: np.ndarray, most: float) -> np.ndarray:
+def lights_to_apply(measured: np.ndarray, most: float) -> np.ndarray:
     """The lights (T, 6) to apply: exactly 1 and 0 everywhere in a clip whose light changes by no more than `most`
     (share of full brightness), and in frames that are left alone."""
-    if extent(measured) <= most:
-        return np.tile(SAME, (len(measured), 1))
-    return np.where(np.isnan(measured), SAME, measured).astype(np.float32)
+    if light_range(measured) <= most:
+        return np.tile(UNCHANGED, (len(measured), 1))
+    return np.where(np.isnan(measured), UNCHANGED, measured).astype(np.float32)
 
 
-def extent(lights: np.ndarray) -> float:
+def light_range(lights: np.ndarray) -> float:
     """How much lights (n, 6) change a middle grey, share of full brightness: the 98 % quantile."""
     lights = lights[~np.isnan(lights).any(1)]
     if not len(lights):
@@ -122,9 +122,9 @@ def extent(lights: np.ndarray) -> float:
     return float(np.quantile(np.abs(lights[:, :3] * 128 + lights[:, 3:] - 128).max(1) / 255, 0.98, method="higher"))
 
 
-def corrected(picture: np.ndarray, light: np.ndarray) -> np.ndarray:
+def apply_light(picture: np.ndarray, light: np.ndarray) -> np.ndarray:
     """The frame in the typical light; the very same array where nothing changes."""
-    if np.array_equal(light, SAME):
+    if np.array_equal(light, UNCHANGED):
         return picture
     steps = np.arange(256)[:, None] * light[:3] + light[3:]  # (256, 3)
     return cv2.LUT(picture, steps.clip(0, 255).round().astype(np.uint8)[None])

@@ -19,7 +19,7 @@ from stages.estimators.blazepose import body_height, to_pose, turned_away
 from stages.estimators.face import CHIN, FaceMesh
 from stages.estimators.hands import HANDS
 from stages.estimators.pose import Sighting
-from stages.tracking.boxes import Person, overlap
+from stages.tracking.boxes import Person, iou
 
 _DETECTOR = """
 input_stream: "image"
@@ -91,7 +91,7 @@ class Detector:
             for start in np.linspace(0, longer - side, int(np.ceil(longer / side)) + 1).astype(int).tolist():
                 x, y = (start, 0) if rgb.shape[1] == longer else (0, start)
                 people += [person for person in self._look(rgb[y : y + side, x : x + side], x, y)
-                           if all(overlap(person.box, other.box) < _SAME for other in people)]
+                           if all(iou(person.box, other.box) < _SAME for other in people)]
         return people
 
     def _look(self, rgb: np.ndarray, x: int = 0, y: int = 0) -> list[Person]:

@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]
 def boxes(pose: Pose, size: int) -> dict[str, Box]:
     """The person's box, and those parts' that lie in a size x size frame and hold a window of SSIM."""
     found = {PERSON: image_quality.person_box(pose, size)}
-    for part, box in zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)):
+    for part, box in zip(part_boxes.PART_SIZES, part_boxes.part_boxes(pose, size)):
         found[part] = _whole_pixels(box, size)
     return {place: box for place, box in found.items() if box}
 
@@ -28,7 +28,7 @@ def boxes(pose: Pose, size: int) -> dict[str, Box]:
 def inner(pose: Pose, size: int) -> np.ndarray:
     """Pixels that surely show the person, whoever drew them: thin capsules around the bones, the torso, and what face
     and hands enclose; (size, size) bool."""
-    canvas = alpha_matte.surely_body(pose, size).astype(np.uint8)
+    canvas = alpha_matte.body_core(pose, size).astype(np.uint8)
     for points in (pose.face, pose.left_hand, pose.right_hand):
         known = points[points[:, 2] > 0, :2]
         if len(known) > 2:
@@ -40,7 +40,7 @@ def similarity_scores(picture: np.ndarray, truth: np.ndarray, places: dict[str, 
              seen: np.ndarray | None = None) -> dict[str, float]:
     """Scores by name, `psnr` and `ssim` of the frame, `psnr_face` and so on of a place; of what is `seen` (height,
     width) bool, where that is given."""
-    windows = image_quality.similarity(picture, truth)  # (h - 10, w - 10)
+    windows = image_quality.ssim_map(picture, truth)  # (h - 10, w - 10)
     whole = None if seen is None else image_quality.whole_windows(seen)
     height, width = truth.shape[:2]
     scores = {}

@@ -8,7 +8,7 @@ training frame whose pose is nearest.
 from stages.pose import part_boxes
 
 PERSON = "person_box"
-PLACES = (PERSON, *part_boxes.SHARES)  # beside the whole frame
+PLACES = (PERSON, *part_boxes.PART_SIZES)  # beside the whole frame
 MEASURES = ("psnr", "ssim")
 SHARPNESS, ALIGNED = "sharpness", f"aligned_psnr_{PERSON}"
 

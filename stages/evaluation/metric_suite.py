@@ -95,18 +95,18 @@ class Redetected:
         return {}
 
 
-def flow_model(params: "Metrics") -> optical_flow.Flow:
+def flow_model(params: "Metrics") -> optical_flow.FlowModel:
     """The one that is named; of `auto` RAFT where its weights are there, else DIS."""
     if params.flow == "dis":
-        return optical_flow.choose("dis", None)
+        return optical_flow.choose_flow("dis", None)
     from stages.learning import devices
 
     try:
-        return optical_flow.choose("raft", devices.choose(params.device))
+        return optical_flow.choose_flow("raft", devices.choose(params.device))
     except pretrained.Missing:
         if params.flow == "raft":
             raise
-        return optical_flow.choose("dis", None)
+        return optical_flow.choose_flow("dis", None)
 
 
 def metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> list[FrameScorer]:

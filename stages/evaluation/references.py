@@ -17,7 +17,7 @@ import numpy as np
 
 from stages import InputError
 from stages.imaging import image_quality
-from stages.imaging.optical_flow import Similarity
+from stages.imaging.optical_flow import SimilarityTransform
 from stages.media import clock as clocks, footage, video_file
 from stages.media.images import images
 from stages.media.pose_table import read_poses
@@ -42,7 +42,7 @@ class Reference:
     pose: Pose                        # that drove it, pixels
     motion: np.ndarray                # the frame whose motion it is, which the person may be placed in elsewhere
     motion_seen: np.ndarray | None
-    placed: Similarity | None         # where retargeting put that person; None: where they are
+    placed: SimilarityTransform | None         # where retargeting put that person; None: where they are
     truth: np.ndarray | None          # what it should be, where that is known
     seen: np.ndarray | None           # of the truth
     copy_row: int | None              # the training frame whose pose is nearest, where one can be compared
@@ -96,10 +96,10 @@ def references(
                          f"{rows[-1] + 1} frames; expected {TOGETHER}: cut it")
 
 
-def _placed(driving: Path, columns: dict, t: int) -> Similarity:
+def _placed(driving: Path, columns: dict, t: int) -> SimilarityTransform:
     if "scale" not in columns:
         raise InputError(f"{driving}: does not say how the source's poses were moved: run retargeting again")
-    return Similarity(float(columns["scale"][t]), columns["offset"][t])
+    return SimilarityTransform(float(columns["scale"][t]), columns["offset"][t])
 
 
 def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:

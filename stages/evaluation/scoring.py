@@ -25,7 +25,7 @@ from stages.evaluation.metric_names import (
 from stages.evaluation.metric_suite import FrameScorer
 from stages.evaluation.references import Reference, both
 from stages.imaging import image_quality
-from stages.imaging.optical_flow import Flow, FlowPair, steadiness
+from stages.imaging.optical_flow import FlowModel, FlowPair, temporal_consistency
 from stages.media.prefetch import ahead, in_order
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
@@ -70,7 +70,7 @@ class Scores:
     static_pairs: int    # of them, in which the reference stands still, so that there is no TCM
 
 
-def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: Flow,
+def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: FlowModel,
           judges: list[FrameScorer], name: str, remedy: str, delivered: Iterable[Delivered] | None = None) -> Scores:
     """generated: (S, S, 3) uint8, one for each reference, at `fps`. name: what they are called in errors, and remedy:
     what to do where they do not fit. delivered: what the video shows of each, where there is one."""
@@ -149,7 +149,7 @@ def _told(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape[1::-1] + shape[2:]))
 
 
-def _measured(flow: Flow, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[str, Box], dict[str, float]]:
+def _measured(flow: FlowModel, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[str, Box], dict[str, float]]:
     """A frame's places and scores; the next one is needed for its steadiness."""
     frame, after = two
     reference, size = frame.reference, len(frame.picture)
@@ -168,12 +168,12 @@ def _measured(flow: Flow, two: tuple[Frame, Frame | None]) -> tuple[Frame, dict[
         motion = _motion(flow, reference, after.reference, size)
         row["reference_warp_error"] = motion.error
         for begin, picture in frame.shown.items():
-            row[f"{begin}tcm"], error = steadiness(motion, (picture, after.shown[begin]))
+            row[f"{begin}tcm"], error = temporal_consistency(motion, (picture, after.shown[begin]))
             row.setdefault("warp_error", error)
     return frame, places, row
 
 
-def _motion(flow: Flow, one: Reference, next_one: Reference, size: int) -> FlowPair:
+def _motion(flow: FlowModel, one: Reference, next_one: Reference, size: int) -> FlowPair:
     """From one frame to the next: in the truth or, where there is none, in the source, carried to where retargeting
     placed it."""
     seen, pictures = both(one.motion_seen, next_one.motion_seen), (one.motion, next_one.motion)
@@ -181,7 +181,7 @@ def _motion(flow: Flow, one: Reference, next_one: Reference, size: int) -> FlowP
         return FlowPair.of(flow, pictures, seen)
     side = 2 * round(REACH * size) + 1
     person = cv2.dilate(inner(one.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    return FlowPair.carried(flow, pictures, (one.placed, next_one.placed), person, seen)
+    return FlowPair.transferred(flow, pictures, (one.placed, next_one.placed), person, seen)
 
 
 def _reasons(paired: bool, pairs: int, filmed: bool) -> dict[str, str]:

@@ -33,11 +33,11 @@ def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIn
     return np.concatenate([colour, face[..., 3:]], -1).astype(np.float32)
 
 
-def inner(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
+def inner_face(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
     """The inner face at one size, (side, side, C): a square of INNER face sizes around its points (5, 2), in pixels of
     the picture."""
-    middle, half = points.mean(0), INNER * face_vectors.size(points) / 2
-    return part_boxes.cut(picture, np.concatenate([middle - half, middle + half]), side)
+    middle, half = points.mean(0), INNER * face_vectors.face_size(points) / 2
+    return part_boxes.crop(picture, np.concatenate([middle - half, middle + half]), side)
 
 
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _aligned(index: FaceIndex, i: int, points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
     """Face i, moved onto `points` and shown in `box`: (side, side, 3) in [0, 1]."""
-    crop = index.picture(i)
+    crop = index.crop(i)
     source = _to_crop(index.points[i], index.boxes[i], crop.shape[0])
     matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)  # OpenCV: integers are centres
     warped = cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

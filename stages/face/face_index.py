@@ -28,10 +28,10 @@ class FaceIndex:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def picture(self, i: int) -> np.ndarray:
+    def crop(self, i: int) -> np.ndarray:
         """Crop i, RGB (side, side, 3) uint8."""
         return cv2.imdecode(np.frombuffer(self.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
 
-    def away(self, frame: int, distance: int) -> np.ndarray:
+    def candidates(self, frame: int, distance: int) -> np.ndarray:
         """The faces at least `distance` frames away: what training may use for `frame`."""
         return np.flatnonzero(np.abs(self.frames - frame) >= distance)

@@ -10,7 +10,7 @@ _START, _END = (0, 1, 2, 3), (1, 2, 3, 0)  # v1..v4 run around the face; v5 goes
 _FLOOR = 1e-3  # of Eq. 8's denominator, in face sizes: identical faces are a thousand times as similar as unlike ones
 
 
-def size(points: np.ndarray) -> np.ndarray:
+def face_size(points: np.ndarray) -> np.ndarray:
     """Face size in pixels, (..., 5, 2) -> (...,): the diagonal of the distances between the eyes and from eyes to
     mouth. A profile shortens the first and a bowed head the second, seldom both."""
     right, left = points[..., 0, :], points[..., 1, :]
@@ -24,7 +24,7 @@ def vectors(points: np.ndarray) -> np.ndarray:
     around = points[..., _END, :] - points[..., _START, :]
     nose = points[..., 4, :] - (points[..., 0, :] + points[..., 1, :]) / 2
     field = np.concatenate([around, nose[..., None, :]], -2)
-    return field / np.maximum(size(points), 1e-6)[..., None, None]
+    return field / np.maximum(face_size(points), 1e-6)[..., None, None]
 
 
 def similarity(a: np.ndarray, b: np.ndarray, count: int = 5) -> np.ndarray:
@@ -33,7 +33,7 @@ def similarity(a: np.ndarray, b: np.ndarray, count: int = 5) -> np.ndarray:
     return 1 / np.maximum(np.linalg.norm(difference, axis=-1).sum(-1), _FLOOR)
 
 
-def search(index: np.ndarray, query: np.ndarray, m: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
+def most_similar(index: np.ndarray, query: np.ndarray, m: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """The m faces of an index (N, 5, 2) most similar to a query (..., 5, 2), best first; equals keep their order.
 
     Returns indices and similarities, both (..., m)."""

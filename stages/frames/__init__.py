@@ -17,24 +17,24 @@ import numpy as np
 from stages import InputError, params as config
 from stages.camera import lighting
 from stages.estimators.person import Segmenter, detector, segmenter
-from stages.frames.steady import Steadying, steady
-from stages.frames.survey import Survey, look_through, refuse_cuts
+from stages.frames.stabilisation import Stabilisation, stabilise
+from stages.frames.survey import Survey, reject_cuts, survey_video
 from stages.media import footage, parquet, takes, video_file, view as views
 from stages.media.clock import split
 from stages.media.prefetch import ahead
 from stages.progress import Progress
 from stages.tracking.boxes import Person
-from stages.tracking.tracker import Track, choose
+from stages.tracking.tracker import Track, choose_track
 
 FULL_FRAMES = 32
 
 
 def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
     film = takes.open_takes(entry.file, params.fps, entry.start, entry.end)
-    survey = look_through(film, detector(params), params.batch)
-    refuse_cuts(film, survey)
+    survey = survey_video(film, detector(params), params.batch)
+    reject_cuts(film, survey)
     mine = followed(film, survey, entry.person)
-    steadied = steady(film, survey, params)
+    steadied = stabilise(film, survey, params)
     extent = person_extent(survey, mine, steadied, segmenter(params), entry.file)
     crop = square_around(extent, steadied.size, params.margin, params.size)
 
@@ -63,7 +63,7 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: con
     tell(film, survey, steadied, crop, parts, reason, params.size)
 
 
-def write_pictures(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
+def write_pictures(film: takes.Takes, survey: Survey, steadied: Stabilisation, crop: tuple[int, int, int],
                    whole: list[int], frames: Path, full_frames: Path, size: int) -> None:
     """The square of every frame, with the sound, and some whole frames."""
     with ExitStack() as stack:
@@ -76,14 +76,14 @@ def write_pictures(film: takes.Takes, survey: Survey, steadied: Steadying, crop:
                 add_whole(full)
 
 
-def cut_out(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[int, int, int],
+def cut_out(film: takes.Takes, survey: Survey, steadied: Stabilisation, crop: tuple[int, int, int],
             whole: list[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """The square of every frame, still and in the clip's own light, and where it is one of `whole`, the full frame."""
     for index, picture in enumerate(film.pictures()):
         if picture.shape[1::-1] != survey.size:
             raise InputError(f"{film.at(index)} is {picture.shape[1]} x {picture.shape[0]}, the first "
                              f"{survey.size[0]} x {survey.size[1]}; all must have one size")
-        picture, camera = lighting.corrected(picture, steadied.lights[index]), steadied.cameras[index]
+        picture, camera = lighting.apply_light(picture, steadied.lights[index]), steadied.cameras[index]
         if steadied.moving:
             full = views.unfolded(picture, camera, steadied.size) if index in whole else None
             yield views.stabilised(picture, camera, crop, size), full
@@ -99,11 +99,11 @@ def followed(film: takes.Takes, survey: Survey, person: None | int | tuple) -> l
         if mine and tracks:
             mine.append(max(tracks, key=lambda track: track.clothes.likeness(mine[0].clothes)))
         else:
-            mine.append(choose(tracks, person, survey.scale, film.fps, str(take.path)))
+            mine.append(choose_track(tracks, person, survey.scale, film.fps, str(take.path)))
     return mine
 
 
-def person_extent(survey: Survey, mine: list[Track], steadied: Steadying, segment: Segmenter, file: str) -> np.ndarray:
+def person_extent(survey: Survey, mine: list[Track], steadied: Stabilisation, segment: Segmenter, file: str) -> np.ndarray:
     """Left, top, right, bottom of the person over the whole sample, in pixels of the still, full frame."""
     places = {frame: place for track in mine for frame, place in zip(track.index.tolist(), track.places)}
     boxes = []
@@ -131,7 +131,7 @@ def mapped(box: np.ndarray, camera: np.ndarray) -> np.ndarray:
     return np.concatenate([there.min(0), there.max(0)])
 
 
-def tell(film: takes.Takes, survey: Survey, steadied: Steadying, crop: tuple[int, int, int], parts: list,
+def tell(film: takes.Takes, survey: Survey, steadied: Stabilisation, crop: tuple[int, int, int], parts: list,
          reason: str | None, size: int) -> None:
     """One line of what was found, and a warning where the file is damaged."""
     for file, damage in film.remarks.get("damaged", {}).items():

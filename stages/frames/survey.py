@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages import InputError
-from stages.camera.cuts import Cuts
+from stages.camera.cuts import CutDetector
 from stages.camera.lighting import LightMeter
 from stages.estimators.person import Detector, reduced
 from stages.media import footage, takes
@@ -63,7 +63,7 @@ class Survey:
         return hidden
 
 
-def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
+def survey_video(film: takes.Takes, find: Detector, batch: int) -> Survey:
     """InputError where there are fewer frames than a pose window of the generator, or takes of several sizes."""
     trackers, cutters, lamp = [], [], LightMeter()
     looks, sample, sizes, count, due = {}, SurveySample(), [], 0, 0
@@ -81,7 +81,7 @@ def look_through(film: takes.Takes, find: Detector, batch: int) -> Survey:
         if take == len(trackers):
             look()
             trackers.append(Tracker(film.fps, find.detect))
-            cutters.append(Cuts(film.fps))
+            cutters.append(CutDetector(film.fps))
             sizes.append(shot.picture().shape[1::-1])
             refuse_sizes(film, sizes)
             due = index
@@ -126,7 +126,7 @@ def refuse_sizes(film: takes.Takes, sizes: list[tuple[int, int]]) -> None:
                          f"{sizes[0][0]} x {sizes[0][1]} in {film.takes[0].path}; all takes must have one size")
 
 
-def refuse_cuts(film: takes.Takes, survey: Survey) -> None:
+def reject_cuts(film: takes.Takes, survey: Survey) -> None:
     """InputError with the list of shots where a take has more than one."""
     firsts = [*film.firsts, survey.count]
     for take, cuts, count in zip(film.takes, survey.cuts, np.diff(firsts)):

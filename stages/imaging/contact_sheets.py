@@ -42,14 +42,14 @@ def with_vectors(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
     return canvas
 
 
-def square(frame: np.ndarray, centre: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
+def square_crop(frame: np.ndarray, centre: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
     """The square around a point, cut at the frame's edge, and its left top corner."""
     low = np.clip(np.floor(np.asarray(centre) - side / 2), 0, np.array(frame.shape[1::-1]) - 2).astype(int)
     high = np.ceil(np.asarray(centre) + side / 2).astype(int)
     return frame[low[1] : max(high[1], low[1] + 2), low[0] : max(high[0], low[0] + 2)], low
 
 
-def fit(picture: np.ndarray, side: int) -> np.ndarray:
+def fit_tile(picture: np.ndarray, side: int) -> np.ndarray:
     """The picture as large as it goes into a side x side tile, on paper."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
@@ -67,5 +67,5 @@ def sheet(rows: list[list[np.ndarray]], side: int = 176, gap: int = 3) -> np.nda
     canvas = np.full((len(rows) * (side + gap) - gap, columns * (side + gap) - gap, 3), PAPER, np.uint8)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
-            canvas[y * (side + gap) :, x * (side + gap) :][:side, :side] = fit(picture, side)
+            canvas[y * (side + gap) :, x * (side + gap) :][:side, :side] = fit_tile(picture, side)
     return canvas

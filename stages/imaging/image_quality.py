@@ -12,7 +12,7 @@ WINDOW = 11           # pixels, of SSIM
 REACH = WINDOW - 1    # pixels that a picture is larger than the map of its whole windows
 SIGMA = 1.5           # pixels, of the window
 SMALLEST = 16         # pixels, side of the person's box
-BEST = 100.0          # dB, what equal pictures score, so that means stay finite
+MAX_PSNR = 100.0          # dB, what equal pictures score, so that means stay finite
 BLOCK = 16            # pixels, side of what is shifted as one
 MARGIN = 0.1          # around a pose, share of its height: joints lie inside of the body
 MIDDLE = 127.5        # of intensities: taken off before squaring, so that single precision suffices
@@ -27,7 +27,7 @@ def psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = N
             return float("nan")
         picture, reference = picture[seen], reference[seen]  # (n, 3)
     error = np.mean((picture.astype(np.float32) - reference) ** 2, dtype=np.float64)
-    return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
+    return float(min(MAX_PSNR, 10 * np.log10(255**2 / error))) if error > 0 else MAX_PSNR
 
 
 def aligned_psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None, reach: int = 2) -> float:
@@ -52,7 +52,7 @@ def aligned_psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | 
         error, count = _blocks(_squared(padded[shifted], reference) * counted / 3), _blocks(counted)
         np.minimum(least, np.divide(error, count, out=np.full_like(error, np.inf), where=count > 0), out=least)
     error = np.average(least[blocks > 0], weights=blocks[blocks > 0])
-    return float(min(BEST, 10 * np.log10(255**2 / error))) if error > 0 else BEST
+    return float(min(MAX_PSNR, 10 * np.log10(255**2 / error))) if error > 0 else MAX_PSNR
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
@@ -88,10 +88,10 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def ssim(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
     """Structural similarity, at most 1. Of the windows that `seen` (height, width) bool holds whole, where it is
     given; NaN where there is none."""
-    return mean(similarity(picture, reference), None if seen is None else whole_windows(seen))
+    return mean(ssim_map(picture, reference), None if seen is None else whole_windows(seen))
 
 
-def similarity(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def ssim_map(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """SSIM of every whole window, mean over channels: (height - 10, width - 10) float32."""
     edge, channels = REACH // 2, list(zip(cv2.split(picture), cv2.split(reference)))
     return sum(_similarity(*pair) for pair in channels)[edge:-edge, edge:-edge] / len(channels)

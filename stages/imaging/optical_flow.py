@@ -18,7 +18,7 @@ STATIC = 1e-8  # mean squared difference of intensities in [0, 1]: below, nothin
 _LOOP = (0.01, 0.5)  # of the squared flow, and pixels squared, by which going there and back may miss (Sundaram 2010)
 
 
-class Flow(Protocol):
+class FlowModel(Protocol):
     """A flow model; threads may share one."""
 
     name: str  # as the scores tell it
@@ -30,16 +30,16 @@ class Flow(Protocol):
         """The flow from the first to the second, and from the second to the first."""
 
 
-def choose(name: str, device: "torch.device") -> Flow:
+def choose_flow(name: str, device: "torch.device") -> FlowModel:
     """`dis`, on the CPU, or `raft`, a network on the device; InputError where its trained weights are missing."""
     if name == "dis":
-        return Dis()
+        return DisFlow()
     from stages.nets.raft import Raft
 
     return Raft(device)
 
 
-class Dis:
+class DisFlow:
     """Dense inverse search (Kroeger et al. 2016)."""
 
     name = "OpenCV DIS (medium)"
@@ -57,7 +57,7 @@ def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return cv2.remap(picture, _grid(*flow.shape[:2]) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def visible(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+def unoccluded(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     """Pixels of t that are not occluded at t + 1: the flow there and back again cancels, and does not leave the
     picture. (height, width) bool."""
     height, width = forward.shape[:2]
@@ -76,7 +76,7 @@ def warp_error(first: np.ndarray, second: np.ndarray, flow: np.ndarray, mask: np
 
 
 @dataclass(frozen=True)
-class Similarity:
+class SimilarityTransform:
     """Where the point k of one picture lies in another: k * scale + offset, pixels, origin at the outer corner of the
     top left pixel."""
 
@@ -101,14 +101,14 @@ class FlowPair:
     error: float      # warp error of the reference itself
 
     @classmethod
-    def of(cls, flow: Flow, reference: tuple, seen: np.ndarray | None = None) -> "FlowPair":
+    def of(cls, flow: FlowModel, reference: tuple, seen: np.ndarray | None = None) -> "FlowPair":
         """Of two consecutive frames; of the pixels `seen` (height, width) bool where it is given."""
         forward, backward = flow.both(*reference)
-        mask = visible(forward, backward) if seen is None else visible(forward, backward) & seen
+        mask = unoccluded(forward, backward) if seen is None else unoccluded(forward, backward) & seen
         return cls(forward, mask, warp_error(*reference, forward, mask))
 
     @classmethod
-    def carried(cls, flow: Flow, reference: tuple, placed: tuple[Similarity, Similarity], person: np.ndarray,
+    def transferred(cls, flow: FlowModel, reference: tuple, placed: tuple[SimilarityTransform, SimilarityTransform], person: np.ndarray,
                 seen: np.ndarray | None = None) -> "FlowPair":
         """The same in a picture in which the person of the reference stands elsewhere and is of another size, as
         `placed` says for both frames. person: (height, width) bool of that picture.
@@ -129,7 +129,7 @@ class FlowPair:
         return cls(moved, holds & _inside(places + moved, person.shape), warp_error(*reference, own.flow, mask))
 
 
-def steadiness(motion: FlowPair, pair: tuple) -> tuple[float, float]:
+def temporal_consistency(motion: FlowPair, pair: tuple) -> tuple[float, float]:
     """TCM of two consecutive frames against the reference's motion, and their raw warp error.
 
     TCM = exp(-| error / reference error - 1 |): 1 where the video changes as much along the reference's flow as the

@@ -20,12 +20,12 @@ _FAINT = 0.15     # alpha from which a pixel may belong to an island
 def refine(rgb: np.ndarray, alpha: np.ndarray, radius: int, pose: Pose) -> np.ndarray:
     """`alpha` with its edges on the image's within `radius` pixels, its body whole and what does not touch the
     body gone; a pose without points only moves the edges."""
-    return whole(_sharpened(rgb, alpha, radius), pose)
+    return cleaned(_sharpened(rgb, alpha, radius), pose)
 
 
-def whole(alpha: np.ndarray, pose: Pose) -> np.ndarray:
+def cleaned(alpha: np.ndarray, pose: Pose) -> np.ndarray:
     """`alpha` without holes where the body surely is and without what does not hang together with it."""
-    body = surely_body(pose, len(alpha))
+    body = body_core(pose, len(alpha))
     if not body.any():
         return alpha
     return without_islands(np.maximum(alpha, cv2.GaussianBlur(body.astype(np.float32), (3, 3), 0)), body)
@@ -33,14 +33,14 @@ def whole(alpha: np.ndarray, pose: Pose) -> np.ndarray:
 
 def _sharpened(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
     """Filtered where there is something of the person, and made as crisp as before."""
-    result, box = np.zeros(alpha.shape, np.float32), around(alpha, 3 * radius)
+    result, box = np.zeros(alpha.shape, np.float32), person_region(alpha, 3 * radius)
     if box:
         filtered = guided_filter(rgb[box].astype(np.float32) / 255, alpha[box].astype(np.float32), radius, _EPSILON)
         result[box] = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
     return result
 
 
-def around(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
+def person_region(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
     """The box of what may be the person with a margin; None where nothing is."""
     rows, columns = (np.flatnonzero((alpha > 0.02).any(axis)) for axis in (1, 0))
     if not len(rows):
@@ -88,7 +88,7 @@ def with_hands(alpha: np.ndarray, pose: Pose) -> np.ndarray:
     return np.maximum(alpha, cv2.GaussianBlur(canvas, (0, 0), 1.0) * np.float32(_POSSIBLE / 255))
 
 
-def surely_body(pose: Pose, size: int) -> np.ndarray:
+def body_core(pose: Pose, size: int) -> np.ndarray:
     """Thin capsules around the bones and the torso between shoulders and hips, (size, size) bool."""
     canvas = np.zeros((size, size), np.uint8)
     height = skeleton.person_height(pose.body)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
-from stages.matting.alpha_matte import around
+from stages.matting.alpha_matte import person_region
 from stages.matting.plate import Plate
 
 _OPPONENT = np.float32([[0.299, 0.587, 0.114], [0.25, -0.2095, -0.0405], [-0.0845, -0.1655, 0.25]])
@@ -41,7 +41,7 @@ _MARGIN = 16               # pixels of 256 around what may be the person that ar
 
 
 @dataclass(frozen=True)
-class Against:
+class DifferenceMatting:
     """The plate, prepared."""
 
     colour: np.ndarray     # (S, S, 3) opponent
@@ -51,21 +51,21 @@ class Against:
     worth: np.ndarray      # (S, S) log-odds that a colour counts at most: little where the plate is a guess
 
     @classmethod
-    def of(cls, plate: Plate) -> "Against":
+    def of(cls, plate: Plate) -> "DifferenceMatting":
         colour = cv2.transform(plate.colour, _OPPONENT)
         noise = plate.noise * np.float32([1, 0.5, 0.5])
         variance = noise**2 + _LEAST_NOISE**2 + (_RELATIVE_NOISE * colour[..., :1]) ** 2
         worth = _EVIDENCE / (1 + (noise[..., 0] / _GUESSED) ** 2)
         return cls(colour, 1 / variance, (colour**2 / variance).sum(-1), np.log(variance).sum(-1) / 2, worth)
 
-    def __getitem__(self, box) -> "Against":
-        return Against(*(getattr(self, field.name)[box] for field in fields(self)))
+    def __getitem__(self, box) -> "DifferenceMatting":
+        return DifferenceMatting(*(getattr(self, field.name)[box] for field in fields(self)))
 
     def alpha(self, rgb: np.ndarray, soft: np.ndarray, shown: np.ndarray) -> np.ndarray:
         """A frame (S, S, 3) uint8, the network's soft mask (S, S) float32 and which pixels the camera saw (S, S) bool
         -> alpha (S, S) float32."""
         result, unit = np.zeros(soft.shape, np.float32), len(soft) / 256
-        box = around(soft, round(_MARGIN * unit))
+        box = person_region(soft, round(_MARGIN * unit))
         if box:
             picture, here = cv2.transform(rgb[box].astype(np.float32), _OPPONENT), self[box]
             result[box] = here.edges(picture, here.share(picture, soft[box], shown[box], unit))

@@ -12,7 +12,7 @@ from stages.pose.skeleton import (
     L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_WRIST, NECK, NOSE, R_ANKLE, R_ELBOW, R_HIP, R_KNEE, R_WRIST, Pose,
 )
 
-SHARES = {"face": 0.16, "right_hand": 0.13, "left_hand": 0.13, "right_foot": 0.15, "left_foot": 0.15}  # of the height
+PART_SIZES = {"face": 0.16, "right_hand": 0.13, "left_hand": 0.13, "right_foot": 0.15, "left_foot": 0.15}  # of the height
 
 
 def part_boxes(pose: Pose, frame_size: int) -> np.ndarray:
@@ -26,14 +26,14 @@ def part_boxes(pose: Pose, frame_size: int) -> np.ndarray:
         _first(_middle(pose.feet[:2]), _beyond(pose.body, R_KNEE, R_ANKLE, 0.15)),
         _first(_middle(pose.feet[2:]), _beyond(pose.body, L_KNEE, L_ANKLE, 0.15)),
     ]
-    half = np.array(list(SHARES.values()))[:, None] * height / 2  # (5, 1)
+    half = np.array(list(PART_SIZES.values()))[:, None] * height / 2  # (5, 1)
     boxes = np.concatenate([middles - half, middles + half], 1)  # (5, 4)
     inside = ((np.array(middles) >= 0) & (np.array(middles) <= frame_size)).all(1)
     boxes[~inside] = np.nan
     return boxes
 
 
-def cut(image: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
+def crop(image: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
     """What the box shows, (H, W, C) -> (side, side, C); averaged where it shrinks, bilinear where it grows."""
     scale = side / (box[2] - box[0])
     if scale >= 1:

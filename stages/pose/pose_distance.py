@@ -12,7 +12,7 @@ AT_ONCE = 64   # driving poses, compared with all others: memory
 FEWEST = 6     # joints that both must show
 
 
-def to_nearest(driving: Pose, known: Pose) -> tuple[np.ndarray, np.ndarray]:
+def distance_to_nearest(driving: Pose, known: Pose) -> tuple[np.ndarray, np.ndarray]:
     """Of each driving pose (T) to the nearest known one (K): the mean over the joints that both show, in lengths of the
     target's torso, (T,) float; NaN where none can be compared. And which that is, (T,) int; -1 where none is."""
     points, others = _centred(driving.body), _centred(known.body)              # (T, 18, 2), (K, 18, 2)

@@ -38,7 +38,7 @@ class Stance:
     stature_far: float
 
 
-def measure(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> Stance:
+def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> Stance:
     """The stance of one person over T frames, of which `take` (T,) has the numbers; `middle` is the x of the full
     picture's middle, pixels. Raises ValueError where no frame shows the ankles, or none the head with them."""
     known = body[..., 2] > 0                                              # (T, 18)

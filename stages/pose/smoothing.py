@@ -24,27 +24,27 @@ _ARMS = ([R_SHOULDER, R_ELBOW, R_WRIST], [L_SHOULDER, L_ELBOW, L_WRIST])
 _LEGS = ([R_HIP, R_KNEE, R_ANKLE], [L_HIP, L_KNEE, L_ANKLE])
 
 
-def size_of(body: np.ndarray) -> float:
+def body_size(body: np.ndarray) -> float:
     """The longer side of the person's extent in pixels, as it is in the clip's larger tenth."""
     places = body[(body[..., 2] > 0).any(1), :, :2]
     return float(np.percentile((np.nanmax(places, 1) - np.nanmin(places, 1)).max(1), 90))
 
 
-def untangled(pose: Pose, fps: float) -> Pose:
+def without_swapped_sides(pose: Pose, fps: float) -> Pose:
     """The pose with arms and legs whose sides were swapped for a short time put back."""
-    body, feet, size = pose.body.copy(), pose.feet.copy(), size_of(pose.body)
+    body, feet, size = pose.body.copy(), pose.feet.copy(), body_size(pose.body)
     legs = np.concatenate([body[:, _LEGS[0]], feet[:, :2]], 1), np.concatenate([body[:, _LEGS[1]], feet[:, 2:]], 1)
-    crossed = swaps(body[:, _ARMS[0]], body[:, _ARMS[1]], size, fps)
+    crossed = swapped_frames(body[:, _ARMS[0]], body[:, _ARMS[1]], size, fps)
     left, right = pose.left_hand.copy(), pose.right_hand.copy()
     left[crossed], right[crossed] = pose.right_hand[crossed], pose.left_hand[crossed]
     _swap(body, crossed, *_ARMS)
-    crossed = swaps(*legs, size, fps)
+    crossed = swapped_frames(*legs, size, fps)
     _swap(body, crossed, *_LEGS)
     _swap(feet, crossed, [0, 1], [2, 3])
     return replace(pose, body=body, left_hand=left, right_hand=right, feet=feet)
 
 
-def swaps(right: np.ndarray, left: np.ndarray, size: float, fps: float) -> np.ndarray:
+def swapped_frames(right: np.ndarray, left: np.ndarray, size: float, fps: float) -> np.ndarray:
     """The frames (T,) in which two limbs (T, n, 3) had better change names: the sequence of names that moves most
     steadily (the sum of the joints' second differences), where each swapped frame must be worth it.
 

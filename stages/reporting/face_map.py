@@ -56,7 +56,7 @@ def chart(inputs: Inputs) -> Map | None:
     for column, row in sorted({(int(x), int(y)) for x, y in real}):
         members = np.flatnonzero((real.astype(int) == (column, row)).all(1))
         middle = members[np.abs(real[members] - (column + 0.5, row + 0.5)).sum(1).argmin()]
-        tile = contact_sheets.fit(index.picture(middle), TILE)
+        tile = contact_sheets.fit_tile(index.crop(middle), TILE)
         cells.append({"column": column, "row": row, "count": len(members), "frame": int(index.frames[middle]),
                       "picture": html_page.picture(tile)})
     taken = {(cell["column"], cell["row"]) for cell in cells}
@@ -80,8 +80,8 @@ def nearest(inputs: Inputs) -> list[dict]:
     for place, picture in zip(places, pictures):
         row = int(inputs.rows[frames[place]])
         points = pose.face[row, :, :2]
-        order, similarity = face_vectors.search(index.vectors, vectors[place], min(SHOWN, len(index)))
-        crop, corner = contact_sheets.square(picture, points.mean(0), 4 * np.abs(points - points.mean(0)).max())
+        order, similarity = face_vectors.most_similar(index.vectors, vectors[place], min(SHOWN, len(index)))
+        crop, corner = contact_sheets.square_crop(picture, points.mean(0), 4 * np.abs(points - points.mean(0)).max())
         out.append({
             "frame": int(frames[place]), "picture": html_page.picture(large(crop, points - corner)),
             "found": [(int(index.frames[i]), float(alike), html_page.picture(large(*real_face(index, i))))
@@ -95,11 +95,11 @@ def large(crop: np.ndarray, points: np.ndarray, side: int = LARGE) -> np.ndarray
     height, width = crop.shape[:2]
     scale = side / max(height, width)
     offset = (side - np.array([width, height]) * scale) / 2
-    return contact_sheets.with_vectors(contact_sheets.fit(crop, side), points * scale + offset)
+    return contact_sheets.with_vectors(contact_sheets.fit_tile(crop, side), points * scale + offset)
 
 
 def real_face(index: FaceIndex, i: int) -> tuple[np.ndarray, np.ndarray]:
     """Crop i of the index, and its points in pixels of the crop."""
-    crop = index.picture(i)
+    crop = index.crop(i)
     left, top, right, _ = index.boxes[i]
     return crop, (index.points[i] - [left, top]) * crop.shape[1] / (right - left)

@@ -52,7 +52,7 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
         with videos.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 bare[t] = np.mean(unseen & (alpha < OPAQUE))
-                tiles = [contact_sheets.fit(picture, side) for picture in quarters]
+                tiles = [contact_sheets.fit_tile(picture, side) for picture in quarters]
                 if label:
                     tiles[RESULT] = label.over(tiles[RESULT])
                 if t < SIDES[-1][0]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.evaluation.metric_names import COPIED, UNITS, VIDEO
 from stages.media.files import existing
-from stages.pose.part_boxes import SHARES
+from stages.pose.part_boxes import PART_SIZES
 from stages.reporting.report_inputs import Inputs
 
 SHOWN = "video_"  # before the names of scores of what the video shows
@@ -42,7 +42,7 @@ WORDS = {  # score: what it is called, what it says
     "is": ("IS", "inception score"),
     "pose_distance": ("Pose distance", "of the driving pose to the nearest training pose, in torso lengths"),
 } | {f"{score}_{part}": (f"{score.upper()}, {part.replace('_', ' ')}", f"in the box of the {part.replace('_', ' ')}")
-     for score in ("lpips", "psnr", "ssim") for part in SHARES}
+     for score in ("lpips", "psnr", "ssim") for part in PART_SIZES}
 WORDS |= {name: (f"{WORDS[name.removeprefix(SHOWN)][0]}, video", WORDS[name.removeprefix(SHOWN)][1]) for name in VIDEO}
 CURVES = ("lpips_person_box", "sharpness", "aligned_psnr_person_box", "tcm", "lpips", "psnr", "ssim", "psnr_person_box",
           "ssim_person_box", "warp_error", "pose_error", "identity", "pose_distance")
@@ -111,7 +111,7 @@ def table(scores: dict) -> dict:
     names = [name for name, score in scores["metrics"].items() if score["value"] is not None]
     names = [name for name in names if name not in BESIDE.values()]
     own = [name for name in names if not name.startswith(SHOWN)]
-    parts = [name for name in own if name not in scores["headline"] and name.split("_", 1)[-1] in SHARES]
+    parts = [name for name in own if name not in scores["headline"] and name.split("_", 1)[-1] in PART_SIZES]
     return {"main": [name for name in own if name not in parts], "parts": parts, "missing": missing,
             "verdict": verdict(scores)}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages import InputError
-from stages.tracking.boxes import centre, height, overlap
+from stages.tracking.boxes import box_centre, box_height, iou
 from stages.tracking.clothes import Clothes
 
 LOST = 1.0      # seconds after which somebody who was not seen has gone
@@ -89,7 +89,7 @@ class Track:
         return self.places[:, 3] - self.places[:, 1]
 
 
-def choose(tracks: list[Track], person: None | int | tuple, scale: float, fps: float, file: str) -> Track:
+def choose_track(tracks: list[Track], person: None | int | tuple, scale: float, fps: float, file: str) -> Track:
     """The track of who is meant: by number, the heaviest first; by a point on them or by their box in the first frame.
 
     person   as in params.yaml; points and boxes in pixels of the video
@@ -110,7 +110,7 @@ def choose(tracks: list[Track], person: None | int | tuple, scale: float, fps: f
         fits = [_inside(meant, track.places[0]) for track in first]
         what, least = f"point ({person[0]:g}, {person[1]:g})", 0.0
     else:
-        fits = [overlap(tuple(meant), tuple(track.places[0])) for track in first]
+        fits = [iou(tuple(meant), tuple(track.places[0])) for track in first]
         what, least = f"box ({', '.join(f'{side:g}' for side in person)})", 0.2
     if not fits or max(fits) <= least:
         raise InputError(f"{file}: nobody is at the {what} in the first frame. Write the number of one of these "
@@ -127,10 +127,10 @@ def _told(track: Track, scale: float, fps: float) -> str:
 
 def _inside(point: np.ndarray, box: np.ndarray) -> float:
     """0 outside of the box, 1 at its middle."""
-    return float(np.maximum(0, 1 - np.abs(point - centre(box)) / (box[2:] - box[:2]) * 2).min())
+    return float(np.maximum(0, 1 - np.abs(point - box_centre(box)) / (box[2:] - box[:2]) * 2).min())
 
 
 def _reachable(before: int, here: np.ndarray, after: int, there: np.ndarray, fps: float) -> bool:
-    tall = max(height(here), height(there))
-    far = np.linalg.norm(centre(there) - centre(here)) / tall
-    return far < 0.5 + FASTEST * (after - before) / fps and tall < 3 * min(height(here), height(there))
+    tall = max(box_height(here), box_height(there))
+    far = np.linalg.norm(box_centre(there) - box_centre(here)) / tall
+    return far < 0.5 + FASTEST * (after - before) / fps and tall < 3 * min(box_height(here), box_height(there))

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from stages.tracking.boxes import Person, centre, close, height, overlap, within
+from stages.tracking.boxes import Person, body_overlap, box_centre, box_height, inside_frame, iou
 from stages.tracking.clothes import Clothes
-from stages.tracking.track import HELD, LOST, Track, choose
+from stages.tracking.track import HELD, LOST, Track, choose_track
 
-__all__ = ["Track", "Tracker", "choose"]
+__all__ = ["Track", "Tracker", "choose_track"]
 
 OTHER = 0.5        # likeness of clothes below which it is somebody else
 SAME = 0.72        # and above which it is the same person who has come back
@@ -48,7 +48,7 @@ class _Live:
 
     def __post_init__(self):
         self.at, self.speed, self._ahead = self.places[0], np.zeros(2), AHEAD * self.fps
-        self._way = [(self.index[0], *centre(self.at))]
+        self._way = [(self.index[0], *box_centre(self.at))]
 
     def expected(self, frame: int) -> np.ndarray:
         return self.at + np.tile(self.speed, 2) * min(frame - self.index[-1], self._ahead)
@@ -69,7 +69,7 @@ class _Live:
         if clothes:
             self.clothes, self.latest = self.clothes.with_look(clothes), clothes
         if clear:
-            self._way = [seen for seen in self._way if frame - seen[0] < PACE * self.fps] + [(frame, *centre(box))]
+            self._way = [seen for seen in self._way if frame - seen[0] < PACE * self.fps] + [(frame, *box_centre(box))]
             time, *way = np.array(self._way).T
             off = time - time.mean()
             self.speed = (off * way).sum(1) / max((off**2).sum(), 1e-9)
@@ -93,7 +93,7 @@ class Tracker:
     def crowded(self) -> bool:
         """Whether two people are, or will soon be, so close that it is worth looking oftener."""
         soon = self._frame + HELD * self._fps
-        return any(close(a.expected(frame), b.expected(frame)) > CLOSE
+        return any(body_overlap(a.expected(frame), b.expected(frame)) > CLOSE
                    for frame in (self._frame, soon) for n, a in enumerate(self._live) for b in self._live[:n])
 
     def add(self, index: int, picture: np.ndarray, people: Sequence[Person]) -> None:
@@ -112,7 +112,7 @@ class Tracker:
                 (chosen, doubtful, unsure), (boxes, clothes) = again, more
         missed = [n for n in range(len(expected)) if n not in chosen]
         around = boxes + [expected[n] for n in missed]
-        clear = [within(box, picture) and all(close(box, other) < CLOSE for i, other in enumerate(around) if i != which)
+        clear = [inside_frame(box, picture) and all(body_overlap(box, other) < CLOSE for i, other in enumerate(around) if i != which)
                  for which, box in enumerate(boxes)]
         for n, which in chosen.items():
             track, worn = self._live[n], clothes[which]
@@ -123,8 +123,8 @@ class Tracker:
             if n in unsure or self._behind(n, expected, picture):
                 self._live[n].hidden.append(index)
         for which in set(range(len(people))) - set(chosen.values()) - doubtful:
-            if not (any(close(boxes[which], box) > DOUBLE for i, box in enumerate(boxes) if i != which)
-                    or any(close(boxes[which], box) > HIDING for box in expected)):
+            if not (any(body_overlap(boxes[which], box) > DOUBLE for i, box in enumerate(boxes) if i != which)
+                    or any(body_overlap(boxes[which], box) > HIDING for box in expected)):
                 worn = replace(clothes[which], looks=int(clear[which]))
                 self._live.append(_Live(self._fps, [index], [boxes[which]], [clear[which]], worn, worn))
                 self._all.append(self._live[-1])
@@ -147,23 +147,23 @@ class Tracker:
         if not expected or not boxes:
             return {}, set(), set()
         likeness = np.array([[track.likeness(worn) for worn in clothes] for track in self._live])
-        near = np.array([[close(box, place) > CLOSE for box in boxes] for place in expected])
+        near = np.array([[body_overlap(box, place) > CLOSE for box in boxes] for place in expected])
         rivals = np.where(near, likeness, 0).max(0)  # how well the best of those who may stand there fits
         least = np.where(near.sum(0) > 1, SAME, OTHER)  # a box that holds two people is of neither
         costs = np.full(likeness.shape, np.inf)
         for n, (track, place) in enumerate(zip(self._live, expected)):
             reach = REACH[0] + REACH[1] * (frame - track.index[-1]) / self._fps
             for m, box in enumerate(boxes):
-                tall, taller = sorted((height(place), height(box)))
-                if (np.linalg.norm(centre(box) - centre(place)) < reach * tall and taller < 2 * tall
+                tall, taller = sorted((box_height(place), box_height(box)))
+                if (np.linalg.norm(box_centre(box) - box_centre(place)) < reach * tall and taller < 2 * tall
                         and likeness[n, m] >= max(least[m], rivals[m] - CLEARLY)):
-                    costs[n, m] = 1 - overlap(place, box) + CLOTHES * (1 - likeness[n, m])
+                    costs[n, m] = 1 - iou(place, box) + CLOTHES * (1 - likeness[n, m])
         never = 1e3
         rows, columns = linear_sum_assignment(np.minimum(costs, never))
         chosen = {int(n): int(m) for n, m in zip(rows, columns) if costs[n, m] < never}
         lacking = [k for k, track in enumerate(self._live) if k not in chosen and len(track.index) >= LEAST]
         doubts = {(n, k, m) for n, m in chosen.items() for k in lacking if costs[k, m] < never and
-                  likeness[k, m] > likeness[n, m] - CLEARLY * (close(expected[k], boxes[m]) > HIDING)}
+                  likeness[k, m] > likeness[n, m] - CLEARLY * (body_overlap(expected[k], boxes[m]) > HIDING)}
         doubtful = {m for _, _, m in doubts}
         chosen = {n: m for n, m in chosen.items() if m not in doubtful}
         return chosen, doubtful, {who for n, k, _ in doubts for who in (n, k)}
@@ -172,7 +172,7 @@ class Tracker:
         """Who is found where those in the boxes are painted over."""
         painted = picture.copy()
         for box in boxes:
-            x, half = centre(box)[0], PAINTED * height(box)
+            x, half = box_centre(box)[0], PAINTED * box_height(box)
             left, top, right, bottom = np.maximum((x - half, box[1], x + half, box[3]), 0).astype(int)
             painted[top:bottom, left:right] = 128
         found, = self._detect([painted])
@@ -182,9 +182,9 @@ class Tracker:
         """Whether somebody who is not found where they are expected is hidden there: another is close, and it is not
         clearly their own clothes that are seen."""
         track, place = self._live[who], expected[who]
-        others = [other for n, other in enumerate(self._live) if n != who and close(expected[n], place) > HIDING]
+        others = [other for n, other in enumerate(self._live) if n != who and body_overlap(expected[n], place) > HIDING]
         if not others:
             return False
-        there = [Clothes.of(picture, place + np.tile([shift * height(place), 0], 2)) for shift in ASIDE]
+        there = [Clothes.of(picture, place + np.tile([shift * box_height(place), 0], 2)) for shift in ASIDE]
         mine, theirs = (max(one.likeness(worn) for one in those for worn in there) for those in ([track], others))
         return mine < max(SAME, theirs + CLEARLY)

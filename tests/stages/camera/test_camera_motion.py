@@ -51,20 +51,20 @@ def test_a_still_camera_is_still(spoil, hide):
     """Also where the people's boxes leave nothing of the picture."""
     frames, covered = turning.filmed([turning.turned(0.03)] * 12, turning.room("stranger_101"), noise=3.0)
     covered = covered if hide else [np.ones_like(one) for one in covered]
-    assert camera_motion.motion(spoil(frames), covered) < 0.002
+    assert camera_motion.background_motion(spoil(frames), covered) < 0.002
 
 
 @pytest.mark.parametrize("angle, least, most", [(0.004, 0.005, 0.009), (0.02, 0.03, 0.045)])
 def test_motion_is_a_share_of_the_longer_side(angle, least, most):
     cameras = [turning.turned(angle * (t % 2), angle * 0.1) for t in range(9)]  # 560 * angle pixels of 320
-    assert least < camera_motion.motion(*turning.filmed(cameras, turning.room("ben"))) < most
+    assert least < camera_motion.background_motion(*turning.filmed(cameras, turning.room("ben"))) < most
 
 
 def test_another_place_is_not_found_again_and_a_bare_wall_cannot_be_measured():
     frames, covered = turning.filmed([turning.turned(0)] * 3, turning.room("stranger_7"), person=False)
     other, _ = turning.filmed([turning.turned(0.1, 0.05)], turning.room("ben")[::-1], person=False)
-    assert np.isinf(camera_motion.motion(frames[:2] + other, covered))
-    assert np.isnan(camera_motion.motion([np.full_like(frames[0], 128)] * 3, covered))
+    assert np.isinf(camera_motion.background_motion(frames[:2] + other, covered))
+    assert np.isnan(camera_motion.background_motion([np.full_like(frames[0], 128)] * 3, covered))
 
 
 @pytest.mark.parametrize("room", ["ben", "stranger_7"])

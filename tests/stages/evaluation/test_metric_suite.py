@@ -46,7 +46,7 @@ def test_what_is_switched_off_says_so():
     assert {reasons[name] for name in found} == {"switched off by presets.demo.metrics.redetect"}
 
 
-@pytest.mark.parametrize("asked, found", [("dis", optical_flow.Dis.name), ("auto", optical_flow.Dis.name)])
+@pytest.mark.parametrize("asked, found", [("dis", optical_flow.DisFlow.name), ("auto", optical_flow.DisFlow.name)])
 def test_without_weights_the_flow_is_dis(nothing, asked, found):
     assert metric_suite.flow_model(changed(flow=asked)).name == found
 

@@ -15,7 +15,7 @@ from stages.progress import Progress
 
 
 @dataclass
-class Steadying:
+class Stabilisation:
     moving: bool
     cameras: np.ndarray   # (T, 3, 3) homographies: the video's frame -> the still, full frame (the canvas)
     size: tuple[int, int]  # width, height of the canvas
@@ -28,26 +28,26 @@ class Steadying:
         if self.moving:
             parts.append(f"the camera moves: stabilised on a canvas of {self.size[0]} x {self.size[1]}, "
                          f"residual {self.residual:.2f} pixels")
-        if changed := int((self.lights != lighting.SAME).any(1).sum()):
+        if changed := int((self.lights != lighting.UNCHANGED).any(1).sum()):
             parts.append(f"the light changes: compensated in {changed} frames")
         return "".join(f"; {part}" for part in parts)
 
 
-def steady(film: takes.Takes, survey: Survey, params: config.Frames) -> Steadying:
+def stabilise(film: takes.Takes, survey: Survey, params: config.Frames) -> Stabilisation:
     """InputError where the camera moves as no homography can explain."""
     sample = list(survey.sample.values())
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
-    motion = camera_motion.motion(sample, hidden)  # NaN where there is no texture to measure it by
-    still = Steadying(False, np.tile(np.eye(3), (survey.count, 1, 1)), survey.size, 0, 0.0,
-                      np.tile(lighting.SAME, (survey.count, 1)))
+    motion = camera_motion.background_motion(sample, hidden)  # NaN where there is no texture to measure it by
+    still = Stabilisation(False, np.tile(np.eye(3), (survey.count, 1, 1)), survey.size, 0, 0.0,
+                      np.tile(lighting.UNCHANGED, (survey.count, 1)))
     result = registered(film, survey, params.max_residual) if motion > params.max_camera_motion else still
     views = (result.cameras[list(survey.sample)], survey.size, result.size) if result.moving else ()
-    if max(survey.flicker, lighting.change(sample, hidden, *views)) > params.max_flicker:
+    if max(survey.flicker, lighting.light_change(sample, hidden, *views)) > params.max_flicker:
         result.lights = lit(film, survey, result, hidden, params.max_flicker)
     return result
 
 
-def registered(film: takes.Takes, survey: Survey, most: float) -> Steadying:
+def registered(film: takes.Takes, survey: Survey, most: float) -> Stabilisation:
     path = camera_motion.Registration(str(film.path), survey.size, film.fps, most, film.at)
     try:
         for picture, hidden in looked_at(film, survey, "registering the camera"):
@@ -57,22 +57,22 @@ def registered(film: takes.Takes, survey: Survey, most: float) -> Steadying:
         if len(film.takes) == 1:
             raise
         raise InputError(f"{error}. A take of another place or from another spot needs a video of its own") from None
-    lights = np.tile(lighting.SAME, (survey.count, 1))
-    return Steadying(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
+    lights = np.tile(lighting.UNCHANGED, (survey.count, 1))
+    return Stabilisation(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
 
 
-def lit(film: takes.Takes, survey: Survey, steadied: Steadying, hidden: list[np.ndarray], most: float
+def lit(film: takes.Takes, survey: Survey, steadied: Stabilisation, hidden: list[np.ndarray], most: float
         ) -> np.ndarray:
     """The gain and offset of each frame (T, 6). hidden: where people may be in the sample's pictures."""
     cameras = steadied.cameras[list(survey.sample)] if steadied.moving else None
-    typical = lighting.Typical(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
+    typical = lighting.ReferenceLight(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
     measured = [typical.measure(picture, covered, steadied.cameras[index] if steadied.moving else None)
                 for index, (picture, covered) in enumerate(looked_at(film, survey, "measuring the light"))]
-    return lighting.settled(np.array(measured), most)
+    return lighting.lights_to_apply(np.array(measured), most)
 
 
 def looked_at(film: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, and where people may be in it."""
     for index, (_, shot) in enumerate(Progress(ahead(film.shots()), title, survey.count, unit="frame")):
-        picture = reduced(shot.picture(), camera_motion.LOOK)
+        picture = reduced(shot.picture(), camera_motion.WORKING_SIZE)
         yield picture, survey.covered(index, picture.shape)
