@@ -45,7 +45,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     with TemporaryDirectory(dir=masks.parent, prefix=".masks_") as folder:
         if params.against_plate:
             kept = Path(folder) / "soft.mkv"
-            against = DifferenceMatting.of(survey(pairs, kept, video_file.frame_rate(frames), scene, timeline))
+            against = DifferenceMatting.from_plate(survey(pairs, kept, video_file.frame_rate(frames), scene, timeline))
             pairs = zip(video_file.frames(frames), (soft.astype(np.float32) / 255 for soft in video_file.frames(kept, "gray")))
         made_by = {"estimator": params.estimator, "model": params.model}
         with video_file.lossless(masks, video_file.frame_rate(frames), "gray", metadata=made_by) as add:
@@ -94,7 +94,7 @@ def zip_equal(frames: Path, pictures: Iterator, outlines: Iterator) -> Iterator[
 
 def where(pose: Pose, box: np.ndarray) -> Person | None:
     """Where to look for the person of a pose: around the hips, or where they were followed to; None if nowhere."""
-    points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand])
+    points = pose.points(face=False)  # (64, 3)
     known, hips = points[points[:, 2] > 0, :2], pose.body[[R_HIP, L_HIP]]
     hips = hips[hips[:, 2] > 0, :2]
     if len(known) >= 4 and len(hips):

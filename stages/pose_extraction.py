@@ -98,7 +98,7 @@ def over_time(pose: Pose, take: np.ndarray, fps: float, strength: float, longest
     and the frames (T,) where a body joint was filled; each take, of which `take` (T,) has the number, by itself.
     Strength 0 leaves what was detected as it is."""
     poses, filled = zip(*(within_take(pose[take == one], fps, strength, longest) for one in np.unique(take)))
-    return Pose.joined(poses), np.concatenate(filled)
+    return Pose.concatenate(poses), np.concatenate(filled)
 
 
 def within_take(pose: Pose, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:

@@ -178,7 +178,7 @@ def _motion(flow: FlowModel, one: Reference, next_one: Reference, size: int) -> 
     placed it."""
     seen, pictures = both(one.motion_seen, next_one.motion_seen), (one.motion, next_one.motion)
     if one.placed is None:
-        return FlowPair.of(flow, pictures, seen)
+        return FlowPair.measure(flow, pictures, seen)
     side = 2 * round(REACH * size) + 1
     person = cv2.dilate(inner(one.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     return FlowPair.transferred(flow, pictures, (one.placed, next_one.placed), person, seen)

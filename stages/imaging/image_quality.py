@@ -149,7 +149,7 @@ def mean(windows: np.ndarray, whole: np.ndarray | None = None) -> float:
 def person_box(pose: Pose, size: int) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom (pixels) of what is known of one pose and a margin, within a size x size frame;
     None where nothing of the pose lies in it."""
-    points = np.concatenate([pose.body, pose.left_hand, pose.right_hand, pose.feet, pose.face])  # (69, 3)
+    points = pose.points()  # (69, 3)
     points = points[points[:, 2] > 0, :2]
     if not len(points):
         return None

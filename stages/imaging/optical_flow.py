@@ -101,7 +101,7 @@ class FlowPair:
     error: float      # warp error of the reference itself
 
     @classmethod
-    def of(cls, flow: FlowModel, reference: tuple, seen: np.ndarray | None = None) -> "FlowPair":
+    def measure(cls, flow: FlowModel, reference: tuple, seen: np.ndarray | None = None) -> "FlowPair":
         """Of two consecutive frames; of the pixels `seen` (height, width) bool where it is given."""
         forward, backward = flow.both(*reference)
         mask = unoccluded(forward, backward) if seen is None else unoccluded(forward, backward) & seen
@@ -118,7 +118,7 @@ class FlowPair:
         still whatever the similarity does: there the flow is carried by the first one alone. What the other picture
         does not show does not count in either."""
         here, there = placed
-        own = cls.of(flow, reference, seen)
+        own = cls.measure(flow, reference, seen)
         grid, ends = _grid(*own.mask.shape), _grid(*own.mask.shape) + own.flow
         mask = own.mask & _inside(here(grid), person.shape) & _inside(there(ends), person.shape)
         places = _grid(*person.shape)

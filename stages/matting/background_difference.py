@@ -51,7 +51,7 @@ class DifferenceMatting:
     worth: np.ndarray      # (S, S) log-odds that a colour counts at most: little where the plate is a guess
 
     @classmethod
-    def of(cls, plate: Plate) -> "DifferenceMatting":
+    def from_plate(cls, plate: Plate) -> "DifferenceMatting":
         colour = cv2.transform(plate.colour, _OPPONENT)
         noise = plate.noise * np.float32([1, 0.5, 0.5])
         variance = noise**2 + _LEAST_NOISE**2 + (_RELATIVE_NOISE * colour[..., :1]) ** 2

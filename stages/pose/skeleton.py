@@ -59,9 +59,15 @@ class Pose:
         return cls(*(np.stack([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
 
     @classmethod
-    def joined(cls, poses: "Iterable[Pose]") -> "Pose":
+    def concatenate(cls, poses: "Iterable[Pose]") -> "Pose":
         """The frames of each, one after the other."""
         return cls(*(np.concatenate([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
+
+    def points(self, face: bool = True) -> np.ndarray:
+        """All points in one array, (..., 69, 3): body, left hand, right hand, feet and face; (..., 64, 3) without the
+        face."""
+        sets = [self.body, self.left_hand, self.right_hand, self.feet] + [self.face] * face
+        return np.concatenate(sets, axis=-2)
 
     def columns(self) -> dict[str, np.ndarray]:
         """The columns of the `POSES` table."""

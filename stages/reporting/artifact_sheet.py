@@ -73,7 +73,7 @@ def _table(path: Path) -> list[np.ndarray]:
     schema = pq.read_schema(path)
     if schema.equals(parquet.POSES) or schema.equals(parquet.DRIVING):
         pose = read_poses(path)[0]
-        points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand], 1)  # (T, 64, 3)
+        points = pose.points(face=False)  # (T, 64, 3)
         points = points[..., :2][points[..., 2] > 0]
         side = 1.05 * float(points.max()) if len(points) else SIDE  # the frame's own is not told in the table
         return [skeleton.draw(pose[i], SIDE, SIDE / side, skeleton.DRAWN_PARTS)

@@ -167,7 +167,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
             values.append((image_quality.psnr(picture, truth), image_quality.ssim(picture, truth),
                            image_quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
             if before:
-                steady.append(optical_flow.temporal_consistency(optical_flow.FlowPair.of(optical_flow.DisFlow(), (before[1], truth)), (before[0], picture))[0])
+                steady.append(optical_flow.temporal_consistency(optical_flow.FlowPair.measure(optical_flow.DisFlow(), (before[1], truth)), (before[0], picture))[0])
             before = picture, truth
     *alike, lpips = np.mean(values, axis=0).tolist()
     return Scores(*alike, float(np.nanmean(steady)), lpips)

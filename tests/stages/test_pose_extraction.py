@@ -268,7 +268,7 @@ def test_takes_are_smoothed_apart():
     one, other = toy.poses(40), toy.poses(30).map(lambda points: points + np.float32([30, 0, 0]))
     for pose, rows in ((one, slice(38, 40)), (other, slice(0, 2))):
         pose.body[rows, 4] = np.nan, np.nan, 0
-    both = Pose.joined([one, other])
+    both = Pose.concatenate([one, other])
     found, filled = pose_extraction.over_time(both, np.repeat([0, 1], [40, 30]), 25.0, 1.0, 10)
     alone = [pose_extraction.over_time(pose, np.zeros(len(pose), int), 25.0, 1.0, 10) for pose in (one, other)]
     for name, points in found.columns().items():
@@ -279,6 +279,6 @@ def test_takes_are_smoothed_apart():
 
 
 def test_a_take_without_anybody_stays_so():
-    both = Pose.joined([toy.poses(20), Pose.unknown(20)])
+    both = Pose.concatenate([toy.poses(20), Pose.unknown(20)])
     found, filled = pose_extraction.over_time(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
     assert np.isfinite(found.body[:20]).all() and np.isnan(found.body[20:, :, 0]).all() and not filled.any()

@@ -162,7 +162,7 @@ def test_judges_see_every_frame_in_order():
 def test_the_pairs_are_those_of_flow():
     frames = noisy([motion(t) for t in range(3)], 9)
     found = score(frames, [reference(t) for t in range(3)]).per_frame
-    moved = optical_flow.FlowPair.of(optical_flow.DisFlow(), (motion(0), motion(1)))
+    moved = optical_flow.FlowPair.measure(optical_flow.DisFlow(), (motion(0), motion(1)))
     expected = (*optical_flow.temporal_consistency(moved, tuple(frames[:2])), moved.error)
     assert [found[name][0].as_py() for name in ("tcm", "warp_error", "reference_warp_error")] == pytest.approx(expected)
 

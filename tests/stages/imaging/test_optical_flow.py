@@ -46,7 +46,7 @@ class Known:
 
 def steadiness(model, pair, reference, seen=None):
     """TCM, warp error, and the reference's."""
-    motion = optical_flow.FlowPair.of(model, reference, seen)
+    motion = optical_flow.FlowPair.measure(model, reference, seen)
     return *optical_flow.temporal_consistency(motion, pair), motion.error
 
 

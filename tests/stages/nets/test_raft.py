@@ -58,7 +58,7 @@ def test_pictures_that_it_cannot_halve_are_continued(network, planted):
     with torch.inference_mode():
         expected = network(one, other)[-1][0, :, :70, :90].permute(1, 2, 0).numpy()
     assert found.shape == (70, 90, 2) and np.allclose(found, expected, atol=1e-3)
-    motion = optical_flow.FlowPair.of(optical_flow.choose_flow("raft", CPU), (first, second))
+    motion = optical_flow.FlowPair.measure(optical_flow.choose_flow("raft", CPU), (first, second))
     tcm, own = optical_flow.temporal_consistency(motion, (first, second))
     assert own == motion.error and (tcm == 1 or np.isnan(tcm))
 
