@@ -24,7 +24,7 @@ from stages.media.clock import split
 from stages.media.prefetch import ahead
 from stages.progress import Progress
 from stages.tracking.boxes import Person
-from stages.tracking.tracker import Track, choose_track
+from stages.tracking.track import Track, choose_track
 
 FULL_FRAMES = 32
 
@@ -97,7 +97,7 @@ def followed(film: takes.Takes, survey: Survey, person: None | int | tuple) -> l
     mine = []
     for take, tracks in zip(film.takes, survey.tracks):
         if mine and tracks:
-            mine.append(max(tracks, key=lambda track: track.clothes.likeness(mine[0].clothes)))
+            mine.append(max(tracks, key=lambda track: track.clothes.similarity(mine[0].clothes)))
         else:
             mine.append(choose_track(tracks, person, survey.scale, film.fps, str(take.path)))
     return mine
@@ -105,7 +105,7 @@ def followed(film: takes.Takes, survey: Survey, person: None | int | tuple) -> l
 
 def person_extent(survey: Survey, mine: list[Track], steadied: Stabilisation, segment: Segmenter, file: str) -> np.ndarray:
     """Left, top, right, bottom of the person over the whole sample, in pixels of the still, full frame."""
-    places = {frame: place for track in mine for frame, place in zip(track.index.tolist(), track.places)}
+    places = {frame: place for track in mine for frame, place in zip(track.frames.tolist(), track.detections)}
     boxes = []
     for frame, picture in survey.sample.items():
         if frame not in places:

@@ -16,7 +16,8 @@ from stages.media import footage, takes
 from stages.media.prefetch import ahead
 from stages.progress import Progress
 from stages.tracking.boxes import Person
-from stages.tracking.tracker import Track, Tracker
+from stages.tracking.track import Track
+from stages.tracking.tracker import Tracker
 
 SAMPLE = 64        # pictures kept at most
 LOOK = 384         # pixels, longer side of what the detector sees
@@ -91,7 +92,7 @@ def survey_video(film: takes.Takes, find: Detector, batch: int) -> Survey:
         if index >= due:
             waiting[index] = reduced(shot.picture(), LOOK)
             sample.add(index, waiting[index])
-            if trackers[-1].company or len(waiting) == batch:
+            if trackers[-1].several_people or len(waiting) == batch:
                 look()
             due = index + max(1, round((CROWDED if trackers[-1].crowded else LOOK_EVERY) * film.fps))
     look()

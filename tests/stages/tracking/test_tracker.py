@@ -8,7 +8,8 @@ from stages.estimators.mediapipe import Detector
 from stages.samples.people import person
 from stages.tracking.boxes import Person
 from stages.tracking.clothes import Clothes
-from stages.tracking.tracker import Track, Tracker, choose_track
+from stages.tracking.track import Track, choose_track
+from stages.tracking.tracker import Tracker
 from tests.stages import duo
 
 FPS, STEP = 25, 5  # a look every 0.2 s
@@ -167,7 +168,7 @@ def test_a_box_that_jumps_while_somebody_is_close_is_taken_from_those_around():
     index, clear = np.arange(0, 20, 2), np.array([True] * 3 + [False] * 4 + [True] * 3)
     places = np.stack([10.0 * index, 0 * index, 10.0 * index + 30, 0 * index + 60], -1)
     jumpy = places + np.where(index == 8, 25.0, 0)[:, None] * [1, 0, 1, 0]
-    clothes = Clothes.of(np.zeros((60, 60, 3), np.uint8), (0, 0, 30, 60))
+    clothes = Clothes.from_box(np.zeros((60, 60, 3), np.uint8), (0, 0, 30, 60))
     track = Track(index, jumpy, clear, np.array([], int), clothes, 25.0)
     assert np.abs(track.boxes(19)[8] - places[4]).max() < 8
     everywhere = Track(index, jumpy, np.ones(10, bool), np.array([], int), clothes, 25.0)
