@@ -135,7 +135,7 @@ def _table(config: params.Params, options: argparse.Namespace) -> None:
     code_digest.check()
     if options.into and (options.into.is_dir() or not options.into.parent.is_dir()):  # before hours of work
         raise InputError(f"--into {options.into}: expected a file in a folder that is there, such as docs/results.md")
-    weights.fetch_judges(config.varied(options.preset, experiments.BASE))  # as no stage does
+    weights.fetch_metric_weights(config.with_variants(options.preset, experiments.BASE))  # as no stage does
     table = tables.Table(options.number, config, options.preset, options.subject, options.source, options.seeds)
     failures = {}
     try:

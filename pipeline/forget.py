@@ -6,7 +6,6 @@ content goes, except where another person's artifact has the very same bytes. Th
 interrupted finds the same again.
 """
 
-import hashlib
 import json
 import re
 import subprocess
@@ -22,7 +21,7 @@ from pipeline.inspect import table
 from pipeline.paper_tables import experiments
 from pipeline.studio.app import uploads
 from stages import InputError, layout, params, safe_yaml
-from stages.media.files import remove, size
+from stages.media.files import human_size, md5, remove
 from stages.params import Params
 
 APART = ("samples", layout.TABLES.name)  # folders of artifacts that are nobody's
@@ -50,7 +49,7 @@ def traces(config: Params, name: str, places: list[Store]) -> Traces:
     concerned = _concerned(config, name) if re.fullmatch(layout.NAME, name) and name not in APART else set()
     folders = _made_from(concerned, notes)
     found = Traces(folders, _entries(config, concerned), _files(config, folders), _twins(config, name, notes, folders))
-    mine = _checksums(notes, folders, True) | {_md5(file) for key in folders for file in _below(layout.ROOT / key)}
+    mine = _checksums(notes, folders, True) | {md5(file) for key in folders for file in _below(layout.ROOT / key)}
     others = _checksums(notes, folders, False)
     for place in places:
         doomed = place.whole(mine) - place.whole(others)
@@ -116,11 +115,11 @@ def _ask(name: str) -> None:
 def told_of(name: str, found: Traces, places: list[Store]) -> str:
     """A table of it all."""
     files = [file for path in found.files for file in _below(path)]
-    rows = [("artifacts, resume states", str(len(files)), size(sum(file.stat().st_size for file in files)),
+    rows = [("artifacts, resume states", str(len(files)), human_size(sum(file.stat().st_size for file in files)),
              "\n".join(dict.fromkeys(map(_shown, found.files))) or "-")]
     for place in places:
         objects, runs = found.objects[place.name], found.runs[place.name]
-        rows.append((place.name, str(len(objects) + len(runs)), size(place.size(objects)),
+        rows.append((place.name, str(len(objects) + len(runs)), human_size(place.size(objects)),
                      f"{len(objects)} files, {len(runs)} notes of runs"))
     names = [f"{block}.{one}" for block, ones in found.entries.items() for one in ones]
     rows.append(("params.yaml", str(len(names)), "", ", ".join(names) or "-"))
@@ -220,12 +219,6 @@ def _below(path: Path) -> list[Path]:
     return [file for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
 
 
-def _md5(file: Path) -> str:
-    """DVC's checksum: what a killed run or a worker has put into the cache is in no note."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "md5").hexdigest()
-
-
 def _files(config: Params, folders: set[str]) -> list[Path]:
     """Artifacts, scores in tables, what trainings go on from, what was dropped into the studio."""
     found = [layout.ROOT / key for key in folders]
@@ -235,7 +228,7 @@ def _files(config: Params, folders: set[str]) -> list[Path]:
         found += layout.TABLES.glob(f"experiments/*/{key}.*")
         tables = [*layout.TABLES.glob(f"table_*_{key}_*"), *layout.TABLES.glob(f"table_*_{key}.*")]
         found += [file for file in tables if not file.stem.endswith(others)]
-        found += layout.resumes(f"*@{key}")
+        found += layout.resume_files(f"*@{key}")
         found += [*layout.CHECKPOINTS.glob(f"costs/*@{key}.json"), *layout.CHECKPOINTS.glob(f"sheets/*@{key}.png")]
         found += [uploads.VIDEOS / key, *uploads.VIDEOS.glob(f"{key}.*")]
     return sorted({path for path in found if path.exists()})

@@ -35,7 +35,7 @@ def reads(config: Params, address: str) -> dict[str, Path]:
         kind, field = files[stage]
         user[f"{kind}.{key}.{field}"] = Path(getattr(getattr(config, kind)[key], field))
     if stage == "metrics":
-        user["judges"] = pretrained.JUDGES
+        user["metric_weights"] = pretrained.METRIC_FOLDER
     ends = {}
     if layout.KINDS[stage] == "transfers":
         ends = {"target": config.transfers[key].target, "source": config.transfers[key].source}
@@ -70,7 +70,7 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
             continue
         files = reads(config, address)
         for place, path in files.items():
-            if path == pretrained.JUDGES:
+            if path == pretrained.METRIC_FOLDER:
                 path.mkdir(exist_ok=True)  # which git keeps, empty
             if path not in made_by and not (path.is_file() or path.is_dir()):
                 raise InputError(f"params.yaml: {place}: {path} is not there; expected a video or a folder of images")

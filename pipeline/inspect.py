@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from pipeline import graph
 from stages import InputError, layout
-from stages.media.container import PICTURES, opened
-from stages.media.files import size
+from stages.media.container import PICTURES, open_media
+from stages.media.files import human_size
 from stages.params import Params
 
 WIDE = 32              # characters of a loss's line
@@ -132,9 +132,9 @@ def _rows(path: Path):
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():
-                yield str(file), size(file.stat().st_size), _holds(file)
+                yield str(file), human_size(file.stat().st_size), _holds(file)
     else:
-        yield str(path), size(path.stat().st_size), _holds(path)
+        yield str(path), human_size(path.stat().st_size), _holds(path)
 
 
 def _holds(path: Path) -> str:
@@ -185,7 +185,7 @@ def _kind(kind: pa.DataType) -> str:
 
 
 def _video(path: Path) -> str:
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         size, rate = f"{stream.width} x {stream.height}", float(stream.average_rate)
         frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
@@ -195,7 +195,7 @@ def _video(path: Path) -> str:
 
 
 def _picture(path: Path) -> str:
-    with opened(path, PICTURES) as container:
+    with open_media(path, PICTURES) as container:
         stream = container.streams.video[0]
         return f"{stream.width} x {stream.height}, {stream.codec_context.pix_fmt}"
 

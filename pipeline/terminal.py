@@ -5,7 +5,7 @@ import sys
 import threading
 
 from stages.events import Event
-from stages.progress import bar, percent
+from stages.progress import format_bar, percent
 
 _lock = threading.Lock()
 _drawn = False  # whether the last line is a bar that still grows
@@ -28,6 +28,6 @@ def draw(event: Event) -> None:
     if not (over or watched) or (over and _full == event["what"]):  # a loop reports its end twice
         return
     with _lock:
-        sys.stdout.write("\r" * watched + bar(event, shutil.get_terminal_size().columns) + "\n" * over)
+        sys.stdout.write("\r" * watched + format_bar(event, shutil.get_terminal_size().columns) + "\n" * over)
         sys.stdout.flush()
         _drawn, _full = not over, event["what"] if over else ""

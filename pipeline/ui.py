@@ -16,7 +16,7 @@ from prefect.logging.handlers import APILogHandler
 
 from pipeline import graph, inspect, terminal
 from stages.events import Event
-from stages.progress import figures, percent
+from stages.progress import format_counters, percent
 
 EVERY = 3.0     # seconds between two looks at the bars
 PATIENCE = 5.0  # seconds that a stage which has ended waits for its view
@@ -61,7 +61,7 @@ class StageView:
             LOG.info(event["text"])
         elif event["kind"] == "progress" and (done := percent(event)) is not None:
             what = event["what"].removeprefix(graph.split(self.address)[0]).strip(" :")  # the address says the rest
-            self._bars[what] = done, f"{what} {figures(event)}".strip()
+            self._bars[what] = done, f"{what} {format_counters(event)}".strip()
 
     def _follow(self) -> None:
         ended = lost = False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.inspect import table
 from stages import InputError, pretrained
-from stages.media.files import size
+from stages.media.files import human_size
 from stages.params import Params, Preset
 
 TASKS = {"frames": "mask", "pose_extraction": "pose", "mask_segmentation": "mask"}
@@ -20,7 +20,7 @@ def needed(preset: Preset) -> dict[str, list[str]]:
         if block.estimator == "mediapipe":  # one network finds joints and masks, and people are found without it
             task = "pose"
         if block.model != pretrained.WHEEL.get(block.estimator) and (block.estimator, stage) != ("mediapipe", "frames"):
-            uses.append((pretrained.name_of(block.estimator, task, block.model), stage))
+            uses.append((pretrained.file_name(block.estimator, task, block.model), stage))
     if preset.generator_training.features in pretrained.VGG:
         uses.append((pretrained.VGG[preset.generator_training.features], "generator_training"))
     if preset.local_gan_training.faces == "features" and preset.local_gan_training.features in pretrained.VGG:
@@ -38,7 +38,7 @@ def listing(config: Params) -> str:
     """Every preset's files, then every estimator's models. What is there is checked."""
     parts = []
     for key, preset in config.presets.items():
-        rows = [(name, size(pretrained.known(name).size), state(name), ", ".join(stages), about(name))
+        rows = [(name, human_size(pretrained.entry_of(name).size), state(name), ", ".join(stages), about(name))
                 for name, stages in needed(preset).items()]
         nothing = "  nothing: MediaPipe's models come in its wheel"
         head = ("file", "size", "here", "needed by", "licence, source, checksum")
@@ -53,7 +53,7 @@ def listing(config: Params) -> str:
 
 def state(name: str) -> str:
     """yes or no; InputError where another file lies there under its name."""
-    path = pretrained.place(name)
+    path = pretrained.path_of(name)
     if not path.exists():
         return "no"
     pretrained.check(path, name)
@@ -61,7 +61,7 @@ def state(name: str) -> str:
 
 
 def about(name: str) -> str:
-    file, kept = pretrained.known(name), pretrained.sums().get(name)
+    file, kept = pretrained.entry_of(name), pretrained.sums().get(name)
     published = [f"{what} {digits}{'...' * (len(digits) < whole)}" for what, digits, whole
                  in (("SHA-256", file.sha256, 64), ("MD5", file.md5, 32)) if digits]
     if kept and kept != file.sha256:
@@ -79,17 +79,17 @@ def fetch(config: Params, names: Iterable[str]) -> str:
         try:
             pretrained.fetch(name)
         except OSError as error:
-            failed.append(f"{name}: {error}\n  {pretrained.known(name).source}")
+            failed.append(f"{name}: {error}\n  {pretrained.entry_of(name).source}")
     if failed:
         raise InputError("could not be fetched:\n" + "\n".join(failed) + "\nFetch them on another machine, and "
                          "`python -m pipeline weights take FOLDER` takes them from a folder")
     return f"all there: {', '.join(wanted)}"
 
 
-def fetch_judges(preset: Preset) -> None:
-    """Those that the preset's metrics want, as far as they are missing and can be had."""
+def fetch_metric_weights(preset: Preset) -> None:
+    """Fetches the weights that the preset's metrics need and that are missing. A failed download is ignored."""
     for name in needed(preset):
-        if name in pretrained.JUDGING and state(name) == "no":
+        if name in pretrained.METRIC_FILES and state(name) == "no":
             with suppress(OSError):
                 pretrained.fetch(name)
 
@@ -105,5 +105,5 @@ def take(folder: Path | None) -> str:
     if not found:
         raise InputError(f"{folder}: no file of trained weights in it; `python -m pipeline weights` says their names")
     for path in found:
-        pretrained.take(path)
+        pretrained.install(path)
     return f"taken: {', '.join(path.name for path in found)}"

@@ -1,16 +1,16 @@
-"""The paper's stages. Nothing here knows Prefect or DVC: paths and parameters in, artifacts out."""
+"""The stages of the paper. Each takes paths and parameters and writes artifacts; none depends on Prefect or DVC."""
 
 import os
 
 __version__ = "0.1.0"
-MOST_PIXELS = 2**27  # of a picture; four times what 8K has
-SPINS = 10_000       # turns that a thread of OpenMP waits for others before it sleeps, instead of 300,000
+MAX_PIXELS = 2**27   # of an image; four times as many as 8K has
+SPIN_COUNT = 10_000  # iterations that an idle OpenMP thread spins before it sleeps; the default is 300,000
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # OpenCV reads it when it is imported
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))  # read when OpenCV is imported
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))  # and GNU's OpenMP, with PyTorch, this
+    os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))  # read when PyTorch loads GNU OpenMP
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used. The message names the file, the frame, what was expected
-    and what to do; the command line prints it without a traceback."""
+    """The user's input cannot be used. The message names the file (and the frame), what was expected and how to fix it;
+    the command line prints it without a traceback."""

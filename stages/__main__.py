@@ -1,5 +1,5 @@
-"""python -m stages NAME KEY: parameters -> paths -> run(). The one way in which a stage is run. DVC gives the whole
-address, NAME@KEY, as the key."""
+"""`python -m stages NAME KEY` runs one stage: reads params.yaml, finds the paths and calls the stage's `run`. All stages
+run this way. DVC passes the whole address, NAME@KEY, as KEY."""
 
 import importlib
 import inspect
@@ -13,30 +13,31 @@ import time
 from pathlib import Path
 
 from stages import InputError, code_digest, events, layout, params, threads
-from stages.media import stamp
+from stages.media import artifact_metadata
 
 
 def invoke(stage: str, key: str) -> None:
-    """Runs `stage@key` with what params.yaml says, in the current folder."""
+    """Runs `stage@key` with its block of params.yaml, in the current folder."""
     config = params.load()
     entry, block = config.entry(stage, key), config.block(stage, key)
-    ends = {"target": entry.target, "source": entry.source} if isinstance(entry, params.Transfer) else {}
+    people = {"target": entry.target, "source": entry.source} if isinstance(entry, params.Transfer) else {}
     run = importlib.import_module(f"stages.{stage}").run
-    arguments = {**layout.inputs(stage, key, **ends), **layout.outputs(stage, key), "params": block}
-    extras = {"key": key, "entry": entry}
-    arguments |= {name: value for name, value in extras.items() if name in inspect.signature(run).parameters}
-    if layout.KINDS[stage] in layout.OF_SUBJECTS:
-        who = entry.target if isinstance(entry, params.Transfer) else key
-        config.subjects[who].require_consent(who)
-    begun = time.perf_counter()
-    agreed = config.consent(stage, key)
-    with threads.chosen(config.threads), stamp.stamped({"consent": agreed} if agreed else {}):
+    arguments = {**layout.inputs(stage, key, **people), **layout.outputs(stage, key), "params": block}
+    optional = {"key": key, "entry": entry}
+    arguments |= {name: value for name, value in optional.items() if name in inspect.signature(run).parameters}
+    if layout.KINDS[stage] in layout.SUBJECT_KINDS:
+        subject = entry.target if isinstance(entry, params.Transfer) else key
+        config.subjects[subject].require_consent(subject)
+    start = time.perf_counter()
+    consent = config.consent(stage, key)
+    with threads.chosen(config.threads), artifact_metadata.attached({"consent": consent} if consent else {}):
         run(**arguments)
-    note_cost(stage, key, time.perf_counter() - begun)
+    record_cost(stage, key, time.perf_counter() - start)
 
 
-def note_cost(stage: str, key: str, seconds: float) -> None:
-    """Prints and keeps what the run took. It lies beside the artifacts, not in them: they do not depend on it."""
+def record_cost(stage: str, key: str, seconds: float) -> None:
+    """Prints and saves the run's duration and peak memory, outside the artifacts, whose bytes must not depend on them.
+    """
     peak = peak_memory()
     layout.cost(stage, key).parent.mkdir(parents=True, exist_ok=True)
     cost = {"seconds": round(seconds, 1), "peak_gib": round(peak, 2)}
@@ -45,7 +46,7 @@ def note_cost(stage: str, key: str, seconds: float) -> None:
 
 
 def peak_memory() -> float:
-    """GiB of this process at most. Not from getrusage on Linux, where a process inherits its parent's peak."""
+    """The peak memory of this process, in GiB. On Linux not from getrusage, where a process inherits its parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))[1]) / 2**20
@@ -58,23 +59,23 @@ def main() -> int:
         return 2
     stage, key = sys.argv[1], sys.argv[2].rpartition("@")[2]
     address = f"{stage}@{key}"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written files are removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
     try:
         if os.environ.get(layout.ELSEWHERE):
             events.emit("elsewhere", address=address)
             print(f"{address}: to be computed elsewhere ({layout.ELSEWHERE} is set)", file=sys.stderr)
             return 1
-        code_digest.check([stage], Path(__file__).parents[1])  # of the code that runs
+        code_digest.check([stage], Path(__file__).parents[1])  # the code that runs here, not the current folder's
         events.emit("begun", address=address)
         invoke(stage, key)
     except InputError as error:
-        events.refuse(address, error)
+        events.report_refusal(address, error)
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
         events.emit("ended", address=address)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to remove, and an exit takes a moment
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to clean up, and exiting takes a moment
     return 0
 
 

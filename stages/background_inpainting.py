@@ -10,13 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.learning import inpainter_training
 from stages.matting.background import clearance, empty
 from stages.matting.poisson import integrate
 from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
 from stages.media.view import read_view
+from stages.params import BackgroundInpainting
 from stages.progress import Progress
 
 SAMPLE = 160     # frames at most of the square
@@ -27,7 +28,7 @@ METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
 def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path, background: Path, seen: Path,
-        full_background: Path, params: config.BackgroundInpainting) -> None:
+        full_background: Path, params: BackgroundInpainting) -> None:
     timeline, camera = read_clock(clock), read_view(view)
     usable, crop = timeline.usable(), timeline.about["crop"]
     chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))]
@@ -36,19 +37,19 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path
 
     size, radius = shown.shape[1], params.dilate * shown.shape[1]
     still = not camera.about["moving"]
-    clear = np.stack([clearance(alpha >= COVERED, camera.inside(frame, crop, size), radius)
+    clear = np.stack([clearance(alpha >= COVERED, camera.visible(frame, crop, size), radius)
                       for frame, alpha in zip(chosen, alphas)])
     plate, known = empty(shown, clear, radius, still)
 
     full, radius = np.stack(list(video_file.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
-    viewed = np.stack([camera.inside_full(frame, full.shape[2:0:-1]) for frame in whole])
+    viewed = np.stack([camera.visible_full(frame, full.shape[2:0:-1]) for frame in whole])
     clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
                       for alpha, inside in zip(whole_alphas, viewed)])
     full_plate, full_known = empty(full, clear, radius, still)
 
     full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
     png.write(full_background, full_plate)
-    png.write(background, completed(plate, known, footage.square(full_plate, crop, size)))
+    png.write(background, completed(plate, known, footage.crop_square(full_plate, crop, size)))
     png.write(seen, np.where(known, 255, 0).astype(np.uint8))
     print(f"background_inpainting: {known.mean():.1%} of the pixels seen in {len(shown)} frames, {filled}")
 
@@ -73,7 +74,7 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
 
 def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> np.ndarray:
     """Where a mask of the square covers the full frame, (height, width) bool."""
-    matrix = footage.placing(crop, len(alpha))
+    matrix = footage.crop_to_frame(crop, len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 
@@ -88,7 +89,7 @@ def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.nda
     return np.where(known[..., None], plate, np.rint(joined).clip(0, 255)).astype(np.uint8)
 
 
-def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: config.BackgroundInpainting
+def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: BackgroundInpainting
          ) -> tuple[np.ndarray, str]:
     """The plate (H, W, 3) completed, and a clause on how: what the camera viewed but the person always hid by an
     inpainter, from its surroundings and at a bounded size; what it never viewed, the corners of a mosaic, by the
@@ -126,7 +127,7 @@ def opencv(picture: np.ndarray, hole: np.ndarray, radius: float, method: str) ->
     return filled
 
 
-def chosen_inpainter(hidden: np.ndarray, params: config.BackgroundInpainting) -> tuple[str, str]:
+def chosen_inpainter(hidden: np.ndarray, params: BackgroundInpainting) -> tuple[str, str]:
     """Which inpainter a hole (H, W) bool is worth, and why: a small one, and a slit however long, shows too little to
     train for."""
     side = min(hidden.shape)

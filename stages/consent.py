@@ -1,8 +1,8 @@
-"""Whose likeness is used, and that they agreed. No stage of the paper: without it nobody is learned.
+"""Consent of the people whose likeness is used. Without a record of it, nothing is trained on a person.
 
-`synthetic` stands for people who were rendered. The hash of a record goes into what is made from that person
-(`stages/media/stamp.py`), so that a video leads back to what was agreed without saying it; who guesses a whole record
-can see that they are right.
+`synthetic` stands for rendered people. The hash of a record is written into every artifact made from that person
+(`stages/media/artifact_metadata.py`). It links a video to the consent without disclosing its text; whoever guesses the
+whole record can confirm it.
 """
 
 import hashlib
@@ -23,60 +23,60 @@ EXAMPLE = ('{who: Ana Ruiz, when: "2026-11-22", scope: "one dance video for her 
            'record: "signed form, in the file of the studio"}')
 
 
-def _day(value) -> str:
+def _iso_date(value) -> str:
     if isinstance(value, date):
-        raise ValueError(f'write it in quotes, "{value:%Y-%m-%d}": DVC cannot keep dates')
+        raise ValueError(f'write it in quotes, "{value:%Y-%m-%d}": DVC cannot store dates')
     try:
         return date.fromisoformat(value).isoformat()
     except (TypeError, ValueError):
-        raise ValueError('expected the day on which they agreed, such as "2026-11-22"') from None
+        raise ValueError('expected the date of the agreement, such as "2026-11-22"') from None
 
 
 class Consent(PresetBlock):
-    """What a person agreed to. `record`: what they said, or the path of what they signed, whose SHA-256 is then told
-    beside it; the file itself need not travel to every machine."""
+    """What a person agreed to. `record`: their words, or the path of the document that they signed. Of a document,
+    `sha256` is required; the file itself need not be on every machine."""
 
     who: Text
-    when: Annotated[str, BeforeValidator(_day)]
+    when: Annotated[str, BeforeValidator(_iso_date)]
     scope: Text
     record: Text
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     def check(self, name: str) -> None:
-        """Raises InputError where the file `record` is here and is not what was agreed to."""
+        """Raises InputError if the file `record` exists here and its checksum is missing or different."""
         if not (found := checksum(self.record)):
             return
         if self.sha256 is None:
-            raise InputError(f"params.yaml: subjects.{name}.consent.record is a file. Write its checksum beside it, so "
-                             f"that it cannot be exchanged:\n  sha256: {found}")
+            raise InputError(f"params.yaml: subjects.{name}.consent.record is a file. Add its checksum to the record, so "
+                             f"that the file cannot be replaced unnoticed:\n  sha256: {found}")
         if self.sha256 != found:
-            raise InputError(f"{self.record}: not what subjects.{name}.consent was given for: its SHA-256 is {found}, "
-                             f"expected {self.sha256}. Ask again, and write a new record")
+            raise InputError(f"{self.record}: not the file of subjects.{name}.consent: its SHA-256 is {found}, expected "
+                             f"{self.sha256}. If the file was changed, ask the person again and write a new record")
 
 
 def checksum(record: str) -> str | None:
-    """The SHA-256 of the file that a record names; None of one that says something, however long, or is not here.
-    InputError where it cannot be read."""
+    """The SHA-256 of the file that `record` names; None if it is text or a file that is not here. Raises InputError if
+    the file cannot be read."""
     file = os.path.expanduser(record)
     try:
         return sha256(Path(file)) if os.path.isfile(file) else None
     except OSError as error:
-        raise InputError(f"{file}: a record of consent that cannot be read ({error.strerror})") from None
+        raise InputError(f"{file}: the record of consent cannot be read ({error.strerror})") from None
 
 
-def _described(value):
+def _synthetic_or_mapping(value):
     if isinstance(value, str) and value != "synthetic":
         raise ValueError(f"expected {EXAMPLE}, or synthetic for a rendered person")
     return value
 
 
-Agreed = Annotated[
+ConsentRecord = Annotated[
     Annotated[Literal["synthetic"], Tag("synthetic")] | Annotated[Consent, Tag("record")],
-    Discriminator(lambda value: "synthetic" if isinstance(value, str) else "record"), BeforeValidator(_described),
+    Discriminator(lambda value: "synthetic" if isinstance(value, str) else "record"), BeforeValidator(_synthetic_or_mapping),
 ]
 
 
-def digest(agreed: Literal["synthetic"] | Consent) -> str:
-    """SHA-256 (hex) of a record: of its JSON, keys in order."""
-    content = agreed if isinstance(agreed, str) else agreed.model_dump(mode="json")
+def consent_digest(record: Literal["synthetic"] | Consent) -> str:
+    """SHA-256 (hex) of a record's JSON with sorted keys."""
+    content = record if isinstance(record, str) else record.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,18 +1,18 @@
-"""What a program reports to the one that started it, as data: one JSON object a line, appended to the file that the
-environment variable FAKEMOTION_EVENTS names. What it prints is for people, and nobody reads it back.
+"""Events that a program sends to the process that started it: JSON objects, one per line, appended to the file named by
+the environment variable FAKEMOTION_EVENTS. Printed output is for people only; no program parses it.
 
-Every event has a `kind`. A stage reports:
+Every event has a `kind`. Events of a stage:
   begun      address
-  progress   what, done, total, unit, elapsed, rate, note: of a loop; total may be null; seconds, and units a second
-  refused    address, message: its input cannot be used
-  elsewhere  address: it would have had to compute, and was told not to
+  progress   what, done, total (null if unknown), unit, elapsed (seconds), rate (units per second), note: of a loop
+  refused    address, message: the stage's input cannot be used
+  elsewhere  address: the stage is not up to date, but this process may not compute it (layout.ELSEWHERE)
   ended      address
-A run of the pipeline (`python -m pipeline run`, `stage`) reports, in this order of each stage:
+Events of a run of the pipeline (`python -m pipeline run`, `stage`), in this order for each stage:
   started    address
-  progress   as above, and the address
-  line       address, text: what the stage printed
-  done       address, computed (false: it was up to date), seconds
-and, where it ends without a result,
+  progress   as above, with the address
+  line       address, text: a line that the stage printed
+  done       address, computed (false if it was up to date), seconds
+and, if the run fails,
   failed     message
 """
 
@@ -21,31 +21,31 @@ import os
 import select
 import sys
 
-PLACE = "FAKEMOTION_EVENTS"
+VARIABLE = "FAKEMOTION_EVENTS"
 Event = dict
 
 
-def wanted() -> bool:
-    """Whether somebody listens."""
-    return PLACE in os.environ
+def enabled() -> bool:
+    """Whether another process receives the events."""
+    return VARIABLE in os.environ
 
 
 def emit(kind: str, **fields) -> None:
-    """Reports an event, if somebody listens. Raises BrokenPipeError where whoever did, and read what is printed, was
-    killed: a training is not to go on for hours for nobody."""
-    if wanted():
-        output = select.poll()
-        output.register(1, 0)
-        if any(state & (select.POLLERR | select.POLLNVAL) for _, state in output.poll(0)):
-            raise BrokenPipeError("nobody reads what this program prints")
+    """Writes an event if events are enabled. Raises BrokenPipeError if the process that read this one's output has been
+    killed, so that a training does not continue without it."""
+    if enabled():
+        stdout = select.poll()
+        stdout.register(1, 0)
+        if any(state & (select.POLLERR | select.POLLNVAL) for _, state in stdout.poll(0)):
+            raise BrokenPipeError("the process that reads the output has ended")
         line = json.dumps({"kind": kind} | fields) + "\n"
-        with open(os.environ[PLACE], "ab", buffering=0) as file:  # one write: whole, whoever else writes
+        with open(os.environ[VARIABLE], "ab", buffering=0) as file:  # one write, atomic among several writers
             file.write(line.encode())
 
 
-def refuse(address: str, error: Exception) -> None:
-    """Reports that what a stage was given cannot be used; in the terminal, where nobody listens."""
-    if wanted():
+def report_refusal(address: str, error: Exception) -> None:
+    """Reports that a stage's input cannot be used: as an event or, if events are not enabled, on stderr."""
+    if enabled():
         emit("refused", address=address, message=str(error))
     else:
         print(f"{address}: {error}", file=sys.stderr)

@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages import params as config
 from stages.face import face_vectors
 from stages.media import parquet, video_file
 from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
+from stages.params import FaceVectorIndexing
 from stages.pose import part_boxes
 from stages.progress import Progress
 
@@ -23,7 +23,7 @@ SIDE = (32, 256)  # pixels, least and most, of a crop
 AT_ONCE = 64      # faces in memory
 
 
-def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: config.FaceVectorIndexing) -> None:
+def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
     usable = read_clock(clock).usable()
     pose, _, _ = read_poses(poses)
     known = (pose.face[usable, :, 2] >= params.min_score).all(1)
@@ -33,7 +33,8 @@ def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: config.F
     reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points "
                                      f"never all reach a score of {params.min_score}")
     columns = {"frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes}
-    shown = Progress(chosen(video_file.frames(frames), rows, frames), "face_vector_indexing", len(rows), unit="face")
+    selected = select_frames(video_file.frames(frames), rows, frames)
+    shown = Progress(selected, "face_vector_indexing", len(rows), unit="face")
     pictures = (png(frame, box) for frame, box in zip(shown, boxes))
     with parquet.writing(faces, parquet.FACES, {"reason": reason}) as append:
         for start in range(0, max(len(rows), 1), AT_ONCE):

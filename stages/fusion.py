@@ -25,9 +25,11 @@ from stages.imaging import compositing
 from stages.learning import devices
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
-from stages.media import clock as clocks, files, footage, png as stills, video_file as videos, view as views
+from stages.media import files, footage, png, video_file
+from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
-from stages.media.prefetch import ahead, in_order
+from stages.media.prefetch import ordered_map, prefetched
+from stages.media.view import View, read_view
 from stages.progress import Progress
 from stages.provenance import watermark
 from stages.provenance.label import Label
@@ -47,9 +49,9 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     appearance, parts = GeneratorInference(generator, where), LocalGans(local_gans, where)
     index = FaceIndex.read(faces)
     own = threads.Threads(spare=1, fixed=where.type != "cpu")  # a processor is left for those beside it
-    plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)
-    still = Placement.of(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
-    place = placements(still, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
+    plate, timeline = png.read(full_background), read_clock(source_clock)
+    still = Placement.of(read_clock(target_clock).about["crop"], appearance.size, plate)
+    place = placements(still, read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         yield from own.each(appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
@@ -63,7 +65,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     def placed(picture: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         frame, straight = picture
         picture = place(frame).over(straight)
-        return straight, mark.over(label.over(picture) if label else picture, frame)
+        return straight, mark.apply(label.apply(picture) if label else picture, frame)
 
     def written(pictures: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         for straight, picture in pictures:
@@ -73,24 +75,24 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     size = place(0).plate.shape[1::-1]
     number = identity(generator, driving)
     fps = timeline.about["fps"]
-    mark, label = watermark.Mark(number, size, fps), Label(size) if entry.label else None
+    mark, label = watermark.Watermark(number, size, fps), Label(size) if entry.label else None
     whole = not entry.reconstruction  # a held-out part starts in mid-video, where the sound does not
     audio = source_frames if whole else None
     with (
-        videos.lossless(foreground, fps, "rgba") as write_foreground,
-        videos.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
+        video_file.lossless(foreground, fps, "rgba") as write_foreground,
+        video_file.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
     ):
-        straight = chain.from_iterable(in_order(polished, ahead(generated())))
-        pictures = ahead(written(in_order(placed, enumerate(straight))))
+        straight = chain.from_iterable(ordered_map(polished, prefetched(generated())))
+        pictures = prefetched(written(ordered_map(placed, enumerate(straight))))
         for picture in Progress(pictures, "fusion", len(poses), unit="frame"):
             write_video(picture)
     print(f"{entry.target} doing what {entry.source} did: {len(poses)} frames, "
           f"{picture.shape[1]} x {picture.shape[0]} at {fps:g} frames/s, {unsigned}, "
-          f"with the watermark {watermark.name(number)}; {own}"
+          f"with the watermark {watermark.format_number(number)}; {own}"
           + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
-def placements(still: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
+def placements(still: "Placement", view: View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
     """For each frame of the result the placement in it: as the target's camera stood in the frames `rows` of its own
     video, or always in the reference frame."""
     if not view.about["moving"]:
@@ -112,7 +114,7 @@ class Placement:
     @classmethod
     def of(cls, crop: list[float], size: int, plate: np.ndarray) -> "Placement":
         """In the target's full frame."""
-        return cls(np.vstack([footage.placing(crop, size), [0, 0, 1]]), plate)
+        return cls(np.vstack([footage.crop_to_frame(crop, size), [0, 0, 1]]), plate)
 
     def seen_by(self, camera: np.ndarray, size: tuple[int, int]) -> "Placement":
         """In the frame (width, height) of a camera (frame -> full frame) that moved."""
@@ -161,4 +163,4 @@ def metadata(entry: "Transfer", number: int) -> dict[str, str]:
             f"the appearance {entry.target}'s. Made with FakeMotion {__version__}.")
     return {"title": f"{entry.target} from {entry.source} (AI-generated)", "comment": text, "synthetic": "true",
             "target": entry.target, "source": entry.source, "generator": f"FakeMotion {__version__}",
-            watermark.TAG: watermark.name(number)}
+            watermark.TAG: watermark.format_number(number)}

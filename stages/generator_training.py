@@ -19,7 +19,8 @@ from stages.learning.checkpoints import Checkpoint
 from stages.learning.divergence import Diverged, DivergenceCheck
 from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
-from stages.media import clock as clocks, curves, files, parquet, png
+from stages.media import curves, files, parquet, png
+from stages.media.clock import read_clock, too_short
 from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
@@ -35,11 +36,11 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     """Trains, or goes on from the last checkpoint. Raises InputError without consent, without a training part,
     without the pre-trained features that params ask for, where memory runs out, and where the training diverges."""
     consent = entry.require_consent(key)
-    timeline = clocks.read_clock(clock)
-    training_frames = timeline.training()
+    timeline = read_clock(clock)
+    training_frames = timeline.training_frames()
     pose, _, _ = read_poses(poses)
-    if timeline.longest() < params.run_length:
-        raise clocks.too_short(clock, params.run_length)
+    if timeline.longest_clip() < params.run_length:
+        raise too_short(clock, params.run_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
     own = threads.Threads(params.judge_every, fixed=params.compile or fabric.device.type != "cpu")
     data = frame_store.FrameStore(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
@@ -61,7 +62,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     }
     steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
     curves.write(plots, "step", steps, losses)
-    with files.replacing(generator) as folder:
+    with files.atomic_write(generator) as folder:
         saved_networks.save(folder, training.average.state_dict(), about)
         parquet.write(folder / "log.parquet", LOG, {"step": steps} | losses)
         for picture in sorted(previews.glob("preview_*.png")):

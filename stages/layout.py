@@ -1,23 +1,23 @@
-"""Where every artifact lies: the only place where an artifact's path is spelled.
+"""The paths of all artifacts; no other module spells them out.
 
-An address is `stage@key`. Artifacts of one key lie together in `artifacts/<key>/`, those of the rendered
-people in `artifacts/samples/`. `INPUTS` names, for every argument of a stage's `run`, the stage that wrote
-it and whose key it has: the stage's own (`key`) or, in a transfer, that of its `target` or `source`.
+An address is `stage@key`. The artifacts of a key are in `artifacts/<key>/`, those of rendered people in
+`artifacts/samples/`. `INPUTS` gives, for each input of a stage's `run`, the stage that writes it and whose key it has:
+the stage's own (`key`) or, in a transfer, that of its `target` or `source`.
 """
 
 from pathlib import Path
 
 ROOT = Path("artifacts")
-NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of what becomes a folder or a file
+NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of keys: they become names of folders and files
 TABLES = ROOT / "tables"
-CHECKPOINTS = Path(".checkpoints")  # what is no artifact, so that DVC does not clear it: training's resume state, costs
-HASH = 16  # characters by which a training's resume state is told from those of its other runs
-DIGESTS = Path("digests")  # of the code that each stage is made of; see stages/code_digest.py
-STATES = Path(".dvc/tmp/states")  # what DVC notes of every stage, beside its other notes
-ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # in the environment: a stage that would have to compute refuses to
+CHECKPOINTS = Path(".checkpoints")  # not artifacts, so that DVC does not clear them: resume states of trainings, costs
+HASH = 16  # hexadecimal digits that distinguish the resume states of different runs of a training
+DIGESTS = Path("digests")  # digests of the code of each stage; see stages/code_digest.py
+STATES = Path(".dvc/tmp/states")  # DVC's record of each stage
+ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # environment variable: stages that are not up to date fail instead of computing
 EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run
 
-KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the order of the pipeline
+KINDS = {  # stage: the block of params.yaml with its keys; in the order of the pipeline
     "samples": "samples",
     "frames": "videos",
     "pose_extraction": "videos",
@@ -34,9 +34,9 @@ KINDS = {  # stage: the block of params.yaml whose keys it runs over, in the ord
     "report": "transfers",
 }
 
-THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes depend on threads
+THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # their bytes depend on `threads`
 
-OF_SUBJECTS = ("subjects", "transfers")  # kinds of what is made of or for a subject, and says on whose consent it rests
+SUBJECT_KINDS = ("subjects", "transfers")  # kinds whose artifacts show a subject and record their consent
 
 OUTPUTS = {  # stage: {argument of run: file below artifacts/}
     "samples": {
@@ -188,53 +188,53 @@ INPUTS = {  # stage: {argument of run: (producing stage, its argument, whose key
 
 
 def digest(stage: str) -> Path:
-    """The file that stands for the code of a stage among what DVC compares."""
+    """The digest of the code of a stage, which DVC tracks."""
     return DIGESTS / f"{stage}.txt"
 
 
 def cost(stage: str, key: str) -> Path:
-    """Where the last run of `stage@key` on this machine left its seconds and memory: not an artifact."""
+    """Duration and memory of the last run of `stage@key` on this machine. Not an artifact."""
     return CHECKPOINTS / "costs" / f"{stage}@{key}.json"
 
 
-def resume(address: str, digest: str) -> Path:
-    """Where the training `stage@key`, known by a hash (hex), keeps what it goes on from; without the suffix, the folder
-    of what it draws meanwhile. Not artifacts."""
+def resume_file(address: str, digest: str) -> Path:
+    """The resume state of a run of the training `stage@key`, identified by a hash (hex). The same path without suffix is
+    the folder of its previews. Not artifacts."""
     return CHECKPOINTS / f"{address}_{digest[:HASH]}.pt"
 
 
-def resumes(address: str) -> list[Path]:
-    """Such files and folders of every run of `stage@key`; of `*@key`, those of all trainings of a key."""
+def resume_files(address: str) -> list[Path]:
+    """The resume states and preview folders of all runs of `stage@key`; `*@key` stands for all trainings of a key."""
     return sorted(CHECKPOINTS.glob(f"{address}_{HASH * '[0-9a-f]'}*"))
 
 
 def sheet(address: str) -> Path:
-    """Where `inspect` leaves the picture of what `stage@key` wrote: not an artifact."""
+    """The contact sheet that `inspect` makes of the outputs of `stage@key`. Not an artifact."""
     return CHECKPOINTS / "sheets" / f"{address}.png"
 
 
 def state(address: str) -> Path:
-    """Where DVC's note of the last run of `address` on this machine lies; see pipeline/dvc_backend/split_lock.py."""
+    """DVC's record of the last run of `address` on this machine; see pipeline/dvc_backend/split_lock.py."""
     return STATES / f"{address}.json"
 
 
 def experiment(name: str) -> Path:
-    """The folder of what is kept of an experiment: the files of `scores` below each transfer's key."""
+    """The folder with the results of an experiment: the files of `scores`, by transfer."""
     return TABLES / "experiments" / name
 
 
 def scores(folder: Path, name: str) -> dict[str, Path]:
-    """Where `evaluate` leaves the scores of a system, and the tables those of an experiment."""
+    """The scores that `evaluate` writes for a system, or the tables for an experiment."""
     return {"metrics": folder / f"{name}.json", "per_frame": folder / f"{name}.parquet"}
 
 
 def system(key: str, name: str) -> dict[str, Path]:
-    """The scores of another system's frames of the transfer `key`."""
+    """The scores of another system's frames for the transfer `key`."""
     return scores(ROOT / key / "systems", name)
 
 
 def results() -> list[Path]:
-    """Every transfer's video that is there."""
+    """The videos of all transfers that exist."""
     return sorted(ROOT.glob(Path(OUTPUTS["signing"]["video"].format(key="*")).as_posix()))
 
 

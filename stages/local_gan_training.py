@@ -24,7 +24,8 @@ from stages.learning.face_enhancer import Faces
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
 from stages.learning.local_gan_inference import enhanced
-from stages.media import clock as clocks, curves, files, parquet, png
+from stages.media import curves, files, parquet, png
+from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.pose import part_boxes
@@ -41,9 +42,9 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains, or goes on from the last checkpoint. A part that no training frame shows gets no refiner."""
     consent = entry.require_consent(key)
-    timeline = clocks.read_clock(clock)
+    timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
-    rows = timeline.training()
+    rows = timeline.training_frames()
     data = frame_store.FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
@@ -81,7 +82,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     done = np.arange(len(log)) + 1
     losses = {name: [row.get(name, float("nan")) for row in log] for name in LOG.names[1:]}
     curves.write(plots, "step", done, losses)
-    with files.replacing(local_gans) as folder:
+    with files.atomic_write(local_gans) as folder:
         state = {f"{part}.{name}": tensor for part, local in learned.items()
                  for name, tensor in local.average.state_dict().items()}
         kept = {part: {"shape": vars(local.shape), "strength": trust[part]} for part, local in learned.items()}
@@ -108,7 +109,7 @@ class Pairs:
         boxes = np.stack([part_boxes.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
         self.corners = part_crops.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
-        self.file = files.scratch()
+        self.file = files.scratch_file()
         shape = (len(REFINED_PARTS), data.count, 2, 4, params.crop, params.crop)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
         wanted = [REFINED_PARTS.index(part) for part in params.parts]

@@ -16,15 +16,16 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.estimators.person import segmenter
 from stages.matting import alpha_matte, plate
 from stages.matting.background_difference import DifferenceMatting
 from stages.media import video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.pose_table import read_poses
-from stages.media.prefetch import ahead, batches, in_order
+from stages.media.prefetch import batches, ordered_map, prefetched
 from stages.media.view import View, read_view
+from stages.params import MaskSegmentation
 from stages.pose.skeleton import L_HIP, R_HIP, Pose
 from stages.progress import Progress
 from stages.tracking.boxes import Person
@@ -36,7 +37,7 @@ HALO = 0.004   # share of S around it that they still colour
 
 
 def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path,
-        params: config.MaskSegmentation) -> None:
+        params: MaskSegmentation) -> None:
     scene, timeline = read_view(view), read_clock(clock)
     crop, size = timeline.about["crop"], timeline.about["size"]
     pose, _, estimated = read_poses(poses)
@@ -51,13 +52,14 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
         with video_file.lossless(masks, video_file.frame_rate(frames), "gray", metadata=made_by) as add:
             def finish(item: tuple[int, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
                 t, (frame, soft) = item
-                shown = scene.inside(t, crop, size)
+                shown = scene.visible(t, crop, size)
                 if params.against_plate:
                     alpha = against.alpha(frame, alpha_matte.with_hands(soft, pose[t]), shown)
                     return alpha_matte.cleaned(alpha, pose[t]) * shown
                 return alpha_matte.refine(frame, soft, radius, pose[t]) * shown
 
-            for alpha in Progress(in_order(finish, ahead(enumerate(pairs))), "mask_segmentation", len(pose), unit="frame"):
+            alphas = ordered_map(finish, prefetched(enumerate(pairs)))
+            for alpha in Progress(alphas, "mask_segmentation", len(pose), unit="frame"):
                 add(np.rint(255 * alpha).astype(np.uint8))
                 shares.append(alpha.mean())
     shares = np.array(shares)
@@ -66,7 +68,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
           + (f", covering {shares[found].min():.1%} to {shares[found].max():.1%} of the frame" if found.any() else ""))
 
 
-def softly(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, params: config.MaskSegmentation
+def softly(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, params: MaskSegmentation
            ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every frame with the network's soft mask, float32: its silhouette; where that is empty, what the network makes of
     the place where the person is said to be."""
@@ -111,11 +113,11 @@ def survey(pairs: Iterator, kept: Path, fps: float, scene: View, timeline: Clock
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
     around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
     with video_file.lossless(kept, fps, "gray") as keep:
-        for t, (frame, soft) in enumerate(Progress(ahead(pairs), "mask_segmentation: plate", count, unit="frame")):
+        for t, (frame, soft) in enumerate(Progress(prefetched(pairs), "mask_segmentation: plate", count, unit="frame")):
             soft = np.rint(255 * soft).astype(np.uint8)
             keep(soft)
             if t in sample:
                 i = sample.index(t)
                 pictures[i] = frame
-                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.inside(t, timeline.about["crop"], size)
+                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.visible(t, timeline.about["crop"], size)
     return plate.of(pictures, covered)

@@ -17,7 +17,7 @@ from stages.evaluation.delivered_video import delivered
 from stages.evaluation.evaluate import TOLD, evaluate
 from stages.imaging import compositing
 from stages.media import curves, png, video_file
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 from stages.media.pose_table import read_poses
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, pe
     found = evaluate(composites, measured, metrics, per_frame, params, entry, key, str(foreground), "run fusion again",
                      delivered=shown)
     values = {title: score.value for title, score in found.metrics.items() if score.value is not None}
-    with replacing(scores) as temporary:
+    with atomic_write(scores) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     table = found.per_frame
     curves.write(plots, "frame", table["frame"].to_numpy(), {title: table[title].to_numpy() for title in TOLD})

@@ -1,37 +1,38 @@
-"""The typed, frozen mirror of params.yaml; its presets' blocks are in presets.py. Unknown keys, missing keys and values
-out of range are refused before anything runs."""
+"""params.yaml as typed, immutable objects; the blocks of presets are in presets.py. Unknown keys, missing keys and values
+out of range are rejected before anything runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from stages import InputError, consent as consents, layout, safe_yaml
+from stages import InputError, layout, safe_yaml
+from stages.consent import EXAMPLE, Consent, ConsentRecord, consent_digest
 from stages.presets import (
     BackgroundInpainting, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining, LocalGanTraining,
     MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, PresetBlock, Report, Retargeting,
     Seed, Signing, Weight,
 )
 
-TAKEN = ("samples", layout.TABLES.name)  # folders of artifacts that no video or transfer may be named like
+RESERVED = ("samples", layout.TABLES.name)  # other folders in artifacts/: no video or transfer may have these names
 
 
 class SampleEntry(PresetBlock):
-    """A rendered video: `person` doing `motions` in an order and variation given by `seed`. The motion does not
-    depend on the person: two samples that differ in nothing else move alike."""
+    """A rendered video: `person` performs `motions` in an order and with variations given by `seed`. The motion does not
+    depend on the person: samples that differ only in `person` move identically."""
 
     person: str
     motions: tuple[Literal["turn", "wave", "squat", "kick", "dance"], ...]
     seed: Seed
     seconds: Positive
     size: Annotated[int, Field(ge=64, le=2048)]  # pixels, square
-    world: Literal["plain", "hard"] = "plain"  # hard: with what makes real footage hard (stages/samples/hard.py)
+    world: Literal["plain", "hard"] = "plain"  # hard: with difficulties of real footage (stages/samples/hard.py)
 
 
 class Video(PresetBlock):
-    """`start`, `end`: seconds of the file, the whole where they are absent. `person`: whom to follow where several
-    are in view: 0 the larger and steadier (where absent), 1 the next, ...; or a point (x, y) on them or their box
-    (left, top, right, bottom), in pixels of the first frame."""
+    """`start`, `end`: the range to use, in seconds of the file; by default all of it. `person`: which person to track if
+    several are in view: 0 (default) for the largest and steadiest, 1 for the next, ...; or a point (x, y) on the person
+    or their box (left, top, right, bottom), in pixels of the first frame."""
 
     file: str
     preset: Name
@@ -48,20 +49,19 @@ class Video(PresetBlock):
 
 class Subject(PresetBlock):
     preset: Name
-    consent: consents.Agreed | None = None  # absent: may be written, but training stops
+    consent: ConsentRecord | None = None  # required for training
 
     def require_consent(self, name: str) -> str:
-        """The record's hash. InputError where there is none, saying what to write, or where what was signed is not
-        what it was."""
+        """The hash of the consent record. Raises InputError if there is none, or if the signed file has changed."""
         if self.consent is None:
             raise InputError(
-                f"params.yaml: subjects.{name} has no consent. Write who agreed, when, to what, and where that is kept "
-                f"or what they said, for example\n  {name}: {{preset: {self.preset}, consent: {consents.EXAMPLE}}}\n"
+                f"params.yaml: subjects.{name} has no consent. Write who agreed, when, to what, and the signed file "
+                f"or the words, for example\n  {name}: {{preset: {self.preset}, consent: {EXAMPLE}}}\n"
                 "or `consent: synthetic` for a rendered person."
             )
-        if isinstance(self.consent, consents.Consent):
+        if isinstance(self.consent, Consent):
             self.consent.check(name)
-        return consents.digest(self.consent)
+        return consent_digest(self.consent)
 
 
 class Transfer(PresetBlock):
@@ -69,14 +69,14 @@ class Transfer(PresetBlock):
     source: Name
     preset: Name
     truth: str | None
-    label: bool = True  # burnt into the pictures
+    label: bool = True  # drawn into the frames
     label_reason: str | None = None
 
     @model_validator(mode="after")
-    def labelled(self) -> "Transfer":
+    def unlabelled_has_a_reason(self) -> "Transfer":
         if not self.label and not (self.label_reason or "").strip():
-            raise ValueError("label: false leaves the result without its visible label; say why in label_reason, which "
-                             "goes into its Content Credentials, or remove both")
+            raise ValueError("label: false removes the visible label from the result; give the reason in label_reason, "
+                             "which is written into its Content Credentials, or remove both")
         return self
 
     @property
@@ -85,18 +85,18 @@ class Transfer(PresetBlock):
 
 
 class Params(PresetBlock):
-    """The whole file. `entry` and `block` give a stage what it is run with."""
+    """All of params.yaml. `entry` and `block` return the arguments of a stage."""
 
-    threads: Literal["auto"] | Count  # of each stage; see stages/threads.py
+    threads: Literal["auto"] | Count  # per stage; see stages/threads.py
     samples: dict[Name, SampleEntry]
     videos: dict[Name, Video]
     subjects: dict[Name, Subject]
     transfers: dict[Name, Transfer]
     presets: dict[Name, Preset]
-    variants: dict[Name, dict[str, dict[str, Any]]] = {}  # stage -> field -> what stands there instead
+    variants: dict[Name, dict[str, dict[str, Any]]] = {}  # variant -> stage -> field -> value that replaces the preset's
 
     @model_validator(mode="after")
-    def references(self) -> "Params":
+    def names_exist(self) -> "Params":
         for kind in ("videos", "subjects", "transfers"):
             for name, entry in getattr(self, kind).items():
                 if entry.preset not in self.presets:
@@ -112,30 +112,30 @@ class Params(PresetBlock):
                 raise ValueError(f"transfers.{name}.source: no video `{transfer.source}`")
             if transfer.truth is None:
                 raise ValueError(
-                    f"transfers.{name}.truth: expected a video of `{transfer.target}` doing it or, where there is "
+                    f"transfers.{name}.truth: expected a video of `{transfer.target}` in the same motion or, if there is "
                     f"none, the source's own file: {self.videos[transfer.source].file}"
                 )
-            if name in (*self.videos, *TAKEN):
-                raise ValueError(f"transfers.{name}: the name is taken; its artifacts would lie in the same folder")
-        for name in TAKEN:
+            if name in (*self.videos, *RESERVED):
+                raise ValueError(f"transfers.{name}: the name is taken; both would share a folder of artifacts")
+        for name in RESERVED:
             if name in self.videos:
                 raise ValueError(f"videos.{name}: the name is taken by a folder of artifacts")
         return self
 
     @model_validator(mode="after")
-    def variations(self) -> "Params":
-        """Every variant can be laid over every preset."""
+    def variants_fit_presets(self) -> "Params":
+        """Checks that every variant can be combined with every preset."""
         for variant in self.variants:
             for preset in self.presets:
                 try:
-                    self.varied(preset, variant)
+                    self.with_variants(preset, variant)
                 except ValidationError as error:
                     places = (f"variants.{variant}.{place}" for place in _places(error))
                     raise ValueError(f"over presets.{preset}:\n  " + "\n  ".join(places)) from None
         return self
 
-    def varied(self, preset: str, *variants: str) -> Preset:
-        """A preset with a variant's values in place of its own; of several, the later one's count."""
+    def with_variants(self, preset: str, *variants: str) -> Preset:
+        """A preset with values replaced by those of the variants; later variants override earlier ones."""
         for kind, name in (("presets", preset), *(("variants", variant) for variant in variants)):
             if name not in getattr(self, kind):
                 raise InputError(f"params.yaml: no `{name}` in `{kind}`; there are {', '.join(getattr(self, kind))}")
@@ -146,7 +146,7 @@ class Params(PresetBlock):
         return Preset(**blocks)
 
     def entry(self, stage: str, key: str) -> SampleEntry | Video | Subject | Transfer:
-        """The entry of params.yaml that `stage@key` is about; InputError if there is none."""
+        """The entry of params.yaml that `stage@key` processes. Raises InputError if there is none."""
         if stage not in layout.KINDS:
             raise InputError(f"no stage `{stage}`; there are {', '.join(layout.KINDS)}")
         entries = getattr(self, layout.KINDS[stage])
@@ -155,20 +155,20 @@ class Params(PresetBlock):
             raise InputError(f"params.yaml: no `{key}` in `{layout.KINDS[stage]}`; there are {known}")
         entry = entries[key]
         if isinstance(entry, Transfer) and entry.truth == self.videos[entry.source].file:
-            return entry.model_copy(update={"truth": None})  # no other video shows the target doing it
+            return entry.model_copy(update={"truth": None})  # no video shows the target in the same motion
         return entry
 
     def consent(self, stage: str, key: str) -> str | None:
-        """The hash of the consent that what `stage@key` makes rests on; None where it shows nobody's likeness yet, or
-        where there is no consent."""
-        if layout.KINDS[stage] not in layout.OF_SUBJECTS:
+        """The hash of the consent that the artifacts of `stage@key` depend on; None if they show no subject's likeness,
+        or if there is no consent."""
+        if layout.KINDS[stage] not in layout.SUBJECT_KINDS:
             return None
         name = self.transfers[key].target if layout.KINDS[stage] == "transfers" else key
-        agreed = self.subjects[name].consent
-        return consents.digest(agreed) if agreed else None
+        record = self.subjects[name].consent
+        return consent_digest(record) if record else None
 
     def block(self, stage: str, key: str) -> PresetBlock:
-        """The stage's block of the preset that `key` names; a sample's entry is its own block."""
+        """The stage's block in the preset of `key`; for a sample, its entry."""
         entry = self.entry(stage, key)
         if isinstance(entry, SampleEntry):
             return entry
@@ -176,10 +176,10 @@ class Params(PresetBlock):
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
-    """Reads and checks params.yaml. Raises InputError with every wrong place named."""
+    """Reads and validates params.yaml. Raises InputError that lists every invalid value."""
     content = safe_yaml.load(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected the blocks {', '.join(Params.model_fields)}")
+        raise InputError(f"{path}: expected a mapping with the keys {', '.join(Params.model_fields)}")
     try:
         return Params(**content)
     except ValidationError as error:

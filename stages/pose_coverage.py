@@ -13,9 +13,10 @@ import numpy as np
 
 from stages import InputError
 from stages.imaging import contact_sheets
-from stages.media import clock as clocks, parquet, png, video_file
+from stages.media import parquet, png, video_file
+from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
-from stages.pose import pose_distance as distance
+from stages.pose.pose_distance import distance_to_nearest
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
 
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
         source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
     poses, columns, _ = read_poses(driving)
-    filmed = clocks.read_clock(target_clock).usable()  # the frames that will be learned from
+    filmed = read_clock(target_clock).usable()  # the frames that will be learned from
     with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
-        found, which = distance.distance_to_nearest(poses, read_poses(target_poses)[0][filmed])
+        found, which = distance_to_nearest(poses, read_poses(target_poses)[0][filmed])
         progress.update(len(poses))
     nearest = np.where(which >= 0, filmed[which], -1)
     share = float((found <= params.near).sum() / max(1, np.isfinite(found).sum()))
     about = {"near": params.near, "share": share}
     parquet.write(coverage, parquet.COVERAGE, {"frame": columns["frame"], "distance": found, "nearest": nearest}, about)
-    seconds = clocks.read_clock(source_clock).seconds[columns["frame"]]
+    seconds = read_clock(source_clock).seconds[columns["frame"]]
     worst = to_film(found, poses, params.near, params.frames)
     if not len(worst):
         raise InputError(f"no pose of {entry.source} shows enough of the body to be compared with {entry.target}'s; expected "
@@ -58,6 +59,6 @@ def to_film(found: np.ndarray, poses: Pose, near: float, count: int) -> np.ndarr
     chosen: list[int] = []
     while len(left) and len(chosen) < count:
         chosen.append(int(left[found[left].argmax()]))
-        alike = distance.distance_to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
+        alike = distance_to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
         left = left[~alike & (left != chosen[-1])]
     return np.array(chosen, int)

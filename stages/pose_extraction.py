@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import InputError, params as config
-from stages.estimators import pose as estimators
-from stages.estimators.pose import Sighting
+from stages import InputError
+from stages.estimators.pose import PoseEstimator, Sighting, build_pose_estimator, hide_unknown
 from stages.media import parquet, video_file
 from stages.media.clock import Clock, read_clock
-from stages.media.footage import placing
-from stages.media.prefetch import ahead, batches
+from stages.media.footage import crop_to_frame
+from stages.media.prefetch import batches, prefetched
 from stages.media.view import View, read_view
+from stages.params import PoseExtraction
 from stages.pose import gaps, smoothing
 from stages.pose.skeleton import Pose, person_height
 from stages.progress import Progress
@@ -30,11 +30,10 @@ BORDER = 0.01  # of S: as far outside of what the camera saw a point may lie
 SMALL = 64     # pixels of the user's video
 
 
-def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path,
-        params: config.PoseExtraction) -> None:
+def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
-    estimator, nothing = estimators.build(params), np.zeros((size, size), np.uint8)
+    estimator, nothing = build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
         looks = sightings(frames, scene, estimator, params.batch)
         for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
@@ -42,7 +41,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
             soft = sighting and sighting.silhouette
             add(nothing if soft is None else np.rint(255 * soft).astype(np.uint8))
 
-    pose = Pose.stack(found).map(lambda points: estimators.hide_unknown(points, params.min_score))
+    pose = Pose.stack(found).map(lambda points: hide_unknown(points, params.min_score))
     pose = pose.map(lambda points: hidden(points, ~in_picture(points, timeline, scene)))
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
@@ -57,7 +56,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, timeline))
 
 
-def sightings(frames: Path, scene: View, estimator: estimators.PoseEstimator, batch: int
+def sightings(frames: Path, scene: View, estimator: PoseEstimator, batch: int
               ) -> Iterator[Sighting | None]:
     """The person in each frame; None where they are not, or where somebody else was seen in their place. One thread
     decodes and one looks, while the caller uses what was seen."""
@@ -69,8 +68,8 @@ def sightings(frames: Path, scene: View, estimator: estimators.PoseEstimator, ba
         return [sighting if sighting and agree(sighting.pose, person) else None
                 for sighting, person in zip(estimator.sightings(pictures, told), told)]
 
-    pictures = ahead(batches(video_file.frames(frames), batch))
-    return chain.from_iterable(ahead(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
+    pictures = prefetched(batches(video_file.frames(frames), batch))
+    return chain.from_iterable(prefetched(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
 
 
 def agree(pose: Pose, person: Person) -> bool:
@@ -85,7 +84,7 @@ def agree(pose: Pose, person: Person) -> bool:
 def in_picture(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
     """Which points (T, n) lie in what the camera saw, and not in what goes on beyond it."""
     size = timeline.about["size"]
-    crop = np.vstack([placing(timeline.about["crop"], size), [0, 0, 1]])
+    crop = np.vstack([crop_to_frame(timeline.about["crop"], size), [0, 0, 1]])
     shifted = np.concatenate([points[..., :2] - 0.5, np.ones_like(points[..., :1])], -1)  # (T, n, 3) pixel centres
     there = np.einsum("tij,tnj->tni", np.linalg.inv(scene.camera) @ crop, shifted)  # (T, n, 3) of the video's frame
     there = there[..., :2] / there[..., 2:] + 0.5

@@ -1,5 +1,5 @@
-"""The blocks of a preset, one a stage: names, types and ranges. Nothing has a default, so that what is in the file is
-what ran."""
+"""The blocks of a preset, one per stage: names, types and ranges. No field has a default, so that params.yaml alone
+tells what ran."""
 
 from typing import Annotated, Literal
 
@@ -12,8 +12,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]  # 0 switches a term off
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]  # NumPy takes nothing below, PyTorch little above
-Kept = Annotated[float, Field(ge=0, lt=1)]    # share of a running mean that a step keeps; of 1 nothing comes in
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # the range that both NumPy and PyTorch accept
+Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of a running mean; at 1 it would never change
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 

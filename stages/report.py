@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from stages.media.files import existing, replacing, sha256, size
+from stages.media.files import atomic_write, existing, human_size, sha256
 from stages.progress import Progress
 from stages.reporting import cards, cautions, face_map, html_page, origin, reel, score_tables
 from stages.reporting.report_inputs import Inputs
@@ -54,10 +54,10 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
         content |= score_tables.table(content["scores"])
         progress.update()
     text = _rendered(content)
-    with replacing(report) as temporary:
+    with atomic_write(report) as temporary:
         temporary.write_text(text, encoding="utf-8")
     told = "; ".join(dict.fromkeys(caution.title for caution in found)) or "nothing to warn of"
-    print(f"report: {report}, {size(report.stat().st_size)}; {told}")
+    print(f"report: {report}, {human_size(report.stat().st_size)}; {told}")
 
 
 def _carried(video: Path) -> str | None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages import InputError
-from stages.media import clock as clocks, parquet
+from stages.media import parquet
+from stages.media.clock import Clock, read_clock
 from stages.media.pose_table import read_poses
 from stages.pose import pose_normalisation
 from stages.pose.skeleton import Pose
@@ -27,7 +28,7 @@ OUTSIDE = 0.01  # a larger share of joints outside of the target's square is wor
 def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
         params: "Retargeting", entry: "Transfer") -> None:
     pose, rest, _ = read_poses(source_poses)
-    clock, side = clocks.read_clock(source_clock), clocks.read_clock(target_clock).about["size"]
+    clock, side = read_clock(source_clock), read_clock(target_clock).about["size"]
     with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:
         if entry.reconstruction:
             rows = held_out(clock)
@@ -52,7 +53,7 @@ def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_cl
     print(f"retargeting: {len(rows)} {kind}{warning}")
 
 
-def held_out(clock: clocks.Clock) -> np.ndarray:
+def held_out(clock: Clock) -> np.ndarray:
     """The frames of the test part; InputError where the video has none."""
     if not clock.is_split():
         raise InputError(
@@ -78,7 +79,7 @@ def outside_share(body: np.ndarray, side: int) -> float:
 
 def _stance(poses: Path, clock: Path, who: str) -> pose_normalisation.Stance:
     """How the person stands: a target's training frames only, so that its held-out part stays unseen."""
-    timeline, body = clocks.read_clock(clock), read_poses(poses)[0].body
+    timeline, body = read_clock(clock), read_poses(poses)[0].body
     about = timeline.about
     (left, _, side), size = about["crop"], about["size"]
     middle = (about["full_size"][0] / 2 - left) * size / side

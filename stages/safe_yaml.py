@@ -1,4 +1,4 @@
-"""YAML that anybody may have written, read at a cost that its length tells."""
+"""Reads YAML from untrusted sources. Nesting depth and expanded size are limited, so that aliases cannot exhaust memory."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from stages import InputError
 
-DEEPEST = 50      # lists and blocks in one another; the parser's own recursion knows no limit
-MOST = 1_000_000  # values, aliases written out; three hundred people need some thousands
+MAX_DEPTH = 50          # of nested lists and blocks; the parser itself recurses without a limit
+MAX_VALUES = 1_000_000  # with aliases expanded; a file with three hundred subjects has some thousands
 
 
 def load(path: Path):
-    """What a file holds. InputError where it cannot be read, or where aliases of aliases make it endlessly large."""
+    """The content of a YAML file. Raises InputError if it cannot be read or exceeds the limits."""
     try:
         text = Path(path).read_bytes()
     except OSError as error:
@@ -21,18 +21,18 @@ def load(path: Path):
 
 
 def parse(text: str | bytes, path: Path | str):
-    """What text that stands in a file means, as `load` does."""
+    """As `load`, of text already read; `path` is used in error messages."""
     try:
-        if _depth(text) > DEEPEST:
-            raise InputError(f"{path}: more than {DEEPEST} lists and blocks in one another")
+        if _depth(text) > MAX_DEPTH:
+            raise InputError(f"{path}: more than {MAX_DEPTH} nested lists and blocks")
         loader = yaml.CSafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
         size, height = _extent(node, {})
-        if size > MOST or height > DEEPEST:
-            raise InputError(f"{path}: its aliases (*name) stand for too much: more than {MOST} values, or more than "
-                             f"{DEEPEST} lists and blocks in one another; write out what they stand for")
+        if size > MAX_VALUES or height > MAX_DEPTH:
+            raise InputError(f"{path}: its aliases (*name) expand to more than {MAX_VALUES} values or {MAX_DEPTH} nested "
+                             "lists and blocks; replace them by the values they refer to")
         return loader.construct_document(node)
     except InputError:
         raise
@@ -41,19 +41,18 @@ def parse(text: str | bytes, path: Path | str):
 
 
 def _depth(text: str | bytes) -> int:
-    """How deep its deepest value stands, as far as is of interest."""
+    """The depth of its nesting; counting stops once MAX_DEPTH is exceeded."""
     depth = deepest = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         deepest = max(deepest, depth)
-        if deepest > DEEPEST:
+        if deepest > MAX_DEPTH:
             break
     return deepest
 
 
 def _extent(node: yaml.Node, known: dict[int, tuple[float, float]]) -> tuple[float, float]:
-    """How many values a node stands for, and how deep the deepest of them stands; infinity where it stands in itself.
-    """
+    """The number of values and the depth of a node with its aliases expanded; infinite if the node contains itself."""
     if isinstance(node, yaml.ScalarNode):
         return 1, 0
     if id(node) not in known:

@@ -1,20 +1,20 @@
-"""Signing: the result gets its Content Credentials (C2PA), which say that it is AI-generated, and from what.
+"""Signing: adds Content Credentials (C2PA) to the result, which state that it is AI-generated and from which inputs.
 
-In: `unsigned`, the video of fusion; what was learned of the target; the clocks, which have the hashes of the user's
-files. Out: `video`, the same pictures and sound, signed with the user's certificate or one made on this machine. As
-every signature is another one, this is the only stage whose bytes are never the same twice.
+In: `unsigned`, the video of fusion; the target's trained networks; the clocks, which contain the hashes of the user's
+files. Out: `video`, the same frames and sound, signed with the user's certificate or one created on this machine. Since
+signatures contain a time and random numbers, this is the only stage whose output differs from run to run.
 """
 
-import hashlib
 import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.media import clock as clocks, files
-from stages.media.container import opened
+from stages.media import files
+from stages.media.clock import read_clock
+from stages.media.container import open_media
 from stages.provenance import certificates, credentials
-from stages.provenance.statement import Model, StatedCode, StatedFile, StatedPerson, Statement
+from stages.provenance.statement import CodeVersion, SourceFile, SourceVideo, Statement, WeightDigests
 from stages.provenance.watermark import TAG
 
 if TYPE_CHECKING:
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 
 def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path, source_clock: Path, video: Path,
         params: "Signing", entry: "Transfer") -> None:
-    certificate, key, algorithm = certificates.signing()
-    with opened(files.existing(unsigned, "a video; run fusion")) as container:
-        number = container.metadata[TAG]
-    weights = {"generator": generator, "local_gans": local_gans}
+    certificate, key, algorithm = certificates.signing_certificate()
+    with open_media(files.existing(unsigned, "a video; run fusion")) as container:
+        watermark = container.metadata[TAG]
+    networks = {"generator": generator, "local_gans": local_gans}
     statement = Statement(
-        target=StatedPerson(name=entry.target, files=originals(target_clock)),
-        source=StatedPerson(name=entry.source, files=originals(source_clock)),
-        model=Model(**{name: files.sha256(folder / "model.safetensors") for name, folder in weights.items()}),
-        consent=json.loads((generator / "about.json").read_text(encoding="utf-8"))["consent"], code=code(),
+        target=SourceVideo(name=entry.target, files=source_files(target_clock)),
+        source=SourceVideo(name=entry.source, files=source_files(source_clock)),
+        model=WeightDigests(**{name: files.sha256(folder / "model.safetensors") for name, folder in networks.items()}),
+        consent=json.loads((generator / "about.json").read_text(encoding="utf-8"))["consent"], code=code_version(),
         label=entry.label, label_reason=None if entry.label else " ".join(entry.label_reason.split()),
-        watermark=number, made=datetime.now(timezone.utc).replace(microsecond=0),
+        watermark=watermark, made=datetime.now(timezone.utc).replace(microsecond=0),
     )
     title = f"{entry.target} from {entry.source} (AI-generated)"
     credentials.sign(unsigned, video, title, statement, certificate, key, algorithm)
-    whose = ("a certificate made on this machine, which vouches for nobody's identity" if certificate.local
-             else f"the certificate of {certificate.owner}")
-    print(f"signing: {video}, with {whose}: {certificate.path}")
+    description = ("a certificate created on this machine, which does not prove anybody's identity" if certificate.local
+                   else f"the certificate of {certificate.owner}")
+    print(f"signing: {video}, with {description}: {certificate.path}")
 
 
-def originals(clock: Path) -> list[StatedFile]:
-    """The user's files that a video was made of; where they lie stays here."""
-    return [StatedFile(name=Path(file).name, sha256=digest)
-            for file, digest in clocks.read_clock(clock).about["sha256"].items()]
+def source_files(clock: Path) -> list[SourceFile]:
+    """The user's files that a video was read from: names without folders, and hashes."""
+    return [SourceFile(name=Path(file).name, sha256=digest)
+            for file, digest in read_clock(clock).about["sha256"].items()]
 
 
-def code(folder: Path = Path(__file__).parent) -> StatedCode:
-    """The code that signs: what is in `folder`, and the commit that its repository is at, as far as it has one."""
-    parts = (f"{files.sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(folder.rglob("*.py")))
-    return StatedCode(commit=commit(folder.parent / ".git"), sha256=hashlib.sha256("".join(parts).encode()).hexdigest())
+def code_version(folder: Path = Path(__file__).parent) -> CodeVersion:
+    """The version of the code in `folder`: the hash of its Python files and, in a git repository, the commit."""
+    checksum = files.sha256_of_all(sorted(folder.rglob("*.py")), folder)
+    return CodeVersion(commit=head_commit(folder.parent / ".git"), sha256=checksum)
 
 
-def commit(git: Path) -> str | None:
-    """What HEAD of a git folder stands for, read without git's program, which no stage runs."""
-    if git.is_file():  # of a further working tree: where its own folder is
+def head_commit(git: Path) -> str | None:
+    """The commit of HEAD, None if there is none. Reads the .git folder directly: stages do not run the git program."""
+    if git.is_file():  # a linked working tree
         git = git.parent / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
     shared = git / (git / "commondir").read_text(encoding="utf-8").strip() if (git / "commondir").is_file() else git
     if not (git / "HEAD").is_file():

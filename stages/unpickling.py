@@ -1,8 +1,8 @@
-"""Tensors out of a file of trained weights, without running the code that a pickle may carry.
+"""Reads tensors from files of pretrained weights without running code from the pickle.
 
-`.pth`, `.pt`: torch's own format, read with weights_only; where a whole network was saved (ultralytics), its layers
-come in as `Shell`, which holds what a layer held and can do nothing. `.pkl`, `.ckpt`: arrays in plain containers
-(detectron2, Flax), whose names are joined by dots.
+`.pth`, `.pt`: PyTorch's format, read with `weights_only`. If a whole network was saved (ultralytics), its layers are
+unpickled as `LayerStub`, which has a layer's fields but no code. `.pkl`, `.ckpt`: arrays in nested dicts (detectron2,
+Flax), whose keys are joined by dots.
 """
 
 import pickle
@@ -14,40 +14,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-LAYERS = ("torch.nn.modules.", "ultralytics.")  # classes whose instances may be saved whole
-NETWORK = ("ema", "model", "state_dict")        # where in a checkpoint the network is, the better first
+LAYER_MODULES = ("torch.nn.modules.", "ultralytics.")  # modules whose classes become LayerStub
+NETWORK_KEYS = ("ema", "model", "state_dict")        # keys of a checkpoint that may hold the network, the preferred first
 _ARRAYS = {("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"), ("numpy", "ndarray"),
            ("numpy", "dtype"), ("collections", "OrderedDict"), ("_codecs", "encode")}
 
 
-class Refused(Exception):
-    """Opening the file would call what is named here."""
+class UnsafePickleError(Exception):
+    """Loading the file would call the function or class in the message."""
 
 
-class Shell:
-    """In place of a layer: its fields, none of its code."""
+class LayerStub:
+    """Replaces a layer: has its fields, but none of its code."""
 
     def __init__(self, *_):
         pass
 
-    def state_dict(self, before: str = "") -> dict[str, "Tensor"]:
+    def state_dict(self, prefix: str = "") -> dict[str, "Tensor"]:
         fields = vars(self)
         own = {**fields.get("_parameters", {}), **fields.get("_buffers", {})}
-        passing = fields.get("_non_persistent_buffers_set", ())
-        found = {before + name: tensor for name, tensor in own.items() if tensor is not None and name not in passing}
+        transient = fields.get("_non_persistent_buffers_set", ())
+        found = {prefix + name: tensor for name, tensor in own.items() if tensor is not None and name not in transient}
         for name, layer in fields.get("_modules", {}).items():
             if layer is not None:
-                found |= layer.state_dict(f"{before}{name}.")
+                found |= layer.state_dict(f"{prefix}{name}.")
         return found
 
 
 def tensors(path: Path, trusted: bool = False) -> dict[str, "Tensor"]:
-    """Everything by its name in the network; halves become floats. `trusted`: the file's own code may run."""
+    """All tensors by their names in the network; float16 becomes float32. `trusted`: allow code from the file to run."""
     import numpy as np
     import torch
 
     content = _arrays(path, trusted) if path.suffix in (".pkl", ".ckpt") else _torch(path, trusted)
-    for key in NETWORK:
+    for key in NETWORK_KEYS:
         if isinstance(content, dict) and content.get(key) is not None and not isinstance(content[key], torch.Tensor):
             content = content[key]
             break
@@ -55,16 +55,16 @@ def tensors(path: Path, trusted: bool = False) -> dict[str, "Tensor"]:
     state = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in state.items()}
     state = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     if not state:
-        raise ValueError("no tensors in it")
+        raise ValueError("it contains no tensors")
     return {name: value.float() if value.dtype == torch.half else value for name, value in state.items()}
 
 
-def _leaves(content: dict, before: str = "") -> Iterator[tuple[str, object]]:
+def _leaves(content: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in content.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{before}{name}.")
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{prefix}{name}", value
 
 
 def _torch(path: Path, trusted: bool):
@@ -73,13 +73,13 @@ def _torch(path: Path, trusted: bool):
     if trusted:
         return torch.load(path, map_location="cpu", weights_only=False)
     unsafe = torch.serialization.get_unsafe_globals_in_checkpoint(path) if _is_zip(path) else []
-    shells = [(type("Shell", (Shell,), {}), name) for name in unsafe if name.startswith(LAYERS)]
+    stubs = [(type("LayerStub", (LayerStub,), {}), name) for name in unsafe if name.startswith(LAYER_MODULES)]
     try:
-        with torch.serialization.safe_globals(shells):
+        with torch.serialization.safe_globals(stubs):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if refused := re.search(r"GLOBAL (\S+)", str(error)):
-            raise Refused(refused[1]) from None
+            raise UnsafePickleError(refused[1]) from None
         raise
 
 
@@ -91,10 +91,10 @@ def _is_zip(path: Path) -> bool:
 class _Arrays(pickle.Unpickler):
     def find_class(self, module: str, name: str):
         if (module.replace("numpy._core", "numpy.core"), name) not in _ARRAYS:
-            raise Refused(f"{module}.{name}")
+            raise UnsafePickleError(f"{module}.{name}")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 def _arrays(path: Path, trusted: bool):
     with open(path, "rb") as file:
-        return (pickle.Unpickler if trusted else _Arrays)(file, encoding="latin1").load()  # latin1: for Python 2's
+        return (pickle.Unpickler if trusted else _Arrays)(file, encoding="latin1").load()  # latin1 reads pickles of Python 2

@@ -41,7 +41,7 @@ LOADED = (  # what the programs import of others, at once or while they run
     "pydantic._internal._validators", "pyparsing", "resource", "rich.console", "ruamel.yaml", "s3fs", "scmrepo.git",
     "tqdm", "yaml", "zc.lockfile")
 OURS = (  # taken over where a project's are the same
-    "stages.code_digest", "stages.media.stamp", "stages.params", "stages.progress")
+    "stages.code_digest", "stages.media.artifact_metadata", "stages.params", "stages.progress")
 CHILD_SUBREAPER = 36  # of prctl(2): an orphan becomes the child of the nearest ancestor that has set it
 LARGEST = 1 << 17     # bytes of a request
 

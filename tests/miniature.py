@@ -19,11 +19,11 @@ from stages import layout
 
 ROOT = Path(__file__).parents[1]
 REAL = (
-    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "judges/.gitignore",
+    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "metric_weights/.gitignore",
     "pipeline/__init__.py", "pipeline/dvc_backend/split_lock.py",
     "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py", "stages/events.py",
     "stages/params.py", "stages/presets.py", "stages/progress.py", "stages/threads.py",
-    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/stamp.py",
+    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/artifact_metadata.py",
 )
 PEOPLE = """
 threads: 1
@@ -49,7 +49,7 @@ import json, os, time
 from pathlib import Path
 
 from stages import InputError, layout
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 from stages.progress import Progress
 
 
@@ -66,7 +66,7 @@ def run(params, key, **paths):
         raise ZeroDivisionError("a bug")
     numbers = {{name: value for name, value in vars(params).items() if type(value) is float}}
     for name, path in Progress(outputs.items(), stage):
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             if name == "plots":
                 temporary.mkdir()
                 for title, value in numbers.items():

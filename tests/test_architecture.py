@@ -122,6 +122,15 @@ def test_no_two_modules_or_classes_have_one_name():
     assert twice <= ADAPTERS
 
 
+@pytest.mark.parametrize("path", STAGES + PIPELINE + sorted((ROOT / "tests").rglob("*.py")), ids=local)
+def test_own_modules_keep_their_names(path):
+    """`from stages import x as y` is not allowed: import the function or class, or use the module's own name."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    renamed = [(getattr(node, "module", None) or alias.name, alias.asname) for node in nodes for alias in node.names
+               if alias.asname]
+    assert [name for name in renamed if name[0].split(".")[0] in ("stages", "pipeline", "tests")] == []
+
+
 def test_importing_the_pipeline_loads_no_science():
     code = "import pipeline.__main__, pipeline.orchestration.flows, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -187,7 +196,7 @@ def test_what_rests_on_a_consent_is_made_anew_when_that_changes(repo, config):
                  for stage in repo.index.stages if stage.name != "digests"}
     for address in params_of:
         name, key = graph.split(address)
-        if layout.KINDS[name] in layout.OF_SUBJECTS:
+        if layout.KINDS[name] in layout.SUBJECT_KINDS:
             who = getattr(config.entry(name, key), "target", key)
             tracked = set().union(*(params_of[before] for before in graph.plan(config, [address])))
             assert f"subjects.{who}" in tracked, address
@@ -226,7 +235,7 @@ def test_what_a_stage_loads_is_among_its_files(code, unload):
         unload()
         importlib.import_module(f"stages.{stage}")
         files = [m.__file__ for name, m in sys.modules.items() if name.startswith("stages.") and m.__file__]
-        names = {local(Path(file)) for file in files} - set(map(str, code_digest.APART))
+        names = {local(Path(file)) for file in files} - set(map(str, code_digest.EXCLUDED))
         packages = {name for name in names if name.endswith("__init__.py")}
         empty = {name for name in packages if len(ast.parse((ROOT / name).read_text()).body) < 2}
         assert names - empty <= {local(module.path) for module in code.sources(stage)}, stage

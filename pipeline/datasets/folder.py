@@ -18,8 +18,8 @@ from pipeline.datasets import params_editor
 from pipeline.datasets.params_editor import Entry
 from stages import InputError, params
 from stages.media import takes
-from stages.media.container import PICTURES, opened
-from stages.media.images import images, natural
+from stages.media.container import PICTURES, open_media
+from stages.media.images import list_images, natural_order
 from stages.params import Params
 
 LONGEST = 20  # characters of a name, so that `<name>_from_<name>` is one too
@@ -93,10 +93,10 @@ def told(file: Path) -> str:
 def folder(config: Params, source: Path, preset: str) -> ImportedPeople:
     """A folder of clips, one person each: a video, a folder of images, or a folder of several such takes."""
     fps = checked(config, source, preset)
-    if images(source):
+    if list_images(source):
         raise InputError(f"{source}: holds images itself; expected one video or one folder of images a person in it")
     found, files = ImportedPeople(), {}
-    for file in natural(file for file in source.iterdir() if not file.name.startswith(".")):
+    for file in natural_order(file for file in source.iterdir() if not file.name.startswith(".")):
         name = named(file.name if file.is_dir() else file.stem)
         if not file.is_dir() and file.suffix.lower() not in takes.VIDEOS:
             found.left_out.append(f"{file.name}: neither a folder nor named like a video (.mp4, .mov, ...)")
@@ -136,7 +136,7 @@ def unreadable(file: Path, fps: float | None) -> str | None:
     sizes = {}  # and the first image of each
     try:
         takes.open_takes(file, fps)
-        for image in (image for take in takes.listed(file) if take.is_dir() for image in images(take)):
+        for image in (image for take in takes.list_takes(file) if take.is_dir() for image in list_images(take)):
             sizes.setdefault(size(image), image)
     except InputError as error:
         return str(error)
@@ -150,7 +150,7 @@ def unreadable(file: Path, fps: float | None) -> str | None:
 def size(image: Path) -> tuple[int, int]:
     """Width and height, by the file's head."""
     try:
-        with opened(image, PICTURES) as container:
+        with open_media(image, PICTURES) as container:
             stream = container.streams.video[0]
             found = stream.width, stream.height
     except (av.FFmpegError, IndexError):

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pipeline.datasets.folder import ImportedPeople, checked, transfer, unreadable, video
 from stages import InputError
 from stages.media.footage import IMAGE_FPS
-from stages.media.images import images, natural
+from stages.media.images import list_images, natural_order
 from stages.params import Params
 
 IMAGES, LISTS, PROTOCOL = "images_HD", ("train.txt", "val.txt"), "iPER_protocol.json"
@@ -66,7 +66,7 @@ def name(clip: str) -> str:
 
 def folders(path: Path) -> list[Path]:
     """The numbered ones, in order."""
-    return natural(one for one in path.iterdir() if one.is_dir() and one.name.isdigit())
+    return natural_order(one for one in path.iterdir() if one.is_dir() and one.name.isdigit())
 
 
 def lacking(outfit: Path) -> Iterator[str]:
@@ -75,7 +75,7 @@ def lacking(outfit: Path) -> Iterator[str]:
     if more := sorted(set(there) - set(CLIPS)):
         yield f"folders beside 1 and 2: {short(more)}"
     for take, what in CLIPS.items():
-        stems = [image.stem for image in images(outfit / take)] if take in there else None
+        stems = [image.stem for image in list_images(outfit / take)] if take in there else None
         if stems is None:
             yield f"no folder {take} ({what})"
         elif not stems:
@@ -123,7 +123,7 @@ def by_protocol(root: Path, found: ImportedPeople, outfits: list[str], preset: s
                          "`cross_imitation` with `target` and `range`") from None
     for clip, (driver, first, last) in crossed.items():
         outfit, path = clip.rpartition("/")[0], root / IMAGES / driver
-        count = len(images(path)) if path.is_dir() else 0
+        count = len(list_images(path)) if path.is_dir() else 0
         if outfit not in outfits:
             continue
         if why := f"it has {count}" if last >= count else next(lacking(path.parent), None):

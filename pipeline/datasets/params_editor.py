@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from stages import InputError, params
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
             raise InputError(f"{path}: its `{block}` cannot be added to; write `{block}:` and its entries below, one a "
                              "line, indented alike")
     if fresh:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text, newline="", encoding="utf-8")
             try:
                 params.load(temporary)
@@ -57,7 +57,7 @@ def add(entries: Iterable[Entry], path: Path) -> list[Entry]:
 def remove(names: dict[str, list[str]], path: Path = Path("params.yaml")) -> None:
     """Takes entries out: by block, their names. InputError, and no change, where `without` raises it."""
     text = without(names, path)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, newline="", encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from stages.params import Params
 
 def write(config: Params, variant: str, preset: str, path: Path = Path("params.yaml")) -> str:
     """Adds `<preset>_<variant>` below `presets`; says how to use it. Refuses to change one that is there."""
-    name, content = f"{preset}_{variant}", config.varied(preset, variant).model_dump(mode="json")
+    name, content = f"{preset}_{variant}", config.with_variants(preset, variant).model_dump(mode="json")
     lines = [(0, f"{name}: # {preset}, varied: {variant}")]
     for stage, block in content.items():
         lines.append((1, f"{stage}:" if block else f"{stage}: {{}}"))

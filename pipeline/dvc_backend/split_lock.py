@@ -29,7 +29,7 @@ from dvc.ui import ui
 from dvc.utils.serialize import dumps_yaml, load_yaml
 
 from stages import layout
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 FOLDER = layout.STATES
 SEEN = FOLDER / "seen"  # which dvc.lock the files have taken in
@@ -50,7 +50,7 @@ class States:
 
     @staticmethod
     def write(address: str, state: dict) -> None:
-        with replacing(layout.state(address)) as file:
+        with atomic_write(layout.state(address)) as file:
             file.write_text(json.dumps(state), encoding="utf-8")
 
 
@@ -130,7 +130,7 @@ def gather(repo: Repo) -> list[str]:
         if state := States().get(address):  # none, where DVC was killed before it wrote it
             entries[address] = indent(dumps_yaml({address: state}), "  ")
     if new:
-        with replacing(lock) as file:
+        with atomic_write(lock) as file:
             file.write_text(head + "".join(entries.values()), encoding="utf-8")
         _see(_mark())
     for address in new:
@@ -164,7 +164,7 @@ def _keep(kept: Callable[[str], bool]) -> None:
     """Removes from dvc.lock the addresses that are not to be kept."""
     head, *blocks = re.split(r"(?m)^(?=  \S)", Path(LOCK_FILE).read_text(encoding="utf-8"))
     left = [block for block in blocks if kept(block.strip().partition(":")[0])]
-    with replacing(Path(LOCK_FILE)) as file:
+    with atomic_write(Path(LOCK_FILE)) as file:
         file.write_text(head + "".join(left) if left else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
 
 
@@ -178,7 +178,7 @@ def _mark() -> str:
 
 
 def _see(mark: str) -> None:
-    with replacing(SEEN) as file:
+    with atomic_write(SEEN) as file:
         file.write_text(mark, encoding="utf-8")
 
 

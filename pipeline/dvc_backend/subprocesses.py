@@ -33,7 +33,7 @@ class Program:
     def __init__(self, command: list[str], folder: Path | None = None, environment: dict[str, str] | None = None,
                  keeps: tuple[int, ...] = ()):
         self._events = tempfile.NamedTemporaryFile(prefix="events")
-        environment = {**(os.environ if environment is None else environment), events.PLACE: self._events.name}
+        environment = {**(os.environ if environment is None else environment), events.VARIABLE: self._events.name}
         self._process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, pass_fds=keeps)

@@ -18,6 +18,7 @@ from pipeline.dvc_backend import dvc_client
 from pipeline.paper_tables.workspace import Workspace
 from stages import InputError, layout
 from stages.code_digest import Code
+from stages.media.files import sha256
 from stages.params import Params, Preset
 
 BASE = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
@@ -58,7 +59,7 @@ def planned(config: Params, preset: str, variants: Iterable[str], transfers: tup
 
 def _experiment(config: Params, preset: str, variant: str, seed: int, transfers: tuple[str, ...], files: str
                 ) -> Experiment:
-    varied, changes = _seeded(config.varied(preset, BASE, variant), seed), {}
+    varied, changes = _seeded(config.with_variants(preset, BASE, variant), seed), {}
     wanted = {"presets": config.presets | {preset: varied}}
     for kind, keys in _entries(config, transfers).items():
         entries = getattr(config, kind)
@@ -144,6 +145,5 @@ def _files(config: Params, goals: list[str]) -> str:
     for path in user_files(config, goals):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                with file.open("rb") as stream:
-                    lines.append(f"{file} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n")
+                lines.append(f"{file} {sha256(file)}\n")
     return "".join(lines)

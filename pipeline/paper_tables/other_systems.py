@@ -16,7 +16,7 @@ OURS = ("foreground", "unsigned", "background")  # what the stage `metrics` read
 
 
 def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
-    """Scores `frames`, a folder of images or a video, as the system `name`, by the judges of the tables' own rows;
+    """Scores `frames`, a folder of images or a video, as the system `name`, with the metric settings of the tables' own rows;
     gives them beside the transfer's own."""
     if not re.fullmatch(layout.NAME, name) or name == BASE:
         raise InputError(f"--as {name}: expected small letters, digits and _, such as lwgan, and not `{BASE}`, which "
@@ -32,14 +32,14 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
     found = layout.system(key, name)
     found["metrics"].parent.mkdir(parents=True, exist_ok=True)
-    judged = config.varied(entry.preset, *({BASE} & config.variants.keys())).metrics
-    system_frames.run(frames, measured, **found, params=judged, entry=entry, key=key, code=code())
+    metrics = config.with_variants(entry.preset, *({BASE} & config.variants.keys())).metrics
+    system_frames.run(frames, measured, **found, params=metrics, entry=entry, key=key, code=code())
     return summary(name, found["metrics"], layout.outputs("metrics", key)["metrics"])
 
 
 def code() -> str:
     """Another text where any of the code that scores has changed; DVC sees to our own scores, nobody to others'."""
-    return hashlib.sha256(Code(ROOT).digest("measures.systems").encode()).hexdigest()
+    return hashlib.sha256(Code(ROOT).digest("evaluation.system_frames").encode()).hexdigest()
 
 
 def stale(theirs: Path, ours: Path | None) -> str | None:

@@ -30,7 +30,7 @@ class Workspace:
             shutil.rmtree(part, ignore_errors=True)
             _git(self.root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(part))
             part.rename(self.folder)
-        files = [file for file in files if file == pretrained.JUDGES or self._untracked(file)]
+        files = [file for file in files if file == pretrained.METRIC_FOLDER or self._untracked(file)]
         apart = "".join(f"/{file}\n" for file in ["weights", *files])  # neither committed nor cleared
         (self.folder / ".git/info/exclude").write_text(apart, encoding="utf-8")
         self._clear(self.commit)

@@ -123,7 +123,7 @@ class JobQueue:
         step = order.running
         if not (step and step.address.startswith("generator_training@")):
             return
-        drawn = [path for run in layout.resumes(step.address) for path in sorted(run.glob("preview_*.png"))]
+        drawn = [path for run in layout.resume_files(step.address) for path in sorted(run.glob("preview_*.png"))]
         with suppress(FileNotFoundError):  # it ends just now
             fresh = [path for path in drawn if path.stat().st_mtime >= step.begun]
             if fresh and (not step.picture or step.picture.stat().st_mtime < fresh[-1].stat().st_mtime):

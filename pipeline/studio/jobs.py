@@ -13,7 +13,7 @@ from pipeline.datasets.params_editor import Entry
 from pipeline.studio.app import uploads
 from stages import InputError, consent, layout, params
 from stages.events import Event
-from stages.progress import figures, percent
+from stages.progress import format_counters, percent
 
 WAITS, RUNS, DONE, FAILED, STOPPED = "waits", "runs", "done", "failed", "stopped"
 CONSENT = {"who": "who agreed", "when": "when they agreed", "scope": "what they agreed to",
@@ -100,7 +100,7 @@ class Job:
         if event["kind"] == "done":
             return [_over(step, DONE, f"{event['seconds']:.1f} s") if event["computed"] else _over(step, Step.KEPT)]
         if event["kind"] == "progress":
-            step.percent, step.says = percent(event) or 0.0, figures(event)
+            step.percent, step.says = percent(event) or 0.0, format_counters(event)
         elif event["kind"] == "line" and not event["text"].startswith(f"{step.address}: "):  # but what it took
             step.found = event["text"].removeprefix(f"{graph.split(step.address)[0]}: ")
         return []

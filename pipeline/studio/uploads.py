@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.datasets import folder
 from stages import InputError
 from stages.media import takes
-from stages.media.files import replacing, size
-from stages.params import TAKEN, Params
+from stages.media.files import atomic_write, human_size
+from stages.params import RESERVED, Params
 
 FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml
 VIDEOS = FOLDER / "videos"   # what was given, which artifacts depend on
@@ -25,8 +25,8 @@ def check(file: Path, fps: float | None = None) -> None:
     if not file.is_file():
         raise InputError(f"{file.name}: it was dropped before the studio was started again; drop it once more")
     if (bytes := file.stat().st_size) > LARGEST:
-        raise InputError(f"{file.name}: {size(bytes)}; at most {size(LARGEST)} can be dropped here. Name a larger one "
-                         "in params.yaml, where it lies")
+        raise InputError(f"{file.name}: {human_size(bytes)}; at most {human_size(LARGEST)} can be dropped here. "
+                         "Name a larger one in params.yaml, where it lies")
     if reason := folder.unreadable(file, fps):
         raise InputError(reason.replace(str(file), file.name))
 
@@ -41,7 +41,7 @@ def keep(config: Params, file: Path, preset: str, taken: tuple[str, ...] = ()) -
         name = plain[: folder.LONGEST - len(end)].rstrip("_") + end
         place, entry = VIDEOS / f"{name}{suffix}", config.videos.get(name)
         ours = entry and (entry.file, entry.preset) == (str(place), preset) and place.exists()
-        free = not entry and name not in (*taken, *TAKEN, *config.transfers)
+        free = not entry and name not in (*taken, *RESERVED, *config.transfers)
         if (ours or free and place.exists()) and same(file, place):
             return name, place
         if free and not place.exists():
@@ -57,8 +57,9 @@ def same(file: Path, other: Path) -> bool:
 def _put(file: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(place.parent).free < file.stat().st_size + SPARE:
-        raise InputError(f"{place.parent}: the disk has less than {size(SPARE)} left beside {file.name}; make room")
-    with replacing(place) as temporary:
+        raise InputError(f"{place.parent}: the disk has less than {human_size(SPARE)} left beside {file.name}; "
+                         "make room")
+    with atomic_write(place) as temporary:
         try:
             os.link(file, temporary)  # the upload itself goes when the page is done with it
         except OSError:

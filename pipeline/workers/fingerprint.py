@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import graph
 from stages import layout
-from stages.code_digest import APART, Code
+from stages.code_digest import EXCLUDED, Code
 from stages.params import Params
 
 Signature = dict[str, str]  # a file or a place in params.yaml: its checksum or value
@@ -20,8 +20,8 @@ def signature(config: Params, address: str, root: Path = Path()) -> Signature:
     stage, key = graph.split(address)
     code = Code(root)
     made_of = [module.path for module in code.sources(stage)]
-    others = [root / "dvc.yaml", *(root / file for file in APART), *(root / "pipeline").glob("*.py")]
-    marks = {str(path.relative_to(root)): code.mark(path.relative_to(root)) for path in [*made_of, *sorted(others)]}
+    others = [root / "dvc.yaml", *(root / file for file in EXCLUDED), *(root / "pipeline").glob("*.py")]
+    marks = {str(path.relative_to(root)): code.checksum(path.relative_to(root)) for path in [*made_of, *sorted(others)]}
     return {COMMIT: _commit(root)} | marks | _values(config, stage, key)
 
 

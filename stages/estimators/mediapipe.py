@@ -194,8 +194,8 @@ def _body_graph(model: str, *outputs: str) -> mediapipe_graph.Graph:
 def _file(model: str) -> Path:
     """Of a landmark network that the wheel does not carry."""
     try:
-        return pretrained.find(pretrained.name_of("mediapipe", "pose", model))
-    except pretrained.Missing as error:
+        return pretrained.find(pretrained.file_name("mediapipe", "pose", model))
+    except pretrained.MissingWeights as error:
         raise InputError(f"model: {model}: {error}; or set `model: full`") from None
 
 

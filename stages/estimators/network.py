@@ -10,7 +10,7 @@ _UNTRAINED = ("num_batches_tracked", "pixel_mean", "pixel_std")  # what a file m
 
 def trained(network: torch.nn.Module, estimator: str, task: str, model: str, device: str) -> torch.nn.Module:
     """The network with the weights that weights.yaml tells for it, on its device, for inference only."""
-    path = pretrained.find(pretrained.name_of(estimator, task, model))
+    path = pretrained.find(pretrained.file_name(estimator, task, model))
     try:
         missing, _ = network.load_state_dict(pretrained.load(path), strict=False)
         missing = [name for name in missing if not name.endswith(_UNTRAINED)]

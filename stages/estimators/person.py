@@ -41,20 +41,23 @@ def adapter(chosen: "Estimated") -> ModuleType:
     try:
         match chosen.estimator:
             case "mediapipe":
-                from stages.estimators import mediapipe as module
+                from stages.estimators import mediapipe
+                return mediapipe
             case "ultralytics":
-                from stages.estimators import ultralytics as module
+                from stages.estimators import ultralytics
+                return ultralytics
             case "torchvision":
-                from stages.estimators import torchvision as module
+                from stages.estimators import torchvision
+                return torchvision
             case "detectron2":
-                from stages.estimators import detectron2 as module
+                from stages.estimators import detectron2
+                return detectron2
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != chosen.estimator:
             raise
         raise InputError(f"params.yaml: estimator {chosen.estimator} is not installed. "
                          f"`pip install -r requirements-{chosen.estimator}.txt` (its first lines tell how), or choose "
                          "`torchvision`, which is there and finds the same joints") from None
-    return module
 
 
 def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:

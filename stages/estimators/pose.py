@@ -33,7 +33,7 @@ class PoseEstimator(Protocol):
         Calls continue one another: an estimator may use where it saw the person last."""
 
 
-def build(chosen: "PoseExtraction") -> PoseEstimator:
+def build_pose_estimator(chosen: "PoseExtraction") -> PoseEstimator:
     """With MediaPipe's hands and face, where they are wanted and the estimator is another one."""
     estimator = adapter(chosen).PoseEstimator(chosen.model, chosen.device)
     if chosen.details == "mediapipe" and chosen.estimator != "mediapipe":

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from stages.media import clock as clocks, footage, video_file
-from stages.media.view import View, read_view, stabilised
+from stages.media import footage, video_file
+from stages.media.clock import read_clock
+from stages.media.view import View, read_view, stabilised_crop
 from stages.provenance.label import Label
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Delivered:
 def delivered(unsigned: Path, rows: np.ndarray, target_clock: Path, target_view: Path, entry: "Transfer"
               ) -> Iterator[Delivered]:
     """Frame by frame; rows (T,): the source's frames."""
-    about, view = clocks.read_clock(target_clock).about, read_view(target_view)
+    about, view = read_clock(target_clock).about, read_view(target_view)
     placing = Placing(about["crop"], about["size"], view)
     label, last, hidden = None, None, None
     for t, picture in enumerate(video_file.frames(unsigned)):
@@ -62,8 +63,8 @@ class Placing:
     def square(self, picture: np.ndarray, row: int) -> np.ndarray:
         """Of a picture as the camera stood in the target's frame `row`."""
         if self.view.about["moving"]:
-            return stabilised(picture, self.view.camera[row], self.crop, self.size)
-        return footage.square(picture, self.crop, self.size)
+            return stabilised_crop(picture, self.view.camera[row], self.crop, self.size)
+        return footage.crop_square(picture, self.crop, self.size)
 
 
 def area(size: tuple[int, int]) -> np.ndarray:

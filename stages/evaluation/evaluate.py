@@ -14,8 +14,8 @@ from stages.evaluation.metric_names import ALIGNED, HEADLINE, PERSON, SHARPNESS,
 from stages.evaluation.metric_suite import flow_model, metric_suite
 from stages.evaluation.references import fingerprint, references
 from stages.evaluation.scoring import NO_TRUTH, Scores, score
-from stages.media import stamp
-from stages.media.files import replacing
+from stages.media import artifact_metadata
+from stages.media.files import atomic_write
 from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
@@ -43,11 +43,12 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
         "against": fingerprint(measured, entry),
         "fid_reference": "true frames" if scores.paired else "training frames",
         "headline": [*HEADLINE, *WHOLE], "flow": flow.name, "pairs": scores.pairs, "static_pairs": scores.static_pairs,
-        "metrics": {title: asdict(found) for title, found in scores.metrics.items()}, **(notes or {}), **stamp.current(),
+        "metrics": {title: asdict(found) for title, found in scores.metrics.items()},
+        **(notes or {}), **artifact_metadata.current(),
     }
-    with replacing(per_frame) as temporary:
+    with atomic_write(per_frame) as temporary:
         pq.write_table(scores.per_frame, temporary)
-    with replacing(metrics) as temporary:
+    with atomic_write(metrics) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     values = {title: scores.metrics[title].value for title in TOLD}
     line = ", ".join(f"{title} {value:.3f}" for title, value in values.items() if value is not None)

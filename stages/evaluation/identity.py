@@ -13,7 +13,7 @@ import numpy as np
 
 from stages import pretrained
 from stages.media import video_file
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.pose.skeleton import Pose
 
 SIDE = 150   # pixels, of a placed face
@@ -45,7 +45,7 @@ class Identity:
         """From the clear faces in a video's usable frames (indices), with the poses of all its frames."""
         rows = usable[clear(poses.face[usable])]
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int))]
-        return cls(zip(chosen(video_file.frames(frames), rows, frames), poses.face[rows]), describe)
+        return cls(zip(select_frames(video_file.frames(frames), rows, frames), poses.face[rows]), describe)
 
     def __call__(self, picture: np.ndarray, points: np.ndarray) -> float:
         """NaN where one of the points (5, 3) is unknown, and where none of the person's own faces is known."""

@@ -17,7 +17,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
-from stages import pretrained as files, threads
+from stages import pretrained, threads
 from stages.nets import flax
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class MetricNetworks:
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self.inception = _inception().to(device).eval()
-        except files.Missing as error:
+        except pretrained.MissingWeights as error:
             self.inception = None
             self.reasons = dict.fromkeys(("fid", "is"), f"its network's weights could not be had: {error}")
         self.fid = FrechetInceptionDistance(Features()).to(device)
@@ -137,12 +137,12 @@ def lpips_network() -> nn.Module:
     """LPIPS of pairs (n, 3, h, w) in [-1, 1]; its linear weights come with the package lpips, AlexNet's do not."""
     with warnings.catch_warnings(action="ignore"):  # that it calls torchvision the old way
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    flax.fill(network.net, files.find(files.ALEXNET), "AlexNet_0")
+    flax.fill(network.net, pretrained.find(pretrained.ALEXNET), "AlexNet_0")
     return network
 
 
 def _inception() -> nn.Module:
     """Gives features (n, 2048) and logits (n, 1008) without the bias, as FID and IS are defined."""
-    path = files.find(files.INCEPTION)
-    files.load(path)  # refuses a pickle with code in it; torch-fidelity itself would run it
+    path = pretrained.find(pretrained.INCEPTION)
+    pretrained.load(path)  # refuses a pickle with code in it; torch-fidelity itself would run it
     return FeatureExtractorInceptionV3("inception-v3-compat", [str(FEATURES), "logits_unbiased"], str(path))

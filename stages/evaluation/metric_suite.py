@@ -13,7 +13,7 @@ from stages.evaluation.image_similarity import Box
 from stages.evaluation.metric_names import PERCEIVED, REDETECTED
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
-from stages.media import clock as clocks
+from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
 from stages.pose.skeleton import Pose
 
@@ -103,7 +103,7 @@ def flow_model(params: "Metrics") -> optical_flow.FlowModel:
 
     try:
         return optical_flow.choose_flow("raft", devices.choose(params.device))
-    except pretrained.Missing:
+    except pretrained.MissingWeights:
         if params.flow == "raft":
             raise
         return optical_flow.choose_flow("dis", None)
@@ -149,7 +149,7 @@ def _identity(measured: dict[str, Path], poses: Pose) -> "Identity | str":
 
     try:
         describe = dlib_describer()
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         return f"its network's weights could not be had: {error}"
-    usable = clocks.read_clock(measured["target_clock"]).usable()
+    usable = read_clock(measured["target_clock"]).usable()
     return Identity.of(measured["target_frames"], poses, usable, describe)

@@ -15,7 +15,7 @@ import torch
 from lpips import normalize_tensor
 from torch import Tensor
 
-from stages import pretrained as files, threads
+from stages import pretrained, threads
 from stages.evaluation.image_similarity import Box
 from stages.evaluation.metric_names import CHANGE, PERCEIVED, PERSON
 from stages.evaluation.metric_networks import lpips_network
@@ -36,7 +36,7 @@ class PerceptualDistance:
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self._network = lpips_network().to(device, memory_format=torch.channels_last).eval()  # as pictures are
-        except files.Missing as error:
+        except pretrained.MissingWeights as error:
             self._network = None
             self.reasons = dict.fromkeys(PERCEIVED, f"its network's weights could not be had: {error}")
 

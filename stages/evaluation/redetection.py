@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.estimators import pose as estimators
+from stages.estimators.pose import build_pose_estimator, hide_unknown
 from stages.evaluation.identity import Identity, clear
 from stages.imaging.image_quality import person_box
 from stages.pose.skeleton import Pose, person_height
@@ -43,7 +43,7 @@ class Redetection:
     wanted: every driving pose (T frames). identity: of the target, or why there is none."""
 
     def __init__(self, chosen: "PoseExtraction", wanted: Pose, identity: Identity | str):
-        self._chosen, self._estimator, self._height = chosen, estimators.build(chosen), upright(wanted.body)
+        self._chosen, self._estimator, self._height = chosen, build_pose_estimator(chosen), upright(wanted.body)
         self._identity = None if isinstance(identity, str) else identity
         self._waiting: list[tuple[np.ndarray, Pose]] = []
         self._seen: list[Seen] = []
@@ -75,7 +75,7 @@ class Redetection:
         sightings = self._estimator.sightings(pictures, [Person(box) if box else None for box in boxes])
         for picture, pose, sighting in zip(pictures, wanted, sightings):
             found = sighting.pose if sighting else Pose.unknown()
-            found = found.map(lambda points: estimators.hide_unknown(points, self._chosen.min_score))
+            found = found.map(lambda points: hide_unknown(points, self._chosen.min_score))
             alike = np.nan
             if self._identity and clear(pose.face):
                 alike = self._identity(picture, found.face)

@@ -18,11 +18,12 @@ import numpy as np
 from stages import InputError
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import SimilarityTransform
-from stages.media import clock as clocks, footage, video_file
-from stages.media.images import images
+from stages.media import footage, video_file
+from stages.media.clock import read_clock
+from stages.media.images import list_images
 from stages.media.pose_table import read_poses
-from stages.media.seek import Seekable, chosen
-from stages.media.view import View, read_view, stabilised
+from stages.media.seek import SeekableVideo, select_frames
+from stages.media.view import View, read_view, stabilised_crop
 from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
@@ -63,19 +64,20 @@ def references(
 ) -> Iterator[Reference]:
     """Of a transfer, by the paths of layout.INPUTS."""
     pose, columns, about = read_poses(driving)
-    rows, timeline = columns["frame"], clocks.read_clock(target_clock)
+    rows, timeline = columns["frame"], read_clock(target_clock)
     size, training = timeline.about["size"], timeline.usable()
     nearest = image_quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
     target = _Sight(read_view(target_view), timeline.about["crop"], size)
-    played = clocks.read_clock(source_clock)
+    played = read_clock(source_clock)
     source = _Sight(read_view(source_view), played.about["crop"], played.about["size"])
-    motions = chosen(video_file.frames(source_frames), rows, source_frames)
+    motions = select_frames(video_file.frames(source_frames), rows, source_frames)
     truths, shown = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
         shown = true_frames(entry.truth, timeline.about, target.view, about["fps"])
-        truths = chosen(shown, rows, entry.truth, f"expected {TOGETHER}: cut the source (`end`), or give another truth")
+        truths = select_frames(shown, rows, entry.truth,
+                               f"expected {TOGETHER}: cut the source (`end`), or give another truth")
 
-    with Seekable(target_frames) as lookup:
+    with SeekableVideo(target_frames) as lookup:
         for t, (row, motion, truth) in enumerate(zip(rows, motions, truths)):
             truth = motion if entry.reconstruction else truth
             placed = _placed(driving, columns, t) if truth is None else None
@@ -107,7 +109,7 @@ def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:
     files = [measured[name] for name in sorted(measured)]
     if entry.truth and not entry.reconstruction:
         truth = Path(entry.truth)
-        files += images(truth) if truth.is_dir() else [truth]
+        files += list_images(truth) if truth.is_dir() else [truth]
     digest = hashlib.sha256()
     for path in files:
         with open(path, "rb") as file:
@@ -124,7 +126,7 @@ class _Sight:
     size: int
 
     def of(self, row: int) -> np.ndarray | None:
-        return self.view.inside(int(row), self.crop, self.size) if self.view.about["moving"] else None
+        return self.view.visible(int(row), self.crop, self.size) if self.view.about["moving"] else None
 
 
 def both(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
@@ -143,6 +145,6 @@ def true_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.n
             raise InputError(f"{file}: frame {index} is {picture.shape[1]} x {picture.shape[0]}; expected a video from "
                              f"the same camera as {about['file']}: {width} x {height}")
         if view.about["moving"]:
-            yield stabilised(picture, view.camera[view.about["reference"]], about["crop"], about["size"])
+            yield stabilised_crop(picture, view.camera[view.about["reference"]], about["crop"], about["size"])
         else:
-            yield footage.square(picture, about["crop"], about["size"])
+            yield footage.crop_square(picture, about["crop"], about["size"])

@@ -26,7 +26,7 @@ from stages.evaluation.metric_suite import FrameScorer
 from stages.evaluation.references import Reference, both
 from stages.imaging import image_quality
 from stages.imaging.optical_flow import FlowModel, FlowPair, temporal_consistency
-from stages.media.prefetch import ahead, in_order
+from stages.media.prefetch import ordered_map, prefetched
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
 NO_VIDEO = "these frames are not those of a video that was made here"
@@ -74,9 +74,10 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
           judges: list[FrameScorer], name: str, remedy: str, delivered: Iterable[Delivered] | None = None) -> Scores:
     """generated: (S, S, 3) uint8, one for each reference, at `fps`. name: what they are called in errors, and remedy:
     what to do where they do not fit. delivered: what the video shows of each, where there is one."""
-    matched = _matched(ahead(generated), references, name, remedy, None if delivered is None else ahead(delivered))
+    delivered = None if delivered is None else prefetched(delivered)
+    matched = _matched(prefetched(generated), references, name, remedy, delivered)
     columns, paired, pairs = defaultdict(list), False, 0
-    for frame, places, row in in_order(partial(_measured, flow), pairwise(chain(matched, [None]))):
+    for frame, places, row in ordered_map(partial(_measured, flow), pairwise(chain(matched, [None]))):
         reference = frame.reference
         for judge in judges:
             judge.add(frame.picture, reference, places, frame.delivered)

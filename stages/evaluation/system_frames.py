@@ -14,9 +14,10 @@ import numpy as np
 from stages import InputError
 from stages.evaluation.evaluate import evaluate
 from stages.evaluation.scoring import Scores
-from stages.media import clock as clocks, footage
-from stages.media.decoding import Decoding
-from stages.media.images import images
+from stages.media import footage
+from stages.media.clock import read_clock
+from stages.media.decoding import VideoDecoder
+from stages.media.images import list_images
 from stages.media.view import read_view
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path,
     """Scores `frames` like the transfer's own; `measured` as in the stage `metrics`. code: which one scores, as whoever
     asks tells it apart; it is kept with the scores."""
     if frames.is_dir():
-        check_numbers(images(frames))
+        check_numbers(list_images(frames))
     squares = read(frames, measured["target_clock"], measured["target_view"])
     return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY, {"code": code})
 
@@ -50,7 +51,7 @@ def check_numbers(files: list[Path]) -> None:
 
 
 def read(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
-    about, sight = clocks.read_clock(clock).about, read_view(view)
+    about, sight = read_clock(clock).about, read_view(view)
     size, crop = about["size"], about["crop"]
     full = None if sight.about["moving"] else tuple(sight.about["frame_size"])
     for index, picture in enumerate(_pictures(path)):
@@ -58,7 +59,7 @@ def read(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
         if found == (size, size):
             yield picture
         elif found == full:
-            yield footage.square(picture, crop, size)
+            yield footage.crop_square(picture, crop, size)
         else:
             whole = f", or {full[0]} x {full[1]}, its full frame" if full else ""
             raise InputError(f"{path}: frame {index} is {found[0]} x {found[1]}; expected {size} x {size}, the "
@@ -71,9 +72,9 @@ def _pictures(path: Path) -> Iterator[np.ndarray]:
     if path.is_dir():
         yield from film.pictures()
         return
-    decoding = Decoding(path)
+    decoding = VideoDecoder(path)
     for _, frame in decoding.frames():
-        yield footage.Shot(frame, decoding.aspect).picture()
+        yield footage.DecodedFrame(frame, decoding.aspect).picture()
     if decoding.skipped:
         times = ", ".join(f"{time:.2f}" for time in decoding.skipped[:8])
         raise InputError(f"{path}: frames at {times} s cannot be decoded, so that its frames cannot be counted; "

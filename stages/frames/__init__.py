@@ -14,14 +14,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.camera import lighting
 from stages.estimators.person import Segmenter, detector, segmenter
 from stages.frames.stabilisation import Stabilisation, stabilise
 from stages.frames.survey import Survey, reject_cuts, survey_video
-from stages.media import footage, parquet, takes, video_file, view as views
+from stages.media import footage, parquet, takes, video_file
 from stages.media.clock import split
-from stages.media.prefetch import ahead
+from stages.media.prefetch import prefetched
+from stages.media.view import stabilised_crop, warp_to_canvas
+from stages.params import Frames, Video
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 from stages.tracking.track import Track, choose_track
@@ -29,7 +31,7 @@ from stages.tracking.track import Track, choose_track
 FULL_FRAMES = 32
 
 
-def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: config.Frames, entry: config.Video) -> None:
+def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: Frames, entry: Video) -> None:
     film = takes.open_takes(entry.file, params.fps, entry.start, entry.end)
     survey = survey_video(film, detector(params), params.batch)
     reject_cuts(film, survey)
@@ -39,7 +41,7 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: con
     crop = square_around(extent, steadied.size, params.margin, params.size)
 
     seconds = np.arange(survey.count) / film.fps
-    take = film.numbers(survey.count)
+    take = film.take_indices(survey.count)
     parts, reason = split(take, film.fps, params.train_share, params.gap_seconds)
     usable = parts.count("train") or survey.count
     whole = sorted({round(i) for i in np.linspace(0, usable - 1, min(FULL_FRAMES, usable))})
@@ -50,7 +52,7 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: con
     parquet.write(clock, parquet.CLOCK, columns, {
         "fps": film.fps, "file": entry.file, "full_size": list(steadied.size), "crop": list(crop), "size": params.size,
         "full_frames": whole, "people": int(people.max()), "split_reason": reason,
-        "sha256": film.digests(), **film.remarks,
+        "sha256": film.checksums(), **film.remarks,
     })
     onto = lambda frame, box: mapped(box / survey.scale, steadied.cameras[frame])
     boxes = np.concatenate([track.mapped(onto).boxes(survey.count)[take == n] for n, track in enumerate(mine)])
@@ -67,9 +69,9 @@ def write_pictures(film: takes.Takes, survey: Survey, steadied: Stabilisation, c
                    whole: list[int], frames: Path, full_frames: Path, size: int) -> None:
     """The square of every frame, with the sound, and some whole frames."""
     with ExitStack() as stack:
-        add = stack.enter_context(video_file.lossless(frames, film.fps, **film.sound))
+        add = stack.enter_context(video_file.lossless(frames, film.fps, **film.audio))
         add_whole = stack.enter_context(video_file.lossless(full_frames, film.fps))
-        pictures = ahead(cut_out(film, survey, steadied, crop, whole, size))
+        pictures = prefetched(cut_out(film, survey, steadied, crop, whole, size))
         for square, full in Progress(pictures, "frames", survey.count, unit="frame"):
             add(square)
             if full is not None:
@@ -81,14 +83,14 @@ def cut_out(film: takes.Takes, survey: Survey, steadied: Stabilisation, crop: tu
     """The square of every frame, still and in the clip's own light, and where it is one of `whole`, the full frame."""
     for index, picture in enumerate(film.pictures()):
         if picture.shape[1::-1] != survey.size:
-            raise InputError(f"{film.at(index)} is {picture.shape[1]} x {picture.shape[0]}, the first "
+            raise InputError(f"{film.describe_frame(index)} is {picture.shape[1]} x {picture.shape[0]}, the first "
                              f"{survey.size[0]} x {survey.size[1]}; all must have one size")
         picture, camera = lighting.apply_light(picture, steadied.lights[index]), steadied.cameras[index]
         if steadied.moving:
-            full = views.unfolded(picture, camera, steadied.size) if index in whole else None
-            yield views.stabilised(picture, camera, crop, size), full
+            full = warp_to_canvas(picture, camera, steadied.size) if index in whole else None
+            yield stabilised_crop(picture, camera, crop, size), full
         else:
-            yield footage.square(picture, crop, size), picture if index in whole else None
+            yield footage.crop_square(picture, crop, size), picture if index in whole else None
 
 
 def followed(film: takes.Takes, survey: Survey, person: None | int | tuple) -> list[Track]:

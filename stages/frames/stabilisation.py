@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.camera import camera_motion, lighting
 from stages.estimators.person import reduced
 from stages.frames.survey import Survey
 from stages.media import takes
-from stages.media.prefetch import ahead
+from stages.media.prefetch import prefetched
+from stages.params import Frames
 from stages.progress import Progress
 
 
@@ -33,7 +34,7 @@ class Stabilisation:
         return "".join(f"; {part}" for part in parts)
 
 
-def stabilise(film: takes.Takes, survey: Survey, params: config.Frames) -> Stabilisation:
+def stabilise(film: takes.Takes, survey: Survey, params: Frames) -> Stabilisation:
     """InputError where the camera moves as no homography can explain."""
     sample = list(survey.sample.values())
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
@@ -48,7 +49,7 @@ def stabilise(film: takes.Takes, survey: Survey, params: config.Frames) -> Stabi
 
 
 def registered(film: takes.Takes, survey: Survey, most: float) -> Stabilisation:
-    path = camera_motion.Registration(str(film.path), survey.size, film.fps, most, film.at)
+    path = camera_motion.Registration(str(film.path), survey.size, film.fps, most, film.describe_frame)
     try:
         for picture, hidden in looked_at(film, survey, "registering the camera"):
             path.add(picture, hidden)
@@ -73,6 +74,6 @@ def lit(film: takes.Takes, survey: Survey, steadied: Stabilisation, hidden: list
 
 def looked_at(film: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, and where people may be in it."""
-    for index, (_, shot) in enumerate(Progress(ahead(film.shots()), title, survey.count, unit="frame")):
+    for index, (_, shot) in enumerate(Progress(prefetched(film.frames()), title, survey.count, unit="frame")):
         picture = reduced(shot.picture(), camera_motion.WORKING_SIZE)
         yield picture, survey.covered(index, picture.shape)

@@ -13,7 +13,7 @@ from stages.camera.cuts import CutDetector
 from stages.camera.lighting import LightMeter
 from stages.estimators.person import Detector, reduced
 from stages.media import footage, takes
-from stages.media.prefetch import ahead
+from stages.media.prefetch import prefetched
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 from stages.tracking.track import Track
@@ -77,7 +77,7 @@ def survey_video(film: takes.Takes, find: Detector, batch: int) -> Survey:
             trackers[-1].add(index, picture, people)
         waiting.clear()
 
-    for count, (take, shot) in enumerate(Progress(ahead(film.shots()), "looking through", unit="frame"), 1):
+    for count, (take, shot) in enumerate(Progress(prefetched(film.frames()), "looking through", unit="frame"), 1):
         index = count - 1
         if take == len(trackers):
             look()

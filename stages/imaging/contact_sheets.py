@@ -5,7 +5,7 @@ out; points in pixels of the frame.
 import cv2
 import numpy as np
 
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import DRAWN_PARTS, Pose, draw
 
 PAPER = (246, 245, 242)  # behind the tiles
 VECTORS = (  # of face orientation, Fig. 3: from, to (points of skeleton.Pose.face; -1 is the middle of the eyes), RGB
@@ -14,9 +14,9 @@ VECTORS = (  # of face orientation, Fig. 3: from, to (points of skeleton.Pose.fa
 )
 
 
-def with_skeleton(frame: np.ndarray, pose: sk.Pose) -> np.ndarray:
+def with_skeleton(frame: np.ndarray, pose: Pose) -> np.ndarray:
     """The frame, a little darker, under the drawn pose."""
-    drawn = sk.draw(pose, frame.shape[0], parts=sk.DRAWN_PARTS)
+    drawn = draw(pose, frame.shape[0], parts=DRAWN_PARTS)
     return np.where(drawn.any(-1, keepdims=True), drawn, (frame * 0.75).astype(np.uint8))
 
 

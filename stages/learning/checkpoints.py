@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from stages import layout, threads
 from stages.code_digest import Code
-from stages.media.files import remove, replacing
+from stages.media.files import atomic_write, remove, sha256
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ class Checkpoint:
         digest.update(Code(ROOT).digest(address.partition("@")[0]).encode())
         for path in inputs:
             _add(digest, Path(path))
-        self.path = layout.resume(address, digest.hexdigest())
+        self.path = layout.resume_file(address, digest.hexdigest())
 
     def load(self) -> dict | None:
         """The last saved state, or None."""
@@ -36,7 +36,7 @@ class Checkpoint:
         return torch.load(self.path, map_location="cpu", weights_only=True)
 
     def save(self, state: dict) -> None:
-        with replacing(self.path) as temporary, temporary.open("wb") as file:
+        with atomic_write(self.path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 
     def remove(self) -> None:
@@ -48,5 +48,4 @@ def _add(digest, path: Path) -> None:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(bytes.fromhex(sha256(file)))

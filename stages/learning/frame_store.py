@@ -37,7 +37,7 @@ class FrameStore:
         self.poses, self.count, self.device = poses, count, device
         self.take = np.zeros(count, int) if take is None else take
         self.boxes = np.full((count, 4), np.nan)
-        self._file, self._pixels, index, plate = files.scratch(), None, -1, png.read(background)
+        self._file, self._pixels, index, plate = files.scratch_file(), None, -1, png.read(background)
         for index, (frame, mask) in enumerate(zip(video_file.frames(frames), video_file.frames(masks, "gray"))):
             if self._pixels is None:
                 if plate.shape != frame.shape:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages import InputError, pretrained as files, threads
+from stages import InputError, pretrained, threads
 from stages.learning import devices
-from stages.media import stamp
+from stages.media import artifact_metadata
 from stages.nets.inpainter import Inpainter, PatchDiscriminator
 from stages.progress import Progress
 
@@ -63,7 +63,7 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
         lessons = zip(*(lesson(rng, picture, unseen) for _ in range(params.batch)))
         with own:
             learner.advance(*(torch.stack(part).to(where) for part in lessons), step / params.steps)
-    stamp.add({"threads": json.dumps(own.about)})
+    artifact_metadata.add({"threads": json.dumps(own.about)})
     print(f"gated inpainter: {params.steps} steps; {own}")
     return network
 
@@ -71,7 +71,7 @@ def train(picture: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting
 def given(network: Inpainter, path: Path) -> None:
     """Puts a file's weights into the network."""
     try:
-        network.load_state_dict(files.load(path))
+        network.load_state_dict(pretrained.load(path))
     except RuntimeError as error:
         width = network.coarse[0].both.out_channels // 2
         raise InputError(f"{path}: not the weights of this inpainter at background_inpainting.width {width}: "

@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from stages.media import stamp
+from stages.media import artifact_metadata
 from stages.media.files import existing
 
 
 def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(plain, folder / "model.safetensors", stamp.current() or None)
+    save_file(plain, folder / "model.safetensors", artifact_metadata.current() or None)
     (folder / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -18,22 +18,22 @@ class Clock:
     take: np.ndarray     # (T,) rising from 0
     about: dict          # fps, file, full_size, crop, size, full_frames, people, split_reason, ...
 
-    def training(self) -> np.ndarray:
+    def training_frames(self) -> np.ndarray:
         """The frames to learn from; InputError where the video is too short to hold some out."""
         if not self.is_split():
             raise InputError(f"{self.about['file']}: cannot be learned from: {self.about['split_reason']}")
         return np.flatnonzero(self.split == "train")
 
-    def longest(self) -> int:
+    def longest_clip(self) -> int:
         """Training frames in a row at most."""
-        return int(np.bincount(self.take[self.training()]).max())
+        return int(np.bincount(self.take[self.training_frames()]).max())
 
     def is_split(self) -> bool:
         return bool((self.split == "train").any())
 
     def usable(self) -> np.ndarray:
         """The training frames where there is a split, else every frame."""
-        return self.training() if self.is_split() else np.arange(len(self.frame))
+        return self.training_frames() if self.is_split() else np.arange(len(self.frame))
 
 
 def read_clock(path: Path) -> Clock:
@@ -44,7 +44,7 @@ def read_clock(path: Path) -> Clock:
 def too_short(path: Path, needed: int) -> InputError:
     """The error for a clock with fewer than `needed` training frames."""
     clock = read_clock(path)
-    return InputError(f"{clock.about['file']}: {clock.longest()} training frames in a row, but at least {needed} are "
+    return InputError(f"{clock.about['file']}: {clock.longest_clip()} training frames in a row, but at least {needed} are "
                       "needed (generator_training.run_length); give a longer video")
 
 

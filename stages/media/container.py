@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from stages import MOST_PIXELS, InputError
+from stages import MAX_PIXELS, InputError
 
 VIDEOS = ("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "obu", "ivf", "asf", "ogg",
           "flv", "mxf", "dv", "nut", "gif", "apng", "mjpeg", "yuv4mpegpipe", "wav", "mp3", "flac")
@@ -16,7 +16,7 @@ PICTURES = ("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe", "tiff_pipe")
 WIDEST = 8  # a pixel, beside its height, or the other way round
 
 
-def opened(path: Path, formats: tuple[str, ...] = VIDEOS) -> av.container.InputContainer:
+def open_media(path: Path, formats: tuple[str, ...] = VIDEOS) -> av.container.InputContainer:
     """Raises av.FFmpegError where the file is none of these formats or broken, InputError where it is no file."""
     if not path.is_file():
         raise InputError(f"{path}: expected a file")
@@ -24,15 +24,15 @@ def opened(path: Path, formats: tuple[str, ...] = VIDEOS) -> av.container.InputC
     return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
-def bounded(path: Path, stream: av.VideoStream) -> None:
+def check_dimensions(path: Path, stream: av.VideoStream) -> None:
     """InputError for pictures that are too large or cannot be decoded; larger ones that come later are not decoded.
     """
     if stream.codec_context is None:
         raise InputError(f"{path}: its pictures are in a format that is not known; export it again, as H.264 in MP4")
-    if stream.width * stream.height > MOST_PIXELS:
-        raise InputError(f"{path}: pictures of {stream.width} x {stream.height}; at most {MOST_PIXELS >> 20} million "
+    if stream.width * stream.height > MAX_PIXELS:
+        raise InputError(f"{path}: pictures of {stream.width} x {stream.height}; at most {MAX_PIXELS >> 20} million "
                          "pixels can be used: export it smaller")
     aspect = stream.sample_aspect_ratio or 1
     if not 1 / WIDEST <= aspect <= WIDEST:
         raise InputError(f"{path}: says that its pixels are {float(aspect):g} times as wide as high; export it again")
-    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MOST_PIXELS)}
+    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 POINTS = 400  # of a curve
 
@@ -14,7 +14,7 @@ def write(folder: Path, name: str, x: np.ndarray, curves: dict[str, np.ndarray])
 
     Values that are no numbers are left out, and a curve that is 0 all along: what it is of was not used. Of more than
     POINTS, as many as go together stand as their mean, at the last x of them."""
-    with replacing(folder) as temporary:
+    with atomic_write(folder) as temporary:
         temporary.mkdir()
         for title, values in curves.items():
             y = np.asarray(values, float)

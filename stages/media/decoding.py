@@ -11,14 +11,14 @@ from pathlib import Path
 import av
 
 from stages import InputError
-from stages.media.container import bounded, opened
+from stages.media.container import check_dimensions, open_media
 
-Timed = tuple[float, av.VideoFrame]
+TimedFrame = tuple[float, av.VideoFrame]
 EARLIER = 1.0   # seconds before the place that is looked for: the index of some files is a little off
 NEAR = 0.75     # frames: packets nearer to a frame are of it too: its second field, or something hidden
 
 
-class Decoding:
+class VideoDecoder:
     """`frames()` runs through the file; how it went stands in the fields below."""
 
     def __init__(self, path: Path, since: float | None = None):
@@ -31,7 +31,7 @@ class Decoding:
         self.promised: int | None = None  # frames to be shown by the file's index, where it has one
         self.skipped: list[float] = []    # times of those that could not be decoded
 
-    def frames(self) -> Iterator[Timed]:
+    def frames(self) -> Iterator[TimedFrame]:
         timed = self._woven(self._decoded(self.since))
         first = next(timed, None)
         if first is not None and self.since is not None and first[0] > self.since:  # the index led too far
@@ -41,16 +41,16 @@ class Decoding:
             yield first
         yield from timed
 
-    def _decoded(self, seek: float | None) -> Iterator[Timed]:
-        with opened(self.path) as container:
+    def _decoded(self, seek: float | None) -> Iterator[TimedFrame]:
+        with open_media(self.path) as container:
             if not container.streams.video:
                 raise InputError(f"{self.path}: not a video: it has no picture stream")
             stream = container.streams.video[0]
-            bounded(self.path, stream)
+            check_dimensions(self.path, stream)
             stream.thread_type = "AUTO"
             self._read_head(container, stream, seek)
             unit, step = float(stream.time_base), 1 / float(self.rate or 25)
-            ledger = Ledger(NEAR * step / unit)
+            ledger = PacketLog(NEAR * step / unit)
             stamps = "dts" if container.format.name == "avi" else "pts"  # AVI keeps no order of presentation
             begin, last, whole = None, None, False
             try:
@@ -80,23 +80,23 @@ class Decoding:
         elif self.since is None and "mov" in container.format.name:
             self.promised = stream.frames or None
 
-    def _woven(self, timed: Iterator[Timed]) -> Iterator[Timed]:
+    def _woven(self, timed: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
         """Interlaced frames deinterlaced, at the time of their first field; others as they are."""
         weaver = None
         for time, frame in timed:
             if weaver is None and not frame.interlaced_frame:
                 yield time, frame
                 continue
-            if weaver and weaver.layout != Weaver.layout_of(frame):
+            if weaver and weaver.layout != Deinterlacer.layout_of(frame):
                 yield from weaver.rest()
                 weaver = None
-            weaver = weaver or Weaver(frame)
+            weaver = weaver or Deinterlacer(frame)
             yield from weaver.add(time, frame)
         if weaver:
             yield from weaver.rest()
 
 
-class Ledger:
+class PacketLog:
     """Which packets came, and of which of them no good frame did."""
 
     def __init__(self, near: float):
@@ -121,12 +121,12 @@ class Ledger:
         return (self._waiting | self._broken) - {self._final}
 
 
-class Weaver:
+class Deinterlacer:
     """FFmpeg's BWDIF, one frame out for one frame in, one late; progressive frames pass untouched."""
 
     def __init__(self, frame: av.VideoFrame):
         self.layout = self.layout_of(frame)
-        self._waiting: deque[Timed] = deque()
+        self._waiting: deque[TimedFrame] = deque()
         self._graph = av.filter.Graph()
         width, height, kind = self.layout
         nodes = [
@@ -140,16 +140,16 @@ class Weaver:
     def layout_of(frame: av.VideoFrame) -> tuple[int, int, av.VideoFormat]:
         return frame.width, frame.height, frame.format.name
 
-    def add(self, time: float, frame: av.VideoFrame) -> Iterator[Timed]:
+    def add(self, time: float, frame: av.VideoFrame) -> Iterator[TimedFrame]:
         self._waiting.append((time, frame))
         self._graph.push(frame)
         yield from self._pull()
 
-    def rest(self) -> Iterator[Timed]:
+    def rest(self) -> Iterator[TimedFrame]:
         self._graph.push(None)
         yield from self._pull()
 
-    def _pull(self) -> Iterator[Timed]:
+    def _pull(self) -> Iterator[TimedFrame]:
         while True:
             try:
                 woven = self._graph.pull()

@@ -18,8 +18,8 @@ import numpy as np
 
 from stages import InputError
 from stages.media import colour
-from stages.media.decoding import Decoding, Timed
-from stages.media.images import IMAGES, ImageShot, images, within
+from stages.media.decoding import TimedFrame, VideoDecoder
+from stages.media.images import IMAGES, ImageFrame, fit_within, list_images
 from stages.media.video_file import rate
 
 IMAGE_FPS = 25.0    # of a folder of images where the params give none
@@ -29,7 +29,7 @@ LONGEST = 60.0      # seconds for which one picture may stand
 MOST_BROKEN = 0.05  # share of the frames that may be skipped because they cannot be decoded
 
 
-class Shot:
+class DecodedFrame:
     """One frame of a video."""
 
     def __init__(self, frame: av.VideoFrame, aspect: Fraction):
@@ -45,7 +45,7 @@ class Shot:
     def thumbnail(self, longest: int) -> np.ndarray:
         """The same with at most so many pixels on its longer side, without making the whole picture first: the mean of
         four of its pixels or more."""
-        size, twice = (within(self._size(), most) for most in (longest, 2 * longest))
+        size, twice = (fit_within(self._size(), most) for most in (longest, 2 * longest))
         if size == self._size():
             return self.picture()
         samples = self._upright(colour.rgb(self._frame, twice[::-1] if self._turns() % 2 else twice))
@@ -75,9 +75,9 @@ class Footage:
     begin: float = 0.0              # seconds of the first picture from the file's first
     end: float | None = None        # where the range ends, from the file's first; None: with the file
     remarks: dict = field(default_factory=dict)  # what is worth telling about the file
-    begun: tuple[Decoding, Iterator[Timed]] | None = field(default=None, repr=False)  # for the first run
+    begun: tuple[VideoDecoder, Iterator[TimedFrame]] | None = field(default=None, repr=False)  # for the first run
 
-    def shots(self) -> Iterator[Shot | ImageShot]:
+    def frames(self) -> Iterator[DecodedFrame | ImageFrame]:
         if self.path.is_dir():
             yield from self._images()
             return
@@ -85,13 +85,13 @@ class Footage:
         self.begun, length = None, None if self.end is None else self.end - self.begin
         with closing(frames):
             for frame in _resampled(self._lasting(frames, length), self.fps, self.start, length):
-                yield Shot(frame, self.aspect)
+                yield DecodedFrame(frame, self.aspect)
         self._tell_damage(decoding)
 
     def pictures(self) -> Iterator[np.ndarray]:
-        return (shot.picture() for shot in self.shots())
+        return (shot.picture() for shot in self.frames())
 
-    def _lasting(self, frames: Iterator[Timed], length: float | None) -> Iterator[Timed]:
+    def _lasting(self, frames: Iterator[TimedFrame], length: float | None) -> Iterator[TimedFrame]:
         """InputError where the next picture is so late that the time of one of both must be wrong."""
         last, end = None, np.inf if length is None else self.start + length
         for time, frame in frames:
@@ -102,17 +102,17 @@ class Footage:
             last = time
             yield time, frame
 
-    def _images(self) -> Iterator[ImageShot]:
-        files, first = images(self.path), None
+    def _images(self) -> Iterator[ImageFrame]:
+        files, first = list_images(self.path), None
         last = None if self.end is None else round(self.end * self.fps)
         for file in files[round(self.begin * self.fps) : last]:
-            shot = ImageShot(file, first)
+            shot = ImageFrame(file, first)
             if first is None:
                 shot.picture()
                 first = shot
             yield shot
 
-    def _tell_damage(self, decoding: Decoding) -> None:
+    def _tell_damage(self, decoding: VideoDecoder) -> None:
         """Remarks on what was skipped; InputError where it is too much."""
         skipped, cut_off = decoding.skipped, (decoding.promised or 0) > decoding.count + len(decoding.skipped)
         if not skipped and not (cut_off and self.end is None):
@@ -134,7 +134,7 @@ def open_footage(file: str | Path, fps: float | None, start: float | None = None
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give a video file or a folder of images")
     if path.is_dir():
-        if not (files := images(path)):
+        if not (files := list_images(path)):
             raise InputError(f"{path}: no images in this folder; expected files named {', '.join(sorted(IMAGES))}")
         film = Footage(path, fps or IMAGE_FPS, False, 0.0, remarks={} if fps else {"assumed_fps": IMAGE_FPS})
         film.end, length = end, len(files) / film.fps
@@ -169,12 +169,12 @@ def _open_video(path: Path, fps: float | None) -> Footage:
     return Footage(path, own, decoding.sound, first[0], decoding.aspect, begun=(decoding, _again(first, frames)))
 
 
-def _decoding(path: Path, since: float | None = None) -> tuple[Decoding, Iterator[Timed]]:
-    decoding = Decoding(path, since)
+def _decoding(path: Path, since: float | None = None) -> tuple[VideoDecoder, Iterator[TimedFrame]]:
+    decoding = VideoDecoder(path, since)
     return decoding, decoding.frames()
 
 
-def _again(first: Timed, frames: Iterator[Timed]) -> Iterator[Timed]:
+def _again(first: TimedFrame, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
     yield first
     yield from frames
 
@@ -182,13 +182,13 @@ def _again(first: Timed, frames: Iterator[Timed]) -> Iterator[Timed]:
 def _length(film: Footage, seconds: float) -> float:
     """Infinity where there is a picture `seconds` after the first one, else how long the video is."""
     last = film.start
-    for last, _ in Decoding(film.path, film.start + seconds).frames():
+    for last, _ in VideoDecoder(film.path, film.start + seconds).frames():
         if last >= film.start + seconds:
             return np.inf
     return last - film.start + 1 / film.fps
 
 
-def square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.ndarray:
+def crop_square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.ndarray:
     """The square `crop` (left, top, side) of a picture, (size, size, 3); outside the picture its edge goes on."""
     left, top, side = (round(value) for value in crop)
     height, width = picture.shape[:2]
@@ -199,7 +199,7 @@ def square(picture: np.ndarray, crop: tuple[int, int, int], size: int) -> np.nda
     return cropped if side == size else cv2.resize(cropped, (size, size), interpolation=method)
 
 
-def placing(crop: list[float], size: int) -> np.ndarray:
+def crop_to_frame(crop: list[float], size: int) -> np.ndarray:
     """Where a size x size picture of the square `crop` lies in the full frame: (2, 3), in OpenCV's coordinates, which
     count from pixel centres while the crop counts from pixel corners."""
     left, top, side = crop
@@ -207,7 +207,7 @@ def placing(crop: list[float], size: int) -> np.ndarray:
     return np.array([[scale, 0, left + (scale - 1) / 2], [0, scale, top + (scale - 1) / 2]])
 
 
-def _resampled(frames: Iterator[Timed], fps: float, start: float, length: float | None) -> Iterator[av.VideoFrame]:
+def _resampled(frames: Iterator[TimedFrame], fps: float, start: float, length: float | None) -> Iterator[av.VideoFrame]:
     """For each n the frame whose time is nearest to start + n / fps, up to `length` seconds or the last frame."""
     step, n, before = 1 / fps, 0, None
     for time, frame in frames:

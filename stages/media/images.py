@@ -14,15 +14,15 @@ IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 TRANSPARENT = {".png", ".webp", ".tif", ".tiff"}
 
 
-class ImageShot:
+class ImageFrame:
     """One image of a folder, which has to have the first one's size."""
 
-    def __init__(self, file: Path, first: "ImageShot | None"):
+    def __init__(self, file: Path, first: "ImageFrame | None"):
         self._file, self._first, self._picture = file, first, None
 
     def picture(self) -> np.ndarray:
         if self._picture is None:
-            self._picture = image(self._file)
+            self._picture = read_image(self._file)
             self.size = self._picture.shape[1::-1]
             if self._first and self.size != self._first.size:
                 raise InputError(
@@ -32,21 +32,21 @@ class ImageShot:
 
     def thumbnail(self, longest: int) -> np.ndarray:
         picture = self.picture()
-        return cv2.resize(picture, within(self.size, longest), interpolation=cv2.INTER_AREA)
+        return cv2.resize(picture, fit_within(self.size, longest), interpolation=cv2.INTER_AREA)
 
 
-def images(folder: Path) -> list[Path]:
+def list_images(folder: Path) -> list[Path]:
     """The folder's images in natural order."""
-    return natural(file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith("."))
+    return natural_order(file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith("."))
 
 
-def natural(files: Iterable[Path]) -> list[Path]:
+def natural_order(files: Iterable[Path]) -> list[Path]:
     """By name, numbers by their value: 9.png before 10.png."""
     parts = {file: re.split(r"(\d+)", file.name) for file in files}
     return sorted(parts, key=lambda file: [int(part) if part.isdigit() else part for part in parts[file]])
 
 
-def image(file: Path) -> np.ndarray:
+def read_image(file: Path) -> np.ndarray:
     kind = cv2.IMREAD_UNCHANGED if file.suffix.lower() in TRANSPARENT else cv2.IMREAD_COLOR
     try:
         picture = cv2.imread(str(file), kind) if file.is_file() else None
@@ -63,7 +63,7 @@ def image(file: Path) -> np.ndarray:
     return picture[..., ::-1] if picture.shape[2] == 3 else colour.over_grey(picture[..., [2, 1, 0, 3]])
 
 
-def within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+def fit_within(size: tuple[int, int], longest: int) -> tuple[int, int]:
     """Width and height, reduced so that the longer one is at most `longest`."""
     scale = min(1, longest / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import InputError
-from stages.media import stamp
-from stages.media.files import existing, replacing
+from stages.media import artifact_metadata
+from stages.media.files import atomic_write, existing
 
 pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps several times a table's size for itself
 
@@ -79,8 +79,8 @@ FACES = pa.schema([
 @contextmanager
 def writing(path: Path, schema: pa.Schema, about: dict | None = None):
     """Gives a function that appends rows: columns as arrays or lists, T rows; point sets as (T, n, 3) arrays."""
-    schema = schema.with_metadata({"about": json.dumps((about or {}) | stamp.current(), sort_keys=True)})
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    schema = schema.with_metadata({"about": json.dumps((about or {}) | artifact_metadata.current(), sort_keys=True)})
+    with atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         yield lambda columns: writer.write_table(
             pa.Table.from_arrays([_column(columns[field.name], field.type) for field in schema], schema=schema))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.media import stamp
-from stages.media.files import existing, replacing
+from stages.media import artifact_metadata
+from stages.media.files import atomic_write, existing
 
 
 def read(path: Path) -> np.ndarray:
@@ -16,6 +16,6 @@ def read(path: Path) -> np.ndarray:
 
 def write(path: Path, picture: np.ndarray) -> None:
     """RGB (H, W, 3) or grey (H, W)."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         picture = picture[..., ::-1] if picture.ndim == 3 else picture
-        temporary.write_bytes(stamp.png(cv2.imencode(".png", picture)[1].tobytes()))  # cv2.imwrite says nothing where the disk is full
+        temporary.write_bytes(artifact_metadata.with_png_text(cv2.imencode(".png", picture)[1].tobytes()))  # cv2.imwrite says nothing where the disk is full

@@ -14,7 +14,7 @@ from stages import threads
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetched(items: Iterable[Item]) -> Iterator[Item]:
     """The same items; at most two are waiting."""
     items, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:
@@ -24,7 +24,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
             yield item
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ordered_map(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`work` on every item by `threads.workers()` threads, a few items ahead of the reader."""
     workers = threads.workers()
     with ThreadPoolExecutor(workers) as pool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError
-from stages.media.container import opened
+from stages.media.container import open_media
 from stages.media.files import existing
 
 KEPT = 2**27  # bytes of decoded frames: 680 of 256 x 256, 170 of 512 x 512
@@ -16,7 +16,7 @@ NEAR = 12     # frames that are decoded rather than jumped over: FFV1's distance
 ANOTHER = "it is not the video that the poses were found in: run the stages that wrote them again"
 
 
-def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str, remedy: str = ANOTHER
+def select_frames(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str, remedy: str = ANOTHER
            ) -> Iterator[np.ndarray]:
     """The frames with these rising indices; InputError where the video at `path` ends before the last one."""
     wanted, index = iter(rows), -1
@@ -31,19 +31,19 @@ def chosen(frames: Iterable[np.ndarray], rows: np.ndarray, path: Path | str, rem
         raise InputError(f"{path}: has {index + 1} frames, but {rows[-1] + 1} are needed; {remedy}")
 
 
-class Seekable:
+class SeekableVideo:
     """frames[i] is frame i of an RGB video that a stage wrote, not to be written to; use as a context manager. What was
     decoded on the way is kept, the newest KEPT bytes of it."""
 
     def __init__(self, path: Path):
         self._path = path
-        self._container = opened(existing(path, "a video; run the stage that writes it"))
+        self._container = open_media(existing(path, "a video; run the stage that writes it"))
         self._stream = self._container.streams.video[0]
         self._fps = Fraction(self._stream.average_rate)
         self._coming, self._next = iter(()), -NEAR  # what the decoder gives next, and its index
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()  # the one that was asked for last stands last
 
-    def __enter__(self) -> "Seekable":
+    def __enter__(self) -> "SeekableVideo":
         return self
 
     def __exit__(self, *_) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from stages import InputError
-from stages.media import stamp
-from stages.media.container import opened
-from stages.media.files import existing, replacing
+from stages.media import artifact_metadata
+from stages.media.container import open_media
+from stages.media.files import atomic_write, existing
 
 _ARRAY = {"rgb": "rgb24", "rgba": "rgba", "gray": "gray"}
 _FFV1 = {"rgb": "bgr0", "rgba": "bgra", "gray": "gray"}
@@ -30,8 +30,8 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
 
     mode: rgb, rgba or gray. audio: a file whose first audio stream, if any, goes along (as FLAC), from second
     `start` of that file's clock on, for as long as there are pictures. metadata: written into the file."""
-    with replacing(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
-        container.metadata.update((metadata or {}) | stamp.current())
+    with atomic_write(path) as temporary, av.open(str(temporary), "w", options=_BITEXACT) as container:
+        container.metadata.update((metadata or {}) | artifact_metadata.current())
         stream = container.add_stream("ffv1", rate=rate(fps))
         stream.pix_fmt = _FFV1[mode]
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -48,8 +48,8 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
     column. `metadata` (title, comment, ...) is written into the file. keys: frames from one key frame to the next at
     most, for a video that is jumped about in. bitrate: bits/s at most, in the mean of a second."""
     options = {**_BITEXACT, "movflags": "+faststart+use_metadata_tags"}
-    with replacing(path) as temporary, av.open(str(temporary), "w", options=options) as container:
-        container.metadata.update(metadata | stamp.current())
+    with atomic_write(path) as temporary, av.open(str(temporary), "w", options=options) as container:
+        container.metadata.update(metadata | artifact_metadata.current())
         # mbtree: its approximate divisions are not always the same twice
         options = {"crf": str(crf), "threads": "2", "mbtree": "0", **({"g": str(keys)} if keys else {}),
                    **({"maxrate": str(bitrate), "bufsize": str(bitrate)} if bitrate else {})}
@@ -88,7 +88,7 @@ def encoding(container, stream, path: Path, array: str, sound):
 def copy_audio(container, path: Path, codec: str, start: float = 0.0):
     """Adds an audio stream like the first one of the file at `path`; gives a function that fills it with so many
     seconds once the pictures are written, or None where there is no audio. What was heard at `start` comes at 0."""
-    with opened(path) as source:
+    with open_media(path) as source:
         if not source.streams.audio:
             return None
         sample_rate = source.streams.audio[0].rate
@@ -97,7 +97,7 @@ def copy_audio(container, path: Path, codec: str, start: float = 0.0):
 
     def fill(seconds: float) -> None:
         resampler = av.AudioResampler(target.format.name, target.layout.name, sample_rate, frame_size=256)
-        with opened(path) as source:
+        with open_media(path) as source:
             for frame in chain(_sound(source, start, start + seconds), [None]):
                 for piece in resampler.resample(frame):
                     piece.pts -= round(start * piece.sample_rate)
@@ -125,7 +125,7 @@ def _sound(source, start: float, end: float) -> Iterator[av.AudioFrame]:
 
 def frames(path: Path, mode: str = "rgb") -> Iterator[np.ndarray]:
     """The frames of a video that a stage wrote, in order, one at a time."""
-    with opened(existing(path, "a video; run the stage that writes it")) as container:
+    with open_media(existing(path, "a video; run the stage that writes it")) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
@@ -145,7 +145,7 @@ def pick(path: Path, indices: Iterable[int], mode: str = "rgb") -> dict[int, np.
 
 def frame_rate(path: Path) -> float:
     """Frames a second of a video that a stage wrote."""
-    with opened(existing(path, "a video; run the stage that writes it")) as container:
+    with open_media(existing(path, "a video; run the stage that writes it")) as container:
         return float(container.streams.video[0].average_rate)
 
 

@@ -20,8 +20,8 @@ class Raft:
     def __init__(self, device: torch.device):
         try:
             state = pretrained.load(pretrained.find(pretrained.RAFT))
-        except pretrained.Missing as error:
-            raise pretrained.Missing(f"flow: raft: {error}; or set metrics.flow to `dis`") from None
+        except pretrained.MissingWeights as error:
+            raise pretrained.MissingWeights(f"flow: raft: {error}; or set metrics.flow to `dis`") from None
         self._network = raft_large(weights=None)
         self._network.load_state_dict(state)
         self._network.requires_grad_(False).eval().to(device)

@@ -62,7 +62,7 @@ def _draw(layers: nn.Sequential) -> None:
 def _read(layers: nn.Sequential, kind: str) -> None:
     try:
         path = pretrained.find(pretrained.VGG[kind])
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         raise InputError(f"features: {kind}: {error}; or set `features: random`") from None
     if kind == "vgg16":
         return flax.fill(layers, path, "VGG16_0")

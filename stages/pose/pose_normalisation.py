@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import grey_closing, median_filter
 
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import L_ANKLE, L_HIP, R_ANKLE, R_HIP, person_height
 
 GROUND_SECONDS = 1.0  # a jump is shorter, so the lowest ankle within it stands on the ground
 ONE_DEPTH = 0.05      # a ground line that moves less than this share of the stature: the person stays at one depth
@@ -42,7 +42,7 @@ def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float
     """The stance of one person over T frames, of which `take` (T,) has the numbers; `middle` is the x of the full
     picture's middle, pixels. Raises ValueError where no frame shows the ankles, or none the head with them."""
     known = body[..., 2] > 0                                              # (T, 18)
-    ankles, hips = [sk.R_ANKLE, sk.L_ANKLE], [sk.R_HIP, sk.L_HIP]
+    ankles, hips = [R_ANKLE, L_ANKLE], [R_HIP, L_HIP]
     toe = np.where(known[:, ankles], body[:, ankles, 1], -np.inf).max(1)  # (T,)
     ground = np.concatenate([_ground(toe[take == one], fps) for one in np.unique(take)])
     standing = np.isfinite(toe) & np.isfinite(ground)
@@ -51,7 +51,7 @@ def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float
     ground = np.where(standing, ground, np.nan)
     far, med, close = np.percentile(ground[standing], [1, 50, 99])
 
-    height = np.where(standing, sk.person_height(body), np.nan)           # (T,)
+    height = np.where(standing, person_height(body), np.nan)           # (T,)
     if not np.isfinite(height).any():
         raise ValueError("the head is not seen in any frame that shows the ankles")
     stature = at_close = at_far = np.nanpercentile(height, UPRIGHT)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stages import InputError
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 CERTIFICATE, KEY = "FAKEMOTION_CERTIFICATE", "FAKEMOTION_KEY"  # in the environment
 LOCAL = "FakeMotion local certificate"  # the organisation in a certificate made here
@@ -57,13 +57,13 @@ class Certificate:
         return ", ".join(found) or names.rfc4514_string()
 
 
-def signing() -> tuple[Certificate, bytes, str]:
+def signing_certificate() -> tuple[Certificate, bytes, str]:
     """The certificate to sign with, its private key (PEM) and C2PA's name of the algorithm. Makes the local one where
     it is needed and not there; InputError where the user's cannot be used."""
     if not (os.environ.get(CERTIFICATE) or os.environ.get(KEY)):
         if not (path := local_path()).exists():
             try:
-                make(path)
+                create(path)
             except OSError as error:
                 raise InputError(f"{path}: a certificate cannot be kept there ({error.strerror}); set XDG_CONFIG_HOME to "
                                  f"a folder that can be written to, or {CERTIFICATE} and {KEY}") from None
@@ -77,7 +77,7 @@ def signing() -> tuple[Certificate, bytes, str]:
     return certificate, *_private(key_path, certificate)
 
 
-def known() -> list[Certificate]:
+def own_certificates() -> list[Certificate]:
     """The certificates that are ours: the user's and the local one, as far as they are there."""
     own = os.environ.get(CERTIFICATE)
     local = local_path()
@@ -120,7 +120,7 @@ def _private(path: Path, certificate: Certificate) -> tuple[bytes, str]:
     return _pem(key), algorithm
 
 
-def make(path: Path) -> None:
+def create(path: Path) -> None:
     """Writes a fresh key, its certificate and its issuer's to one file that only the user can read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (path.parent / "lock").open("w", encoding="utf-8") as lock:
@@ -128,7 +128,7 @@ def make(path: Path) -> None:
         if path.exists():  # another process was first
             return
         content = _fresh()
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(content)
 

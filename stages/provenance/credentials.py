@@ -14,7 +14,7 @@ from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Signer
 from pydantic import ValidationError
 
 from stages import InputError, __version__
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 from stages.provenance import watermark
 from stages.provenance.certificates import Certificate
 from stages.provenance.statement import Statement, plain
@@ -50,7 +50,7 @@ def sign(unsigned: Path, signed: Path, title: str, statement: Statement, certifi
         signer = Signer.from_info(C2paSignerInfo(algorithm, certificate.pem, key, None))
         with (
             Context.from_dict(OFFLINE) as context, Builder(manifest(title, statement), context=context) as builder,
-            replacing(signed) as temporary, unsigned.open("rb") as source, temporary.open("w+b") as target,
+            atomic_write(signed) as temporary, unsigned.open("rb") as source, temporary.open("w+b") as target,
         ):
             builder.sign(signer, FORMAT, source, target)
     except C2paError as error:

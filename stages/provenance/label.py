@@ -30,7 +30,7 @@ class Label:
         self._kept = (1 - DARK) * (1 - white[:height, :width])
         self._added = 255 * white[:height, :width]
 
-    def over(self, picture: np.ndarray) -> np.ndarray:
+    def apply(self, picture: np.ndarray) -> np.ndarray:
         """RGB (height, width, 3) with the label."""
         picture = picture.copy()
         part = picture[self._place]

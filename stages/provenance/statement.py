@@ -16,39 +16,39 @@ Text = Annotated[str, AfterValidator(plain)]
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]  # SHA-256
 
 
-class Part(BaseModel):
+class StatementPart(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class StatedFile(Part):
+class SourceFile(StatementPart):
     name: Text
     sha256: Digest
 
 
-class StatedPerson(Part):
+class SourceVideo(StatementPart):
     name: Text               # the video's, of params.yaml
-    files: tuple[StatedFile, ...]  # the user's
+    files: tuple[SourceFile, ...]  # the user's
 
 
-class Model(Part):
+class WeightDigests(StatementPart):
     """The weights."""
 
     generator: Digest
     local_gans: Digest
 
 
-class StatedCode(Part):
+class CodeVersion(StatementPart):
     version: Text = __version__
     commit: Text | None  # that its repository was at; the code may have been changed since
     sha256: Digest       # of its files
 
 
-class Statement(Part):
-    target: StatedPerson
-    source: StatedPerson
-    model: Model
+class Statement(StatementPart):
+    target: SourceVideo
+    source: SourceVideo
+    model: WeightDigests
     consent: Text              # the hash of the target's consent record
-    code: StatedCode
+    code: CodeVersion
     label: bool                # burnt into the pictures
     label_reason: Text | None  # why not
     watermark: Annotated[str, StringConstraints(pattern="^[0-9a-f]{4}$")]  # the number in the pictures

@@ -7,8 +7,8 @@ import av
 import numpy as np
 
 from stages import InputError
-from stages.consent import digest
-from stages.media.container import bounded, opened
+from stages.consent import consent_digest
+from stages.media.container import check_dimensions, open_media
 from stages.provenance import certificates, credentials, watermark
 from stages.provenance.credentials import Credentials
 from stages.provenance.statement import plain
@@ -31,7 +31,7 @@ def verify(path: Path, results: Iterable[Path] = ()) -> tuple[bool, str]:
 
 def _verified(path: Path, results: Iterable[Path]) -> tuple[bool, str]:
     size = _size(path)
-    found = credentials.read(path, certificates.known())
+    found = credentials.read(path, certificates.own_certificates())
     if found and found.statement and found.intact:
         return found.trusted, _table(_verdict(path, found), _made_of(found))
     rows = [("watermark", marked(path, size, results))]
@@ -68,7 +68,7 @@ def _made_of(found: Credentials) -> list[tuple[str, str]]:
     return [
         ("what", f"{said.what}; {said.made:%Y-%m-%d %H:%M %Z}"), *files,
         ("generator", f"SHA-256 {said.model.generator}"), ("local GANs", f"SHA-256 {said.model.local_gans}"),
-        ("consent", f"its record's SHA-256 {said.consent}" + rendered * (said.consent == digest("synthetic"))),
+        ("consent", f"its record's SHA-256 {said.consent}" + rendered * (said.consent == consent_digest("synthetic"))),
         ("code", f"FakeMotion {said.code.version}, commit {said.code.commit or 'unknown'}, SHA-256 {said.code.sha256}"),
         ("label", "burnt in" if said.label else f"left out: {said.label_reason}"),
         ("watermark", f"number {said.watermark}"),
@@ -80,7 +80,7 @@ def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
     """What the pictures of a video say."""
     longest = 0.0
     for begin in _begins(path):
-        found = watermark.find(_shots(path, size, begin))
+        found = watermark.detect(_shots(path, size, begin))
         if found.sure:
             break
         longest = max(longest, found.seconds)
@@ -89,7 +89,7 @@ def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
             there = f"{longest:.1f} s of video are" if longest else "a single picture is"
             return f"cannot be told: {there} not enough to read it from, {watermark.PERIOD:g} s are"
         return "none that can be read: either not made with FakeMotion, or changed beyond recognition"
-    number = watermark.name(found.number)
+    number = watermark.format_number(found.number)
     same = [str(result) for result in results if result != path and _tag(result) == number]
     return (f"FakeMotion's, number {number}: these pictures are AI-generated"
             + (f"; they have the number of {', '.join(same)}" if same else "; no result here has this number"))
@@ -98,9 +98,9 @@ def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
 def _size(path: Path) -> tuple[int, int]:
     """Width and height of the pictures; InputError where there are none."""
     try:
-        with opened(path) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
-            bounded(path, stream)
+            check_dimensions(path, stream)
             return stream.width, stream.height
     except (av.FFmpegError, IndexError):
         raise InputError(f"{path}: not a video that can be read; expected one such as video.mp4") from None
@@ -108,7 +108,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 def _begins(path: Path) -> list[float]:
     """The seconds at which the pieces of a video begin."""
-    with opened(path) as container:
+    with open_media(path) as container:
         seconds = (container.duration or 0) / av.time_base
     return [0.0, seconds / 2] if seconds > PIECE else [0.0]
 
@@ -116,9 +116,9 @@ def _begins(path: Path) -> list[float]:
 def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[float, np.ndarray]]:
     """PIECE seconds of a video: (seconds, picture) of those that have the first one's size, before what is broken."""
     try:
-        with opened(path) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
-            bounded(path, stream)
+            check_dimensions(path, stream)
             stream.thread_type = "AUTO"
             if begin:
                 container.seek(int(begin / stream.time_base), stream=stream)
@@ -139,7 +139,7 @@ def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[fl
 
 def _tag(path: Path) -> str:
     try:
-        with opened(path) as container:
+        with open_media(path) as container:
             return container.metadata.get(watermark.TAG, "")
     except av.FFmpegError:
         return ""

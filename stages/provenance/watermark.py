@@ -45,7 +45,7 @@ SLOW, LOCAL = 3.0, 1.5  # reduced pixels, sigmas: what is slower than the first 
 
 
 @dataclass(frozen=True)
-class DetectedMark:
+class DetectedWatermark:
     number: int
     certainty: float  # standard deviations of chance
     scale: float      # one of SCALES
@@ -56,7 +56,7 @@ class DetectedMark:
         return self.certainty >= SURE
 
 
-class Mark:
+class Watermark:
     """The mark of a number in a video with pictures of a size (width, height), at a rate (frames/s)."""
 
     def __init__(self, number: int, size: tuple[int, int], fps: float):
@@ -64,7 +64,7 @@ class Mark:
         self._waves, self._fps = tile(number) * share, fps
         self._repeats, self._part = (-(-size[1] // TILE), -(-size[0] // TILE)), np.s_[: size[1], : size[0]]
 
-    def over(self, picture: np.ndarray, frame: int) -> np.ndarray:
+    def apply(self, picture: np.ndarray, frame: int) -> np.ndarray:
         """RGB (height, width, 3), the frame of this index, with the mark: the same is added to red, green and blue."""
         luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         pattern = np.tile(_at(self._waves, frame / self._fps), self._repeats)[self._part] * strength(luma)
@@ -81,7 +81,7 @@ def strength(luma: np.ndarray) -> np.ndarray:
     return cv2.resize((HIDDEN * texture).clip(FAINT, STRONG), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def name(number: int) -> str:
+def format_number(number: int) -> str:
     """Four hexadecimal digits."""
     return f"{number:0{BITS // 4}x}"
 
@@ -103,24 +103,24 @@ def _at(waves: np.ndarray, seconds: float) -> np.ndarray:
     return np.tensordot(turned.real, waves.real, 1) - np.tensordot(turned.imag, waves.imag, 1)
 
 
-def find(shots: Iterable[tuple[float, np.ndarray]], scales: Iterable[float] = SCALES) -> DetectedMark:
+def detect(shots: Iterable[tuple[float, np.ndarray]], scales: Iterable[float] = SCALES) -> DetectedWatermark:
     """The best match in the pictures of a video (seconds, RGB of one size), at any of the scales, mirrored or not."""
     scales, seconds = tuple(scales), []
-    views = [MarkView(scale) for scale in scales]
+    views = [ScaledSums(scale) for scale in scales]
     for second, picture in shots:
         seconds.append(second)
         luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         for view in views:
             view.add(luma, second)
     if len(seconds) < 2:
-        return DetectedMark(0, 0.0, scales[0], 0.0)
+        return DetectedWatermark(0, 0.0, scales[0], 0.0)
     span = (seconds[-1] - seconds[0]) * len(seconds) / (len(seconds) - 1)
     sums, apart = [(view.scale, view.folded()) for view in views], _apart(np.array(seconds))
     both = (match(side, scale, apart) for scale, total in sums for side in (total, total[..., ::-1]))
     return replace(max(both, key=lambda found: found.certainty), seconds=span)
 
 
-class MarkView:
+class ScaledSums:
     """What is seen of a video, enlarged `scale` times: add one picture after the other, then fold them."""
 
     def __init__(self, scale: float):
@@ -156,7 +156,7 @@ class MarkView:
         return whole.reshape(len(RATES), height // GRID, GRID, width // GRID, GRID).sum((1, 3))
 
 
-def match(total: np.ndarray, scale: float = 1, apart: float = 1.0) -> DetectedMark:
+def match(total: np.ndarray, scale: float = 1, apart: float = 1.0) -> DetectedWatermark:
     """Where and when a sum of tiles (rates, GRID, GRID) is most like the waves, how like, and whose word its signs are
     most like. `apart`: of _apart."""
     places, phases, owner = _plan()
@@ -172,7 +172,7 @@ def match(total: np.ndarray, scale: float = 1, apart: float = 1.0) -> DetectedMa
     mean = np.sqrt(2 / np.pi) * spread[1:].sum()  # which gives their sizes this mean, and all together
     deviation = np.sqrt(spread[0] ** 2 + (1 - 2 / np.pi) * (spread[1:] ** 2).sum())  # this standard deviation
     number = int((_words() @ votes[1:, *place]).argmax())
-    return DetectedMark(number, float((evidence[place] - mean) / (deviation * apart)), scale)
+    return DetectedWatermark(number, float((evidence[place] - mean) / (deviation * apart)), scale)
 
 
 def _apart(seconds: np.ndarray) -> float:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from stages.face.face_index import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
-from stages.media.container import opened
+from stages.media.container import open_media
 from stages.media.pose_table import read_poses
 from stages.pose import skeleton
 from stages.reporting.face_map import large, real_face
@@ -58,7 +58,7 @@ def _rows(path: Path) -> Iterable[Row]:
 
 def _frames(path: Path) -> list[np.ndarray]:
     """Frames at even distances; what a foreground leaves open is paper."""
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         count = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
         mode = {"bgra": "rgba", "gray": "gray"}.get(stream.codec_context.pix_fmt, "rgb")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from stages import layout, params as config
+from stages import layout, params
 from stages.face.face_index import FaceIndex
 from stages.media import png
 from stages.reporting import figures, html_page
@@ -47,7 +47,7 @@ class Card:
 
 def cards(inputs: Inputs, count: int) -> list[Card]:
     """In order. count: columns of a contact sheet."""
-    settings, out = config.load(), []
+    settings, out = params.load(), []
     for stage, (title, text) in TEXTS.items():
         addresses = {f"{stage}@{key}": key for key in keys(stage, inputs)}
         paths = {address: layout.cost(stage, key) for address, key in addresses.items()}
@@ -97,7 +97,8 @@ def _frames(inputs: Inputs) -> list[tuple[str, str]]:
         total, fps, size = len(clock.frame), clock.about["fps"], clock.about["size"]
         out.append((name, f"{total} frames, {total / fps:.1f} s at {fps:g} a second, {size} x {size}"))
         if who == "target" and clock.is_split():
-            out.append(("split", f"{len(clock.training())} to learn from, {(clock.split == 'test').sum()} held out"))
+            training, test = len(clock.training_frames()), (clock.split == "test").sum()
+            out.append(("split", f"{training} to learn from, {test} held out"))
     return out
 
 

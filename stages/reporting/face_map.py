@@ -7,7 +7,7 @@ import numpy as np
 from stages.face import face_vectors
 from stages.face.face_index import FaceIndex
 from stages.imaging import contact_sheets
-from stages.media.seek import Seekable
+from stages.media.seek import SeekableVideo
 from stages.pose.skeleton import Pose
 from stages.reporting import html_page
 from stages.reporting.report_inputs import Inputs, spread
@@ -75,7 +75,7 @@ def nearest(inputs: Inputs) -> list[dict]:
         return []
     out, pose = [], inputs.poses("source")[0]
     places = spread(np.arange(len(frames)), SHOWN)
-    with Seekable(inputs.paths["source_frames"]) as source:
+    with SeekableVideo(inputs.paths["source_frames"]) as source:
         pictures = [source[int(inputs.rows[frames[place]])] for place in places]
     for place, picture in zip(places, pictures):
         row = int(inputs.rows[frames[place]])

@@ -11,9 +11,10 @@ import numpy as np
 
 from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, contact_sheets
-from stages.media import clock as clocks, png, video_file as videos
+from stages.media import png, video_file
+from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
-from stages.media.seek import Seekable
+from stages.media.seek import SeekableVideo
 from stages.pose import skeleton
 from stages.reporting.face_map import large, real_face
 from stages.reporting.report_inputs import spread
@@ -43,7 +44,7 @@ def poses(paths: Paths, count: int) -> Exhibits:
 
 def masks(paths: Paths, count: int) -> Exhibits:
     picks = _picks(paths, count)
-    alpha = videos.pick(paths["masks"], picks, "gray")
+    alpha = video_file.pick(paths["masks"], picks, "gray")
     yield "what the masks keep", contact_sheets.sheet([
         [contact_sheets.cut_out(frame, alpha[i]) for frame, i in zip(_frames(paths["frames"], picks), picks)]])
 
@@ -83,7 +84,7 @@ def driving(paths: Paths, count: int) -> Exhibits:
     picks = spread(np.arange(len(pose)), count)
     rows, found = columns["frame"][picks], read_poses(paths["source_poses"])[0]
     source = _frames(paths["source_frames"], rows)
-    size = clocks.read_clock(paths["target_clock"]).about["size"]
+    size = read_clock(paths["target_clock"]).about["size"]
     room = paths["background"]  # which the studio does not have yet
     plate = png.read(room) if room.exists() else np.zeros((size, size, 3), np.uint8)
     yield "the source's poses, and where the target is to take them", contact_sheets.sheet([
@@ -100,7 +101,7 @@ def farthest(paths: Paths, count: int) -> Exhibits:
 def foregrounds(paths: Paths, count: int) -> Exhibits:
     plate, pose = png.read(paths["background"]), read_poses(paths["driving"])[0]
     picks = spread(np.arange(len(pose)), count)
-    made = videos.pick(paths["foreground"], picks, "rgba")
+    made = video_file.pick(paths["foreground"], picks, "rgba")
     yield "driving pose, generated foreground, and over the background (Eq. 12)", contact_sheets.sheet([
         [skeleton.draw(pose[i], len(plate), parts=skeleton.DRAWN_PARTS) for i in picks],
         [contact_sheets.cut_out(made[i][..., :3], made[i][..., 3]) for i in picks],
@@ -116,11 +117,11 @@ EXHIBITS = {
 
 
 def _picks(paths: Paths, count: int) -> np.ndarray:
-    return spread(clocks.read_clock(paths["clock"]).frame, count)
+    return spread(read_clock(paths["clock"]).frame, count)
 
 
 def _frames(path: Path, picks: np.ndarray) -> list[np.ndarray]:
-    with Seekable(path) as frames:
+    with SeekableVideo(path) as frames:
         return [frames[int(i)] for i in picks]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from stages import __version__
-from stages.media.files import size
+from stages.media.files import human_size
 
 
 def versions() -> dict[str, str]:
@@ -31,5 +31,5 @@ def files(paths: dict[str, Path]) -> list[tuple[str, str, str]]:
     for path in sorted(set(paths.values())):
         total = sum(p.stat().st_size for p in path.rglob("*")) if path.is_dir() else path.stat().st_size
         written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-        out.append((path.as_posix(), size(total), f"{written:%Y-%m-%d %H:%M:%S}"))
+        out.append((path.as_posix(), human_size(total), f"{written:%Y-%m-%d %H:%M:%S}"))
     return out

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from stages import InputError, layout, params
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 from stages.reporting.figures import EXHIBITS, exhibits
 
 COLUMNS = 6   # pictures of a sheet, evenly spread over the video
@@ -48,7 +48,7 @@ def main() -> int:
     if found:
         shown, picture = found
         print(shown)
-        with replacing(Path(sys.argv[2])) as temporary:
+        with atomic_write(Path(sys.argv[2])) as temporary:
             cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return 0
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from stages.evaluation.references import TOGETHER, true_frames
 from stages.imaging import compositing, contact_sheets
-from stages.media import png, video_file as videos
-from stages.media.seek import Seekable, chosen
+from stages.media import png, video_file
+from stages.media.seek import SeekableVideo, select_frames
 from stages.media.view import read_view
 from stages.pose import skeleton
 from stages.provenance.label import Label
@@ -49,12 +49,12 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
     unseen, bare, stills = hidden(inputs.paths["seen"]), np.zeros(total), {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reel.mp4"
-        with videos.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
+        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 bare[t] = np.mean(unseen & (alpha < OPAQUE))
                 tiles = [contact_sheets.fit_tile(picture, side) for picture in quarters]
                 if label:
-                    tiles[RESULT] = label.over(tiles[RESULT])
+                    tiles[RESULT] = label.apply(tiles[RESULT])
                 if t < SIDES[-1][0]:
                     show(np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])]))
                 if t in wanted:
@@ -76,14 +76,15 @@ def moments(inputs: Inputs, side: int) -> Iterator[tuple[list[np.ndarray], np.nd
     """For each frame of the result the pictures of the four quarters, and the foreground's alpha (S, S)."""
     paths, entry, rows = inputs.paths, inputs.entry, inputs.rows
     plate = png.read(paths["background"])
-    sources = chosen(videos.frames(paths["source_frames"]), rows, paths["source_frames"])
+    sources = select_frames(video_file.frames(paths["source_frames"]), rows, paths["source_frames"])
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
         about, view = inputs.clock("target").about, read_view(paths["target_view"])
-        truths = chosen(true_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
-                        f"expected {TOGETHER}")
-    foregrounds = chosen(videos.frames(paths["foreground"], "rgba"), np.arange(len(rows)), paths["foreground"])
-    with Seekable(paths["target_frames"]) as training:
+        truths = select_frames(true_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
+                               f"expected {TOGETHER}")
+    foregrounds = select_frames(video_file.frames(paths["foreground"], "rgba"), np.arange(len(rows)),
+                                paths["foreground"])
+    with SeekableVideo(paths["target_frames"]) as training:
         for t, (source, truth, made) in enumerate(zip(sources, truths, foregrounds)):
             if truth is None:
                 copied = inputs.copied[t]

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.media import clock as clocks, parquet
+from stages.media import parquet
+from stages.media.clock import Clock, read_clock
 from stages.media.files import existing
 from stages.media.pose_table import read_poses
 from stages.pose.skeleton import Pose
@@ -87,8 +88,8 @@ class Inputs:
         """Of `target` or `source`."""
         return read_poses(self.paths[f"{who}_poses"])
 
-    def clock(self, who: str) -> clocks.Clock:
-        return clocks.read_clock(self.paths[f"{who}_clock"])
+    def clock(self, who: str) -> Clock:
+        return read_clock(self.paths[f"{who}_clock"])
 
     def people(self) -> dict[str, str]:
         """`target` and, where it is another video, `source`: their names."""

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import InputError, params as config
-from stages.media import png, video_file as media
-from stages.media.prefetch import in_order
+from stages import InputError
+from stages.media import png, video_file
+from stages.media.prefetch import ordered_map
+from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
 from stages.samples import hard, motion, people, render, scene
@@ -29,7 +30,7 @@ NOISE = 1.5  # of the sensor, standard deviation in 8-bit steps
 CRF = 16
 
 
-def run(*, video: Path, truth: Path, alpha: Path, plate: Path, params: config.SampleEntry) -> None:
+def run(*, video: Path, truth: Path, alpha: Path, plate: Path, params: SampleEntry) -> None:
     """Renders `params.person` doing the motion that the other parameters give."""
     count, started = round(params.seconds * motion.FPS), time.monotonic()
     poses, visible = [], []
@@ -40,8 +41,8 @@ def run(*, video: Path, truth: Path, alpha: Path, plate: Path, params: config.Sa
     shots = frames(params.person, params.motions, params.seed, params.seconds, params.size, params.world)
     phone = {"crf": hard.CRF, "bitrate": round(hard.BITS * params.size**2 * motion.FPS)}
     quality = phone if params.world == "hard" else {"crf": CRF}
-    with (media.h264(video, motion.FPS, metadata=metadata, **quality) as show,
-          media.lossless(alpha, motion.FPS, "gray") as mask):
+    with (video_file.h264(video, motion.FPS, metadata=metadata, **quality) as show,
+          video_file.lossless(alpha, motion.FPS, "gray") as mask):
         for rgb, cover, pose, seen in Progress(shots, total=count, desc=f"samples {params.person}", unit="frame"):
             noisy = rgb + rng.normal(0, NOISE, rgb.shape)
             show(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
@@ -80,8 +81,8 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
 
     body, performed = Body(who), motion.perform(tuple(motions), seed, seconds)
     if world == "hard":
-        return in_order(shoot, hard.exposures(body, performed, camera))
-    return in_order(shoot, ([posed] for posed in body.pose(performed)))
+        return ordered_map(shoot, hard.exposures(body, performed, camera))
+    return ordered_map(shoot, ([posed] for posed in body.pose(performed)))
 
 
 def _person(name: str, world: str) -> people.SamplePerson:

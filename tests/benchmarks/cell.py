@@ -70,7 +70,7 @@ def prepared(folder: Path, person: str) -> str:
 def code(root: Path) -> str:
     """A hash of all that learns and scores, but for comments."""
     code = Code(root)
-    return hashlib.sha256("".join([code.digest("generator_training"), *map(code.mark, SCORING)]).encode()).hexdigest()
+    return hashlib.sha256("".join([code.digest("generator_training"), *map(code.checksum, SCORING)]).encode()).hexdigest()
 
 
 def measure(folder: Path, cell: Cell) -> dict:

@@ -10,7 +10,7 @@ from stages.media import video_file
 from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
 from stages.media.view import read_view
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import L_HIP, R_HIP
 from stages.samples.people import person
 from tests.benchmarks.figures import Figure
 from tests.stages import duo
@@ -34,7 +34,7 @@ def following(folder: Path) -> list[Figure]:
         heights = np.ptp(places[0, ..., 1], axis=-1)
         for who in (0, 1):
             boxes, joints = followed(folder, name, film, places[0, who].mean(0))
-            hips = places[:, :, [sk.R_HIP, sk.L_HIP]].mean(2)  # (T, 2, 2)
+            hips = places[:, :, [R_HIP, L_HIP]].mean(2)  # (T, 2, 2)
             apart = np.linalg.norm((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - hips, axis=-1)
             known = np.isfinite(boxes[:, 0])
             taken.append((apart[:, who] > apart[:, 1 - who] + MARGIN * heights[who])[known])

@@ -63,7 +63,7 @@ def opencv(path: Path) -> int:
 
 
 def thumbnails(path: Path) -> int:
-    return sum(shot.thumbnail(256).ndim == 3 for shot in footage.open_footage(path, None).shots())
+    return sum(shot.thumbnail(256).ndim == 3 for shot in footage.open_footage(path, None).frames())
 
 
 LOOPS = {loop.__name__: loop for loop in (ours, bare, opencv, thumbnails)}

@@ -29,9 +29,9 @@ from stages.evaluation.metric_networks import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
 from stages.media.pose_table import read_poses
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.params import load
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import L_ANKLE, L_EAR, R_ANKLE, R_EAR, Pose, person_height
 from stages.samples import motion, read_truth
 from tests.benchmarks.figures import Figure, command, verdict
 from tests.benchmarks.following import following
@@ -43,7 +43,7 @@ from tests.boundaries import boundary_f
 ROOT = Path(__file__).parents[2]
 TARGET, SOURCE = "stranger_101", "stranger_102"
 HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the true room": 0.01}  # goals in that world
-ANKLES = [sk.R_ANKLE, sk.L_ANKLE]
+ANKLES = [R_ANKLE, L_ANKLE]
 
 
 def settings(world: str) -> dict:
@@ -98,11 +98,11 @@ class Square:
             lambda p: np.concatenate([(p[..., :2] - [left, top]) * scale, np.ones_like(p[..., 2:])], -1))
         inside = self.pose.map(lambda p: (p[..., :2] >= 0).all(-1) & (p[..., :2] < self.size).all(-1))
         self.visible = {name: seen[self.rows] & getattr(inside, name) for name, seen in visible.items()}
-        self.height = np.percentile(sk.person_height(self.pose.body), 95)  # nose to ankles, upright
+        self.height = np.percentile(person_height(self.pose.body), 95)  # nose to ankles, upright
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """The square of a rendered picture."""
-        return footage.square(picture, self.about["crop"], self.size)
+        return footage.crop_square(picture, self.about["crop"], self.size)
 
 
 def pose(folder: Path) -> list[Figure]:
@@ -132,7 +132,7 @@ def pose(folder: Path) -> list[Figure]:
     ]
 
 
-def raw_poses(folder: Path, name: str) -> sk.Pose:
+def raw_poses(folder: Path, name: str) -> Pose:
     """What the estimator alone sees: the stage with smoothing 0."""
     outputs = {argument: folder / "raw" / path for argument, path in layout.outputs("pose_extraction", name).items()}
     if not outputs["poses"].exists():
@@ -145,7 +145,8 @@ def raw_poses(folder: Path, name: str) -> sk.Pose:
 def mask(folder: Path) -> list[Figure]:
     make(folder, "mask_segmentation", "target")
     true = Square(folder, "target", "target")
-    alphas = chosen(video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray"), true.rows, "target_alpha.mkv")
+    alphas = video_file.frames(folder / "artifacts/samples/target_alpha.mkv", "gray")
+    alphas = select_frames(alphas, true.rows, "target_alpha.mkv")
     masks, scores, band = video_file.frames(folder / "artifacts/target/masks.mkv", "gray"), [], []
     for alpha, found in zip(map(true.cut, alphas), masks, strict=True):
         inside, called, error = alpha > 127, found > 127, cv2.absdiff(alpha, found) / 255
@@ -182,14 +183,14 @@ def perceived_background(found: np.ndarray, plate: np.ndarray) -> Figure:
     try:
         distance = perceived(lpips_network().eval(), *(np.ascontiguousarray(p[..., ::-1]) for p in (found, plate)))
         return Figure(what, distance, None, "", True)
-    except pretrained.Missing as error:
+    except pretrained.MissingWeights as error:
         return Figure(what, None, None, "", True, f"not measured: {error}")
 
 
 def face(folder: Path) -> list[Figure]:
     make(folder, "pose_extraction", "target")
     true, found = Square(folder, "target", "target"), read_poses(folder / "artifacts/target/poses.parquet")[0]
-    ears = np.linalg.norm(true.pose.body[:, sk.R_EAR, :2] - true.pose.body[:, sk.L_EAR, :2], axis=-1)
+    ears = np.linalg.norm(true.pose.body[:, R_EAR, :2] - true.pose.body[:, L_EAR, :2], axis=-1)
     width = np.percentile(ears, 95)  # ear to ear, seen from the front
     apart = np.linalg.norm(found.face[..., :2] - true.pose.face[..., :2], axis=-1)[true.visible["face"]]
     remark = f"{np.isfinite(apart).mean():.1%} of the visible points found; width = ear to ear, frontal"
@@ -204,7 +205,7 @@ def retargeting(folder: Path) -> list[Figure]:
     size, true = square.size, square.pose.body
     found = read_poses(folder / "artifacts/imitation/driving.parquet")[0].body
     foot = np.linalg.norm(found[:, ANKLES, :2] - true[:, ANKLES, :2], axis=-1)
-    height = 100 * np.nanmedian(np.abs(sk.person_height(found) - sk.person_height(true))) / size
+    height = 100 * np.nanmedian(np.abs(person_height(found) - person_height(true))) / size
     return [
         Figure("retargeting: foot error, share of frame height, median", 100 * np.nanmedian(foot) / size, 2, "%", True),
         Figure("retargeting: height error, share of frame height, median", height, 3, "%", True),

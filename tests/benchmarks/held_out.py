@@ -20,9 +20,10 @@ from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
-from stages.media import clock as clocks, png, video_file
+from stages.media import png, video_file
+from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.params import GeneratorTraining, Subject
 
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
@@ -107,8 +108,8 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
     """A training at its first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    timeline = clocks.read_clock(inputs["clock"])
-    rows = timeline.training()
+    timeline = read_clock(inputs["clock"])
+    rows = timeline.training_frames()
     fabric = devices.fabric(block.device, 1, block.precision)
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
@@ -150,12 +151,12 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, l
     evenly spread (all where there are no more). lpips: the network, stages.evaluation.metric_networks.lpips_network."""
     artifacts = folder / layout.ROOT / name
     pose, _, _ = read_poses(artifacts / "poses.parquet")
-    rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
+    rows = np.flatnonzero(np.array(read_clock(artifacts / "frames.parquet").split) == "test")
     plate = png.read(artifacts / "background.png")
     appearance = GeneratorInference(generator, torch.device("cpu"))
     values, steady, before = [], [], None
     scored = paired(len(rows), pairs)
-    truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
+    truths = select_frames(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
     for indices, foregrounds in appearance.foregrounds(pose[rows], 8):
         for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
             if index not in scored:

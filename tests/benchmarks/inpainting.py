@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from stages import background_inpainting as stage, params, samples
+from stages import background_inpainting, params, samples
 from stages.imaging import image_quality
 from stages.matting.background import clearance
 from stages.media import png
@@ -34,7 +34,7 @@ def room(number: int, block: params.BackgroundInpainting) -> tuple[np.ndarray, n
     name = f"stranger_{number}"
     plate = np.rint(255 * scene.plate(people.person(name).room, SIZE)).astype(np.uint8)
     *_, (_, alpha, *_) = samples.frames(name, ("wave",), number, (FRAME + 1) / 25, SIZE)
-    return plate, clearance(alpha >= stage.COVERED, np.ones_like(alpha, bool), block.dilate * SIZE) == 0
+    return plate, clearance(alpha >= background_inpainting.COVERED, np.ones_like(alpha, bool), block.dilate * SIZE) == 0
 
 
 def scores(filled: np.ndarray, plate: np.ndarray, hole: np.ndarray) -> tuple[float, float]:
@@ -59,7 +59,7 @@ def main() -> int:
         for name, row in rows.items():
             started = time.perf_counter()
             chosen = block.model_copy(update={"inpainter": name, "large_share": 0.0, "large_depth": 0.0})
-            sheet.append(stage.fill(empty, ~hole, np.ones_like(hole), chosen)[0])
+            sheet.append(background_inpainting.fill(empty, ~hole, np.ones_like(hole), chosen)[0])
             row.append((*scores(sheet[-1], plate, hole), time.perf_counter() - started))
         print(f"stranger_{number}: {hole.mean():.0%} hidden; "
               + ", ".join(f"{name} {row[-1][0]:.1f} dB / {row[-1][1]:.3f}" for name, row in rows.items()), flush=True)

@@ -12,7 +12,7 @@ from stages.media import video_file
 from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
 from stages.media.view import read_view
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import person_height
 from stages.samples import motion, people, scene
 from tests.benchmarks.figures import Figure
 from tests.stages.turning import turned
@@ -41,14 +41,14 @@ def camera(folder: Path) -> list[Figure]:
     room = np.rint(255 * scene.plate(people.person(WHO).room, WIDE)).astype(np.uint8)
     wanted = cv2.warpPerspective(room, to_canvas, tuple(about["full_size"]), flags=cv2.INTER_CUBIC)
     plate = cv2.imread(str(folder / "background_full.png"))[..., ::-1].astype(float)
-    seen = np.any([view.inside_full(frame, about["full_size"]) for frame in about["full_frames"]], axis=0)
+    seen = np.any([view.visible_full(frame, about["full_size"]) for frame in about["full_frames"]], axis=0)
     seen &= cv2.warpPerspective(np.full(room.shape[:2], 255, np.uint8), to_canvas, tuple(about["full_size"])) > 254
     level = np.median(plate[seen] / np.maximum(wanted[seen], 1), axis=0)  # the clip's own light is the typical one
 
     poses, left = read_poses(folder / "poses.parquet")[0].body, np.array(about["crop"][:2])
     found = poses[..., :2] * about["crop"][2] / about["size"] + left  # on the canvas
     places = cv2.perspectiveTransform((joints[..., :2] - 0.5).reshape(-1, 1, 2), to_canvas).reshape(-1, 18, 2) + 0.5
-    height = np.percentile(sk.person_height(np.dstack([places, np.ones(places.shape[:2])])), 95)
+    height = np.percentile(person_height(np.dstack([places, np.ones(places.shape[:2])])), 95)
     apart = np.linalg.norm(found - places, axis=-1)
     shades = gains * view.light[:, 0] + view.light[:, 3] / 128
     return [

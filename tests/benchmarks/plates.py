@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import yaml
 
-from stages import background_inpainting as stage, layout
+from stages import layout
+from stages.background_inpainting import COVERED, SAMPLE, collect
 from stages.evaluation import metric_networks
 from stages.imaging import image_quality
 from stages.matting.background import clearance
@@ -54,17 +55,17 @@ def figures(folder: Path, name: str) -> list[Figure]:
     artifacts = folder / layout.ROOT / name
     timeline, camera = read_clock(artifacts / "frames.parquet"), read_view(artifacts / "view.parquet")
     crop, size, usable = timeline.about["crop"], timeline.about["size"], timeline.usable()
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(stage.SAMPLE, len(usable))).round().astype(int))]
-    shown, alphas, _ = stage.collect(artifacts / "frames.mkv", artifacts / "masks.mkv", chosen,
-                                     timeline.about["full_frames"])
+    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, min(SAMPLE, len(usable))).round().astype(int))]
+    shown, alphas, _ = collect(artifacts / "frames.mkv", artifacts / "masks.mkv", chosen,
+                              timeline.about["full_frames"])
     dilate = yaml.safe_load((folder / "params.yaml").read_text())["presets"]["demo"]["background_inpainting"]["dilate"]
-    free = np.stack([clearance(alpha >= stage.COVERED, camera.inside(frame, crop, size), dilate * size) > 0
+    free = np.stack([clearance(alpha >= COVERED, camera.visible(frame, crop, size), dilate * size) > 0
                      for frame, alpha in zip(chosen, alphas)])
     plain, _ = uncovered_median(shown, ~free)
 
     room = png.read(folder / layout.outputs("samples", name)["plate"])
-    true, found = footage.square(room, crop, size), png.read(artifacts / "background.png")
-    seen = free.any(0) & footage.square(np.full_like(room, 255), crop, size).all(-1)
+    true, found = footage.crop_square(room, crop, size), png.read(artifacts / "background.png")
+    seen = free.any(0) & footage.crop_square(np.full_like(room, 255), crop, size).all(-1)
     steps, median_steps = (seam(picture.astype(np.float32) - true, free.mean(0), seen) for picture in (found, plain))
     lpips = held_out.perceived(metric_networks.lpips_network(), found, true)
     return [

@@ -21,7 +21,7 @@ class Experiment:
 
     def block(self, params: Params, seed: int) -> GeneratorTraining:
         """What is trained; checked as params.yaml is."""
-        preset = params.varied(PRESET, self.variant) if self.variant else params.presets[PRESET]
+        preset = params.with_variants(PRESET, self.variant) if self.variant else params.presets[PRESET]
         block = preset.generator_training.model_dump()
         if unknown := self.changes.keys() - block.keys():
             raise InputError(f"experiment `{self.name}`: generator_training has no {', '.join(sorted(unknown))}; "

@@ -94,10 +94,10 @@ def note(plan: list[str]) -> None:
     new.mkdir(parents=True)
     with Repo() as repo:
         stages = ProjectFile(repo, "dvc.yaml").stages
-        judges = next(dep for dep in stages[next(a for a in plan if a.startswith("metrics@"))].deps
-                      if dep.def_path == "judges")
-        folder = {"hash": "md5", "md5": judges.get_hash().value, "size": judges.get_meta().size,
-                  "nfiles": judges.get_meta().nfiles}
+        metric_weights = next(dep for dep in stages[next(a for a in plan if a.startswith("metrics@"))].deps
+                              if dep.def_path == "metric_weights")
+        folder = {"hash": "md5", "md5": metric_weights.get_hash().value, "size": metric_weights.get_meta().size,
+                  "nfiles": metric_weights.get_meta().nfiles}
         for address in plan:
             stage, (name, key) = stages[address], graph.split(address)
             for out in map(str, layout.outputs(name, key).values()):
@@ -113,7 +113,7 @@ def note(plan: list[str]) -> None:
             places = sorted(place for dep in stage.deps if isinstance(dep, ParamsDependency) for place in dep.params)
             layout.state(address).write_text(json.dumps({
                 "cmd": stage.cmd,
-                "deps": [{"path": path, **(folder if path == "judges" else file(path))} for path in deps],
+                "deps": [{"path": path, **(folder if path == "metric_weights" else file(path))} for path in deps],
                 "params": {"params.yaml": {place: reduce(dict.get, place.split("."), config) for place in places}},
                 "outs": [{"path": path, **file(path)} for path in sorted(out.def_path for out in stage.outs)],
             }))

@@ -33,11 +33,12 @@ from torch import nn
 from stages import InputError, fusion, layout, params
 from stages.evaluation import delivered_video, image_similarity, metric_networks
 from stages.imaging import image_quality
-from stages.media import clock as clocks, footage, png, video_file, view
+from stages.media import footage, png, video_file, view
+from stages.media.clock import Clock, read_clock
 from stages.media.pose_table import read_poses
-from stages.media.seek import chosen
+from stages.media.seek import select_frames
 from stages.pose.skeleton import Pose
-from stages.provenance.watermark import Mark
+from stages.provenance.watermark import Watermark
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who
 from tests.benchmarks.figures import Figure, verdict
@@ -97,7 +98,7 @@ class Clip:
 
     def truth(self) -> Iterator[np.ndarray]:
         """The held-out frames as they were filmed, of even height and width."""
-        return map(even, chosen(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
+        return map(even, select_frames(footage.open_footage(self.file, None).pictures(), self.rows, self.file))
 
     def composites(self) -> Iterator[np.ndarray]:
         """The same as fusion shows them, before label and mark."""
@@ -109,8 +110,8 @@ class Clip:
         driving = read_poses(self.path("retargeting", "driving"))[0]
         return (pose.map(partial(onto, self.place(index).matrix)) for index, pose in enumerate(driving))
 
-    def _clock(self) -> clocks.Clock:
-        return clocks.read_clock(self.path("frames", "clock"))
+    def _clock(self) -> Clock:
+        return read_clock(self.path("frames", "clock"))
 
 
 def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
@@ -129,7 +130,7 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
     size = next(clip.truth()).shape[1::-1]
     label = delivered_video.area(size) > 0
     lags = {name: lag(clip.file, film()) for name, film in clip.films.items()}
-    films = {name + told(lags[name]): chosen(map(even, shifted(film(), lags[name])), clip.rows, name)
+    films = {name + told(lags[name]): select_frames(map(even, shifted(film(), lags[name])), clip.rows, name)
              for name, film in clip.films.items()}
     films |= {
         BEFORE: encoded(clip, "before", clip.composites(), crf),
@@ -176,8 +177,8 @@ def onto(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def marked(clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The true held-out frames with our mark."""
-    mark = Mark(NUMBER, size, clip.fps)
-    return (mark.over(picture, frame) for frame, picture in enumerate(clip.truth()))
+    mark = Watermark(NUMBER, size, clip.fps)
+    return (mark.apply(picture, frame) for frame, picture in enumerate(clip.truth()))
 
 
 def encoded(clip: Clip, name: str, given: Pictures, crf: int) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, layout
-from tests.benchmarks import cell as cells
+from tests.benchmarks.cell import SCORING, Cell, code, prepared
 from tests.benchmarks.experiments import Results, gather, plan, run, who
 from tests.benchmarks.held_out import paired
 from tests.benchmarks.recipes import EXPERIMENTS, PRESET, Experiment
@@ -84,31 +84,31 @@ def test_two_experiments_that_come_to_the_same_are_measured_once(config, folder)
 @pytest.mark.parametrize("change", ["data", "steps", "seed", "params", "base", "code", "machine"])
 def test_what_a_result_depends_on_makes_it_out_of_date(config, folder, monkeypatch, change):
     base = TWO[0].block(config, 0)
-    cell = cells.Cell("base", "a", 5, base, base)
+    cell = Cell("base", "a", 5, base, base)
     before = cell.key(folder)
-    assert cells.Cell("another name", "a", 5, base.model_copy(update={"steps": 3}), base).key(folder) == before
+    assert Cell("another name", "a", 5, base.model_copy(update={"steps": 3}), base).key(folder) == before
     if change == "data":
         (folder / layout.ROOT / "a/masks.mkv").write_text("other masks")
-        cells.prepared.cache_clear()
+        prepared.cache_clear()
     elif change in ("code", "machine"):
-        monkeypatch.setattr(cells, change, lambda *_: "other")
+        monkeypatch.setattr(f"tests.benchmarks.cell.{change}", lambda *_: "other")
     fields = {"seed": {"seed": 1}, "params": {"weight_l1": 1.0}}.get(change, {})
     steps, other = 6 if change == "steps" else 5, TWO[1].block(config, 0) if change == "base" else base
-    assert cells.Cell("base", "a", steps, base.model_copy(update=fields), other).key(folder) != before
+    assert Cell("base", "a", steps, base.model_copy(update=fields), other).key(folder) != before
 
 
 def test_code_is_known_by_what_it_does(tmp_path):
     """Of a copy: a comment changes nothing, a value does."""
-    files = ("stages/generator_training.py", *cells.SCORING)
+    files = ("stages/generator_training.py", *SCORING)
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("a = 1\n")
-    before, last = cells.code(tmp_path), tmp_path / files[-1]
+    before, last = code(tmp_path), tmp_path / files[-1]
     found = []
     for text in ("a = 1  # one\n", "a = 2\n"):
         last.write_text(text)
-        cells.code.cache_clear()
-        found.append(cells.code(tmp_path) == before)
+        code.cache_clear()
+        found.append(code(tmp_path) == before)
     assert found == [True, False]
 
 

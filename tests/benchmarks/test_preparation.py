@@ -60,4 +60,4 @@ def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
     for stage in held_out.PREPARED:
         assert all((tmp_path / "work" / path).exists() for path in layout.outputs(stage, "dancer").values())
     found = clock.read_clock(tmp_path / "work" / layout.outputs("frames", "dancer")["clock"])
-    assert len(found.training()) == 20 and found.about["size"] == 64
+    assert len(found.training_frames()) == 20 and found.about["size"] == 64

@@ -38,7 +38,8 @@ PEOPLE = ("stranger_301", "stranger_302", "stranger_303")
 def blocks() -> dict[str, GeneratorTraining]:
     """What is compared: the demo's generator and Everybody Dance Now's on the same frames."""
     params = Params(**yaml.safe_load((ROOT / "params.yaml").read_text()))
-    return {"best": params.presets["demo"].generator_training, "edn": params.varied("demo", "edn").generator_training}
+    return {"best": params.presets["demo"].generator_training,
+            "edn": params.with_variants("demo", "edn").generator_training}
 
 
 def gw(_) -> list[Figure]:
@@ -96,7 +97,7 @@ def equal(wanted) -> list[Figure]:
     people = PEOPLE[: wanted.people]
     try:
         lpips = metric_networks.lpips_network()
-    except pretrained.Missing:
+    except pretrained.MissingWeights:
         lpips = None
     prepare(wanted, people)
     found = {name: [] for name in blocks()}

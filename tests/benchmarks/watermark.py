@@ -67,7 +67,7 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
     return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
 
 
-def right(found: watermark.DetectedMark, number: int) -> float:
+def right(found: watermark.DetectedWatermark, number: int) -> float:
     """The share of the bits; half of them where nothing would have been read."""
     return 1 - bin(found.number ^ number).count("1") / watermark.BITS if found.sure else 0.5
 
@@ -79,7 +79,7 @@ def read(clips: dict[str, Clip], numbers: int) -> list[Figure]:
         for number in np.random.default_rng(1).integers(0, 2**watermark.BITS, numbers).tolist():
             marked = attacks.h264(attacks.marked(pictures, number, fps), CRF)
             for name, attack in attacks.ALL.items():
-                found = watermark.find(attacks.timed(attack(marked), fps, LATER))
+                found = watermark.detect(attacks.timed(attack(marked), fps, LATER))
                 bits[name].append(right(found, number))
                 certainty[name].append(found.certainty)
     return [Figure(f"bits read right from two seconds: {name}", float(np.mean(bits[name])), ALONE,
@@ -97,7 +97,7 @@ def never_marked(clips: list[Clip], count: int, seed: int) -> Figure:
         top, left = (rng.integers(side - part + 1) for side, part in zip(pictures.shape[1:3], sides))
         piece = pictures[begin : begin + round(watermark.PERIOD * fps), top : top + sides[0], left : left + sides[1]]
         piece = attacks.h264(piece[:, :, :: rng.choice([-1, 1])], int(rng.choice([18, 23, 28])))
-        certainties.append(watermark.find(attacks.timed(piece, fps, rng.random())).certainty)
+        certainties.append(watermark.detect(attacks.timed(piece, fps, rng.random())).certainty)
     taken = sum(certainty >= watermark.SURE for certainty in certainties)
     return Figure(f"taken for marked, of {count} unmarked pieces of two seconds", taken, 0, at_most=True,
                   remark=f"certainty {max(certainties):.2f} at most; {watermark.SURE} is needed")
@@ -138,13 +138,13 @@ def cost(clips: dict[str, Clip]) -> list[Figure]:
     spent, looked = [], []
     for pictures, fps in clips.values():
         size = pictures.shape[2:0:-1]
-        mark, label = watermark.Mark(1, size, fps), Label(size)
+        mark, label = watermark.Watermark(1, size, fps), Label(size)
         for frame, picture in enumerate(pictures):
             begun = time.perf_counter()
-            mark.over(label.over(picture), frame)
+            mark.apply(label.apply(picture), frame)
             spent.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        watermark.find(attacks.timed(pictures, fps))
+        watermark.detect(attacks.timed(pictures, fps))
         looked.append(time.perf_counter() - begun)
     return [Figure("mark and label of a picture", 1000 * float(np.median(spent)), SLOWEST, "ms", at_most=True),
             Figure("looking for a mark in two seconds", float(np.median(looked)), None, "s")]

@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.media.files import replacing
+from stages.media.files import atomic_write
 
 NAMES = []
 
@@ -38,12 +38,12 @@ def run(metrics, per_frame, scores, plots, foreground, key, **rest):
     frames = np.arange(60)
     columns = {name: np.full(60, np.nan) for name in NAMES}
     columns |= {"psnr": 25 + level + np.sin(frames), "ssim": 0.9 + frames / 1e3}
-    with replacing(per_frame) as temporary:
+    with atomic_write(per_frame) as temporary:
         pq.write_table(pa.table({"frame": frames} | columns), temporary)
     found = {"psnr": dict(value=25 + level, unit="dB", reason=None, low=24 + level, high=26 + level),
              "ssim": dict(value=0.93, unit=None, reason=None, low=0.9, high=0.96),
              "lpips": dict(value=None, unit=None, reason="no weights", low=None, high=None)}
-    with replacing(metrics) as temporary:
+    with atomic_write(metrics) as temporary:
         temporary.write_text(json.dumps(dict(fps=10.0, metrics=found)))
     scores.write_text(json.dumps({"psnr": 25 + level}))
     plots.mkdir()
@@ -81,14 +81,15 @@ def _prepare(computed: Project, folder: Path) -> None:
     shutil.copytree(computed.folder, folder, symlinks=True, dirs_exist_ok=True)
     known = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     variants = {name: known[name] for name in ("complete", "td")}
-    del variants["complete"]["metrics"]  # asks judges, which `table` would fetch
+    del variants["complete"]["metrics"]  # needs metric networks, whose weights `table` would fetch
     Project(folder).change(transfers={"ava_from_ava": ITSELF}, variants=variants)
     fusion = folder / "stages/fusion.py"
     fusion.write_text(fusion.read_text().replace('given["metrics"]', f"{WHAT_IS_SEEN}\n            given[\"metrics\"]"))
     (folder / "stages/metrics.py").write_text(METRICS.replace("NAMES = []", f"NAMES = {NAMES}"))
     write_digests(folder)
     (folder / "paper.yaml").write_text(yaml.safe_dump(PAPER, sort_keys=False))
-    git("add", ".gitignore", ".dvc", ".dvcignore", "digests", "dvc.yaml", "judges", "params.yaml", "stages", folder=folder)
+    git("add", ".gitignore", ".dvc", ".dvcignore", "digests", "dvc.yaml", "metric_weights", "params.yaml", "stages",
+        folder=folder)
     git("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all", folder=folder)
     (folder / "ran").unlink()
 

@@ -15,7 +15,8 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from pipeline import __main__ as command, forget, graph
+from pipeline import forget, graph
+from pipeline.__main__ import main
 from pipeline.dvc_backend import dvc_client
 from pipeline.dvc_backend.storage import Store
 from pipeline.paper_tables import experiments
@@ -44,7 +45,7 @@ def left(folder: Path) -> list[Path]:
 
 def run(monkeypatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["pipeline", "forget", *arguments])
-    return command.main()
+    return main()
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import sys
 import pytest
 import yaml
 
-from pipeline import __main__ as command, graph
+from pipeline import graph
+from pipeline.__main__ import main
 from stages import InputError, params
 
 
@@ -136,7 +137,7 @@ def test_a_transfer_without_a_truth_has_none(project):
 def test_without_consent_nothing_of_a_person_is_made(project, monkeypatch, capsys, words):
     project.change(subjects={"ava": {"consent": None}})
     project.stale("frames")
-    monkeypatch.setattr(command, "_flow", lambda name, *_, **__: pytest.fail(f"{name} has begun"))
+    monkeypatch.setattr("pipeline.__main__._flow", lambda name, *_, **__: pytest.fail(f"{name} has begun"))
     monkeypatch.setattr(sys, "argv", ["pipeline", *words])
-    assert command.main() == 1 and project.ran() == []
+    assert main() == 1 and project.ran() == []
     assert "subjects.ava has no consent. Write who agreed" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def event(done: int, total: int | None = 2) -> dict:
 def test_lines_stand_below_bars(monkeypatch, watched, shown):
     screen = Screen(watched)
     monkeypatch.setattr(sys, "stdout", screen)
-    monkeypatch.setattr(terminal, "bar", lambda event, columns: f"frames: {event['name']}")
+    monkeypatch.setattr(terminal, "format_bar", lambda event, columns: f"frames: {event['name']}")
     half, full, again, some = (event(done, total) | {"name": name} for name, done, total in (
         ("half", 1, 2), ("full", 2, 2), ("again", 2, 2), ("some", 5, None)))
     for said in ("a", half, "b\n", full, again, "c", some, "d"):

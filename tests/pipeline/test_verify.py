@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 def result(tmp_path, monkeypatch) -> Path:
     """artifacts/ann_from_bob/video.mp4 of a folder that has no params.yaml."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    path, mark = tmp_path / "artifacts/ann_from_bob/video.mp4", watermark.Mark(0xB52E, (256, 256), 25)
+    path, mark = tmp_path / "artifacts/ann_from_bob/video.mp4", watermark.Watermark(0xB52E, (256, 256), 25)
     path.parent.mkdir(parents=True)
     with video_file.h264(tmp_path / "unsigned.mp4", 25, 18, {watermark.TAG: "b52e"}) as write:
         for frame in range(50):
-            write(mark.over(np.full((256, 256, 3), 120, np.uint8), frame))
-    credentials.sign(tmp_path / "unsigned.mp4", path, "", STATEMENT, *certificates.signing())
+            write(mark.apply(np.full((256, 256, 3), 120, np.uint8), frame))
+    credentials.sign(tmp_path / "unsigned.mp4", path, "", STATEMENT, *certificates.signing_certificate())
     return path
 
 

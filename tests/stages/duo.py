@@ -5,8 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from stages.pose import skeleton as sk
-from stages.pose.skeleton import Pose
+from stages.pose.skeleton import L_HIP, R_HIP, Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.people import SamplePerson
@@ -73,7 +72,7 @@ class Duo:
 
     def nearest(self, frame: int, place: np.ndarray) -> int:
         """Whose hips are nearest to a point (x, y)."""
-        hips = [pose.body[[sk.R_HIP, sk.L_HIP], :2].mean(0) for pose in self.poses(frame)]
+        hips = [pose.body[[R_HIP, L_HIP], :2].mean(0) for pose in self.poses(frame)]
         return int(np.argmin([np.linalg.norm(place - point) for point in hips]))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stages import InputError, background_inpainting
-from stages.media import footage, parquet, view as views
+from stages.media import footage, parquet
+from stages.media.view import stabilised_crop, warp_to_canvas
 
 SIZE, FULL, CROP, COUNT = 96, (200, 150), (40, 10, 120), 40
 
@@ -72,9 +73,9 @@ def pan(tmp_path, lossless, config):
             alpha = np.zeros(true.shape[:2], np.uint8)
             alpha[50:110, x + 60 : x + 84] = 255
             picture = np.where(alpha[..., None] > 0, (30, 60, 160), true).astype(np.uint8)
-            full.append(views.unfolded(picture[:, x : x + 160], camera, canvas))
-            square.append(views.stabilised(picture[:, x : x + 160], camera, CROP, SIZE))
-            masks.append(footage.square(np.repeat(alpha[..., None], 3, 2), CROP, SIZE)[..., 0])
+            full.append(warp_to_canvas(picture[:, x : x + 160], camera, canvas))
+            square.append(stabilised_crop(picture[:, x : x + 160], camera, CROP, SIZE))
+            masks.append(footage.crop_square(np.repeat(alpha[..., None], 3, 2), CROP, SIZE)[..., 0])
         write_clock(tmp_path / "clock.parquet", canvas, COUNT, list(range(0, COUNT, 2)))
         write_view(tmp_path / "view.parquet", True, cameras, (160, 150))
         return run(lossless("frames.mkv", square), lossless("full.mkv", full[::2]),

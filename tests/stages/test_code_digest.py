@@ -1,4 +1,4 @@
-"""What changes a digest and what does not, in a small project of three modules."""
+"""Which changes of the code change a digest, in a small project of three modules."""
 
 import ast
 from pathlib import Path
@@ -16,8 +16,8 @@ FILES = {
     "stages/media/video_file.py": '"""Video."""\nFPS = 25\n\n\ndef read(path):\n    return path',
     "stages/nets/__init__.py": '"""Nothing here."""',
     "stages/nets/generator.py": "from stages.media.video_file import FPS, read\n\n\nclass Generator:\n    rate = FPS",
-    "stages/fusion.py": "from typing import TYPE_CHECKING\n\nfrom stages.media import video\n"
-                        "from stages.nets.generator import Generator\n\n\ndef run():\n    return Generator, video.FPS",
+    "stages/fusion.py": "from typing import TYPE_CHECKING\n\nfrom stages.media import video_file\n"
+                        "from stages.nets.generator import Generator\n\n\ndef run():\n    return Generator, video_file.FPS",
 }
 ROOT = Path(__file__).parents[2]
 FUSION, VIDEO, GENERATOR = "stages/fusion.py", "stages/media/video_file.py", "stages/nets/generator.py"
@@ -46,14 +46,14 @@ def digest(project: Path) -> str:
     (VIDEO, '"""Video."""\n', ""),
     (VIDEO, "return path", '"""The path."""\n    return path'),
     (FUSION, "def run", "if TYPE_CHECKING:\n    from stages.nets import inpainter\n\n\ndef run"),
-    (FUSION, "from stages.media import video\nfrom stages.nets.generator import Generator",
-     "from stages.nets.generator import Generator\nfrom stages.media import video"),
+    (FUSION, "from stages.media import video_file\nfrom stages.nets.generator import Generator",
+     "from stages.nets.generator import Generator\nfrom stages.media import video_file"),
     (GENERATOR, "import FPS, read", "import read, FPS"),
-    ("stages/layout.py", "a = 1", "a = 2"),       # its paths are DVC's
-    ("stages/params.py", "a = 1", "a = 2"),       # its values are DVC's
-    ("stages/__init__.py", "'1'", "'2'"),         # nobody imports it for what it says
+    ("stages/layout.py", "a = 1", "a = 2"),       # paths are tracked by DVC
+    ("stages/params.py", "a = 1", "a = 2"),       # parameters are tracked by DVC
+    ("stages/__init__.py", "'1'", "'2'"),         # no module imports its constants
 ])
-def test_what_does_not_count(project, file, old, new):
+def test_changes_without_effect(project, file, old, new):
     before = digest(project)
     assert old in FILES[file]
     write(project, file, FILES[file].replace(old, new))
@@ -62,8 +62,8 @@ def test_what_does_not_count(project, file, old, new):
 
 @pytest.mark.parametrize("file, old, new", [
     (FUSION, "return Generator", "return Generator(), Generator"),
-    (FUSION, "video.FPS", "-video.FPS"),
-    (FUSION, "import video", "import video as film"),
+    (FUSION, "video_file.FPS", "-video_file.FPS"),
+    (FUSION, "import video_file", "import video_file as film"),
     (FUSION, "def run():", "def run():\n    from stages.nets import other\n"),
     (VIDEO, "FPS = 25", "FPS = 25.0"),
     (VIDEO, "FPS = 25", "FPS = '25'"),
@@ -71,7 +71,7 @@ def test_what_does_not_count(project, file, old, new):
     (VIDEO, "return path", "return path, 'text'"),
     (GENERATOR, "import FPS, read", "import FPS as read, read as FPS"),
 ])
-def test_what_counts(project, file, old, new):
+def test_changes_with_effect(project, file, old, new):
     before = digest(project)
     assert old in FILES[file]
     write(project, file, FILES[file].replace(old, new))
@@ -81,7 +81,7 @@ def test_what_counts(project, file, old, new):
 
 def test_a_module_may_move_to_another_package(project):
     before = digest(project)
-    write(project, "stages/film/video.py", FILES[VIDEO])
+    write(project, "stages/film/video_file.py", FILES[VIDEO])
     write(project, "stages/film/__init__.py", '"""Films."""')
     for file in (FUSION, GENERATOR):
         write(project, file, FILES[file].replace("stages.media", "stages.film"))
@@ -89,9 +89,9 @@ def test_a_module_may_move_to_another_package(project):
     assert digest(project) == before
 
 
-def test_modules_of_one_name_do_not_stand_for_each_other(project):
-    """Both are part of the stage before and after; who imports which has changed."""
-    write(project, "stages/film/video.py", "FPS = 10\nread = None")
+def test_modules_with_the_same_name_are_not_confused(project):
+    """Both modules are part of the stage before and after; only the import graph changes."""
+    write(project, "stages/film/video_file.py", "FPS = 10\nread = None")
     write(project, GENERATOR, FILES[GENERATOR].replace("stages.media", "stages.film"))
     before = digest(project)
     write(project, GENERATOR, FILES[GENERATOR])
@@ -100,7 +100,7 @@ def test_modules_of_one_name_do_not_stand_for_each_other(project):
     assert after != before and after.splitlines()[1:] == before.splitlines()[1:]
 
 
-def test_files_beside_a_module_count_for_who_imports_it(project):
+def test_data_files_count_for_stages_that_import_a_module_beside_them(project):
     before = digest(project)
     write(project, "stages/nets/table.csv", "1")
     second = digest(project)
@@ -111,13 +111,13 @@ def test_files_beside_a_module_count_for_who_imports_it(project):
 
 
 def test_every_version_of_python_gives_the_same():
-    """A worker may have another one than the caller."""
+    """A worker may run another version than the caller."""
     text = "def f(a: int = 3, *b, c=None, **d) -> str:\n    return f'{a!r} {b}' if a else {**d, 'é': [1j, b'x', ...]}"
-    words = code_digest.Module(Code(), Path(__file__))._canonical(ast.parse(text), [])
-    assert code_digest._checksum(" ".join(words).encode()) == "a61b6decae4324c6"
+    tokens = code_digest.Module(Code(), Path(__file__))._canonical(ast.parse(text), [])
+    assert code_digest._checksum(" ".join(tokens).encode()) == "a61b6decae4324c6"
 
 
-def test_a_digest_that_is_out_of_date_names_the_file_and_what_to_type(project, monkeypatch):
+def test_the_error_names_the_changed_file_and_the_command(project, monkeypatch):
     monkeypatch.setattr(layout, "KINDS", {"fusion": "transfers"})
     path = project / layout.digest("fusion")
     with pytest.raises(InputError, match="digests/fusion.txt is out of date: stages/fusion.py, stages/media/video_file.py, "):
@@ -130,7 +130,7 @@ def test_a_digest_that_is_out_of_date_names_the_file_and_what_to_type(project, m
         code_digest.check(["fusion"], project)
     assert str(stale.value) == (
         "digests/fusion.txt is out of date: stages/media/video_file.py changed since it was written.\n"
-        "  python -m pipeline.dvc_backend.digests\nwrites it (make digests); what the old code has made is then computed anew")
+        "  python -m pipeline.dvc_backend.digests\n(make digests) updates it; the stage is then computed again")
 
 
 @pytest.mark.parametrize("line, wanted", [
@@ -158,9 +158,9 @@ def bare(tree: ast.Module) -> ast.Module:
 
 
 def test_no_comment_docstring_or_blank_line_of_any_module_counts(tmp_path):
-    """Python's own unparser leaves out comments and blank lines."""
+    """`ast.unparse` drops comments and blank lines."""
     for path in (ROOT / "stages").rglob("*.py"):
         copy = tmp_path / path.name
         copy.write_text(ast.unparse(bare(ast.parse(path.read_text()))), encoding="utf-8")
         code = Code(ROOT)
-        assert code_digest.Module(code, copy).mark == code_digest.Module(code, path).mark, path
+        assert code_digest.Module(code, copy).checksum == code_digest.Module(code, path).checksum, path

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages import events
-from stages.progress import Progress, bar, figures, percent
+from stages.progress import Progress, format_bar, format_counters, percent
 
 
 ROOT = Path(__file__).parents[2]
@@ -21,21 +21,21 @@ ROOT = Path(__file__).parents[2]
 def listened(tmp_path, monkeypatch):
     """What was reported."""
     file = tmp_path / "events"
-    monkeypatch.setenv(events.PLACE, str(file))
+    monkeypatch.setenv(events.VARIABLE, str(file))
     return lambda: [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def test_nobody_listens(tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv(events.PLACE, raising=False)
+    monkeypatch.delenv(events.VARIABLE, raising=False)
     events.emit("begun", address="frames@ava")
-    events.refuse("frames@ava", ValueError("nobody is in this video"))
+    events.report_refusal("frames@ava", ValueError("nobody is in this video"))
     assert list(Progress(range(3), "frames", unit="frame")) == [0, 1, 2]
     told = capsys.readouterr()
     assert "frames@ava: nobody is in this video" in told.err and "frames: 100%" in told.err and told.out == ""
 
 
 def test_what_is_refused_is_reported_and_not_printed(listened, capsys):
-    events.refuse("frames@ava", ValueError("zwei\nZeilen: ü"))
+    events.report_refusal("frames@ava", ValueError("zwei\nZeilen: ü"))
     assert listened() == [{"kind": "refused", "address": "frames@ava", "message": "zwei\nZeilen: ü"}]
     assert capsys.readouterr() == ("", "")
 
@@ -49,7 +49,7 @@ def test_events_of_several_threads_stay_whole(listened):
 def test_a_program_whose_listener_was_killed_ends_as_soon_as_it_has_something_to_report(tmp_path):
     code = ("import time\nfrom stages.progress import Progress\n"
             "for i in Progress(range(600), 'frames'): time.sleep(0.1)")
-    environment = os.environ | {events.PLACE: str(tmp_path / "events"), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {events.VARIABLE: str(tmp_path / "events"), "PYTHONPATH": str(ROOT)}
     program = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not (tmp_path / "events").exists():
         assert program.poll() is None
@@ -75,11 +75,12 @@ def test_a_loop_that_goes_on_and_its_note(listened):
     loop.update(5)
     loop.close()
     last = listened()[-1] | {"elapsed": 60.0, "rate": 2.0}
-    assert percent(last) == 75 and figures(last) == "15/20 [01:00<00:02,  2.00step/s, l1=0.03]"
-    assert bar(last, 80).startswith("generator_training:  75%|") and len(bar(last, 80)) == 80
+    assert percent(last) == 75 and format_counters(last) == "15/20 [01:00<00:02,  2.00step/s, l1=0.03]"
+    assert format_bar(last, 80).startswith("generator_training:  75%|") and len(format_bar(last, 80)) == 80
 
 
 def test_of_how_many_is_not_known():
     event = {"kind": "progress", "what": "looking through", "done": 25, "total": None, "unit": "frame", "elapsed": 5.0,
              "rate": 5.0, "note": None}
-    assert figures(event) == "25frame [00:05,  5.00frame/s]" and bar(event, 60) == "looking through: 25frame [00:05,  5.00frame/s]"
+    assert format_counters(event) == "25frame [00:05,  5.00frame/s]"
+    assert format_bar(event, 60) == "looking through: 25frame [00:05,  5.00frame/s]"

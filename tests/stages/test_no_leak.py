@@ -12,7 +12,8 @@ from stages import (
     background_inpainting, face_vector_indexing, generator_training, layout, local_gan_training, mask_segmentation,
     params, pose_extraction,
 )
-from stages.media import clock as clocks, video_file
+from stages.media import video_file
+from stages.media.clock import read_clock
 from tests.stages import toy
 
 SUBJECT = params.Subject(preset="demo", consent="synthetic")
@@ -70,7 +71,7 @@ def learn(root: Path, config, monkeypatch) -> dict[str, bytes]:
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             found |= {str(file): file.read_bytes() for file in files}
     masks = np.stack(list(video_file.frames(FOLDER / "masks.mkv", "gray")))
-    return found | {str(FOLDER / "masks.mkv"): masks[clocks.read_clock(FOLDER / "frames.parquet").training()].tobytes()}
+    return found | {str(FOLDER / "masks.mkv"): masks[read_clock(FOLDER / "frames.parquet").training_frames()].tobytes()}
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ DEMO = ("presets", "demo")
     (("transfers", "ava_from_ben", "source"), "zoe", "no video `zoe`"),
     (("transfers", "ben"), {"target": "ava", "source": "ben", "preset": "demo",
                              "truth": "artifacts/samples/ben.mp4"}, "name is taken"),
-    (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*say why in label_reason"),
+    (("transfers", "ava_from_ben", "label"), False, "transfers.ava_from_ben.*give the reason in label_reason"),
     (("transfers", "ava_from_ben", "label"), "rather", "transfers.ava_from_ben.label"),
     (("samples", "ava", "motions"), ["fly"], "samples.ava.motions"),
     (("threads",), 0, "threads.*greater than or equal to 1"),
@@ -97,16 +97,16 @@ def test_a_variant_is_checked_over_every_preset(tmp_path):
 def test_a_variant_changes_what_it_names_and_nothing_else(config):
     for preset, own in config.presets.items():
         for variant, blocks in config.variants.items():
-            varied = config.varied(preset, variant).model_dump(mode="json")
+            varied = config.with_variants(preset, variant).model_dump(mode="json")
             for stage, fields in own.model_dump(mode="json").items():
                 assert varied[stage] == {name: blocks.get(stage, {}).get(name, value) for name, value in fields.items()}
 
 
 def test_unknown_variants_are_named(config):
     with pytest.raises(InputError, match="no `tdd` in `variants`; there are .*td"):
-        config.varied("demo", "tdd")
+        config.with_variants("demo", "tdd")
     with pytest.raises(InputError, match="no `fast` in `presets`; there are demo"):
-        config.varied("fast", "td")
+        config.with_variants("fast", "td")
 
 
 def test_missing_values_are_not_guessed(tmp_path):

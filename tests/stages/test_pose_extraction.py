@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, pose_extraction
-from stages.estimators import pose as estimators
+
 from stages.estimators.pose import Sighting
 from stages.media import parquet, video_file
 from stages.media.pose_table import read_poses
@@ -232,7 +232,7 @@ def test_a_pose_of_somebody_else_is_no_pose_of_the_person(stranger, extract, mon
     def drifting(t, pose):
         return pose.map(lambda points: points + np.float32([120 * (t in (3, 4)), 0, 0]))
 
-    monkeypatch.setattr(estimators, "build", lambda params: Told(stranger.pose, drifting))
+    monkeypatch.setattr(pose_extraction, "build_pose_estimator", lambda params: Told(stranger.pose, drifting))
     found = extract(stranger.pictures[:8], people=2, smoothing=0.0)
     assert found.columns["detected"].tolist() == [True] * 3 + [False] * 2 + [True] * 3
     assert np.abs(found.pose.body - stranger.pose.body[:8])[..., :2].max() < 3
@@ -249,7 +249,7 @@ def test_a_wrist_that_jumps_away_and_sides_that_swap_are_mended(stranger, extrac
             body[[*RIGHT_LEG, *LEFT_LEG]], feet = pose.body[[*LEFT_LEG, *RIGHT_LEG]], pose.feet[[2, 3, 0, 1]]
         return replace(pose, body=body, feet=feet)
 
-    monkeypatch.setattr(estimators, "build", lambda params: Told(stranger.pose, wrong))
+    monkeypatch.setattr(pose_extraction, "build_pose_estimator", lambda params: Told(stranger.pose, wrong))
     raw, mended = (extract(stranger.pictures, smoothing=strength) for strength in (0.0, 1.0))
     assert np.array_equal(raw.pose.body, np.stack([wrong(t, stranger.pose[t]).body for t in range(len(raw.masks))]))
     assert off_by(mended.pose, stranger.pose).max() < 0.03 < off_by(raw.pose, stranger.pose).max()

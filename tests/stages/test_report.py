@@ -90,7 +90,7 @@ def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder
     made_by = video_file.pick(folder / "artifacts/ann_from_bob/foreground.mkv", [3, 33], "rgba")
     source = video_file.pick(folder / "artifacts/bob/frames.mkv", [3, 33])
     for t in (3, 33):
-        result = Label((64, 64)).over(compositing.compose(made_by[t], toy.wall()))
+        result = Label((64, 64)).apply(compositing.compose(made_by[t], toy.wall()))
         wanted = {(0, 0): source[t], (1, 0): result, (1, 1): made.true_picture(t)}
         for (row, column), picture in wanted.items():
             quarter = frames[t][64 * row :, 64 * column :][:64, :64].astype(float)

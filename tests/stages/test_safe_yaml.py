@@ -21,7 +21,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}]\n" for i in rang
 
 HARMFUL = [
     (LAUGHS, "aliases"), (MERGES, "aliases"), ("a: &a [*a]", "aliases"), (CHAIN, "aliases"),
-    ("[" * 500_000 + "]" * 500_000, "in one another|nesting depth"), ("{a: " * 500_000, "in one another"),
+    ("[" * 500_000 + "]" * 500_000, "nested lists|nesting depth"), ("{a: " * 500_000, "nested lists"),
     ("a: !!python/object/apply:os.system ['touch pwned']", "constructor"),
     ("a: !!python/name:os.system", "constructor"),
     ("a: " + "9" * 10_000, "digits"), ("a: [", "flow"), ("a: \0", "unacceptable"), (b"a: \xff", "UTF-8"),

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from stages import layout
 from stages.media import parquet, video_file
 from stages.params import Metrics, Transfer
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import LIMBS, L_ANKLE, L_WRIST, R_ANKLE, R_WRIST, Pose
 
 SIZE, FPS, FRAMES = 64, 25.0, 40
 RECONSTRUCTION = Transfer(target="ann", source="ann", preset="demo", truth=None)
@@ -20,7 +20,7 @@ METRICS = Metrics(weights=False, flow="dis", redetect=False, min_score=0.3, devi
 IMITATION = Transfer(target="ann", source="bob", preset="demo", truth=None)
 
 
-def pose(t: int, height: float = 40.0) -> sk.Pose:
+def pose(t: int, height: float = 40.0) -> Pose:
     """The figure's pose in frame t: all parts known."""
     x = SIZE / 2 + 8 * np.sin(t / 5) + t / 50
     unit = height / 40
@@ -28,13 +28,13 @@ def pose(t: int, height: float = 40.0) -> sk.Pose:
              (-4, 0), (3, -16), (4, -8), (4, 0), (-2, -38), (2, -38), (-4, -37), (4, -37)]
     body = np.float32([(x + a * unit, SIZE - 8 + b * unit + (b < -20) * np.sin(t / 3), 0.9) for a, b in spots])
     hand = lambda wrist: wrist + np.float32([[0.15 * i, 0.2 * i, 0] for i in range(21)])
-    feet = body[[sk.R_ANKLE, sk.R_ANKLE, sk.L_ANKLE, sk.L_ANKLE]] + np.float32([[-1, 2, 0], [2, 3, 0]] * 2)
+    feet = body[[R_ANKLE, R_ANKLE, L_ANKLE, L_ANKLE]] + np.float32([[-1, 2, 0], [2, 3, 0]] * 2)
     face = body[0] + np.float32([[-2, -2, 0], [2, -2, 0], [1.5, 2, 0], [-1.5, 2, 0], [0, 0, 0]])
-    return sk.Pose(body, hand(body[sk.L_WRIST]), hand(body[sk.R_WRIST]), feet, face)
+    return Pose(body, hand(body[L_WRIST]), hand(body[R_WRIST]), feet, face)
 
 
-def poses(frames: int = FRAMES, height: float = 40.0) -> sk.Pose:
-    return sk.Pose.stack([pose(t, height) for t in range(frames)])
+def poses(frames: int = FRAMES, height: float = 40.0) -> Pose:
+    return Pose.stack([pose(t, height) for t in range(frames)])
 
 
 def wall() -> np.ndarray:
@@ -42,10 +42,10 @@ def wall() -> np.ndarray:
     return cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
 
 
-def figure(p: sk.Pose, colour=(200, 80, 60)) -> np.ndarray:
+def figure(p: Pose, colour=(200, 80, 60)) -> np.ndarray:
     """RGBA: thick limbs."""
     picture = np.zeros((SIZE, SIZE, 4), np.uint8)
-    for i, (a, b) in enumerate(sk.LIMBS):
+    for i, (a, b) in enumerate(LIMBS):
         shade = tuple(int(c * (0.7 + 0.3 * (i % 2))) for c in colour)
         cv2.line(picture, *(tuple(int(v) for v in p.body[j, :2]) for j in (a, b)), (*shade, 255), 4)
     return picture
@@ -75,14 +75,14 @@ def write_view(path: Path, frames: int = FRAMES, camera: np.ndarray | None = Non
     }, {"moving": camera is not None, "reference": 0, "frame_size": [96, 80], "residual": 0.0, **about})
 
 
-def write_poses(path: Path, p: sk.Pose, about: dict | None = None, frames=None) -> None:
+def write_poses(path: Path, p: Pose, about: dict | None = None, frames=None) -> None:
     count = len(p)
     rest = {"frame": np.arange(count) if frames is None else frames, "detected": [True] * count,
             "interpolated": [False] * count, "people": [1] * count}
     parquet.write(path, parquet.POSES, p.columns() | rest, about)
 
 
-def write_driving(path: Path, p: sk.Pose, about: dict, frames, scale: float = 1.0, offset=(0.0, 0.0)) -> None:
+def write_driving(path: Path, p: Pose, about: dict, frames, scale: float = 1.0, offset=(0.0, 0.0)) -> None:
     """Poses that retargeting moved from the source's square, all by one similarity."""
     count = len(p)
     rest = {"frame": frames, "detected": [True] * count, "interpolated": [False] * count, "people": [1] * count,

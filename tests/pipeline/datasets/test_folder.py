@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.datasets import folder
 from stages import InputError, params
 from stages.consent import Consent
@@ -44,7 +44,7 @@ def film(path: Path) -> Path:
 def run(monkeypatch, capsys, *arguments) -> tuple[int, str]:
     """The command line's answer."""
     monkeypatch.setattr(sys, "argv", ["pipeline", "import", *map(str, arguments)])
-    failed = command.main()
+    failed = main()
     out, error = capsys.readouterr()
     return failed, error if failed else out
 

@@ -43,7 +43,7 @@ def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
         assert config.subjects[name].consent.record == RECORD[3]
         assert config.transfers[f"{name}_from_{name}"].reconstruction
         film = takes.open_takes(config.videos[name].file, None)
-        assert [take.path.name for take in film.takes] == ["1", "2"] and len(list(film.shots())) == 26
+        assert [take.path.name for take in film.takes] == ["1", "2"] and len(list(film.frames())) == 26
     crossed = imitations(config)
     assert crossed == {("iper_001_2", "iper_007_1"), ("iper_007_1", "iper_010_3"), ("iper_010_3", "iper_001_2")}
     assert "iPER_protocol.json is not there" in told

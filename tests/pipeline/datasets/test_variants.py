@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.datasets import variants
 from stages import InputError, params
 
@@ -27,7 +27,7 @@ def file(tmp_path, monkeypatch) -> Path:
 def test_the_file_gains_the_preset_and_keeps_every_byte(file, preset, variant):
     before, config = file.read_text(), params.load()
     assert f"presets.{preset}_{variant} is new" in variants.write(config, variant, preset)
-    assert params.load().presets[f"{preset}_{variant}"] == config.varied(preset, variant)
+    assert params.load().presets[f"{preset}_{variant}"] == config.with_variants(preset, variant)
     assert file.read_text().startswith(before)
 
 
@@ -46,7 +46,7 @@ def test_wherever_presets_stand_in_the_file(tmp_path, tail):
     path.write_text(text)
     variants.write(params.load(path), "td", "demo", path)
     found = params.load(path)
-    assert found.presets["demo_td"] == found.varied("demo", "td") != found.presets["demo"]
+    assert found.presets["demo_td"] == found.with_variants("demo", "td") != found.presets["demo"]
     assert path.read_text().endswith(tail) and path.read_text().startswith(text.removesuffix(tail))
 
 
@@ -90,6 +90,6 @@ def test_dvc_keeps_what_both_presets_gave(project):
 ])
 def test_the_command_line_tells(file, monkeypatch, capsys, arguments, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "variant", *arguments])
-    failed = command.main()
+    failed = main()
     out, error = capsys.readouterr()
     assert told in (error if failed else out) and failed == ("nda" in arguments)

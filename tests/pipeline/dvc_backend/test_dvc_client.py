@@ -15,7 +15,7 @@ from pipeline import graph
 from pipeline.dvc_backend import dvc_client, subprocesses
 from pipeline.dvc_backend.digests import write_digests
 from stages import params
-from stages.code_digest import WRITE
+from stages.code_digest import WRITE_COMMAND
 from tests.miniature import ROOT, agreed
 
 
@@ -108,7 +108,8 @@ def test_dvc_itself_stops_where_a_digest_is_out_of_date(project, ask):
         code.write("changed = 1\n")
     done = project.try_dvc(*ask())
     assert done.returncode and project.ran() == []
-    told = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n  " + WRITE
+    told = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n"
+    told += f"  {WRITE_COMMAND}"
     assert told in done.stdout + done.stderr
 
 

@@ -16,7 +16,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL
 
-from pipeline import __main__ as command, graph
+from pipeline import graph
+from pipeline.__main__ import main
 from pipeline.dvc_backend import dvc_client
 from pipeline.orchestration import flows, tasks
 from stages import InputError, layout, params
@@ -88,7 +89,7 @@ def test_a_flow_that_a_deployment_starts_wants_consent_too(project, asked, flow,
 def test_run_wants_a_target_and_a_source_or_all(monkeypatch, capsys, arguments):
     monkeypatch.setattr("sys.argv", ["pipeline", "run", *arguments])
     with pytest.raises(SystemExit):
-        command.main()
+        main()
     assert "either a target and --from, or --all" in capsys.readouterr().err
 
 

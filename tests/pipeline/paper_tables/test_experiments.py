@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.dvc_backend import dvc_client
 from pipeline.paper_tables import experiments
 from stages import InputError, layout, params, pretrained
@@ -67,7 +67,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
 
     order.unlink()
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", "--into", "results.md"])
-    assert command.main() == 0
+    assert main() == 0
     assert "[1/1] td: finished; 0 left" in capfd.readouterr().out
     assert set(study.ran()) == {"generator_training@ava", *LEARNED} - {"retargeting@ava_from_ava"}
     assert state.exists()
@@ -76,7 +76,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     refs = {ref.rpartition("/")[2]: ref for ref in git("for-each-ref", "--format=%(refname)", "refs/exps").split()}
     for variant, name in names.items():
         kept = params.Params(**yaml.safe_load(git("show", f"{refs[name]}:params.yaml")))
-        assert kept.presets["demo"] == config.varied("demo", "complete", variant), "what ran is not the variant"
+        assert kept.presets["demo"] == config.with_variants("demo", "complete", variant), "what ran is not the variant"
     assert study.artifacts().items() >= before.items()  # what the user has is as it was
     assert git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml") == ""
 
@@ -88,7 +88,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     assert found["TD", "reconstruction", "lpips"]["reason"] == "no weights"
     assert "## Table 1: In miniature" in Path("results.md").read_text()
 
-    assert command.main() == 0  # once more: nothing is left
+    assert main() == 0  # once more: nothing is left
     assert "2 of 2 experiments are finished, 0 left" in capfd.readouterr().out and study.ran() == []
 
 
@@ -97,14 +97,14 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
     Path("paper.yaml").write_text(yaml.safe_dump(reduced, sort_keys=False))
     order = study.order("local_gan_training@ava", "refuse")
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
-    assert command.main() == 1
+    assert main() == 1
     why = "local_gan_training@ava: nobody is in this video"
     out, error = capfd.readouterr()
     assert f"[1/1] complete: failed: {why}" in out
     assert error == "1 of 1 experiments failed; the same command tries again\n"
     assert f"- Ours: {why} in no frame of it\n" in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
     order.unlink()
-    assert command.main() == 0
+    assert main() == 0
     assert why not in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
 
 
@@ -117,7 +117,7 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
 ])
 def test_a_table_of_what_is_not_there_is_refused_before_anything_runs(study, monkeypatch, capsys, given, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
-    assert command.main() == 1 and study.ran() == []
+    assert main() == 1 and study.ran() == []
     assert told in capsys.readouterr().err and not layout.TABLES.exists()
 
 
@@ -180,21 +180,21 @@ def test_a_name_changes_with_the_users_video(study):
 def test_a_name_changes_with_the_weights_that_judge(study):
     Path("weights").mkdir()
     found = []
-    for file in (Path("weights/yolo.pt"), pretrained.JUDGES / pretrained.RAFT):
+    for file in (Path("weights/yolo.pt"), pretrained.METRIC_FOLDER / pretrained.RAFT):
         file.write_text("weights")
         found += names(variants=["td"])
     assert len(set(found + names(variants=["td"]))) == 2
 
 
-def test_judges_are_fetched_before_a_table_is_planned(study, monkeypatch):
+def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch):
     """What came during the experiments would give them other names, and they would not count as finished."""
     study.change(variants={"complete": {"metrics": {"weights": True}}})
     asked = []
-    monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.place(name).write_text(name))
+    monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.path_of(name).write_text(name))
     monkeypatch.setattr(experiments, "run", lambda config, wanted, failures: asked.extend(wanted))
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1"])
-    assert command.main() == 0
-    assert {path.name for path in pretrained.JUDGES.glob("[!.]*")} == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
+    assert main() == 0
+    assert {path.name for path in pretrained.METRIC_FOLDER.glob("[!.]*")} == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
     assert {one.name for one in asked} == set(names())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import __main__ as command
+from pipeline.__main__ import main
 from pipeline.paper_tables import other_systems
 from stages import layout, metrics, params
 from stages.evaluation import system_frames
@@ -44,7 +44,7 @@ def transfer(tmp_path, monkeypatch) -> Path:
 
 def run(monkeypatch, capsys, name="lwgan", frames="frames", key=KEY) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["pipeline", "evaluate", "--frames", frames, "--as", name, key])
-    return command.main(), *capsys.readouterr()
+    return main(), *capsys.readouterr()
 
 
 def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
@@ -66,14 +66,14 @@ def test_how_frames_are_read_belongs_to_the_code_that_scores(tmp_path, monkeypat
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(other_systems, "ROOT", tmp_path)
     before = other_systems.code()
-    for name, counts in (("systems", True), ("scoring", True), ("comparison", False)):
-        with open(tmp_path / f"stages/measures/{name}.py", "a") as file:
+    for name, counts in (("system_frames", True), ("scoring", True), ("comparison", False)):
+        with open(tmp_path / f"stages/evaluation/{name}.py", "a") as file:
             file.write("changed = 1\n")
         assert (other_systems.code() != before) == counts
         before = other_systems.code()
 
 
-def test_the_judges_are_those_of_the_tables_own_rows(transfer, monkeypatch):
+def test_metric_settings_are_those_of_the_tables_own_rows(transfer, monkeypatch):
     content, given = yaml.safe_load(Path("params.yaml").read_text()), []
     Path("params.yaml").write_text(yaml.safe_dump(content | {"variants": {"complete": {"metrics": {"weights": True}}}}))
     monkeypatch.setattr(system_frames, "run", lambda *_, params, **__: given.append(params))

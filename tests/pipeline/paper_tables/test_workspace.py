@@ -18,16 +18,16 @@ def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_
     Path("clips/ben").mkdir(parents=True)
     Path("clips/ben/1.png").write_text("a picture")
     Path("weights").mkdir()
-    (pretrained.JUDGES / "judge.pth").write_text("weights")
+    (pretrained.METRIC_FOLDER / "metric.pth").write_text("weights")
     diff = git("status", "--porcelain")
-    given = [Path("clips/ben"), pretrained.JUDGES]
+    given = [Path("clips/ben"), pretrained.METRIC_FOLDER]
     workspace = Workspace(given)
     there = workspace.folder
     for _ in range(2):
         for name in ("stages/retargeting.py", "stages/fresh.py", "dvc.yaml", "params.yaml", "clips/ben/1.png"):
             assert (there / name).read_text() == Path(name).read_text()
         assert not (there / "stages/report.py").exists() and (there / "weights").is_dir()
-        assert (there / pretrained.JUDGES / "judge.pth").exists()
+        assert (there / pretrained.METRIC_FOLDER / "metric.pth").exists()
         assert git("status", "--porcelain", folder=there) == ""
         (there / "params.yaml").write_text("an experiment's")
         (there / "left").write_text("over")
@@ -35,9 +35,9 @@ def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_
         assert not (there / "left").exists()
     assert git("status", "--porcelain") == diff
     commit = git("rev-parse", "HEAD", folder=there)
-    (pretrained.JUDGES / "judge.pth").unlink()
+    (pretrained.METRIC_FOLDER / "metric.pth").unlink()
     Workspace(given)
-    assert not (there / pretrained.JUDGES / "judge.pth").exists()
+    assert not (there / pretrained.METRIC_FOLDER / "metric.pth").exists()
     assert git("rev-parse", "HEAD", folder=there) == commit  # the same state is the same commit
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipeline.studio.app import app as command, jobs
+from pipeline.studio import app, jobs
 from stages import InputError, layout, params
 from stages.media import png, video_file
 from tests.server import Command, alive, wait_for
@@ -225,14 +225,14 @@ def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server,
 @pytest.mark.parametrize("port", [0, 65536])
 def test_no_port(port):
     with pytest.raises(InputError, match=f"--port {port}: expected one of 1 to 65535"):
-        command.serve(port)
+        app.serve(port)
 
 
 def test_without_its_library(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with pytest.raises(InputError, match="pip install -r requirements-studio.txt"):
-        command._gradio(tmp_path)
+        app._gradio(tmp_path)
 
 
 def status(studio, path: str = "/", **headers: str) -> int:

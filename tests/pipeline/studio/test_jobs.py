@@ -25,7 +25,7 @@ def clips(tmp_path, monkeypatch) -> dict[str, Path]:
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
-    shutil.copytree(ROOT / "judges", "judges")
+    shutil.copytree(ROOT / "metric_weights", "metric_weights")
     files = {name: tmp_path / f"{name}.mp4" for name in ("ana", "cho")}
     for shade, file in enumerate(files.values()):
         with video_file.h264(file, 25.0, 20, {}) as add:

@@ -6,7 +6,7 @@ import pytest
 
 from stages import InputError
 from stages.camera import camera_motion
-from stages.media.view import unfolded
+from stages.media.view import warp_to_canvas
 from tests.stages import turning
 
 
@@ -89,7 +89,8 @@ def test_the_plate_of_a_panned_room():
     track = registered(frames, covered)
     white = np.full(frames[0].shape[:2], 255, np.uint8)
     seen = np.stack([cv2.warpPerspective(white, one, track.size) > 254 for one in track.cameras])
-    drawn = np.stack([unfolded(frame, one, track.size) for frame, one in zip(frames, track.cameras)]).astype(np.float32)
+    drawn = [warp_to_canvas(frame, one, track.size) for frame, one in zip(frames, track.cameras)]
+    drawn = np.stack(drawn).astype(np.float32)
     drawn[~seen] = np.nan
     often = seen.sum(0) >= 5
     plate = np.nanmedian(drawn[:, often], 0)

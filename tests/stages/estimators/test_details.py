@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.estimators import details, pose as poses
-from stages.estimators.pose import Sighting
+from stages.estimators import details
+from stages.estimators.pose import Sighting, build_pose_estimator
 from stages.pose import skeleton
 from stages.pose.skeleton import Pose
 from stages.tracking.boxes import Person
@@ -104,6 +104,6 @@ def test_height_hardly_depends_on_what_is_known(stranger, unknown):
 def test_params_say_who_finds_hands_and_face(config, monkeypatch, estimator, wanted, composed):
     plain = Told()
     adapter = type("adapter", (), {"PoseEstimator": lambda model, device: plain})
-    monkeypatch.setattr(poses, "adapter", lambda chosen: adapter)
-    built = poses.build(small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted))
+    monkeypatch.setattr("stages.estimators.pose.adapter", lambda chosen: adapter)
+    built = build_pose_estimator(small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted))
     assert isinstance(built, details.Detailed) if composed else built is plain

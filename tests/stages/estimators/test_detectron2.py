@@ -114,7 +114,7 @@ def test_the_network_sees_blue_first_scaled_and_less_its_mean(network, task):
 @pytest.mark.parametrize("task", ["pose", "mask"])
 @pytest.mark.parametrize("model", ["R50-FPN", "R101-FPN", "X101-FPN"])
 def test_a_configuration_is_that_of_its_weights(task, model):
-    source = pretrained.known(pretrained.name_of("detectron2", task, model)).source
+    source = pretrained.entry_of(pretrained.file_name("detectron2", task, model)).source
     config = detectron2.configuration(task, model, "cpu")
     assert {"R50-FPN": "_R_50_", "R101-FPN": "_R_101_", "X101-FPN": "_X_101_32x8d_"}[model] in source
     depth, groups = {"R50-FPN": (50, 1), "R101-FPN": (101, 1), "X101-FPN": (101, 32)}[model]

@@ -137,7 +137,7 @@ def test_a_model_from_elsewhere_stands_for_the_wheels(stranger, seen, tmp_path, 
         assert np.array_equal(one.pose.body, other.pose.body, equal_nan=True)
 
 
-@pytest.mark.skipif(not pretrained.place(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
+@pytest.mark.skipif(not pretrained.path_of(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
 def test_the_heavy_model_is_as_good(stranger, seen):
     found = mediapipe.PoseEstimator("heavy", "cpu").sightings(stranger.pictures[:8], [around(stranger.pose)] * 8)
 

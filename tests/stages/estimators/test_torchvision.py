@@ -94,7 +94,7 @@ def test_the_network_sees_red_first_scaled_and_normalised(network, task):
     assert seen.shape == (2, 3, 96, 128)  # 64 x 98 and 94 x 64, filled up to multiples of 32
     normal = (np.array(RED) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     np.testing.assert_allclose(seen[0, :, 30, 30], normal, atol=1e-5)
-    assert preset.DEFAULT.url.endswith(pretrained.name_of("torchvision", "pose", "R50-FPN"))
+    assert preset.DEFAULT.url.endswith(pretrained.file_name("torchvision", "pose", "R50-FPN"))
 
 
 def test_nobody(network):

@@ -34,7 +34,7 @@ def networks(request, tmp_path_factory):
     path, built = tmp_path_factory.mktemp("yolo") / "yolo.pt", {}
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrained, "name_of", lambda *which: path.name)
+        patch.setattr(pretrained, "file_name", lambda *which: path.name)
         patch.setattr(pretrained, "find", lambda name: path)
         patch.setattr(ultralytics, "_SIDE", SIDE)
         for task in ("pose", "mask"):

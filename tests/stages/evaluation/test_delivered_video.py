@@ -35,7 +35,7 @@ def fused(path, entry, view_path):
     with video_file.h264(path, toy.FPS, 4, {}) as show:
         for t, row in enumerate(rows):
             picture = place(t).over(toy.figure(p[row]))
-            show(Label(picture.shape[1::-1]).over(picture) if entry.label else picture)
+            show(Label(picture.shape[1::-1]).apply(picture) if entry.label else picture)
     return [compositing.compose(toy.figure(p[row]), full_plate()[8:72, 16:80]) for row in rows]
 
 

@@ -106,8 +106,8 @@ def test_of_a_long_video_some_are_enough(lossless):
 
 
 def test_without_its_weights_the_command_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
-    with pytest.raises(pretrained.Missing, match=f"(?s){pretrained.FACES}.*weights take"):
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
+    with pytest.raises(pretrained.MissingWeights, match=f"(?s){pretrained.FACES}.*weights take"):
         identity.dlib_describer()
 
 

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 @pytest.fixture()
 def folder(monkeypatch, tmp_path):
     """An empty folder of weights in which the networks may be any files."""
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "table", lambda: {pretrained.INCEPTION: pretrained.WeightFile(licence="own")})
     return tmp_path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages import pretrained
-from stages.estimators import pose as estimators
+
 from stages.estimators.pose import Sighting
 from stages.evaluation import metric_names, metric_suite
 from stages.imaging import optical_flow
@@ -28,7 +28,7 @@ def measured(tmp_path_factory):
 @pytest.fixture()
 def nothing(monkeypatch, tmp_path):
     """No file of weights."""
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
 
 
@@ -52,7 +52,7 @@ def test_without_weights_the_flow_is_dis(nothing, asked, found):
 
 
 def test_raft_itself_is_not_replaced(nothing):
-    with pytest.raises(pretrained.Missing, match="raft"):
+    with pytest.raises(pretrained.MissingWeights, match="raft"):
         metric_suite.flow_model(changed(flow="raft"))
 
 
@@ -75,7 +75,8 @@ class Fake:
 
 def test_poses_are_found_by_what_found_the_targets(measured, nothing, monkeypatch):
     asked = []
-    monkeypatch.setattr(estimators, "build", lambda chosen: asked.append(chosen) or Fake())
+    monkeypatch.setattr(
+        "stages.evaluation.redetection.build_pose_estimator", lambda chosen: asked.append(chosen) or Fake())
     judge = metric_suite.metric_suite(changed(redetect=True, weights=True, batch=3), toy.RECONSTRUCTION, measured)[-1]
     for row in range(30, 40):
         picture = np.full((toy.SIZE, toy.SIZE, 3), row, np.uint8)

@@ -74,7 +74,7 @@ def test_without_a_truth_only_what_the_video_changes_is_known(trained):
 
 
 def test_without_weights_every_score_is_null_with_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     found = perceptual_distance.PerceptualDistance(CPU)
     found.add(pictures()[0], reference(pictures()[1]), PLACES, None)
     assert found.columns() == found.totals() == {} and set(found.reasons) == set(PERCEIVED)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.estimators import pose as estimators
+
 from stages.estimators.pose import Sighting
 from stages.evaluation import redetection
 from stages.evaluation.identity import Identity
@@ -102,7 +102,7 @@ def test_frames_are_looked_at_in_batches_and_in_order(stranger, chosen, monkeypa
     low = wanted[3].map(np.copy)
     low.body[:9, 2] = 0.1  # below the least score
     script = Scripted([wanted[0], None, shifted(wanted[2], 3, 4), low, *(wanted[t] for t in (4, 5, 6))])
-    monkeypatch.setattr(estimators, "build", lambda block: script)
+    monkeypatch.setattr(redetection, "build_pose_estimator", lambda block: script)
     found = measured(chosen.model_copy(update={"batch": 3}), stranger.pictures[:7], wanted)
     tall = redetection.upright(wanted.body)
     assert script.shown == [3, 3, 1]
@@ -120,7 +120,7 @@ def test_identity_is_of_the_face_that_is_found(stranger, chosen, monkeypatch):
     wanted.face[1, 0, 2] = 0.2
     seen.face[2] = UNKNOWN
     own = Identity(list(zip(stranger.pictures, stranger.pose.face))[8:12], small)
-    monkeypatch.setattr(estimators, "build", lambda block: Scripted(seen[t] for t in range(4)))
+    monkeypatch.setattr(redetection, "build_pose_estimator", lambda block: Scripted(seen[t] for t in range(4)))
     found = measured(chosen, stranger.pictures[:4], wanted, own)["identity"]
     expected = [own(stranger.pictures[t], seen.face[t]) for t in range(4)]
     assert found == pytest.approx([expected[0], np.nan, np.nan, expected[3]], nan_ok=True)

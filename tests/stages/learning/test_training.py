@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.learning import devices, memory
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.training import LOSSES, Training
 from stages.media.pose_table import read_poses
+from stages.params import GeneratorTraining
 from tests.settings import content
 
 SMALL = {"steps": 8, "runs": 2, "run_length": 3, "singles": 4, "width": 8, "levels": 2, "blocks": 1, "stem": 2,
@@ -21,9 +22,9 @@ EDN = {"architecture": "pix2pixhd", "stem": 1, "discriminators": "multiscale", "
        "drawing": "lines", "weight_temporal": 0.0}
 
 
-def settings(**changes) -> config.GeneratorTraining:
+def settings(**changes) -> GeneratorTraining:
     block = content()["presets"]["demo"]["generator_training"]
-    return config.GeneratorTraining(**{**block, **SMALL, **changes})
+    return GeneratorTraining(**{**block, **SMALL, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -37,4 +37,4 @@ def test_a_short_video_is_not_split_and_says_why(tmp_path, frames, fps):
     read = clock.read_clock(path)
     assert read.usable().tolist() == list(range(frames))
     with pytest.raises(InputError, match="short.mp4.*too short"):
-        read.training()
+        read.training_frames()

@@ -72,7 +72,7 @@ def write(path, frame, codec="ffv1", count=3, options=None, matrix=2, full=None,
 
 def read(path, patch_count=len(COLOURS)):
     """The middle of every patch, of the whole picture and of its thumbnail."""
-    shot = next(footage.open_footage(path, None).shots())
+    shot = next(footage.open_footage(path, None).frames())
     small = shot.thumbnail(8 * patch_count)
     patch = np.arange(patch_count)
     found = shot.picture()[SIDE // 2, SIDE // 2 + SIDE * patch], small[len(small) // 2, 4 + 8 * patch]
@@ -103,7 +103,7 @@ def test_depths_and_chroma_grids(tmp_path, kind):
 @pytest.mark.parametrize("height, matrix", [(480, Colorspace.ITU601), (720, Colorspace.ITU709)])
 def test_a_matrix_that_is_not_said(tmp_path, height, matrix):
     frame = patches("yuv420p", to_yuv(COLOURS / 255, matrix, False, 8)).reformat(width=SIDE * 6, height=height)
-    shot = next(footage.open_footage(write(tmp_path / "a.mkv", frame), None).shots())
+    shot = next(footage.open_footage(write(tmp_path / "a.mkv", frame), None).frames())
     found = shot.picture()[height // 2, SIDE // 2 + SIDE * np.arange(6)].astype(int)
     assert np.abs(found - COLOURS).max() <= 3
 

@@ -10,7 +10,7 @@ from av.codec.context import Flags
 
 from stages import InputError
 from stages.media import footage
-from stages.media.decoding import Decoding, Ledger
+from stages.media.decoding import PacketLog, VideoDecoder
 
 FPS = 25
 QUIET = {"x265-params": "log-level=none"}
@@ -214,7 +214,7 @@ def test_a_file_without_an_index_is_read_from_its_beginning(tmp_path, monkeypatc
     monkeypatch.setattr("stages.media.decoding._seek", lambda container, stream, seconds: container.seek(int(3.9e6)))
     found = list(footage.open_footage(path, None, start=1.0, end=1.4).pictures())
     assert len(found) == 10 and off(found[0], pictures[25]) < 6
-    assert next(Decoding(path, since=1.0).frames())[0] == 0
+    assert next(VideoDecoder(path, since=1.0).frames())[0] == 0
 
 
 def test_the_size_may_change_while_fields_are_woven(tmp_path):
@@ -223,13 +223,13 @@ def test_the_size_may_change_while_fields_are_woven(tmp_path):
     large = [np.pad(picture, ((0, 32), (0, 0), (0, 0))) for picture in scene(10, (96, 256))]
     write(tmp_path / "b.ts", large, "mpeg2video", fields="tff", times=range(100, 110))
     (tmp_path / "ab.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
-    heights = [frame.height for _, frame in Decoding(tmp_path / "ab.ts").frames()]
+    heights = [frame.height for _, frame in VideoDecoder(tmp_path / "ab.ts").frames()]
     assert heights.count(96) >= 19 and heights.count(128) >= 9
 
 
 def test_fields_in_packets_of_their_own_are_no_loss():
     """As broadcast and camcorders' files have them: two packets half a frame apart give one frame."""
-    ledger = Ledger(near=0.75 * 3600)
+    ledger = PacketLog(near=0.75 * 3600)
     for i in range(10):
         for half in (0, 1800):
             packet = av.Packet(b"field")

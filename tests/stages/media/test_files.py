@@ -10,7 +10,7 @@ import pytest
 
 from stages import layout
 from stages.media import files
-from stages.media.files import replacing, scratch, size
+from stages.media.files import atomic_write, human_size, scratch_file
 
 
 def gone() -> int:
@@ -24,7 +24,7 @@ def gone() -> int:
 def test_an_error_leaves_what_was_there(tmp_path, kind):
     path = tmp_path / "a.b"
     path.write_text("before")
-    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as temporary:
         temporary.write_text("half") if kind == "file" else temporary.mkdir()
         1 / 0
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
@@ -35,7 +35,7 @@ def test_what_has_ended_without_being_collected_counts_as_gone(tmp_path):
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         left = tmp_path / f".a.{process.pid}.png"
         left.write_text("half")
-        with replacing(tmp_path / "a.png") as temporary:
+        with atomic_write(tmp_path / "a.png") as temporary:
             temporary.write_text("whole")
         assert not left.exists()
 
@@ -50,7 +50,7 @@ def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, na
     others = [f".{stem}.{os.getppid()}{suffix}", f".{stem}.x{suffix}", f".b.{gone()}{suffix}", f".{stem}.{gone()}.c"]
     for other in others:
         (tmp_path / other).write_text("another's")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("whole")
     assert {found.name for found in tmp_path.iterdir()} == {name, *others}
 
@@ -64,7 +64,7 @@ def test_scratch_lies_in_the_project_and_leaves_nothing_behind(tmp_path, monkeyp
     """It has no name, so that nothing need be cleared away after whoever was killed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
-    with scratch() as file:
+    with scratch_file() as file:
         file.write(b"many pixels")
         file.seek(0)
         assert file.read() == b"many pixels"
@@ -77,4 +77,4 @@ def test_scratch_lies_in_the_project_and_leaves_nothing_behind(tmp_path, monkeyp
     (3 * 10**13, "30 TB"), (3 * 10**15, "3000 TB"),
 ])
 def test_a_size_is_told_in_a_unit_that_leaves_three_digits(bytes, told):
-    assert size(bytes) == told
+    assert human_size(bytes) == told

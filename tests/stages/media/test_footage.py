@@ -232,7 +232,7 @@ def test_a_thumbnail_is_the_picture_made_small(tmp_path, rotation, aspect, size)
     picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 16)
     picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
     path = write(tmp_path / "a.mp4", [picture] * 3, rotation=rotation, aspect=aspect)
-    shot = next(footage.open_footage(path, None).shots())
+    shot = next(footage.open_footage(path, None).frames())
     small = cv2.resize(shot.picture(), size, interpolation=cv2.INTER_AREA)
     assert np.abs(shot.thumbnail(40).astype(int) - small).mean() <= 4
     assert (shot.thumbnail(10000) == shot.picture()).all()
@@ -240,7 +240,7 @@ def test_a_thumbnail_is_the_picture_made_small(tmp_path, rotation, aspect, size)
 
 def test_a_thumbnail_of_an_image(tmp_path):
     cv2.imwrite(str(tmp_path / "1.png"), levels(3, (60, 80))[2])
-    shot = next(footage.open_footage(tmp_path, 25).shots())
+    shot = next(footage.open_footage(tmp_path, 25).frames())
     assert shot.thumbnail(20).shape == (15, 20, 3) and (shot.thumbnail(20) == 20).all()
 
 
@@ -249,7 +249,7 @@ def test_images_of_several_sizes(tmp_path):
         cv2.imwrite(str(tmp_path / f"{i}.png"), levels(1, size)[0])
     film = footage.open_footage(tmp_path, 25)
     with pytest.raises(InputError, match=r"2\.png is 48 x 64, 0\.png 64 x 48; all images of a folder"):
-        [shot.thumbnail(16) for shot in film.shots()]
+        [shot.thumbnail(16) for shot in film.frames()]
 
 
 @pytest.mark.parametrize("crop, size", [((10, 5, 32), 32), ((-8, 4, 40), 40), ((40, 20, 48), 48)])
@@ -257,4 +257,4 @@ def test_the_square_is_cut_and_its_edge_goes_on_outside(crop, size):
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     left, top, side = crop
     rows, columns = np.clip(np.arange(top, top + side), 0, 47), np.clip(np.arange(left, left + side), 0, 63)
-    assert (footage.square(picture, crop, size) == picture[rows][:, columns]).all()
+    assert (footage.crop_square(picture, crop, size) == picture[rows][:, columns]).all()

@@ -93,7 +93,7 @@ def test_without_that_another_file_would_be_read(tmp_path):
     """The list of formats is what keeps it out."""
     film(tmp_path / "other.ts")
     (tmp_path / "video.mp4").write_text("ffconcat version 1.0\nfile other.ts\n")
-    with container.opened(tmp_path / "video.mp4", (*container.VIDEOS, "concat")) as opened:
+    with container.open_media(tmp_path / "video.mp4", (*container.VIDEOS, "concat")) as opened:
         assert sum(1 for _ in opened.decode(video=0)) == FRAMES
 
 
@@ -202,8 +202,8 @@ def test_links_in_a_folder_of_images_are_followed(tmp_path):
     (tmp_path / "clip").mkdir()
     for i in range(4):
         (tmp_path / f"clip/{i}.png").symlink_to(tmp_path / "else.png")
-    assert count(tmp_path / "clip") == 4 and takes.listed(tmp_path / "clip") == [tmp_path / "clip"]
-    assert images.image(tmp_path / "clip/0.png").mean() == 7
+    assert count(tmp_path / "clip") == 4 and takes.list_takes(tmp_path / "clip") == [tmp_path / "clip"]
+    assert images.read_image(tmp_path / "clip/0.png").mean() == 7
 
 
 @pytest.mark.parametrize("width, height", [(40_000, 40_000), (16_000, 16_000)])

@@ -6,12 +6,12 @@ import time
 import pytest
 
 from stages import threads
-from stages.media.prefetch import ahead, batches, in_order
+from stages.media.prefetch import batches, ordered_map, prefetched
 
 
 def test_order_and_end():
-    assert list(ahead([])) == [] and list(ahead([None, 0, False])) == [None, 0, False]
-    assert list(ahead(ahead(range(50)))) == list(range(50))
+    assert list(prefetched([])) == [] and list(prefetched([None, 0, False])) == [None, 0, False]
+    assert list(prefetched(prefetched(range(50)))) == list(range(50))
 
 
 def test_made_in_one_other_thread_and_not_too_far_ahead():
@@ -23,7 +23,7 @@ def test_made_in_one_other_thread_and_not_too_far_ahead():
             where.add(threading.current_thread().name)
             yield i
 
-    for i in ahead(items()):
+    for i in prefetched(items()):
         assert len(made) <= i + 2
     assert len(where) == 1 and threading.current_thread().name not in where
 
@@ -33,7 +33,7 @@ def test_an_error_comes_where_its_item_would():
         yield 1
         raise ValueError("broken")
 
-    stream = ahead(items())
+    stream = prefetched(items())
     assert next(stream) == 1
     with pytest.raises(ValueError, match="broken"):
         next(stream)
@@ -41,7 +41,7 @@ def test_an_error_comes_where_its_item_would():
 
 def test_stopping_early_leaves_no_thread_behind():
     before = threading.active_count()
-    stream = ahead(ahead(iter(range(10**6))))
+    stream = prefetched(prefetched(iter(range(10**6))))
     next(stream)
     stream.close()
     assert threading.active_count() == before
@@ -65,13 +65,13 @@ def test_in_order_whichever_is_done_first_and_not_too_far_ahead():
         time.sleep(0.004 * (i % 3 == 0))
         return i * i
 
-    results = in_order(work, items())
+    results = ordered_map(work, items())
     assert next(results) == 0 and len(taken) <= 2 * threads.workers() + 1
-    assert list(results) == [i * i for i in range(1, 40)] and list(in_order(work, [])) == []
+    assert list(results) == [i * i for i in range(1, 40)] and list(ordered_map(work, [])) == []
 
 
 def test_in_order_passes_on_what_goes_wrong():
-    results = in_order(lambda i: 1 // (3 - i), range(10))
+    results = ordered_map(lambda i: 1 // (3 - i), range(10))
     assert [next(results) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):
         list(results)

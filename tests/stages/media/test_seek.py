@@ -18,7 +18,7 @@ def clip(request, tmp_path_factory):
 
 
 def test_any_order(clip):
-    with seek.Seekable(clip) as frames:
+    with seek.SeekableVideo(clip) as frames:
         for i in (30, 5, 49, 0, 0, 12, 11, 48):
             assert (frames[i] == i).all()
 
@@ -26,14 +26,14 @@ def test_any_order(clip):
 @pytest.mark.parametrize("kept", [1, 5])
 def test_what_is_forgotten_is_decoded_again(clip, kept, monkeypatch):
     monkeypatch.setattr(seek, "KEPT", kept * 16 * 16 * 3)
-    with seek.Seekable(clip) as frames:
+    with seek.SeekableVideo(clip) as frames:
         for i in (0, 1, 2, 9, 3, 30, 31, 29, 49, 48, 0, 0, 13, 25):
             assert (frames[i] == i).all()
             assert len(frames._kept) <= kept
 
 
 def test_a_frame_that_is_not_there(clip):
-    with seek.Seekable(clip) as frames:
+    with seek.SeekableVideo(clip) as frames:
         for _ in range(2):
             with pytest.raises(InputError, match="no frame 50"):
                 frames[50]
@@ -43,10 +43,10 @@ def test_a_frame_that_is_not_there(clip):
 @pytest.mark.parametrize("rows, found", [([0, 1], [0, 1]), ([2, 4], [2, 4]), ([], [])])
 def test_chosen(rows, found):
     frames = (np.full((2, 2, 3), i) for i in range(5))
-    assert [frame[0, 0, 0] for frame in seek.chosen(frames, np.array(rows), "x.mp4")] == found
+    assert [frame[0, 0, 0] for frame in seek.select_frames(frames, np.array(rows), "x.mp4")] == found
 
 
 def test_chosen_refuses_a_short_video():
     frames = (np.full((2, 2, 3), i) for i in range(5))
     with pytest.raises(InputError, match="x.mp4: has 5 frames"):
-        list(seek.chosen(frames, np.array([3, 7]), "x.mp4"))
+        list(seek.select_frames(frames, np.array([3, 7]), "x.mp4"))

@@ -32,11 +32,12 @@ def outfit(tmp_path):
 def test_takes_follow_each_other_in_natural_order(outfit):
     film = takes.open_takes(outfit, None)
     assert [take.path.name for take in film.takes] == ["1", "2", "10"] and film.fps == 25
-    assert film.remarks == {"assumed_fps": 25} and film.sound == {}
-    found = [(take, round(shot.picture().mean() / 10)) for take, shot in film.shots()]
+    assert film.remarks == {"assumed_fps": 25} and film.audio == {}
+    found = [(take, round(shot.picture().mean() / 10)) for take, shot in film.frames()]
     assert found == [*((0, i) for i in range(4)), *((1, i) for i in range(4, 9)), *((2, i) for i in range(9, 12))]
-    assert film.firsts == [0, 4, 9] and film.numbers(12).tolist() == [0] * 4 + [1] * 5 + [2] * 3
-    assert film.at(3) == f"{outfit}/1: frame 3 (0.12 s)" and film.at(6) == f"{outfit}/2: frame 2 (0.08 s)"
+    assert film.firsts == [0, 4, 9] and film.take_indices(12).tolist() == [0] * 4 + [1] * 5 + [2] * 3
+    assert film.describe_frame(3) == f"{outfit}/1: frame 3 (0.12 s)"
+    assert film.describe_frame(6) == f"{outfit}/2: frame 2 (0.08 s)"
 
 
 def test_videos_are_takes_at_the_first_ones_rate(tmp_path):
@@ -45,7 +46,7 @@ def test_videos_are_takes_at_the_first_ones_rate(tmp_path):
     film = takes.open_takes(tmp_path, None)
     assert film.fps == 10
     assert [round(picture.mean() / 10) for picture in film.pictures()] == [0, 1, 2, 3, 4, 5, 0, 2, 4, 6]
-    assert film.numbers(10).tolist() == [0] * 6 + [1] * 4
+    assert film.take_indices(10).tolist() == [0] * 6 + [1] * 4
 
 
 @pytest.mark.parametrize("make, names", [
@@ -57,14 +58,14 @@ def test_videos_are_takes_at_the_first_ones_rate(tmp_path):
 ])
 def test_what_is_a_take(tmp_path, make, names):
     path = make(tmp_path / "me")
-    assert takes.listed(path) == ([path] if names is None else [path / name for name in names])
+    assert takes.list_takes(path) == ([path] if names is None else [path / name for name in names])
 
 
 def test_one_take_is_the_footage_itself(tmp_path):
     path = write(tmp_path / "a.mp4", levels(20))
     film = takes.open_takes(path, None, 0.5, 0.8)
     assert [round(picture.mean() / 10) for picture in film.pictures()] == [5, 6, 7]
-    assert film.at(1) == f"{path}: frame 1 (0.60 s)"
+    assert film.describe_frame(1) == f"{path}: frame 1 (0.60 s)"
 
 
 def test_a_range_of_several_takes_is_refused(outfit):
@@ -94,8 +95,8 @@ def test_digests_are_those_of_sha256sum(outfit, tmp_path):
         return subprocess.check_output(["bash", "-c", command], cwd=where, env=environment, text=True).split()[0]
 
     (outfit / "2" / "notes.txt").write_text("no image")
-    assert takes.open_takes(outfit, None).digests() == {
+    assert takes.open_takes(outfit, None).checksums() == {
         str(outfit / name): ask("sha256sum *.png | sha256sum", outfit / name) for name in ("1", "2", "10")}
     write(tmp_path / "a.mp4", levels(6), fps=10)
-    assert takes.open_takes(tmp_path / "a.mp4", None).digests() == {
+    assert takes.open_takes(tmp_path / "a.mp4", None).checksums() == {
         str(tmp_path / "a.mp4"): ask("sha256sum a.mp4", tmp_path)}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages.media import footage
-from stages.media.view import View, stabilised, unfolded
+from stages.media.view import View, stabilised_crop, warp_to_canvas
 
 FRAME, CANVAS = (160, 120), (240, 200)
 TURN = np.array([[0.98, -0.12, 40.0], [0.12, 0.98, 25.0], [2e-4, -1e-4, 1.0]])
@@ -27,18 +27,18 @@ def seen(points, camera):
 @pytest.mark.parametrize("camera", [TURN, SHIFT])
 def test_inside(camera):
     grid = np.stack(np.meshgrid(np.arange(CANVAS[0]), np.arange(CANVAS[1])), -1).astype(float)
-    found = view(camera).inside_full(0, CANVAS)
+    found = view(camera).visible_full(0, CANVAS)
     assert found.shape == CANVAS[::-1] and 0.3 < found.mean() < 0.7
     assert (found != seen(grid, camera)).mean() < 0.01
     crop, size = [20, -10, 180], 64
     square = (np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1) + 0.5) * 180 / size + [19.5, -10.5]
-    found = view(camera).inside(0, crop, size)
+    found = view(camera).visible(0, crop, size)
     assert 0.2 < found.mean() < 0.8 and (found != seen(square, camera)).mean() < 0.02
 
 
 def test_a_still_camera_sees_all_of_it():
     still = view(np.eye(3), moving=False)
-    assert still.inside(0, [-10, 0, 200], 64).all() and still.inside_full(0, FRAME).all()
+    assert still.visible(0, [-10, 0, 200], 64).all() and still.visible_full(0, FRAME).all()
 
 
 def scene(size):
@@ -48,7 +48,7 @@ def scene(size):
 
 def test_the_reference_lies_on_the_canvas_to_the_byte():
     frame = scene(FRAME)
-    found = unfolded(frame, SHIFT, CANVAS)
+    found = warp_to_canvas(frame, SHIFT, CANVAS)
     assert np.array_equal(found[20:140, 30:190], frame)
     assert (found[:20, 30:190] == frame[:1]).all() and (found[20:140, :30] == frame[:, :1]).all()
 
@@ -58,7 +58,7 @@ def test_the_stabilised_square_is_that_of_the_canvas(size):
     """A frame drawn from the canvas by the true camera, and its square cut from the canvas itself."""
     wide, crop = scene(CANVAS), [55, 50, 90]
     frame = cv2.warpPerspective(wide, TURN, FRAME, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
-    found = stabilised(frame, TURN, crop, size).astype(float)
-    inside = view(TURN).inside(0, crop, size)
-    error = (found - footage.square(wide, crop, size))[inside]
+    found = stabilised_crop(frame, TURN, crop, size).astype(float)
+    inside = view(TURN).visible(0, crop, size)
+    error = (found - footage.crop_square(wide, crop, size))[inside]
     assert inside.mean() > 0.95 and 10 * np.log10(255**2 / np.mean(error**2)) > 38

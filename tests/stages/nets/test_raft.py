@@ -28,7 +28,7 @@ def network():
 @pytest.fixture
 def planted(network, tmp_path, monkeypatch):
     """Its weights under the name of the trained ones."""
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     path = tmp_path / pretrained.RAFT
     torch.save(network.state_dict(), path)
@@ -71,7 +71,7 @@ def test_a_gpu_finds_the_same(planted):
 
 
 def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     told = f"(?s){pretrained.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
-    with pytest.raises(pretrained.Missing, match=told):
+    with pytest.raises(pretrained.MissingWeights, match=told):
         optical_flow.choose_flow("raft", CPU)

@@ -4,7 +4,8 @@ is the truth that the transformed poses must meet."""
 import numpy as np
 import pytest
 
-from stages.pose import pose_normalisation, skeleton as sk
+from stages.pose import pose_normalisation
+from stages.pose.skeleton import L_ANKLE, NECK, NOSE, R_ANKLE
 
 FPS, SIDE, FOCAL, CAMERA_HEIGHT = 25.0, 256, 280.0, 1.2
 
@@ -16,10 +17,10 @@ def stick(stature, act, depth, x=0.0):
     hip = np.array([0, 0.8 - 0.35 * bend, 0]) * s
     lift = np.array([0, act.get("jump", 0.0), 0]) * s
     body = np.zeros((18, 3))
-    body[sk.NOSE], body[sk.NECK] = hip + [0, 0.7 * s, 0], hip + [0, 0.5 * s, 0]
+    body[NOSE], body[NECK] = hip + [0, 0.7 * s, 0], hip + [0, 0.5 * s, 0]
     for side, joints in ((-1, (2, 3, 4, 8, 9, 10, 14, 16)), (1, (5, 6, 7, 11, 12, 13, 15, 17))):
         shoulder, elbow, wrist, hip_joint, knee, ankle, eye, ear = joints
-        body[shoulder] = body[sk.NECK] + np.array([0.2 * side, -0.02, 0]) * s
+        body[shoulder] = body[NECK] + np.array([0.2 * side, -0.02, 0]) * s
         body[elbow] = body[shoulder] + np.array([0.05 * side, -0.28, 0]) * s
         body[wrist] = body[elbow] + np.array([0, -0.25, 0]) * s
         body[hip_joint] = hip + np.array([0.1 * side, 0, 0]) * s
@@ -28,7 +29,7 @@ def stick(stature, act, depth, x=0.0):
         foot = body[hip_joint] + 0.8 * reach if angle else np.array([0.1 * side * s, 0, 0])
         out = np.array([np.sqrt(max(0, 0.16 - ((body[hip_joint] - foot)[1] / s / 2) ** 2)) * side, 0, 0]) * s
         body[ankle], body[knee] = foot, (foot + body[hip_joint]) / 2 + (0 if angle else out)
-        body[eye], body[ear] = body[sk.NOSE] + [0.03 * side * s, 0.03 * s, 0], body[sk.NOSE] + [0.07 * side * s, 0, 0]
+        body[eye], body[ear] = body[NOSE] + [0.03 * side * s, 0.03 * s, 0], body[NOSE] + [0.07 * side * s, 0, 0]
     body = body + lift
     u = FOCAL * (body[:, 0] + x) / depth + SIDE / 2
     v = FOCAL * (CAMERA_HEIGHT - body[:, 1]) / depth + SIDE / 2
@@ -65,10 +66,10 @@ def transformed(target, source, frames=7):
 
 def errors(result, truth):
     """Median ankle and height errors, share of the frame's height."""
-    ankles = [sk.R_ANKLE, sk.L_ANKLE]
+    ankles = [R_ANKLE, L_ANKLE]
     foot = np.linalg.norm(result[:, ankles] - truth[:, ankles, :2], axis=-1)
-    height = np.abs(result[:, sk.NOSE, 1] - result[:, ankles, 1].mean(1)) - np.abs(
-        truth[:, sk.NOSE, 1] - truth[:, ankles, 1].mean(1))
+    height = np.abs(result[:, NOSE, 1] - result[:, ankles, 1].mean(1)) - np.abs(
+        truth[:, NOSE, 1] - truth[:, ankles, 1].mean(1))
     return np.median(foot) / SIDE, np.median(np.abs(height)) / SIDE
 
 
@@ -111,7 +112,7 @@ def test_sideways_steps_survive():
 def test_bad_frames_reuse_the_last_transform():
     depth = 4.5 + np.sin(np.arange(200) / 200 * 4 * np.pi)
     source = video(1.6, acts(200, "stand"), depth)
-    source[100:110, [sk.R_ANKLE, sk.L_ANKLE]] = [np.nan, np.nan, 0]
+    source[100:110, [R_ANKLE, L_ANKLE]] = [np.nan, np.nan, 0]
     source[:5] = [np.nan, np.nan, 0]
     target = measured(video(1.3, acts(200, "stand"), depth))
     scale, offset = pose_normalisation.normalise(target, measured(source), 7)
@@ -124,7 +125,7 @@ def test_nothing_goes_from_one_take_to_the_next():
     """The source stands far away in the first and close in the second, whose first frames show no feet."""
     depth = np.repeat([6.0, 3.5], [60, 40])
     source, take = video(1.6, acts(100, "stand"), depth), np.repeat([0, 1], [60, 40])
-    source[60:64, [sk.R_ANKLE, sk.L_ANKLE]] = [np.nan, np.nan, 0]
+    source[60:64, [R_ANKLE, L_ANKLE]] = [np.nan, np.nan, 0]
     target = measured(video(1.3, acts(300, "stand"), 4.5 + np.sin(np.arange(300) / 300 * 2 * np.pi)))
     scale, offset = pose_normalisation.normalise(target, measured(source, take), 7)
     assert scale[:60] == pytest.approx(scale[0]) and scale[60:] == pytest.approx(scale[99])
@@ -150,7 +151,7 @@ def test_a_person_away_from_the_middle_keeps_their_place():
 
 def test_a_source_without_feet_is_refused():
     source = video(1.6, acts(50, "stand"), np.full(50, 4.0))
-    source[:, [sk.R_ANKLE, sk.L_ANKLE]] = [np.nan, np.nan, 0]
+    source[:, [R_ANKLE, L_ANKLE]] = [np.nan, np.nan, 0]
     with pytest.raises(ValueError, match="ankles"):
         measured(source)
 

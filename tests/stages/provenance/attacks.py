@@ -11,8 +11,8 @@ from stages.provenance import watermark
 
 
 def marked(pictures: np.ndarray, number: int, fps: float) -> np.ndarray:
-    mark = watermark.Mark(number, pictures.shape[2:0:-1], fps)
-    return np.stack([mark.over(picture, frame) for frame, picture in enumerate(pictures)])
+    mark = watermark.Watermark(number, pictures.shape[2:0:-1], fps)
+    return np.stack([mark.apply(picture, frame) for frame, picture in enumerate(pictures)])
 
 
 def timed(pictures: np.ndarray, fps: float, begin: float = 0.0) -> Iterator[tuple[float, np.ndarray]]:

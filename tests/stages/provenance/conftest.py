@@ -16,7 +16,7 @@ STATEMENT = Statement.model_validate({
     "source": {"name": "bob", "files": [{"name": "1.mp4", "sha256": 64 * "b"}, {"name": "2.mp4", "sha256": 64 * "c"}]},
     "model": {"generator": 64 * "d", "local_gans": 64 * "e"}, "consent": 64 * "f",
     "code": {"version": "0.1.0", "commit": None, "sha256": 64 * "0"}, "label": False,
-    "label_reason": "shown in a museum", "watermark": watermark.name(NUMBER), "made": "2026-11-22T12:00:00Z"})
+    "label_reason": "shown in a museum", "watermark": watermark.format_number(NUMBER), "made": "2026-11-22T12:00:00Z"})
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +37,12 @@ def authority() -> Authority:
 def unsigned(tmp_path_factory) -> Path:
     """50 frames, two seconds, with a watermark, as fusion writes them."""
     path = tmp_path_factory.mktemp("unsigned") / "unsigned.mp4"
-    mark, rng = watermark.Mark(NUMBER, (256, 192), 25), np.random.default_rng(0)
+    mark, rng = watermark.Watermark(NUMBER, (256, 192), 25), np.random.default_rng(0)
     shirt = rng.integers(60, 90, (110, 50, 3))
-    with video_file.h264(path, 25, 18, {"title": "ann from bob", watermark.TAG: watermark.name(NUMBER)}) as write:
+    metadata = {"title": "ann from bob", watermark.TAG: watermark.format_number(NUMBER)}
+    with video_file.h264(path, 25, 18, metadata) as write:
         for frame in range(50):
             picture = np.full((192, 256, 3), (170, 160, 150), np.uint8)
             picture[40:150, 60 + 2 * frame : 110 + 2 * frame] = shirt
-            write(mark.over(picture, frame))
+            write(mark.apply(picture, frame))
     return path

@@ -17,19 +17,19 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_local_one_is_made_once_for_its_user_only(machine):
-    first, key, algorithm = certificates.signing()
+    first, key, algorithm = certificates.signing_certificate()
     path = certificates.local_path()
     assert path.is_relative_to(machine) and stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert first.local and algorithm == "es256" and b"PRIVATE KEY" in key
-    again, key_again, _ = certificates.signing()
+    again, key_again, _ = certificates.signing_certificate()
     assert (again.serial, key_again) == (first.serial, key)
-    assert [one.serial for one in certificates.known()] == [first.serial]
+    assert [one.serial for one in certificates.own_certificates()] == [first.serial]
 
 
 def test_openssl_takes_it(machine, tmp_path):
     """An oracle of its own: a chain of two, for signing, long valid, its issuer's key nowhere."""
-    certificate, key, _ = certificates.signing()
+    certificate, key, _ = certificates.signing_certificate()
     (tmp_path / "chain.pem").write_bytes(certificate.pem)
     (tmp_path / "issuer.pem").write_text(certificate.issuer)
     ask = lambda *words: subprocess.run(["openssl", *words], capture_output=True, text=True)
@@ -43,7 +43,7 @@ def test_openssl_takes_it(machine, tmp_path):
 
 
 def test_two_at_once_make_one(machine):
-    code = "from stages.provenance import certificates; print(certificates.signing()[0].serial)"
+    code = "from stages.provenance import certificates; print(certificates.signing_certificate()[0].serial)"
     run = lambda _: subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(run, range(2)))) == 1
@@ -52,11 +52,11 @@ def test_two_at_once_make_one(machine):
 def test_where_none_can_be_kept_it_is_said_what_to_do(machine):
     machine.write_text("in the way")
     with pytest.raises(InputError, match="cannot be kept there .*XDG_CONFIG_HOME"):
-        certificates.signing()
+        certificates.signing_certificate()
 
 
 def test_without_a_certificate_none_is_known_and_none_is_made(machine):
-    assert certificates.known() == [] and not machine.exists()
+    assert certificates.own_certificates() == [] and not machine.exists()
 
 
 @pytest.mark.parametrize("kind, algorithm", [
@@ -65,7 +65,7 @@ def test_the_user_s_own(machine, tmp_path, authority, monkeypatch, kind, algorit
     files = authority.issue(tmp_path, "Ana", kind)
     for name, file in zip((certificates.CERTIFICATE, certificates.KEY), files):
         monkeypatch.setenv(name, str(file))
-    certificate, _, found = certificates.signing()
+    certificate, _, found = certificates.signing_certificate()
     assert (certificate.owner, certificate.local, found) == ("A Studio, Ana", False, algorithm) and not machine.exists()
 
 
@@ -85,4 +85,4 @@ def test_what_cannot_be_used_is_refused(tmp_path, authority, monkeypatch, change
     monkeypatch.setenv(certificates.KEY, str(key))
     change(pem, key)
     with pytest.raises(InputError, match=message):
-        certificates.signing()
+        certificates.signing_certificate()

@@ -16,7 +16,7 @@ from tests.stages.provenance.conftest import STATEMENT
 def signed(unsigned, folder, **changes):
     path = folder / "video.mp4"
     credentials.sign(unsigned, path, "ann from bob (AI-generated)", STATEMENT.model_copy(update=changes),
-                     *certificates.signing())
+                     *certificates.signing_certificate())
     return path
 
 
@@ -26,7 +26,7 @@ def packets(path):
 
 
 def test_what_was_said_is_read_back(unsigned, tmp_path):
-    found = credentials.read(signed(unsigned, tmp_path), certificates.known())
+    found = credentials.read(signed(unsigned, tmp_path), certificates.own_certificates())
     assert found.statement == STATEMENT and found.intact and found.trusted and found.problems == []
     assert found.generator == "FakeMotion" and found.signer.startswith(certificates.LOCAL)
 
@@ -69,7 +69,7 @@ def test_one_changed_bit_is_noticed(unsigned, tmp_path, place):
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
     path.write_bytes(content)
-    found = credentials.read(path, certificates.known())
+    found = credentials.read(path, certificates.own_certificates())
     assert not found.intact and not found.trusted and found.problems
 
 
@@ -81,7 +81,7 @@ def test_a_changed_bit_of_its_name_is_noticed(unsigned, tmp_path):
     assert len(places) > 1
     for place in places:
         path.write_bytes(content[:place] + b"v" + content[place + 1 :])
-        found = credentials.read(path, certificates.known())
+        found = credentials.read(path, certificates.own_certificates())
         assert not found.intact and not found.trusted and found.problems
 
 
@@ -91,7 +91,7 @@ def test_whatever_is_added_is_noticed(unsigned, tmp_path, kind):
     path = signed(unsigned, tmp_path)
     more = struct.pack(">I4s", 16, b"mfro") + bytes(8) if kind == "mfra" else b"hidden, and long enough to matter"
     path.write_bytes(path.read_bytes() + struct.pack(">I4s", 8 + len(more), kind.encode()) + more)
-    found = credentials.read(path, certificates.known())
+    found = credentials.read(path, certificates.own_certificates())
     assert not found.intact and not found.trusted and found.problems
 
 
@@ -100,14 +100,14 @@ def test_a_statement_put_into_other_words_is_noticed(unsigned, tmp_path):
     content = path.read_bytes()
     assert content.count(b"shown in a museum") == 1
     path.write_bytes(content.replace(b"shown in a museum", b"shown to everyone"))
-    assert not credentials.read(path, certificates.known()).intact
+    assert not credentials.read(path, certificates.own_certificates()).intact
 
 
 def test_nobody_else_is_trusted(unsigned, tmp_path, monkeypatch):
     """Another machine's local certificate; and none at all."""
     path = signed(unsigned, tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
-    for known in ([], [certificates.signing()[0]]):
+    for known in ([], [certificates.signing_certificate()[0]]):
         found = credentials.read(path, known)
         assert found.intact and not found.trusted and found.statement == STATEMENT
 
@@ -119,7 +119,7 @@ def test_the_user_s_certificate_signs_and_a_colleague_s_is_not_theirs(unsigned, 
     monkeypatch.setenv(certificates.CERTIFICATE, str(mine[0]))
     monkeypatch.setenv(certificates.KEY, str(mine[1]))
     path = signed(unsigned, tmp_path)
-    found = credentials.read(path, certificates.known())
+    found = credentials.read(path, certificates.own_certificates())
     assert found.trusted and found.signer == "A Studio, Ana"
     found = credentials.read(path, [certificates.read(theirs[0])])
     assert found.intact and not found.trusted
@@ -139,5 +139,5 @@ def test_a_file_without_has_none(unsigned):
 
 def test_what_anybody_may_write_is_harmless_in_a_terminal(unsigned, tmp_path):
     person = STATEMENT.target.model_copy(update={"name": "ann\x1b[2J\nours"})
-    found = credentials.read(signed(unsigned, tmp_path, target=person), certificates.known())
+    found = credentials.read(signed(unsigned, tmp_path, target=person), certificates.own_certificates())
     assert found.statement.target.name == "ann?[2J?ours"

@@ -12,7 +12,7 @@ def test_white_letters_on_dark_in_the_lower_left_corner(size, value):
     width, height = size
     plain = np.full((height, width, 3), value, np.uint8)
     before = plain.copy()
-    shown = Label(size).over(plain)
+    shown = Label(size).apply(plain)
     assert np.array_equal(plain, before) and shown.shape == plain.shape
     if width < 60:  # no room for all of it
         return
@@ -27,6 +27,6 @@ def test_white_letters_on_dark_in_the_lower_left_corner(size, value):
 
 def test_the_contrast_is_enough_on_white():
     """WCAG's ratio of white letters on the plate is at least 4.5 wherever the label lies."""
-    shown = Label((640, 360)).over(np.full((360, 640, 3), 255, np.uint8))
+    shown = Label((640, 360)).apply(np.full((360, 640, 3), 255, np.uint8))
     light = lambda value: ((value / 255 + 0.055) / 1.055) ** 2.4
     assert 1.05 / (light(shown.min()) + 0.05) >= 4.5

@@ -22,7 +22,7 @@ from tests.stages.provenance.conftest import STATEMENT
 @pytest.fixture
 def ours(unsigned, tmp_path):
     path = tmp_path / "video.mp4"
-    credentials.sign(unsigned, path, "ann from bob", STATEMENT, *certificates.signing())
+    credentials.sign(unsigned, path, "ann from bob", STATEMENT, *certificates.signing_certificate())
     return path
 
 
@@ -100,7 +100,7 @@ def test_their_certificate_makes_a_colleague_s_known(unsigned, tmp_path, authori
     for name, file in zip((certificates.CERTIFICATE, certificates.KEY), authority.issue(tmp_path, "Ana")):
         monkeypatch.setenv(name, str(file))
     path = tmp_path / "theirs.mp4"
-    credentials.sign(unsigned, path, "", STATEMENT, *certificates.signing())
+    credentials.sign(unsigned, path, "", STATEMENT, *certificates.signing_certificate())
     monkeypatch.delenv(certificates.KEY)
     assert verify(path)[0]
     monkeypatch.delenv(certificates.CERTIFICATE)
@@ -111,7 +111,7 @@ def test_their_certificate_makes_a_colleague_s_known(unsigned, tmp_path, authori
     None, {"target": "me"}, STATEMENT.model_dump(mode="json") | {"watermark": "\x1b[2J"}])
 def test_somebody_else_s_credentials_are_not_ours(unsigned, tmp_path, statement):
     """Even with our certificate, and even where they call themselves like ours."""
-    certificate, key, algorithm = certificates.signing()
+    certificate, key, algorithm = certificates.signing_certificate()
     content = credentials.manifest("", STATEMENT)
     content["claim_generator_info"] = [{"name": "Camera\x1b[2J"}]
     content["assertions"] = [one for one in content["assertions"] if one["label"] != credentials.STATEMENT]
@@ -147,7 +147,7 @@ def test_where_the_certificate_has_expired_since_it_is_said_that_nothing_was_cha
         for name, file in zip((certificates.CERTIFICATE, certificates.KEY), files):
             monkeypatch.setenv(name, str(file))
         with suppress(InputError):
-            credentials.sign(unsigned, path, "", STATEMENT, *certificates.signing())
+            credentials.sign(unsigned, path, "", STATEMENT, *certificates.signing_certificate())
             break
     end = certificates.read(files[0]).chain[0].not_valid_after_utc
     time.sleep(max(0, (end - datetime.now(timezone.utc)).total_seconds() + 1.1))
@@ -163,11 +163,11 @@ def test_where_the_certificate_has_expired_since_it_is_said_that_nothing_was_cha
 def test_what_is_long_does_not_hide_the_verdict_and_time_is_told_with_its_zone(unsigned, tmp_path):
     path, person = tmp_path / "long.mp4", STATEMENT.target.model_copy(update={"name": 9999 * "a"})
     said = STATEMENT.model_copy(update={"target": person, "made": datetime.fromisoformat("2026-11-22T12:00+05:00")})
-    credentials.sign(unsigned, path, "", said, *certificates.signing())
+    credentials.sign(unsigned, path, "", said, *certificates.signing_certificate())
     told = verify(path)[1]
     assert max(map(len, told.splitlines())) < 500
     said = STATEMENT.model_copy(update={"made": said.made})
-    credentials.sign(unsigned, path, "", said, *certificates.signing())
+    credentials.sign(unsigned, path, "", said, *certificates.signing_certificate())
     assert "2026-11-22 12:00 +05:00\n" in verify(path)[1]
 
 

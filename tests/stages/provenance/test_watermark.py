@@ -24,8 +24,8 @@ def marked(pictures) -> np.ndarray:
     return attacks.h264(attacks.marked(pictures, NUMBER, FPS), 18)
 
 
-def found(pictures, **options) -> watermark.DetectedMark:
-    return watermark.find(attacks.timed(pictures, FPS, LATER), **options)
+def found(pictures, **options) -> watermark.DetectedWatermark:
+    return watermark.detect(attacks.timed(pictures, FPS, LATER), **options)
 
 
 @pytest.mark.parametrize("attack", [name for name in attacks.ALL if name != "all three"])
@@ -47,7 +47,7 @@ def test_what_is_done_to_videos_leaves_the_number(marked, change):
 
 def test_frames_may_be_missing_where_the_others_keep_their_times(marked):
     kept = [shot for index, shot in enumerate(attacks.timed(marked, FPS, LATER)) if index % 4 in (0, 1)]
-    read = watermark.find(kept, scales=[1])
+    read = watermark.detect(kept, scales=[1])
     assert read.sure and read.number == NUMBER
 
 
@@ -134,6 +134,6 @@ def test_the_pattern_never_changes():
 @pytest.mark.parametrize("shape", [(1, 2), (4, 4), (300, 1)])
 def test_of_tiny_pictures_nothing_is_read(shape):
     picture = np.full((*shape, 3), 128, np.uint8)
-    marked = watermark.Mark(7, shape[::-1], 25.0).over(picture, 3)
+    marked = watermark.Watermark(7, shape[::-1], 25.0).apply(picture, 3)
     assert marked.shape == picture.shape
-    assert not watermark.find((frame / 25, marked) for frame in range(50)).sure
+    assert not watermark.detect((frame / 25, marked) for frame in range(50)).sure

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages.media import parquet
-from stages.pose import skeleton as sk
+from stages.pose.skeleton import L_ANKLE, L_KNEE, R_ANKLE, R_KNEE
 from stages.reporting.cautions import BARE, Caution, cautions
 from tests.stages import toy
 from tests.stages.reporting import made
@@ -40,7 +40,7 @@ def found(project, key="ann_from_bob", bare=None) -> dict:
 
 def test_a_pose_far_from_training_and_its_frames(project):
     def kick(columns):
-        columns["body"][20:24, [sk.R_KNEE, sk.R_ANKLE, sk.L_KNEE, sk.L_ANKLE], 0] += 30  # the torso is 14 pixels long
+        columns["body"][20:24, [R_KNEE, R_ANKLE, L_KNEE, L_ANKLE], 0] += 30  # the torso is 14 pixels long
 
     assert "Poses far from training" not in found(project)
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", kick)
@@ -89,7 +89,7 @@ def test_frames_of_the_video_become_frames_of_the_result(project):
 def test_joints_outside_name_their_frames(project):
     def step_out(columns):
         columns["body"][:, :, :2] = np.clip(columns["body"][:, :, :2], 0, toy.SIZE)
-        columns["body"][7, sk.L_ANKLE, 0] = toy.SIZE + 3
+        columns["body"][7, L_ANKLE, 0] = toy.SIZE + 3
 
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", step_out)
     assert found(project)["Out of the picture"].named == [(7, 7)]

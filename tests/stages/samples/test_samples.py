@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, samples
-from stages.media import video_file as media
+from stages.media import video_file
 from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.samples import people
@@ -29,14 +29,14 @@ def written(sample, tmp_path_factory):
 
 def test_video_alpha_plate_and_truth_agree(sample, written):
     import cv2
-    shots = list(media.frames(written["video"]))
-    masks = list(media.frames(written["alpha"], "gray"))
+    shots = list(video_file.frames(written["video"]))
+    masks = list(video_file.frames(written["alpha"], "gray"))
     plate = cv2.imread(str(written["plate"]))[..., ::-1].astype(float)
     pose, visible = samples.read_truth(written["truth"])
     true = list(samples.frames(sample.person, sample.motions, sample.seed, sample.seconds, sample.size,
                                sample.world))
     assert len(shots) == len(masks) == len(pose) == len(true) == 10
-    assert media.frame_rate(written["video"]) == 25
+    assert video_file.frame_rate(written["video"]) == 25
     for i, (rgb, alpha, true_pose, seen) in enumerate(true):
         assert np.array_equal(masks[i], alpha)
         assert np.array_equal(pose[i].body, true_pose.body) and np.array_equal(visible["body"][i], seen[:18])
@@ -52,7 +52,7 @@ def test_video_alpha_plate_and_truth_agree(sample, written):
 
 
 def test_joints_that_are_seen_lie_on_the_person(sample, written):
-    masks = list(media.frames(written["alpha"], "gray"))
+    masks = list(video_file.frames(written["alpha"], "gray"))
     pose, visible = samples.read_truth(written["truth"])
     for mask, points, seen in zip(masks, pose.body, visible["body"]):
         x, y = points[seen, :2].astype(int).T
@@ -99,7 +99,7 @@ def test_strangers_are_people_of_their_own():
     ("ava", "plain"), ("ben", "plain"), ("cleo", "plain"), ("stranger_6", "plain"), ("ava", "hard"), ("cleo", "hard")])
 def test_mediapipe_finds_the_person(person, world, monkeypatch):
     """In every twelfth frame; the others are not rendered."""
-    monkeypatch.setattr(samples, "in_order", lambda shoot, poses: map(shoot, list(poses)[::12]))
+    monkeypatch.setattr(samples, "ordered_map", lambda shoot, poses: map(shoot, list(poses)[::12]))
     solutions = pytest.importorskip("mediapipe").solutions
     with solutions.pose.Pose(static_image_mode=True, model_complexity=1) as estimator:
         for rgb, _, pose, seen in samples.frames(person, ("wave", "kick"), 2, 1.0, 256, world):

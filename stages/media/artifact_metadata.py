@@ -11,7 +11,7 @@ _on = False
 
 
 @contextmanager
-def stamped(values: dict[str, str]) -> Iterator[None]:
+def attached(values: dict[str, str]) -> Iterator[None]:
     """Within it, files say this."""
     global _on
     _stamp.update(values)
@@ -33,7 +33,7 @@ def current() -> dict[str, str]:
     return dict(_stamp)
 
 
-def png(content: bytes) -> bytes:
+def with_png_text(content: bytes) -> bytes:
     """A PNG file with the stamp as text, right after its header."""
     chunks = [_chunk(b"tEXt", f"{name}\0{value}".encode("latin-1")) for name, value in _stamp.items()]
     return content[:33] + b"".join(chunks) + content[33:]

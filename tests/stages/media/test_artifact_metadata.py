@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from stages.learning import saved_networks
-from stages.media import parquet, png, stamp, video_file
+from stages.media import artifact_metadata, parquet, png, video_file
 
 PICTURE = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
 
@@ -52,7 +52,7 @@ FILES = {
 def test_the_consent_is_in_the_file(tmp_path, name):
     write, read = FILES[name]
     (tmp_path / "plain").mkdir()
-    with stamp.stamped({"consent": "c0ffee"}):
+    with artifact_metadata.attached({"consent": "c0ffee"}):
         write(tmp_path / name)
     write(tmp_path / "plain" / name)
     assert read(tmp_path / name)["consent"] == "c0ffee"
@@ -60,6 +60,6 @@ def test_the_consent_is_in_the_file(tmp_path, name):
 
 
 def test_a_picture_is_the_same_with_and_without(tmp_path):
-    with stamp.stamped({"consent": "c0ffee"}):
+    with artifact_metadata.attached({"consent": "c0ffee"}):
         png.write(tmp_path / "a.png", PICTURE)
     np.testing.assert_array_equal(png.read(tmp_path / "a.png"), PICTURE)
