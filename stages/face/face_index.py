@@ -1,4 +1,4 @@
-"""The subject's real faces as face_vector_indexing found them: `faces.parquet`."""
+"""The index of the subject's real faces: `faces.parquet`, written by face_vector_indexing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from stages.media import parquet
 
 @dataclass(frozen=True)
 class FaceIndex:
-    """The subject's real faces: `faces.parquet`."""
+    """The subject's real faces: points, orientation vectors and crops."""
 
-    frames: np.ndarray   # (N,)
-    points: np.ndarray   # (N, 5, 2) pixels of the S x S frame
+    frames: np.ndarray   # (N,) frame of each face
+    points: np.ndarray   # (N, 5, 2) in pixels of the S x S frame
     vectors: np.ndarray  # (N, 5, 2) in face sizes
-    boxes: np.ndarray    # (N, 4) pixels of the S x S frame
-    crops: list          # N encoded pictures
+    boxes: np.ndarray    # (N, 4) in pixels of the S x S frame
+    crops: list          # N encoded pictures (PNG)
 
     @classmethod
     def read(cls, path: Path) -> "FaceIndex":
@@ -33,5 +33,5 @@ class FaceIndex:
         return cv2.imdecode(np.frombuffer(self.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
 
     def candidates(self, frame: int, distance: int) -> np.ndarray:
-        """The faces at least `distance` frames away: what training may use for `frame`."""
+        """Indices of the faces at least `distance` frames away from `frame`: those that training may blend into it."""
         return np.flatnonzero(np.abs(self.frames - frame) >= distance)

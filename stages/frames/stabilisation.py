@@ -1,5 +1,5 @@
-"""The second look, only where the camera moves or the light changes: how each frame is brought to one still view in
-one light."""
+"""The second pass over a video, needed only if the camera moves or the light changes: measures the homography and the
+light of each frame, which bring it to one still view in one light."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ from stages.progress import Progress
 @dataclass
 class Stabilisation:
     moving: bool
-    cameras: np.ndarray   # (T, 3, 3) homographies: the video's frame -> the still, full frame (the canvas)
+    cameras: np.ndarray   # (T, 3, 3) homographies: frame of the video -> canvas
     size: tuple[int, int]  # width, height of the canvas
-    reference: int        # the frame whose view is the canvas's own
-    residual: float       # pixels of the full frame that the homographies leave unexplained, median
+    reference: int        # the frame whose pixels coincide with those of the canvas
+    residual: float       # median residual of the homographies, in pixels of the full frame
     lights: np.ndarray    # (T, 6) gain and offset of R, G, B
 
     def describe(self) -> str:
@@ -34,46 +34,48 @@ class Stabilisation:
         return "".join(f"; {part}" for part in parts)
 
 
-def stabilise(film: takes.Takes, survey: Survey, params: Frames) -> Stabilisation:
-    """InputError where the camera moves as no homography can explain."""
+def stabilise(video: takes.Takes, survey: Survey, params: Frames) -> Stabilisation:
+    """Measures camera and light where they change by more than params.yaml allows. Raises InputError if homographies
+    cannot describe the camera's motion."""
     sample = list(survey.sample.values())
     hidden = [survey.covered(frame, picture.shape) for frame, picture in survey.sample.items()]
-    motion = camera_motion.background_motion(sample, hidden)  # NaN where there is no texture to measure it by
+    motion = camera_motion.background_motion(sample, hidden)  # NaN if there is no texture to track
     still = Stabilisation(False, np.tile(np.eye(3), (survey.count, 1, 1)), survey.size, 0, 0.0,
-                      np.tile(lighting.UNCHANGED, (survey.count, 1)))
-    result = registered(film, survey, params.max_residual) if motion > params.max_camera_motion else still
+                          np.tile(lighting.UNCHANGED, (survey.count, 1)))
+    result = register_camera(video, survey, params.max_residual) if motion > params.max_camera_motion else still
     views = (result.cameras[list(survey.sample)], survey.size, result.size) if result.moving else ()
     if max(survey.flicker, lighting.light_change(sample, hidden, *views)) > params.max_flicker:
-        result.lights = lit(film, survey, result, hidden, params.max_flicker)
+        result.lights = measure_lights(video, survey, result, hidden, params.max_flicker)
     return result
 
 
-def registered(film: takes.Takes, survey: Survey, most: float) -> Stabilisation:
-    path = camera_motion.Registration(str(film.path), survey.size, film.fps, most, film.describe_frame)
+def register_camera(video: takes.Takes, survey: Survey, max_residual: float) -> Stabilisation:
+    registration = camera_motion.Registration(str(video.path), survey.size, video.fps, max_residual,
+                                              video.describe_frame)
     try:
-        for picture, hidden in looked_at(film, survey, "registering the camera"):
-            path.add(picture, hidden)
-        track = path.track()
+        for picture, hidden in reduced_frames(video, survey, "registering the camera"):
+            registration.add(picture, hidden)
+        path = registration.path()
     except InputError as error:
-        if len(film.takes) == 1:
+        if len(video.takes) == 1:
             raise
         raise InputError(f"{error}. A take of another place or from another spot needs a video of its own") from None
     lights = np.tile(lighting.UNCHANGED, (survey.count, 1))
-    return Stabilisation(True, track.cameras, track.size, track.reference, float(np.nanmedian(track.residual)), lights)
+    return Stabilisation(True, path.cameras, path.size, path.reference, float(np.nanmedian(path.residual)), lights)
 
 
-def lit(film: takes.Takes, survey: Survey, steadied: Stabilisation, hidden: list[np.ndarray], most: float
-        ) -> np.ndarray:
-    """The gain and offset of each frame (T, 6). hidden: where people may be in the sample's pictures."""
-    cameras = steadied.cameras[list(survey.sample)] if steadied.moving else None
-    typical = lighting.ReferenceLight(list(survey.sample.values()), hidden, cameras, survey.size, steadied.size)
-    measured = [typical.measure(picture, covered, steadied.cameras[index] if steadied.moving else None)
-                for index, (picture, covered) in enumerate(looked_at(film, survey, "measuring the light"))]
+def measure_lights(video: takes.Takes, survey: Survey, stabilisation: Stabilisation, hidden: list[np.ndarray],
+                   most: float) -> np.ndarray:
+    """Gain and offset of each frame (T, 6). `hidden` are the masks of the people in the sample's pictures."""
+    cameras = stabilisation.cameras[list(survey.sample)] if stabilisation.moving else None
+    reference = lighting.ReferenceLight(list(survey.sample.values()), hidden, cameras, survey.size, stabilisation.size)
+    measured = [reference.measure(picture, covered, stabilisation.cameras[index] if stabilisation.moving else None)
+                for index, (picture, covered) in enumerate(reduced_frames(video, survey, "measuring the light"))]
     return lighting.lights_to_apply(np.array(measured), most)
 
 
-def looked_at(film: takes.Takes, survey: Survey, title: str):
-    """Every frame, reduced, and where people may be in it."""
-    for index, (_, shot) in enumerate(Progress(prefetched(film.frames()), title, survey.count, unit="frame")):
+def reduced_frames(video: takes.Takes, survey: Survey, title: str):
+    """Every frame, reduced, with the mask of where people may be in it."""
+    for index, (_, shot) in enumerate(Progress(prefetched(video.frames()), title, survey.count, unit="frame")):
         picture = reduced(shot.picture(), camera_motion.WORKING_SIZE)
         yield picture, survey.covered(index, picture.shape)

@@ -1,7 +1,7 @@
-"""The skeleton: OpenPose's 18 joints, hands, feet and five face points, and how they are drawn.
+"""The skeleton: OpenPose's 18 joints, hands, feet and five face points, and its drawing.
 
-Coordinates are pixels of the S x S frame, continuous, the origin at the outer corner of the top left pixel;
-an unknown point is NaN with score 0. Left and right are the person's own.
+Coordinates are continuous pixels of the S x S frame; the origin is the outer corner of the top left pixel. An unknown
+point is NaN with score 0. Left and right are those of the person.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ DRAWN_PARTS = ("body", "hands", "feet", "face")
 
 @dataclass(frozen=True)
 class Pose:
-    """Point sets (..., n, 3) of x, y in pixels and score; leading axes (frames) agree."""
+    """Five sets of points (..., n, 3): x, y in pixels and a score. The leading axes (frames) are the same for all."""
 
     body: np.ndarray        # (..., 18, 3)
     left_hand: np.ndarray   # (..., 21, 3)
@@ -44,23 +44,23 @@ class Pose:
         return len(self.body)
 
     def map(self, function) -> "Pose":
-        """Applies a function to every point set (..., n, 3)."""
+        """Applies a function to each set of points (..., n, 3)."""
         return replace(self, **{field.name: function(getattr(self, field.name)) for field in fields(self)})
 
     @classmethod
     def unknown(cls, *shape: int) -> "Pose":
-        """All points unknown, for the given leading axes."""
+        """A pose with all points unknown; `shape` are the leading axes."""
         sizes = (18, 21, 21, 4, 5)
         return cls(*(np.tile(np.float32([np.nan, np.nan, 0]), (*shape, n, 1)) for n in sizes))
 
     @classmethod
     def stack(cls, poses: "list[Pose]") -> "Pose":
-        """One pose a frame -> a pose with a leading frame axis."""
+        """Poses of single frames -> one pose with a leading frame axis."""
         return cls(*(np.stack([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
 
     @classmethod
     def concatenate(cls, poses: "Iterable[Pose]") -> "Pose":
-        """The frames of each, one after the other."""
+        """Concatenates poses along the frame axis."""
         return cls(*(np.concatenate([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
 
     def points(self, face: bool = True) -> np.ndarray:
@@ -75,8 +75,9 @@ class Pose:
 
 
 def person_height(body: np.ndarray) -> np.ndarray:
-    """|nose - middle of the ankles| in pixels, (..., 18, 3) -> (...,); the ears' middle stands in for an
-    unknown nose, one ankle for both; NaN where neither is known."""
+    """Distance from the nose to the middle of the ankles in pixels, (..., 18, 3) -> (...,).
+
+    The middle of the ears replaces an unknown nose, and one ankle replaces both. NaN if neither is known."""
     def middle(*joints):
         known = body[..., joints, 2:] > 0
         total = np.where(known, body[..., joints, :2], 0).sum(-2)
@@ -88,9 +89,9 @@ def person_height(body: np.ndarray) -> np.ndarray:
 
 
 def draw(pose: Pose, size: int, scale: float = 1.0, parts: tuple[str, ...] = ("body",)) -> np.ndarray:
-    """One pose (no leading axes) as an RGB picture (size, size, 3) uint8; points are multiplied by `scale`.
+    """Draws one pose (no leading axes) as an RGB picture (size, size, 3) uint8. Points are multiplied by `scale`.
 
-    Lines are 0.75 % of the side wide. Unknown points, and limbs with one, are left out."""
+    Lines are 0.75 % of the size wide. Unknown points, and limbs that end in one, are not drawn."""
     canvas = np.zeros((size, size, 3), np.uint8)
     width = max(1, round(0.0075 * size))
     body, feet = pose.body * (scale, scale, 1), pose.feet * (scale, scale, 1)
@@ -114,11 +115,11 @@ def draw(pose: Pose, size: int, scale: float = 1.0, parts: tuple[str, ...] = ("b
     return canvas
 
 
-_SHIFT = 4  # sub-pixel bits of OpenCV's drawing
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
-    """Continuous pixel coordinates -> OpenCV's fixed point, whose integers are pixel centres."""
+    """Continuous pixel coordinates -> OpenCV's fixed-point coordinates, where whole numbers are pixel centres."""
     limit = 1 << 14
     return tuple(int(np.clip(round((value - 0.5) * (1 << _SHIFT)), -limit * 16, limit * 16)) for value in point[:2])
 
