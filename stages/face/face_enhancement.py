@@ -36,8 +36,8 @@ def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIn
 
 
 def inner_face(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
-    """The inner face resized to (side, side, C): a square of INNER face sizes around the points (5, 2), in pixels of the
-    picture."""
+    """The inner face resized to (side, side, C): a square of INNER face sizes around the points (5, 2), which are in
+    pixels of the picture."""
     middle, half = points.mean(0), INNER * face_vectors.face_size(points) / 2
     return part_boxes.crop(picture, np.concatenate([middle - half, middle + half]), side)
 
@@ -56,7 +56,8 @@ def _aligned(index: FaceIndex, i: int, points: np.ndarray, box: np.ndarray, side
     """Face i, aligned to `points` and resampled in `box`: (side, side, 3) in [0, 1]."""
     crop = index.crop(i)
     source = _to_crop(index.points[i], index.boxes[i], crop.shape[0])
-    matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)  # OpenCV: whole numbers are pixel centres
+    # OpenCV: whole numbers are pixel centres
+    matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)
     warped = cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return warped.astype(np.float32) / 255
 

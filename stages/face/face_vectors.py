@@ -11,8 +11,8 @@ _FLOOR = 1e-3  # smallest denominator of Eq. 8, in face sizes: bounds the simila
 
 
 def face_size(points: np.ndarray) -> np.ndarray:
-    """Face size in pixels, (..., 5, 2) -> (...,): root of the sum of the squared distances between the eyes and from the
-    eyes to the mouth. A profile shortens the first and a bowed head the second, but rarely both."""
+    """Face size in pixels, (..., 5, 2) -> (...,): the diagonal of the distances between the eyes and from the eyes to
+    the mouth. A profile shortens the first and a bowed head the second, but rarely both."""
     right, left = points[..., 0, :], points[..., 1, :]
     down = (points[..., 2, :] + points[..., 3, :] - right - left) / 2
     return np.sqrt(((left - right) ** 2).sum(-1) + (down**2).sum(-1))
@@ -34,7 +34,7 @@ def similarity(a: np.ndarray, b: np.ndarray, count: int = 5) -> np.ndarray:
 
 
 def most_similar(index: np.ndarray, query: np.ndarray, m: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """The m faces of an index (N, 5, 2) that are most similar to a query (..., 5, 2), best first; ties keep their order.
+    """The m faces of an index (N, 5, 2) most similar to a query (..., 5, 2), best first. Ties keep their order.
 
     Returns indices and similarities, both (..., m)."""
     scores = similarity(index, query[..., None, :, :], count)  # (..., N)
