@@ -138,7 +138,7 @@ def test_a_black_while(stranger, extract):
 
 def test_more_than_half_missing_is_warned_of(stranger, extract, capsys):
     extract(stranger.pictures[:4] + [stranger.plate] * 8)
-    assert "WARNING: nobody is found in 8 frames" in capsys.readouterr().out
+    assert "WARNING: no person found in 8 frames" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 1.0])
@@ -269,16 +269,16 @@ def test_takes_are_smoothed_apart():
     for pose, rows in ((one, slice(38, 40)), (other, slice(0, 2))):
         pose.body[rows, 4] = np.nan, np.nan, 0
     both = Pose.concatenate([one, other])
-    found, filled = pose_extraction.over_time(both, np.repeat([0, 1], [40, 30]), 25.0, 1.0, 10)
-    alone = [pose_extraction.over_time(pose, np.zeros(len(pose), int), 25.0, 1.0, 10) for pose in (one, other)]
+    found, filled = pose_extraction.clean_poses(both, np.repeat([0, 1], [40, 30]), 25.0, 1.0, 10)
+    alone = [pose_extraction.clean_poses(pose, np.zeros(len(pose), int), 25.0, 1.0, 10) for pose in (one, other)]
     for name, points in found.columns().items():
         assert np.array_equal(points, np.concatenate([pose.columns()[name] for pose, _ in alone]), equal_nan=True)
     assert not filled[38:42].any() and np.isnan(found.body[38:42, 4, 0]).all()
-    _, joined = pose_extraction.over_time(both, np.zeros(70, int), 25.0, 1.0, 10)
+    _, joined = pose_extraction.clean_poses(both, np.zeros(70, int), 25.0, 1.0, 10)
     assert joined[38:42].all()
 
 
 def test_a_take_without_anybody_stays_so():
     both = Pose.concatenate([toy.poses(20), Pose.unknown(20)])
-    found, filled = pose_extraction.over_time(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
+    found, filled = pose_extraction.clean_poses(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
     assert np.isfinite(found.body[:20]).all() and np.isnan(found.body[20:, :, 0]).all() and not filled.any()
