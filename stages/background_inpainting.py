@@ -1,8 +1,8 @@
-"""The room without the person (paper section 2.3): from the frames in which each part of it is free, and by
-inpainting where the person always stands.
+"""The background without the person (paper section 2.3): from the frames in which each part of it is uncovered, and by
+inpainting where the person always covers it.
 
-Training frames only. Out: `full_background`, the whole still frame of the user's video (for a moving camera a mosaic
-of all that it saw), `background`, the S x S square of it, and `seen` (255 where the square was seen at least once).
+Training frames only. Outputs: `full_background`, the whole frame of the user's video (for a moving camera a mosaic of
+everything that it saw), `background`, its S x S square, and `seen` (255 where the square was uncovered at least once).
 """
 
 from pathlib import Path
@@ -21,17 +21,15 @@ from stages.media.view import read_view
 from stages.params import BackgroundInpainting
 from stages.progress import Progress
 
-SAMPLE = 160     # frames at most of the square
-COVERED = 12     # alpha of 255 from which a pixel is the person's
-AROUND = 0.5     # of a hole's longer side: how far around it an inpainter looks
-MOST = 512       # pixels, longer side of what OpenCV's inpainters work on
+SAMPLE = 160     # square frames, at most
+COVERED = 12     # alpha of 255 from which a pixel shows the person
+AROUND = 0.5     # width of the context around a hole, in its longer sides
+MOST = 512       # pixels, longer side of the input of OpenCV's inpainters
 METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
-def run(
-    frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path,
-    background: Path, seen: Path, full_background: Path, params: BackgroundInpainting,
-) -> None:
+def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path, background: Path, seen: Path,
+        full_background: Path, params: BackgroundInpainting) -> None:
     timeline, camera = read_clock(clock), read_view(view)
     usable, crop = timeline.usable(), timeline.about["crop"]
     chosen = evenly_spaced(usable, SAMPLE)
@@ -58,7 +56,7 @@ def run(
 
 
 def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> tuple[np.ndarray, ...]:
-    """The chosen frames (T, S, S, 3), their alphas (T, S, S), and those of the frames that are kept whole (n, S, S)."""
+    """The chosen frames (T, S, S, 3), their alphas (T, S, S), and the alphas of the full frames (n, S, S)."""
     shown, alphas, whole_alphas, wanted = [], [], [], set(chosen.tolist())
     last = max(int(chosen[-1]), whole[-1])
     pairs = zip(video_file.frames(frames), video_file.frames(masks, "gray"))
@@ -76,14 +74,14 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
 
 
 def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> np.ndarray:
-    """Where a mask of the square covers the full frame, (height, width) bool."""
+    """The mask of the square, mapped to the full frame: (height, width) bool."""
     matrix = footage.crop_to_frame(crop, len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 
 def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The plate (H, W, 3), where it is not known with the structure of another one of the same place, without a seam
-    (Perez et al. 2003); all of the other where nothing is known."""
+    """The plate (H, W, 3) with its unknown part copied seamlessly from another plate of the same view (Perez et al.
+    2003). Returns the other one if nothing is known."""
     if not known.any():
         return other
     start, wanted, missing = np.where(known[..., None], plate, other), other.astype(np.float32), ~known
@@ -94,9 +92,10 @@ def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.nda
 
 def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: BackgroundInpainting
          ) -> tuple[np.ndarray, str]:
-    """The plate (H, W, 3) completed, and a clause on how: what the camera viewed but the person always hid by an
-    inpainter, from its surroundings and at a bounded size; what it never viewed, the corners of a mosaic, by the
-    nearest known pixel."""
+    """Completes the plate (H, W, 3). Areas that the person always covers are inpainted from their surroundings, at a
+    bounded size; areas that the camera never saw, the corners of a mosaic, take the nearest known pixel.
+
+    Returns the plate and a phrase about how it was filled."""
     if not known.any():
         raise InputError("background_inpainting: the person covers every pixel in every frame; "
                          "step back from the camera")
@@ -121,7 +120,7 @@ def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: Backg
 
 
 def opencv(picture: np.ndarray, hole: np.ndarray, radius: float, method: str) -> np.ndarray:
-    """Filled by one of OpenCV's inpainters; `fsr` is frequency selective reconstruction (Seiler and Kaup 2010)."""
+    """Inpaints with one of OpenCV's methods; `fsr` is frequency selective reconstruction (Seiler and Kaup 2010)."""
     if method != "fsr":
         return cv2.inpaint(picture, hole.astype(np.uint8), radius, METHODS[method])
     filled = np.zeros_like(picture)
@@ -131,8 +130,7 @@ def opencv(picture: np.ndarray, hole: np.ndarray, radius: float, method: str) ->
 
 
 def chosen_inpainter(hidden: np.ndarray, params: BackgroundInpainting) -> tuple[str, str]:
-    """Which inpainter a hole (H, W) bool is worth, and why: a small one, and a slit however long, shows too little to
-    train for."""
+    """The inpainter for a hole (H, W) bool, and the reason. Small or narrow holes are not worth training a network."""
     side = min(hidden.shape)
     share = hidden.sum() / side**2
     depth = cv2.distanceTransform(hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5).max() / side
@@ -142,7 +140,7 @@ def chosen_inpainter(hidden: np.ndarray, params: BackgroundInpainting) -> tuple[
 
 
 def surroundings(hidden: np.ndarray, least: int) -> tuple[slice, slice]:
-    """The part of the picture that holds all holes and what lies around them, if it can at least `least` wide."""
+    """Rows and columns of all holes with their context, at least `least` pixels wide and high if the picture allows."""
     spans = [np.flatnonzero(hidden.any(axis))[[0, -1]] + [0, 1] for axis in (1, 0)]  # rows, columns
     around = AROUND * max(high - low for low, high in spans)
     place = []
@@ -153,7 +151,7 @@ def surroundings(hidden: np.ndarray, least: int) -> tuple[slice, slice]:
 
 
 def reduced(picture: np.ndarray, unknown: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """The picture and where it is unknown, a pixel if any part of it is."""
+    """Downscales the picture and the mask of unknown pixels. A reduced pixel is unknown if any part of it is."""
     if scale == 1:
         return picture, unknown
     size = tuple(max(8, round(scale * side)) for side in unknown.shape[::-1])
@@ -162,7 +160,7 @@ def reduced(picture: np.ndarray, unknown: np.ndarray, scale: float) -> tuple[np.
 
 
 def nearest(plate: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Every unknown pixel as the nearest known one."""
+    """Replaces every unknown pixel by the nearest known one."""
     _, labels = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     colours = np.zeros((labels.max() + 1, 3), np.uint8)

@@ -1,7 +1,8 @@
-"""The subject's real faces, by the way they look (paper section 2.3, Fig. 3).
+"""The index of the subject's real faces by orientation (paper section 2.3, Fig. 3).
 
-Training frames only. Out: `faces` (tables.FACES), one row for each frame with all five points: the points, the five
-vectors and a square crop. Where no face is ever visible the table is empty and says why.
+Training frames only. Output: `faces` (parquet.FACES), one row for each frame in which all five points are known: the
+points, the five orientation vectors and a square crop. If no face is visible in any frame, the table is empty and its
+metadata give the reason.
 """
 
 from itertools import islice
@@ -13,44 +14,44 @@ import numpy as np
 from stages.face import face_vectors
 from stages.media import parquet, video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
 from stages.params import FaceVectorIndexing
 from stages.pose import part_boxes
-from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 
-SIDE = (32, 256)  # pixels, least and most, of a crop
-AT_ONCE = 64      # faces in memory
+SIDE = (32, 256)  # pixels, smallest and largest side of a crop
+CHUNK = 64        # faces in memory
 
 
-def run(frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
+def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
     usable = read_clock(clock).usable()
     pose, _, _ = read_poses(poses)
     known = (pose.face[usable, :, 2] >= params.min_score).all(1)
     rows = usable[known]
     points = pose.face[rows, :, :2].astype(np.float64)  # (N, 5, 2)
     boxes = face_boxes(points, params.crop_scale)
-    reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: the five points "
-                                     f"never all reach a score of {params.min_score}")
+    reason = None if len(rows) else (f"no face is visible in any of {len(usable)} training frames: all five points "
+                                     f"never reach a score of {params.min_score}")
     columns = {"frame": rows, "points": points, "vectors": face_vectors.vectors(points), "box": boxes}
     selected = select_frames(video_file.frames(frames), rows, frames)
     shown = Progress(selected, "face_vector_indexing", len(rows), unit="face")
-    pictures = (png(frame, box) for frame, box in zip(shown, boxes))
+    pictures = (encoded_crop(frame, box) for frame, box in zip(shown, boxes))
     with parquet.writing(faces, parquet.FACES, {"reason": reason}) as append:
-        for start in range(0, max(len(rows), 1), AT_ONCE):
-            some = {name: column[start : start + AT_ONCE] for name, column in columns.items()}
+        for start in range(0, max(len(rows), 1), CHUNK):
+            some = {name: column[start : start + CHUNK] for name, column in columns.items()}
             append(some | {"crop": list(islice(pictures, len(some["frame"])))})
     found = f"face_vector_indexing: {len(rows)} faces in {len(usable)} frames"
     print(f"{found}: {reason}; face steps are skipped" if reason else
-          f"{found}, {np.median(face_vectors.size(points)):.1f} pixels large")
+          f"{found}, {np.median(face_vectors.face_size(points)):.1f} pixels large")
 
 
 def face_boxes(points: np.ndarray, scale: float) -> np.ndarray:
-    """Squares of `scale` face sizes around the faces (N, 5, 2) -> (N, 4)."""
-    middle, half = points.mean(1), scale * face_vectors.size(points)[:, None] / 2
+    """Square boxes of `scale` face sizes around the points of faces, (N, 5, 2) -> (N, 4)."""
+    middle, half = points.mean(1), scale * face_vectors.face_size(points)[:, None] / 2
     return np.concatenate([middle - half, middle + half], 1)  # (N, 4)
 
 
-def png(frame: np.ndarray, box: np.ndarray) -> bytes:
+def encoded_crop(frame: np.ndarray, box: np.ndarray) -> bytes:
     side = int(np.clip(np.ceil(box[2] - box[0]), *SIDE))
-    return cv2.imencode(".png", part_boxes.cut(frame, box, side)[..., ::-1])[1].tobytes()
+    return cv2.imencode(".png", part_boxes.crop(frame, box, side)[..., ::-1])[1].tobytes()

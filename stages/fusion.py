@@ -20,16 +20,16 @@ import numpy as np
 import torch
 
 from stages import __version__, threads
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import compositing
 from stages.learning import devices
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import files, footage, png, video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.prefetch import ordered_map, prefetched
 from stages.media.view import View, read_view
-from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 from stages.provenance import watermark
 from stages.provenance.label import Label

@@ -21,7 +21,7 @@ from stages.learning.memory import advice
 from stages.learning.training import LOSSES, Training
 from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock, too_short
-from stages.pose.skeleton import read_poses
+from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stages import __version__, threads
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.learning import devices, frame_store, part_crops, saved_networks
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.face_enhancer import Faces
@@ -26,9 +26,9 @@ from stages.learning.local_gan import LocalGan
 from stages.learning.local_gan_inference import enhanced
 from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.pose import part_boxes
-from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Pairs:
                     pair = [part_crops.cut([picture[i] for i in seen], corners, params.crop) for picture in
                             (foregrounds.cpu(), real.cpu())]
                     if REFINED_PARTS[j] == "face":  # its own face and its neighbours would be too good an example
-                        others = [faces.index.away(i, round(fps / 2)) for i in rows]
+                        others = [faces.index.candidates(i, round(fps / 2)) for i in rows]
                         pair[0] = enhanced(faces, pair[0], data.poses[rows], corners, others)
                     self.pixels[j, rows] = (torch.stack(pair, 1) * 255).round().byte().numpy()
         frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(REFINED_PARTS)}

@@ -20,7 +20,7 @@ from stages.evaluation.metric_names import SUMMARY_SCORES
 from stages.imaging import compositing
 from stages.media import curves, png, video_file
 from stages.media.files import atomic_write
-from stages.pose.skeleton import read_poses
+from stages.media.pose_table import read_poses
 
 if TYPE_CHECKING:
     from stages.params import Metrics, Transfer

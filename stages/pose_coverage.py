@@ -15,8 +15,9 @@ from stages import InputError
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.pose import pose_distance
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from stages.progress import Progress
 
 if TYPE_CHECKING:

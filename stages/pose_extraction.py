@@ -1,9 +1,9 @@
 """The person's pose in every frame (paper section 2.1): joints, hands, feet and face points with scores.
 
-In: frames.mkv, its clock, and the view, which tells where the person is. Out: `poses` (tables.POSES), pixels of the
-S x S frame, cleaned and smoothed over time; and `silhouettes`, the soft masks that the estimator's network gives in the
-same pass (8-bit grey, black where it gives none). Short gaps are filled and marked. Where nobody is found for longer,
-and outside of what the camera saw, points are unknown.
+Inputs: the frames, their clock, and the view, which has the person's box in each frame. Outputs: `poses`
+(parquet.POSES) in pixels of the S x S frame, cleaned and smoothed over time; and `silhouettes`, the soft masks that the
+estimator's network computes in the same pass (8-bit grey, black where it gives none). Short gaps are filled and marked.
+Points are unknown in longer gaps and outside the camera's view.
 """
 
 from collections.abc import Iterator
@@ -26,29 +26,29 @@ from stages.pose.skeleton import Pose, person_height
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 
-ROOM = 0.1     # of its longer side is added around a person's box; the middle of their joints lies within
-BORDER = 0.01  # of S: as far outside of what the camera saw a point may lie
-SMALL = 64     # pixels of the user's video
+MARGIN = 0.1   # around a person's box, in shares of its longer side: the median of the joints must lie within
+BORDER = 0.01  # in S: distance that a point may lie outside the camera's view
+SMALL = 64     # pixels of the user's video: a smaller person gives a warning
 
 
-def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
+def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
     fps, size, found = timeline.about["fps"], timeline.about["size"], []
-    estimator, nothing = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
+    estimator, no_mask = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
         looks = sightings(frames, scene, estimator, params.batch)
         for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
             found.append(sighting.pose if sighting else Pose.unknown())
-            soft = sighting and sighting.silhouette
-            add(nothing if soft is None else np.rint(255 * soft).astype(np.uint8))
+            mask = sighting and sighting.silhouette
+            add(no_mask if mask is None else np.rint(255 * mask).astype(np.uint8))
 
     pose = Pose.stack(found).map(lambda points: pose_estimator.hide_unknown(points, params.min_score))
-    pose = pose.map(lambda points: hidden(points, ~in_picture(points, timeline, scene)))
+    pose = pose.map(lambda points: without(points, ~in_view(points, timeline, scene)))
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
         raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; "
                          "expected one person, whole and upright")
-    pose, interpolated = over_time(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
+    pose, interpolated = clean_poses(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
     parquet.write(poses, parquet.POSES, {
         "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
@@ -59,64 +59,67 @@ def run(frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, p
 
 def sightings(frames: Path, scene: View, estimator: pose_estimator.PoseEstimator, batch: int
               ) -> Iterator[PoseDetection | None]:
-    """The person in each frame; None where they are not, or where somebody else was seen in their place. One thread
-    decodes and one looks, while the caller uses what was seen."""
+    """The estimate for the person in each frame; None if the person is not found, or if the pose is of another person.
+    One thread decodes and one estimates while the caller uses the results."""
     people = [Person(tuple(map(float, box))) if np.isfinite(box).all() else None for box in scene.box]
 
-    def look(pictures: list[np.ndarray], told: list[Person | None]) -> list[PoseDetection | None]:
-        if len(pictures) != len(told):
+    def estimate(pictures: list[np.ndarray], people_in: list[Person | None]) -> list[PoseDetection | None]:
+        if len(pictures) != len(people_in):
             raise InputError(f"{frames}: not the {len(people)} frames of its view; run frames again")
-        return [sighting if sighting and agree(sighting.pose, person) else None
-                for sighting, person in zip(estimator.estimate(pictures, told), told)]
+        return [sighting if sighting and matches(sighting.pose, person) else None
+                for sighting, person in zip(estimator.estimate(pictures, people_in), people_in)]
 
     pictures = prefetched(batches(video_file.frames(frames), batch))
-    return chain.from_iterable(prefetched(starmap(look, zip_longest(pictures, batches(people, batch), fillvalue=()))))
+    pairs = zip_longest(pictures, batches(people, batch), fillvalue=())
+    return chain.from_iterable(prefetched(starmap(estimate, pairs)))
 
 
-def agree(pose: Pose, person: Person) -> bool:
-    """Whether a pose can be that of the person: the middle of its joints lies in their box, or close by."""
+def matches(pose: Pose, person: Person) -> bool:
+    """Whether a pose can be that of the person: the median of its joints lies in their box or close to it."""
     known = pose.body[pose.body[:, 2] > 0, :2]
     if not len(known):
         return False
-    reach = np.array(person.size) / 2 + ROOM * max(person.size)
-    return bool((np.abs(np.median(known, axis=0) - person.centre) <= reach).all())
+    limit = np.array(person.size) / 2 + MARGIN * max(person.size)
+    return bool((np.abs(np.median(known, axis=0) - person.centre) <= limit).all())
 
 
-def in_picture(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
-    """Which points (T, n) lie in what the camera saw, and not in what goes on beyond it."""
+def in_view(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
+    """Which points (T, n, 3) lie in the camera's view, (T, n) bool."""
     size = timeline.about["size"]
     crop = np.vstack([crop_to_frame(timeline.about["crop"], size), [0, 0, 1]])
-    shifted = np.concatenate([points[..., :2] - 0.5, np.ones_like(points[..., :1])], -1)  # (T, n, 3) pixel centres
-    there = np.einsum("tij,tnj->tni", np.linalg.inv(scene.camera) @ crop, shifted)  # (T, n, 3) of the video's frame
-    there = there[..., :2] / there[..., 2:] + 0.5
-    spare = BORDER * timeline.about["crop"][2]
-    return ((there >= -spare) & (there <= np.array(scene.about["frame_size"]) + spare)).all(-1)
+    homogeneous = np.concatenate([points[..., :2] - 0.5, np.ones_like(points[..., :1])], -1)  # (T, n, 3) pixel centres
+    projected = np.einsum("tij,tnj->tni", np.linalg.inv(scene.camera) @ crop, homogeneous)  # in the video's frame
+    projected = projected[..., :2] / projected[..., 2:] + 0.5
+    border = BORDER * timeline.about["crop"][2]
+    return ((projected >= -border) & (projected <= np.array(scene.about["frame_size"]) + border)).all(-1)
 
 
-def over_time(pose: Pose, take: np.ndarray, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:
-    """The pose without swapped sides, outliers and noise, its gaps of at most `longest` frames filled point by point,
-    and the frames (T,) where a body joint was filled; each take, of which `take` (T,) has the number, by itself.
-    Strength 0 leaves what was detected as it is."""
-    poses, filled = zip(*(within_take(pose[take == one], fps, strength, longest) for one in np.unique(take)))
-    return Pose.joined(poses), np.concatenate(filled)
+def clean_poses(pose: Pose, take: np.ndarray, fps: float, strength: float, max_gap: int) -> tuple[Pose, np.ndarray]:
+    """Removes swapped sides, outliers and noise, and fills gaps of at most `max_gap` frames, in each take by itself.
+
+    take      (T,) take number of each frame
+    strength  of the smoothing; 0 leaves the detected points unchanged
+    Returns the pose and the frames (T,) bool in which a body joint was filled."""
+    poses, filled = zip(*(clean_take(pose[take == one], fps, strength, max_gap) for one in np.unique(take)))
+    return Pose.concatenate(poses), np.concatenate(filled)
 
 
-def within_take(pose: Pose, fps: float, strength: float, longest: int) -> tuple[Pose, np.ndarray]:
+def clean_take(pose: Pose, fps: float, strength: float, max_gap: int) -> tuple[Pose, np.ndarray]:
     if strength and (pose.body[..., 2] > 0).any():
-        pose = smoothing.untangled(pose, fps)
-        size = smoothing.size_of(pose.body)
-        pose = pose.map(lambda points: hidden(points, smoothing.outliers(points, size, fps)))
+        pose = smoothing.without_swapped_sides(pose, fps)
+        size = smoothing.body_size(pose.body)
+        pose = pose.map(lambda points: without(points, smoothing.outliers(points, size, fps)))
     columns, filled = {}, {}
     for name, points in pose.columns().items():
-        columns[name], filled[name] = gaps.fill(points, longest)
+        columns[name], filled[name] = gaps.fill(points, max_gap)
         if strength:
             columns[name] = smoothing.smooth(columns[name], filled[name], strength, fps)
     return Pose(**columns), filled["body"].any(1)
 
 
-def hidden(points: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """The points (T, n, 3) with some (T, n) made unknown."""
-    return np.where(which[..., None], np.float32([np.nan, np.nan, 0]), points)
+def without(points: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Points (T, n, 3) with those in `removed` (T, n) bool made unknown."""
+    return np.where(removed[..., None], np.float32([np.nan, np.nan, 0]), points)
 
 
 def summary(pose: Pose, detected: np.ndarray, interpolated: np.ndarray, people: np.ndarray) -> str:
@@ -126,16 +129,17 @@ def summary(pose: Pose, detected: np.ndarray, interpolated: np.ndarray, people: 
             f"a face in {np.mean((pose.face[..., 2] > 0.5).all(1)):.0%}, hands in {np.mean(hands[..., 0, 2] > 0):.0%}; "
             f"{int(interpolated.sum())} frames with joints interpolated")
     if (people > 1).any():
-        line += f"; {people.max()} people in {int((people > 1).sum())} frames, one is followed"
+        line += f"; {people.max()} people in {int((people > 1).sum())} frames, one is tracked"
     return line
 
 
 def warning(pose: Pose, detected: np.ndarray, timeline: Clock) -> str:
     missing, scale = int((~detected).sum()), timeline.about["crop"][2] / timeline.about["size"]
-    tall, line = scale * np.nanmedian(person_height(pose.body)), ""
+    height, line = scale * np.nanmedian(person_height(pose.body)), ""
     if missing > len(detected) / 2:
-        line += f"; WARNING: nobody is found in {missing} frames, more than half: is the person whole, and near enough?"
-    if tall < SMALL:
-        line += (f"; WARNING: the person is {tall:.0f} pixels high in the video, fewer than {SMALL}: "
-                 "expect wrong joints; film from nearer")
+        line += (f"; WARNING: no person found in {missing} frames, more than half: "
+                 "is the whole person in view, and close enough?")
+    if height < SMALL:
+        line += (f"; WARNING: the person is {height:.0f} pixels high in the video, fewer than {SMALL}: "
+                 "expect wrong joints; film from a shorter distance")
     return line

@@ -22,7 +22,7 @@ class PresetBlock(BaseModel):
 
 
 class Estimated(PresetBlock):
-    """A stage that looks with a trained estimator: whose, which of its models, where, how many frames at once."""
+    """A stage that runs a trained estimator: its back end, model, device and batch size."""
 
     estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
     model: str

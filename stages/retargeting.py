@@ -16,8 +16,9 @@ import numpy as np
 from stages import InputError
 from stages.media import parquet
 from stages.media.clock import Clock, read_clock
+from stages.media.pose_table import read_poses
 from stages.pose import pose_normalisation
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _stance(poses: Path, clock: Path, role: str) -> pose_normalisation.Stance:
     middle = (about["full_size"][0] / 2 - left) * size / side
     try:
         rows = timeline.usable() if role == "target" else timeline.frame
-        return pose_normalisation.measure(body[rows], timeline.take[rows], about["fps"], middle)
+        return pose_normalisation.measure_stance(body[rows], timeline.take[rows], about["fps"], middle)
     except ValueError as error:
         raise InputError(
             f"{poses}: cannot place the {role}: {error}. Expected a video that shows the whole person, feet included; "

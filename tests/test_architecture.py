@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import os
 import re
 import shutil
@@ -31,6 +32,7 @@ OPEN = {"stages", *(f"stages.{name}" for name in (  # what the pipeline may impo
     "media.files", "media.footage", "media.images", "media.takes", "params", "pretrained", "processors", "progress",
     "provenance.verification", "reporting.artifact_sheet", "safe_yaml"))}
 ADAPTERS = {"Detector", "PoseEstimator", "Segmenter"}  # one of each a back-end, and their protocols
+ARRAYS = {"camera", "face", "imaging", "matting", "pose", "tracking"}  # packages of functions from arrays to arrays
 SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}
 
 
@@ -92,6 +94,24 @@ def test_packages_import_each_other_one_way():
         others = {package(name) for name in modules(path)} - {package(dotted(path)), "stages", "pipeline"}
         needs.setdefault(package(dotted(path)), set()).update(others)
     TopologicalSorter(needs).prepare()  # raises CycleError with the cycle
+
+
+def test_what_works_on_arrays_reads_no_artifacts():
+    readers = {"stages.media.parquet", "stages.media.files", "stages.media.video_file"}
+    paths = [path for path in STAGES if path.parent.name in ARRAYS and path.stem != "face_index"]
+    assert {local(path): found for path in paths if (found := imports(path) & readers)} == {}
+
+
+@pytest.mark.parametrize("stage", layout.KINDS)
+def test_every_stage_is_run_in_the_same_way(stage):
+    """run(*, <input and output paths>, params, entry, key): a stage leaves out what it does not need."""
+    parameters = inspect.signature(importlib.import_module(f"stages.{stage}").run).parameters.values()
+    assert {parameter.kind for parameter in parameters} <= {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+    names = [parameter.name for parameter in parameters if parameter.kind == inspect.Parameter.KEYWORD_ONLY]
+    others = [name for name in names if name in ("params", "entry", "key")]
+    paths = names[: -len(others)]
+    assert others == ["params", "entry", "key"][: len(others)] and names == paths + others
+    assert set(paths) <= set(layout.INPUTS[stage]) | set(layout.OUTPUTS[stage])
 
 
 def test_no_two_modules_or_classes_have_one_name():

@@ -1,12 +1,14 @@
-"""How the camera moved: does it at all, and the homography of every frame onto one still canvas. A camera that turns
-and zooms on the spot is exactly a homography, one that walks is none.
+"""Camera motion: whether the camera moves, and the homography of every frame onto one still canvas.
 
-Corners of the background, outside of all people, are followed from keyframes into each frame (pyramidal
-Lucas-Kanade, there and back) and a homography is fitted robustly (MAGSAC). A frame is registered against the keyframe
-that shows most of it, and becomes one where none shows enough: drift grows with how far the camera turns, not with
-time, and memory with the area that it has seen. Where following fails (a jolt, a black second) the keyframes' ORB
-features find the place again. Pictures are reduced (LOOK) RGB (h, w, 3) uint8; `covered` (h, w) bool is true
-where people may be, generously; homographies are (3, 3) in OpenCV's coordinates, which count from pixel centres.
+A homography describes a camera that turns and zooms on the spot exactly; it cannot describe one that is carried around.
+
+Corners of the background, outside all people, are tracked from keyframes into each frame (pyramidal Lucas-Kanade,
+forward and backward), and a homography is fitted robustly (MAGSAC). Each frame is registered to the keyframe that
+overlaps it most, and becomes a keyframe itself if no overlap is large enough. Drift therefore grows with how far the
+camera turns, not with time, and memory grows with the area that it has seen. Where tracking fails (a jolt, a black
+second) the ORB features of the keyframes relocate the frame. Pictures are reduced (WORKING_SIZE) RGB (h, w, 3) uint8;
+`covered` (h, w) bool is true where people may be, with a margin; homographies are (3, 3) in OpenCV's coordinates:
+whole numbers are pixel centres.
 """
 
 from collections.abc import Callable
@@ -16,231 +18,244 @@ import cv2
 import numpy as np
 
 from stages import InputError
-from stages.camera.homography import enlarging, extent, normal, overlap, project, proper
-from stages.camera.point_tracks import SPREAD, at, corners, dark, enough, followed, hull, plain
+from stages.camera.homography import normalised, plausible, project, scaling, view_overlap, views_extent
+from stages.camera.point_tracks import (
+    MIN_SPREAD, corners, hull_area, is_black, normalised_grey, sample_mask, track_points, well_spread,
+)
 
-LOOK = 480          # pixels, longer side of the pictures
-LEAST = 12          # points that a homography must rest on
-OVERLAP = 0.75      # of a frame with its keyframe; below it becomes one
-TRACKED = 0.3       # share of the points in view that must be found again
-AGREE = 1.5, 0.5    # pixels within which a point agrees with a homography, first and last
-SURE = 0.75         # pixels of residual up to which a frame is beyond doubt
-UNEXPLAINED = 0.75  # quantile of the points' distances that is called the residual
-BRIDGED = 0.25      # seconds that may be lost in a row: a jolt, somebody who walks past the lens; and the
-MISSING = 0.05      # share of the video that may be
-WIDEST = 3.0        # sides of the canvas, in sides of the frame
-KEYFRAMES = 200     # at most
+WORKING_SIZE = 480      # pixels, longer side of the pictures
+MIN_POINTS = 12         # points that a homography must rest on
+MIN_OVERLAP = 0.75      # of a frame with its keyframe; below it the frame becomes a keyframe
+MIN_TRACKED = 0.3       # share of the points that must be tracked
+INLIER = 1.5, 0.5       # pixels within which a point agrees with the homography, in the first and second refinement
+CERTAIN = 0.75          # residual in pixels below which no other registration is tried
+RESIDUAL_QUANTILE = 0.75  # quantile of the points' distances that is called the residual
+MAX_LOST_SECONDS = 0.25   # frames that may be lost in a row: a jolt, somebody who walks past the lens
+MAX_LOST = 0.05         # share of all frames that may be lost
+MAX_CANVAS = 3.0        # sides of the canvas, in sides of the frame
+MAX_KEYFRAMES = 200
 
 
-def motion(pictures: list[np.ndarray], covered: list[np.ndarray]) -> float:
-    """How far the background moves over a sample of the video, as a share of the longer side: the 95 % quantile over
-    the frames of the median over its points, against the middle frame. Infinite where the background is not found
-    again, NaN where it has no texture to follow."""
-    seen = [(plain(picture), mask) for picture, mask in zip(pictures, covered) if not dark(picture)]
-    if not seen:
+def background_motion(pictures: list[np.ndarray], covered: list[np.ndarray]) -> float:
+    """How far the background moves over a sample of the video, as a share of the longer side.
+
+    Each frame is compared with the middle one: the median over the tracked points, then the 95 % quantile over the
+    frames. Infinite if tracking fails, NaN if the background has no texture to track."""
+    frames = [(normalised_grey(picture), mask) for picture, mask in zip(pictures, covered) if not is_black(picture)]
+    if not frames:
         return float("nan")
-    first, mask = seen[len(seen) // 2]
+    first, mask = frames[len(frames) // 2]
     points = corners(first)
-    moved = [_moved(first, other, points, mask, hidden) for other, hidden in seen]
-    moved = np.array([value for value in moved if not np.isnan(value)])
-    return float(np.quantile(moved, 0.95, method="higher") / max(first.shape)) if len(moved) else float("nan")
+    distances = [_distance_moved(first, other, points, mask, hidden) for other, hidden in frames]
+    distances = np.array([value for value in distances if not np.isnan(value)])
+    return float(np.quantile(distances, 0.95, method="higher") / max(first.shape)) if len(distances) else float("nan")
 
 
-def _moved(first: np.ndarray, second: np.ndarray, points: np.ndarray, covered: np.ndarray,
-           hidden: np.ndarray) -> float:
-    """Median distance between the points in the first picture and where they are in the second: those off the people,
-    or all where too little is free of people."""
-    free = ~at(covered | hidden, points)
-    points = points[free] if enough(points[free], first.size) else points
-    if len(points) < LEAST:
+def _distance_moved(first: np.ndarray, second: np.ndarray, points: np.ndarray, covered: np.ndarray,
+                    hidden: np.ndarray) -> float:
+    """Median distance in pixels that points of the first picture move to the second one. Points on people are left out
+    if enough others remain."""
+    free = ~sample_mask(covered | hidden, points)
+    points = points[free] if well_spread(points[free], first.size) else points
+    if len(points) < MIN_POINTS:
         return float("nan")
-    for levels in (0, 4):  # coarse pictures show far motion, but also the person everywhere
-        there, same = followed(first, second, points, levels)
-        if same.mean() > TRACKED:
-            return float(np.median(np.linalg.norm((there - points)[same], axis=1)))
+    for levels in (0, 4):  # more levels track faster motion, but then the person affects a larger part of the picture
+        tracked, valid = track_points(first, second, points, levels)
+        if valid.mean() > MIN_TRACKED:
+            return float(np.median(np.linalg.norm((tracked - points)[valid], axis=1)))
     return float("inf")
 
 
 @dataclass(frozen=True)
 class CameraPath:
-    """How the camera stood in each frame."""
+    """The camera in each frame."""
 
-    cameras: np.ndarray   # (T, 3, 3) video frame -> canvas, pixels of the full size
+    cameras: np.ndarray   # (T, 3, 3) video frame -> canvas, in pixels of the full size
     size: tuple[int, int]  # of the canvas: width, height
-    reference: int        # the frame that lies on the canvas's pixels exactly
-    residual: np.ndarray  # (T,) pixels of the full frame; NaN where the camera was interpolated
+    reference: int        # the frame whose pixels coincide with those of the canvas
+    residual: np.ndarray  # (T,) in pixels of the full frame; NaN where the camera was interpolated
 
 
 @dataclass(frozen=True)
 class Keyframe:
-    """A frame against which others are registered."""
+    """A frame that others are registered to."""
 
     grey: np.ndarray
     points: np.ndarray    # (n, 2)
-    covered: np.ndarray   # (n,) on people
-    features: tuple       # ORB: places (m, 2), descriptors
-    camera: np.ndarray    # keyframe -> first frame
+    covered: np.ndarray   # (n,) bool: on people
+    features: tuple       # ORB: keypoints (m, 2), descriptors
+    camera: np.ndarray    # homography: keyframe -> first frame
 
 
 class Registration:
-    """Takes the frames one by one; `track` gives the cameras. InputError as soon as no homography explains them."""
+    """Registers the frames one by one; `path` returns the cameras. Raises InputError as soon as homographies do not
+    explain the frames."""
 
-    def __init__(self, file: str, size: tuple[int, int], fps: float, most: float, at: Callable[[int], str]):
-        """`size`: width, height of the full frame; `most`: residual allowed, a share of the longer side; `at`: where
-        the user finds a frame."""
-        self.file, self.size, self.fps, self.most, self.at = file, size, fps, most, at
-        self.keys: list[Keyframe] = []
-        self.cameras: list[np.ndarray | None] = []  # frame -> first frame, of the reduced pictures
+    def __init__(self, file: str, size: tuple[int, int], fps: float, max_residual: float,
+                 locate: Callable[[int], str]):
+        """
+        size          width, height of the full frame
+        max_residual  as a share of the longer side
+        locate        file and time of a frame, for error messages
+        """
+        self.file, self.size, self.fps, self.max_residual, self.locate = file, size, fps, max_residual, locate
+        self.keyframes: list[Keyframe] = []
+        self.cameras: list[np.ndarray | None] = []  # frame -> first frame, in pixels of the reduced pictures
         self.residuals: list[float] = []
-        self.lost: list[tuple[int, float]] = []     # frames that are, but for the black ones, and their residuals
-        self.run = 0                                # of them in a row until now
+        self.lost: list[tuple[int, float]] = []     # lost frames except black ones, with their residuals
+        self.lost_in_a_row = 0
         self.orb = cv2.ORB_create(500, fastThreshold=8)
 
     def add(self, picture: np.ndarray, covered: np.ndarray) -> None:
-        grey, black = plain(picture), dark(picture)
+        grey, black = normalised_grey(picture), is_black(picture)
         self.scale = self.size[0] / grey.shape[1]
         camera, residual = (None, np.nan) if black else self._registered(grey, covered)
-        explained = camera is not None and residual <= self.most * max(grey.shape)
+        explained = camera is not None and residual <= self.max_residual * max(grey.shape)
         if explained:
-            self.run = 0
+            self.lost_in_a_row = 0
         elif not black:
-            self.run += 1
+            self.lost_in_a_row += 1
             self.lost.append((len(self.cameras), residual))
-            if self.run > max(1, BRIDGED * self.fps):
-                raise self._unexplained(self.lost[-self.run :])
+            if self.lost_in_a_row > max(1, MAX_LOST_SECONDS * self.fps):
+                raise self._unexplained(self.lost[-self.lost_in_a_row :])
         self.cameras.append(camera if explained else None)
         self.residuals.append(residual * self.scale if explained else np.nan)
 
-    def track(self) -> CameraPath:
-        """The cameras of all frames, the middle one's view upright and unscaled on the canvas."""
-        if len(self.lost) > max(BRIDGED * self.fps, MISSING * len(self.cameras)):
+    def path(self) -> CameraPath:
+        """The cameras of all frames. The middle frame lies on the canvas upright and unscaled."""
+        if len(self.lost) > max(MAX_LOST_SECONDS * self.fps, MAX_LOST * len(self.cameras)):
             raise self._unexplained(self.lost)
         known = np.array([i for i, camera in enumerate(self.cameras) if camera is not None])
         reference = int(known[np.abs(known - len(self.cameras) // 2).argmin()])
-        to_full = enlarging(self.keys[0].grey.shape[::-1], self.size)
+        to_full = scaling(self.keyframes[0].grey.shape[::-1], self.size)
         onto = np.linalg.inv(self.cameras[reference])
-        cameras = np.stack([normal(to_full @ onto @ self.cameras[i] @ np.linalg.inv(to_full)) for i in known])
+        cameras = np.stack([normalised(to_full @ onto @ self.cameras[i] @ np.linalg.inv(to_full)) for i in known])
         numbers = np.arange(len(self.cameras))
         cameras = np.stack([np.interp(numbers, known, column) for column in cameras.reshape(-1, 9).T], 1)  # (T, 9)
         cameras = cameras.reshape(-1, 3, 3)
-        low, high = extent(cameras, self.size)
+        low, high = views_extent(cameras, self.size)
         canvas = high - low
-        if (canvas > WIDEST * np.array(self.size)).any():
+        if (canvas > MAX_CANVAS * np.array(self.size)).any():
             raise InputError(
                 f"{self.file}: the camera turns too far: all that it sees is {canvas[0]} x {canvas[1]} pixels, more "
-                f"than {WIDEST:g} times the frame's {self.size[0]} x {self.size[1]}; name a part of the video that "
+                f"than {MAX_CANVAS:g} times the frame's {self.size[0]} x {self.size[1]}; name a part of the video that "
                 "turns less (start, end)")
         shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
-        return CameraPath(np.stack([normal(shift @ camera) for camera in cameras]), (int(canvas[0]), int(canvas[1])),
-                     reference, np.array(self.residuals))
+        onto_canvas = np.stack([normalised(shift @ camera) for camera in cameras])
+        return CameraPath(onto_canvas, (int(canvas[0]), int(canvas[1])), reference, np.array(self.residuals))
 
     def _registered(self, grey: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray | None, float]:
-        """Frame -> first frame and the residual in pixels of the reduced frame; None where it is lost."""
-        if not self.keys:
-            return self._keyframe(grey, covered, np.eye(3)), 0.0
+        """The homography frame -> first frame, None if the frame is lost, and the residual in pixels of the reduced
+        frame."""
+        if not self.keyframes:
+            return self._add_keyframe(grey, covered, np.eye(3)), 0.0
         attempts = []
-        for guess in self._expected():
+        for guess in self._predicted():
             key, _ = self._nearest(guess, grey.shape)
-            attempts.append((key, self._followed(key, grey, covered, np.linalg.inv(key.camera) @ guess)))
-            if attempts[-1][1] and attempts[-1][1][1] < SURE:
+            attempts.append((key, self._track(key, grey, covered, np.linalg.inv(key.camera) @ guess)))
+            if attempts[-1][1] and attempts[-1][1][1] < CERTAIN:
                 break
         else:
-            attempts.append(self._found_again(grey, covered))
+            attempts.append(self._relocate(grey, covered))
         attempts = [(key, found) for key, found in attempts if found]
         if not attempts:
             return None, np.nan
-        key, (there, residual) = min(attempts, key=lambda attempt: attempt[1][1])
-        camera = normal(key.camera @ there)
-        if residual < SURE and self._nearest(camera, grey.shape)[1] < OVERLAP:
-            self._keyframe(grey, covered, camera)
+        key, (to_key, residual) = min(attempts, key=lambda attempt: attempt[1][1])
+        camera = normalised(key.camera @ to_key)
+        if residual < CERTAIN and self._nearest(camera, grey.shape)[1] < MIN_OVERLAP:
+            self._add_keyframe(grey, covered, camera)
         return camera, residual
 
-    def _expected(self) -> list[np.ndarray]:
-        """Where the camera may stand: going on as it did, or as it stood last."""
+    def _predicted(self) -> list[np.ndarray]:
+        """Initial guesses of the camera: moving on at constant speed, or as in the last frame."""
         known = [camera for camera in self.cameras[-2:] if camera is not None]
         if len(known) == 2:
             before, last = known
-            return [normal(last @ np.linalg.inv(before) @ last), last]
+            return [normalised(last @ np.linalg.inv(before) @ last), last]
         return [next((camera for camera in reversed(self.cameras) if camera is not None), np.eye(3))]
 
-    def _keyframe(self, grey: np.ndarray, covered: np.ndarray, camera: np.ndarray) -> np.ndarray:
-        if len(self.keys) == KEYFRAMES:
-            raise InputError(f"{self.at(len(self.cameras))}: the camera sees too many places to keep ({KEYFRAMES}); "
-                             "name a shorter part of the video (start, end)")
-        places, descriptors = self.orb.detectAndCompute(grey, None)
-        features = np.float32([place.pt for place in places]).reshape(-1, 2), descriptors  # (m, 2)
+    def _add_keyframe(self, grey: np.ndarray, covered: np.ndarray, camera: np.ndarray) -> np.ndarray:
+        if len(self.keyframes) == MAX_KEYFRAMES:
+            raise InputError(f"{self.locate(len(self.cameras))}: the camera turns over too large an area (more than "
+                             f"{MAX_KEYFRAMES} keyframes); name a shorter part of the video (start, end)")
+        keypoints, descriptors = self.orb.detectAndCompute(grey, None)
+        features = np.float32([keypoint.pt for keypoint in keypoints]).reshape(-1, 2), descriptors  # (m, 2)
         points = corners(grey)
-        self.keys.append(Keyframe(grey, points, at(covered, points), features, camera))
+        self.keyframes.append(Keyframe(grey, points, sample_mask(covered, points), features, camera))
         return camera
 
     def _nearest(self, camera: np.ndarray, shape: tuple[int, int]) -> tuple[Keyframe, float]:
-        """The keyframe that shows most of the frame, and how much of it."""
-        shares = [overlap(np.linalg.inv(key.camera) @ camera, shape) for key in self.keys]
-        best = int(np.argmax(shares))
-        return self.keys[best], shares[best]
+        """The keyframe that overlaps the frame most, and this overlap."""
+        overlaps = [view_overlap(np.linalg.inv(key.camera) @ camera, shape) for key in self.keyframes]
+        best = int(np.argmax(overlaps))
+        return self.keyframes[best], overlaps[best]
 
-    def _followed(self, key: Keyframe, grey: np.ndarray, covered: np.ndarray, guess: np.ndarray):
-        """Frame -> keyframe, near the guess, and the residual; None where too little of the keyframe is found.
+    def _track(self, key: Keyframe, grey: np.ndarray, covered: np.ndarray, guess: np.ndarray):
+        """Tracks the keyframe's points into the frame, starting from the guess of the homography frame -> keyframe.
 
-        Points off the people decide where there are enough, and the others join where they agree."""
-        size, back = grey.shape[::-1], np.linalg.inv(guess)
-        drawn = cv2.warpPerspective(grey, guess, size, borderMode=cv2.BORDER_REPLICATE)
-        expected = project(back, key.points)
+        Returns this homography and the residual in pixels; None if too few points are tracked. If there are enough
+        points off the people, the first fit uses only these; the others are added where they agree."""
+        size, from_key = grey.shape[::-1], np.linalg.inv(guess)
+        warped = cv2.warpPerspective(grey, guess, size, borderMode=cv2.BORDER_REPLICATE)
+        expected = project(from_key, key.points)
         inside = ((expected > 4) & (expected < np.array(size) - 5)).all(1)
-        free = ~key.covered[inside] & ~at(covered, expected[inside])
+        free = ~key.covered[inside] & ~sample_mask(covered, expected[inside])
         points = key.points[inside]
-        if len(points) < LEAST:
+        if len(points) < MIN_POINTS:
             return None
-        there, same = followed(key.grey, drawn, points, 3)
-        here = project(back, there)
-        voting = same & free
-        alone = enough(points[voting], grey.size)
-        voting = voting if alone else same
-        if voting.sum() < LEAST:
+        tracked, valid = track_points(key.grey, warped, points, 3)
+        here = project(from_key, tracked)
+        fitted = valid & free
+        free_only = well_spread(points[fitted], grey.size)
+        fitted = fitted if free_only else valid
+        if fitted.sum() < MIN_POINTS:
             return None
-        matrix, _ = cv2.findHomography(here[voting], points[voting], cv2.USAC_MAGSAC, 0.75, maxIters=1000,
+        matrix, _ = cv2.findHomography(here[fitted], points[fitted], cv2.USAC_MAGSAC, 0.75, maxIters=1000,
                                        confidence=0.999)
-        for within in AGREE:
-            if matrix is None or not proper(matrix, grey.shape):
+        for limit in INLIER:
+            if matrix is None or not plausible(matrix, grey.shape):
                 return None
-            left = np.linalg.norm(project(matrix, here) - points, axis=1)
-            agree = same & (left < within)
-            if agree.sum() < LEAST or hull(points[agree]) < SPREAD * grey.size:
+            distance = np.linalg.norm(project(matrix, here) - points, axis=1)
+            inliers = valid & (distance < limit)
+            if inliers.sum() < MIN_POINTS or hull_area(points[inliers]) < MIN_SPREAD * grey.size:
                 return None
-            matrix, _ = cv2.findHomography(here[agree], points[agree])
-        left = np.linalg.norm(project(matrix, here) - points, axis=1)
-        return matrix, float(np.quantile(left[voting], UNEXPLAINED if alone else 0.5))
+            matrix, _ = cv2.findHomography(here[inliers], points[inliers])
+        distance = np.linalg.norm(project(matrix, here) - points, axis=1)
+        return matrix, float(np.quantile(distance[fitted], RESIDUAL_QUANTILE if free_only else 0.5))
 
-    def _found_again(self, grey: np.ndarray, covered: np.ndarray):
-        """The same by features that need no guess, after the keyframe they were found in."""
-        places, descriptors = self.orb.detectAndCompute(grey, None)
-        if descriptors is None or len(places) < LEAST:
+    def _relocate(self, grey: np.ndarray, covered: np.ndarray):
+        """Registers the frame by ORB features, which need no guess.
+
+        Returns the keyframe with the most matches and what `_track` returns for it; None, None if nothing matches."""
+        keypoints, descriptors = self.orb.detectAndCompute(grey, None)
+        if descriptors is None or len(keypoints) < MIN_POINTS:
             return None, None
-        matcher, spots = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True), np.float32([p.pt for p in places])
-        best, chosen = 2 * LEAST, None
-        for key in reversed(self.keys):
+        matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
+        positions = np.float32([keypoint.pt for keypoint in keypoints])
+        best, chosen = 2 * MIN_POINTS, None
+        for key in reversed(self.keyframes):
             if key.features[1] is None:
                 continue
             pairs = matcher.match(descriptors, key.features[1])
-            if len(pairs) < LEAST:
+            if len(pairs) < MIN_POINTS:
                 continue
-            here = spots[[pair.queryIdx for pair in pairs]]
+            here = positions[[pair.queryIdx for pair in pairs]]
             there = key.features[0][[pair.trainIdx for pair in pairs]]
-            matrix, agree = cv2.findHomography(here, there, cv2.USAC_MAGSAC, 3.0, maxIters=2000)
-            if matrix is not None and agree.sum() > best and proper(matrix, grey.shape):
-                best, chosen = int(agree.sum()), (key, matrix)
+            matrix, inliers = cv2.findHomography(here, there, cv2.USAC_MAGSAC, 3.0, maxIters=2000)
+            if matrix is not None and inliers.sum() > best and plausible(matrix, grey.shape):
+                best, chosen = int(inliers.sum()), (key, matrix)
         if chosen is None:
             return None, None
-        return chosen[0], self._followed(chosen[0], grey, covered, chosen[1])
+        return chosen[0], self._track(chosen[0], grey, covered, chosen[1])
 
     def _unexplained(self, lost: list[tuple[int, float]]) -> InputError:
-        """The error for these frames; it names the worst."""
+        """The error for these lost frames; it names the worst one."""
         frame, residual = max(lost, key=lambda one: np.nan_to_num(one[1], nan=-1))
         residual *= self.scale
-        told = ("the background is not found again in the frames before: a cut, or the camera jumped"
-                if np.isnan(residual) else
-                f"the background does not move as one: {residual:.1f} pixels ({residual / max(self.size):.1%} of the "
-                f"longer side) are left that a turning camera does not explain, at most {self.most:.1%} is allowed "
-                "(frames.max_residual)")
-        return InputError(f"{self.at(frame)}: {told}. Turn the camera on the spot instead of walking with it, or name "
-                          "the part of the video without this (start, end)")
+        reason = ("the background is not found in the frames before: a cut, or the camera jumped"
+                  if np.isnan(residual) else
+                  "the background does not move as a whole: a turning camera leaves a residual of "
+                  f"{residual:.1f} pixels ({residual / max(self.size):.1%} of the longer side), more than "
+                  f"{self.max_residual:.1%} (frames.max_residual)")
+        return InputError(f"{self.locate(frame)}: {reason}. Turn the camera on the spot instead of walking with it, "
+                          "or name the part of the video without this (start, end)")

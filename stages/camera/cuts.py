@@ -1,12 +1,13 @@
-"""Where a video cuts from one shot to another, seen from thumbnails as it streams by.
+"""Shot boundary detection on thumbnails, frame by frame while the video is decoded.
 
-Two frames belong to one shot where most textured blocks of the one are found again in the other, all moved alike, and
-where the picture, so moved, has kept its colours up to one exposure, or its blocks are the same to the detail (the sun
-may flare into a lens): correlation does not care about exposure, the common move allows for a pan, and who moves in
-front is the smaller part. A frame without texture (black, blinded by a
-flash) says nothing. A break counts once what follows has stayed unlike what was before for a while: what lies behind
-a flash or a hand before the lens is the same shot. A dissolve has no break: there both ends are unlike and every frame
-between is a mixture of them; the new shot begins where the old one is gone.
+Two frames are of one shot if most textured blocks of one are found in the other, all shifted by the same amount, and
+if the shifted picture has kept its colours up to one change of exposure, or its blocks match in detail (as with lens
+flare). The correlation of blocks does not depend on exposure, the common shift allows for a pan, and a person who moves
+in front covers the smaller part. Frames without texture (black, or overexposed by a flash) are skipped.
+
+A break counts as a cut once the frames after it have differed from those before it for a while. After a flash, or after
+a hand before the lens, the same shot goes on. A dissolve has no break: its two ends differ and every frame between is a
+mixture of them. The new shot begins where the old one has disappeared.
 """
 
 from collections import deque
@@ -14,110 +15,113 @@ from collections import deque
 import cv2
 import numpy as np
 
-SIDE = 96         # pixels, longer side of the thumbnails compared
-BLOCK = 16        # pixels
-REACH = 12        # pixels that a block may have moved from frame to frame
-TEXTURE = 2.5     # standard deviation of a block worth looking for
-FOUND, SAME = 0.75, 0.95  # correlations from which a block is found again, and from which it is the same
-MOVED, KEPT = 0.5, 0.6    # shares of the blocks that must be found again, and be the same where the colours changed
-TOGETHER = np.ones((5, 5), np.uint8)  # moves that count as one
-COLOURS = 0.02    # logarithm, median over the picture: by which colours differ beyond one exposure ...
-TINTS = 0.006     # ... and beyond one exposure of each of R, G and B, in another shot
-CLEAR = 0.4       # share of the picture that must be neither black nor clipped for its colours to tell
-LIKELY = 4        # brightness by which most of the picture differs at most where there is no need to look closer
-CONFIRMED = 0.4   # seconds after which a break is a cut
-DISSOLVE = 1.2    # seconds, the longest looked for
-STEP = 16         # brightness by which the ends of a dissolve differ where it is told from a pan
-MIXED = 0.1       # how much the share of the last frame may vary over the picture (median)
+SIDE = 96           # pixels, longer side of the thumbnails compared
+BLOCK = 16          # pixels
+MAX_SHIFT = 12      # pixels that a block may move from frame to frame
+MIN_TEXTURE = 2.5   # standard deviation of a block that can be matched
+MATCH, SAME = 0.75, 0.95   # correlations from which a block is found again, and from which it is the same
+MIN_MATCHED, MIN_SAME = 0.5, 0.6  # shares of the blocks that must match, and be the same if the colours have changed
+COMMON = np.ones((5, 5), np.uint8)  # shifts that count as one
+COLOURS = 0.02      # colour change beyond one exposure in another shot: median of the absolute logarithm ...
+TINTS = 0.006       # ... and beyond one exposure for each of R, G and B
+MIN_UNCLIPPED = 0.4  # share of the picture that must be neither black nor clipped for its colours to be compared
+NEARLY_EQUAL = 4    # brightness difference of most of the picture below which the frames are not compared further
+CONFIRMED = 0.4     # seconds after which a break is a cut
+DISSOLVE = 1.2      # seconds, the longest dissolve
+MIN_STEP = 16       # brightness difference of the ends of a dissolve, where it is distinguished from a pan
+MAX_MIX_ERROR = 0.1  # median deviation of the mixing factor over the picture
 
 
-class Cuts:
-    """Takes one thumbnail RGB (h, w, 3) uint8 a frame; `found` gives the first frames of new shots."""
+class CutDetector:
+    """Takes one thumbnail RGB (h, w, 3) uint8 a frame; `found` returns the first frames of the new shots."""
 
     def __init__(self, fps: float):
         self.cuts: list[int] = []
         self.patience = max(2, round(CONFIRMED * fps))
-        self.recent: deque = deque(maxlen=max(4, round(DISSOLVE * fps)))  # of this shot
+        self.recent: deque = deque(maxlen=max(4, round(DISSOLVE * fps)))  # frames of the current shot
         self.count, self.last, self.broken = -1, None, None
-        self.soft = -self.recent.maxlen  # the last frame at which a dissolve was seen
+        self.dissolved = -self.recent.maxlen  # the last frame at which a dissolve was detected
 
     def add(self, thumbnail: np.ndarray) -> None:
         self.count += 1
-        now = prepared(thumbnail)
-        if not len(textured(now)):
+        frame = prepared(thumbnail)
+        if not len(textured_blocks(frame)):
             return
-        if self.last is None or alike(self.last, now):
-            self.last, self.broken = now, None
-            self.recent.append(now)
-            if self._dissolved():
-                self._cut(self.count, now)
-                self.soft = self.count
+        if self.last is None or same_shot(self.last, frame):
+            self.last, self.broken = frame, None
+            self.recent.append(frame)
+            if self._dissolve_ends():
+                self._cut(self.count, frame)
+                self.dissolved = self.count
         elif self.broken is None:
             self.broken = self.count
         elif self.count - self.broken >= self.patience:
-            self._cut(self.broken, now)
+            self._cut(self.broken, frame)
 
     def found(self) -> list[int]:
         return self.cuts + ([self.broken] if self.broken is not None else [])
 
-    def _cut(self, frame: int, now: np.ndarray) -> None:
-        if frame - self.soft < self.recent.maxlen:
-            self.cuts.pop()  # the same dissolve, until the old shot is gone
-        self.cuts.append(frame)
+    def _cut(self, at: int, frame: np.ndarray) -> None:
+        if at - self.dissolved < self.recent.maxlen:
+            self.cuts.pop()  # the same dissolve goes on until the old shot has disappeared
+        self.cuts.append(at)
         self.recent.clear()
-        self.last, self.broken = now, None
+        self.last, self.broken = frame, None
 
-    def _dissolved(self) -> bool:
+    def _dissolve_ends(self) -> bool:
         """Whether a dissolve ends with the last frame."""
         lengths = {max(4, round(share * self.recent.maxlen)) for share in (1.0, 0.5, 0.25)}
         spans = [list(self.recent)[-length:] for length in lengths if length <= len(self.recent)]
-        return any(mixtures(span) and not alike(span[0], span[-1]) for span in spans)
+        return any(is_dissolve(span) and not same_shot(span[0], span[-1]) for span in spans)
 
 
 def prepared(thumbnail: np.ndarray) -> np.ndarray:
-    """(h, w, 3) float32, SIDE pixels long, without noise."""
+    """The thumbnail reduced to SIDE pixels and denoised, (h, w, 3) float32."""
     scale = SIDE / max(thumbnail.shape[:2])
     return cv2.GaussianBlur(cv2.resize(thumbnail, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), (0, 0),
                             0.8).astype(np.float32)
 
 
-def alike(first: np.ndarray, second: np.ndarray) -> bool:
+def same_shot(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two prepared frames are of one shot."""
-    if np.quantile(np.abs(first - second).max(-1), 0.8) < LIKELY:
+    if np.quantile(np.abs(first - second).max(-1), 0.8) < NEARLY_EQUAL:
         return True
-    there, back = moved(first, second), moved(second, first)
-    if min(there[0], back[0]) < MOVED:
+    forward, backward = match_blocks(first, second), match_blocks(second, first)
+    if min(forward[0], backward[0]) < MIN_MATCHED:
         return False
-    colours, tints = min(recoloured(first, second, there[1]), recoloured(first, second, (0, 0)))
+    colours, tints = min(colour_change(first, second, forward[1]), colour_change(first, second, (0, 0)))
     if colours < COLOURS or tints < TINTS:
         return True
-    return min(moved(first, second, SAME)[0], moved(second, first, SAME)[0]) >= KEPT
+    return min(match_blocks(first, second, SAME)[0], match_blocks(second, first, SAME)[0]) >= MIN_SAME
 
 
-def moved(first: np.ndarray, second: np.ndarray, found_from: float = FOUND) -> tuple[float, tuple[int, int]]:
-    """Share of the first picture's textured blocks that are found again where one common move (x, y), give or take a
-    little, has taken them; blocks that are clipped in either picture say nothing."""
+def match_blocks(first: np.ndarray, second: np.ndarray, threshold: float = MATCH) -> tuple[float, tuple[int, int]]:
+    """Matches the textured blocks of the first picture in the second one. Blocks that are clipped in either picture are
+    left out.
+
+    Returns the share of the blocks that match at one common shift, give or take a little, and this shift (x, y)."""
     first, second = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (first, second))
     clipped = (np.maximum(first, second) > 240) | (np.minimum(first, second) < 6)
-    places = textured(first, blocks(clipped).mean((1, 3)) < 0.2)
-    if len(places) < 3:
+    corners = textured_blocks(first, blocks(clipped).mean((1, 3)) < 0.2)
+    if len(corners) < 3:
         return 1.0, (0, 0)
-    wide = cv2.copyMakeBorder(second, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
-    found = np.zeros((2 * REACH + 1, 2 * REACH + 1), np.float32)
-    likeness = np.zeros_like(found)
-    for x, y in places:
-        block, around = first[y : y + BLOCK, x : x + BLOCK], wide[y : y + BLOCK + 2 * REACH, x : x + BLOCK + 2 * REACH]
-        here = cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED)
-        found += cv2.dilate((here > found_from).astype(np.uint8), TOGETHER)
-        likeness += here
-    y, x = np.unravel_index(np.where(found == found.max(), likeness, -np.inf).argmax(), found.shape)
-    return float(found.max() / len(places)), (int(x) - REACH, int(y) - REACH)
+    padded = cv2.copyMakeBorder(second, MAX_SHIFT, MAX_SHIFT, MAX_SHIFT, MAX_SHIFT, cv2.BORDER_REPLICATE)
+    matched = np.zeros((2 * MAX_SHIFT + 1, 2 * MAX_SHIFT + 1), np.float32)
+    total = np.zeros_like(matched)
+    size = BLOCK + 2 * MAX_SHIFT
+    for x, y in corners:
+        block, around = first[y : y + BLOCK, x : x + BLOCK], padded[y : y + size, x : x + size]
+        correlation = cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED)
+        matched += cv2.dilate((correlation > threshold).astype(np.uint8), COMMON)
+        total += correlation
+    y, x = np.unravel_index(np.where(matched == matched.max(), total, -np.inf).argmax(), matched.shape)
+    return float(matched.max() / len(corners)), (int(x) - MAX_SHIFT, int(y) - MAX_SHIFT)
 
 
-def textured(picture: np.ndarray, clear: np.ndarray | bool = True) -> np.ndarray:
-    """Corners (x, y) of the blocks that have something to find again and are clear, (n, 2)."""
+def textured_blocks(picture: np.ndarray, usable: np.ndarray | bool = True) -> np.ndarray:
+    """Top left corners (x, y) of the usable blocks that have enough texture to be matched, (n, 2)."""
     grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return np.argwhere((blocks(grey).std((1, 3)) > TEXTURE) & clear)[:, ::-1] * BLOCK
+    return np.argwhere((blocks(grey).std((1, 3)) > MIN_TEXTURE) & usable)[:, ::-1] * BLOCK
 
 
 def blocks(grey: np.ndarray) -> np.ndarray:
@@ -125,31 +129,32 @@ def blocks(grey: np.ndarray) -> np.ndarray:
     return grey[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
 
 
-def recoloured(first: np.ndarray, second: np.ndarray, move: tuple[int, int]) -> tuple[float, float]:
-    """How much the colours of the moved picture have changed beyond one exposure, and beyond one of each channel."""
-    (x, y), (height, width) = move, first.shape[:2]
+def colour_change(first: np.ndarray, second: np.ndarray, shift: tuple[int, int]) -> tuple[float, float]:
+    """How much the colours of the shifted picture have changed beyond one change of exposure, and beyond one for each
+    channel."""
+    (x, y), (height, width) = shift, first.shape[:2]
     first = first[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
     second = second[max(0, y) : height - max(0, -y), max(0, x) : width - max(0, -x)]
-    clear = ((np.minimum(first, second) > 8) & (np.maximum(first, second) < 245)).all(-1)
-    if clear.mean() < CLEAR:
+    unclipped = ((np.minimum(first, second) > 8) & (np.maximum(first, second) < 245)).all(-1)
+    if unclipped.mean() < MIN_UNCLIPPED:
         return 0.0, 0.0
-    change = np.log((second[clear] + 8) / (first[clear] + 8))  # (n, 3)
+    change = np.log((second[unclipped] + 8) / (first[unclipped] + 8))  # (n, 3)
     beyond = [np.median(np.abs(change - np.median(change, axis=axis))) for axis in (None, 0)]
     return float(beyond[0]), float(beyond[1])
 
 
-def mixtures(pictures: list[np.ndarray]) -> bool:
-    """Whether pictures fade from the first to the last: each of three between is a mixture of both."""
+def is_dissolve(pictures: list[np.ndarray]) -> bool:
+    """Whether the first picture fades into the last one: each of three pictures between is a mixture of both."""
     first, last = pictures[0], pictures[-1]
-    across = last - first
-    tells = np.abs(across) > STEP  # where the ends differ
-    if tells.mean() < 0.2:
+    step = last - first
+    differs = np.abs(step) > MIN_STEP  # where the ends differ
+    if differs.mean() < 0.2:
         return False
-    shares = []
+    factors = []
     for place in (0.25, 0.5, 0.75):
-        mixed = (pictures[round(place * (len(pictures) - 1))] - first)[tells] / across[tells]
-        share = np.median(mixed)
-        if not 0.04 < share < 0.96 or np.median(np.abs(mixed - share)) > MIXED:
+        mixed = (pictures[round(place * (len(pictures) - 1))] - first)[differs] / step[differs]
+        factor = np.median(mixed)
+        if not 0.04 < factor < 0.96 or np.median(np.abs(mixed - factor)) > MAX_MIX_ERROR:
             return False
-        shares.append(share)
-    return shares[0] < shares[1] < shares[2]
+        factors.append(factor)
+    return factors[0] < factors[1] < factors[2]

@@ -12,7 +12,7 @@ import numpy as np
 from stages import threads
 from stages.estimators import coco
 from stages.estimators.pose_estimator import PoseDetection
-from stages.tracking.boxes import Person, overlap
+from stages.tracking.boxes import Person, iou
 
 MIN_SCORE = 0.3   # score of a person who is said to be there
 DETECTION_SCORE = 0.5    # score of a person nobody has told of
@@ -30,7 +30,7 @@ class Detections:
 
     def nearest(self, person: Person) -> int | None:
         """Whose box overlaps best with the person's."""
-        shares = [overlap(tuple(box), person.box) for box in self.boxes]
+        shares = [iou(tuple(box), person.box) for box in self.boxes]
         return int(np.argmax(shares)) if shares and max(shares) >= _MIN_OVERLAP else None
 
 

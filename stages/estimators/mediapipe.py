@@ -18,7 +18,7 @@ from stages.estimators import mediapipe_graph
 from stages.estimators.blazepose import body_height, nose_behind_ears, to_pose
 from stages.estimators.hands_and_face import FACE_OFFSET, HAND_GRAPH, FaceMesh
 from stages.estimators.pose_estimator import PoseDetection
-from stages.tracking.boxes import Person, overlap
+from stages.tracking.boxes import Person, iou
 
 _DETECTOR = """
 input_stream: "image"
@@ -90,7 +90,7 @@ class Detector:
             for start in np.linspace(0, longer - side, int(np.ceil(longer / side)) + 1).astype(int).tolist():
                 x, y = (start, 0) if rgb.shape[1] == longer else (0, start)
                 people += [person for person in self._look(rgb[y : y + side, x : x + side], x, y)
-                           if all(overlap(person.box, other.box) < _DUPLICATE_OVERLAP for other in people)]
+                           if all(iou(person.box, other.box) < _DUPLICATE_OVERLAP for other in people)]
         return people
 
     def _look(self, rgb: np.ndarray, x: int = 0, y: int = 0) -> list[Person]:

@@ -17,7 +17,7 @@ from stages.evaluation.references import fingerprint, references
 from stages.evaluation.scoring import NO_TRUTH, Scores, score
 from stages.media import artifact_metadata
 from stages.media.files import atomic_write
-from stages.pose.skeleton import read_poses
+from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ def region_boxes(pose: Pose, size: int) -> dict[str, PixelBox]:
     """The boxes of the person and of each part in a size x size frame; those smaller than a window of SSIM are left
     out."""
     found = {PERSON_BOX: image_quality.person_box(pose, size)}
-    for part, box in zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)):
+    for part, box in zip(part_boxes.PART_SIZES, part_boxes.part_boxes(pose, size)):
         found[part] = _pixel_box(box, size)
     return {region: box for region, box in found.items() if box}
 
@@ -30,7 +30,7 @@ def region_boxes(pose: Pose, size: int) -> dict[str, PixelBox]:
 def certain_person_mask(pose: Pose, size: int) -> np.ndarray:
     """Pixels that show the person in any picture of this pose, (size, size) bool: thin capsules around the bones, the
     torso, and the convex hulls of face and hands."""
-    canvas = alpha_matte.surely_body(pose, size).astype(np.uint8)
+    canvas = alpha_matte.body_core(pose, size).astype(np.uint8)
     for points in (pose.face, pose.left_hand, pose.right_hand):
         known = points[points[:, 2] > 0, :2]
         if len(known) > 2:
@@ -43,7 +43,7 @@ def similarity_scores(picture: np.ndarray, truth: np.ndarray, regions: dict[str,
     """PSNR and SSIM by score name: `psnr` and `ssim` of the frame, `psnr_face` and so on of the regions.
 
     seen: (height, width) bool, the pixels that count; None for all."""
-    windows = image_quality.similarity(picture, truth)  # (height - 10, width - 10)
+    windows = image_quality.ssim_map(picture, truth)  # (height - 10, width - 10)
     whole_windows = None if seen is None else image_quality.whole_windows(seen)
     height, width = truth.shape[:2]
     scores = {}

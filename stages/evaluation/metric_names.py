@@ -9,7 +9,7 @@ the final video; `retrieval_x` is x of the training frame whose pose is nearest.
 from stages.pose import part_boxes
 
 PERSON_BOX = "person_box"
-REGIONS = (PERSON_BOX, *part_boxes.SHARES)  # boxes that are scored beside the whole frame
+REGIONS = (PERSON_BOX, *part_boxes.PART_SIZES)  # boxes that are scored beside the whole frame
 PIXEL_METRICS = ("psnr", "ssim")
 SHARPNESS, ALIGNED_PSNR = "sharpness", f"aligned_psnr_{PERSON_BOX}"
 

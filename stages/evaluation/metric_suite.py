@@ -14,7 +14,8 @@ from stages.evaluation.metric_names import LPIPS_SCORES, REDETECTION_SCORES
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
 from stages.media.clock import read_clock
-from stages.pose.skeleton import Pose, read_poses
+from stages.media.pose_table import read_poses
+from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.evaluation.identity import Identity
@@ -96,18 +97,18 @@ class RedetectionScorer:
         return {}
 
 
-def build_flow(params: "Metrics") -> optical_flow.Flow:
+def build_flow(params: "Metrics") -> optical_flow.FlowModel:
     """The optical flow that params.flow names; for `auto` RAFT if its weights are there, else DIS."""
     if params.flow == "dis":
-        return optical_flow.choose("dis", None)
+        return optical_flow.choose_flow("dis", None)
     from stages.learning import devices
 
     try:
-        return optical_flow.choose("raft", devices.choose(params.device))
+        return optical_flow.choose_flow("raft", devices.choose(params.device))
     except pretrained.MissingWeights:
         if params.flow == "raft":
             raise
-        return optical_flow.choose("dis", None)
+        return optical_flow.choose_flow("dis", None)
 
 
 def build_metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str, Path]) -> list[FrameScorer]:

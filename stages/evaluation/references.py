@@ -17,15 +17,16 @@ import numpy as np
 
 from stages import InputError
 from stages.imaging import image_quality
-from stages.imaging.optical_flow import Similarity
+from stages.imaging.optical_flow import SimilarityTransform
 from stages.media import footage, video_file
 from stages.media.clock import read_clock
 from stages.media.files import sha256
 from stages.media.clock import read_clock
 from stages.media.images import list_images
+from stages.media.pose_table import read_poses
 from stages.media.seek import SeekableVideo, select_frames
 from stages.media.view import View, read_view, stabilised_crop
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.params import Transfer
@@ -45,7 +46,7 @@ class Reference:
     pose: Pose                         # driving pose, pixels
     motion_picture: np.ndarray         # the true frame or, without one, the source's
     motion_mask: np.ndarray | None
-    placement: Similarity | None       # of the motion picture in the target's square; None if it is the truth
+    placement: SimilarityTransform | None       # of the motion picture in the target's square; None if it is the truth
     truth: np.ndarray | None           # the true frame, if it is known
     truth_mask: np.ndarray | None
     retrieval_frame: int | None        # index of the training frame whose pose is nearest, if any can be compared
@@ -103,11 +104,11 @@ def references(
                          f"{source_rows[-1] + 1} frames; expected {SAME_MOTION}: cut it")
 
 
-def _placement(driving: Path, columns: dict, t: int) -> Similarity:
+def _placement(driving: Path, columns: dict, t: int) -> SimilarityTransform:
     """Where retargeting placed the source's pose t."""
     if "scale" not in columns:
         raise InputError(f"{driving}: has no column `scale`: run retargeting again")
-    return Similarity(float(columns["scale"][t]), columns["offset"][t])
+    return SimilarityTransform(float(columns["scale"][t]), columns["offset"][t])
 
 
 def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:

@@ -27,7 +27,7 @@ from stages.evaluation.metric_names import (
 from stages.evaluation.metric_suite import FrameScorer
 from stages.evaluation.references import Reference, combine_masks
 from stages.imaging import image_quality
-from stages.imaging.optical_flow import Flow, FlowPair, steadiness
+from stages.imaging.optical_flow import FlowModel, FlowPair, temporal_consistency
 from stages.media.prefetch import ordered_map, prefetched
 
 NO_TRUTH = "no true frames: params.yaml names no `truth` for this transfer"
@@ -74,7 +74,7 @@ class Scores:
     static_pairs: int    # pairs without TCM, because the reference does not move
 
 
-def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: Flow,
+def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps: float, flow: FlowModel,
           scorers: list[FrameScorer], name: str, remedy: str,
           delivered: Iterable[DeliveredFrame] | None = None) -> Scores:
     """Scores generated frames (S, S, 3) uint8, one for each reference, at `fps`.
@@ -157,7 +157,7 @@ def _format(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape[1::-1] + shape[2:]))
 
 
-def _score_frame(flow: Flow, pair: tuple[FrameData, FrameData | None]
+def _score_frame(flow: FlowModel, pair: tuple[FrameData, FrameData | None]
                  ) -> tuple[FrameData, dict[str, PixelBox], dict[str, float]]:
     """The first frame of the pair, its regions and its scores; the second is needed for temporal consistency."""
     frame, next_frame = pair
@@ -179,21 +179,21 @@ def _score_frame(flow: Flow, pair: tuple[FrameData, FrameData | None]
         motion = _reference_motion(flow, reference, next_frame.reference, size)
         row["reference_warp_error"] = motion.error
         for prefix, picture in frame.scored_pictures.items():
-            row[f"{prefix}tcm"], error = steadiness(motion, (picture, next_frame.scored_pictures[prefix]))
+            row[f"{prefix}tcm"], error = temporal_consistency(motion, (picture, next_frame.scored_pictures[prefix]))
             row.setdefault("warp_error", error)
     return frame, regions, row
 
 
-def _reference_motion(flow: Flow, first: Reference, second: Reference, size: int) -> FlowPair:
+def _reference_motion(flow: FlowModel, first: Reference, second: Reference, size: int) -> FlowPair:
     """Optical flow between two consecutive frames, of the truth or, without one, of the source, mapped to where
     retargeting placed it."""
     mask = combine_masks(first.motion_mask, second.motion_mask)
     pictures = first.motion_picture, second.motion_picture
     if first.placement is None:
-        return FlowPair.of(flow, pictures, mask)
+        return FlowPair.measure(flow, pictures, mask)
     side = 2 * round(PERSON_MARGIN * size) + 1
     person = cv2.dilate(certain_person_mask(first.pose, size).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    return FlowPair.carried(flow, pictures, (first.placement, second.placement), person, mask)
+    return FlowPair.transferred(flow, pictures, (first.placement, second.placement), person, mask)
 
 
 def _default_reasons(paired: bool, pairs: int, has_video: bool) -> dict[str, str]:

@@ -1,59 +1,30 @@
-"""Self-supervised face enhancement (paper section 2.3, Eqs. 8 and 9): real faces of the target that look the
-same way are blended into the generated one.
+"""Self-supervised face enhancement (paper section 2.3, Eq. 9): real faces of the target with a similar orientation are
+blended into the generated face.
 
-Candidates are first moved onto the driving face's five points by a similarity transform: averaging faces that
-do not lie on each other leaves ghosts.
+The real faces are first aligned to the five points of the driving face by a similarity transform; without alignment the
+average shows ghosts.
 """
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from stages.face import face_vectors
-from stages.media import parquet
+from stages.face.face_index import FaceIndex
 from stages.pose import part_boxes
 
-INNER = 1.2  # face sizes; the background is seldom in it
-
-
-@dataclass(frozen=True)
-class FaceIndex:
-    """The subject's real faces: `faces.parquet`."""
-
-    frames: np.ndarray   # (N,)
-    points: np.ndarray   # (N, 5, 2) pixels of the S x S frame
-    vectors: np.ndarray  # (N, 5, 2) in face sizes
-    boxes: np.ndarray    # (N, 4) pixels of the S x S frame
-    crops: list          # N encoded pictures
-
-    @classmethod
-    def read(cls, path: Path) -> "FaceIndex":
-        columns, _ = parquet.read(path, parquet.FACES)
-        shaped = (columns[name].reshape(-1, 5, 2) for name in ("points", "vectors"))
-        return cls(columns["frame"], *shaped, columns["box"], list(columns["crop"]))
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def picture(self, i: int) -> np.ndarray:
-        """Crop i, RGB (side, side, 3) uint8."""
-        return cv2.imdecode(np.frombuffer(self.crops[i], np.uint8), cv2.IMREAD_COLOR_RGB)
-
-    def away(self, frame: int, distance: int) -> np.ndarray:
-        """The faces at least `distance` frames away: what training may use for `frame`."""
-        return np.flatnonzero(np.abs(self.frames - frame) >= distance)
+INNER = 1.2  # side of the inner face, in face sizes: rarely contains background
 
 
 def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIndex, chosen: np.ndarray,
             similarity: np.ndarray, alpha: float, beta: float) -> np.ndarray:
-    """Eq. 9 on a generated crop.
+    """Applies Eq. 9 to a generated crop. Returns (c, c, 4) float32.
 
-    face    (c, c, 4) float, RGB times alpha and alpha in [0, 1]; what the square `box` of the frame shows
-    points  (5, 2) the driving face's points
-    chosen  (m,) the faces of the index to blend, and their similarity, which becomes lambda_i
-    Only the inner face, an ellipse around the points, is blended, and only as far as alpha and beta say.
+    face         (c, c, 4) float, RGB times alpha and alpha in [0, 1]: the content of the square `box` of the frame
+    points       (5, 2) points of the driving face
+    chosen       (m,) indices of the faces to blend
+    similarity   (m,) their similarities, normalised to lambda_i
+    alpha, beta  weights of the real faces and of the generated face
+    Only the inner face, an ellipse around the points, is changed.
     """
     weights = similarity / similarity.sum()  # lambda_i
     side = face.shape[0]
@@ -64,16 +35,16 @@ def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIn
     return np.concatenate([colour, face[..., 3:]], -1).astype(np.float32)
 
 
-def inner(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
-    """The inner face at one size, (side, side, C): a square of INNER face sizes around its points (5, 2), in pixels of
-    the picture."""
-    middle, half = points.mean(0), INNER * face_vectors.size(points) / 2
-    return part_boxes.cut(picture, np.concatenate([middle - half, middle + half]), side)
+def inner_face(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
+    """The inner face resized to (side, side, C): a square of INNER face sizes around the points (5, 2), which are in
+    pixels of the picture."""
+    middle, half = points.mean(0), INNER * face_vectors.face_size(points) / 2
+    return part_boxes.crop(picture, np.concatenate([middle - half, middle + half]), side)
 
 
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The scale, rotation and shift that bring (n, 2) source points nearest to the target's, as a (2, 3) matrix
-    (least squares; Umeyama 1991 without reflection)."""
+    """The similarity transform (2, 3), scale, rotation and translation, that maps source points (n, 2) to target points
+    with the least squared error (Umeyama 1991, without reflection)."""
     a, b = source - source.mean(0), target - target.mean(0)
     spread = (a**2).sum()
     cosine, sine = (a * b).sum() / spread, (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / spread
@@ -82,21 +53,22 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _aligned(index: FaceIndex, i: int, points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
-    """Face i, moved onto `points` and shown in `box`: (side, side, 3) in [0, 1]."""
-    crop = index.picture(i)
+    """Face i, aligned to `points` and resampled in `box`: (side, side, 3) in [0, 1]."""
+    crop = index.crop(i)
     source = _to_crop(index.points[i], index.boxes[i], crop.shape[0])
-    matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)  # OpenCV: integers are centres
+    # OpenCV: whole numbers are pixel centres
+    matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)
     warped = cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return warped.astype(np.float32) / 255
 
 
 def _to_crop(points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
-    """Pixels of the frame -> pixels of the crop of `box`."""
+    """Points in pixels of the frame -> pixels of the crop of `box`."""
     return (points - box[:2]) / (box[2:] - box[:2]) * side
 
 
 def _ellipse(points: np.ndarray, side: int) -> np.ndarray:
-    """1 over the five points, falling softly to 0 around them, (side, side)."""
+    """A soft mask (side, side): 1 over the five points, falling to 0 around them."""
     centre = points.mean(0)
     radius = 1.6 * np.linalg.norm(points - centre, axis=1).max() + 1e-6
     y, x = np.mgrid[:side, :side] + 0.5

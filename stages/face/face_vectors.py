@@ -1,18 +1,18 @@
 """Face orientation as five vectors (paper section 2.3, Fig. 3) and their similarity (Eq. 8).
 
-Points are right eye, left eye, left mouth corner, right mouth corner, nose; vectors are in face sizes, so that
-the similarity does not depend on how near the camera the face is.
+The points are right eye, left eye, left mouth corner, right mouth corner, nose. Vectors are in face sizes, so that the
+similarity does not depend on the distance to the camera.
 """
 
 import numpy as np
 
 _START, _END = (0, 1, 2, 3), (1, 2, 3, 0)  # v1..v4 run around the face; v5 goes from between the eyes to the nose
-_FLOOR = 1e-3  # of Eq. 8's denominator, in face sizes: identical faces are a thousand times as similar as unlike ones
+_FLOOR = 1e-3  # smallest denominator of Eq. 8, in face sizes: bounds the similarity of identical faces
 
 
-def size(points: np.ndarray) -> np.ndarray:
-    """Face size in pixels, (..., 5, 2) -> (...,): the diagonal of the distances between the eyes and from eyes to
-    mouth. A profile shortens the first and a bowed head the second, seldom both."""
+def face_size(points: np.ndarray) -> np.ndarray:
+    """Face size in pixels, (..., 5, 2) -> (...,): the diagonal of the distances between the eyes and from the eyes to
+    the mouth. A profile shortens the first and a bowed head the second, but rarely both."""
     right, left = points[..., 0, :], points[..., 1, :]
     down = (points[..., 2, :] + points[..., 3, :] - right - left) / 2
     return np.sqrt(((left - right) ** 2).sum(-1) + (down**2).sum(-1))
@@ -21,20 +21,20 @@ def size(points: np.ndarray) -> np.ndarray:
 def vectors(points: np.ndarray) -> np.ndarray:
     """Five points (..., 5, 2) -> v1..v5 (..., 5, 2) in face sizes."""
     points = np.asarray(points, np.float64)
-    around = points[..., _END, :] - points[..., _START, :]
+    edges = points[..., _END, :] - points[..., _START, :]
     nose = points[..., 4, :] - (points[..., 0, :] + points[..., 1, :]) / 2
-    field = np.concatenate([around, nose[..., None, :]], -2)
-    return field / np.maximum(size(points), 1e-6)[..., None, None]
+    vectors = np.concatenate([edges, nose[..., None, :]], -2)
+    return vectors / np.maximum(face_size(points), 1e-6)[..., None, None]
 
 
 def similarity(a: np.ndarray, b: np.ndarray, count: int = 5) -> np.ndarray:
-    """Eq. 8 over the first `count` vectors of (..., 5, 2) and (..., 5, 2), which broadcast -> (...,)."""
+    """Eq. 8 over the first `count` vectors: (..., 5, 2) and (..., 5, 2), broadcast -> (...,)."""
     difference = np.asarray(a, np.float64)[..., :count, :] - np.asarray(b, np.float64)[..., :count, :]
     return 1 / np.maximum(np.linalg.norm(difference, axis=-1).sum(-1), _FLOOR)
 
 
-def search(index: np.ndarray, query: np.ndarray, m: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """The m faces of an index (N, 5, 2) most similar to a query (..., 5, 2), best first; equals keep their order.
+def most_similar(index: np.ndarray, query: np.ndarray, m: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """The m faces of an index (N, 5, 2) most similar to a query (..., 5, 2), best first. Ties keep their order.
 
     Returns indices and similarities, both (..., m)."""
     scores = similarity(index, query[..., None, :, :], count)  # (..., N)

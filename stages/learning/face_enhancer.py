@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex, enhance, inner
+from stages.face.face_enhancement import enhance, inner_face
+from stages.face.face_index import FaceIndex
 
 SIDE = 32  # pixels, at which faces are compared by features
 DEPTH = 3  # VGG blocks
@@ -24,7 +25,7 @@ class Faces:
             from stages.nets import vgg  # here: torchvision takes seconds to load
 
             self.network, self.pooled = vgg.Vgg(params["features"], DEPTH), vgg.vectors
-            self.features = np.concatenate([self.look(index.picture(i) / np.float32(255), self.inside(i))[None]
+            self.features = np.concatenate([self.look(index.crop(i) / np.float32(255), self.inside(i))[None]
                                             for i in range(len(index))])  # (N, d)
 
     def enhance(self, face: np.ndarray, corner: np.ndarray, points: np.ndarray, rows: np.ndarray | None = None
@@ -41,7 +42,7 @@ class Faces:
             similarity = alike[nearest]
         else:
             query = face_vectors.vectors(places)
-            nearest, similarity = face_vectors.search(
+            nearest, similarity = face_vectors.most_similar(
                 self.index.vectors[rows], query, count, self.params["face_vectors"])
         box = np.concatenate([corner, corner + face.shape[0]])
         alpha, beta = self.params["alpha"], self.params["beta"]
@@ -50,11 +51,11 @@ class Faces:
     def inside(self, i: int) -> np.ndarray:
         """The points of face i in pixels of its crop."""
         left, top, right, _ = self.index.boxes[i]
-        return (self.index.points[i] - (left, top)) / (right - left) * self.index.picture(i).shape[0]
+        return (self.index.points[i] - (left, top)) / (right - left) * self.index.crop(i).shape[0]
 
     @torch.no_grad()
     def look(self, picture: np.ndarray, points: np.ndarray) -> np.ndarray:
         """The features (d,), of norm 1, of a face in a picture (h, w, 3) in [0, 1]."""
-        face = torch.from_numpy(inner(picture, points, SIDE)).permute(2, 0, 1)[None].float()  # (1, 3, SIDE, SIDE)
+        face = torch.from_numpy(inner_face(picture, points, SIDE)).permute(2, 0, 1)[None].float()  # (1, 3, SIDE, SIDE)
         features = self.pooled(self.network(face))[0].numpy()
         return features / np.maximum(np.linalg.norm(features), 1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.learning import part_crops, saved_networks
 from stages.learning.face_enhancer import Faces
 from stages.nets.refiner import REFINED_PARTS, Refiner, RefinerShape, clamp_premultiplied, refine

@@ -1,6 +1,7 @@
-"""From a network's soft mask to a person's alpha: edges that follow the image, no holes in the body, no islands.
+"""Refines a network's soft mask to a person's alpha matte: edges that follow the image, no holes in the body, no
+islands.
 
-Alphas are (H, W) float32 in [0, 1], pictures (H, W, 3) uint8 RGB.
+Alpha mattes are (H, W) float32 in [0, 1], pictures are (H, W, 3) uint8 RGB.
 """
 
 import cv2
@@ -9,47 +10,52 @@ import numpy as np
 from stages.pose import skeleton
 from stages.pose.skeleton import LIMBS, L_HIP, L_SHOULDER, NOSE, R_HIP, R_SHOULDER, Pose
 
-_EPSILON = 1e-3   # of the guided filter, for colours in [0, 1]: fainter edges are not followed
-_CONTRAST = 2.0   # undoes the filter's softening
-_BONE = 0.012     # radius of what is surely body around a bone, in heights
+_EPSILON = 1e-3   # of the guided filter, for colours in [0, 1]: weaker edges are ignored
+_CONTRAST = 2.0   # compensates the softening by the filter
+_BONE = 0.012     # radius around a bone that is certainly body, in heights
 _FINGER = 0.02    # width of a finger, in heights
-_POSSIBLE = 0.4   # alpha where a finger is told
-_FAINT = 0.15     # alpha from which a pixel may belong to an island
+_POSSIBLE = 0.4   # alpha of fingers drawn from the pose
+_FAINT = 0.15     # alpha from which pixels are connected to components
 
 
 def refine(rgb: np.ndarray, alpha: np.ndarray, radius: int, pose: Pose) -> np.ndarray:
-    """`alpha` with its edges on the image's within `radius` pixels, its body whole and what does not touch the
-    body gone; a pose without points only moves the edges."""
-    return whole(_sharpened(rgb, alpha, radius), pose)
+    """Aligns the edges of `alpha` with those of the image within `radius` pixels, then fills holes in the body and
+    removes islands (see `cleaned`)."""
+    return cleaned(_align_edges(rgb, alpha, radius), pose)
 
 
-def whole(alpha: np.ndarray, pose: Pose) -> np.ndarray:
-    """`alpha` without holes where the body surely is and without what does not hang together with it."""
-    body = surely_body(pose, len(alpha))
+def cleaned(alpha: np.ndarray, pose: Pose) -> np.ndarray:
+    """`alpha` without holes in the body and without islands: components that are not connected to the body. Unchanged
+    if the pose has no known limbs."""
+    body = body_core(pose, len(alpha))
     if not body.any():
         return alpha
     return without_islands(np.maximum(alpha, cv2.GaussianBlur(body.astype(np.float32), (3, 3), 0)), body)
 
 
-def _sharpened(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
-    """Filtered where there is something of the person, and made as crisp as before."""
-    result, box = np.zeros(alpha.shape, np.float32), around(alpha, 3 * radius)
-    if box:
-        filtered = guided_filter(rgb[box].astype(np.float32) / 255, alpha[box].astype(np.float32), radius, _EPSILON)
-        result[box] = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
+def _align_edges(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
+    """Applies the guided filter where alpha is not 0, and restores the contrast."""
+    result, region = np.zeros(alpha.shape, np.float32), person_region(alpha, 3 * radius)
+    if region:
+        guide = rgb[region].astype(np.float32) / 255
+        filtered = guided_filter(guide, alpha[region].astype(np.float32), radius, _EPSILON)
+        result[region] = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
     return result
 
 
-def around(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
-    """The box of what may be the person with a margin; None where nothing is."""
+def person_region(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
+    """Rows and columns of the bounding box of the nonzero alpha, with a margin in pixels; None if alpha is empty."""
     rows, columns = (np.flatnonzero((alpha > 0.02).any(axis)) for axis in (1, 0))
     if not len(rows):
         return None
-    return tuple(slice(max(some[0] - margin, 0), some[-1] + margin + 1) for some in (rows, columns))
+    return tuple(slice(max(indices[0] - margin, 0), indices[-1] + margin + 1) for indices in (rows, columns))
 
 
 def guided_filter(guide: np.ndarray, alpha: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """The guided filter with a colour guide (He et al. 2013): in every window alpha is a linear function of colour."""
+    """The guided filter with a colour guide (He et al. 2013): in each window alpha is a linear function of colour.
+
+    guide (H, W, 3) in [0, 1] and alpha (H, W), float32 -> (H, W) float32. (cv2.ximgproc.guidedFilter treats the borders
+    and the windows differently; its results differ.)"""
     def mean(x):
         return cv2.blur(x, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
@@ -67,7 +73,8 @@ def guided_filter(guide: np.ndarray, alpha: np.ndarray, radius: int, epsilon: fl
 
 
 def _solve(a, b, c, d, e, f, right):
-    """x of [[a b c] [b d e] [c e f]] x = right (..., 3), in every pixel; by cofactors, as NumPy's solver is slow."""
+    """Solves [[a b c] [b d e] [c e f]] x = right (..., 3) for every pixel. By cofactors, because NumPy's solver is
+    slow."""
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     fifth, sixth, ninth = a * f - c * c, b * c - a * e, a * d - b * b
     x, y, z = (right[..., i] for i in range(3))
@@ -77,7 +84,7 @@ def _solve(a, b, c, d, e, f, right):
 
 
 def with_hands(alpha: np.ndarray, pose: Pose) -> np.ndarray:
-    """`alpha` where fingers, which networks lose, are at least possible where the pose has them."""
+    """`alpha` with the fingers of the pose drawn in at _POSSIBLE, because networks often miss them."""
     canvas, height = np.zeros(alpha.shape, np.uint8), skeleton.person_height(pose.body)
     for hand in (pose.left_hand, pose.right_hand):
         for a, b in skeleton.FINGERS:
@@ -88,8 +95,9 @@ def with_hands(alpha: np.ndarray, pose: Pose) -> np.ndarray:
     return np.maximum(alpha, cv2.GaussianBlur(canvas, (0, 0), 1.0) * np.float32(_POSSIBLE / 255))
 
 
-def surely_body(pose: Pose, size: int) -> np.ndarray:
-    """Thin capsules around the bones and the torso between shoulders and hips, (size, size) bool."""
+def body_core(pose: Pose, size: int) -> np.ndarray:
+    """Where the body certainly is: thin lines along the bones, and the torso between shoulders and hips, (size, size)
+    bool."""
     canvas = np.zeros((size, size), np.uint8)
     height = skeleton.person_height(pose.body)
     if not np.isfinite(height):
@@ -99,18 +107,18 @@ def surely_body(pose: Pose, size: int) -> np.ndarray:
         if min(pose.body[a, 2], pose.body[b, 2]) > 0.5 and max(a, b) <= 13 and NOSE not in (a, b):
             cv2.line(canvas, *(_pixel(pose.body[j]) for j in (a, b)), 255, width)
     torso = pose.body[[R_SHOULDER, L_SHOULDER, L_HIP, R_HIP]]
-    torso = np.concatenate([torso[:2] + 0.3 * (torso[1::-1] - torso[:2]), torso[2:]])  # within the armpits
+    torso = np.concatenate([torso[:2] + 0.3 * (torso[1::-1] - torso[:2]), torso[2:]])  # inside the armpits
     if (torso[:, 2] > 0).all():
         cv2.fillConvexPoly(canvas, cv2.convexHull(np.array([_pixel(point) for point in torso])), 255)
     return canvas > 0
 
 
 def without_islands(alpha: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Alpha without the parts that do not hang together with the body."""
+    """Alpha without the connected components that do not touch the body."""
     _, labels = cv2.connectedComponents((alpha > _FAINT).astype(np.uint8), connectivity=8)
-    mine = np.isin(labels, np.setdiff1d(labels[body], 0))
-    rim = cv2.dilate(mine.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # too faint to be labelled
-    return np.where(mine | (rim & (labels == 0)), alpha, 0).astype(np.float32)
+    connected = np.isin(labels, np.setdiff1d(labels[body], 0))
+    rim = cv2.dilate(connected.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # edges too faint to be labelled
+    return np.where(connected | (rim & (labels == 0)), alpha, 0).astype(np.float32)
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:

@@ -18,31 +18,33 @@ import numpy as np
 from stages.matting import poisson
 from stages.matting.temporal_median import near_median
 
-RADII = 1, 2, 4, 8  # how far the person is, in units of the least radius
-ENOUGH, LEAST = 0.1, 3  # share of the frames that are enough at one radius, and how many at least
-AROUND = 0.6        # least radii, sigma of what counts as around a pair
-EVEN, STEP = 0.02, 1.0  # quantile of a pair's unevenness that is even; and so many 8-bit steps in a sigma more
+RADII = 1, 2, 4, 8  # distance of the person, in units of the smallest radius
+ENOUGH, LEAST = 0.1, 3  # share of the frames that is enough at one radius, and their minimum number
+AROUND = 0.6        # smallest radii, sigma of the neighbourhood of a pair
+EVEN, STEP = 0.02, 1.0  # quantile of a pair's unevenness that counts as even, plus 8-bit steps in a sigma
 POWER = 8           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
 LOOSE = 1e-7, 1e-5  # and the least one, of a camera that stood still and of one that moved
 BRIGHTEST, WITHIN = 0.02, 2  # share of a pixel's frames that are its brightest at most, and 8-bit steps around them
 LIT, MANY = 0.01, 16         # weight of their colour, and the frames from which it has all of that
 DARKER = 16, 8, 4, 4, 4      # 8-bit steps below what the surroundings say at which it keeps a quarter, by round
-THICK = 0.9         # such a share from which a colour stays as it is
-_FINE = 32          # of brightness, in an 8-bit step
-_ROWS = 32          # at a time, so that memory stays small whatever the frames' size
+THICK = 0.9         # share from which a colour is kept
+_FINE = 32          # steps of brightness in an 8-bit step
+_ROWS = 32          # processed at a time, which bounds memory
 
 
 def clearance(covered: np.ndarray, viewed: np.ndarray, radius: float) -> np.ndarray:
-    """How far each pixel of a frame is from what is covered (H, W) bool, (H, W) uint8: more than how many of RADII x
-    `radius` pixels; 0 is not free, nor is what was not `viewed` (H, W) bool."""
+    """How many of the distances RADII x `radius` (pixels) each pixel exceeds from the covered area (H, W) bool, as
+    (H, W) uint8. 0 means covered, too near, or not in the mask `viewed` (H, W) bool."""
     distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     return (np.searchsorted(np.multiply(RADII, max(radius, 1)), distance) * viewed).astype(np.uint8)
 
 
 def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (T, H, W, 3) uint8 and their clearances (T, H, W) at that least radius -> the background (H, W, 3) uint8,
-    0 where it was never free, and where it was, (H, W) bool. `still`: the camera stood still; else things before the
-    background move in it, and nothing tells their edges from a shadow's."""
+    """Estimates the background from frames (T, H, W, 3) uint8 and their clearances (T, H, W) at the smallest `radius`.
+
+    Returns the background (H, W, 3) uint8, 0 where it was never free, and where it was free at least once (H, W) bool.
+    still: whether the camera stood still. Otherwise parallax moves edges in front of the background, and they cannot be
+    told from those of a shadow."""
     seen = clear.any(0)
     colour, share = np.zeros(pictures.shape[1:], np.float32), np.zeros(seen.shape, np.float32)
     for rows in _blocks(len(seen)):
@@ -57,8 +59,8 @@ def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -
 
 
 def _typical(values: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values (T, h, w, 3) -> the typical ones of the frames at the largest radius that enough of them have, (h, w, 3)
-    float32; and the share of frames at the largest of all, (h, w), 0 where that is not enough."""
+    """The typical values of (T, h, w, 3) over the frames at the largest radius that enough frames reach, (h, w, 3)
+    float32; and the share of frames at the largest radius of all (h, w), 0 where these are not enough."""
     enough, taken = max(LEAST, round(ENOUGH * len(values))), clear > 0
     for radius in range(2, len(RADII) + 1):
         far = clear >= radius
@@ -115,7 +117,7 @@ def _lit(pictures: np.ndarray, clear: np.ndarray, bright: np.ndarray) -> tuple[n
 
 
 def _brightness(picture: np.ndarray, clear: np.ndarray, sigma: float) -> np.ndarray:
-    """Mean grey of what is free around every pixel of a frame, (H, W) int16 in parts of an 8-bit step."""
+    """Mean grey of the free pixels around every pixel of a frame, (H, W) int16 in 1 / _FINE of an 8-bit step."""
     free = (clear > 0).astype(np.float32)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) * free
     total, weight = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (grey, free))
@@ -123,7 +125,8 @@ def _brightness(picture: np.ndarray, clear: np.ndarray, sigma: float) -> np.ndar
 
 
 def _even(change: np.ndarray, clear: np.ndarray, step: float) -> np.ndarray:
-    """Clearances (T, h, w) of pairs, 0 in frames in which their brightness changes (T, h, w) more than it must."""
+    """Clearances (T, h, w) of pairs, set to 0 in frames in which their brightness differs (T, h, w) more than in the
+    most even frames."""
     change = np.where(clear > 0, np.abs(change), np.int16(2**14))
     ordered = np.ascontiguousarray(np.moveaxis(change, 0, -1))
     ordered.sort(axis=-1)
@@ -133,7 +136,7 @@ def _even(change: np.ndarray, clear: np.ndarray, step: float) -> np.ndarray:
 
 
 def _around(thin: np.ndarray) -> tuple[slice, slice]:
-    """The box of what is thin, with a pixel around it to hold it by."""
+    """Rows and columns of the bounding box of `thin`, with a border of one pixel as the boundary condition."""
     spans = (np.flatnonzero(thin.any(axis))[[0, -1]] for axis in (1, 0))  # rows, columns
     return tuple(slice(max(0, low - 1), high + 2) for low, high in spans)
 

@@ -1,9 +1,9 @@
-"""A picture from its gradients: weighted least squares, solved by conjugate gradients with a multigrid preconditioner.
+"""Poisson image editing: a picture from its gradients, by weighted least squares.
 
-Minimised over the picture x is  sum w (x_b - x_a - g)^2 + sum a (x - x_0)^2, the first over all neighbours a, b with
-the wanted gradient g and its weight w, the second over all pixels with the weight a of the value x_0 (Perez et al.
-2003, whose boundary is a large a). Multigrid by aggregation of 2 x 2 pixels (Braess 1995), so that weights may be zero
-anywhere. Cost and memory grow with the number of pixels only.
+The picture x minimises  sum w (x_b - x_a - g)^2 + sum a (x - x_0)^2: the first sum is over all neighbours a, b with the
+target gradient g and its weight w, the second over all pixels with the weight a of the value x_0 (Perez et al. 2003,
+whose boundary corresponds to a large a). Solved by conjugate gradients with a multigrid preconditioner that aggregates
+2 x 2 pixels (Braess 1995), so that any weight may be zero. Time and memory are linear in the number of pixels.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,20 @@ _MOST = 200                 # steps
 
 def integrate(start: np.ndarray, across: np.ndarray, down: np.ndarray, weight_across: np.ndarray,
               weight_down: np.ndarray, anchor: np.ndarray, tolerance: float = 0.02) -> np.ndarray:
-    """start (H, W, C): the values that are anchored, and what the search begins at. across (H, W - 1, C) and down
-    (H - 1, W, C): wanted differences to the right and lower neighbour, with weights (H, W - 1) and (H - 1, W). anchor
-    (H, W): weights of the start. Gives float32 (H, W, C), right to about `tolerance`; a pixel without any weight stays
-    as it is."""
+    """The picture (H, W, C) float32 with these gradients, with an error of about `tolerance`.
+
+    start         (H, W, C) the values x_0, also the initial solution
+    across, down  (H, W - 1, C) and (H - 1, W, C) target differences to the right and to the lower neighbour
+    weight_*      (H, W - 1) and (H - 1, W) their weights
+    anchor        (H, W) weights of `start`
+    A pixel without any weight keeps its value."""
     start = start.astype(np.float32)
     levels = _levels(*(weight.astype(np.float32)[..., None] for weight in (anchor, weight_across, weight_down)))
     system = levels[0]
     missing = system.divergence(across - np.diff(start, axis=1), down - np.diff(start, axis=0))
     change, step, before = np.zeros_like(start), np.zeros_like(start), 1.0
     for _ in range(_MOST):
-        error = _cycle(levels, missing)  # what is left to change, nearly
+        error = _cycle(levels, missing)  # approximately the remaining error
         if np.abs(error).max() < tolerance:
             break
         along = (missing * error).sum((0, 1))
@@ -58,7 +61,7 @@ class _System:
         return cls(anchor, across, down, np.where(diagonal > 0, 1 / np.maximum(diagonal, 1e-20), 0).astype(np.float32))
 
     def divergence(self, across: np.ndarray, down: np.ndarray) -> np.ndarray:
-        """The gradient's adjoint of the weighted differences (h, w - 1, C) and (h - 1, w, C), (h, w, C)."""
+        """Adjoint of the gradient, applied to weighted differences (h, w - 1, C) and (h - 1, w, C) -> (h, w, C)."""
         across, down = self.across * across, self.down * down
         total = np.zeros((*self.anchor.shape[:2], across.shape[-1]), np.float32)
         total[:, 1:] += across
@@ -76,7 +79,7 @@ class _System:
         return x
 
     def solved(self, b: np.ndarray) -> np.ndarray:
-        """Exactly, for few pixels."""
+        """Direct solution, for few pixels."""
         height, width, channels = b.shape
         unit = np.eye(height * width, dtype=np.float32).reshape(height, width, -1)
         matrix = self.apply(unit).reshape(height * width, -1) + np.diag((self.inverse == 0).ravel())
@@ -84,8 +87,8 @@ class _System:
 
 
 def _levels(anchor: np.ndarray, across: np.ndarray, down: np.ndarray) -> list[_System]:
-    """The finest first. A link of two aggregates has half the weights of the links that it stands for, as it is twice
-    as long."""
+    """The levels of the multigrid, finest first. A link between two aggregates is twice as long as the links that it
+    replaces, and has half of their total weight."""
     levels = [_System.of(anchor, across, down)]
     while max(anchor.shape) > _COARSEST:
         anchor, across, down = _sums(anchor), _sums(across[:, 1::2], 0) / 2, _sums(down[1::2], 1) / 2
@@ -94,14 +97,14 @@ def _levels(anchor: np.ndarray, across: np.ndarray, down: np.ndarray) -> list[_S
 
 
 def _sums(values: np.ndarray, *axes: int) -> np.ndarray:
-    """Of every two neighbours along the axes, both if none is named; the last one alone where their number is odd."""
+    """Sums of every two neighbours along the axes, by default both. With an odd number the last one stays alone."""
     for axis in axes or (0, 1):
         values = np.add.reduceat(values, np.arange(0, values.shape[axis], 2), axis=axis)
     return values
 
 
 def _cycle(levels: list[_System], b: np.ndarray) -> np.ndarray:
-    """One V-cycle for A x = b from x = 0: symmetric, as conjugate gradients need it."""
+    """One V-cycle for A x = b from x = 0: symmetric, as conjugate gradients require."""
     system, *coarser = levels
     if not coarser:
         return system.solved(b)

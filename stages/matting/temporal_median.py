@@ -1,15 +1,17 @@
-"""Temporal medians and modes of what is not covered."""
+"""Temporal medians and modes of the uncovered pixels of a video."""
 
 import numpy as np
 
-NEAR = 4    # 8-bit steps around a mode that belong to it: twice a camera's noise
-_ROUNDS = 2  # of mean shift
-_ROWS = 32  # at a time, so that memory stays small whatever the frames' size
+NEAR = 4    # 8-bit steps, window of mean shift: twice a camera's noise
+_ROUNDS = 2  # iterations of mean shift
+_ROWS = 32  # processed at a time, which bounds memory
 
 
 def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (T, H, W, 3) uint8 and where they are covered (T, H, W) bool -> the exact median over each pixel's
-    uncovered frames (H, W, 3) uint8, 0 where there is none, and which pixels were seen at all (H, W) bool."""
+    """The exact median over the frames in which a pixel is not covered.
+
+    pictures (T, H, W, 3) uint8 and covered (T, H, W) bool -> the median (H, W, 3) uint8, 0 where a pixel is always
+    covered, and which pixels were uncovered at least once (H, W) bool."""
     median = np.zeros(pictures.shape[1:], np.uint8)
     for top in range(0, pictures.shape[1], _ROWS):
         rows = np.s_[top : top + _ROWS]
@@ -21,9 +23,11 @@ def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndar
 
 
 def near_median(values: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Values (T, h, w, C) of at most 10 bits and which of them count (T, h, w) bool -> their mode by mean shift (Cheng
-    1995) from their median, (h, w, C) float32, 0 where there is none. As robust as a median, and finer than whole
-    steps: gradients of a smooth wall are fractions of one."""
+    """The mode over time by mean shift (Cheng 1995), started at the median: as robust as a median, but with values
+    between whole steps, as the gradients of a smooth wall have.
+
+    values (T, h, w, C) of at most 10 bits and free (T, h, w) bool, which of them count -> (h, w, C) float32, 0 where
+    none counts."""
     ordered, count = _ordered(values, free)
     mode = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), -1).astype(np.float32)
     for _ in range(_ROUNDS):
@@ -34,7 +38,7 @@ def near_median(values: np.ndarray, free: np.ndarray) -> np.ndarray:
 
 
 def _ordered(values: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values in their order, int16 (h, w, C, T), first those that count; and how many do, (h, w, 1, 1)."""
+    """The values sorted over time, int16 (h, w, C, T), those that count first, and their number (h, w, 1, 1)."""
     ordered = np.where(free[..., None], values, np.int16(2**13))
     ordered = np.ascontiguousarray(np.moveaxis(ordered, 0, -1))
     ordered.sort(axis=-1)

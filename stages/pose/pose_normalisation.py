@@ -1,10 +1,11 @@
-"""Global pose normalisation (Everybody Dance Now, in the form of HF-NHMT): the similarity transform that puts a
-source person's pose where, and as large as, the target person would stand.
+"""Global pose normalisation (Everybody Dance Now, as formulated in HF-NHMT): scale and translation that place the
+source person's pose where the target person would stand, at the target's size.
 
-`measure` turns a person's body joints (T, 18, 3), in pixels of that person's S x S frame, into a `Stance`;
-`normalise` turns two stances into a scale and an offset a frame. The published form takes height and toe line from
-single frames, which a squat, a kick or a jump upsets. Here the height is that of the upright frames, and the toe line
-is the ground below the person, which a jump does not move; the bound on `far` against jumps is then not needed.
+`measure_stance` turns a person's body joints (T, 18, 3), in pixels of that person's S x S frame, into a `Stance`;
+`normalise` turns two stances into one scale and one offset for each frame. The published method takes the height and
+the ankle line of single frames, which squats, kicks and jumps distort. Here the height is that of the upright frames
+(stature), and the ankle line is replaced by the ground below the person, which a jump does not move. The published
+bound on `far` against jumps is then not needed.
 """
 
 from dataclasses import dataclass
@@ -14,23 +15,23 @@ from scipy.ndimage import grey_closing, median_filter
 
 from stages.pose.skeleton import L_ANKLE, L_HIP, R_ANKLE, R_HIP, person_height
 
-GROUND_SECONDS = 1.0  # a jump is shorter, so the lowest ankle within it stands on the ground
-ONE_DEPTH = 0.05      # a ground line that moves less than this share of the stature: the person stays at one depth
-UPRIGHT = 95          # percentile of |nose - ankles|: squats and kicks only shorten it
-LIFTED = 0.03         # a lowest ankle this share of the stature above the ground is in the air
-ABOVE = 0.95          # the same for a person who comes closer: weight of what is taller than the fitted stature
-MIDDLE = 0.06         # who stands on average this close to the middle of the picture (share of the stature) has their
-                      # spot there: the camera was pointed at it, and the rest is where the motion happened to lead
+GROUND_SECONDS = 1.0  # longer than a jump: the lowest ankle within this time is on the ground
+ONE_DEPTH = 0.05      # statures: if the ground line moves less, the person stays at one depth
+UPRIGHT = 95          # percentile of the distance nose - ankles that is the stature: squats and kicks only shorten it
+LIFTED = 0.03         # statures above the ground from which the lower ankle is in the air
+ABOVE = 0.95          # weight of heights above the fitted stature, where the person changes depth (expectile)
+MIDDLE = 0.06         # statures: if the mean position is this close to the middle of the picture, it is taken to be the
+                      # middle: the camera was pointed at this spot
 
 
 @dataclass(frozen=True)
 class Stance:
-    """Where a person stands and how tall they look there. far <= med <= close are ground lines (y, pixels)."""
+    """Where a person stands and how tall they appear there. far <= med <= close are ground lines (y in pixels)."""
 
-    take: np.ndarray        # (T,) number of each frame's take, rising
-    ground: np.ndarray      # (T,) y of the ground below the person, pixels; NaN where not known
-    confidence: np.ndarray  # (T,) score of the ankles
-    centre: float           # x around which the person moves, pixels
+    take: np.ndarray        # (T,) take number of each frame, ascending
+    ground: np.ndarray      # (T,) y of the ground below the person in pixels; NaN where unknown
+    confidence: np.ndarray  # (T,) mean score of the ankles
+    centre: float           # x around which the person moves, in pixels
     close: float
     med: float
     far: float
@@ -38,9 +39,14 @@ class Stance:
     stature_far: float
 
 
-def measure(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> Stance:
-    """The stance of one person over T frames, of which `take` (T,) has the numbers; `middle` is the x of the full
-    picture's middle, pixels. Raises ValueError where no frame shows the ankles, or none the head with them."""
+def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> Stance:
+    """The stance of one person over T frames.
+
+    body    (T, 18, 3) joints in pixels
+    take    (T,) take number of each frame
+    middle  x of the middle of the full picture, in pixels
+    Raises ValueError if no frame shows the ankles, or none shows them together with the head.
+    """
     known = body[..., 2] > 0                                              # (T, 18)
     ankles, hips = [R_ANKLE, L_ANKLE], [R_HIP, L_HIP]
     toe = np.where(known[:, ankles], body[:, ankles, 1], -np.inf).max(1)  # (T,)
@@ -51,7 +57,7 @@ def measure(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> St
     ground = np.where(standing, ground, np.nan)
     far, med, close = np.percentile(ground[standing], [1, 50, 99])
 
-    height = np.where(standing, person_height(body), np.nan)           # (T,)
+    height = np.where(standing, person_height(body), np.nan)              # (T,)
     if not np.isfinite(height).any():
         raise ValueError("the head is not seen in any frame that shows the ankles")
     stature = at_close = at_far = np.nanpercentile(height, UPRIGHT)
@@ -71,13 +77,14 @@ def measure(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> St
 
 
 def normalise(target: Stance, source: Stance, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scale (T,) and offset (T, 2), pixels, of every source frame: a point k of the source goes to k * scale +
-    offset. A confidence-weighted median over `frames` frames of a take smooths both; bad frames keep its last
-    transform."""
+    """Scale (T,) and offset (T, 2) in pixels for every source frame: a source point k is mapped to k * scale + offset.
+
+    Both are smoothed by a confidence-weighted median over `frames` frames within each take. Frames without known
+    ankles keep the last transform."""
     if source.close > source.far:
         p = np.clip((source.ground - source.far) / (source.close - source.far), -0.2, 1.2)  # (T,)
         anchor = source.ground
-    else:  # no depth to follow: the target stays where they usually stand
+    else:  # the source stays at one depth: the target stays at its median depth
         p = (target.med - target.far) / (target.close - target.far) if target.close > target.far else 0.0
         p, anchor = np.where(np.isfinite(source.ground), p, np.nan), source.med
     line = target.far + p * (target.close - target.far)
@@ -89,8 +96,9 @@ def normalise(target: Stance, source: Stance, frames: int) -> tuple[np.ndarray, 
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray, take: np.ndarray, frames: int) -> np.ndarray:
-    """Median over a centred window of `frames` rows of (T, n), each row weighted (T,), within its take (T,). A row
-    without weight counts for nothing and takes the last known result; at the start, or of a take, the first one."""
+    """Weighted median over a centred window of `frames` rows of (T, n), with weights (T,), within each take (T,).
+
+    Rows of weight 0 are ignored and get the last known result; at the start of a take they get the first known one."""
     half, out = frames // 2, np.full(values.shape, np.nan)
     usable = (weights > 0) & np.isfinite(values).all(1)
     for t in np.flatnonzero(usable):
@@ -107,15 +115,15 @@ def weighted_median(values: np.ndarray, weights: np.ndarray, take: np.ndarray, f
 
 
 def _ground(toe: np.ndarray, fps: float) -> np.ndarray:
-    """The ankles' line (T,) with what is shorter than a jump filled up to the ground: a walk leaves it as it is."""
+    """The lower ankle (T,) with jumps closed down to the ground by a morphological closing; walking is not changed."""
     window = max(3, round(GROUND_SECONDS * fps) | 1)
-    toe = median_filter(toe, size=3, mode="nearest")  # one wrong frame makes no ground
+    toe = median_filter(toe, size=3, mode="nearest")  # removes single outliers
     return grey_closing(toe, window, mode="nearest")
 
 
 def _upright_line(ground: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Stature as a line over the ground, to which perspective makes it: fitted to the upright frames by weighing
-    what rises above it more than what squats below it (expectile regression)."""
+    """Stature as a linear function of the ground line, which follows from perspective. Expectile regression: heights
+    above the line weigh more than those below, so that it follows the upright frames."""
     weights = np.ones(len(height))
     for _ in range(30):
         line = np.polyfit(ground, height, 1, w=np.sqrt(weights))
@@ -124,6 +132,6 @@ def _upright_line(ground: np.ndarray, height: np.ndarray) -> np.ndarray:
 
 
 def _stature_at(stance: Stance, p: np.ndarray) -> np.ndarray:
-    """Stature on the way from far (0) to close (1): under perspective it is linear in the ground line, where the
-    scale, which the published form interpolates, is not."""
+    """Stature between far (p = 0) and close (p = 1). Under perspective it is linear in the ground line; the scale that
+    the published method interpolates is not."""
     return stance.stature_far + p * (stance.stature_close - stance.stature_far)

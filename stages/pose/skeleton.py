@@ -1,17 +1,14 @@
-"""The skeleton: OpenPose's 18 joints, hands, feet and five face points, and how they are drawn.
+"""The skeleton: OpenPose's 18 joints, hands, feet and five face points, and its drawing.
 
-Coordinates are pixels of the S x S frame, continuous, the origin at the outer corner of the top left pixel;
-an unknown point is NaN with score 0. Left and right are the person's own.
+Coordinates are continuous pixels of the S x S frame; the origin is the outer corner of the top left pixel. An unknown
+point is NaN with score 0. Left and right are those of the person.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
-
-from stages.media import parquet
 
 NOSE, NECK, R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST = range(8)
 R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE, R_EYE, L_EYE, R_EAR, L_EAR = range(8, 18)
@@ -32,7 +29,7 @@ DRAWN_PARTS = ("body", "hands", "feet", "face")
 
 @dataclass(frozen=True)
 class Pose:
-    """Point sets (..., n, 3) of x, y in pixels and score; leading axes (frames) agree."""
+    """Five sets of points (..., n, 3): x, y in pixels and a score. The leading axes (frames) are the same for all."""
 
     body: np.ndarray        # (..., 18, 3)
     left_hand: np.ndarray   # (..., 21, 3)
@@ -47,41 +44,40 @@ class Pose:
         return len(self.body)
 
     def map(self, function) -> "Pose":
-        """Applies a function to every point set (..., n, 3)."""
+        """Applies a function to each set of points (..., n, 3)."""
         return replace(self, **{field.name: function(getattr(self, field.name)) for field in fields(self)})
 
     @classmethod
     def unknown(cls, *shape: int) -> "Pose":
-        """All points unknown, for the given leading axes."""
+        """A pose with all points unknown; `shape` are the leading axes."""
         sizes = (18, 21, 21, 4, 5)
         return cls(*(np.tile(np.float32([np.nan, np.nan, 0]), (*shape, n, 1)) for n in sizes))
 
     @classmethod
     def stack(cls, poses: "list[Pose]") -> "Pose":
-        """One pose a frame -> a pose with a leading frame axis."""
+        """Poses of single frames -> one pose with a leading frame axis."""
         return cls(*(np.stack([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
 
     @classmethod
-    def joined(cls, poses: "Iterable[Pose]") -> "Pose":
-        """The frames of each, one after the other."""
+    def concatenate(cls, poses: "Iterable[Pose]") -> "Pose":
+        """Concatenates poses along the frame axis."""
         return cls(*(np.concatenate([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
+
+    def points(self, face: bool = True) -> np.ndarray:
+        """All points in one array, (..., 69, 3): body, left hand, right hand, feet and face; (..., 64, 3) without the
+        face."""
+        sets = [self.body, self.left_hand, self.right_hand, self.feet] + [self.face] * face
+        return np.concatenate(sets, axis=-2)
 
     def columns(self) -> dict[str, np.ndarray]:
         """The columns of the `POSES` table."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def read_poses(path: Path) -> tuple[Pose, dict, dict]:
-    """The poses (T frames), the table's other columns, and `about`, of a `POSES` or `DRIVING` table."""
-    columns, about = parquet.read(path, parquet.POSES, parquet.DRIVING)
-    names = [field.name for field in fields(Pose)]
-    pose = Pose(*(columns[name].reshape(len(columns[name]), -1, 3) for name in names))  # (T, n, 3)
-    return pose, {name: column for name, column in columns.items() if name not in names}, about
-
-
 def person_height(body: np.ndarray) -> np.ndarray:
-    """|nose - middle of the ankles| in pixels, (..., 18, 3) -> (...,); the ears' middle stands in for an
-    unknown nose, one ankle for both; NaN where neither is known."""
+    """Distance from the nose to the middle of the ankles in pixels, (..., 18, 3) -> (...,).
+
+    The middle of the ears replaces an unknown nose, and one ankle replaces both. NaN if neither is known."""
     def middle(*joints):
         known = body[..., joints, 2:] > 0
         total = np.where(known, body[..., joints, :2], 0).sum(-2)
@@ -93,9 +89,9 @@ def person_height(body: np.ndarray) -> np.ndarray:
 
 
 def draw(pose: Pose, size: int, scale: float = 1.0, parts: tuple[str, ...] = ("body",)) -> np.ndarray:
-    """One pose (no leading axes) as an RGB picture (size, size, 3) uint8; points are multiplied by `scale`.
+    """Draws one pose (no leading axes) as an RGB picture (size, size, 3) uint8. Points are multiplied by `scale`.
 
-    Lines are 0.75 % of the side wide. Unknown points, and limbs with one, are left out."""
+    Lines are 0.75 % of the size wide. Unknown points, and limbs that end in one, are not drawn."""
     canvas = np.zeros((size, size, 3), np.uint8)
     width = max(1, round(0.0075 * size))
     body, feet = pose.body * (scale, scale, 1), pose.feet * (scale, scale, 1)
@@ -119,11 +115,11 @@ def draw(pose: Pose, size: int, scale: float = 1.0, parts: tuple[str, ...] = ("b
     return canvas
 
 
-_SHIFT = 4  # sub-pixel bits of OpenCV's drawing
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
-    """Continuous pixel coordinates -> OpenCV's fixed point, whose integers are pixel centres."""
+    """Continuous pixel coordinates -> OpenCV's fixed-point coordinates, where whole numbers are pixel centres."""
     limit = 1 << 14
     return tuple(int(np.clip(round((value - 0.5) * (1 << _SHIFT)), -limit * 16, limit * 16)) for value in point[:2])
 

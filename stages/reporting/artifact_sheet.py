@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
 from stages.media.container import frame_count, open_media
+from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced
 from stages.pose import skeleton
 from stages.reporting.face_map import face_tile, real_face
@@ -71,8 +72,8 @@ def _table_tiles(path: Path) -> list[np.ndarray]:
     """Poses as skeletons, faces as pictures with their orientation vectors, other columns of numbers as curves."""
     schema = pq.read_schema(path)
     if schema.equals(parquet.POSES) or schema.equals(parquet.DRIVING):
-        pose = skeleton.read_poses(path)[0]
-        points = np.concatenate([pose.body, pose.feet, pose.left_hand, pose.right_hand], 1)  # (T, 64, 3)
+        pose = read_poses(path)[0]
+        points = pose.points(face=False)  # (T, 64, 3)
         points = points[..., :2][points[..., 2] > 0]
         side = 1.05 * float(points.max()) if len(points) else TILE_SIDE  # the table does not contain the frame's size
         return [skeleton.draw(pose[i], TILE_SIDE, TILE_SIDE / side, skeleton.DRAWN_PARTS)

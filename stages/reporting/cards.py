@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stages import layout, params
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.media import png
 from stages.reporting import figures, html_page
 from stages.reporting.cautions import about_of, known

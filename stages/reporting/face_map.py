@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import contact_sheets
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import SeekableVideo
@@ -57,7 +57,7 @@ def face_map(inputs: ReportInputs) -> FaceMap | None:
     for column, row in sorted({(int(x), int(y)) for x, y in training}):
         members = np.flatnonzero((training.astype(int) == (column, row)).all(1))
         central = members[np.abs(training[members] - (column + 0.5, row + 0.5)).sum(1).argmin()]
-        tile = contact_sheets.fit(index.picture(central), CELL_SIDE)
+        tile = contact_sheets.fit_tile(index.crop(central), CELL_SIDE)
         cells.append({"column": column, "row": row, "count": len(members), "frame": int(index.frames[central]),
                       "picture": html_page.jpeg_url(tile)})
     occupied = {(cell["column"], cell["row"]) for cell in cells}
@@ -81,8 +81,8 @@ def nearest(inputs: ReportInputs) -> list[dict]:
     for i, picture in zip(sample, pictures):
         row = int(inputs.source_frames[frames[i]])
         points = pose.face[row, :, :2]
-        order, similarities = face_vectors.search(index.vectors, vectors[i], min(LISTED_FACES, len(index)))
-        crop, corner = contact_sheets.square(picture, points.mean(0), 4 * np.abs(points - points.mean(0)).max())
+        order, similarities = face_vectors.most_similar(index.vectors, vectors[i], min(LISTED_FACES, len(index)))
+        crop, corner = contact_sheets.square_crop(picture, points.mean(0), 4 * np.abs(points - points.mean(0)).max())
         out.append({
             "frame": int(frames[i]), "picture": html_page.jpeg_url(face_tile(crop, points - corner)),
             "found": [(int(index.frames[j]), float(similarity), html_page.jpeg_url(face_tile(*real_face(index, j))))
@@ -96,11 +96,11 @@ def face_tile(crop: np.ndarray, points: np.ndarray, side: int = LISTED_SIDE) -> 
     height, width = crop.shape[:2]
     scale = side / max(height, width)
     offset = (side - np.array([width, height]) * scale) / 2
-    return contact_sheets.with_vectors(contact_sheets.fit(crop, side), points * scale + offset)
+    return contact_sheets.with_vectors(contact_sheets.fit_tile(crop, side), points * scale + offset)
 
 
 def real_face(index: FaceIndex, i: int) -> tuple[np.ndarray, np.ndarray]:
     """Crop i of the index, and its points (5, 2) in pixels of the crop."""
-    crop = index.picture(i)
+    crop = index.crop(i)
     left, top, right, _ = index.boxes[i]
     return crop, (index.points[i] - [left, top]) * crop.shape[1] / (right - left)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
 from stages.media.clock import read_clock
 from stages.media.sampling import evenly_spaced
+from stages.media.seek import read_poses
 from stages.media.seek import SeekableVideo
 from stages.pose import skeleton
-from stages.pose.skeleton import read_poses
 from stages.reporting.face_map import face_tile, real_face
 
 MAX_PREVIEWS = 4   # of the training

@@ -52,7 +52,7 @@ def make_reel(inputs: ReportInputs, still_frames: set[int]) -> Reel:
         with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keyframe_interval=KEY_FRAMES) as write:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 unseen_background[t] = np.mean(unseen & (alpha < OPAQUE))
-                tiles = [contact_sheets.fit(picture, side) for picture in quarters]
+                tiles = [contact_sheets.fit_tile(picture, side) for picture in quarters]
                 if label:
                     tiles[RESULT] = label.apply(tiles[RESULT])
                 if t < SIDES[-1][0]:

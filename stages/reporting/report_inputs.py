@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from stages.media import parquet
 from stages.media.clock import Clock, read_clock
 from stages.media.files import existing
-from stages.pose.skeleton import Pose, read_poses
+from stages.media.pose_table import read_poses
+from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
     from stages.params import Transfer

@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.evaluation.metric_names import RETRIEVAL_SCORES, UNITS, VIDEO_SCORES
 from stages.media.files import existing
-from stages.pose.part_boxes import SHARES
+from stages.pose.part_boxes import PART_SIZES
 from stages.reporting.report_inputs import ReportInputs
 
 VIDEO_PREFIX = "video_"  # of the names of scores of the final video
@@ -44,7 +44,7 @@ DESCRIPTIONS = {  # score: name, description
     "is": ("IS", "inception score; higher is better"),
     "pose_distance": ("Pose distance", "from the driving pose to the nearest training pose, in torso lengths"),
 } | {f"{score}_{part}": (f"{score.upper()}, {part.replace('_', ' ')}", f"box of the {part.replace('_', ' ')}")
-     for score in ("lpips", "psnr", "ssim") for part in SHARES}
+     for score in ("lpips", "psnr", "ssim") for part in PART_SIZES}
 DESCRIPTIONS |= {name: (f"{title}, video", text) for name in VIDEO_SCORES
                  for title, text in [DESCRIPTIONS[name.removeprefix(VIDEO_PREFIX)]]}
 CURVES = ("lpips_person_box", "sharpness", "aligned_psnr_person_box", "tcm", "lpips", "psnr", "ssim", "psnr_person_box",
@@ -117,7 +117,7 @@ def tables(scores: dict) -> dict:
             missing.setdefault(score["reason"], []).append(DESCRIPTIONS[name][0])
     names = [name for name, score in scores["metrics"].items() if score["value"] is not None]
     names = [name for name in names if name not in COMPARED_WITH.values() and not name.startswith(VIDEO_PREFIX)]
-    parts = [name for name in names if name not in scores["headline"] and name.split("_", 1)[-1] in SHARES]
+    parts = [name for name in names if name not in scores["headline"] and name.split("_", 1)[-1] in PART_SIZES]
     return {"main": [name for name in names if name not in parts], "parts": parts, "missing": missing,
             "verdict": verdict(scores)}
 

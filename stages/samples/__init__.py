@@ -30,7 +30,7 @@ NOISE = 1.5  # standard deviation of the sensor noise, 8-bit steps
 CRF = 16
 
 
-def run(video: Path, truth: Path, alpha: Path, plate: Path, params: SampleEntry) -> None:
+def run(*, video: Path, truth: Path, alpha: Path, plate: Path, params: SampleEntry) -> None:
     """Renders `params.person` performing `params.motions`."""
     count, started = round(params.seconds * motion.FPS), time.monotonic()
     poses, visible = [], []

@@ -1,7 +1,7 @@
-"""What somebody wears, as colours: by this people are told apart, and known again when they come back.
+"""The colours of a person's clothes. The tracker uses them to tell people apart and to re-identify those who come back.
 
-The trunk and the legs are two histograms of colour in CIELAB, finer near grey, where most clothes are, coarse in
-lightness and blurred, so that a turn, a shadow or other light changes them little.
+Trunk and legs are two colour histograms in CIELAB. The bins are finer near grey, where most clothes are, and coarse in
+lightness; the histograms are blurred. A turn, a shadow or another light therefore changes them little.
 """
 
 from dataclasses import dataclass
@@ -11,51 +11,54 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 BINS = (8, 16, 16)           # of lightness, green-red and blue-yellow
-BLUR = (1.0, 0.8, 0.8)       # bins
-GREY, VIVID = 5.0, 80.0      # the colours' axes are linear up to the one, logarithmic up to the other
-TRUNK, LEGS = (-0.55, -0.05), (0.10, 0.62)  # rows in half heights of the box from its middle, which is at the hips
-BREADTH = 0.16               # columns, likewise: less than anybody seen from the side
-SIDE = 24                    # pixels a side that a region is sampled with
-KEPT = 40                    # looks that the mean remembers
+BLUR = (1.0, 0.8, 0.8)       # sigma in bins
+GREY, VIVID = 5.0, 80.0      # the colour axes are linear up to GREY and logarithmic up to VIVID
+TRUNK, LEGS = (-0.55, -0.05), (0.10, 0.62)  # rows: offset from the centre of the box, in half heights of the box
+HALF_WIDTH = 0.16            # columns: likewise; narrower than a person seen from the side
+SIDE = 24                    # pixels, side of a resampled region
+MAX_OBSERVATIONS = 40        # weight of the running mean
 
 
 @dataclass(frozen=True)
 class Clothes:
-    colours: np.ndarray  # (2, *BINS): trunk and legs, each of sum 1
-    looks: int = 1       # that it is the mean of; 0 where the only one was unclear
+    """Colour histograms of one person's clothes: of one detection or the mean of several."""
+
+    histograms: np.ndarray  # (2, *BINS): trunk and legs; each sums to 1
+    observations: int = 1   # detections in the mean; 0 if the only one was occluded
 
     @classmethod
-    def of(cls, picture: np.ndarray, box: tuple[float, float, float, float]) -> "Clothes":
-        """Of whoever is in the box, in pixels of the picture: RGB (H, W, 3) uint8."""
+    def from_box(cls, picture: np.ndarray, box: tuple[float, float, float, float]) -> "Clothes":
+        """The clothes of the person in `box`, in pixels of `picture`: RGB (H, W, 3) uint8."""
         left, top, right, bottom = box
         x, y, half = (left + right) / 2, (top + bottom) / 2, (bottom - top) / 2
-        return cls(np.stack([_histogram(_sampled(picture, x, y, half, rows)) for rows in (TRUNK, LEGS)]))
+        return cls(np.stack([_histogram(_region(picture, x, y, half, rows)) for rows in (TRUNK, LEGS)]))
 
-    def likeness(self, other: "Clothes") -> float:
-        """Bhattacharyya's coefficient, the mean of both regions: 1 the same colours, 0 none in common."""
-        return float(np.sqrt(self.colours * other.colours).sum() / 2)
+    def similarity(self, other: "Clothes") -> float:
+        """Bhattacharyya coefficient, mean of both regions: 1 for the same colours, 0 for none in common."""
+        return float(np.sqrt(self.histograms * other.histograms).sum() / 2)
 
-    def agrees(self, picture: np.ndarray, box: tuple[float, float, float, float]) -> float:
-        """How much what is in the box looks like them, in [0, 1]."""
-        return self.likeness(Clothes.of(picture, box))
+    def similarity_in(self, picture: np.ndarray, box: tuple[float, float, float, float]) -> float:
+        """Similarity to the clothes of the person in `box`, in [0, 1]."""
+        return self.similarity(Clothes.from_box(picture, box))
 
-    def with_look(self, other: "Clothes") -> "Clothes":
-        """The mean after one more look."""
-        share = 1 / min(self.looks + 1, KEPT)
-        return Clothes((1 - share) * self.colours + share * other.colours, self.looks + 1)
+    def updated(self, other: "Clothes") -> "Clothes":
+        """The running mean after one more detection."""
+        weight = 1 / min(self.observations + 1, MAX_OBSERVATIONS)
+        return Clothes((1 - weight) * self.histograms + weight * other.histograms, self.observations + 1)
 
-    def joined(self, other: "Clothes") -> "Clothes":
-        """The mean of two series of looks."""
-        share = other.looks / max(1, self.looks + other.looks)
-        return Clothes((1 - share) * self.colours + share * other.colours, self.looks + other.looks)
+    def merged(self, other: "Clothes") -> "Clothes":
+        """The mean over the detections of both."""
+        weight = other.observations / max(1, self.observations + other.observations)
+        return Clothes((1 - weight) * self.histograms + weight * other.histograms,
+                       self.observations + other.observations)
 
 
-def _sampled(picture: np.ndarray, x: float, y: float, half: float, rows: tuple[float, float]) -> np.ndarray:
-    """A region of the box as (SIDE, SIDE, 3); what lies outside of the picture repeats its border."""
-    width, height = 2 * BREADTH * half / SIDE, (rows[1] - rows[0]) * half / SIDE
-    place = np.float64([[width, 0, x + width / 2 - BREADTH * half - 0.5],
-                        [0, height, y + height / 2 + rows[0] * half - 0.5]])
-    return cv2.warpAffine(picture, place, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+def _region(picture: np.ndarray, x: float, y: float, half: float, rows: tuple[float, float]) -> np.ndarray:
+    """A region of the box, resampled to (SIDE, SIDE, 3). Outside the picture its border is repeated."""
+    width, height = 2 * HALF_WIDTH * half / SIDE, (rows[1] - rows[0]) * half / SIDE
+    matrix = np.float64([[width, 0, x + width / 2 - HALF_WIDTH * half - 0.5],
+                         [0, height, y + height / 2 + rows[0] * half - 0.5]])
+    return cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                           borderMode=cv2.BORDER_REPLICATE)
 
 

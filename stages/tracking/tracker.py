@@ -1,8 +1,9 @@
-"""Who is who over time: people seen in single looks are linked into tracks, and one of them is chosen.
+"""Multi-person tracking: detections of single frames are linked into tracks, one for each person.
 
-From look to look a person is known by where they must have got to (overlap with the predicted box) and by their
-clothes, matched by the Hungarian method. While two hide each other their clothes decide, and are not learnt. Who
-leaves and comes back is known by the clothes alone. Boxes are left, top, right, bottom in pixels of the looks.
+From one detection frame to the next, a person is matched by position (overlap with the predicted box) and by clothes,
+with the Hungarian method. While two people occlude each other only the clothes decide, and the clothes model is not
+updated. People who leave and come back are re-identified by their clothes alone. Boxes are left, top, right, bottom in
+pixels of the detector's input.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,180 +12,185 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from stages.tracking.boxes import Person, centre, close, height, overlap, within
+from stages.tracking.boxes import Person, body_overlap, box_centre, box_height, inside_frame, iou
 from stages.tracking.clothes import Clothes
-from stages.tracking.track import HELD, LOST, Track, choose
+from stages.tracking.track import HOLD, MAX_GAP, Track
 
-__all__ = ["Track", "Tracker", "choose"]
-
-OTHER = 0.5        # likeness of clothes below which it is somebody else
-SAME = 0.72        # and above which it is the same person who has come back
-CLEARLY = 0.2      # by which one person's clothes must be more like than another's, to tell them apart
-CLOTHES = 2.0      # weight of the clothes beside that of the overlap
-REACH = 0.15, 1.5  # heights, and heights a second, that somebody gets away from where they were expected
-CLOSE = 0.25       # share of the smaller box, above which two people are close to each other
-HIDING = 0.4       # likewise, above which one hides the other
-ASIDE = -0.1, -0.05, 0.0, 0.05, 0.1  # heights from there, at which the clothes of who is not found are looked for
-DOUBLE = 0.7       # likewise, above which two boxes are of one person
-AHEAD = 0.6        # seconds that somebody who is not seen goes on as before
-PAINTED = 0.15     # heights to both sides of a person's middle
-PACE = 0.9         # seconds over which their speed is measured
-LEAST = 3          # looks of somebody; what is seen less often is none
+DIFFERENT = 0.5    # similarity of clothes below which it is another person
+SAME = 0.72        # similarity above which it is the same person who has come back
+MARGIN = 0.2       # difference of two similarities that tells two people apart
+CLOTHES = 2.0      # weight of the clothes in the matching cost; that of the overlap is 1
+REACH = 0.15, 1.5  # largest distance from the predicted box: heights, and heights a second
+CLOSE = 0.25       # body overlap above which two people are close to each other
+OCCLUDING = 0.4    # body overlap above which one person may hide the other
+OFFSETS = -0.1, -0.05, 0.0, 0.05, 0.1  # heights sideways from the predicted box, where a missed person is searched
+DUPLICATE = 0.7    # body overlap above which two boxes are of one person
+AHEAD = 0.6        # seconds that the motion of an undetected person is extrapolated
+PAINTED = 0.15     # half width of the area that is painted over for the second detection, in heights
+VELOCITY_WINDOW = 0.9  # seconds over which velocity is measured
+MIN_DETECTIONS = 3     # tracks with fewer are dropped
 
 
 @dataclass
-class _Live:
-    """A track that grows."""
+class _ActiveTrack:
+    """A track that is being extended."""
 
     fps: float
-    index: list[int]
-    places: list[np.ndarray]
-    clear: list[bool]          # nobody else was close
-    clothes: Clothes           # the mean of the looks in which nobody was close
+    frames: list[int]
+    detections: list[np.ndarray]
+    isolated: list[bool]       # no other person was close
+    clothes: Clothes           # mean over the detections that were isolated
     latest: Clothes
-    hidden: list[int] = field(default_factory=list)
-    at: np.ndarray = field(init=False)     # the box, less noisy than that of the last look
-    speed: np.ndarray = field(init=False)  # pixels a frame
+    occluded_frames: list[int] = field(default_factory=list)
+    box: np.ndarray = field(init=False)       # filtered, less noisy than the last detection
+    velocity: np.ndarray = field(init=False)  # pixels a frame
 
     def __post_init__(self):
-        self.at, self.speed, self._ahead = self.places[0], np.zeros(2), AHEAD * self.fps
-        self._way = [(self.index[0], *centre(self.at))]
+        self.box, self.velocity, self._ahead = self.detections[0], np.zeros(2), AHEAD * self.fps
+        self._path = [(self.frames[0], *box_centre(self.box))]
 
-    def expected(self, frame: int) -> np.ndarray:
-        return self.at + np.tile(self.speed, 2) * min(frame - self.index[-1], self._ahead)
+    def predicted(self, frame: int) -> np.ndarray:
+        return self.box + np.tile(self.velocity, 2) * min(frame - self.frames[-1], self._ahead)
 
-    def likeness(self, clothes: Clothes) -> float:
-        return max(self.clothes.likeness(clothes), self.latest.likeness(clothes))
+    def similarity(self, clothes: Clothes) -> float:
+        return max(self.clothes.similarity(clothes), self.latest.similarity(clothes))
 
-    def gone(self, frame: int) -> bool:
-        return frame - max(self.index[-1:] + self.hidden[-1:]) > LOST * self.fps
+    def ended(self, frame: int) -> bool:
+        return frame - max(self.frames[-1:] + self.occluded_frames[-1:]) > MAX_GAP * self.fps
 
-    def add(self, frame: int, box: np.ndarray, clear: bool, clothes: Clothes | None) -> None:
-        """`clear`: nobody else is close, else the box is not to be trusted much; `clothes`: None where unsure."""
-        guess = self.expected(frame)
-        self.at = guess + (0.8 if clear else 0.5) * (box - guess)
-        self.index.append(frame)
-        self.places.append(box)
-        self.clear.append(clear)
+    def add(self, frame: int, box: np.ndarray, isolated: bool, clothes: Clothes | None) -> None:
+        """Appends a detection. The box of one that is not `isolated` gets less weight; `clothes` is None where it is
+        not certain whose they are."""
+        prediction = self.predicted(frame)
+        self.box = prediction + (0.8 if isolated else 0.5) * (box - prediction)
+        self.frames.append(frame)
+        self.detections.append(box)
+        self.isolated.append(isolated)
         if clothes:
-            self.clothes, self.latest = self.clothes.with_look(clothes), clothes
-        if clear:
-            self._way = [seen for seen in self._way if frame - seen[0] < PACE * self.fps] + [(frame, *centre(box))]
-            time, *way = np.array(self._way).T
-            off = time - time.mean()
-            self.speed = (off * way).sum(1) / max((off**2).sum(), 1e-9)
+            self.clothes, self.latest = self.clothes.updated(clothes), clothes
+        if isolated:
+            recent = [point for point in self._path if frame - point[0] < VELOCITY_WINDOW * self.fps]
+            self._path = recent + [(frame, *box_centre(box))]
+            time, *path = np.array(self._path).T
+            offset = time - time.mean()
+            self.velocity = (offset * path).sum(1) / max((offset**2).sum(), 1e-9)
 
 
 class Tracker:
-    """Takes one look after the other and keeps a box a person of each; pictures are not kept.
+    """Links the detections of one frame after the other into tracks. Pictures are not kept.
 
-    Of two who are close, a detector may find one. Given `detect`, which lists the people of each picture, the tracker
-    paints that one grey and detects again."""
+    A detector may find only one of two people who are close to each other. If `detect` is given (a function from
+    pictures to the people in each), the tracker paints the found person over in grey and detects again."""
 
     def __init__(self, fps: float, detect: Callable[[Sequence[np.ndarray]], list[list[Person]]] | None = None):
-        self._fps, self._detect, self._all, self._live, self._frame = fps, detect, [], [], 0
+        self._fps, self._detect, self._all, self._active, self._frame = fps, detect, [], [], 0
 
     @property
-    def company(self) -> bool:
-        """Whether two people were in view a moment ago."""
-        return len(self._live) > 1
+    def several_people(self) -> bool:
+        """Whether two or more people were in view recently."""
+        return len(self._active) > 1
 
     @property
     def crowded(self) -> bool:
-        """Whether two people are, or will soon be, so close that it is worth looking oftener."""
-        soon = self._frame + HELD * self._fps
-        return any(close(a.expected(frame), b.expected(frame)) > CLOSE
-                   for frame in (self._frame, soon) for n, a in enumerate(self._live) for b in self._live[:n])
+        """Whether two people are, or will soon be, so close that detection should run more often."""
+        soon = self._frame + HOLD * self._fps
+        return any(body_overlap(a.predicted(frame), b.predicted(frame)) > CLOSE
+                   for frame in (self._frame, soon) for n, a in enumerate(self._active) for b in self._active[:n])
 
-    def add(self, index: int, picture: np.ndarray, people: Sequence[Person]) -> None:
-        """What was found in the look at frame `index`, of which the picture is; frames ascend."""
-        self._frame = index
-        self._live = [track for track in self._live if not track.gone(index)]
+    def add(self, frame: int, picture: np.ndarray, people: Sequence[Person]) -> None:
+        """Adds the people detected in `picture`, which shows that frame. Frames must ascend."""
+        self._frame = frame
+        self._active = [track for track in self._active if not track.ended(frame)]
         boxes = [np.array(person.box, float) for person in people]
-        clothes = [Clothes.of(picture, box) for box in boxes]
-        expected = [track.expected(index) for track in self._live]
-        chosen, doubtful, unsure = self._match(index, expected, boxes, clothes)
-        if self._detect and chosen and len(chosen) < len(expected):
-            beside = self._beside(picture, [boxes[which] for which in chosen.values()])
-            more = boxes + beside, clothes + [Clothes.of(picture, box) for box in beside]
-            again = self._match(index, expected, *more)
-            if len(again[0]) > len(chosen):
-                (chosen, doubtful, unsure), (boxes, clothes) = again, more
-        missed = [n for n in range(len(expected)) if n not in chosen]
-        around = boxes + [expected[n] for n in missed]
-        clear = [within(box, picture) and all(close(box, other) < CLOSE for i, other in enumerate(around) if i != which)
-                 for which, box in enumerate(boxes)]
-        for n, which in chosen.items():
-            track, worn = self._live[n], clothes[which]
-            others = max((other.likeness(worn) for other in self._live if other is not track), default=0.0)
-            sure = clear[which] and track.likeness(worn) > others + CLEARLY
-            track.add(index, boxes[which], clear[which], worn if sure else None)
+        clothes = [Clothes.from_box(picture, box) for box in boxes]
+        predicted = [track.predicted(frame) for track in self._active]
+        matches, ambiguous_boxes, ambiguous_tracks = self._match(frame, predicted, boxes, clothes)
+        if self._detect and matches and len(matches) < len(predicted):
+            hidden = self._detect_hidden(picture, [boxes[i] for i in matches.values()])
+            more = boxes + hidden, clothes + [Clothes.from_box(picture, box) for box in hidden]
+            second = self._match(frame, predicted, *more)
+            if len(second[0]) > len(matches):
+                (matches, ambiguous_boxes, ambiguous_tracks), (boxes, clothes) = second, more
+        missed = [n for n in range(len(predicted)) if n not in matches]
+        occupied = boxes + [predicted[n] for n in missed]
+        isolated = [inside_frame(box, picture)
+                    and all(body_overlap(box, other) < CLOSE for j, other in enumerate(occupied) if j != i)
+                    for i, box in enumerate(boxes)]
+        for n, i in matches.items():
+            track, worn = self._active[n], clothes[i]
+            others = max((other.similarity(worn) for other in self._active if other is not track), default=0.0)
+            certain = isolated[i] and track.similarity(worn) > others + MARGIN
+            track.add(frame, boxes[i], isolated[i], worn if certain else None)
         for n in missed:
-            if n in unsure or self._behind(n, expected, picture):
-                self._live[n].hidden.append(index)
-        for which in set(range(len(people))) - set(chosen.values()) - doubtful:
-            if not (any(close(boxes[which], box) > DOUBLE for i, box in enumerate(boxes) if i != which)
-                    or any(close(boxes[which], box) > HIDING for box in expected)):
-                worn = replace(clothes[which], looks=int(clear[which]))
-                self._live.append(_Live(self._fps, [index], [boxes[which]], [clear[which]], worn, worn))
-                self._all.append(self._live[-1])
+            if n in ambiguous_tracks or self._is_occluded(n, predicted, picture):
+                self._active[n].occluded_frames.append(frame)
+        for i in set(range(len(people))) - set(matches.values()) - ambiguous_boxes:
+            if not (any(body_overlap(boxes[i], box) > DUPLICATE for j, box in enumerate(boxes) if j != i)
+                    or any(body_overlap(boxes[i], box) > OCCLUDING for box in predicted)):
+                worn = replace(clothes[i], observations=int(isolated[i]))
+                self._active.append(_ActiveTrack(self._fps, [frame], [boxes[i]], [isolated[i]], worn, worn))
+                self._all.append(self._active[-1])
 
     def tracks(self) -> list[Track]:
-        """Everyone, the heaviest first. Tracks of who came back are joined, those most alike first."""
-        found = [Track(np.array(track.index), np.array(track.places), np.array(track.clear),
-                       np.array(track.hidden, int), track.clothes, self._fps) for track in self._all]
-        while pairs := [(likeness, a, b) for b, one in enumerate(found) for a, other in enumerate(found[:b])
-                        if (likeness := one.clothes.likeness(other.clothes)) > SAME and one.in_reach_of(other)]:
+        """All people, the most prominent first. Tracks of people who left and came back are merged, the most similar
+        ones first."""
+        found = [Track(np.array(track.frames), np.array(track.detections), np.array(track.isolated),
+                       np.array(track.occluded_frames, int), track.clothes, self._fps) for track in self._all]
+        while pairs := [(similarity, a, b) for b, one in enumerate(found) for a, other in enumerate(found[:b])
+                        if (similarity := one.clothes.similarity(other.clothes)) > SAME and one.can_continue(other)]:
             _, a, b = max(pairs)
-            found[a] = found[a].joined(found.pop(b))
-        least = min(LEAST, max((len(track.index) for track in found), default=0))
-        return sorted((track for track in found if len(track.index) >= least), key=lambda track: -track.weight)
+            found[a] = found[a].merged(found.pop(b))
+        least = min(MIN_DETECTIONS, max((len(track.frames) for track in found), default=0))
+        return sorted((track for track in found if len(track.frames) >= least), key=lambda track: -track.prominence)
 
-    def _match(self, frame: int, expected: list[np.ndarray], boxes: list[np.ndarray],
+    def _match(self, frame: int, predicted: list[np.ndarray], boxes: list[np.ndarray],
                clothes: list[Clothes]) -> tuple[dict[int, int], set[int], set[int]]:
-        """Who of the live tracks is whom of those found; which of those found may as well be another, and whose that
-        leaves open."""
-        if not expected or not boxes:
+        """Assigns detections to active tracks.
+
+        Returns {track: detection}, the detections that could belong to two tracks, and these tracks; neither are in
+        the assignment."""
+        if not predicted or not boxes:
             return {}, set(), set()
-        likeness = np.array([[track.likeness(worn) for worn in clothes] for track in self._live])
-        near = np.array([[close(box, place) > CLOSE for box in boxes] for place in expected])
-        rivals = np.where(near, likeness, 0).max(0)  # how well the best of those who may stand there fits
-        least = np.where(near.sum(0) > 1, SAME, OTHER)  # a box that holds two people is of neither
-        costs = np.full(likeness.shape, np.inf)
-        for n, (track, place) in enumerate(zip(self._live, expected)):
-            reach = REACH[0] + REACH[1] * (frame - track.index[-1]) / self._fps
-            for m, box in enumerate(boxes):
-                tall, taller = sorted((height(place), height(box)))
-                if (np.linalg.norm(centre(box) - centre(place)) < reach * tall and taller < 2 * tall
-                        and likeness[n, m] >= max(least[m], rivals[m] - CLEARLY)):
-                    costs[n, m] = 1 - overlap(place, box) + CLOTHES * (1 - likeness[n, m])
+        similarity = np.array([[track.similarity(worn) for worn in clothes] for track in self._active])
+        near = np.array([[body_overlap(box, place) > CLOSE for box in boxes] for place in predicted])
+        best = np.where(near, similarity, 0).max(0)  # highest similarity of a track that is near the detection
+        least = np.where(near.sum(0) > 1, SAME, DIFFERENT)  # a box may hold two people: then it must fit better
+        costs = np.full(similarity.shape, np.inf)
+        for n, (track, place) in enumerate(zip(self._active, predicted)):
+            reach = REACH[0] + REACH[1] * (frame - track.frames[-1]) / self._fps
+            for i, box in enumerate(boxes):
+                shorter, taller = sorted((box_height(place), box_height(box)))
+                if (np.linalg.norm(box_centre(box) - box_centre(place)) < reach * shorter and taller < 2 * shorter
+                        and similarity[n, i] >= max(least[i], best[i] - MARGIN)):
+                    costs[n, i] = 1 - iou(place, box) + CLOTHES * (1 - similarity[n, i])
         never = 1e3
         rows, columns = linear_sum_assignment(np.minimum(costs, never))
-        chosen = {int(n): int(m) for n, m in zip(rows, columns) if costs[n, m] < never}
-        lacking = [k for k, track in enumerate(self._live) if k not in chosen and len(track.index) >= LEAST]
-        doubts = {(n, k, m) for n, m in chosen.items() for k in lacking if costs[k, m] < never and
-                  likeness[k, m] > likeness[n, m] - CLEARLY * (close(expected[k], boxes[m]) > HIDING)}
-        doubtful = {m for _, _, m in doubts}
-        chosen = {n: m for n, m in chosen.items() if m not in doubtful}
-        return chosen, doubtful, {who for n, k, _ in doubts for who in (n, k)}
+        matches = {int(n): int(i) for n, i in zip(rows, columns) if costs[n, i] < never}
+        missed = [k for k, track in enumerate(self._active) if k not in matches and len(track.frames) >= MIN_DETECTIONS]
+        ambiguous = {(n, k, i) for n, i in matches.items() for k in missed if costs[k, i] < never and
+                     similarity[k, i] > similarity[n, i] - MARGIN * (body_overlap(predicted[k], boxes[i]) > OCCLUDING)}
+        ambiguous_boxes = {i for _, _, i in ambiguous}
+        matches = {n: i for n, i in matches.items() if i not in ambiguous_boxes}
+        return matches, ambiguous_boxes, {track for n, k, _ in ambiguous for track in (n, k)}
 
-    def _beside(self, picture: np.ndarray, boxes: list[np.ndarray]) -> list[np.ndarray]:
-        """Who is found where those in the boxes are painted over."""
+    def _detect_hidden(self, picture: np.ndarray, boxes: list[np.ndarray]) -> list[np.ndarray]:
+        """Detects again with the people in `boxes` painted over."""
         painted = picture.copy()
         for box in boxes:
-            x, half = centre(box)[0], PAINTED * height(box)
+            x, half = box_centre(box)[0], PAINTED * box_height(box)
             left, top, right, bottom = np.maximum((x - half, box[1], x + half, box[3]), 0).astype(int)
             painted[top:bottom, left:right] = 128
         found, = self._detect([painted])
         return [np.array(person.box, float) for person in found]
 
-    def _behind(self, who: int, expected: list[np.ndarray], picture: np.ndarray) -> bool:
-        """Whether somebody who is not found where they are expected is hidden there: another is close, and it is not
-        clearly their own clothes that are seen."""
-        track, place = self._live[who], expected[who]
-        others = [other for n, other in enumerate(self._live) if n != who and close(expected[n], place) > HIDING]
+    def _is_occluded(self, n: int, predicted: list[np.ndarray], picture: np.ndarray) -> bool:
+        """Whether the undetected person of track `n` is hidden where they are predicted: another person is close, and
+        the clothes seen there are not clearly those of track `n`."""
+        track, place = self._active[n], predicted[n]
+        others = [other for k, other in enumerate(self._active)
+                  if k != n and body_overlap(predicted[k], place) > OCCLUDING]
         if not others:
             return False
-        there = [Clothes.of(picture, place + np.tile([shift * height(place), 0], 2)) for shift in ASIDE]
-        mine, theirs = (max(one.likeness(worn) for one in those for worn in there) for those in ([track], others))
-        return mine < max(SAME, theirs + CLEARLY)
+        seen = [Clothes.from_box(picture, place + np.tile([offset * box_height(place), 0], 2)) for offset in OFFSETS]
+        own, theirs = (max(one.similarity(worn) for one in those for worn in seen) for those in ([track], others))
+        return own < max(SAME, theirs + MARGIN)

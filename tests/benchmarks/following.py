@@ -8,8 +8,9 @@ import numpy as np
 from stages import frames, layout, params, pose_extraction
 from stages.media import video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.view import read_view
-from stages.pose.skeleton import L_HIP, R_HIP, read_poses
+from stages.pose.skeleton import L_HIP, R_HIP
 from stages.samples.people import person
 from tests.benchmarks.figures import Figure
 from tests.stages import duo

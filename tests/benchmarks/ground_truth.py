@@ -26,9 +26,10 @@ from stages import layout, pose_extraction, pretrained
 from stages.evaluation.perceptual_distance import lpips_network
 from stages.imaging import image_quality
 from stages.media import clock, footage, video_file
+from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
 from stages.params import load
-from stages.pose.skeleton import L_ANKLE, L_EAR, R_ANKLE, R_EAR, Pose, person_height, read_poses
+from stages.pose.skeleton import L_ANKLE, L_EAR, R_ANKLE, R_EAR, Pose, person_height
 from stages.samples import motion, read_truth
 from tests import settings
 from tests.benchmarks.figures import Figure, argument_parser, print_figures

@@ -26,10 +26,11 @@ from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import png, video_file
 from stages.media.clock import Clock, read_clock
-from stages.media.seek import select_frames
+from stages.media.pose_table import read_poses
 from stages.media.view import read_view
+from stages.media.seek import select_frames
 from stages.params import GeneratorTraining, Subject
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from tests import settings
 
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",

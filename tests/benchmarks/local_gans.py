@@ -12,14 +12,14 @@ import torch
 from stages import layout, pretrained
 from stages.evaluation import image_similarity
 from stages.evaluation.perceptual_distance import PerceptualDistance
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.imaging import compositing
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import png
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.nets.refiner import REFINED_PARTS
-from stages.pose.skeleton import read_poses
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure
 

@@ -29,8 +29,9 @@ from stages.__main__ import peak_memory
 from stages.evaluation import image_similarity
 from stages.imaging import compositing
 from stages.media import parquet, png, video_file
+from stages.media.pose_table import read_poses
 from stages.params import Transfer
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.inference import paths, write_poses
 from tests.stages import toy

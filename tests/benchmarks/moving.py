@@ -10,8 +10,9 @@ from stages import background_inpainting, frames, layout, mask_segmentation, par
 from stages.imaging import image_quality
 from stages.media import video_file
 from stages.media.clock import read_clock
+from stages.media.pose_table import read_poses
 from stages.media.view import read_view
-from stages.pose.skeleton import person_height, read_poses
+from stages.pose.skeleton import person_height
 from stages.samples import motion, people, scene
 from tests.benchmarks.figures import Figure
 from tests.stages.turning import turned

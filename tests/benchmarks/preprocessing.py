@@ -115,7 +115,8 @@ def prepare(wanted: list[str]) -> None:
     if not Path("clip.mp4").exists():
         sample = params.SampleEntry(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
                                size=SIDE)
-        samples.run(Path("clip.mp4"), Path("truth.parquet"), Path("alpha.mkv"), Path("plate.png"), sample)
+        samples.run(video=Path("clip.mp4"), truth=Path("truth.parquet"), alpha=Path("alpha.mkv"),
+                    plate=Path("plate.png"), params=sample)
     pictures = list(video_file.frames(Path("clip.mp4")))
     for key in [key for key, part in (("film", "speed"), ("long", "memory")) if part in wanted]:
         with video_file.h264(Path(f"{key}.mp4"), FPS, 16, {}) as add:

@@ -36,9 +36,10 @@ from stages.evaluation import delivered_video, image_similarity, perceptual_dist
 from stages.imaging import image_quality
 from stages.media import footage, png, video_file, view
 from stages.media.clock import Clock, read_clock
+from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import select_frames
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from stages.provenance.watermark import Watermark
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import who

@@ -105,8 +105,8 @@ def write_view(path, moving, cameras, frame_size):
 def run(frames, full_frames, masks, params):
     folder = frames.parent
     out = {name: folder / f"{name}.png" for name in ("background", "seen", "full_background")}
-    background_inpainting.run(frames, folder / "clock.parquet", folder / "view.parquet", full_frames, masks,
-                              **out, params=params)
+    background_inpainting.run(frames=frames, clock=folder / "clock.parquet", view=folder / "view.parquet",
+                              full_frames=full_frames, masks=masks, **out, params=params)
     return [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in out.values()]
 
 

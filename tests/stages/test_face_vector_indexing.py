@@ -22,8 +22,9 @@ def index(tmp_path, lossless, config):
             "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
             "people": [1] * count})
         face_vector_indexing.run(
-            lossless("frames.mkv", pictures), tmp_path / "clock.parquet", tmp_path / "poses.parquet",
-            tmp_path / "faces.parquet", config.presets["demo"].face_vector_indexing)
+            frames=lossless("frames.mkv", pictures), clock=tmp_path / "clock.parquet",
+            poses=tmp_path / "poses.parquet", faces=tmp_path / "faces.parquet",
+            params=config.presets["demo"].face_vector_indexing)
         return parquet.read(tmp_path / "faces.parquet", parquet.FACES)
     return index
 

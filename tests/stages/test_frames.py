@@ -171,7 +171,7 @@ def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, framed, 
     ((100, 100, 600, 1150), (720, 1280), 0.0, (-165, 100, 1050)),  # taller than the picture is wide
 ])
 def test_square_around(extent, full, margin, expected):
-    assert frames.square_around(np.array(extent, float), full, margin, 256) == expected
+    assert frames.square_around(np.array(extent, float), full, margin) == expected
 
 
 def test_the_clock_table_is_the_declared_one(stranger, framed):

@@ -9,8 +9,8 @@ import torch
 from stages import fusion, layout, params
 from stages.learning import saved_networks
 from stages.media import parquet, video_file
+from stages.media.pose_table import read_poses
 from stages.nets.generator import Generator, GeneratorShape
-from stages.pose.skeleton import read_poses
 from stages.provenance import watermark
 from tests.stages import toy
 from tests.stages.provenance import attacks

@@ -9,14 +9,14 @@ import torch
 
 from stages import layout, local_gan_training, params
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex
+from stages.face.face_index import FaceIndex
 from stages.learning import saved_networks
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import parquet, video_file
+from stages.media.pose_table import read_poses
 from stages.nets.generator import Generator, GeneratorShape
 from stages.nets.refiner import REFINED_PARTS
-from stages.pose.skeleton import read_poses
 
 CPU = torch.device("cpu")
 TWO = ("face", "left_foot")

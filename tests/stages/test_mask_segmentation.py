@@ -40,9 +40,10 @@ def segment(tmp_path, lossless, config):
         toy.write_clock(tmp_path / "frames.parquet", count, False, crop=[0, 0, size], size=size, full_size=[size, size])
         outlines = silhouettes if silhouettes is not None else np.zeros((count, size, size), np.uint8)
         mask_segmentation.run(
-            lossless("frames.mkv", pictures), tmp_path / "frames.parquet", tmp_path / "view.parquet",
-            tmp_path / "poses.parquet", lossless("silhouettes.mkv", outlines, "gray"), tmp_path / "masks.mkv",
-            config.presets["demo"].mask_segmentation.model_copy(update=changes))
+            frames=lossless("frames.mkv", pictures), clock=tmp_path / "frames.parquet",
+            view=tmp_path / "view.parquet", poses=tmp_path / "poses.parquet",
+            silhouettes=lossless("silhouettes.mkv", outlines, "gray"), masks=tmp_path / "masks.mkv",
+            params=config.presets["demo"].mask_segmentation.model_copy(update=changes))
         return np.stack(list(video_file.frames(tmp_path / "masks.mkv", "gray")))
     return segment
 

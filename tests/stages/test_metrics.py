@@ -156,7 +156,7 @@ def test_imitation_against_a_truth_cut_like_the_target(root, truth):
     content, rows = measure(root, toy.IMITATION.model_copy(update={"truth": str(truth)}), "ann_from_bob")
     expected = measure(root, toy.RECONSTRUCTION, "ann_from_ann")[1]
     assert rows["psnr"][30:] == pytest.approx(expected["psnr"])
-    assert rows["retrieval_psnr"][:25] == pytest.approx([image_quality.BEST] * 25)
+    assert rows["retrieval_psnr"][:25] == pytest.approx([image_quality.MAX_PSNR] * 25)
     assert content["truth"] == str(truth)
 
 
@@ -250,7 +250,7 @@ def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_p
     metrics.run(**files, params=toy.METRICS, key="ann_from_bob",
                 entry=toy.IMITATION.model_copy(update={"truth": str(wide)}))
     rows = pq.read_table(files["per_frame"]).to_pydict()
-    assert rows["retrieval_psnr"][:25] == [image_quality.BEST] * 25  # of what that camera saw
+    assert rows["retrieval_psnr"][:25] == [image_quality.MAX_PSNR] * 25  # of what that camera saw
 
 
 def test_the_same_bytes_twice(root):

@@ -101,7 +101,7 @@ def test_held_out_poses_do_not_smooth_into_the_training_part():
     train, test = slice(0, 150), slice(175, 200)  # a gap of a second
     for points in others.columns().values():
         points[test, :, :2] = np.random.default_rng(0).uniform(0, toy.SIZE, points[test, :, :2].shape)
-    one, other = (pose_extraction.over_time(pose, np.zeros(200, int), toy.FPS, 1.0, 10)[0].columns() for pose in (poses, others))
+    one, other = (pose_extraction.clean_poses(pose, np.zeros(200, int), toy.FPS, 1.0, 10)[0].columns() for pose in (poses, others))
     for name in one:
         assert np.abs(one[name][train] - other[name][train]).max() < 1e-4, name
         assert np.abs(one[name][150:175] - other[name][150:175]).max() > 0.1  # it would be seen

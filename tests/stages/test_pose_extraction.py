@@ -11,8 +11,9 @@ from stages import InputError, pose_extraction
 from stages.estimators import pose_estimator
 from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
+from stages.media.pose_table import read_poses
 from stages.pose import skeleton
-from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose, read_poses
+from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
 from stages.samples.truth import to_pose
@@ -60,7 +61,7 @@ def extracting(folder, config, stranger):
             "camera": np.tile(np.eye(3).ravel(), (count, 1)).tolist(),
         }, {"moving": False, "reference": 0, "frame_size": list(frame)})
         block = config.presets["demo"].pose_extraction.model_copy(update=changes)
-        pose_extraction.run(folder / "frames.mkv", **files, params=block)
+        pose_extraction.run(frames=folder / "frames.mkv", **files, params=block)
         pose, columns, about = read_poses(files["poses"])
         masks = np.stack(list(video_file.frames(files["silhouettes"], "gray")))
         return SimpleNamespace(pose=pose, columns=columns, about=about, masks=masks, files=files)
@@ -138,7 +139,7 @@ def test_a_black_while(stranger, extract):
 
 def test_more_than_half_missing_is_warned_of(stranger, extract, capsys):
     extract(stranger.pictures[:4] + [stranger.plate] * 8)
-    assert "WARNING: nobody is found in 8 frames" in capsys.readouterr().out
+    assert "WARNING: no person found in 8 frames" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 1.0])
@@ -259,7 +260,7 @@ def test_a_wrist_that_jumps_away_and_sides_that_swap_are_mended(stranger, extrac
 def test_frames_and_view_of_different_length(stranger, extract, lossless, config):
     files = extract(stranger.pictures[:4]).files
     with pytest.raises(InputError, match="more.mkv: not the 4 frames of its view; run frames again"):
-        pose_extraction.run(lossless("more.mkv", stranger.pictures[:5]), **files,
+        pose_extraction.run(frames=lossless("more.mkv", stranger.pictures[:5]), **files,
                             params=config.presets["demo"].pose_extraction)
 
 
@@ -268,17 +269,17 @@ def test_takes_are_smoothed_apart():
     one, other = toy.poses(40), toy.poses(30).map(lambda points: points + np.float32([30, 0, 0]))
     for pose, rows in ((one, slice(38, 40)), (other, slice(0, 2))):
         pose.body[rows, 4] = np.nan, np.nan, 0
-    both = Pose.joined([one, other])
-    found, filled = pose_extraction.over_time(both, np.repeat([0, 1], [40, 30]), 25.0, 1.0, 10)
-    alone = [pose_extraction.over_time(pose, np.zeros(len(pose), int), 25.0, 1.0, 10) for pose in (one, other)]
+    both = Pose.concatenate([one, other])
+    found, filled = pose_extraction.clean_poses(both, np.repeat([0, 1], [40, 30]), 25.0, 1.0, 10)
+    alone = [pose_extraction.clean_poses(pose, np.zeros(len(pose), int), 25.0, 1.0, 10) for pose in (one, other)]
     for name, points in found.columns().items():
         assert np.array_equal(points, np.concatenate([pose.columns()[name] for pose, _ in alone]), equal_nan=True)
     assert not filled[38:42].any() and np.isnan(found.body[38:42, 4, 0]).all()
-    _, joined = pose_extraction.over_time(both, np.zeros(70, int), 25.0, 1.0, 10)
+    _, joined = pose_extraction.clean_poses(both, np.zeros(70, int), 25.0, 1.0, 10)
     assert joined[38:42].all()
 
 
 def test_a_take_without_anybody_stays_so():
-    both = Pose.joined([toy.poses(20), Pose.unknown(20)])
-    found, filled = pose_extraction.over_time(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
+    both = Pose.concatenate([toy.poses(20), Pose.unknown(20)])
+    found, filled = pose_extraction.clean_poses(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
     assert np.isfinite(found.body[:20]).all() and np.isnan(found.body[20:, :, 0]).all() and not filled.any()

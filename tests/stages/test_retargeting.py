@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from stages import InputError, retargeting
+from stages.media.pose_table import read_poses
 from stages.params import Retargeting
-from stages.pose.skeleton import person_height, read_poses
+from stages.pose.skeleton import person_height
 from tests.stages import toy
 
 

@@ -32,7 +32,7 @@ def pan(number: int, step: float, count: int = 40) -> list[np.ndarray]:
 
 def found(frames: list[np.ndarray]) -> list[int]:
     """With the noise of a sensor."""
-    rng, watch = np.random.default_rng(0), cuts.Cuts(FPS)
+    rng, watch = np.random.default_rng(0), cuts.CutDetector(FPS)
     for frame in frames:
         watch.add(np.clip(np.rint(frame + rng.normal(0, 1, frame.shape)), 0, 255).astype(np.uint8))
     return watch.found()

@@ -14,7 +14,7 @@ def test_a_reduced_picture_s_pixels_lie_where_the_full_one_s_do():
     """A ramp of the full picture's x, reduced: each value is the x that its pixel stands for."""
     ramp = np.tile(np.arange(240, dtype=np.float32), (120, 1))
     small = cv2.resize(ramp, (80, 60), interpolation=cv2.INTER_AREA)
-    matrix = homography.enlarging((80, 60), (240, 120))
+    matrix = homography.scaling((80, 60), (240, 120))
     found = homography.project(matrix, np.float32([[7, 9], [60, 31]]))
     assert found[:, 0] == pytest.approx([small[9, 7], small[31, 60]], abs=1e-3)
     assert found[:, 1] == pytest.approx([18.5, 62.5], abs=1e-3)
@@ -25,8 +25,8 @@ def test_overlap_is_the_share_of_pixels_inside(matrix):
     white = np.full((480, 640), 255, np.uint8)
     fine = np.diag([4, 4, 1.0]) @ matrix @ np.diag([1 / 4, 1 / 4, 1])
     drawn = (cv2.warpPerspective(white, fine, (640, 480)) > 127).sum()
-    whole = max(cv2.contourArea(homography.project(fine, homography.outline((640, 480)))), 640 * 480)
-    assert homography.overlap(matrix, (120, 160)) == pytest.approx(drawn / whole, abs=0.01)
+    whole = max(cv2.contourArea(homography.project(fine, homography.frame_corners((640, 480)))), 640 * 480)
+    assert homography.view_overlap(matrix, (120, 160)) == pytest.approx(drawn / whole, abs=0.01)
 
 
 @pytest.mark.parametrize("matrix, expected", [
@@ -36,9 +36,9 @@ def test_overlap_is_the_share_of_pixels_inside(matrix):
     (np.array([[1, 0, 0], [0, 1, 0], [-0.02, 0, 1.0]]), False),       # half of it behind the camera
 ])
 def test_proper(matrix, expected):
-    assert homography.proper(matrix, (120, 160)) == expected
+    assert homography.plausible(matrix, (120, 160)) == expected
 
 
 def test_extent_holds_all_views():
-    low, high = homography.extent(np.stack([np.eye(3), SHIFT]), (160, 120))
+    low, high = homography.views_extent(np.stack([np.eye(3), SHIFT]), (160, 120))
     assert low.tolist() == [0, -10] and high.tolist() == [200, 120]

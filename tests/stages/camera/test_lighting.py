@@ -29,7 +29,7 @@ def filmed(change, cameras=None, room="stranger_7"):
 def measured(frames, covered, cameras):
     pick = slice(None, None, 2)
     full, canvas = turning.FRAME, (turning.WIDE, turning.WIDE) if cameras is not None else turning.FRAME
-    typical = lighting.Typical(frames[pick], covered[pick], None if cameras is None else cameras[pick], full, canvas)
+    typical = lighting.ReferenceLight(frames[pick], covered[pick], None if cameras is None else cameras[pick], full, canvas)
     return np.array([typical.measure(frame, hidden, None if cameras is None else cameras[t])
                      for t, (frame, hidden) in enumerate(zip(frames, covered))])
 
@@ -43,17 +43,17 @@ def shades(lights, change):
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_taken_back(name, cameras):
     change = CHANGES[name]
-    lights = lighting.settled(measured(*filmed(change, cameras)), 0.01)
-    before, after = (np.ptp(shades(one, change), axis=0).max() for one in (np.tile(lighting.SAME, (COUNT, 1)), lights))
+    lights = lighting.lights_to_apply(measured(*filmed(change, cameras)), 0.01)
+    before, after = (np.ptp(shades(one, change), axis=0).max() for one in (np.tile(lighting.UNCHANGED, (COUNT, 1)), lights))
     assert after < (0.45 if name == "offset" else 0.12) * before
 
 
 @pytest.mark.parametrize("cameras", [None, turning.panning(COUNT, 0.08)], ids=["still", "panned"])
 def test_steady_light_is_left_alone_to_the_byte(cameras):
     frames, covered, true = filmed(STEADY, cameras, "ben")
-    lights = lighting.settled(measured(frames, covered, true), 0.01)
+    lights = lighting.lights_to_apply(measured(frames, covered, true), 0.01)
     assert np.array_equal(lights, np.tile(np.float32([1, 1, 1, 0, 0, 0]), (COUNT, 1)))
-    assert lighting.corrected(frames[0], lights[0]) is frames[0]
+    assert lighting.apply_light(frames[0], lights[0]) is frames[0]
 
 
 def test_neither_the_person_s_colours_nor_clipping_deceive():
@@ -66,7 +66,7 @@ def test_neither_the_person_s_colours_nor_clipping_deceive():
         if t % 4 < 2:
             frame[:, 160:] = np.clip(np.array([180, 20, 20]) * change[0][t], 0, 255)
             hidden[:, 150:] = True
-    after = shades(lighting.settled(measured(frames, covered, None), 0.01), change)
+    after = shades(lighting.lights_to_apply(measured(frames, covered, None), 0.01), change)
     assert np.ptp(after, axis=0).max() < 2
 
 
@@ -76,16 +76,16 @@ def test_a_black_second_is_marked_and_left_alone():
         frames[t] = frames[t] // 50
     found = measured(frames, covered, None)
     assert np.array_equal(np.flatnonzero(np.isnan(found).any(1)), np.arange(8, 16))
-    lights = lighting.settled(found, 0.01)
-    assert np.array_equal(lights[8:16], np.tile(lighting.SAME, (8, 1))) and (lights[:8] != lighting.SAME).any(1).all()
+    lights = lighting.lights_to_apply(found, 0.01)
+    assert np.array_equal(lights[8:16], np.tile(lighting.UNCHANGED, (8, 1))) and (lights[:8] != lighting.UNCHANGED).any(1).all()
 
 
 def test_the_sample_and_the_watch_tell_a_change():
     pick = slice(None, None, 2)
     for name, (least, most) in {"flicker": (0.03, 0.1), "drift": (0.05, 0.2)}.items():
         frames, covered, _ = filmed(CHANGES[name])
-        assert least < lighting.change(frames[pick], covered[pick]) < most
-    assert lighting.change(*(each[pick] for each in filmed(STEADY)[:2])) < 0.003
+        assert least < lighting.light_change(frames[pick], covered[pick]) < most
+    assert lighting.light_change(*(each[pick] for each in filmed(STEADY)[:2])) < 0.003
 
     def watched(change):
         watch = lighting.LightMeter()
@@ -97,5 +97,5 @@ def test_the_sample_and_the_watch_tell_a_change():
 
 def test_corrected_is_gain_and_offset():
     picture = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
-    found = lighting.corrected(picture, np.float32([1.2, 0.9, 1.0, -3, 4, 0]))
+    found = lighting.apply_light(picture, np.float32([1.2, 0.9, 1.0, -3, 4, 0]))
     assert np.abs(found - np.clip(picture * [1.2, 0.9, 1] + [-3, 4, 0], 0, 255)).max() < 0.501

@@ -39,7 +39,7 @@ def test_a_region_scores_like_its_crop(noise):
 def test_identical_pictures():
     a, _ = pictures()
     found = image_similarity.similarity_scores(a, a.copy(), REGIONS)
-    assert set(found.values()) == {image_quality.BEST, 1.0}
+    assert set(found.values()) == {image_quality.MAX_PSNR, 1.0}
 
 
 def test_only_pixels_in_the_mask_count():
@@ -58,8 +58,8 @@ def test_only_pixels_in_the_mask_count():
 def test_boxes_contain_the_parts_of_the_pose():
     pose, size = toy.pose(3).map(lambda points: points * (4, 4, 1)), 256
     found = image_similarity.region_boxes(pose, size)
-    given = dict(zip(part_boxes.SHARES, part_boxes.part_boxes(pose, size)))
-    assert set(found) == {"person_box", *part_boxes.SHARES}
+    given = dict(zip(part_boxes.PART_SIZES, part_boxes.part_boxes(pose, size)))
+    assert set(found) == {"person_box", *part_boxes.PART_SIZES}
     for part in ("face", "right_hand", "left_hand"):
         assert np.abs(np.array(found[part]) - given[part]).max() <= 1
     low = image_similarity.region_boxes(pose.map(lambda points: points + np.float32([0, 14, 0])), size)

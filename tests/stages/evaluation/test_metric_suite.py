@@ -46,7 +46,7 @@ def test_disabled_scores_have_a_reason():
     assert {reasons[name] for name in redetection_scores} == {"switched off by presets.demo.metrics.redetect"}
 
 
-@pytest.mark.parametrize("flow, name", [("dis", optical_flow.Dis.name), ("auto", optical_flow.Dis.name)])
+@pytest.mark.parametrize("flow, name", [("dis", optical_flow.DisFlow.name), ("auto", optical_flow.DisFlow.name)])
 def test_without_weights_the_flow_is_dis(no_weights, flow, name):
     assert metric_suite.build_flow(changed(flow=flow)).name == name
 

@@ -39,7 +39,7 @@ def reference(t, truth=True, pose=POSE, **fields):
 
 
 def score(generated, references, scorers=(), fps=4.0, delivered=None):
-    return scoring.score(generated, references, fps, optical_flow.Dis(), list(scorers), "x.mp4", "do it again",
+    return scoring.score(generated, references, fps, optical_flow.DisFlow(), list(scorers), "x.mp4", "do it again",
                          delivered)
 
 
@@ -66,7 +66,7 @@ def test_tcm_of_a_copy_of_noise_and_of_a_frozen_video(change, low, high):
 
 def test_one_frame():
     found = score([motion(0)], [reference(0)])
-    assert found.metrics["psnr"].value == image_quality.BEST and found.metrics["psnr"].low is None
+    assert found.metrics["psnr"].value == image_quality.MAX_PSNR and found.metrics["psnr"].low is None
     assert found.metrics["tcm"].value is None and "consecutive" in found.metrics["tcm"].reason
 
 
@@ -165,8 +165,8 @@ def test_scorers_receive_every_frame_in_order():
 def test_the_pairs_are_those_of_flow():
     frames = noisy([motion(t) for t in range(3)], 9)
     found = score(frames, [reference(t) for t in range(3)]).per_frame
-    moved = optical_flow.FlowPair.of(optical_flow.Dis(), (motion(0), motion(1)))
-    expected = (*optical_flow.steadiness(moved, tuple(frames[:2])), moved.error)
+    moved = optical_flow.FlowPair.measure(optical_flow.DisFlow(), (motion(0), motion(1)))
+    expected = (*optical_flow.temporal_consistency(moved, tuple(frames[:2])), moved.error)
     assert [found[name][0].as_py() for name in ("tcm", "warp_error", "reference_warp_error")] == pytest.approx(expected)
 
 

@@ -6,7 +6,8 @@ import pytest
 from skimage.transform import SimilarityTransform
 
 from stages.face import face_vectors
-from stages.face.face_enhancement import FaceIndex, similarity_transform
+from stages.face.face_enhancement import similarity_transform
+from stages.face.face_index import FaceIndex
 from stages.learning.face_enhancer import Faces
 
 FACE = np.array([(18, 20), (30, 20), (29, 32), (19, 32), (24, 26)], float)
@@ -91,7 +92,7 @@ def test_without_a_face_nothing_changes(why):
     if why == "empty index":
         index = FaceIndex(*(np.zeros((0, *shape)) for shape in ((), (5, 2), (5, 2), (4,))), [])
     elif why == "nothing allowed":
-        rows = index.away(0, 1000)
+        rows = index.candidates(0, 1000)
     elif why == "none":
         params = PARAMS | {"faces": "none"}
     else:
@@ -102,4 +103,4 @@ def test_without_a_face_nothing_changes(why):
 
 def test_neighbouring_frames_can_be_left_out():
     index = index_of((FACE, (1, 1, 1)), (FACE, (2, 2, 2)), (FACE, (3, 3, 3)))
-    assert index.away(frame=12, distance=5).tolist() == [0, 2]
+    assert index.candidates(frame=12, distance=5).tolist() == [0, 2]

@@ -40,7 +40,7 @@ def test_search_gives_the_best_first_and_takes_many_queries():
     rng = np.random.default_rng(1)
     index = face_vectors.vectors(FACE + rng.normal(0, 4, (40, 5, 2)))
     queries = face_vectors.vectors(FACE + rng.normal(0, 4, (3, 5, 2)))
-    found, similarity = face_vectors.search(index, queries, 6)
+    found, similarity = face_vectors.most_similar(index, queries, 6)
     for query, rows, values in zip(queries, found, similarity):
         every = np.array([face_vectors.similarity(query, one) for one in index])
         assert rows.tolist() == np.argsort(-every)[:6].tolist()

@@ -37,7 +37,7 @@ def test_every_window_against_scikit_image(dark, light):
     a[:30], b[:30], a[:, 60:], b[20:40, 60:] = dark, light, light, dark
     _, theirs = structural_similarity(a, b, channel_axis=2, data_range=255, full=True, gaussian_weights=True,
                                       sigma=1.5, use_sample_covariance=False)
-    found = image_quality.similarity(a, b)
+    found = image_quality.ssim_map(a, b)
     assert found.shape == (54, 70)
     assert np.abs(found - theirs.mean(2)[5:-5, 5:-5]).max() < 1e-4
     assert found.mean() == pytest.approx(theirs[5:-5, 5:-5].mean(), abs=1e-5)
@@ -54,7 +54,7 @@ def test_windows_that_are_not_wholly_seen_do_not_count():
 
 def test_equal_pictures_score_best():
     a, _ = pictures((32, 32), 1)
-    assert image_quality.psnr(a, a) == image_quality.BEST
+    assert image_quality.psnr(a, a) == image_quality.MAX_PSNR
     assert image_quality.ssim(a, a) == pytest.approx(1)
 
 
@@ -74,7 +74,7 @@ def textured(side=80, seed=0):
 def test_a_shifted_picture_is_aligned(shift):
     wide = textured(96)
     truth, moved = wide[8:-8, 8:-8], wide[8 + shift[0] : 88 + shift[0], 8 + shift[1] : 88 + shift[1]]
-    assert image_quality.aligned_psnr(moved, truth) == image_quality.BEST
+    assert image_quality.aligned_psnr(moved, truth) == image_quality.MAX_PSNR
     assert image_quality.psnr(moved, truth) < 25 or shift == (0, 0)
 
 
@@ -84,7 +84,7 @@ def test_blocks_may_move_apart_but_not_farther_than_the_reach():
     apart[:, :48], apart[:, 48:] = wide[8:-8, 6:54], wide[10:-6, 56:-8]
     inner = np.zeros((80, 80), bool)
     inner[:, :32], inner[:, 64:] = True, True  # not the seam, which no shift mends
-    assert image_quality.aligned_psnr(apart, truth, inner) == image_quality.BEST
+    assert image_quality.aligned_psnr(apart, truth, inner) == image_quality.MAX_PSNR
     assert image_quality.aligned_psnr(apart, truth, inner, reach=1) < 25
     assert image_quality.aligned_psnr(wide[11:91, 8:-8], truth) < 25
 

@@ -46,22 +46,22 @@ class Known:
 
 def steadiness(model, pair, reference, seen=None):
     """TCM, warp error, and the reference's."""
-    motion = optical_flow.FlowPair.of(model, reference, seen)
-    return *optical_flow.steadiness(motion, pair), motion.error
+    motion = optical_flow.FlowPair.measure(model, reference, seen)
+    return *optical_flow.temporal_consistency(motion, pair), motion.error
 
 
 @pytest.mark.parametrize("matrix", [shift(3, 0), shift(0, -2), shift(2.5, 1.5), turn(3), turn(-2, 1.03)], ids=str)
 def test_dis_finds_a_motion_and_warping_undoes_it(matrix):
     first = texture()
     second = warped(first, matrix)
-    model = optical_flow.choose("dis", None)
+    model = optical_flow.choose_flow("dis", None)
     found, back = model.both(first, second)
     y, x = np.mgrid[:96, :96]
     true = np.stack([x, y], -1) @ matrix[:, :2].T + matrix[:, 2] - np.stack([x, y], -1)
     assert np.median(np.linalg.norm(found - true, axis=-1)[INNER]) < 0.1
     assert np.array_equal(found, model(first, second)) and np.array_equal(back, model(second, first))
     assert np.abs(optical_flow.warp(second, true.astype(np.float32))[INNER].astype(float) - first[INNER]).mean() < 4
-    assert optical_flow.visible(found, back)[INNER].mean() > 0.95
+    assert optical_flow.unoccluded(found, back)[INNER].mean() > 0.95
 
 
 def test_what_gets_covered_is_occluded():
@@ -69,14 +69,14 @@ def test_what_gets_covered_is_occluded():
     wall, square = texture(1), texture(2)[:30, :30]
     first, second = wall.copy(), wall.copy()
     first[30:60, 20:50], second[30:60, 26:56] = square, square
-    mask = optical_flow.visible(*optical_flow.Dis().both(first, second))
+    mask = optical_flow.unoccluded(*optical_flow.DisFlow().both(first, second))
     assert mask[35:55, 22:46].mean() > 0.9      # the square itself
     assert mask[35:55, 51:55].mean() < 0.5      # what it covers
     assert mask[:20].mean() > 0.95
 
 
 def test_what_leaves_the_picture_is_not_visible():
-    mask = optical_flow.visible(*Known((5, -3), (-5, 3)).both(None, None))
+    mask = optical_flow.unoccluded(*Known((5, -3), (-5, 3)).both(None, None))
     assert np.array_equal(mask, np.pad(np.ones((93, 91), bool), ((3, 0), (0, 5))))
 
 
@@ -86,7 +86,7 @@ def test_tcm_is_one_for_a_copy_and_falls_with_flicker(motion):
     found = []
     for amount in (0, 2, 4, 8, 16, 40):
         flicker = [noisy(picture, amount, 9 + i) if amount else picture for i, picture in enumerate(reference)]
-        tcm, own, given = steadiness(optical_flow.Dis(), flicker, reference)
+        tcm, own, given = steadiness(optical_flow.DisFlow(), flicker, reference)
         assert (own > given) == (amount > 0)
         found.append(tcm)
     assert found[0] == pytest.approx(1) and all(a > b for a, b in zip(found, found[1:])) and found[-1] < 0.01
@@ -94,9 +94,9 @@ def test_tcm_is_one_for_a_copy_and_falls_with_flicker(motion):
 
 def test_a_frozen_video_and_a_smoothed_one_are_less_steady_than_a_copy():
     reference = [noisy(picture, 3, i) for i, picture in enumerate((texture(1), warped(texture(1), shift(2, 0))))]
-    frozen = steadiness(optical_flow.Dis(), (reference[0], reference[0]), reference)[0]
+    frozen = steadiness(optical_flow.DisFlow(), (reference[0], reference[0]), reference)[0]
     smooth = [cv2.GaussianBlur(picture, (0, 0), 3) for picture in reference]  # changes less than the reference does
-    tcm, own, given = steadiness(optical_flow.Dis(), smooth, reference)
+    tcm, own, given = steadiness(optical_flow.DisFlow(), smooth, reference)
     assert frozen < 0.01 and own < given and np.exp(-1) < tcm < 0.7
 
 
@@ -119,9 +119,9 @@ def test_tcm_is_its_definition(seen):
 
 def test_where_nothing_changes_there_is_no_tcm():
     wall = texture()
-    tcm, own, given = steadiness(optical_flow.Dis(), (wall, texture(1)), (wall, wall))
+    tcm, own, given = steadiness(optical_flow.DisFlow(), (wall, texture(1)), (wall, wall))
     assert np.isnan(tcm) and own > 0 and given == 0
-    assert np.isnan(steadiness(optical_flow.Dis(), (wall, wall), (wall, texture(1)), np.zeros((96, 96), bool))[0])
+    assert np.isnan(steadiness(optical_flow.DisFlow(), (wall, wall), (wall, texture(1)), np.zeros((96, 96), bool))[0])
 
 
 def placed(picture, similarity, size):
@@ -137,14 +137,14 @@ def test_a_reference_that_was_moved_and_scaled_has_tcm_one(scale, offset):
     """It brightens from frame to frame, which takes no harm from interpolation."""
     first = texture(1) // 2 + 20
     reference = first, warped(first, shift(2.5, -1)) + np.uint8(12)
-    similarity = optical_flow.Similarity(scale, np.array(offset, float))
+    similarity = optical_flow.SimilarityTransform(scale, np.array(offset, float))
     pair = [placed(picture, similarity, 112) for picture in reference]
-    motion = optical_flow.FlowPair.carried(optical_flow.Dis(), reference, (similarity, similarity), np.zeros((112, 112), bool))
+    motion = optical_flow.FlowPair.transferred(optical_flow.DisFlow(), reference, (similarity, similarity), np.zeros((112, 112), bool))
     assert np.median(np.abs(motion.flow[motion.mask] - np.float32([2.5, -1]) * scale)) < 0.2
     assert 0.75 < motion.mask.sum() / reached(similarity) < 1
-    assert optical_flow.steadiness(motion, pair)[0] == pytest.approx(1, abs=0.06)
+    assert optical_flow.temporal_consistency(motion, pair)[0] == pytest.approx(1, abs=0.06)
     still = optical_flow.FlowPair(np.zeros_like(motion.flow), motion.mask, motion.error)
-    assert optical_flow.steadiness(still, pair)[0] < 0.8
+    assert optical_flow.temporal_consistency(still, pair)[0] < 0.8
 
 
 def reached(similarity):
@@ -157,8 +157,8 @@ def test_a_person_goes_along_with_the_similarity_and_the_wall_around_stays():
     """It grows and drifts by more than the reference moves."""
     wall, person = texture(1), np.zeros((96, 96), bool)
     person[30:70, 30:60] = True
-    here, there = optical_flow.Similarity(1.0, np.array([0.0, 0.0])), optical_flow.Similarity(1.1, np.array([-3.0, 1.0]))
-    motion = optical_flow.FlowPair.carried(Known((2, 1), (-2, -1)), (wall, wall), (here, there), person)
+    here, there = optical_flow.SimilarityTransform(1.0, np.array([0.0, 0.0])), optical_flow.SimilarityTransform(1.1, np.array([-3.0, 1.0]))
+    motion = optical_flow.FlowPair.transferred(Known((2, 1), (-2, -1)), (wall, wall), (here, there), person)
     for y, x in ((30, 30), (50, 40), (69, 59)):
         expected = 1.1 * (x + 0.5 + 2) - 3 - (x + 0.5), 1.1 * (y + 0.5 + 1) + 1 - (y + 0.5)
         assert motion.flow[y, x] == pytest.approx(expected, abs=1e-4)

@@ -9,8 +9,9 @@ from stages.learning.batches import Batches, Clip
 from stages.learning.crops import Crops, pose_boxes, steady_sides
 from stages.learning.frame_store import AffineAugment, FrameStore
 from stages.media import video_file
+from stages.media.pose_table import read_poses
 from stages.nets.discriminators import change
-from stages.pose.skeleton import Pose, read_poses
+from stages.pose.skeleton import Pose
 from tests.conftest import small
 
 CPU = torch.device("cpu")

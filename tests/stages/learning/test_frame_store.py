@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from stages import InputError, layout
 from stages.learning import frame_store
 from stages.media import png
+from stages.media.pose_table import read_poses
 from stages.pose import skeleton
-from stages.pose.skeleton import read_poses
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_takes_are_generated_as_if_each_were_alone(appearance):
 @pytest.mark.parametrize("appearance", [True], indirect=True)
 def test_windows_do_not_grow_before_another_take(appearance):
     small = Pose.stack([POSES[0].map(lambda points: points * np.float32([0.5, 0.5, 1]))] * 6)
-    boxes = pose_boxes(Pose.joined([small, POSES[:3]]), 0.1)
+    boxes = pose_boxes(Pose.concatenate([small, POSES[:3]]), 0.1)
     own = [appearance.sides(boxes[part], np.zeros(len(boxes[part]), int)) for part in (slice(0, 6), slice(6, 9))]
     assert (own[0] < own[1][0]).any()
     assert np.array_equal(appearance.sides(boxes, np.repeat([0, 1], [6, 3])), np.concatenate(own))

@@ -11,8 +11,8 @@ from stages.learning import devices, memory
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.training import LOSSES, Training
+from stages.media.pose_table import read_poses
 from stages.params import GeneratorTraining
-from stages.pose.skeleton import read_poses
 from tests.settings import content
 
 SMALL = {"steps": 8, "runs": 2, "run_length": 3, "singles": 4, "width": 8, "levels": 2, "blocks": 1, "stem": 2,

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.matting.background_difference import Against
+from stages.matting.background_difference import DifferenceMatting
 from stages.matting.plate import Plate
 
 SIZE = 128
@@ -20,7 +20,7 @@ def room():
 
 
 def against(noise=2.0):
-    return Against.of(Plate(room(), np.full((SIZE, SIZE, 3), noise, np.float32)))
+    return DifferenceMatting.from_plate(Plate(room(), np.full((SIZE, SIZE, 3), noise, np.float32)))
 
 
 def figure():
@@ -83,14 +83,14 @@ def test_where_person_and_plate_look_alike_the_network_decides():
     wall = np.full((SIZE, SIZE, 3), ALIKE, np.float32)
     picture = np.random.default_rng(0).normal(ALIKE, 2, (SIZE, SIZE, 3)).clip(0, 255).astype(np.uint8)
     soft = cv2.GaussianBlur(true, (0, 0), 1.0)
-    found = Against.of(Plate(wall, np.full_like(wall, 2))).alpha(picture, soft, SEEN)
+    found = DifferenceMatting.from_plate(Plate(wall, np.full_like(wall, 2))).alpha(picture, soft, SEEN)
     assert overlap(found, soft) > 0.9
 
 
 def test_a_plate_that_is_a_guess_changes_little():
     true = figure()
     soft = guess(true)
-    wrong = Against.of(Plate(np.full((SIZE, SIZE, 3), SHIRT, np.float32), np.full((SIZE, SIZE, 3), 500, np.float32)))
+    wrong = DifferenceMatting.from_plate(Plate(np.full((SIZE, SIZE, 3), SHIRT, np.float32), np.full((SIZE, SIZE, 3), 500, np.float32)))
     assert overlap(wrong.alpha(film(true, room()), soft, SEEN), soft) > 0.95
 
 

@@ -38,7 +38,7 @@ def planted(network, tmp_path, monkeypatch):
 
 def test_it_is_the_network_that_is_asked(network, planted):
     first, second = texture(0, 136, 128), texture(1, 136, 128)
-    model = optical_flow.choose("raft", CPU)
+    model = optical_flow.choose_flow("raft", CPU)
     forward, backward = model.both(first, second)
     one, other = (torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 * 2 - 1 for x in (first, second))
     with torch.inference_mode():
@@ -52,21 +52,21 @@ def test_it_is_the_network_that_is_asked(network, planted):
 def test_pictures_that_it_cannot_halve_are_continued(network, planted):
     """70 x 90 pixels: fewer than it needs, and no multiples of eight."""
     first, second = texture(0, 70, 90), texture(1, 70, 90)
-    found = optical_flow.choose("raft", CPU)(first, second)
+    found = optical_flow.choose_flow("raft", CPU)(first, second)
     one, other = (F.pad(torch.from_numpy(x).permute(2, 0, 1)[None] / 127.5 - 1, (0, 38, 0, 58), mode="replicate")
                   for x in (first, second))
     with torch.inference_mode():
         expected = network(one, other)[-1][0, :, :70, :90].permute(1, 2, 0).numpy()
     assert found.shape == (70, 90, 2) and np.allclose(found, expected, atol=1e-3)
-    motion = optical_flow.FlowPair.of(optical_flow.choose("raft", CPU), (first, second))
-    tcm, own = optical_flow.steadiness(motion, (first, second))
+    motion = optical_flow.FlowPair.measure(optical_flow.choose_flow("raft", CPU), (first, second))
+    tcm, own = optical_flow.temporal_consistency(motion, (first, second))
     assert own == motion.error and (tcm == 1 or np.isnan(tcm))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_finds_the_same(planted):
     first, second = texture(0, 192, 128), texture(1, 192, 128)
-    here, there = (optical_flow.choose("raft", torch.device(name))(first, second) for name in ("cpu", "cuda"))
+    here, there = (optical_flow.choose_flow("raft", torch.device(name))(first, second) for name in ("cpu", "cuda"))
     assert np.abs(here - there).mean() < 0.05 * np.abs(here).mean()
 
 
@@ -74,4 +74,4 @@ def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     told = f"(?s){pretrained.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
     with pytest.raises(pretrained.MissingWeights, match=told):
-        optical_flow.choose("raft", CPU)
+        optical_flow.choose_flow("raft", CPU)

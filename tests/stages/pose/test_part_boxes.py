@@ -35,13 +35,13 @@ def test_a_crop_is_what_bilinear_sampling_at_its_pixel_centres_gives(box, side):
     y = box[1] + (np.arange(side) + 0.5) * scale - 0.5
     grid = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
     expected = cv2.remap(image, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    assert np.abs(part_boxes.cut(image, np.array(box), side) - expected).max() < 0.02
+    assert np.abs(part_boxes.crop(image, np.array(box), side) - expected).max() < 0.02
 
 
 def test_a_crop_that_shrinks_is_averaged():
     image = smooth()
     blocks = image[16:80, 8:72].reshape(16, 4, 16, 4, 4).mean((1, 3))
-    assert np.abs(part_boxes.cut(image, np.array([8, 16, 72, 80.0]), 16) - blocks).max() < 1e-4
+    assert np.abs(part_boxes.crop(image, np.array([8, 16, 72, 80.0]), 16) - blocks).max() < 1e-4
 
 
 def test_boxes_are_squares_around_their_parts():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from stages.pose.pose_distance import to_nearest
+from stages.pose.pose_distance import distance_to_nearest
 from stages.pose.skeleton import L_HIP, NECK, R_HIP, Pose
 
 
@@ -31,23 +31,23 @@ def test_it_is_the_mean_distance_of_the_joints_to_the_nearest_pose(draw):
     ours, others = centred(driving.body), centred(known.body)
     torso = np.median([np.hypot(*pose[NECK]) for pose in others])
     means = np.array([[np.diag(cdist(a, b)).mean() for b in others] for a in ours])  # (T, K)
-    found, which = to_nearest(driving, known)
+    found, which = distance_to_nearest(driving, known)
     np.testing.assert_allclose(found, means.min(1) / torso, rtol=1e-5)
     np.testing.assert_array_equal(which, means.argmin(1))
 
 
 def test_where_the_person_stands_and_how_large_the_picture_is_do_not_matter(draw):
     driving, known = draw(5), draw(4)
-    found, which = to_nearest(driving, known)
+    found, which = distance_to_nearest(driving, known)
     moved = driving.map(lambda points: points * (2, 2, 1) + (31, -7, 0))
-    again, same = to_nearest(moved, known.map(lambda points: points * (2, 2, 1)))
+    again, same = distance_to_nearest(moved, known.map(lambda points: points * (2, 2, 1)))
     np.testing.assert_allclose(again, found, rtol=1e-5)
     np.testing.assert_array_equal(same, which)
 
 
 def test_a_pose_that_was_filmed_is_no_distance_away(draw):
     known = draw(6)
-    found, which = to_nearest(known[[4, 1]], known)
+    found, which = distance_to_nearest(known[[4, 1]], known)
     np.testing.assert_allclose(found, 0, atol=1e-6)
     assert which.tolist() == [4, 1]
 
@@ -58,10 +58,10 @@ def test_a_pose_that_was_filmed_is_no_distance_away(draw):
 def test_unknown_joints_are_left_out_and_too_few_say_nothing(draw, hide, told):
     driving, known = draw(1), draw(3)
     driving.body[:, list(hide)] = np.nan, np.nan, 0
-    [found], [which] = to_nearest(driving, known)
+    [found], [which] = distance_to_nearest(driving, known)
     assert np.isfinite(found) == (which >= 0) == told
 
 
 def test_nothing_filmed_is_near_nothing(draw):
-    found, which = to_nearest(draw(3), draw(0))
+    found, which = distance_to_nearest(draw(3), draw(0))
     assert np.isnan(found).all() and (which == -1).all()

@@ -56,7 +56,7 @@ def video(stature, does, depths, xs=None, noise=0.0, seed=0):
 
 
 def measured(body, take=None):
-    return pose_normalisation.measure(body, np.zeros(len(body), int) if take is None else take, FPS, SIDE / 2)
+    return pose_normalisation.measure_stance(body, np.zeros(len(body), int) if take is None else take, FPS, SIDE / 2)
 
 
 def transformed(target, source, frames=7):

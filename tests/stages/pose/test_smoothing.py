@@ -92,9 +92,9 @@ def test_motion_is_no_outlier(fps, x):
 
 
 def test_no_motion_of_rendered_people_is_an_outlier_or_a_swap(moving):
-    size = smoothing.size_of(moving.body)
+    size = smoothing.body_size(moving.body)
     assert not any(smoothing.outliers(points, size, 25.0).any() for points in moving.columns().values())
-    same = smoothing.untangled(moving, 25.0)
+    same = smoothing.without_swapped_sides(moving, 25.0)
     assert all(np.array_equal(a, b) for a, b in zip(same.columns().values(), moving.columns().values()))
 
 
@@ -110,7 +110,7 @@ def test_swapped_sides_are_put_back(moving, length):
     body[frames], feet[frames] = body[frames][:, order], feet[frames][:, [2, 3, 0, 1]]
     left = np.where(frames[:, None, None], pose.right_hand, pose.left_hand)
     right = np.where(frames[:, None, None], pose.left_hand, pose.right_hand)
-    mended = smoothing.untangled(Pose(body, left, right, feet, pose.face), 25.0)
+    mended = smoothing.without_swapped_sides(Pose(body, left, right, feet, pose.face), 25.0)
     for name in ("body", "feet", "left_hand", "right_hand"):
         wrong = np.linalg.norm(getattr(mended, name) - getattr(pose, name), axis=-1)
         assert (wrong > 0.05 * person_height(pose.body).max()).mean() < 0.01, name
@@ -124,7 +124,7 @@ def test_legs_that_truly_cross_keep_their_names(moving):
         body[:, joint, 0] = 100 + side * x
     still = moving[:1]
     pose = Pose(body, *(np.repeat(points, 75, 0) for name, points in still.columns().items() if name != "body"))
-    assert np.array_equal(smoothing.untangled(pose, 25.0).body, body)
+    assert np.array_equal(smoothing.without_swapped_sides(pose, 25.0).body, body)
 
 
 def test_noise_goes_and_fast_motion_stays(moving):
@@ -145,5 +145,5 @@ def test_an_arm_alone_may_be_swapped(moving):
     body = moving.body.copy()
     arms, other = [2, 3, 4], [5, 6, 7]
     body[50:54, arms], body[50:54, other] = moving.body[50:54, other], moving.body[50:54, arms]
-    mended = smoothing.untangled(replace(moving, body=body), 25.0)
+    mended = smoothing.without_swapped_sides(replace(moving, body=body), 25.0)
     assert np.array_equal(mended.body, moving.body)

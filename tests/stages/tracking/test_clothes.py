@@ -5,7 +5,7 @@ import pytest
 
 from stages.samples.people import person
 from stages.tracking.clothes import Clothes
-from stages.tracking.tracker import OTHER, SAME
+from stages.tracking.tracker import DIFFERENT, SAME
 from tests.stages import duo
 
 
@@ -22,10 +22,10 @@ def walkers():
 
 def test_from_the_front_and_from_the_side(walkers):
     (front, boxes), *others = walkers
-    known = [Clothes.of(front, box) for box in boxes]
+    known = [Clothes.from_box(front, box) for box in boxes]
     for picture, places in others:
-        likeness = np.array([[worn.agrees(picture, box) for box in places] for worn in known])
-        assert likeness.diagonal().min() > SAME and max(likeness[0, 1], likeness[1, 0]) < OTHER
+        similarity = np.array([[worn.similarity_in(picture, box) for box in places] for worn in known])
+        assert similarity.diagonal().min() > SAME and max(similarity[0, 1], similarity[1, 0]) < DIFFERENT
 
 
 @pytest.mark.parametrize("gain, offset", [(0.8, 0), (1.15, 0), (1.0, 12), (np.array([1.06, 1.0, 0.94]), 0)])
@@ -33,16 +33,16 @@ def test_in_other_light(walkers, gain, offset):
     (front, boxes), *_ = walkers
     lit = np.clip(front * gain + offset, 0, 255).astype(np.uint8)
     for mine, other in (boxes, boxes[::-1]):
-        worn = Clothes.of(front, mine)
-        assert worn.agrees(lit, mine) > SAME and worn.agrees(lit, mine) > worn.agrees(lit, other) + 0.2
+        worn = Clothes.from_box(front, mine)
+        assert worn.similarity_in(lit, mine) > SAME and worn.similarity_in(lit, mine) > worn.similarity_in(lit, other) + 0.2
 
 
-def test_a_mean_of_looks(walkers):
+def test_a_mean_of_detections(walkers):
     (front, (one, other)), *_ = walkers
-    a, b = Clothes.of(front, one), Clothes.of(front, other)
-    both = a.with_look(b)
-    assert both.looks == 2 and np.allclose(both.colours, (a.colours + b.colours) / 2)
-    three = both.joined(a)
-    assert three.looks == 3 and np.allclose(three.colours, (2 * a.colours + b.colours) / 3)
-    assert a.likeness(a) == pytest.approx(1) and np.allclose(a.colours.sum((1, 2, 3)), 1)
-    assert np.isfinite(Clothes.of(front, (-300, -300, -200, -100)).colours).all()  # outside of the picture
+    a, b = Clothes.from_box(front, one), Clothes.from_box(front, other)
+    both = a.updated(b)
+    assert both.observations == 2 and np.allclose(both.histograms, (a.histograms + b.histograms) / 2)
+    three = both.merged(a)
+    assert three.observations == 3 and np.allclose(three.histograms, (2 * a.histograms + b.histograms) / 3)
+    assert a.similarity(a) == pytest.approx(1) and np.allclose(a.histograms.sum((1, 2, 3)), 1)
+    assert np.isfinite(Clothes.from_box(front, (-300, -300, -200, -100)).histograms).all()  # outside of the picture

@@ -8,7 +8,8 @@ from stages.estimators.mediapipe import Detector
 from stages.samples.people import person
 from stages.tracking.boxes import Person
 from stages.tracking.clothes import Clothes
-from stages.tracking.tracker import Track, Tracker, choose
+from stages.tracking.track import Track, choose_track
+from stages.tracking.tracker import Tracker
 from tests.stages import duo
 
 FPS, STEP = 25, 5  # a look every 0.2 s
@@ -115,7 +116,7 @@ def test_two_who_come_close_are_worth_more_looks():
 def test_a_person_is_chosen_by_number_point_or_box(meant, middle):
     tracks = tracked(looks((RED, 140, walking(100, 180)), (BLUE, 90, walking(400, 340))))
     scaled = tuple(2 * value for value in meant) if isinstance(meant, tuple) else meant
-    assert middles(choose(tracks, scaled, 0.5, FPS, "two.mp4"))[0] == middle
+    assert middles(choose_track(tracks, scaled, 0.5, FPS, "two.mp4"))[0] == middle
 
 
 @pytest.mark.parametrize("meant, told", [
@@ -127,12 +128,12 @@ def test_a_choice_of_nobody_is_told_who_is_there(meant, told):
     later = GREEN, 100, walking(300, 310, 40, 100)  # not yet there in the first frame
     people = [(RED, 140, walking(100, 180)), (BLUE, 90, walking(400, 340)), later][: 2 if meant == 2 else 3]
     with pytest.raises(InputError, match="two.mp4: " + told):
-        choose(tracked(looks(*people)), meant, 0.5, FPS, "two.mp4")
+        choose_track(tracked(looks(*people)), meant, 0.5, FPS, "two.mp4")
 
 
 def test_nobody():
     with pytest.raises(InputError, match="empty.mp4: no person"):
-        choose(tracked(looks()), None, 1.0, FPS, "empty.mp4")
+        choose_track(tracked(looks()), None, 1.0, FPS, "empty.mp4")
 
 
 ONE, OTHER = person("stranger_7"), person("stranger_12")
@@ -153,21 +154,21 @@ def test_rendered_people_are_never_taken_for_each_other(walkers):
         place = film.poses(0)[who].body
         low, high = place[:, :2].min(0), place[:, :2].max(0)
         for meant in ((low + high) / 2, np.concatenate([low, high])):
-            mine = choose(tracks, tuple(meant), 1.0, FPS, "duo")
+            mine = choose_track(tracks, tuple(meant), 1.0, FPS, "duo")
             boxes = mine.boxes(film.count)
             known = np.flatnonzero(np.isfinite(boxes[:, 0]))
             nearest = [film.nearest(frame, (boxes[frame, :2] + boxes[frame, 2:]) / 2) for frame in known]
             assert nearest == [who] * len(known)
             there = [frame for frame in range(film.count) if film.poses(frame)[who].body[:, 2].all()]
             assert len(known) > 0.75 * len(there) and {0, film.count - 1} <= set(known)
-    assert {track.boxes(1)[0, 0] for track in tracks} == {choose(tracks, n, 1, FPS, "").boxes(1)[0, 0] for n in (0, 1)}
+    assert {track.boxes(1)[0, 0] for track in tracks} == {choose_track(tracks, n, 1, FPS, "").boxes(1)[0, 0] for n in (0, 1)}
 
 
 def test_a_box_that_jumps_while_somebody_is_close_is_taken_from_those_around():
     index, clear = np.arange(0, 20, 2), np.array([True] * 3 + [False] * 4 + [True] * 3)
     places = np.stack([10.0 * index, 0 * index, 10.0 * index + 30, 0 * index + 60], -1)
     jumpy = places + np.where(index == 8, 25.0, 0)[:, None] * [1, 0, 1, 0]
-    clothes = Clothes.of(np.zeros((60, 60, 3), np.uint8), (0, 0, 30, 60))
+    clothes = Clothes.from_box(np.zeros((60, 60, 3), np.uint8), (0, 0, 30, 60))
     track = Track(index, jumpy, clear, np.array([], int), clothes, 25.0)
     assert np.abs(track.boxes(19)[8] - places[4]).max() < 8
     everywhere = Track(index, jumpy, np.ones(10, bool), np.array([], int), clothes, 25.0)
