@@ -18,7 +18,7 @@ ANYWHERE = Person((0.0, 0.0, 256.0, 256.0))
 class Told:
     """An estimator that is told the bodies."""
 
-    silhouettes = False
+    provides_silhouettes = False
 
     def __init__(self, *bodies):
         self.bodies = bodies
