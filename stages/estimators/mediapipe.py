@@ -78,8 +78,8 @@ class Circle:
 class Detector:
     """BlazePose's detector, which finds people by face or upper body.
 
-    Its input has 224 x 224 pixels. If an image is wide or high, and the people in it are small or none is found, squares
-    along the image are searched too.
+    Its input has 224 x 224 pixels. If an image is wide or high, and no person in it is large, squares along the image
+    are searched too.
     """
 
     def __init__(self, model: str, device: str):

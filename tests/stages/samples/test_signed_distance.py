@@ -79,7 +79,7 @@ def test_rays_meet_the_sphere(aside, hits):
 def test_compiled_code_lies_where_the_environment_says(tmp_path, chosen):
     """In a folder of this code's own there, or in the package's."""
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    code = "import numba; from stages.samples import field; print(numba.config.CACHE_DIR)"
+    code = "import numba; from stages.samples import signed_distance; print(numba.config.CACHE_DIR)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env=environment | ({"NUMBA_CACHE_DIR": str(tmp_path)} if chosen else {}))
     place = Path(done.stdout.strip())
