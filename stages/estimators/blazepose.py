@@ -8,7 +8,7 @@ from stages.pose.skeleton import L_EAR, L_EYE, L_WRIST, NECK, NOSE, R_EAR, R_EYE
 # BlazePose landmark of each OpenPose joint; the neck (-1) is the middle of the shoulders
 _JOINTS = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
 _SHOULDERS = (12, 11)
-_FEET = (30, 32, 29, 31)  # right heel, right toe, left heel, left toe
+_FEET = (30, 32, 29, 31)    # right heel, right toe, left heel, left toe
 _FACE = (5, 2, 9, 10, 0)    # right eye, left eye, left mouth corner, right mouth corner, nose
 _SCORE_WITHOUT_MESH = 0.4   # factor on the score of face points that only the body network has found
 

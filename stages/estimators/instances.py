@@ -87,7 +87,7 @@ def _with_free_threads(network: Network) -> Network:
 
 
 def _match_people(network: Network, images: Sequence[np.ndarray], people: Sequence[Person | None]
-            ) -> list[tuple[Detections | None, int | None]]:
+                  ) -> list[tuple[Detections | None, int | None]]:
     """For each image its detections and the index of the person among them. Images without a person are not run
     through the network."""
     detections = iter(network([image for image, person in zip(images, people) if person]) if any(people) else [])

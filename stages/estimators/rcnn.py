@@ -27,7 +27,7 @@ def keypoint_confidence(heat: torch.Tensor) -> torch.Tensor:
     Both libraries return the height of the peak instead. That depends on the sharpness of the peak, and a logit has no
     scale.
     """
-    probability = heat.flatten(2).softmax(-1)                   # (N, K, M * M)
+    probability = heat.flatten(2).softmax(-1)  # (N, K, M * M)
     window = 2 * _WINDOW_RADIUS + 1
     near = F.avg_pool2d(probability.view_as(heat), window, 1, _WINDOW_RADIUS).flatten(2) * window**2
     return near.gather(2, probability.argmax(-1, keepdim=True)).squeeze(-1).clamp(max=1)

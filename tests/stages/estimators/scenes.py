@@ -37,7 +37,7 @@ class Scene:
 
     @property
     def keypoints(self) -> np.ndarray:
-        """\(2, 17, 2\), at random positions in the boxes."""
+        """(2, 17, 2), at random positions in the boxes."""
         low, high = self.boxes[:2, None, :2], self.boxes[:2, None, 2:]
         return low + (high - low) * np.random.default_rng(self.seed).uniform(0.08, 0.92, (2, 17, 2))
 
