@@ -12,8 +12,7 @@ from detectron2.structures import Instances
 
 from stages import InputError
 from stages.estimators import instances, rcnn
-from stages.estimators.instances import MIN_SCORE, Detections
-from stages.estimators.network import load_trained
+from stages.estimators.instances import MIN_SCORE, Detections, load_trained
 from stages.learning import devices
 
 _CONFIGS = {"mask": "COCO-InstanceSegmentation/mask_rcnn_{}_3x.yaml", "pose": "COCO-Keypoints/keypoint_rcnn_{}_3x.yaml"}

@@ -1,22 +1,25 @@
 """Detector, segmenter and pose estimator on top of a network that finds all people in an image.
 
-Such a network takes a list of images and returns the Detections of each. An adapter calls `adapter_classes` to make its
-Detector, Segmenter and PoseEstimator from its network.
+Such a network takes a list of images and returns the Detections of each. An adapter loads the network's weights with
+`load_trained`, and makes its Detector, Segmenter and PoseEstimator from it with `adapter_classes`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from stages import threads
+from stages import InputError, pretrained, threads
 from stages.estimators import coco
 from stages.estimators.pose_estimator import PoseDetection
+from stages.learning import devices
 from stages.tracking.boxes import Person, overlap
 
 MIN_SCORE = 0.3        # least score of a person whose position is known
 DETECTION_SCORE = 0.5  # least score of a person whose position is not known
 _MIN_OVERLAP = 0.3     # of the detected with the given box; below, it is another person
+_OPTIONAL_BUFFERS = ("num_batches_tracked", "pixel_mean", "pixel_std")  # a counter and constants, which a file may lack
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,21 @@ def _match_people(network: Network, images: Sequence[np.ndarray], people: Sequen
         found = next(detections) if person else None
         matches.append((found, found.best_match(person) if found else None))
     return matches
+
+
+def load_trained(network: torch.nn.Module, estimator: str, task: str, model: str, device: str) -> torch.nn.Module:
+    """Loads the weights that weights.yaml lists for this network, and moves it to the device for inference.
+
+    Raises InputError if the file does not fit the network.
+    """
+    path = pretrained.find(pretrained.name_of(estimator, task, model))
+    try:
+        missing, _ = network.load_state_dict(pretrained.load(path), strict=False)
+        missing = [name for name in missing if not name.endswith(_OPTIONAL_BUFFERS)]
+    except RuntimeError as error:  # tensors of a different shape
+        missing = [str(error).splitlines()[-1].strip()]
+    if missing:
+        raise InputError(f"{path}: does not fit {estimator}'s {model} ({task}): {missing[0]}"
+                         + (f" and {len(missing) - 1} others" if missing[1:] else "")
+                         + "; the file seems to belong to another model")
+    return network.eval().requires_grad_(False).to(devices.choose(device))

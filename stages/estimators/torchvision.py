@@ -10,8 +10,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from stages.estimators import instances, rcnn
 from stages.estimators.coco import KEYPOINTS
-from stages.estimators.instances import MIN_SCORE, Detections
-from stages.estimators.network import load_trained
+from stages.estimators.instances import MIN_SCORE, Detections, load_trained
 
 _PERSON = 1  # COCO's label; 0 is the background
 

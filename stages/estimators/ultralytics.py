@@ -24,8 +24,7 @@ from ultralytics.utils import nms, ops  # noqa: E402
 from stages import InputError  # noqa: E402
 from stages.estimators import instances  # noqa: E402
 from stages.estimators.coco import KEYPOINTS  # noqa: E402
-from stages.estimators.instances import MIN_SCORE, Detections  # noqa: E402
-from stages.estimators.network import load_trained  # noqa: E402
+from stages.estimators.instances import MIN_SCORE, Detections, load_trained  # noqa: E402
 
 cv2.setNumThreads(_threads)  # ultralytics has set it to 0
 

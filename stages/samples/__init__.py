@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.media import png, video_file
 from stages.media.prefetch import in_order
+from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
 from stages.samples import hard_world, motion, people, render, scene
@@ -29,7 +30,7 @@ NOISE = 1.5  # standard deviation of the sensor noise, 8-bit steps
 CRF = 16
 
 
-def run(video: Path, truth: Path, alpha: Path, plate: Path, params: config.SampleEntry) -> None:
+def run(video: Path, truth: Path, alpha: Path, plate: Path, params: SampleEntry) -> None:
     """Renders `params.person` performing `params.motions`."""
     count, started = round(params.seconds * motion.FPS), time.monotonic()
     poses, visible = [], []

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stages import InputError, pretrained
-from stages.estimators import network
+from stages.estimators import instances
 from stages.estimators.person import adapter
 from tests.conftest import small
 
@@ -45,7 +45,7 @@ def net() -> torch.nn.Module:
 def test_weights_are_loaded_for_inference(file):
     state = {name: torch.randn(tensor.shape) for name, tensor in net().state_dict().items() if "tracked" not in name}
     file({**state, "something.else": torch.zeros(3)})
-    loaded = network.load_trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
+    loaded = instances.load_trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
     assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
     assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in state.items())
 
@@ -59,9 +59,9 @@ def test_weights_of_another_network_are_rejected(file, change, message):
     change(state)
     file(state)
     with pytest.raises(InputError, match=rf"keypointrcnn.*does not fit torchvision's R50-FPN.*{message}"):
-        network.load_trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
+        instances.load_trained(net(), "torchvision", "pose", "R50-FPN", "cpu")
 
 
 def test_the_error_for_an_unknown_model_lists_the_valid_ones(file):
     with pytest.raises(InputError, match="no model R18.*R50-FPN"):
-        network.load_trained(net(), "torchvision", "pose", "R18", "cpu")
+        instances.load_trained(net(), "torchvision", "pose", "R18", "cpu")
