@@ -30,7 +30,7 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
     poses, columns, _ = read_poses(driving)
     training = read_clock(target_clock).usable()
     with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
-        distances, which = pose_distance.to_nearest(poses, read_poses(target_poses)[0][training])
+        distances, which = pose_distance.distance_to_nearest(poses, read_poses(target_poses)[0][training])
         progress.update(len(poses))
     nearest = np.where(which >= 0, training[which], -1)
     share = float((distances <= params.near).sum() / max(1, np.isfinite(distances).sum()))
@@ -64,6 +64,6 @@ def poses_to_film(distances: np.ndarray, poses: Pose, near: float, count: int) -
     chosen: list[int] = []
     while len(left) and len(chosen) < count:
         chosen.append(int(left[distances[left].argmax()]))
-        covered = pose_distance.to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
+        covered = pose_distance.distance_to_nearest(poses[left], poses[chosen[-1:]])[0] <= near
         left = left[~covered & (left != chosen[-1])]
     return np.array(chosen, int)

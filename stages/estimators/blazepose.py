@@ -1,31 +1,30 @@
-"""BlazePose's 33 landmarks as a pose of this project."""
+"""Converts BlazePose's 33 landmarks to a pose."""
 
 import numpy as np
 
 from stages.estimators.pose_estimator import hide_unknown
 from stages.pose.skeleton import L_EAR, L_EYE, L_WRIST, NECK, NOSE, R_EAR, R_EYE, R_WRIST, Pose
 
-# The landmarks by OpenPose's joints; the neck is the shoulders' middle
+# BlazePose landmark of each OpenPose joint; the neck (-1) is the middle of the shoulders
 _JOINTS = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
 _SHOULDERS = (12, 11)
-_FEET = (30, 32, 29, 31)  # right heel, right toe, left heel, left toe
+_FEET = (30, 32, 29, 31)    # right heel, right toe, left heel, left toe
 _FACE = (5, 2, 9, 10, 0)    # right eye, left eye, left mouth corner, right mouth corner, nose
-_SCORE_WITHOUT_MESH = 0.4         # of its score has a face point that the body's network alone has seen
+_SCORE_WITHOUT_MESH = 0.4   # factor on the score of face points that only the body network has found
 
 
 def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray | None) -> Pose:
-    """BlazePose's landmarks as a pose.
+    """BlazePose's landmarks -> a pose. If the head is seen from behind, eyes, nose and mouth are unknown.
 
-    points  body (33, 3) and, where seen, left_hand and right_hand (21, 3): x, y and depth in pixels
-    score   (33,) of the body's landmarks
-    face    (7, 2) of FaceMesh, where it sees a face
-    Of a head seen from behind, eyes, nose and mouth are unknown.
+    points  body (33, 3) and, where found, left_hand and right_hand (21, 3): x, y and depth in pixels
+    score   (33,) of the body landmarks
+    face    (7, 2) of FaceMesh.head, or None
     """
-    every = np.column_stack([points["body"][:, :2], score])  # (33, 3)
-    body = every[list(_JOINTS)]
-    shoulders = every[list(_SHOULDERS)]
+    landmarks = np.column_stack([points["body"][:, :2], score])  # (33, 3)
+    body = landmarks[list(_JOINTS)]
+    shoulders = landmarks[list(_SHOULDERS)]
     body[NECK] = [*shoulders[:, :2].mean(0), shoulders[:, 2].min()]
-    five = every[list(_FACE)] * [1, 1, _SCORE_WITHOUT_MESH]
+    five = landmarks[list(_FACE)] * [1, 1, _SCORE_WITHOUT_MESH]
     if face is not None:
         five = np.column_stack([face[:5], np.full(5, score[0])])
         body[[R_EYE, L_EYE, NOSE, R_EAR, L_EAR], :2] = face[[0, 1, 4, 5, 6]]
@@ -34,21 +33,21 @@ def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray |
     hands = []
     for name, wrist in (("left_hand", L_WRIST), ("right_hand", R_WRIST)):
         hands.append(_hand_points(points.get(name), body[wrist, 2]))
-        if name in points:  # two networks have seen this wrist
+        if name in points:  # two networks have located this wrist: average
             body[wrist, :2] = (body[wrist, :2] + hands[-1][0, :2]) / 2
-    return Pose(body, *hands, every[list(_FEET)], five).map(hide_unknown)
+    return Pose(body, *hands, landmarks[list(_FEET)], five).map(hide_unknown)
 
 
 def nose_behind_ears(body: np.ndarray) -> bool:
-    """Whether the nose lies behind the ears, of BlazePose's landmarks (33, 3)."""
+    """Whether the head is seen from behind, by the depths of BlazePose's landmarks (33, 3)."""
     return bool(body[0, 2] > body[[7, 8], 2].max())
 
 
 def body_height(body: np.ndarray) -> float:
-    """Head to heel along the bones in pixels, so that a bent body is as tall as an upright one."""
+    """Length of the body from head to heel along the bones, in pixels; it hardly changes when the body bends."""
     def length(*joints):
-        places = np.array([body[list(pair), :2].mean(0) for pair in joints])
-        return np.linalg.norm(np.diff(places, axis=0), axis=1).sum()
+        points = np.array([body[list(pair), :2].mean(0) for pair in joints])
+        return np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
 
     legs = max(length((24, 24), (26, 26), (28, 28)), length((23, 23), (25, 25), (27, 27)))
     return float(length((7, 8), (11, 12), (23, 24)) + legs)

@@ -1,4 +1,4 @@
-"""detectron2's Keypoint R-CNN and Mask R-CNN (Apache-2.0), which the paper uses: its own configurations, trained 3x."""
+"""detectron2's Keypoint R-CNN and Mask R-CNN (Apache-2.0), which the paper uses: its configurations, trained 3x."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,7 @@ from detectron2.structures import Instances
 
 from stages import InputError
 from stages.estimators import instances, rcnn
-from stages.estimators.instances import MIN_SCORE, Detections
-from stages.estimators.network import load_trained
+from stages.estimators.instances import MIN_SCORE, Detections, load_trained
 from stages.learning import devices
 
 _CONFIGS = {"mask": "COCO-InstanceSegmentation/mask_rcnn_{}_3x.yaml", "pose": "COCO-Keypoints/keypoint_rcnn_{}_3x.yaml"}
@@ -28,13 +27,13 @@ class _Network:
         self._resize = ResizeShortestEdge(config.INPUT.MIN_SIZE_TEST, config.INPUT.MAX_SIZE_TEST)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
-        found = self._model.inference([{"image": self._input(picture)} for picture in pictures], do_postprocess=False)
-        return [_to_detections(people[people.pred_classes == _PERSON], picture.shape[:2])
-                for people, picture in zip(found, pictures)]
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        found = self._model.inference([{"image": self._input(image)} for image in images], do_postprocess=False)
+        return [_to_detections(people[people.pred_classes == _PERSON], image.shape[:2])
+                for people, image in zip(found, images)]
 
     def _input(self, rgb: np.ndarray) -> torch.Tensor:
-        """(3, h, w) floats of 0 to 255 in the order blue, green, red."""
+        """The resized image as BGR floats (3, h, w) in [0, 255]."""
         resized = self._resize.get_transform(rgb).apply_image(rgb)
         return torch.from_numpy(np.ascontiguousarray(resized[..., ::-1].transpose(2, 0, 1))).float()
 
@@ -43,8 +42,9 @@ Detector, Segmenter, PoseEstimator = instances.adapter_classes(_Network)
 
 
 def configuration(task: str, model: str, device: str):
+    """detectron2's configuration of a network. Raises InputError for an unknown model."""
     if model not in _BACKBONES:
-        raise InputError(f"params.yaml: detectron2 builds no {model}; expected one of {', '.join(_BACKBONES)}")
+        raise InputError(f"params.yaml: detectron2 has no model {model}; expected one of {', '.join(_BACKBONES)}")
     config = model_zoo.get_config(_CONFIGS[task].format(_BACKBONES[model]))
     config.MODEL.DEVICE = str(devices.choose(device))
     config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = MIN_SCORE
@@ -52,8 +52,8 @@ def configuration(task: str, model: str, device: str):
 
 
 def _to_detections(people: Instances, shape: tuple[int, int]) -> Detections:
-    """What the network found at its own size, in pixels of the picture of the given shape."""
-    if people.has("pred_masks"):  # kept as the network gives them: pasting would make them hard, and not all are needed
+    """Converts the network's output to pixels of an image of the given shape."""
+    if people.has("pred_masks"):  # not pasted here: detectron2 would binarise them, and few are needed
         people.set("cells", people.pred_masks[:, 0])
         people.remove("pred_masks")
     people = detector_postprocess(people, *shape).to("cpu")

@@ -1,7 +1,7 @@
 """Detectors and segmenters of people: the protocols, and the adapters that implement them.
 
-An adapter is imported only when it is chosen. Pictures are RGB (H, W, 3) uint8; boxes are left, top, right, bottom in
-continuous pixels.
+An adapter is imported only if it is chosen. Images are RGB (H, W, 3) uint8; boxes are left, top, right, bottom in
+continuous pixel coordinates.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 
 class Detector(Protocol):
-    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Person]]:
-        """Everyone in each picture."""
+    def detect(self, images: Sequence[np.ndarray]) -> list[list[Person]]:
+        """All people in each image."""
 
 
 class Segmenter(Protocol):
-    def masks(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[np.ndarray | None]:
-        """The soft mask (H, W) float32 in [0, 1] of one person in each picture; None where they are not found."""
+    def masks(self, images: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[np.ndarray | None]:
+        """The soft mask (H, W), float32 in [0, 1], of one person in each image; None where the person is not found.
+
+        people[i]: where the person roughly is in image i; None: not in the image.
+        """
 
 
 def detector(chosen: "Estimated") -> Detector:
@@ -37,7 +40,10 @@ def segmenter(chosen: "Estimated") -> Segmenter:
 
 
 def adapter(chosen: "Estimated") -> ModuleType:
-    """The adapter's module: it has the classes Detector, Segmenter and PoseEstimator, made of (model, device)."""
+    """The module of the chosen estimator. Its Detector, Segmenter and PoseEstimator are called with (model, device).
+
+    Raises InputError if the library is not installed.
+    """
     try:
         match chosen.estimator:
             case "mediapipe":
@@ -56,11 +62,11 @@ def adapter(chosen: "Estimated") -> ModuleType:
         if (error.name or "").split(".")[0] != chosen.estimator:
             raise
         raise InputError(f"params.yaml: estimator {chosen.estimator} is not installed. "
-                         f"`pip install -r requirements-{chosen.estimator}.txt` (its first lines tell how), or choose "
-                         "`torchvision`, which is there and finds the same joints") from None
+                         f"Run `pip install -r requirements-{chosen.estimator}.txt` (see its first lines), or choose "
+                         "`torchvision`, which is installed and finds the same joints") from None
 
 
 def downscale(rgb: np.ndarray, longest: int) -> np.ndarray:
-    """The picture, shrunk so that its longer side has at most `longest` pixels."""
+    """The image, downscaled if necessary so that its longer side has at most `longest` pixels."""
     scale = longest / max(rgb.shape[:2])
     return rgb if scale >= 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
-"""The whole-body pose of one person: the protocol, and whose adapter speaks it.
+"""Estimators of the whole-body pose of one person: the protocol that adapters implement, and how to build one.
 
-Every adapter gives OpenPose-18 joints, hands, feet and five face points (pose/skeleton.py) in pixels of the picture,
-unknown points as NaN with score 0, and, where its model has one, the person's soft mask of the same pass.
+An estimator gives OpenPose-18 joints, hands, feet and five face points (pose/skeleton.py) in pixels of the image.
+Unknown points are NaN with score 0. If its network also predicts a soft mask of the person, it gives that too.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PoseDetection:
+    """The pose of one person in one image."""
+
     pose: Pose
-    silhouette: np.ndarray | None = None  # (H, W) float32 in [0, 1]
+    silhouette: np.ndarray | None = None  # soft mask (H, W), float32 in [0, 1]
 
 
 class PoseEstimator(Protocol):
-    provides_silhouettes: bool  # whether its sightings have one
+    provides_silhouettes: bool  # whether its detections have a silhouette
 
-    def estimate(self, pictures: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[PoseDetection | None]:
-        """One person in each of some consecutive frames: who is at `people[i]`, roughly. None: they are not there.
+    def estimate(self, images: Sequence[np.ndarray], people: Sequence[Person | None]) -> list[PoseDetection | None]:
+        """Estimates the pose of one person in each of some consecutive frames.
 
-        Calls continue one another: an estimator may use where it saw the person last."""
+        people[i]: where the person roughly is in frame i; None: not in the frame. An entry of the result is None if the
+        person is not found. An estimator may keep the last position of the person from one call to the next.
+        """
 
 
 def build_pose_estimator(chosen: "PoseExtraction") -> PoseEstimator:
-    """With MediaPipe's hands and face, where they are wanted and the estimator is another one."""
+    """The chosen estimator; with `details: mediapipe`, MediaPipe's hands and face are added to other estimators."""
     estimator = adapter(chosen).PoseEstimator(chosen.model, chosen.device)
     if chosen.details == "mediapipe" and chosen.estimator != "mediapipe":
         from stages.estimators.whole_body import WholeBodyEstimator
@@ -42,6 +46,6 @@ def build_pose_estimator(chosen: "PoseExtraction") -> PoseEstimator:
     return estimator
 
 
-def hide_unknown(points: np.ndarray, least: float = 0.0) -> np.ndarray:
-    """Points with a score of `least` or below become NaN, NaN, 0."""
-    return np.where(points[..., 2:] > least, points, [np.nan, np.nan, 0]).astype(np.float32)
+def hide_unknown(points: np.ndarray, min_score: float = 0.0) -> np.ndarray:
+    """Replaces points (..., 3) whose score is `min_score` or below by NaN, NaN, 0."""
+    return np.where(points[..., 2:] > min_score, points, [np.nan, np.nan, 0]).astype(np.float32)

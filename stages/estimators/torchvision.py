@@ -1,4 +1,4 @@
-"""torchvision's Keypoint R-CNN and Mask R-CNN v2 (BSD-3), both on ResNet-50 with a feature pyramid."""
+"""torchvision's Keypoint R-CNN and Mask R-CNN v2 (BSD-3), both with a ResNet-50 FPN backbone."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,9 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from stages.estimators import instances, rcnn
 from stages.estimators.coco import KEYPOINTS
-from stages.estimators.instances import MIN_SCORE, Detections
-from stages.estimators.network import load_trained
+from stages.estimators.instances import MIN_SCORE, Detections, load_trained
 
-_PERSON = 1  # among COCO's labels, 0 is the background
+_PERSON = 1  # COCO's label; 0 is the background
 
 
 class _Network:
@@ -21,28 +20,28 @@ class _Network:
         built = {"mask": mask_rcnn, "pose": keypoint_rcnn}[task](box_score_thresh=MIN_SCORE)
         self._model = load_trained(built, "torchvision", task, model, device)
         self._device = next(self._model.parameters()).device
-        if task == "pose":  # the library tells the height of each joint's peak only
-            self._model.roi_heads.keypoint_predictor.register_forward_hook(self._keep_certainty)
+        if task == "pose":  # the library only returns the height of each peak
+            self._model.roi_heads.keypoint_predictor.register_forward_hook(self._keep_confidence)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
-        model, shapes = self._model, [picture.shape[:2] for picture in pictures]
-        tensors = [torch.from_numpy(np.ascontiguousarray(picture)).to(self._device).permute(2, 0, 1) / 255
-                   for picture in pictures]  # (3, H, W)
-        images, _ = model.transform(tensors)
-        features = model.backbone(images.tensors)
-        proposals, _ = model.rpn(images, features)
-        people, _ = model.roi_heads(features, proposals, images.image_sizes)
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        model, shapes = self._model, [image.shape[:2] for image in images]
+        tensors = [torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1) / 255
+                   for image in images]  # (3, H, W)
+        resized, _ = model.transform(tensors)
+        features = model.backbone(resized.tensors)
+        proposals, _ = model.rpn(resized, features)
+        people, _ = model.roi_heads(features, proposals, resized.image_sizes)
         if "keypoints" in people[0]:
-            for one, certainty in zip(people, self._certainty.split([len(one["boxes"]) for one in people])):
-                one["keypoints"][..., 2] = certainty
+            for one, confidence in zip(people, self._confidence.split([len(one["boxes"]) for one in people])):
+                one["keypoints"][..., 2] = confidence
         people = [{name: values[one["labels"] == _PERSON] for name, values in one.items()} for one in people]
-        cells = [one.pop("masks", None) for one in people]  # still as the network gives them: not everyone's is needed
-        people = model.transform.postprocess(people, images.image_sizes, shapes)
+        cells = [one.pop("masks", None) for one in people]  # not resized yet: few are needed
+        people = model.transform.postprocess(people, resized.image_sizes, shapes)
         return [_to_detections(one, mask, shape) for one, mask, shape in zip(people, cells, shapes)]
 
-    def _keep_certainty(self, module, given, heat: torch.Tensor) -> None:
-        self._certainty = rcnn.keypoint_confidence(heat)
+    def _keep_confidence(self, module, given, heat: torch.Tensor) -> None:
+        self._confidence = rcnn.keypoint_confidence(heat)
 
 
 Detector, Segmenter, PoseEstimator = instances.adapter_classes(_Network)
@@ -60,7 +59,7 @@ def mask_rcnn(**options) -> torch.nn.Module:
 
 
 def keypoint_rcnn(**options) -> torch.nn.Module:
-    """Normalised as its weights were trained: frozen, without an epsilon."""
+    """With frozen batch norm layers without epsilon, as its weights were trained."""
     backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d)
     for layer in backbone.modules():
         if isinstance(layer, FrozenBatchNorm2d):

@@ -1,7 +1,7 @@
-"""YOLO's pose and segmentation networks. ultralytics is under AGPL-3.0, code and weights: this module is imported only
-where it is chosen.
+"""YOLO's pose and segmentation networks. ultralytics is licensed under AGPL-3.0, code and weights; this module is only
+imported if it is chosen.
 
-Of the library, the networks, their letterbox and their suppression of doubles are used; its predictor, settings,
+Only the networks, the letterbox and the non-maximum suppression of the library are used. Its predictor, settings,
 downloads and installers are not.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import torch  # before ultralytics, which would take its threads away
+import torch  # before ultralytics, which reduces its number of threads
 from torch.nn import functional as F
 
 for _name, _value in (("YOLO_OFFLINE", "true"), ("YOLO_AUTOINSTALL", "false"), ("YOLO_VERBOSE", "false")):
@@ -24,15 +24,15 @@ from ultralytics.utils import nms, ops  # noqa: E402
 from stages import InputError  # noqa: E402
 from stages.estimators import instances  # noqa: E402
 from stages.estimators.coco import KEYPOINTS  # noqa: E402
-from stages.estimators.instances import MIN_SCORE, Detections  # noqa: E402
-from stages.estimators.network import load_trained  # noqa: E402
+from stages.estimators.instances import MIN_SCORE, Detections, load_trained  # noqa: E402
 
-cv2.setNumThreads(_threads)  # it has set them to 0
+cv2.setNumThreads(_threads)  # ultralytics has set it to 0
 
-_TASKS = {"mask": (SegmentationModel, "{}-seg.yaml", 80), "pose": (PoseModel, "{}-pose.yaml", 1)}  # and classes
+_TASKS = {  # network, its configuration, number of classes
+    "mask": (SegmentationModel, "{}-seg.yaml", 80), "pose": (PoseModel, "{}-pose.yaml", 1)}
 _PERSON = 0
-_INPUT_SIZE = 640      # pixels, of what the networks were trained on
-_NMS_IOU = 0.7    # overlap of two boxes of one person
+_INPUT_SIZE = 640  # pixels; the size that the networks were trained with
+_NMS_IOU = 0.7     # of two boxes above which they belong to one person
 
 
 class _Network:
@@ -41,51 +41,53 @@ class _Network:
         self._task, self._device = task, next(self._model.parameters()).device
         self._letterbox = LetterBox(_INPUT_SIZE, auto=True, stride=int(self._model.stride.max()))
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
-        if len({picture.shape for picture in pictures}) > 1:  # a batch has one size
-            return [self([picture])[0] for picture in pictures]
-        return self._same_size(pictures)
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        if len({image.shape for image in images}) > 1:  # a batch needs images of one size
+            return [self([image])[0] for image in images]
+        return self._same_size(images)
 
     @torch.inference_mode()
-    def _same_size(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
-        boxed = np.stack([self._letterbox(image=picture) for picture in pictures])  # (B, h, w, 3)
-        batch = torch.from_numpy(boxed).to(self._device).permute(0, 3, 1, 2).float() / 255
+    def _same_size(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        letterboxed = np.stack([self._letterbox(image=image) for image in images])  # (B, h, w, 3)
+        batch = torch.from_numpy(letterboxed).to(self._device).permute(0, 3, 1, 2).float() / 255
         out = self._model(batch)[0]
-        out, protos = out if self._task == "mask" else (out, [None] * len(pictures))
+        out, protos = out if self._task == "mask" else (out, [None] * len(images))
         people = nms.non_max_suppression(out, MIN_SCORE, _NMS_IOU, classes=[_PERSON], nc=_TASKS[self._task][2],
-                                         end2end=self._model.end2end, max_time_img=float("inf"))  # never cut short
-        find = _decode_masks if self._task == "mask" else _decode_keypoints
-        return [find(one, proto, batch.shape[2:], picture.shape[:2])
-                for one, proto, picture in zip(people, protos, pictures)]
+                                         end2end=self._model.end2end, max_time_img=float("inf"))  # no time limit
+        decode = _decode_masks if self._task == "mask" else _decode_keypoints
+        return [decode(one, proto, batch.shape[2:], image.shape[:2])
+                for one, proto, image in zip(people, protos, images)]
 
 
 Detector, Segmenter, PoseEstimator = instances.adapter_classes(_Network)
 
 
 def build(task: str, model: str) -> torch.nn.Module:
+    """An untrained network. Raises InputError for an unknown model."""
     kind, file, classes = _TASKS[task]
     try:
         return kind(file.format(model), nc=classes, verbose=False)
     except FileNotFoundError:
-        raise InputError(f"params.yaml: ultralytics builds no {file.format(model)}; expected yolo11 or yolo26 with n, "
-                         "s, m, l or x behind it") from None
+        raise InputError(f"params.yaml: ultralytics has no model {file.format(model)}; expected yolo11 or yolo26, "
+                         "followed by n, s, m, l or x") from None
 
 
 def _decode_keypoints(people: torch.Tensor, _, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
-    """people (N, 6 + 51): box, score, class and keypoints, in pixels of the letterboxed picture."""
+    """people (N, 6 + 51): box, score, class and keypoints, in pixels of the letterboxed image (inner)."""
     boxes = ops.scale_boxes(inner, people[:, :4], shape)
     keypoints = ops.scale_coords(inner, people[:, 6:].reshape(-1, KEYPOINTS, 3), shape)
     return Detections(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), keypoints.cpu().numpy())
 
 
-def _decode_masks(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]) -> Detections:
-    """people (N, 6 + 32): box, score, class and the weights of the prototype masks (32, h / 4, w / 4)."""
+def _decode_masks(people: torch.Tensor, proto: torch.Tensor, inner: tuple[int, int], shape: tuple[int, int]
+                  ) -> Detections:
+    """people (N, 6 + 32): box, score, class and coefficients of the prototype masks `proto` (32, h / 4, w / 4)."""
     boxes = ops.scale_boxes(inner, people[:, :4].clone(), shape)
 
-    def mask(which: int) -> np.ndarray:
-        logits = torch.tensordot(people[which, 6:], proto, 1)[None, None]  # (1, 1, h / 4, w / 4)
-        logits = F.interpolate(logits, inner, mode="bilinear")             # so that the border is whole pixels
+    def mask(index: int) -> np.ndarray:
+        logits = torch.tensordot(people[index, 6:], proto, 1)[None, None]  # (1, 1, h / 4, w / 4)
+        logits = F.interpolate(logits, inner, mode="bilinear")             # so that the border has whole pixels
         soft = ops.scale_masks(logits, shape)[0].sigmoid()                 # (1, H, W)
-        return ops.crop_mask(soft, boxes[which, None])[0].cpu().numpy()
+        return ops.crop_mask(soft, boxes[index, None])[0].cpu().numpy()
 
     return Detections(boxes.cpu().numpy(), people[:, 4].cpu().numpy(), mask=mask)

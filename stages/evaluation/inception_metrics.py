@@ -36,7 +36,7 @@ class InceptionMetrics:
         self._threads = threads.Threads(fixed=device.type != "cpu")
         try:
             self.inception = _inception().to(device).eval()
-        except pretrained.Missing as error:
+        except pretrained.MissingWeights as error:
             self.inception = None
             self.reasons = dict.fromkeys(("fid", "is"), f"its network's weights are not available: {error}")
         self.fid = FrechetInceptionDistance(PassThrough()).to(device)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.estimators.pose import pose_estimator
+from stages.estimators import pose_estimator
 from stages.evaluation.identity import Identity, is_visible
 from stages.evaluation.metric_names import REDETECTION_SCORES
 from stages.imaging.image_quality import person_box

@@ -7,7 +7,7 @@ import numpy as np
 
 from stages import InputError
 from stages.camera import camera_motion, lighting
-from stages.estimators.person import reduced
+from stages.estimators.person import downscale
 from stages.frames.survey import Survey
 from stages.media import takes
 from stages.media.prefetch import prefetched
@@ -77,5 +77,5 @@ def measure_lights(video: takes.Takes, survey: Survey, stabilisation: Stabilisat
 def reduced_frames(video: takes.Takes, survey: Survey, title: str):
     """Every frame, reduced, with the mask of where people may be in it."""
     for index, (_, shot) in enumerate(Progress(prefetched(video.frames()), title, survey.count, unit="frame")):
-        picture = reduced(shot.picture(), camera_motion.WORKING_SIZE)
+        picture = downscale(shot.picture(), camera_motion.WORKING_SIZE)
         yield picture, survey.covered(index, picture.shape)

@@ -25,6 +25,12 @@ def open_media(path: Path, formats: tuple[str, ...] = VIDEO_FORMATS) -> av.conta
     return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
+def frame_count(container: av.container.InputContainer) -> int:
+    """The number of frames of the first video stream: from its header or, without one, by counting packets."""
+    stream = container.streams.video[0]
+    return stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+
+
 def check_dimensions(path: Path, stream: av.VideoStream) -> None:
     """Raises InputError if the frames are too large or in an unknown codec. The decoder then skips larger frames that
     come later."""

@@ -14,7 +14,7 @@ from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
 from stages.media.clock import read_clock
 from stages.media.sampling import evenly_spaced
-from stages.media.seek import read_poses
+from stages.media.pose_table import read_poses
 from stages.media.seek import SeekableVideo
 from stages.pose import skeleton
 from stages.reporting.face_map import face_tile, real_face

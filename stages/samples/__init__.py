@@ -18,6 +18,7 @@ from stages import InputError
 from stages.media import png, video_file
 from stages.media.prefetch import ordered_map
 from stages.params import SampleEntry
+from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
 from stages.samples import hard_world, motion, people, render, scene
@@ -64,14 +65,14 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
     if not motions or round(seconds * motion.FPS) < 1:
         raise InputError(f"params.yaml: samples: {person}: {len(motions)} motions for {seconds} s; "
                          "expected at least one motion and 0.04 s")
-    who = _person(person, world)
-    camera, empty = scene.Camera.from_room(who.room, size), scene.plate(who.room, size)
-    wall, falloff = who.room.depth if world == "hard" else None, scene.light_falloff(who.room, size)
+    actor = _person(person, world)
+    camera, empty = scene.Camera.from_room(actor.room, size), scene.plate(actor.room, size)
+    wall, falloff = actor.room.depth if world == "hard" else None, scene.light_falloff(actor.room, size)
 
     def expose(subframes):
         picture, coverage = np.zeros((size, size, 3)), np.zeros((size, size, 1))
         for posed in subframes:
-            rgb, alpha, shading = render.draw([posed], camera, who.room.light, wall)
+            rgb, alpha, shading = render.draw([posed], camera, actor.room.light, wall)
             picture += alpha * rgb * falloff + (1 - alpha) * empty * shading[..., None]
             coverage += alpha
         middle = subframes[len(subframes) // 2]
@@ -79,7 +80,7 @@ def frames(person: str, motions: tuple[str, ...], seed: int, seconds: float, siz
         quantised = (np.rint(255 * part / len(subframes)).astype(np.uint8) for part in (picture, coverage[..., 0]))
         return *quantised, to_pose(camera.project(middle.points), size), seen
 
-    body, performed = Body(who), motion.perform(tuple(motions), seed, seconds)
+    body, performed = Body(actor), motion.perform(tuple(motions), seed, seconds)
     if world == "hard":
         return ordered_map(expose, hard_world.exposures(body, performed, camera))
     return ordered_map(expose, ([posed] for posed in body.pose(performed)))

@@ -29,7 +29,7 @@ def hair(body, material: int) -> None:
         strands = [((0, 0.42, -0.56), 0.55, 0.10, 0.13, 1.3)]
     else:
         body.ball(2, HEAD, np.multiply((0, 0.10, -0.20), hh), np.multiply((0.39, 0.36, 0.26), hh), material,
-                   blend=0.15 * hh)
+                  blend=0.15 * hh)
         low = 0.30 if body.person.style == "bob" else 0.52
         strands = [((x, 0.02, z), low, 0.14, 0.12, 1.5) for x, z in ((0, -0.34), (-0.22, -0.28), (0.22, -0.28))]
         strands += [((x, 0.20, -0.04), low, 0.10, 0.10, 1.4) for x in (-0.34, 0.34)]

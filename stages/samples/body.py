@@ -29,7 +29,7 @@ class PosedBody:
 
 
 class Body:
-    """A person who can be posed."""
+    """The body of a person, which can be posed."""
 
     def __init__(self, person: SamplePerson):
         self.person, self.rest_body = person, RestBody(person)

@@ -26,11 +26,11 @@ CONTACT_POINTS = (0.35, 0.7, 1.0)  # points along a link that are tested for col
 
 @dataclass(frozen=True)
 class Link:
-    parent: int         # a bone, or NUM_BONES + the index of the previous link
-    pivot: np.ndarray   # (3,) metres in the parent's frame
+    parent: int             # a bone, or NUM_BONES + the index of the previous link
+    pivot: np.ndarray       # (3,) metres in the parent's frame
     rotation: np.ndarray    # (3, 3) rest orientation in the parent's frame; the link points along -y
-    length: float       # metres
-    stiffness: float    # of the spring towards the rest position, 1/s^2
+    length: float           # metres
+    stiffness: float        # of the spring towards the rest position, 1/s^2
     neighbours: tuple[int, ...] = ()  # indices of the two links that it is sewn to
 
 
@@ -45,7 +45,7 @@ class Capsule:
 
 
 def simulate(links: list[Link], capsules: list[Capsule], bones: Skeleton, performed: Motion, times: np.ndarray
-         ) -> np.ndarray:
+             ) -> np.ndarray:
     """Directions of all links at `times` (N,), in frames: unit vectors (N, links, 3) in world coordinates."""
     last = (len(performed) - 1) * SUBSTEPS
     origins, rotations = bones.forward_kinematics(motion.interpolate(performed, np.arange(last + 1) / SUBSTEPS))

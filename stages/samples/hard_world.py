@@ -18,30 +18,30 @@ from stages.samples.motion import Motion
 from stages.samples.people import Cloth, SamplePerson
 from stages.samples.scene import Camera
 
-WALL_DISTANCE = 0.85  # metres from the person to the wall
-EXPOSURE = 0.6        # fraction of the frame interval that the shutter is open: 1/42 s
-MAX_STEP_PIXELS = 1.5 # that the fastest bone moves between two subframes of an exposure,
-MAX_SUBFRAMES = 15    # unless that needs more subframes than this
-CRF = 23              # H.264 quality
+WALL_DISTANCE = 0.85       # metres from the person to the wall
+EXPOSURE = 0.6             # fraction of the frame interval that the shutter is open: 1/42 s
+MAX_STEP_PIXELS = 1.5      # that the fastest bone moves between two subframes of an exposure, ...
+MAX_SUBFRAMES = 15         # ... unless that needs more subframes than this
+CRF = 23                   # quality of H.264
 MAX_BITS_PER_PIXEL = 0.27  # per frame; a phone's 1920 x 1080 at 30 frames/s and 17 Mbit/s
 
 
 def person(name: str) -> SamplePerson:
     """The person of that name in the hard world. Clothes and held object are drawn at random, seeded with the name."""
-    who, rng = people.person(name), np.random.default_rng([*name.encode(), 18])
-    woman, short = who.bust > 0, who.style in ("short", "bun", "curly")
+    actor, rng = people.person(name), np.random.default_rng([*name.encode(), 18])
+    woman, short = actor.bust > 0, actor.style in ("short", "bun", "curly")
     skirted, dark, holds = rng.random(3) < (0.6, 0.3, 0.4)
     style, length = ("long", "ponytail")[rng.integers(2)], (0.38, 0.55)[rng.integers(2)]
     thing, black = ("ball", "bottle", "book")[rng.integers(3)], rng.uniform(20, 60, (2, 3)).astype(int).tolist()
-    side = 1 if who.room.light[0] > 0 else -1
-    who = replace(who, dynamic=True, style=style if woman and short else who.style, held=thing if holds else None,
-                  room=replace(who.room, depth=WALL_DISTANCE, light=(0.40 * side, 0.34, 0.85),
-                               gloom=0.75 if dark else 0.0))
+    side = 1 if actor.room.light[0] > 0 else -1
+    actor = replace(actor, dynamic=True, style=style if woman and short else actor.style, held=thing if holds else None,
+                    room=replace(actor.room, depth=WALL_DISTANCE, light=(0.40 * side, 0.34, 0.85),
+                                 dimming=0.75 if dark else 0.0))
     if woman and skirted:
-        who = replace(who, skirt=length, trouser=0.1)
+        actor = replace(actor, skirt=length, trouser=0.1)
     if dark:
-        who = replace(who, top=Cloth("plain", tuple(black[0])), bottom=Cloth("plain", tuple(black[1])))
-    return who
+        actor = replace(actor, top=Cloth("plain", tuple(black[0])), bottom=Cloth("plain", tuple(black[1])))
+    return actor
 
 
 def exposures(body: Body, performed: Motion, camera: Camera) -> Iterator[list[PosedBody]]:

@@ -47,8 +47,7 @@ def perform(motions: tuple[str, ...], seed: int, seconds: float) -> Motion:
     rng = np.random.default_rng(seed)
     time = np.arange(max(1, round(seconds * FPS))) / FPS
     total = {name: np.zeros(len(time)) for name in REST}
-    start, base_yaw, turns, index = 0.0, 0.0, 0, 0
-    order: list[str] = list(motions)
+    order, start, base_yaw, turns, index = list(motions), 0.0, 0.0, 0, 0
     while start < seconds:
         name = order[index % len(order)]
         full = name == "turn" and (turns == 0 or rng.random() < 0.25)  # the first turn shows the person from all sides
@@ -111,8 +110,8 @@ _POSTURES = (  # ranges of swing, azimuth, turn, elbow, pronation
 def _arm(side: str, rng: np.random.Generator, time: np.ndarray, postures=(0, 0, 0, 1, 2, 3, 4)) -> Channels:
     """An arm in a random posture with slow random movement; the fingers open and close."""
     values = [rng.uniform(*limits) for limits in _POSTURES[postures[rng.integers(len(postures))]]]
-    names = ("swing", "azimuth", "turn", "elbow", "pronation")
-    arm = {name: value + 0.10 * _drift(rng, time) for name, value in zip(names, values)}
+    arm = {name: value + 0.10 * _drift(rng, time)
+           for name, value in zip(("swing", "azimuth", "turn", "elbow", "pronation"), values)}
     arm |= {"wrist": 0.25 * _drift(rng, time), "curl": np.clip(rng.uniform(0.2, 0.8) + 0.4 * _drift(rng, time), 0, 1.4),
             "spread": np.clip(0.12 + 0.15 * _drift(rng, time), 0, 0.4)}
     return {f"{side}_{name}": value for name, value in arm.items()}
@@ -155,8 +154,7 @@ def _squat(rng, time, length, rest) -> Channels:
     times, depth = rng.integers(1, 3), rng.uniform(0.2, 0.46)
     low = 0.5 - 0.5 * np.cos(2 * np.pi * times * np.clip(time / length, 0, 1))
     channels = {"drop": 0.004 + depth * low, "shift_z": -0.22 * depth * low, "pitch": 0.55 * depth * low,
-                "bend": 0.03 + rng.uniform(0.5, 0.9) * depth * low}
-    channels["nod"] = rest["nod"] - 0.7 * depth * low
+                "bend": 0.03 + rng.uniform(0.5, 0.9) * depth * low, "nod": rest["nod"] - 0.7 * depth * low}
     if rng.random() < 0.7:
         for side in "lr":
             channels |= _arm(side, rng, time, (2, 3, 4))
@@ -224,8 +222,8 @@ def _blinks(rng: np.random.Generator, time: np.ndarray) -> np.ndarray:
 
 
 def footsteps(channels: Channels) -> np.ndarray:
-    """Positions of both feet, (T, 2, 4) as in Motion. A foot stands still until the trunk has moved away from it, then
-    takes one step. Only one foot steps at a time, and none during a kick."""
+    """Positions of both feet, (T, 2, 4) as in Motion. A foot stands until the trunk has moved away from it, then makes
+    a step. Only one foot steps at a time, and none during a kick."""
     x, z, yaw = channels["x"], channels["z"], channels["yaw"]
     sides = np.array([1.0, -1.0])
     ideal = np.stack([x[:, None] + STANCE * sides * np.cos(yaw)[:, None],

@@ -65,7 +65,7 @@ def _concatenate(bodies: list[PosedBody]):
 
 @compiled
 def _screen_bounds(prims, blend, camera):
-    """The capsules that bound the primitives in the image (x, y, radius of both ends, pixels), and their depth ranges."""
+    """Capsules that bound the primitives in the image (x, y, radius of both ends, pixels), and their depth ranges."""
     capsules, depth_ranges = np.empty((len(prims), 6)), np.empty((len(prims), 2))
     for i in range(len(prims)):
         wide = 1.0 / math.sqrt(min(prims[i, 15], min(prims[i, 16], prims[i, 17])))

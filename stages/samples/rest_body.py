@@ -1,7 +1,7 @@
 """A person's body, hair and clothes in the rest pose: signed distance primitives attached to bones.
 
 A primitive is a rounded cone along +y of its own frame, scaled in x and z; with length 0 it is an ellipsoid. Primitives
-of one group are joined by a smooth union. Groups are not blended with each other, so that a hand on a hip stays a hand.
+of one group are joined by a smooth union, groups by a plain union, so that a hand does not merge with a hip.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ class RestBody:
         self.rows.sort(key=lambda row: row[0][0])
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """labels (n, 3), blend (n,), centres (n, 3), frames (n, 3, 3), scales (n, 3), shapes (n, 3)."""
+        """Of all primitives: labels (n, 3), blend (n,), centres (n, 3), frames (n, 3, 3), scales (n, 3), shapes (n, 3)."""
         return tuple(np.array(column) for column in zip(*self.rows))
 
     def front(self, x: float, y: float) -> np.ndarray:

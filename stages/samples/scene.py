@@ -25,7 +25,7 @@ class Room:
     distance: float = 4.2   # from the camera to the person, metres
     ground: float = 0.93    # height of the origin in the frame, fraction from the top
     light: tuple[float, float, float] = (-0.38, 0.72, 0.58)  # direction to the lamp
-    gloom: float = 0.0      # fraction of the light that is lost on the side away from the lamp
+    dimming: float = 0.0      # fraction of the light that is lost on the side away from the lamp
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def light_falloff(room: Room, size: int) -> np.ndarray:
     """The fraction of light that each column of the frame receives, (size, 1); below 1 in a dark corner."""
     position = ((np.arange(size) + 0.5) / size - 0.5) * (-1 if room.light[0] > 0 else 1)
     fraction = np.clip((position + 0.55) / 0.8, 0, 1)
-    return (1 - room.gloom * fraction**2 * (3 - 2 * fraction))[:, None]
+    return (1 - room.dimming * fraction**2 * (3 - 2 * fraction))[:, None]
 
 
 def plate(room: Room, size: int, samples: int = 3) -> np.ndarray:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.paper_tables.verdicts import MIN_SEEDS, least
-from stages.evaluation.metric_names import ALIGNED, LPIPS, SHARPNESS
+from pipeline.paper_tables.verdicts import MIN_SEEDS, min_difference
+from stages.evaluation.metric_names import ALIGNED_PSNR, LPIPS, SHARPNESS
 from tests.benchmarks.held_out import FACE_AND_HANDS
 from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")
 JUDGE, GUARD = LPIPS[1], "psnr"  # LPIPS in the person's box; PSNR of the frame
 MEASURES = {JUDGE: ("LPIPS in the box", "{:+.4f}"), FACE_AND_HANDS: ("of face and hands", "{:+.4f}"),
-            SHARPNESS: ("sharpness", "{:+.3f}"), ALIGNED: ("aligned PSNR dB", "{:+.2f}"), "tcm": ("TCM", "{:+.3f}"),
+            SHARPNESS: ("sharpness", "{:+.3f}"), ALIGNED_PSNR: ("aligned PSNR dB", "{:+.2f}"), "tcm": ("TCM", "{:+.3f}"),
             GUARD: ("PSNR dB", "{:+.2f}"), "ssim": ("SSIM", "{:+.4f}")}  # how it is called and written
 
 Rows = dict[tuple[str, int], dict]  # what was measured, by person and seed
@@ -68,8 +68,8 @@ def verdict(base: Rows, other: Rows) -> str:
     judged, guarded = (difference(base, other, measure) for measure in (JUDGE, GUARD))
     if judged is None:
         return "-"
-    found = judged.verdict(-least("lpips", _mean(base, JUDGE)))
-    return f"{found} (PSNR worse)" if guarded and guarded.verdict(least("psnr", np.nan)) == "worse" else found
+    found = judged.verdict(-min_difference("lpips", _mean(base, JUDGE)))
+    return f"{found} (PSNR worse)" if guarded and guarded.verdict(min_difference("psnr", np.nan)) == "worse" else found
 
 
 def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: dict[str, str]) -> str:
@@ -109,8 +109,8 @@ def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine:
             "The base in absolute values, below it differences to it of one person and seed: the mean over people. "
             "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
             "these people, not of others. LPIPS (AlexNet's, less is better) is called better or worse where its "
-            f"interval leaves out zero and it differs by {least('lpips', 100):g} % of the base's or more, with "
-            f"{MIN_SEEDS} seeds at least; where PSNR is worse, by {least('psnr', np.nan):g} dB or more, that stands beside "
+            f"interval leaves out zero and it differs by {min_difference('lpips', 100):g} % of the base's or more, with "
+            f"{MIN_SEEDS} seeds at least; where PSNR is worse, by {min_difference('psnr', np.nan):g} dB or more, that stands beside "
             "it. Sharpness: 1 is right. Steps: the mean, and from where to where.")
 
 

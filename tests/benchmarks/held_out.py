@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from stages import generator_training, layout, pretrained
-from stages.evaluation.metric_names import HEADLINE, WHOLE
+from stages.evaluation.metric_names import HEADLINE_SCORES, WHOLE_FRAME
 from stages.evaluation.perceptual_distance import PerceptualDistance
 from stages.evaluation.references import Reference
 from stages.evaluation.scoring import score
@@ -138,7 +138,7 @@ def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Pat
 
 def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -> dict[str, float]:
     """Means over held-out frames of the composite of Eq. 12, as the stage `metrics` scores it, by the names of
-    stages.evaluation.metric_names: HEADLINE and WHOLE, and FACE_AND_HANDS; NaN for what is in no frame. Of all that are held
+    stages.evaluation.metric_names: HEADLINE_SCORES and WHOLE_FRAME, and FACE_AND_HANDS; NaN for what is in no frame. Of all that are held
     out, or of so many pairs of consecutive ones, evenly spread (all where there are no more). Raises weights.Missing
     where the network of LPIPS is not there."""
     pretrained.find(pretrained.ALEXNET)
@@ -147,8 +147,8 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -
     rows = np.flatnonzero(np.array(timeline.split) == "test")
     scored = paired(len(rows), pairs)
     found = score(composites(artifacts, generator, pose[rows], scored), truths(artifacts, pose, timeline, rows[scored]),
-                  timeline.about["fps"], optical_flow.Dis(), [PerceptualDistance(cpu)], str(generator), "train it again").metrics
-    values = {key: np.nan if found[key].value is None else found[key].value for key in (*HEADLINE, *WHOLE)}
+                  timeline.about["fps"], optical_flow.DisFlow(), [PerceptualDistance(cpu)], str(generator), "train it again").metrics
+    values = {key: np.nan if found[key].value is None else found[key].value for key in (*HEADLINE_SCORES, *WHOLE_FRAME)}
     parts = [found[f"lpips_{part}"].value for part in ("face", "right_hand", "left_hand")]
     known = [value for value in parts if value is not None]
     return values | {FACE_AND_HANDS: float(np.mean(known)) if known else np.nan}

@@ -89,5 +89,5 @@ def write_poses(path: Path, poses: Pose) -> None:
         "people": [1] * count})
 
 
-def small(block: params.Block, **changes) -> params.Block:
+def small(block: params.PresetBlock, **changes) -> params.PresetBlock:
     return block.model_copy(update=changes)

@@ -74,7 +74,7 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     for indices, generated in appearance.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
-            truth, places = next(truths), image_similarity.boxes(pose[i], len(plate))
+            truth, places = next(truths), image_similarity.region_boxes(pose[i], len(plate))
             pair = [_composite(foreground, plate) for foreground in (before, after)]
             for picture, judge in zip(pair, lpips):
                 judge.add(picture, truth, places, None)

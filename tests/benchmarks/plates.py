@@ -22,7 +22,7 @@ from torch import nn
 from stages import layout
 from stages import layout, samples
 from stages.background_inpainting import COVERED, SAMPLE, collect
-from stages.evaluation import metric_networks
+from stages.evaluation import perceptual_distance
 from stages.imaging import image_quality
 from stages.matting.background import clearance
 from stages.matting.temporal_median import uncovered_median
@@ -71,7 +71,7 @@ def figures(folder: Path, name: str, network: nn.Module) -> list[Figure]:
     true, found = footage.crop_square(room, crop, size), png.read(artifacts / "background.png")
     seen = free.any(0) & footage.crop_square(np.full_like(room, 255), crop, size).all(-1)
     steps, median_steps = (seam(picture.astype(np.float32) - true, free.mean(0), seen) for picture in (found, plain))
-    best = footage.square(emptied(room, len(usable)), crop, size)
+    best = footage.crop_square(emptied(room, len(usable)), crop, size)
     return [
         Figure(f"{name}: {PSNR}", image_quality.psnr(found[seen], true[seen]), 40, "dB",
                remark=f"{seen.mean():.1%} seen; the plain median {image_quality.psnr(plain[seen], true[seen]):.4g}, "
@@ -88,7 +88,7 @@ def emptied(room: np.ndarray, count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "empty.mp4"
-        with video_file.h264(file, motion.FPS, hard_world.CRF, {}, bitrate=round(hard_world.BITS * len(room) ** 2 * motion.FPS)) as show:
+        with video_file.h264(file, motion.FPS, hard_world.CRF, {}, bitrate=round(hard_world.MAX_BITS_PER_PIXEL * len(room) ** 2 * motion.FPS)) as show:
             for _ in range(count):
                 show(np.clip(np.rint(room + rng.normal(0, samples.NOISE, room.shape)), 0, 255).astype(np.uint8))
         return np.rint(sum(picture.astype(float) for picture in video_file.frames(file)) / count).astype(np.uint8)
@@ -125,7 +125,7 @@ def main() -> int:
     given = parser.parse_args()
     names = [f"stranger_{number}" for number in range(FIRST, FIRST + given.people)]
     with tempfile.TemporaryDirectory() as temporary:
-        folder, network = (given.keep or Path(temporary)).resolve(), metric_networks.lpips_network().eval()  # before the work
+        folder, network = (given.keep or Path(temporary)).resolve(), perceptual_distance.lpips_network().eval()  # before the work
         make(folder, names)
         found = [figures(folder, name, network) for name in names]
         return print_figures(sum(found, []) + (means(found) if len(found) > 1 else []))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages import layout, metrics, pretrained
-from stages.evaluation.metric_names import HEADLINE, WHOLE
+from stages.evaluation.metric_names import HEADLINE_SCORES, WHOLE_FRAME
 from stages.pose import part_boxes
 from tests.benchmarks import experiments, held_out, training
 from tests.stages import toy
@@ -25,13 +25,13 @@ def generated(monkeypatch):
             straight = torch.from_numpy(rgba).permute(0, 3, 1, 2) / 255
             yield indices, torch.cat([straight[:, :3] * straight[:, 3:], straight[:, 3:]], 1)  # premultiplied
 
-    monkeypatch.setattr(held_out, "Appearance", lambda *_: SimpleNamespace(foregrounds=foregrounds))
+    monkeypatch.setattr(held_out, "GeneratorInference", lambda *_: SimpleNamespace(foregrounds=foregrounds))
 
 
 @pytest.mark.parametrize("moving", [False, True])
 def test_the_scores_are_those_of_the_stage(tmp_path, monkeypatch, generated, trained, moving):
     """Of all frames; and of the first two and the last two, which are two steps in time."""
-    monkeypatch.setattr(part_boxes, "SHARES", {part: 3 * share for part, share in part_boxes.SHARES.items()})  # large enough here
+    monkeypatch.setattr(part_boxes, "PART_SIZES", {part: 3 * share for part, share in part_boxes.PART_SIZES.items()})  # large enough here
     toy.write_all(tmp_path)
     if moving:  # ever more to the left, so that the right of the square is out of sight
         camera = np.tile(np.eye(3), (toy.FRAMES, 1, 1))
@@ -45,7 +45,7 @@ def test_the_scores_are_those_of_the_stage(tmp_path, monkeypatch, generated, tra
         found = held_out.scores(tmp_path, "ann", tmp_path / "generator", pairs)
         steady = frames["tcm"].iloc[[0, -2]] if pairs else frames["tcm"]
         expected = dict(chosen.mean(numeric_only=True)) | {"tcm": steady.mean()}
-        for name in (*HEADLINE, *WHOLE):
+        for name in (*HEADLINE_SCORES, *WHOLE_FRAME):
             assert found[name] == pytest.approx(expected[name], rel=1e-5)
         parts = [expected[f"lpips_{part}"] for part in ("face", "right_hand", "left_hand")]
         assert found[held_out.FACE_AND_HANDS] == pytest.approx(np.mean(parts), rel=1e-5)
@@ -53,7 +53,7 @@ def test_the_scores_are_those_of_the_stage(tmp_path, monkeypatch, generated, tra
 
 @pytest.mark.parametrize("program, only", [(experiments, "adam"), (training, "equal"), (training, "gw,parts")])
 def test_without_the_network_of_lpips_it_stops_at_once(tmp_path, monkeypatch, capsys, program, only):
-    monkeypatch.setattr(pretrained, "JUDGES", tmp_path)
+    monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(held_out, "make", lambda *_: pytest.fail("begun"))
     monkeypatch.setattr(sys, "argv", ["benchmark", "--only", only, "--keep", str(tmp_path / "work")])
     with pytest.raises(SystemExit) as end:

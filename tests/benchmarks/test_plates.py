@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages import pretrained
-from stages.evaluation import metric_networks
+from stages.evaluation import perceptual_distance
 from stages.imaging import image_quality
 from tests.benchmarks import plates
 
@@ -35,10 +35,10 @@ def test_means_are_over_people():
 
 def test_a_missing_network_is_said_before_the_work(tmp_path, monkeypatch):
     def absent():
-        raise pretrained.Missing("alexnet.ckpt: these trained weights are not there")
+        raise pretrained.MissingWeights("alexnet.ckpt: these trained weights are not there")
 
-    monkeypatch.setattr(metric_networks, "lpips_network", absent)
+    monkeypatch.setattr(perceptual_distance, "lpips_network", absent)
     monkeypatch.setattr(sys, "argv", ["plates", "--keep", str(tmp_path / "kept")])
-    with pytest.raises(pretrained.Missing):
+    with pytest.raises(pretrained.MissingWeights):
         plates.main()
     assert not (tmp_path / "kept").exists()

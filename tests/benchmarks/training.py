@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from stages import generator_training, pretrained, threads
-from stages.evaluation.metric_names import ALIGNED, LPIPS, SHARPNESS
+from stages.evaluation.metric_names import ALIGNED_PSNR, LPIPS, SHARPNESS
 from stages.learning.checkpoints import Checkpoint
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
@@ -109,8 +109,8 @@ def equal(wanted) -> list[Figure]:
         Figure("held-out LPIPS in the person's box, lower than edn's by", lower(best, edn, PERCEIVED), 15, "%",
                remark=against(best, edn, PERCEIVED, 4)),
         Figure("held-out sharpness, of the truth's", best[SHARPNESS], None, remark=against(best, edn, SHARPNESS, 2)),
-        Figure("held-out aligned PSNR of the box, best - edn", best[ALIGNED] - edn[ALIGNED], None, "dB",
-               remark=against(best, edn, ALIGNED, 2)),
+        Figure("held-out aligned PSNR of the box, best - edn", best[ALIGNED_PSNR] - edn[ALIGNED_PSNR], None, "dB",
+               remark=against(best, edn, ALIGNED_PSNR, 2)),
         Figure("held-out TCM, best - edn", best["tcm"] - edn["tcm"], 0, remark=against(best, edn, "tcm", 3)),
         Figure("held-out LPIPS, lower than edn's by", lower(best, edn, "lpips"), 15, "%",
                remark=against(best, edn, "lpips", 4)),
@@ -182,7 +182,7 @@ def main() -> int:
     if JUDGED & set(wanted.only):
         try:
             pretrained.find(pretrained.ALEXNET)
-        except pretrained.Missing as error:
+        except pretrained.MissingWeights as error:
             parser.error(str(error))
     with tempfile.TemporaryDirectory() as scratch:
         wanted.folder = (wanted.keep or Path(scratch)).resolve()

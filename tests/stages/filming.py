@@ -1,11 +1,11 @@
-"""Clips for the stage `frames`: written as a file or as images, and pictures with room at their sides."""
+"""Input videos for the stage `frames`: as a video file or as a folder of images."""
 
 import av
 import cv2
 
 
 def record(path, pictures, fps=25, audio=None, kind="yuv420p"):
-    """An H.264 file; `audio`: samples at 8 kHz, which start a second before the pictures."""
+    """Writes an H.264 file. audio: samples at 8 kHz, which start one second before the first frame."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "12"})
         stream.height, stream.width = pictures[0].shape[:2]
@@ -25,7 +25,7 @@ def record(path, pictures, fps=25, audio=None, kind="yuv420p"):
 
 
 def beside(picture, left=0, right=0, scale=1.0):
-    """The picture with grey at its sides, scaled."""
+    """The image with its borders replicated to the left and right, scaled."""
     wide = cv2.copyMakeBorder(picture, 0, 0, left, right, cv2.BORDER_REPLICATE)
     return cv2.resize(wide, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 

@@ -1,5 +1,5 @@
-"""A full set of tiny made-up artifacts: a striped figure that walks and nods before a speckled wall. For stages that
-read everything and for whom the content does not matter."""
+"""A full set of tiny synthetic artifacts: a striped figure moves in front of a noisy wall. For tests of stages that
+read many artifacts and do not depend on their content."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ IMITATION = Transfer(target="ann", source="bob", preset="demo", truth=None)
 
 
 def pose(t: int, height: float = 40.0) -> Pose:
-    """The figure's pose in frame t: all parts known."""
+    """Pose of the figure in frame t; all points are known."""
     x = SIZE / 2 + 8 * np.sin(t / 5) + t / 50
     unit = height / 40
     spots = [(0, -36), (0, -30), (-6, -30), (-8, -22), (-9, -15), (6, -30), (8, -22), (9, -15), (-3, -16), (-4, -8),
@@ -43,7 +43,7 @@ def wall() -> np.ndarray:
 
 
 def figure(p: Pose, colour=(200, 80, 60)) -> np.ndarray:
-    """RGBA: thick limbs."""
+    """RGBA image of the figure: thick lines for limbs."""
     picture = np.zeros((SIZE, SIZE, 4), np.uint8)
     for i, (a, b) in enumerate(LIMBS):
         shade = tuple(int(c * (0.7 + 0.3 * (i % 2))) for c in colour)
@@ -67,7 +67,7 @@ def write_clock(path: Path, frames: int = FRAMES, split: bool = True, take=None,
 
 
 def write_view(path: Path, frames: int = FRAMES, camera: np.ndarray | None = None, **about) -> None:
-    """Of a camera that stands still, or stood as `camera` (T, 3, 3) says."""
+    """The view of a static camera, or of one with the homographies `camera` (T, 3, 3)."""
     moved = np.tile(np.eye(3), (frames, 1, 1)) if camera is None else camera
     parquet.write(path, parquet.VIEW, {
         "frame": np.arange(frames), "box": np.tile(np.float32([20, 10, 44, 60]), (frames, 1)), "people": [1] * frames,
@@ -83,7 +83,7 @@ def write_poses(path: Path, p: Pose, about: dict | None = None, frames=None) -> 
 
 
 def write_driving(path: Path, p: Pose, about: dict, frames, scale: float = 1.0, offset=(0.0, 0.0)) -> None:
-    """Poses that retargeting moved from the source's square, all by one similarity."""
+    """Poses that retargeting has transformed by one similarity for all frames."""
     count = len(p)
     rest = {"frame": frames, "detected": [True] * count, "interpolated": [False] * count, "people": [1] * count,
             "scale": [scale] * count, "offset": np.tile(offset, (count, 1))}
@@ -96,10 +96,11 @@ def write_log(path: Path) -> None:
 
 
 def write_person(root: Path, key: str, height: float, colour) -> None:
-    """All that frames .. local_gan_training write for one person."""
+    """All outputs of the stages frames to local_gan_training for one person."""
     folder, p, background = root / key, poses(height=height), wall()
     folder.mkdir(parents=True)
-    with video_file.lossless(folder / "frames.mkv", FPS) as frames, video_file.lossless(folder / "masks.mkv", FPS, "gray") as masks:
+    with (video_file.lossless(folder / "frames.mkv", FPS) as frames,
+          video_file.lossless(folder / "masks.mkv", FPS, "gray") as masks):
         for t in range(FRAMES):
             rgba = figure(p[t], colour)
             frames(over(rgba, background))
@@ -115,7 +116,8 @@ def write_person(root: Path, key: str, height: float, colour) -> None:
     face = p.face[:8, :, :2]
     vectors = face[:, [1, 2, 3, 0, 4]] - face[:, [0, 1, 2, 3, 0]]
     parquet.write(folder / "faces.parquet", parquet.FACES, {
-        "frame": np.arange(8), "points": face, "vectors": vectors / 4, "box": np.tile([20, 10, 44, 34], (8, 1)), "crop": crops,
+        "frame": np.arange(8), "points": face, "vectors": vectors / 4, "box": np.tile([20, 10, 44, 34], (8, 1)),
+        "crop": crops,
     })
     for name in ("generator", "local_gans"):
         (folder / name).mkdir()
@@ -127,7 +129,7 @@ def write_person(root: Path, key: str, height: float, colour) -> None:
 
 
 def write_transfer(root: Path, key: str, entry: Transfer) -> None:
-    """What retargeting and fusion write: the foreground is nearly right."""
+    """The outputs of retargeting, fusion and signing, with a foreground that differs slightly from the truth."""
     folder, background = root / key, wall()
     folder.mkdir(parents=True)
     rows = np.arange(FRAMES - 10, FRAMES) if entry.reconstruction else np.arange(FRAMES)
@@ -153,6 +155,6 @@ def write_all(root: Path) -> None:
 
 
 def paths(stage: str, key: str, entry: Transfer, root: Path) -> dict[str, Path]:
-    """The arguments of a transfer stage's run that are paths."""
+    """The paths among the arguments of a transfer stage's `run`."""
     found = layout.inputs(stage, key, entry.target, entry.source) | layout.outputs(stage, key)
     return {name: root / path for name, path in found.items()}

@@ -1,4 +1,4 @@
-"""Shots of a camera that turns and zooms on the spot, cut out of a wide picture with the homographies that are true."""
+"""Videos of a camera that rotates and zooms in place, warped from a wide image, with the true homographies."""
 
 from functools import cache
 
@@ -19,14 +19,14 @@ def room(person: str) -> np.ndarray:
 
 @cache
 def dancer(count: int) -> list[np.ndarray]:
-    """RGBA (200, 200, 4) of somebody who dances."""
+    """RGBA frames (200, 200, 4) of a dancing person."""
     frames = samples.frames("stranger_7", ("dance",), 4, count / 25, 200)
     return [np.dstack([picture, alpha]) for picture, alpha, *_ in frames]
 
 
 def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0, zoom: float = 1.0, wide: int = WIDE,
            frame: tuple[int, int] = FRAME) -> np.ndarray:
-    """Pixels of the frame -> of the wide picture, (3, 3), by a pinhole camera's rotation (radians)."""
+    """Homography (3, 3) from the frame to the wide image, both in pixels, of a rotated pinhole camera (radians)."""
     centre = lambda size: [(size[0] - 1) / 2, (size[1] - 1) / 2]
     rotation, _ = cv2.Rodrigues(np.array([pitch, yaw, 0.0]))
     level, _ = cv2.Rodrigues(np.array([0.0, 0.0, roll]))
@@ -36,21 +36,21 @@ def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0, zoom: float = 1.0,
 
 
 def shaking(count: int, seed: int = 0) -> list[np.ndarray]:
-    """A hand-held camera: some pixels to and fro."""
+    """A hand-held camera that moves by some pixels."""
     walk = np.random.default_rng(seed).normal(0, 1, (count + 20, 3))
     walk = cv2.GaussianBlur(walk, (1, 0), sigmaX=0.1, sigmaY=2.5)[10 : 10 + count] * [0.025, 0.025, 0.02]
     return [turned(*angles) for angles in walk]
 
 
 def panning(count: int, reach: float = 0.12) -> list[np.ndarray]:
-    """To the right and back, nodding and zooming a little."""
+    """A pan to the right and back, with small pitch, roll and zoom."""
     return [turned(reach * np.sin(phase), 0.02 * np.sin(3 * phase), 0.02 * np.sin(2 * phase), 1 + 0.05 * np.sin(phase))
             for phase in np.linspace(-np.pi / 2, 1.5 * np.pi, count)]
 
 
 @cache
 def figure(t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The dancer's colours times alpha, what they leave of the room (200, 200, 3 and 1), and their box."""
+    """The dancer's colours times alpha (200, 200, 3), 1 - alpha (200, 200, 1), and the bounding box."""
     rgba = dancer(30)[t].astype(np.float32)
     alpha = rgba[..., 3:] / 255
     columns, rows = (np.flatnonzero(rgba[..., 3].max(axis) > 127) for axis in (0, 1))
@@ -59,14 +59,14 @@ def figure(t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @cache
 def grain() -> list[np.ndarray]:
-    """The noise of a sensor, of strength 1, in as many frames as a shot has at most."""
+    """Sensor noise with standard deviation 1 for 60 frames."""
     rng = np.random.default_rng(1)
     return [rng.normal(0, 1, (*FRAME[::-1], 3)).astype(np.float32) for _ in range(60)]
 
 
 def filmed(cameras: list[np.ndarray], background: np.ndarray, person: bool = True, noise: float = 1.5
            ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Frames with the dancer, and a box around them (height, width) bool, generous."""
+    """Frames with the dancer, and for each the pixels (height, width) bool of a generous box around the dancer."""
     frames, covered = [], []
     for t, camera in enumerate(cameras):
         wide, box = background.copy(), np.zeros((WIDE, WIDE), np.uint8)

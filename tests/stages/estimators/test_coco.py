@@ -1,4 +1,4 @@
-"""COCO's keypoints as a pose, by their names, and feet drawn on against those of a rendered person."""
+"""COCO's keypoints as a pose, and extrapolated feet compared with those of a rendered person."""
 
 import numpy as np
 import pytest
@@ -16,20 +16,20 @@ def keypoints():
     return np.column_stack([np.arange(17) * 3.0, 100 - np.arange(17) ** 2 / 4, np.linspace(0.3, 1, 17)])
 
 
-def test_every_keypoint_becomes_its_joint(keypoints):
+def test_every_keypoint_becomes_the_joint_of_its_name(keypoints):
     pose = coco.to_pose(keypoints)
     assert sorted([*JOINTS.values(), skeleton.NECK]) == list(range(18))
     for name, joint in JOINTS.items():
         np.testing.assert_allclose(pose.body[joint], keypoints[NAMES.index(name)], rtol=1e-6, err_msg=name)
 
 
-def test_the_neck_is_the_middle_of_the_shoulders_and_no_surer_than_they_are(keypoints):
+def test_the_neck_is_the_middle_of_the_shoulders_with_the_lower_score(keypoints):
     left, right = keypoints[[NAMES.index("left_shoulder"), NAMES.index("right_shoulder")]]
     wanted = [*(left[:2] + right[:2]) / 2, min(left[2], right[2])]
     np.testing.assert_allclose(coco.to_pose(keypoints).body[skeleton.NECK], wanted, rtol=1e-6)
 
 
-def test_of_the_face_eyes_and_nose_are_known_and_of_the_hands_nothing(keypoints):
+def test_eyes_and_nose_are_known_mouth_and_hands_are_not(keypoints):
     pose = coco.to_pose(keypoints)
     five = [NAMES.index(name) if name else None for name in ("right_eye", "left_eye", None, None, "nose")]
     for point, keypoint in zip(pose.face, five):
@@ -40,7 +40,7 @@ def test_of_the_face_eyes_and_nose_are_known_and_of_the_hands_nothing(keypoints)
     assert not pose.left_hand[:, 2].any() and not pose.right_hand[:, 2].any()
 
 
-def test_what_is_not_seen_is_unknown_and_what_hangs_on_it(keypoints):
+def test_hidden_keypoints_and_points_derived_from_them_are_unknown(keypoints):
     keypoints[[NAMES.index("left_shoulder"), NAMES.index("right_ankle")]] = [7, 7, 0]
     pose = coco.to_pose(keypoints)
     unknown = np.isnan(pose.body[:, 0])
@@ -48,15 +48,15 @@ def test_what_is_not_seen_is_unknown_and_what_hangs_on_it(keypoints):
     assert np.isnan(pose.feet[:, 0]).tolist() == [True, True, False, False]  # right heel and toe, left heel and toe
 
 
-def test_feet_lie_near_those_of_a_rendered_person(stranger):
-    """Within a twentieth of the height on the median; the ankle itself lies farther off."""
-    apart = {"drawn on": [], "ankle": []}
+def test_feet_are_near_those_of_a_rendered_person(stranger):
+    """Median error below 5 % of the height, and clearly below that of the ankle."""
+    errors = {"extrapolated": [], "ankle": []}
     for true, visible in zip((stranger.pose[i] for i in range(len(stranger.pose))), stranger.visible["feet"]):
         keypoints = np.array([true.body[JOINTS[name]] for name in NAMES])
-        feet, tall = coco.to_pose(keypoints).feet, skeleton.person_height(true.body)
+        feet, height = coco.to_pose(keypoints).feet, skeleton.person_height(true.body)
         ankles = true.body[[skeleton.R_ANKLE] * 2 + [skeleton.L_ANKLE] * 2]
         assert (feet[:, 2] < ankles[:, 2]).all() and (feet[:, 2] > 0).all()
-        for name, points in (("drawn on", feet), ("ankle", ankles)):
-            apart[name] += list(np.linalg.norm(points[:, :2] - true.feet[:, :2], axis=1)[visible] / tall)
-    assert np.median(apart["drawn on"]) < 0.05
-    assert np.median(apart["drawn on"]) < 0.6 * np.median(apart["ankle"])
+        for name, points in (("extrapolated", feet), ("ankle", ankles)):
+            errors[name] += list(np.linalg.norm(points[:, :2] - true.feet[:, :2], axis=1)[visible] / height)
+    assert np.median(errors["extrapolated"]) < 0.05
+    assert np.median(errors["extrapolated"]) < 0.6 * np.median(errors["ankle"])

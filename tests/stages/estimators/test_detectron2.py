@@ -1,5 +1,5 @@
-"""The real networks of detectron2, untrained, with planted answers of their heads: decoding, suppression and scaling
-are the library's own."""
+"""The real networks of detectron2, untrained, with outputs planted in their heads: decoding, non-maximum suppression
+and scaling are the library's own."""
 
 import pickle
 from functools import partial
@@ -26,7 +26,7 @@ PERSON, DOG = 0, 16
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
-    """task -> an adapter's network, its weights out of a file as the model zoo has them; what it sees is kept in
+    """task -> an adapter's network, its weights from a file like those of the model zoo; its last input is kept in
     `.seen`."""
     folder, built = tmp_path_factory.mktemp("zoo"), {}
     torch.manual_seed(0)
@@ -48,7 +48,7 @@ def networks(tmp_path_factory):
 
 @pytest.fixture
 def network(networks, monkeypatch):
-    """The networks above, and estimators are made on them."""
+    """The networks above; the adapter's classes use them."""
     scenes.use(monkeypatch, detectron2, networks)
     return networks
 
@@ -62,7 +62,7 @@ def plant(network, planted) -> None:
         given = []
         for (height, width), scene in zip(images.image_sizes, planted):
             boxes = scene.boxes[[*who, 0]] * ([width / scene.width, height / scene.height] * 2)
-            boxes[-1] += 1.5  # the first person a second time
+            boxes[-1] += 1.5  # a duplicate of the first person
             given.append(Instances((height, width), proposal_boxes=Boxes(torch.tensor(boxes).float()),
                                    objectness_logits=torch.zeros(len(boxes))))
         return given, {}
@@ -98,22 +98,22 @@ def test_poses(network):
     scenes.check_poses(estimator, partial(plant, network["pose"]), list(COCO_PERSON_KEYPOINT_NAMES))
 
 
-def test_a_batch_is_its_pictures_one_by_one(network):
+def test_a_batch_equals_its_images_one_by_one(network):
     scenes.check_one_by_one(detectron2.PoseEstimator("R50-FPN", "cpu"), partial(plant, network["pose"]))
 
 
 @pytest.mark.parametrize("task", ["pose", "mask"])
-def test_the_network_sees_blue_first_scaled_and_less_its_mean(network, task):
+def test_the_network_input_is_bgr_scaled_minus_the_mean(network, task):
     plant(network[task], SCENES)
     network[task]([scene.picture for scene in SCENES])
     seen = network[task].seen
-    assert seen.shape == (2, 3, 96, 128)  # 64 x 99 and 95 x 64, filled up to multiples of 32
+    assert seen.shape == (2, 3, 96, 128)  # 64 x 99 and 95 x 64, padded to multiples of 32
     np.testing.assert_allclose(seen[0, :, 30, 30], np.array(RED[::-1]) - (103.53, 116.28, 123.675), atol=1e-3)
 
 
 @pytest.mark.parametrize("task", ["pose", "mask"])
 @pytest.mark.parametrize("model", ["R50-FPN", "R101-FPN", "X101-FPN"])
-def test_a_configuration_is_that_of_its_weights(task, model):
+def test_configuration_matches_the_weights(task, model):
     source = pretrained.entry_of(pretrained.file_name("detectron2", task, model)).source
     config = detectron2.configuration(task, model, "cpu")
     assert {"R50-FPN": "_R_50_", "R101-FPN": "_R_101_", "X101-FPN": "_X_101_32x8d_"}[model] in source
@@ -123,6 +123,6 @@ def test_a_configuration_is_that_of_its_weights(task, model):
     assert ("COCO-Keypoints" if task == "pose" else "COCO-InstanceSegmentation") in source
 
 
-def test_an_unknown_model_is_refused():
-    with pytest.raises(InputError, match="no R18-FPN.*R50-FPN, R101-FPN, X101-FPN"):
+def test_an_unknown_model_is_rejected():
+    with pytest.raises(InputError, match="no model R18-FPN.*R50-FPN, R101-FPN, X101-FPN"):
         detectron2.configuration("mask", "R18-FPN", "cpu")

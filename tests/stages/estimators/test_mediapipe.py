@@ -1,4 +1,4 @@
-"""MediaPipe's landmarks as joints; its real networks on a rendered person: body, hands, face and mask of one pass."""
+"""MediaPipe's landmarks as joints, and its real networks on a rendered person: body, hands, face and mask."""
 
 import shutil
 
@@ -27,8 +27,8 @@ def around(pose: skeleton.Pose, room: float = 10) -> Person:
 
 
 @pytest.fixture(scope="module")
-def seen(stranger):
-    """What is seen of the stranger in eight frames."""
+def detected(stranger):
+    """Detections of the rendered person in eight frames."""
     estimator = mediapipe.PoseEstimator("full", "cpu")
     return estimator.estimate(stranger.pictures[:8], [around(stranger.pose)] * 8)
 
@@ -48,7 +48,7 @@ def test_seen_from_behind_there_is_no_face():
     assert pose.body[R_EAR, 2] > 0
 
 
-def test_the_mesh_tells_face_and_ears_and_two_networks_the_wrist():
+def test_face_and_ears_come_from_the_mesh_and_wrists_from_two_networks():
     points, score = landmarks(5)
     points["left_hand"] = np.full((21, 3), 100.0)
     mesh = np.column_stack([np.arange(7.0), np.full(7, 50.0)])
@@ -58,45 +58,45 @@ def test_the_mesh_tells_face_and_ears_and_two_networks_the_wrist():
     assert pose.body[L_WRIST, :2].tolist() == [(15 + 100) / 2, (30 + 100) / 2]
 
 
-def test_every_part_lies_where_it_truly_is(stranger, seen):
-    tall = np.median(skeleton.person_height(stranger.pose.body))
-    poses = skeleton.Pose.stack([sighting.pose for sighting in seen])
+def test_every_part_is_at_its_true_position(stranger, detected):
+    height = np.median(skeleton.person_height(stranger.pose.body))
+    poses = skeleton.Pose.stack([detection.pose for detection in detected])
     for name, most in (("body", 0.02), ("face", 0.01), ("feet", 0.04), ("left_hand", 0.03), ("right_hand", 0.03)):
         visible = stranger.visible[name][:8]
         off = np.linalg.norm(getattr(poses, name)[..., :2] - getattr(stranger.pose, name)[:8, :, :2], axis=-1)
-        assert np.nanmedian(off[visible]) < most * tall, name
+        assert np.nanmedian(off[visible]) < most * height, name
     ears = np.linalg.norm(poses.body[:, [R_EAR, L_EAR], :2] - stranger.pose.body[:8, [R_EAR, L_EAR], :2], axis=-1)
-    assert ears[stranger.visible["body"][:8][:, [R_EAR, L_EAR]]].mean() < 0.012 * tall
+    assert ears[stranger.visible["body"][:8][:, [R_EAR, L_EAR]]].mean() < 0.012 * height
 
 
-def test_the_mask_of_the_same_pass_covers_the_person(stranger, seen):
-    for sighting, alpha in zip(seen, stranger.alpha):
-        assert sighting.silhouette.shape == alpha.shape and sighting.silhouette.dtype == np.float32
-        found, true = sighting.silhouette > 0.5, alpha > 127
+def test_the_silhouette_covers_the_person(stranger, detected):
+    for detection, alpha in zip(detected, stranger.alpha):
+        assert detection.silhouette.shape == alpha.shape and detection.silhouette.dtype == np.float32
+        found, true = detection.silhouette > 0.5, alpha > 127
         assert (found & true).sum() / (found | true).sum() > 0.92
 
 
-def test_the_same_frames_in_other_batches_give_the_same(stranger, seen):
-    """Hands and face are found in threads; neither their order nor the batch shows."""
+def test_results_do_not_depend_on_the_batches(stranger, detected):
+    """Nor on the order of the threads for hands and face."""
     estimator, person = mediapipe.PoseEstimator("full", "cpu"), around(stranger.pose)
-    again = [sighting for i in (0, 3, 6) for sighting in
+    again = [detection for i in (0, 3, 6) for detection in
              estimator.estimate(stranger.pictures[i : min(i + 3, 8)], [person] * (min(i + 3, 8) - i))]
-    for one, other in zip(seen, again, strict=True):
+    for one, other in zip(detected, again, strict=True):
         assert np.array_equal(one.silhouette, other.silhouette)
         assert all(np.array_equal(a, b, equal_nan=True)
                    for a, b in zip(one.pose.columns().values(), other.pose.columns().values()))
 
 
-def test_nobody_where_nobody_is_or_is_said_to_be(stranger):
+def test_no_detection_without_a_person_in_image_or_input(stranger):
     estimator, person = mediapipe.PoseEstimator("full", "cpu"), around(stranger.pose)
     black = np.zeros_like(stranger.plate)
     pictures = [stranger.plate, black, stranger.pictures[0], stranger.pictures[1]]
     found = estimator.estimate(pictures, [person, person, None, person])
-    assert [sighting is not None for sighting in found] == [False, False, False, True]
+    assert [detection is not None for detection in found] == [False, False, False, True]
 
 
-def test_a_person_elsewhere_is_somebody_else(stranger):
-    """Two of the same picture side by side: each is found where they are said to be, from the first frame on."""
+def test_the_person_at_the_given_position_is_found(stranger):
+    """Two copies of a person side by side: the one at the given position is found, from the first frame on."""
     picture, person = stranger.pictures[0], around(stranger.pose)
     side = picture.shape[1]
     pair = np.hstack([picture, picture])
@@ -104,13 +104,13 @@ def test_a_person_elsewhere_is_somebody_else(stranger):
     there = Person((left + side, top, right + side, bottom))
     estimator = mediapipe.PoseEstimator("full", "cpu")
     found = estimator.estimate([pair] * 4, [person, there, there, person])
-    middles = [np.nanmean(sighting.pose.body[:, 0]) > side for sighting in found]
+    middles = [np.nanmean(detection.pose.body[:, 0]) > side for detection in found]
     assert middles == [False, True, True, False]
 
 
 @pytest.mark.parametrize("aside", [0.6, 0.9])
-def test_beside_a_person_is_nobody(stranger, aside):
-    """The network sees a good part of them and would go there."""
+def test_no_detection_next_to_a_person(stranger, aside):
+    """A large part of the person is inside the region, and the network would move to it."""
     left, top, right, bottom = around(stranger.pose).box
     shift = aside * (bottom - top)
     estimator = mediapipe.PoseEstimator("full", "cpu")
@@ -118,7 +118,7 @@ def test_beside_a_person_is_nobody(stranger, aside):
     assert estimator.estimate([picture] * 2, [Person((left + shift, top, right + shift, bottom))] * 2) == [None, None]
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
+def test_the_error_names_a_missing_model(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="model: heavy: .*pose_landmark_heavy.tflite.*weights fetch.*model: full"):
         mediapipe.PoseEstimator("heavy", "cpu")
@@ -126,23 +126,23 @@ def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
         mediapipe.Segmenter("R50", "cpu")
 
 
-def test_a_model_from_elsewhere_stands_for_the_wheels(stranger, seen, tmp_path, monkeypatch):
-    """The wheel's own, given as a file, sees what it sees in the wheel."""
+def test_a_model_file_replaces_that_of_the_wheel(stranger, detected, tmp_path, monkeypatch):
+    """A copy of the wheel's model gives the same results."""
     shutil.copy(mediapipe_graph.HOME / "modules/pose_landmark/pose_landmark_full.tflite", tmp_path / HEAVY)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "check", lambda *_: None)
     found = mediapipe.PoseEstimator("heavy", "cpu").estimate(stranger.pictures[:2], [around(stranger.pose)] * 2)
-    for one, other in zip(found, seen):
+    for one, other in zip(found, detected):
         assert np.array_equal(one.silhouette, other.silhouette)
         assert np.array_equal(one.pose.body, other.pose.body, equal_nan=True)
 
 
 @pytest.mark.skipif(not pretrained.path_of(HEAVY).exists(), reason=f"{HEAVY} is not in weights/")
-def test_the_heavy_model_is_as_good(stranger, seen):
+def test_the_heavy_model_is_as_good(stranger, detected):
     found = mediapipe.PoseEstimator("heavy", "cpu").estimate(stranger.pictures[:8], [around(stranger.pose)] * 8)
 
-    def off(sightings):
-        body = skeleton.Pose.stack([sighting.pose for sighting in sightings]).body
+    def off(detections):
+        body = skeleton.Pose.stack([detection.pose for detection in detections]).body
         return np.linalg.norm(body[..., :2] - stranger.pose.body[:8, :, :2], axis=-1)[stranger.visible["body"][:8]]
 
-    assert not np.array_equal(off(found), off(seen)) and np.nanmean(off(found)) < 1.1 * np.nanmean(off(seen))
+    assert not np.array_equal(off(found), off(detected)) and np.nanmean(off(found)) < 1.1 * np.nanmean(off(detected))

@@ -1,5 +1,5 @@
-"""The real networks of torchvision, untrained, with planted answers of their heads: decoding, suppression and scaling
-are the library's own."""
+"""The real networks of torchvision, untrained, with outputs planted in their heads: decoding, non-maximum suppression
+and scaling are the library's own."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ PERSON, DOG = 1, 18
 
 @pytest.fixture(scope="module")
 def networks():
-    """task -> an adapter's network; what it sees is kept in `.seen`."""
+    """task -> an adapter's network; its last input is kept in `.seen`."""
     with pytest.MonkeyPatch.context() as patch:
         torch.manual_seed(0)
         states = {"pose": torchvision.keypoint_rcnn().state_dict(), "mask": torchvision.mask_rcnn().state_dict()}
@@ -39,7 +39,7 @@ def plant(network, planted) -> None:
     def proposals(images, features, targets=None):
         assert len(images.image_sizes) == len(planted)
         boxes = [scene.boxes[[*who, 0]] for scene in planted]
-        boxes[0] = boxes[0] + np.array([[0]] * len(who) + [[1.5]])  # the first person a second time
+        boxes[0] = boxes[0] + np.array([[0]] * len(who) + [[1.5]])  # a duplicate of the first person
         scales = [np.array([w / scene.width, h / scene.height] * 2)
                   for (h, w), scene in zip(images.image_sizes, planted)]
         return [torch.tensor(box * scale).float() for box, scale in zip(boxes, scales)], {}
@@ -64,7 +64,7 @@ def plant(network, planted) -> None:
 
 @pytest.fixture
 def network(networks, monkeypatch):
-    """The networks above, and estimators are made on them."""
+    """The networks above; the adapter's classes use them."""
     scenes.use(monkeypatch, torchvision, networks)
     return networks
 
@@ -82,22 +82,22 @@ def test_poses(network):
     scenes.check_poses(torchvision.PoseEstimator("R50-FPN", "cpu"), partial(plant, network["pose"]), names)
 
 
-def test_a_batch_is_its_pictures_one_by_one(network):
+def test_a_batch_equals_its_images_one_by_one(network):
     scenes.check_one_by_one(torchvision.PoseEstimator("R50-FPN", "cpu"), partial(plant, network["pose"]))
 
 
 @pytest.mark.parametrize("task", ["pose", "mask"])
-def test_the_network_sees_red_first_scaled_and_normalised(network, task):
+def test_the_network_input_is_rgb_scaled_and_normalised(network, task):
     plant(network[task], SCENES)
     network[task]([scene.picture for scene in SCENES])
     seen, preset = network[task].seen, KeypointRCNN_ResNet50_FPN_Weights
-    assert seen.shape == (2, 3, 96, 128)  # 64 x 98 and 94 x 64, filled up to multiples of 32
+    assert seen.shape == (2, 3, 96, 128)  # 64 x 98 and 94 x 64, padded to multiples of 32
     normal = (np.array(RED) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     np.testing.assert_allclose(seen[0, :, 30, 30], normal, atol=1e-5)
     assert preset.DEFAULT.url.endswith(pretrained.file_name("torchvision", "pose", "R50-FPN"))
 
 
-def test_nobody(network):
+def test_an_image_without_people(network):
     plant(network["pose"], [WIDE])
     network["pose"]._model.rpn.forward = lambda *_: ([torch.zeros(1, 4) + torch.tensor([0, 0, 9, 9])], {})
     network["pose"]._model.roi_heads.box_predictor.forward = lambda _: (torch.tensor([[9.0, 0]]), torch.zeros(1, 8))

@@ -1,5 +1,5 @@
-"""The real networks of ultralytics, untrained, with planted raw outputs of their last layer: decoding, suppression and
-letterbox are the library's own."""
+"""The real networks of ultralytics, untrained, with raw outputs planted in their last layer: decoding, non-maximum
+suppression and letterbox are the library's own."""
 
 import subprocess
 import sys
@@ -24,13 +24,13 @@ from tests.stages.estimators.scenes import RED, SCORES, TALL, WIDE  # noqa: E402
 SIDE = 320  # pixels of the longer side within the network, 640 when it is used
 INNER = {WIDE: ((320, 207), (0, 8)), TALL: ((217, 320), (3, 0))}  # width, height and left, top within the letterbox
 PERSON, DOG = 0, 16
-STRIDE = 32  # of the third and coarsest of the three levels, whose anchors answer
+STRIDE = 32  # of the coarsest of the three levels, whose anchors get the planted outputs
 
 
 @pytest.fixture(scope="module", params=["yolo11n", "yolo26n"])
 def networks(request, tmp_path_factory):
-    """task -> an adapter's network, its weights out of a whole network in a file as ultralytics publishes them; what
-    it sees is kept in `.seen`."""
+    """task -> an adapter's network, its weights from a pickled network like those that ultralytics publishes; its
+    last input is kept in `.seen`."""
     path, built = tmp_path_factory.mktemp("yolo") / "yolo.pt", {}
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
@@ -49,23 +49,23 @@ def networks(request, tmp_path_factory):
 
 @pytest.fixture
 def network(networks, monkeypatch):
-    """The networks above, and estimators are made on them."""
+    """The networks above; the adapter's classes use them."""
     scenes.use(monkeypatch, ultralytics, networks)
     return networks
 
 
 def plant(network, planted) -> None:
     head, mask, queue = network._model.model[-1], network._task == "mask", list(planted)
-    newer = head.reg_max == 1  # YOLO26, without NMS: a box is four plain distances, a keypoint one from its anchor
-    shown = []
+    newer = head.reg_max == 1  # YOLO26 (no NMS): boxes are four plain distances, keypoints are offsets from the anchor
+    current = []  # the scenes of the current batch
 
     def raw(features, **_):
-        shown[:] = [queue.pop(0) for _ in range(len(features[0]))]
-        columns = [answer(features, scene) for scene in shown]
+        current[:] = [queue.pop(0) for _ in range(len(features[0]))]
+        columns = [outputs(features, scene) for scene in current]
         values = {name: torch.tensor(np.stack([column[name] for column in columns])).float() for name in columns[0]}
         return {**values, "feats": features}
 
-    def answer(features, scene):
+    def outputs(features, scene):
         sides = [feature.shape[2:] for feature in features]
         starts = np.cumsum([0] + [height * width for height, width in sides])
         empty = {"boxes": 4 * head.reg_max, "scores": head.nc} | ({"mask_coefficient": 32} if mask else {"kpts": 51})
@@ -75,10 +75,10 @@ def plant(network, planted) -> None:
         scale = size / (scene.width, scene.height)
         people = [(0, 0, 0, SCORES[0]), (1, 0, 0, SCORES[1]), (2, 0, -1, SCORES[2])][:3 if mask else 2]
         if not newer:
-            people.append((0, 1.5, 1, 0.6))  # the first person a second time, from the next anchor
-        for who, shift, beside, score in people:
+            people.append((0, 1.5, 1, 0.6))  # a duplicate of the first person, at the next anchor
+        for who, shift, next_to, score in people:
             box = (scene.boxes[who] + shift) * np.tile(scale, 2) + np.tile(corner, 2)
-            column, row = ((box[:2] + box[2:]) / 2 // STRIDE).astype(int) + (beside, 0)
+            column, row = ((box[:2] + box[2:]) / 2 // STRIDE).astype(int) + (next_to, 0)
             anchor, at = np.array([column, row]) + 0.5, starts[2] + row * sides[2][1] + column
             distances = np.concatenate([anchor - box[:2] / STRIDE, box[2:] / STRIDE - anchor])
             values["boxes"][:, at] = distances if newer else spread(distances)
@@ -95,8 +95,8 @@ def plant(network, planted) -> None:
     def prototypes(features):
         height, width = (features[0] if isinstance(features, list) else features).shape[2:]
         rows, columns = (np.mgrid[:2 * height, :2 * width] + 0.5) * 4  # pixels within the letterbox
-        protos = np.zeros((len(shown), 32, 2 * height, 2 * width))
-        for scene, proto in zip(shown, protos):
+        protos = np.zeros((len(current), 32, 2 * height, 2 * width))
+        for scene, proto in zip(current, protos):
             size, corner = map(np.array, INNER[scene])
             places = (np.stack([columns, rows], -1) - corner) / size * (scene.width, scene.height)
             for who in range(3):
@@ -109,7 +109,7 @@ def plant(network, planted) -> None:
 
 
 def spread(distances: np.ndarray) -> np.ndarray:
-    """Distances (4,) as YOLO11's logits over 16 whole distances (64,)."""
+    """Distances (4,) as YOLO11's logits over 16 integer distances (64,)."""
     below = np.floor(distances).astype(int)
     logits = np.full((4, 16), -40.0)
     for row, (low, distance) in enumerate(zip(below, distances)):
@@ -131,12 +131,12 @@ def test_poses(network):
     scenes.check_poses(ultralytics.PoseEstimator("any", "cpu"), partial(plant, network["pose"]), names)
 
 
-def test_a_batch_is_its_pictures_one_by_one(network):
+def test_a_batch_equals_its_images_one_by_one(network):
     scenes.check_one_by_one(ultralytics.PoseEstimator("any", "cpu"), partial(plant, network["pose"]))
 
 
 @pytest.mark.parametrize("task", ["pose", "mask"])
-def test_the_network_sees_red_first_in_a_grey_border(network, task):
+def test_the_network_input_is_rgb_with_a_grey_border(network, task):
     plant(network[task], [TALL])
     network[task]([TALL.picture])
     seen = network[task].seen[0]  # (3, h, w)
@@ -145,12 +145,12 @@ def test_the_network_sees_red_first_in_a_grey_border(network, task):
     np.testing.assert_allclose(seen[:, 150, [2, 220]], np.full((3, 2), 114 / 255), atol=1e-6)
 
 
-def test_an_unknown_model_is_refused():
-    with pytest.raises(InputError, match="builds no yolo11q-pose.yaml"):
+def test_an_unknown_model_is_rejected():
+    with pytest.raises(InputError, match="has no model yolo11q-pose.yaml"):
         ultralytics.build("pose", "yolo11q")
 
 
-def test_importing_it_looks_for_no_network_and_leaves_threads_and_the_home_alone(tmp_path):
+def test_importing_it_uses_no_internet_and_changes_neither_threads_nor_the_home_folder(tmp_path):
     code = """if True:
         import cv2, socket, sys
         def refuse(*given):

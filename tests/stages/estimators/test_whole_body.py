@@ -1,11 +1,11 @@
-"""Hands and face on top of a body that is known: the real MediaPipe networks against a rendered person."""
+"""Hands and face added to a known body: the real MediaPipe networks on a rendered person."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stages.estimators import pose_estimator as poses, whole_body
+from stages.estimators import pose_estimator, whole_body
 from stages.estimators.pose_estimator import PoseDetection
 from stages.pose import skeleton
 from stages.pose.skeleton import Pose
@@ -15,10 +15,10 @@ from tests.conftest import small
 ANYWHERE = Person((0.0, 0.0, 256.0, 256.0))
 
 
-class Told:
-    """An estimator that is told the bodies."""
+class KnownBodies:
+    """An estimator that returns the given bodies."""
 
-    silhouettes = False
+    provides_silhouettes = False
 
     def __init__(self, *bodies):
         self.bodies = bodies
@@ -30,28 +30,28 @@ class Told:
 
 
 def detailed(picture, body) -> Pose:
-    return whole_body.WholeBodyEstimator(Told(body)).estimate([picture], [ANYWHERE])[0].pose
+    return whole_body.WholeBodyEstimator(KnownBodies(body)).estimate([picture], [ANYWHERE])[0].pose
 
 
-def test_hands_and_face_are_found_where_they_are(stranger):
+def test_hands_and_face_are_found_at_their_true_positions(stranger):
     chosen = range(0, len(stranger.pictures), 3)
-    estimator = whole_body.WholeBodyEstimator(Told(*(stranger.pose.body[i] for i in chosen)))
+    estimator = whole_body.WholeBodyEstimator(KnownBodies(*(stranger.pose.body[i] for i in chosen)))
     found = estimator.estimate([stranger.pictures[i] for i in chosen], [ANYWHERE] * len(chosen))
-    apart, seen = {"hands": [], "face": []}, {"hands": 0, "face": 0}
-    for i, sighting in zip(chosen, found, strict=True):
-        true, tall = stranger.pose[i], skeleton.person_height(stranger.pose.body[i])
+    errors, seen = {"hands": [], "face": []}, {"hands": 0, "face": 0}
+    for i, detection in zip(chosen, found, strict=True):
+        true, height = stranger.pose[i], skeleton.person_height(stranger.pose.body[i])
         for name in ("left_hand", "right_hand", "face"):
             kind = "face" if name == "face" else "hands"
-            points, visible = getattr(sighting.pose, name), stranger.visible[name][i]
+            points, visible = getattr(detection.pose, name), stranger.visible[name][i]
             known = visible & (points[:, 2] > 0)
             seen[kind] += visible.sum()
-            apart[kind] += list(np.linalg.norm((points - getattr(true, name))[known, :2], axis=1) / tall)
-    for kind in apart:
-        assert len(apart[kind]) > 0.7 * seen[kind], kind
-        assert np.quantile(apart[kind], 0.9) < 0.025, kind
+            errors[kind] += list(np.linalg.norm((points - getattr(true, name))[known, :2], axis=1) / height)
+    for kind in errors:
+        assert len(errors[kind]) > 0.7 * seen[kind], kind
+        assert np.quantile(errors[kind], 0.9) < 0.025, kind
 
 
-def test_the_body_stays_but_for_eyes_and_nose(stranger):
+def test_the_body_is_unchanged_except_eyes_and_nose(stranger):
     body = stranger.pose.body[0]
     face = [skeleton.NOSE, skeleton.R_EYE, skeleton.L_EYE]
     found = detailed(stranger.pictures[0], body)
@@ -67,7 +67,7 @@ def test_an_unknown_arm_has_no_hand(stranger):
 
 
 def test_from_behind_eyes_and_nose_are_unknown(stranger):
-    """The same person taken for their mirror image: right is where left was."""
+    """The same person with left and right swapped."""
     pairs = [(2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)]
     body = stranger.pose.body[0].copy()
     for right, left in pairs:
@@ -83,8 +83,8 @@ def test_upside_down_is_not_from_behind(stranger):
     assert not whole_body.seen_from_behind(body)
 
 
-def test_nobody_and_next_to_nothing_known(stranger):
-    estimator = whole_body.WholeBodyEstimator(Told(stranger.pose.body[0], Pose.unknown().body))
+def test_a_missing_person_and_an_unknown_body(stranger):
+    estimator = whole_body.WholeBodyEstimator(KnownBodies(stranger.pose.body[0], Pose.unknown().body))
     nobody, unknown = estimator.estimate(stranger.pictures[:2], [None, ANYWHERE])
     assert nobody is None
     assert not any(points[:, 2].any() for points in unknown.pose.columns().values())
@@ -101,9 +101,10 @@ def test_height_hardly_depends_on_what_is_known(stranger, unknown):
 
 @pytest.mark.parametrize("estimator, wanted, composed", [
     ("torchvision", "mediapipe", True), ("torchvision", "none", False), ("mediapipe", "mediapipe", False)])
-def test_params_say_who_finds_hands_and_face(config, monkeypatch, estimator, wanted, composed):
-    plain = Told()
+def test_params_choose_the_estimator_of_hands_and_face(config, monkeypatch, estimator, wanted, composed):
+    plain = KnownBodies()
     adapter = type("adapter", (), {"PoseEstimator": lambda model, device: plain})
-    monkeypatch.setattr("stages.estimators.pose.adapter", lambda chosen: adapter)
-    built = poses.build_pose_estimator(small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted))
+    monkeypatch.setattr(pose_estimator, "adapter", lambda chosen: adapter)
+    chosen = small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted)
+    built = pose_estimator.build_pose_estimator(chosen)
     assert isinstance(built, whole_body.WholeBodyEstimator) if composed else built is plain

@@ -9,38 +9,40 @@ from stages.samples.rig import HEAD, NUM_BONES, Skeleton, rotation_x
 LENGTH = 0.3
 
 
-def swung(frames, turn, pull=0.0, capsule=(9.0, 9, 9, 9, 9, 9, 0.1), chain=1):
-    """Ways (T, chain, 3) of links that hang from a bone which stands still at the origin."""
-    origins, turns = np.zeros((frames * dynamics.SUBSTEPS, 1, 3)), np.tile(np.eye(3), (frames * dynamics.SUBSTEPS, 1, 1, 1))
+def simulated(frames, rotation, stiffness=0.0, capsule=(9.0, 9, 9, 9, 9, 9, 0.1), chain=1):
+    """Directions (T, chain, 3) of links that hang from a static bone at the origin."""
+    steps = frames * dynamics.SUBSTEPS
+    origins, rotations = np.zeros((steps, 1, 3)), np.tile(np.eye(3), (steps, 1, 1, 1))
     pivots = np.array([(0, 0, 0), (0, -LENGTH, 0)][:chain], float)
-    rests, numbers = np.stack([turn, np.eye(3)][:chain]), np.arange(chain)
-    return dynamics._simulate(origins, turns, numbers, pivots, rests, np.full(chain, LENGTH), np.full(chain, float(pull)),
+    rests, numbers = np.stack([rotation, np.eye(3)][:chain]), np.arange(chain)
+    return dynamics._simulate(origins, rotations, numbers, pivots, rests, np.full(chain, LENGTH),
+                              np.full(chain, float(stiffness)),
                         np.stack([numbers, numbers], -1), np.zeros(1, int), np.array([capsule], float),
                         1 / (motion.FPS * dynamics.SUBSTEPS), np.array(dynamics.CONTACT_POINTS))
 
 
-@pytest.mark.parametrize("pull", [0.0, 40.0])
-def test_a_link_swings_as_a_damped_pendulum_on_a_spring(pull):
-    found = swung(50, rotation_x(0.5) if pull == 0 else rotation_x(-0.5), pull)[:, 0]
+@pytest.mark.parametrize("stiffness", [0.0, 40.0])
+def test_a_link_swings_as_a_damped_pendulum_on_a_spring(stiffness):
+    found = simulated(50, rotation_x(0.5) if stiffness == 0 else rotation_x(-0.5), stiffness)[:, 0]
     start = np.arctan2(found[0, 2], -found[0, 1])
-    rest = start if pull else 0.0  # the spring draws the tip to where it began
+    rest = start if stiffness else 0.0  # the spring pulls the tip back to its start
     fall = dynamics.GRAVITY / LENGTH
-    turning = lambda _, s: (s[1], -fall * np.sin(s[0]) - dynamics.DRAG * s[1] - pull * np.sin(s[0] - rest))
+    turning = lambda _, s: (s[1], -fall * np.sin(s[0]) - dynamics.DRAG * s[1] - stiffness * np.sin(s[0] - rest))
     times = (np.arange(len(found)) + 1) / (motion.FPS * dynamics.SUBSTEPS)
     true = solve_ivp(turning, (0, times[-1]), (start, 0.0), t_eval=times, rtol=1e-8).y[0]
     assert np.abs(np.arctan2(found[:, 2], -found[:, 1]) - true).max() < 0.03
     assert np.allclose(np.linalg.norm(found, axis=-1), 1)
 
 
-def test_links_stay_off_the_body():
+def test_links_do_not_enter_the_body():
     capsule = (-1.0, -0.25, 0.03, 1.0, -0.25, 0.03, 0.1)
-    free, kept = swung(50, np.eye(3))[-1, 0], swung(50, np.eye(3), capsule=capsule)[-1, 0]
+    free, collided = simulated(50, np.eye(3))[-1, 0], simulated(50, np.eye(3), capsule=capsule)[-1, 0]
     assert np.allclose(free, (0, -1, 0), atol=1e-6)
     for share in dynamics.CONTACT_POINTS:
-        assert np.hypot(share * LENGTH * kept[1] + 0.25, share * LENGTH * kept[2] - 0.03) > 0.099
+        assert np.hypot(share * LENGTH * collided[1] + 0.25, share * LENGTH * collided[2] - 0.03) > 0.099
 
 
-def test_a_chain_hangs_together():
+def test_a_chain_stays_connected():
     links = [dynamics.Link(HEAD, np.array([0, 0.1, -0.1]), rotation_x(0.3), 0.2, 20.0),
              dynamics.Link(NUM_BONES, np.array([0, -0.2, 0]), np.eye(3), 0.1, 5.0)]
     bones, done = Skeleton.from_person(people.person("ava")), motion.perform(("turn", "dance"), 1, 2.0)
@@ -54,7 +56,7 @@ def test_a_chain_hangs_together():
     assert np.ptp(ways[:, 1], axis=0).max() > 0.2  # it swings
 
 
-def test_skirt_and_hair_stay_off_legs_and_head():
+def test_skirt_and_hair_do_not_enter_legs_and_head():
     who = hard_world.person("stranger_302")
     assert who.skirt and who.style == "long"
     body, done = Body(who), motion.perform(("kick", "squat"), 2, 4.0)

@@ -11,7 +11,7 @@ LIGHT = (0.0, 1.0, 0.5)
 
 
 def ball(centre, radius):
-    """A body that is one plain red ball."""
+    """A body that consists of one red ball."""
     row = np.r_[(np.eye(3) / radius).ravel(), centre, 0.0, 1.0, 1.0, np.full(3, radius**-2.0)]
     bone = np.r_[centre, np.eye(3).ravel(), 0.0, 0.1]
     return PosedBody(row[None], np.zeros(1), np.zeros((1, 3), int), bone[None],
@@ -48,13 +48,13 @@ def test_the_nearer_body_hides_the_other():
     assert seen_near.all() and not seen_far.any()
 
 
-def test_the_shadow_lies_on_the_floor_and_is_modest():
+def test_the_shadow_is_on_the_floor_only_and_limited():
     _, cover, kept = render.draw([ball((0, 0.3, 0), 0.3)], camera(), LIGHT)
     assert kept.min() >= 1 - shadow.MAX_DARKENING and kept.min() < 0.95
     assert (kept[: int(camera().centre[1])] == 1).all()
 
 
-def test_what_is_visible_from_the_front_and_from_behind():
+def test_visible_points_from_the_front_and_from_behind():
     who = people.person("ben")
     still = motion.perform(("squat",), 0, 0.04)
     for yaw, eyes in ((0.0, True), (np.pi, False)):

@@ -25,7 +25,7 @@ def test_bones_keep_their_length(name):
 
 
 @pytest.mark.parametrize("name", WHO)
-def test_a_standing_foot_is_where_its_step_put_it(name):
+def test_a_standing_foot_stays_where_its_step_ended(name):
     skeleton = Skeleton.from_person(people.person(name))
     origins, _ = skeleton.forward_kinematics(PERFORMED)
     for index, (first, kick) in enumerate(((LEFT, "l_kick"), (RIGHT, "r_kick"))):
@@ -37,7 +37,7 @@ def test_a_standing_foot_is_where_its_step_put_it(name):
         assert origins[:, first + FOOT, 1].min() > 0.9 * skeleton.ankle
 
 
-def test_everybody_makes_the_same_angles():
+def test_joint_angles_do_not_depend_on_the_person():
     _, one = Skeleton.from_person(people.person("ava")).forward_kinematics(PERFORMED)
     _, other = Skeleton.from_person(people.person("ben")).forward_kinematics(PERFORMED)
     for bone in (LEFT + UPPER_ARM, RIGHT + HAND):
@@ -45,6 +45,6 @@ def test_everybody_makes_the_same_angles():
         assert np.allclose(*local, atol=1e-6)
 
 
-def test_rotation_turns_by_the_right_hand():
+def test_rotations_follow_the_right_hand_rule():
     assert np.allclose(rotation(np.array([0, 0, 1.0]), np.pi / 2) @ [1, 0, 0], [0, 1, 0])
     assert np.allclose(rotation(np.array([1.0, 0, 0]), np.pi / 2) @ [0, 1, 0], [0, 0, 1])

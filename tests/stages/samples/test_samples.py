@@ -41,17 +41,18 @@ def test_video_alpha_plate_and_truth_agree(sample, written):
         assert np.array_equal(masks[i], alpha)
         assert np.array_equal(pose[i].body, true_pose.body) and np.array_equal(visible["body"][i], seen[:18])
         noise = shots[i].astype(float) - rgb
-        assert 1 < noise[:60].std() < 8  # the sensor's, and what H.264 loses
+        assert 1 < noise[:60].std() < 8  # of the sensor and of H.264
         wall = (alpha == 0) & (np.arange(128)[:, None] < 70)
         darker = (plate - rgb)[wall]
         assert darker.min() >= -1
-        assert 30 < darker.max() < 150 if sample.world == "hard" else darker.max() <= 1  # whether a shadow is on it
+        # in the hard world, the person casts a shadow on the wall
+        assert 30 < darker.max() < 150 if sample.world == "hard" else darker.max() <= 1
     for part in ("body", "left_hand", "right_hand", "feet", "face"):
         points = getattr(pose, part)
         assert points.shape[:2] == visible[part].shape and (points[..., 2] == 1).all()
 
 
-def test_joints_that_are_seen_lie_on_the_person(sample, written):
+def test_visible_joints_are_on_the_person(sample, written):
     masks = list(video_file.frames(written["alpha"], "gray"))
     pose, visible = samples.read_truth(written["truth"])
     for mask, points, seen in zip(masks, pose.body, visible["body"]):
@@ -65,7 +66,7 @@ def test_same_entry_same_bytes(sample, written, tmp_path):
         assert again[name].read_bytes() == written[name].read_bytes(), name
 
 
-def test_another_person_makes_the_same_motion(sample, written, tmp_path):
+def test_another_person_performs_the_same_motion(sample, written, tmp_path):
     pose, _ = samples.read_truth(render(tmp_path, sample.model_copy(update={"person": "ava"}))["truth"])
     ben, _ = samples.read_truth(written["truth"])
     unit = lambda p: (p.body[..., :2] - p.body[:1, 1:2, :2]) / np.ptp(p.body[0, :, 1])
@@ -73,7 +74,7 @@ def test_another_person_makes_the_same_motion(sample, written, tmp_path):
     assert not np.array_equal(pose.body, ben.body)
 
 
-def test_truth_outside_the_frame_has_no_score():
+def test_points_outside_the_frame_have_score_0():
     pixels = np.full((69, 2), 10.0)
     pixels[3] = (-1, 5)
     pose = samples.to_pose(pixels, 64)
@@ -91,14 +92,14 @@ def test_wrong_input(person, motions, seconds, message):
         next(samples.frames(person, motions, 0, seconds, 64))
 
 
-def test_strangers_are_people_of_their_own():
+def test_strangers_differ_by_their_number():
     assert people.person("stranger_1") == people.person("stranger_1") != people.person("stranger_2")
 
 
 @pytest.mark.parametrize("person,world", [
     ("ava", "plain"), ("ben", "plain"), ("cleo", "plain"), ("stranger_6", "plain"), ("ava", "hard"), ("cleo", "hard")])
 def test_mediapipe_finds_the_person(person, world, monkeypatch):
-    """In every twelfth frame; the others are not rendered."""
+    """In every twelfth frame; only these are rendered."""
     monkeypatch.setattr(samples, "ordered_map", lambda shoot, poses: map(shoot, list(poses)[::12]))
     solutions = pytest.importorskip("mediapipe").solutions
     with solutions.pose.Pose(static_image_mode=True, model_complexity=1) as estimator:

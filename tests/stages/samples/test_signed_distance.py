@@ -36,7 +36,7 @@ def test_spheres_and_capsules_are_exact():
         assert both == (pytest.approx(min(ball, pill), abs=1e-6), int(pill < ball))
 
 
-def test_ellipsoid_is_right_near_its_surface():
+def test_ellipsoids_are_accurate_near_the_surface():
     rng = np.random.default_rng(1)
     for _ in range(50):
         way = rng.normal(size=3)
@@ -48,7 +48,7 @@ def test_ellipsoid_is_right_near_its_surface():
         assert np.allclose(normal(*on, *field(EGG)), outwards, atol=1e-3)
 
 
-def test_normal_is_the_gradient_of_the_melted_distance():
+def test_normal_is_the_gradient_of_the_blended_distance():
     scene = field(SPHERE, CAPSULE, EGG, blend=0.15)
     for point in np.random.default_rng(2).uniform(-0.4, 0.5, (100, 3)):
         if abs(distance(*point, *scene)[0]) > 0.03:
@@ -58,15 +58,15 @@ def test_normal_is_the_gradient_of_the_melted_distance():
         assert np.dot(normal(*point, *scene), slope / np.linalg.norm(slope)) > 0.97
 
 
-def test_melting_only_adds_and_only_within_a_group():
+def test_blending_only_adds_and_only_within_a_group():
     between = (0.25, 0.45, 0.25)
-    apart, touching, melted = (distance(*between, *field(SPHERE, CAPSULE, blend=blend, group=group))[0]
+    separate, touching, blended = (distance(*between, *field(SPHERE, CAPSULE, blend=blend, group=group))[0]
                                for blend, group in ((0.0, 0), (0.15, 1), (0.15, 0)))
-    assert melted < apart == touching
+    assert blended < separate == touching
 
 
 @pytest.mark.parametrize("aside,hits", [(0.0, True), (0.249, True), (0.251, False)])
-def test_rays_meet_the_sphere(aside, hits):
+def test_rays_hit_the_sphere(aside, hits):
     t, what, closest = sphere_trace(0.1 + aside, 0.2, 3.3, 0.0, 0.0, -1.0, 1.0, 5.0, *field(SPHERE))
     assert (what == 0) == hits
     if hits:
@@ -76,10 +76,10 @@ def test_rays_meet_the_sphere(aside, hits):
 
 
 @pytest.mark.parametrize("chosen", [True, False])
-def test_compiled_code_lies_where_the_environment_says(tmp_path, chosen):
-    """In a folder of this code's own there, or in the package's."""
+def test_the_cache_of_compiled_code_follows_the_environment(tmp_path, chosen):
+    """In NUMBA_CACHE_DIR if set, else in the package's __pycache__; in a folder named after the code's hash."""
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    code = "import numba; from stages.samples import field; print(numba.config.CACHE_DIR)"
+    code = "import numba; from stages.samples import signed_distance; print(numba.config.CACHE_DIR)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env=environment | ({"NUMBA_CACHE_DIR": str(tmp_path)} if chosen else {}))
     place = Path(done.stdout.strip())
