@@ -38,10 +38,10 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     timeline = clocks.read_clock(clock)
     training_frames = timeline.training()
     pose, _, _ = read_poses(poses)
-    if timeline.longest() < params.run_length:
-        raise clocks.too_short(clock, params.run_length)
+    if timeline.longest() < params.clip_length:
+        raise clocks.too_short(clock, params.clip_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
-    own = threads.Threads(params.judge_every, fixed=params.compile or fabric.device.type != "cpu")
+    own = threads.Threads(params.adversarial_interval, fixed=params.compile or fabric.device.type != "cpu")
     data = frame_store.FrameStore(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
                            timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
@@ -54,8 +54,8 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         return
     about = {
         "architecture": params.architecture, "shape": training.shape, "size": data.size, "parts": list(params.parts),
-        "drawing": params.drawing, "temporal": params.temporal, "window": params.window,
-        "window_margin": params.window_margin, "steps": params.steps, "features": params.features,
+        "pose_maps": params.pose_maps, "pose_context": params.pose_context, "crop": params.crop,
+        "crop_margin": params.crop_margin, "steps": params.steps, "features": params.features,
         "training_frames": data.count, "consent": consent, "consent_record": entry.model_dump(mode="json")["consent"],
         "threads": own.about, "version": __version__,
     }

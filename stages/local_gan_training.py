@@ -85,7 +85,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         state = {f"{part}.{name}": tensor for part, local in learned.items()
                  for name, tensor in local.average.state_dict().items()}
         kept = {part: {"shape": vars(local.shape), "strength": trust[part]} for part, local in learned.items()}
-        about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop": params.crop, "pose": params.pose,
+        about = {"parts": kept, "off": sorted(set(training) - set(learned)), "crop_size": params.crop_size, "limb_maps": params.limb_maps,
                  "enhancement": enhancement, "steps": params.steps, "threads": own.about,
                  "consent": consent, "version": __version__}
         saved_networks.save(folder, state, about)
@@ -107,9 +107,9 @@ class Pairs:
         self.params, self.poses, self.background = params, data.poses, data.background
         boxes = np.stack([part_boxes.part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
-        self.corners = part_crops.corners(np.where(known[..., None], boxes, 0), params.crop)  # (T, 5, 2)
+        self.corners = part_crops.corners(np.where(known[..., None], boxes, 0), params.crop_size)  # (T, 5, 2)
         self.file = files.scratch()
-        shape = (len(REFINED_PARTS), data.count, 2, 4, params.crop, params.crop)
+        shape = (len(REFINED_PARTS), data.count, 2, 4, params.crop_size, params.crop_size)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
         wanted = [REFINED_PARTS.index(part) for part in params.parts]
         shown = appearance.foregrounds(data.poses, params.batch, data.take)
@@ -119,14 +119,14 @@ class Pairs:
                 seen = np.flatnonzero(known[indices, j])
                 if len(seen):
                     rows, corners = indices[seen], self.corners[indices[seen], j]
-                    pair = [part_crops.cut([picture[i] for i in seen], corners, params.crop) for picture in
+                    pair = [part_crops.cut([picture[i] for i in seen], corners, params.crop_size) for picture in
                             (foregrounds.cpu(), real.cpu())]
                     if REFINED_PARTS[j] == "face":  # its own face and its neighbours would be too good an example
                         others = [faces.index.away(i, round(fps / 2)) for i in rows]
                         pair[0] = enhanced(faces, pair[0], data.poses[rows], corners, others)
                     self.pixels[j, rows] = (torch.stack(pair, 1) * 255).round().byte().numpy()
         frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(REFINED_PARTS)}
-        kept = {part: round(len(known) * params.keep_back) for part, known in frames.items()}
+        kept = {part: round(len(known) * params.validation_share) for part, known in frames.items()}
         self.frames = {part: known[: len(known) - kept[part]] for part, known in frames.items()}
         self.back = {part: known[len(known) - kept[part] :] for part, known in frames.items()}
 
@@ -134,13 +134,13 @@ class Pairs:
         """`of` training frames drawn from the seed, and the backgrounds behind the crops (B, 3, c, c)."""
         frames = np.random.default_rng(seed).choice(self.frames[part], size)
         corners = self.corners[frames, REFINED_PARTS.index(part)]
-        return *self.of(part, frames), part_crops.cut([self.background] * size, corners, self.params.crop)
+        return *self.of(part, frames), part_crops.cut([self.background] * size, corners, self.params.crop_size)
 
     def of(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Generated crops (B, 4, c, c), what is told beside them, and true crops (B, 4, c, c)."""
         j, p = REFINED_PARTS.index(part), self.params
         generated, real = (torch.from_numpy(self.pixels[j, frames]).float() / 255).unbind(1)
-        told = part_crops.beside(self.poses[frames], part, self.corners[frames, j], p.crop, p.pose, generated.device)
+        told = part_crops.beside(self.poses[frames], part, self.corners[frames, j], p.crop_size, p.limb_maps, generated.device)
         return generated, told, real
 
 

@@ -28,8 +28,8 @@ class Batch:
     poses: Tensor  # (B, inputs, h / stem, w / stem)
     real: Tensor   # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
     backgrounds: Tensor  # (B, 3, h, w): what the windows show of it, which stays where it is
-    runs: int
-    run_length: int
+    clips: int
+    clip_length: int
     paint: Callable[[], Tensor]
 
     @cached_property
@@ -39,8 +39,8 @@ class Batch:
 
     def windows(self, x: Tensor, length: int) -> Tensor:
         """All windows of `length` consecutive frames in the runs, (runs * (run_length - length + 1), length, ...)."""
-        runs = x[: self.runs * self.run_length].unflatten(0, (self.runs, self.run_length))
-        return torch.cat([runs[:, i : i + length] for i in range(self.run_length - length + 1)])
+        clips = x[: self.clips * self.clip_length].unflatten(0, (self.clips, self.clip_length))
+        return torch.cat([clips[:, i : i + length] for i in range(self.clip_length - length + 1)])
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,25 @@ class Batches:
     def __init__(self, data: FrameStore, params: "GeneratorTraining", device: torch.device):
         p = self.params = params
         self.data = data
-        self.context = Conditioning(data.size, p.stem, p.parts, p.drawing, p.temporal, device)
-        self.inputs, self.grid = self.context.inputs, p.stem * 2**p.levels
-        self.boxes = pose_boxes(data.poses, p.window_margin)  # (count, 4)
-        self.steady = steady_sides(self.boxes, data.take, data.size, self.grid, p.stem)  # (count, 2)
+        self.context = Conditioning(data.size, p.patch_size, p.parts, p.pose_maps, p.pose_context, device)
+        self.inputs, self.grid = self.context.inputs, p.patch_size * 2**p.num_downsamples
+        self.boxes = pose_boxes(data.poses, p.crop_margin)  # (count, 4)
+        self.steady = steady_sides(self.boxes, data.take, data.size, self.grid, p.patch_size)  # (count, 2)
         self._sides = {}
 
     def of(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         """The part-th share of the step's runs and singles."""
         p = self.params
-        if p.runs % parts or p.singles % parts:
-            raise InputError(f"runs ({p.runs}) and singles ({p.singles}) cannot be divided by {parts}; change "
-                             "runs, singles, devices or accumulation of generator_training")
-        runs, singles = p.runs, p.singles
-        if step % p.judge_every:
-            runs, singles = 0, singles + runs * p.run_length
-        takes, sides = self.draw(np.random.default_rng([p.seed, step]), [p.run_length] * runs + [1] * singles)
+        if p.clips % parts or p.single_frames % parts:
+            raise InputError(f"clips ({p.clips}) and single_frames ({p.single_frames}) cannot be divided by {parts}; change "
+                             "clips, single_frames, devices or accumulation of generator_training")
+        clips, single_frames = p.clips, p.single_frames
+        if step % p.adversarial_interval:
+            clips, single_frames = 0, single_frames + clips * p.clip_length
+        takes, sides = self.draw(np.random.default_rng([p.seed, step]), [p.clip_length] * clips + [1] * single_frames)
         windows = self.windows(takes, sides)
-        chosen = [*range(runs)[part::parts], *range(runs, len(takes))[part::parts]]
-        return self.show([takes[i] for i in chosen], windows[chosen], runs // parts)
+        chosen = [*range(clips)[part::parts], *range(clips, len(takes))[part::parts]]
+        return self.show([takes[i] for i in chosen], windows[chosen], clips // parts)
 
     def at(self, frames: np.ndarray) -> Batch:
         """These frames as they are."""
@@ -115,20 +115,20 @@ class Batches:
         as any of these frames' own."""
         if length not in self._sides:
             boxes = union(np.moveaxis(sliding_window_view(self.boxes, length, 0), -1, 0))
-            own = own_sides(boxes, self.data.size, self.grid, self.params.stem)
+            own = own_sides(boxes, self.data.size, self.grid, self.params.patch_size)
             self._sides[length] = np.maximum(own, sliding_window_view(self.steady, length, 0).max(-1))
         return self._sides[length]
 
     def alike(self, length: int, sides: np.ndarray) -> np.ndarray:
         """Of these, those whose windows have these sides, or else smaller ones."""
         firsts = self.whole(length)
-        if not self.params.window:
+        if not self.params.crop:
             return firsts
         others = self.sides(length)[firsts]
         same = (others == sides).all(1)
         return firsts[same if same.any() else (others <= sides).all(1)]
 
-    def show(self, takes: list[Clip], windows: Crops, runs: int) -> Batch:
+    def show(self, takes: list[Clip], windows: Crops, clips: int) -> Batch:
         """What each take's window shows of it."""
         frames, each, shift = self.spread(takes)
         count, windows = self.data.count, windows[each]
@@ -137,23 +137,23 @@ class Batches:
         around = around.reshape(len(frames), -1)
         takes_of_rows = np.searchsorted(each, rows // count)
         poses = shift[takes_of_rows].pose(self.data.poses[rows % count], self.data.size)
-        now = poses[around[:, self.context.temporal]]
+        now = poses[around[:, self.context.pose_context]]
         boxes = np.array(windows.boxes())
         real = shift.foreground(self.data, frames, boxes)
         backgrounds = cut([self.data.background] * len(frames), boxes)
-        return Batch(self.context.of(poses, around, windows), real, backgrounds, runs, self.params.run_length,
+        return Batch(self.context.of(poses, around, windows), real, backgrounds, clips, self.params.clip_length,
                      lambda: self.context.picture(now, windows))
 
     def windows(self, takes: list[Clip], sides: np.ndarray) -> Crops:
         """One a take, of these sides, around all its poses. What of a mask is outside is not asked for: with
         such a pose nothing will ever be shown there."""
         p, size = self.params, self.data.size
-        if not p.window:
+        if not p.crop:
             return Crops.whole(len(takes), size)
         frames, each, shift = self.spread(takes)
-        boxes = pose_boxes(shift.pose(self.data.poses[frames], size), p.window_margin)  # (frames, 4)
+        boxes = pose_boxes(shift.pose(self.data.poses[frames], size), p.crop_margin)  # (frames, 4)
         boxes = [union(boxes[each == take]) for take in range(len(takes))]
-        return Crops.around(np.stack(boxes), size, p.stem, sides)
+        return Crops.around(np.stack(boxes), size, p.patch_size, sides)
 
     def spread(self, takes: list[Clip]) -> tuple[np.ndarray, np.ndarray, AffineAugment]:
         """Of the frames of all takes: which they are, which take's, and how they are shifted."""

@@ -18,29 +18,29 @@ class Conditioning:
     """How a pose is told. `size` is S, pixels."""
 
     size: int
-    stem: int
+    patch_size: int
     parts: tuple[str, ...]
-    drawing: str   # lines or fields
-    temporal: int  # k, poses on either side
+    pose_maps: str   # lines or fields
+    pose_context: int  # k, poses on either side
     device: torch.device
 
     @property
     def inputs(self) -> int:
         """Channels."""
-        lines = 3 * (2 * self.temporal + 1)
-        return lines if self.drawing == "lines" else limb_maps.channels(self.parts, self.temporal)
+        lines = 3 * (2 * self.pose_context + 1)
+        return lines if self.pose_maps == "skeleton" else limb_maps.channels(self.parts, self.pose_context)
 
     def around(self, frames: np.ndarray, take: np.ndarray) -> np.ndarray:
         """The frames t-k .. t+k of each t, (B, 2 k + 1); beyond either end of its take, of which `take` (T,) has the
         number for every pose, rising, the last one is repeated."""
         first, last = (np.searchsorted(take, take[frames], side)[:, None] for side in ("left", "right"))
-        return np.clip(np.asarray(frames)[:, None] + np.arange(-self.temporal, self.temporal + 1), first, last - 1)
+        return np.clip(np.asarray(frames)[:, None] + np.arange(-self.pose_context, self.pose_context + 1), first, last - 1)
 
     def of(self, poses: Pose, around: np.ndarray, windows: Crops) -> Tensor:
         """What the windows (B) show of the poses in the rows `around` (B, 2 k + 1), (B, inputs, h / stem, w / stem),
         channels last."""
-        if self.drawing == "fields":
-            return limb_maps.fields(poses, around, windows, self.size, self.stem, self.parts, self.device)
+        if self.pose_maps == "limbs":
+            return limb_maps.fields(poses, around, windows, self.size, self.patch_size, self.parts, self.device)
         views = np.concatenate([around[..., None], np.broadcast_to(windows.corners[:, None], (*around.shape, 2))], -1)
         views, place = np.unique(views.reshape(-1, 3), axis=0, return_inverse=True)  # each is drawn once
         pictures = self.picture(poses[views[:, 0]], Crops(views[:, 1:], windows.width, windows.height))
@@ -49,4 +49,4 @@ class Conditioning:
 
     def picture(self, poses: Pose, windows: Crops) -> Tensor:
         """The skeletons that the windows show, (B, 3, h / stem, w / stem)."""
-        return draw(poses, windows, self.size, self.stem, self.parts, self.device)
+        return draw(poses, windows, self.size, self.patch_size, self.parts, self.device)

@@ -33,10 +33,10 @@ class Crops:
         return cls(np.zeros((count, 2), int), size, size)
 
     @classmethod
-    def around(cls, boxes: np.ndarray, size: int, stem: int, sides: np.ndarray) -> "Crops":
+    def around(cls, boxes: np.ndarray, size: int, patch_size: int, sides: np.ndarray) -> "Crops":
         """With these sides (2,), inside of the square, the boxes (B, 4) in the middle where they can be."""
-        low, high = stems(boxes, size, stem)
-        corners = low - np.floor((sides - (high - low)) / 2 / stem) * stem
+        low, high = stems(boxes, size, patch_size)
+        corners = low - np.floor((sides - (high - low)) / 2 / patch_size) * patch_size
         return cls(corners.clip(0, size - sides).astype(int), *sides.astype(int).tolist())
 
     def __getitem__(self, index) -> "Crops":
@@ -49,22 +49,22 @@ class Crops:
         return [(x, y, x + self.width, y + self.height) for x, y in self.corners.tolist()]
 
 
-def stems(boxes: np.ndarray, size: int, stem: int) -> tuple[np.ndarray, np.ndarray]:
+def stems(boxes: np.ndarray, size: int, patch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Low and high corners, (B, 2) each, of what of the boxes (B, 4) lies in the square, in whole stems."""
     boxes = np.where(np.isnan(boxes), size / 2, boxes).clip(0, size)
-    return np.floor(boxes[:, :2] / stem) * stem, np.ceil(boxes[:, 2:] / stem) * stem
+    return np.floor(boxes[:, :2] / patch_size) * patch_size, np.ceil(boxes[:, 2:] / patch_size) * patch_size
 
 
-def own_sides(boxes: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
+def own_sides(boxes: np.ndarray, size: int, grid: int, patch_size: int) -> np.ndarray:
     """Of the smallest window around each box (B, 4): (B, 2), whole cells of the grid, at least one, at most the square."""
-    low, high = stems(boxes, size, stem)
+    low, high = stems(boxes, size, patch_size)
     return np.clip(np.ceil((high - low) / grid), 1, size // grid).astype(int) * grid
 
 
-def steady_sides(boxes: np.ndarray, take: np.ndarray, size: int, grid: int, stem: int) -> np.ndarray:
+def steady_sides(boxes: np.ndarray, take: np.ndarray, size: int, grid: int, patch_size: int) -> np.ndarray:
     """Of each frame's window, (T, 2): the smallest that holds its box (T, 4), but the largest within STEADY frames of its
     take, of which `take` (T,) has the number, so that it changes seldom."""
-    own = own_sides(boxes, size, grid, stem)
+    own = own_sides(boxes, size, grid, patch_size)
     return np.concatenate([maximum_filter1d(own[take == one], 2 * STEADY + 1, axis=0, mode="nearest")
                            for one in np.unique(take)])
 

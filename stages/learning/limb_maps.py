@@ -32,12 +32,12 @@ def limb_count(parts: tuple) -> int:
     return sum(counts[part] for part in parts)
 
 
-def channels(parts: tuple, temporal: int) -> int:
+def channels(parts: tuple, pose_context: int) -> int:
     """Of `fields` with that many poses on either side."""
-    return CHANNELS * limb_count(parts) + MOTION * 2 * temporal
+    return CHANNELS * limb_count(parts) + MOTION * 2 * pose_context
 
 
-def fields(poses: Pose, around: np.ndarray, windows: Crops, size: int, stem: int, parts: tuple,
+def fields(poses: Pose, around: np.ndarray, windows: Crops, size: int, patch_size: int, parts: tuple,
            device: torch.device) -> Tensor:
     """What the windows (B) show of poses in a size x size frame, one value for every stem x stem pixels: of P_t and the
     others in the rows `around` (B, 2 k + 1) of the poses. (B, channels, height / stem, width / stem), channels last:
@@ -54,7 +54,7 @@ def fields(poses: Pose, around: np.ndarray, windows: Crops, size: int, stem: int
     dx, dy = (end - start).transpose(2, 0, 1)
     length2 = np.maximum(dx**2 + dy**2, 1e-6)
     length = np.sqrt(length2)
-    x, y = ((windows.corners[:, axis, None, None] + stem * (np.arange(side // stem)[:, None] + 0.5)) / size
+    x, y = ((windows.corners[:, axis, None, None] + patch_size * (np.arange(side // patch_size)[:, None] + 0.5)) / size
             - start[:, None, :, axis] for axis, side in enumerate((windows.width, windows.height)))  # (B, w or h, L)
 
     def tensor(values):

@@ -23,8 +23,8 @@ class LocalGan:
     def __init__(self, params: "LocalGanTraining", part: str, device: torch.device):
         torch.manual_seed(params.seed + REFINED_PARTS.index(part))
         self.params, self.device = params, device
-        inputs = 4 + part_crops.channels(part, params.pose)
-        self.shape = RefinerShape(inputs, params.width, params.halvings, params.blocks, params.stem)
+        inputs = 4 + part_crops.channels(part, params.limb_maps)
+        self.shape = RefinerShape(inputs, params.width, params.num_downsamples, params.blocks, params.patch_size)
         self.networks = {"refiner": Refiner(self.shape), "average": Refiner(self.shape), "critic": PartDiscriminator(params.width)}
         for network in self.networks.values():
             network.to(device, memory_format=torch.channels_last)

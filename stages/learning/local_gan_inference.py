@@ -39,17 +39,17 @@ class LocalGans:
             rows = np.flatnonzero(np.isfinite(of_part).all(1))
             if len(rows) and (part == "face" or part in self.refiners):
                 seen = [pictures[i] for i in rows]
-                self._polish(seen, poses[rows], part, part_crops.corners(of_part[rows], self.about["crop"]))
+                self._polish(seen, poses[rows], part, part_crops.corners(of_part[rows], self.about["crop_size"]))
         return clamp_premultiplied(pictures)
 
     def _polish(self, pictures: list[Tensor], poses: Pose, part: str, corners: np.ndarray) -> None:
         """One part, in the pictures (4, S, S) themselves."""
-        side = self.about["crop"]
+        side = self.about["crop_size"]
         before = after = part_crops.cut(pictures, corners, side)
         if part == "face":
             after = enhanced(self.faces, before, poses, corners)
         if part in self.refiners:
-            told = part_crops.beside(poses, part, corners, side, self.about["pose"], self.device)
+            told = part_crops.beside(poses, part, corners, side, self.about["limb_maps"], self.device)
             after = refine(self.refiners[part], after, told, self.about["parts"][part]["strength"])
         part_crops.add(pictures, after - before, corners)
 

@@ -23,10 +23,10 @@ class Smaller:
 
     def of(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         batch, p = self.batches.of(step, part, parts), self.batches.params
-        grid = 2**p.levels  # what the networks halve
+        grid = 2**p.num_downsamples  # what the networks halve
         sides = [max(1, int(side * self.scale / grid)) * grid for side in batch.poses.shape[-2:]]
         poses, skeletons = (F.interpolate(pictures, sides) for pictures in (batch.poses, batch.skeletons))
-        real, backgrounds = (F.interpolate(pictures, [p.stem * side for side in sides])
+        real, backgrounds = (F.interpolate(pictures, [p.patch_size * side for side in sides])
                              for pictures in (batch.real, batch.backgrounds))
         return replace(batch, poses=poses, paint=lambda: skeletons, real=real, backgrounds=backgrounds)
 
@@ -35,10 +35,10 @@ def advice(training: "Training", batches: Batches) -> str:
     """The error's text: the first of several cheaper ways that really fits. It is tried with this very training, of
     which nothing is kept."""
     p, size = training.params, batches.data.size
-    frames = (p.runs * p.run_length + p.singles) // (p.devices * p.accumulation)
+    frames = (p.clips * p.clip_length + p.single_frames) // (p.devices * p.accumulation)
     problem = f"out of memory on {training.fabric.device} with {frames} frames of {size} x {size} pixels at once"
     if p.devices > 1:
-        return f"{problem}; raise generator_training.accumulation, or lower runs and singles, or frames.size"
+        return f"{problem}; raise generator_training.accumulation, or lower clips and single_frames, or frames.size"
     for network in training.networks.values():
         network.zero_grad(set_to_none=True)
     for words, changes, scale in cheaper(p, size):
@@ -49,18 +49,18 @@ def advice(training: "Training", batches: Batches) -> str:
 
 def cheaper(p: "GeneratorTraining", size: int):
     """(what it is called in params.yaml, the changes, scale of the pictures), the least harmful first."""
-    for n in range(p.accumulation + 1, max(p.runs, p.singles) + 1):
-        if p.runs % n == 0 and p.singles % n == 0:
+    for n in range(p.accumulation + 1, max(p.clips, p.single_frames) + 1):
+        if p.clips % n == 0 and p.single_frames % n == 0:
             yield f"`accumulation: {n}`, which learns the same,", {"accumulation": n}, 1.0
-    for runs, singles in ((1, p.singles // 2), (1, 0)):
-        if (runs, singles) != (p.runs, p.singles):
-            fewer = {"runs": runs, "singles": singles, "accumulation": 1}
-            yield f"`runs: {runs}` with `singles: {singles}`", fewer, 1.0
+    for clips, single_frames in ((1, p.single_frames // 2), (1, 0)):
+        if (clips, single_frames) != (p.clips, p.single_frames):
+            fewer = {"clips": clips, "single_frames": single_frames, "accumulation": 1}
+            yield f"`clips: {clips}` with `single_frames: {single_frames}`", fewer, 1.0
     for scale in (0.75, 0.5, 0.25):
         smaller = round(size * scale / GRID) * GRID
         yield f"`frames.size: {smaller}`", {"accumulation": 1}, smaller / size
-        yield (f"`frames.size: {smaller}` with `runs: 1` and `singles: 0`",
-               {"runs": 1, "singles": 0, "accumulation": 1}, smaller / size)
+        yield (f"`frames.size: {smaller}` with `clips: 1` and `single_frames: 0`",
+               {"clips": 1, "single_frames": 0, "accumulation": 1}, smaller / size)
 
 
 def fits(training: "Training", batches: Batches, params: "GeneratorTraining", scale: float) -> bool:

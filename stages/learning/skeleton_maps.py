@@ -22,12 +22,12 @@ WHITE = (255, 255, 255)
 SHORT = 8                               # steps
 
 
-def draw(poses: Pose, windows: Crops, size: int, stem: int, parts: tuple, device: torch.device) -> Tensor:
+def draw(poses: Pose, windows: Crops, size: int, patch_size: int, parts: tuple, device: torch.device) -> Tensor:
     """What the windows show of the poses in a size x size frame, (B, 3, height / stem, width / stem) in [0, 1]."""
-    height, width, count = windows.height // stem, windows.width // stem, len(poses)
-    move, scale = np.append(windows.corners, np.zeros((count, 1)), 1)[:, None], np.array([1 / stem, 1 / stem, 1])
+    height, width, count = windows.height // patch_size, windows.width // patch_size, len(poses)
+    move, scale = np.append(windows.corners, np.zeros((count, 1)), 1)[:, None], np.array([1 / patch_size, 1 / patch_size, 1])
     small = poses.map(lambda points: (points - move) * scale)
-    start, end, colours, radii = strokes(small, parts, max(1.0, WIDTH * size / stem))
+    start, end, colours, radii = strokes(small, parts, max(1.0, WIDTH * size / patch_size))
     colours = torch.tensor(colours / 255, dtype=torch.float32, device=device)
 
     canvas = torch.zeros(count * (height * width + 1), 3, device=device)  # the last pixel of each takes what is outside

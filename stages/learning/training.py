@@ -40,7 +40,7 @@ class Training:
         torch.manual_seed(params.seed)
         p = self.params = params
         self.fabric, where = fabric, fabric.device
-        numbers = ("width", "widest", "levels", "blocks", "stem", "dense")
+        numbers = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense")
         self.shape = {name: getattr(p, name) for name in numbers} | {"inputs": inputs}
         self.judges = judges(p)
         self.networks = {"generator": build(p.architecture, self.shape)} | self.judges
@@ -62,7 +62,7 @@ class Training:
     def advance(self, batches: "Batches") -> Tensor:
         """One step of every network; the LOSSES (10,), on the device, of this process's share. Each frame is generated
         once (twice where the batch is split), and every window inside a run is scored. What asks other networks, the
-        discriminators and VGG, is asked every `judge_every` steps, and weighs as much more."""
+        discriminators and VGG, is asked every `adversarial_interval` steps, and weighs as much more."""
         p = self.params
         first, count = self.fabric.global_rank * p.accumulation, p.devices * p.accumulation
         shares = [batches.of(self.step, first + i, count) for i in range(p.accumulation)]
@@ -77,10 +77,10 @@ class Training:
 
     @property
     def judged(self) -> bool:
-        return self.step % self.params.judge_every == 0
+        return self.step % self.params.adversarial_interval == 0
 
     def weight(self, term: str) -> float:
-        every = 1 if term in PLAIN else self.params.judge_every
+        every = 1 if term in PLAIN else self.params.adversarial_interval
         return every * getattr(self.params, f"weight_{term}")
 
     def generate(self, share: "Batch") -> Tensor:
@@ -227,12 +227,12 @@ class Training:
 
 def judges(params: "GeneratorTraining") -> dict[str, nn.Module]:
     """D_q and D_t, or pix2pixHD's, each only where its weight is not zero."""
-    width, stem = params.discriminator_width, params.stem
+    width, patch_size = params.discriminator_width, params.patch_size
     if params.discriminators == "multiscale":
         return {"spatial": MultiscaleDiscriminator(width, params.scales)} if params.weight_spatial else {}
     found = {}
     if params.weight_spatial:
-        found["spatial"] = QualityDiscriminator(width, stem)
+        found["spatial"] = QualityDiscriminator(width, patch_size)
     if params.weight_temporal:
-        found["temporal"] = TemporalDiscriminator(width, stem)
+        found["temporal"] = TemporalDiscriminator(width, patch_size)
     return found

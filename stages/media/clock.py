@@ -45,7 +45,7 @@ def too_short(path: Path, needed: int) -> InputError:
     """The error for a clock with fewer than `needed` training frames."""
     clock = read_clock(path)
     return InputError(f"{clock.about['file']}: {clock.longest()} training frames in a row, but at least {needed} are "
-                      "needed (generator_training.run_length); give a longer video")
+                      "needed (generator_training.clip_length); give a longer video")
 
 
 def split(

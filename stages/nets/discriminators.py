@@ -43,18 +43,18 @@ class QualityDiscriminator(nn.Module):
 
     frames = 1
 
-    def __init__(self, width: int, stem: int):
+    def __init__(self, width: int, patch_size: int):
         super().__init__()
-        self.stem = stem
+        self.patch_size = patch_size
         self.body = nn.Sequential(
-            down(3 + 3 * stem**2, width, normalised=False),
+            down(3 + 3 * patch_size**2, width, normalised=False),
             down(width, 2 * width),
             down(2 * width, 4 * width),
             nn.Conv2d(4 * width, 1, 3, padding=1),
         )
 
     def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
-        return [layer_outputs(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=1))]
+        return [layer_outputs(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.patch_size)], dim=1))]
 
 
 class TemporalDiscriminator(nn.Module):
@@ -66,11 +66,11 @@ class TemporalDiscriminator(nn.Module):
 
     frames = 3
 
-    def __init__(self, width: int, stem: int):
+    def __init__(self, width: int, patch_size: int):
         super().__init__()
-        self.stem = stem
+        self.patch_size = patch_size
         self.encode = nn.Sequential(
-            down(3 + 3 * stem**2, width, normalised=False), down(width, 2 * width), down(2 * width, 2 * width)
+            down(3 + 3 * patch_size**2, width, normalised=False), down(width, 2 * width), down(2 * width, 2 * width)
         )
         self.window = nn.Conv2d(6 * width, width, 3, padding=1, dilation=1)      # temporal kernel 3
         self.neighbours = nn.Conv2d(4 * width, width, 3, padding=2, dilation=2)  # kernel 2, dilation 1
@@ -79,7 +79,7 @@ class TemporalDiscriminator(nn.Module):
 
     def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
         b = len(skeletons)
-        told = torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
+        told = torch.cat([skeletons, F.pixel_unshuffle(frames, self.patch_size)], dim=2).flatten(0, 1)  # (B * 3, ...)
         encoded = layer_outputs(self.encode, told)
         before, now, after = encoded[-1].unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
         branches = [

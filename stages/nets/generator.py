@@ -27,9 +27,9 @@ class GeneratorShape:
     """All numbers of the network, as they stand in params.yaml."""
 
     width: int    # channels at the finest level; doubled at every level
-    widest: int   # channels at most
-    levels: int   # halvings
-    stem: int     # the network works at S / stem
+    max_channels: int   # channels at most
+    num_downsamples: int   # halvings
+    patch_size: int     # the network works at S / stem
     dense: bool   # every decoder also reads every finer encoder
     inputs: int   # channels of the pose window
     blocks: int = 2  # residual blocks at the coarsest level
@@ -69,18 +69,18 @@ class Generator(nn.Module):
     def __init__(self, shape: GeneratorShape):
         super().__init__()
         self.shape = shape
-        widths = [min(shape.width * 2**i, shape.widest) for i in range(shape.levels + 1)]
+        widths = [min(shape.width * 2**i, shape.max_channels) for i in range(shape.num_downsamples + 1)]
         self.encoders = nn.ModuleList([ConvBlock(shape.inputs, widths[0])])
         self.encoders.extend(ConvBlock(a, b, stride=2) for a, b in zip(widths, widths[1:]))
         self.bottleneck = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(shape.blocks)))
         self.decoders = nn.ModuleList()
-        for i in range(shape.levels):
+        for i in range(shape.num_downsamples):
             skips = sum(widths[: i + 1]) if shape.dense else widths[i]
             self.decoders.append(ConvBlock(widths[i + 1] + skips, widths[i]))
         self.picture = nn.Sequential(
             ConvBlock(widths[0], widths[0]),
-            nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1),
-            nn.PixelShuffle(shape.stem),
+            nn.Conv2d(widths[0], 4 * shape.patch_size**2, 3, padding=1),
+            nn.PixelShuffle(shape.patch_size),
         )
 
     def forward(self, skeletons: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Generator(nn.Module):
             features.append(x)  # (B, width_i, S / stem / 2^i, ...)
 
         x = self.bottleneck(features.pop())
-        for i in reversed(range(self.shape.levels)):
+        for i in reversed(range(self.shape.num_downsamples)):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.decoders[i](torch.cat([x, *self._skips(features, i)], dim=1))
 

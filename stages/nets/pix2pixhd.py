@@ -19,10 +19,10 @@ class GlobalShape:
     """All numbers of the generator, as they stand in params.yaml."""
 
     width: int   # channels at full size; doubled at every level
-    levels: int  # halvings
+    num_downsamples: int  # halvings
     blocks: int  # residual blocks at the coarsest level
     inputs: int  # channels of the pose window
-    stem: int = 1  # it always works at full resolution
+    patch_size: int = 1  # it always works at full resolution
 
 
 class GlobalResidual(nn.Module):
@@ -45,7 +45,7 @@ class GlobalGenerator(nn.Module):
     def __init__(self, shape: GlobalShape):
         super().__init__()
         self.shape = shape
-        widths = [shape.width * 2**i for i in range(shape.levels + 1)]
+        widths = [shape.width * 2**i for i in range(shape.num_downsamples + 1)]
         layers = [*_normalised(_reflecting(shape.inputs, widths[0], 7)), nn.ReLU(inplace=True)]
         for a, b in zip(widths, widths[1:]):
             layers += [*_normalised([nn.Conv2d(a, b, 3, 2, 1, bias=False)]), nn.ReLU(inplace=True)]

@@ -23,9 +23,9 @@ class RefinerShape:
 
     inputs: int    # channels of the crop and what is told beside it
     width: int     # channels at the finest level, doubled with every halving
-    halvings: int
+    num_downsamples: int
     blocks: int    # residual blocks at the bottom
-    stem: int      # the network works at c / stem; its residual is shuffled up
+    patch_size: int      # the network works at c / stem; its residual is shuffled up
 
 
 class Refiner(nn.Module):
@@ -33,18 +33,18 @@ class Refiner(nn.Module):
 
     def __init__(self, shape: RefinerShape):
         super().__init__()
-        self.stem = shape.stem
-        widths = [shape.width * 2**i for i in range(shape.halvings + 1)]
-        self.encoders = nn.ModuleList([ConvBlock(shape.inputs * shape.stem**2, widths[0])])
+        self.patch_size = shape.patch_size
+        widths = [shape.width * 2**i for i in range(shape.num_downsamples + 1)]
+        self.encoders = nn.ModuleList([ConvBlock(shape.inputs * shape.patch_size**2, widths[0])])
         self.encoders.extend(ConvBlock(a, b, stride=2) for a, b in zip(widths, widths[1:]))
         self.body = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(shape.blocks)))
         self.decoders = nn.ModuleList(ConvBlock(a + b, a) for a, b in zip(widths, widths[1:]))
-        self.residual = nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1)
+        self.residual = nn.Conv2d(widths[0], 4 * shape.patch_size**2, 3, padding=1)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
 
     def forward(self, told: Tensor) -> Tensor:
-        features, x = [], F.pixel_unshuffle(told, self.stem)
+        features, x = [], F.pixel_unshuffle(told, self.patch_size)
         for encode in self.encoders:
             x = encode(x)
             features.append(x)  # (B, width * 2^i, c / stem / 2^i, ...)
@@ -52,7 +52,7 @@ class Refiner(nn.Module):
         for decode in reversed(self.decoders):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = decode(torch.cat([features.pop(), x], 1))
-        return torch.tanh(F.pixel_shuffle(self.residual(x), self.stem))
+        return torch.tanh(F.pixel_shuffle(self.residual(x), self.patch_size))
 
 
 class PartDiscriminator(nn.Module):

@@ -20,10 +20,10 @@ from tests.stages.provenance import attacks
 def learned(subject, tmp_path) -> dict:
     """All that fusion reads: an untrained generator, no local GANs, no faces, a plain background of odd size."""
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
+    shape = GeneratorShape(width=8, max_channels=64, num_downsamples=2, patch_size=2, dense=True, inputs=9)
     saved_networks.save(tmp_path / "generator", Generator(shape).state_dict(), {
-        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
-        "temporal": 1, "window": False, "window_margin": 0.1})
+        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "pose_maps": "skeleton",
+        "pose_context": 1, "crop": False, "crop_margin": 0.1})
     saved_networks.save(tmp_path / "local_gans", {}, {
         "parts": {}, "crop": 16, "pose": False, "enhancement": {"faces": "none"}})
     parquet.write(tmp_path / "faces.parquet", parquet.FACES, {name: [] for name in parquet.FACES.names}, {"reason": "back"})

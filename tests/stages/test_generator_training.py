@@ -17,8 +17,8 @@ from stages.media import clock as clocks, parquet
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"steps": 12, "runs": 1, "run_length": 3, "width": 8, "levels": 3, "stem": 2, "discriminator_width": 8,
-         "features_depth": 1, "features_size": 32, "judge_every": 1, "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
+SMALL = {"steps": 12, "clips": 1, "clip_length": 3, "width": 8, "num_downsamples": 3, "patch_size": 2, "discriminator_width": 8,
+         "features_depth": 1, "features_size": 32, "adversarial_interval": 1, "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
          "gw_outer": 3, "gw_inner": 10}
 
 
@@ -70,7 +70,7 @@ def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypa
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
     assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
     plots = layout.outputs("generator_training", "figure")["plots"]
-    assert {file.stem for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
+    assert {file.patch_size for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
     drawn = np.loadtxt(plots / "l1.tsv", skiprows=1)
     assert (drawn[:, 0] == log["step"]).all() and (drawn[:, 1] == log["l1"]).all()
     assert not list(Path(".checkpoints").iterdir())
@@ -119,7 +119,7 @@ def test_two_processes_learn_what_one_does(subject, tmp_path):
     logs = []
     for devices in (1, 2):
         folder = tmp_path / str(devices)
-        place(subject, folder, steps=6, runs=2, singles=2, devices=devices, weight_gw=5.0, optimiser="adam",
+        place(subject, folder, steps=6, clips=2, single_frames=2, devices=devices, weight_gw=5.0, optimiser="adam",
               learning_rate=1e-5, discriminator_learning_rate=1e-5)
         finish(folder)
         logs.append(parquet.read(folder / "artifacts/figure/generator/log.parquet", generator_training.LOG)[0])

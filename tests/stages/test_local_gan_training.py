@@ -40,16 +40,16 @@ def learned(subject, tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("learned")
     write_faces(subject, folder / "faces.parquet", list(range(0, 17, 2)))
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
+    shape = GeneratorShape(width=8, max_channels=64, num_downsamples=2, patch_size=2, dense=True, inputs=9)
     saved_networks.save(folder / "generator", Generator(shape).state_dict(), {
-        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
-        "temporal": 1, "window": False, "window_margin": 0.1})
+        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "pose_maps": "skeleton",
+        "pose_context": 1, "crop": False, "crop_margin": 0.1})
     return subject | {"faces": folder / "faces.parquet", "generator": folder / "generator"}
 
 
 def train(learned: dict, folder, config, **changes):
     block = config.presets["demo"].local_gan_training.model_copy(
-        update={"steps": 30, "batch": 4, "crop": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
+        update={"steps": 30, "batch": 4, "crop_size": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
                 "learning_rate": 0.005} | changes)
     inputs = {name: learned[name] for name in layout.INPUTS["local_gan_training"]}
     local_gan_training.run(**inputs, local_gans=folder / "local_gans", plots=folder / "plots", params=block,
@@ -58,7 +58,7 @@ def train(learned: dict, folder, config, **changes):
 
 
 @pytest.mark.parametrize("changes", [
-    {"parts": REFINED_PARTS}, {"pose": False}, {"stem": 1, "halvings": 3, "blocks": 2}, {"adversarial": "least_squares"},
+    {"parts": REFINED_PARTS}, {"limb_maps": False}, {"patch_size": 1, "num_downsamples": 3, "blocks": 2}, {"adversarial": "least_squares"},
     {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features"}, {"weight_adversarial": 0.0},
 ], ids=str)
 def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, config, changes):
@@ -186,7 +186,7 @@ def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatc
 def test_a_crop_that_the_refiner_cannot_halve_is_refused(config):
     block = config.presets["demo"].local_gan_training
     with pytest.raises(ValueError, match="a multiple of 16"):
-        type(block)(**block.model_dump() | {"crop": 40, "halvings": 3})
+        type(block)(**block.model_dump() | {"crop_size": 40, "num_downsamples": 3})
 
 
 def test_crops_lie_in_the_project_not_in_the_system_s_temporary_folder(learned, tmp_path, config, monkeypatch):

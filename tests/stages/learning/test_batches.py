@@ -14,8 +14,8 @@ from stages.pose.skeleton import Pose, read_poses
 from tests.conftest import small
 
 CPU = torch.device("cpu")
-DEMO = {"runs": 2, "run_length": 4, "singles": 6, "stem": 2, "levels": 2, "window": True, "augment": 0.1,
-        "rotate": 0.1, "resample": 0.5, "judge_every": 1}
+DEMO = {"clips": 2, "clip_length": 4, "single_frames": 6, "patch_size": 2, "num_downsamples": 2, "crop": True, "augment": 0.1,
+        "rotate": 0.1, "resample": 0.5, "adversarial_interval": 1}
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +41,21 @@ def test_drawn_from_seed_and_step(batches):
         assert other.real.shape != first.real.shape or not torch.equal(other.real, first.real)
 
 
-@pytest.mark.parametrize("drawing", ["lines", "fields"])
-@pytest.mark.parametrize("window", [True, False])
-def test_parts_are_the_undivided_batch(batches, drawing, window):
-    data = batches(drawing=drawing, window=window)
+@pytest.mark.parametrize("pose_maps", ["skeleton", "limbs"])
+@pytest.mark.parametrize("crop", [True, False])
+def test_parts_are_the_undivided_batch(batches, pose_maps, crop):
+    data = batches(pose_maps=pose_maps, crop=crop)
     for step in range(3):
         whole, parts = data.of(step), [data.of(step, part, 2) for part in range(2)]
-        assert (whole.runs, whole.run_length, len(whole.real)) == (2, 4, 14)
+        assert (whole.clips, whole.clip_length, len(whole.real)) == (2, 4, 14)
         for name in ("poses", "skeletons", "real"):
             mine, theirs = getattr(whole, name), [getattr(part, name) for part in parts]
-            runs = torch.cat([part[:4] for part in theirs])
-            singles = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # dealt out in turn
-            assert torch.equal(torch.cat([runs, singles]), mine), name
+            clips = torch.cat([part[:4] for part in theirs])
+            single_frames = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # dealt out in turn
+            assert torch.equal(torch.cat([clips, single_frames]), mine), name
 
 
-@pytest.mark.parametrize("changes", [{"runs": 1}, {"singles": 3}])
+@pytest.mark.parametrize("changes", [{"clips": 1}, {"single_frames": 3}])
 def test_what_cannot_be_divided_is_refused(batches, changes):
     with pytest.raises(InputError, match="cannot be divided by 2"):
         batches(**changes).of(0, 0, 2)
@@ -80,9 +80,9 @@ def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
     """The share of the person in it, on which the networks' normalisation depends, is the same."""
     data = batches(augment=0.0, resample=0.0)
     p, used = data.params, []
-    boxes = pose_boxes(data.data.poses, p.window_margin)
-    for frame, sides in enumerate(steady_sides(boxes, data.data.take, 64, data.grid, p.stem)):
-        used += Crops.around(boxes[frame : frame + 1], 64, p.stem, sides).boxes()
+    boxes = pose_boxes(data.data.poses, p.crop_margin)
+    for frame, sides in enumerate(steady_sides(boxes, data.data.take, 64, data.grid, p.patch_size)):
+        used += Crops.around(boxes[frame : frame + 1], 64, p.patch_size, sides).boxes()
     learned = {}
     for step in range(200):
         takes, sides = data.draw(np.random.default_rng(step), [1])
@@ -109,14 +109,14 @@ def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
     seen = 255 * (batch.backgrounds + change(batch.real, batch.backgrounds)).permute(0, 2, 3, 1).numpy()
     for found, frame, (left, top, right, bottom) in zip(seen, chosen, windows.boxes()):
         assert np.abs(found - pictures[frame][top:bottom, left:right]).max() < 0.51
-    shifted = batches(window=False).of(0)
+    shifted = batches(crop=False).of(0)
     empty = (shifted.real[:, 3:] == 0).expand(-1, 3, -1, -1)
     assert not change(shifted.real, shifted.backgrounds)[empty].any()
     assert torch.equal(shifted.backgrounds, data.data.background.expand_as(shifted.backgrounds))
 
 
 def test_runs_are_consecutive_and_judged_in_windows(batches, data):
-    batch = batches(augment=0.0, resample=0.0, window=False).of(2)
+    batch = batches(augment=0.0, resample=0.0, crop=False).of(2)
     frames = data.foreground(np.arange(17))
 
     def frame(picture):
@@ -132,15 +132,15 @@ def test_runs_are_consecutive_and_judged_in_windows(batches, data):
 
 
 def test_where_nobody_judges_all_are_singles(batches):
-    data = batches(judge_every=3)
-    assert [(data.of(step).runs, len(data.of(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
+    data = batches(adversarial_interval=3)
+    assert [(data.of(step).clips, len(data.of(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
 
 
 def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
     """No batch is enlarged for one frame that needs more than the first; and large frames are not rarer than small."""
     poses, _, _ = read_poses(subject["poses"])
     apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
-    data, seen = batches(apart, augment=0.0, resample=0.0, window_margin=0.05), np.zeros(17)
+    data, seen = batches(apart, augment=0.0, resample=0.0, crop_margin=0.05), np.zeros(17)
     assert len({tuple(side) for side in data.sides(1).tolist()}) > 1
     for step in range(400):
         takes, sides = data.draw(np.random.default_rng(step), [1] * 6)
@@ -158,17 +158,17 @@ def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
     assert batch.poses.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
 
 
-@pytest.mark.parametrize("window", [True, False])
-def test_no_run_goes_from_one_take_into_another(data, subject, batches, window):
+@pytest.mark.parametrize("crop", [True, False])
+def test_no_run_goes_from_one_take_into_another(data, subject, batches, crop):
     take = np.repeat([0, 1, 2], [7, 4, 6])
     poses, _, _ = read_poses(subject["poses"])
     apart = FrameStore(*three(subject), poses[:17], 17, take=take)
     firsts, others = set(), set()
     for step in range(60):
-        drawn, _ = batches(apart, window=window).draw(np.random.default_rng(step), [4, 4, 1, 1])
+        drawn, _ = batches(apart, crop=crop).draw(np.random.default_rng(step), [4, 4, 1, 1])
         assert all(len(set(take[one.frames])) == 1 and (np.diff(one.frames) == 1).all() for one in drawn)
         firsts |= {int(one.frames[0]) for one in drawn[:2]}
-        drawn, _ = batches(window=window).draw(np.random.default_rng(step), [4])
+        drawn, _ = batches(crop=crop).draw(np.random.default_rng(step), [4])
         others |= {len(set(take[one.frames])) for one in drawn}
     assert firsts == {0, 1, 2, 3, 7, 11, 12, 13} and others == {1, 2}
 
@@ -179,6 +179,6 @@ def test_what_a_frame_is_told_is_of_its_own_take(subject, batches):
     told = {}
     for name, rows, take in (("both", slice(0, 17), np.repeat([0, 1], [9, 8])), ("first", slice(0, 9), None)):
         footage = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
-        told[name] = batches(footage, temporal=1, window=False).at(np.array([8])).poses
+        told[name] = batches(footage, pose_context=1, crop=False).at(np.array([8])).poses
     assert torch.equal(told["both"], told["first"])
-    assert not torch.equal(batches(temporal=1, window=False).at(np.array([8])).poses, told["both"])
+    assert not torch.equal(batches(pose_context=1, crop=False).at(np.array([8])).poses, told["both"])

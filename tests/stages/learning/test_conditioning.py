@@ -15,13 +15,13 @@ FRAMES = np.array([0, 5, 23])
 WINDOWS = Crops(np.array([(8, 0), (0, 8), (16, 0)]), 32, 48)
 
 
-@pytest.mark.parametrize("temporal, around", [
+@pytest.mark.parametrize("pose_context, around", [
     (0, [[0], [5], [23]]),
     (1, [[0, 0, 1], [4, 5, 6], [22, 23, 23]]),  # P_t again where there is none before or after
     (2, [[0, 0, 0, 1, 2], [3, 4, 5, 6, 7], [21, 22, 23, 23, 23]]),
 ])
-def test_poses_before_and_after_are_seen_through_the_window_of_the_frame(temporal, around):
-    context = Conditioning(64, 2, ("body", "feet"), "lines", temporal, CPU)
+def test_poses_before_and_after_are_seen_through_the_window_of_the_frame(pose_context, around):
+    context = Conditioning(64, 2, ("body", "feet"), "skeleton", pose_context, CPU)
     assert context.around(FRAMES, np.zeros(24, int)).tolist() == around
     told = context.of(POSES, context.around(FRAMES, np.zeros(24, int)), WINDOWS)
     assert told.shape == (3, context.inputs, 24, 16) and told.is_contiguous(memory_format=torch.channels_last)
@@ -31,14 +31,14 @@ def test_poses_before_and_after_are_seen_through_the_window_of_the_frame(tempora
 
 
 def test_a_take_ends_where_another_begins():
-    context = Conditioning(64, 2, ("body",), "fields", 2, CPU)
+    context = Conditioning(64, 2, ("body",), "limbs", 2, CPU)
     near = context.around(np.array([0, 3, 4, 5, 9]), np.repeat([0, 1, 2], [4, 5, 1]))
     assert near.tolist() == [[0, 0, 0, 1, 2], [1, 2, 3, 3, 3], [4, 4, 4, 5, 6], [4, 4, 5, 6, 7], [9] * 5]
 
 
-@pytest.mark.parametrize("temporal", [0, 2])
-def test_fields_take_the_place_of_pictures(temporal):
-    context = Conditioning(64, 2, ("body",), "fields", temporal, CPU)
+@pytest.mark.parametrize("pose_context", [0, 2])
+def test_fields_take_the_place_of_pictures(pose_context):
+    context = Conditioning(64, 2, ("body",), "limbs", pose_context, CPU)
     around = context.around(FRAMES, np.zeros(24, int))
     told = context.of(POSES, around, WINDOWS)
     assert told.shape == (3, context.inputs, 24, 16) and told.is_contiguous(memory_format=torch.channels_last)

@@ -9,8 +9,8 @@ from stages.pose import skeleton
 from tests.conftest import waving_pose
 
 
-def smallest(boxes: np.ndarray, size: int, grid: int, stem: int) -> Crops:
-    return Crops.around(boxes, size, stem, own_sides(boxes, size, grid, stem).max(0))
+def smallest(boxes: np.ndarray, size: int, grid: int, patch_size: int) -> Crops:
+    return Crops.around(boxes, size, patch_size, own_sides(boxes, size, grid, patch_size).max(0))
 
 
 @pytest.mark.parametrize("boxes, corners, sides", [
@@ -34,13 +34,13 @@ def test_a_box_larger_than_its_window_is_seen_in_its_middle():
 
 def test_windows_hold_any_boxes():
     random = np.random.default_rng(0)
-    for grid, stem in ((32, 4), (64, 1), (16, 2)):
+    for grid, patch_size in ((32, 4), (64, 1), (16, 2)):
         low = random.uniform(0, 180, (50, 2))
         boxes = np.concatenate([low, low + random.uniform(0, 76, (50, 2))], 1)
-        windows = smallest(boxes, 256, grid, stem)
+        windows = smallest(boxes, 256, grid, patch_size)
         held = np.array(windows.boxes())
         assert (held[:, :2] <= boxes[:, :2]).all() and (held[:, 2:] >= boxes[:, 2:]).all()
-        assert held.min() >= 0 and held.max() <= 256 and not (held[:, :2] % stem).any()
+        assert held.min() >= 0 and held.max() <= 256 and not (held[:, :2] % patch_size).any()
         assert windows.width % grid == windows.height % grid == 0 and max(windows.width, windows.height) <= 96 + grid
 
 
@@ -60,7 +60,7 @@ def test_a_union_leaves_out_who_is_not_there():
 
 def test_a_pose_s_box_holds_the_rendered_person(stranger, config):
     """Hair, clothes and hands too, with the margin of the preset."""
-    margin = config.presets["demo"].generator_training.window_margin
+    margin = config.presets["demo"].generator_training.crop_margin
     boxes = pose_boxes(stranger.pose, margin)
     windows = smallest(boxes, 256, 32, 4)
     for alpha, (left, top, right, bottom) in zip(stranger.alpha, windows.boxes()):

@@ -14,16 +14,16 @@ from tests.conftest import waving_pose
 
 CPU = torch.device("cpu")
 POSES = Pose.stack([waving_pose(0.4 * i) if i != 3 else Pose.unknown() for i in range(7)])
-CONTEXT = Conditioning(64, 2, ("body",), "fields", 1, CPU)
+CONTEXT = Conditioning(64, 2, ("body",), "limbs", 1, CPU)
 
 
-@pytest.fixture(params=[True, False], ids=["window", "whole"])
+@pytest.fixture(params=[True, False], ids=["crop", "whole"])
 def appearance(request, tmp_path) -> GeneratorInference:
     torch.manual_seed(0)
-    shape = {"width": 8, "widest": 64, "levels": 2, "blocks": 1, "stem": 2, "dense": True, "inputs": CONTEXT.inputs}
+    shape = {"width": 8, "max_channels": 64, "num_downsamples": 2, "blocks": 1, "patch_size": 2, "dense": True, "inputs": CONTEXT.inputs}
     saved_networks.save(tmp_path, build("fakemotion", shape).state_dict(), {
-        "architecture": "fakemotion", "shape": shape, "size": 64, "parts": ["body"], "drawing": "fields",
-        "temporal": 1, "window": request.param, "window_margin": 0.1})
+        "architecture": "fakemotion", "shape": shape, "size": 64, "parts": ["body"], "pose_maps": "limbs",
+        "pose_context": 1, "crop": request.param, "crop_margin": 0.1})
     return GeneratorInference(tmp_path, CPU)
 
 
@@ -34,7 +34,7 @@ def smallest(boxes: np.ndarray) -> Crops:
 def test_each_window_is_pasted_into_an_empty_square(appearance):
     known = np.array([0, 1, 2, 4, 5, 6])
     windows = Crops.whole(6, 64)
-    if appearance.about["window"]:
+    if appearance.about["crop"]:
         windows = smallest(pose_boxes(POSES[known], 0.1))
         assert 16 <= windows.width < 64
     (indices, found), = appearance.foregrounds(POSES, 7)
@@ -72,7 +72,7 @@ def test_windows_are_each_frames_own_and_change_seldom(appearance):
     boxes = pose_boxes(small, 0.1)
     boxes[15], boxes[2] = (0, 0, 64, 64), np.nan
     sides = appearance.sides(boxes, np.zeros(30, int))
-    if not appearance.about["window"]:
+    if not appearance.about["crop"]:
         assert (sides == 64).all()
         return
     own = smallest(boxes[:1])
@@ -86,7 +86,7 @@ def test_frames_of_several_sizes_keep_their_order(appearance):
     steps = [0.3] * 20 + [1.0] * 20
     poses = Pose.stack([POSES[i % 3].map(lambda points: points * np.float32([s, s, 1])) for i, s in enumerate(steps)])
     (_, found), = appearance.foregrounds(poses, 40)
-    if appearance.about["window"]:
+    if appearance.about["crop"]:
         assert len(np.unique(appearance.sides(pose_boxes(poses, 0.1), np.zeros(40, int)), axis=0)) > 1
     for i, (indices, alone) in enumerate(appearance.foregrounds(poses, 1)):
         assert indices.tolist() == [i] and torch.allclose(found[i], alone[0], atol=1e-2)  # bfloat16

@@ -10,15 +10,15 @@ from stages.pose import skeleton
 from tests.conftest import waving_pose
 
 
-def seen(poses: skeleton.Pose, windows: Crops, size: int, stem: int, parts: tuple) -> torch.Tensor:
+def seen(poses: skeleton.Pose, windows: Crops, size: int, patch_size: int, parts: tuple) -> torch.Tensor:
     """Limb by limb, (B, 5 limbs, h, w)."""
-    told = limb_maps.fields(poses, np.arange(len(poses))[:, None], windows, size, stem, parts, torch.device("cpu"))
+    told = limb_maps.fields(poses, np.arange(len(poses))[:, None], windows, size, patch_size, parts, torch.device("cpu"))
     assert told.shape[1] == limb_maps.channels(parts, 0)
     return told.unflatten(1, (limb_maps.CHANNELS, -1)).transpose(1, 2).flatten(1, 2)
 
 
-def whole(poses: skeleton.Pose, size: int, stem: int = 1, parts: tuple = ("body",)) -> torch.Tensor:
-    return seen(poses, Crops.whole(len(poses), size), size, stem, parts)
+def whole(poses: skeleton.Pose, size: int, patch_size: int = 1, parts: tuple = ("body",)) -> torch.Tensor:
+    return seen(poses, Crops.whole(len(poses), size), size, patch_size, parts)
 
 
 def neck_to_nose(neck: tuple, nose: tuple) -> skeleton.Pose:
@@ -82,18 +82,18 @@ def test_a_window_is_a_cut_out_of_the_square_and_needs_no_other():
         assert torch.equal(alone[0], cut[i])
 
 
-@pytest.mark.parametrize("temporal", [1, 2])
-def test_motion_is_where_the_limb_beside_a_pixel_was_and_will_be(temporal):
+@pytest.mark.parametrize("pose_context", [1, 2])
+def test_motion_is_where_the_limb_beside_a_pixel_was_and_will_be(pose_context):
     """In SPREADs; none where the limb is not known, and beyond the ends of the poses."""
     still, step = neck_to_nose((32.5, 50.5), (32.5, 10.5)), np.float32([3, -2, 0])
     poses = skeleton.Pose.stack([still.map(lambda points: points + t * step)[0] for t in range(6)])
     poses.body[5] = np.nan
-    around = np.clip(np.arange(6)[:, None] + np.arange(-temporal, temporal + 1), 0, 5)
+    around = np.clip(np.arange(6)[:, None] + np.arange(-pose_context, pose_context + 1), 0, 5)
     told = limb_maps.fields(poses, around, Crops.whole(6, 64), 64, 1, ("body",), torch.device("cpu"))
     motion = told[:, limb_maps.channels(("body",), 0) :].unflatten(1, (-1, limb_maps.MOTION))  # (6, 2 k, 2, h, w)
     for t in range(6):
         x, y = (np.array([32.5, 30.5]) + t * step[:2]).astype(int)
-        for i, j in enumerate(np.delete(around[t], temporal)):
+        for i, j in enumerate(np.delete(around[t], pose_context)):
             expected = (j - t) * step[:2] / (limb_maps.SPREAD * 64) if 5 not in (j, t) else (0, 0)
             assert motion[t, i, :, y, x].numpy() == pytest.approx(expected, rel=0.02, abs=1e-6)
 

@@ -14,15 +14,15 @@ CPU = torch.device("cpu")
 POSES = skeleton.Pose.stack([waving_pose(0.9 * i, 256) for i in range(4)])
 
 
-def whole(poses, stem=1, parts=skeleton.DRAWN_PARTS, size=256) -> torch.Tensor:
-    return draw(poses, Crops.whole(len(poses), size), size, stem, parts, CPU)
+def whole(poses, patch_size=1, parts=skeleton.DRAWN_PARTS, size=256) -> torch.Tensor:
+    return draw(poses, Crops.whole(len(poses), size), size, patch_size, parts, CPU)
 
 
-@pytest.mark.parametrize("stem", [1, 2])
-def test_lines_cover_what_they_should(stem):
-    size, parts = 256 // stem, ("body", "feet")
-    for pose, picture in zip(POSES, whole(POSES, stem, parts)):
-        large = skeleton.draw(pose, 8 * size, 8 / stem, parts)
+@pytest.mark.parametrize("patch_size", [1, 2])
+def test_lines_cover_what_they_should(patch_size):
+    size, parts = 256 // patch_size, ("body", "feet")
+    for pose, picture in zip(POSES, whole(POSES, patch_size, parts)):
+        large = skeleton.draw(pose, 8 * size, 8 / patch_size, parts)
         expected = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA).transpose(2, 0, 1) / 255
         error = np.abs(picture.numpy() - expected)
         assert error.mean() < 0.15 * expected.mean() and error.max() < 0.6
@@ -62,10 +62,10 @@ def test_a_line_is_as_wide_as_it_should_be_wherever_it_lies(steep):
 
 def test_a_window_is_a_cut_out_of_the_square():
     corners = np.array([(64, 32), (100, 0), (4, 96), (96, 128)])
-    for stem in (1, 4):
-        cut = draw(POSES, Crops(corners, 96, 128), 256, stem, skeleton.DRAWN_PARTS, CPU)
-        for (x, y), part, picture in zip(corners // stem, cut, whole(POSES, stem)):
-            assert torch.allclose(part, picture[:, y : y + 128 // stem, x : x + 96 // stem], atol=1e-4)
+    for patch_size in (1, 4):
+        cut = draw(POSES, Crops(corners, 96, 128), 256, patch_size, skeleton.DRAWN_PARTS, CPU)
+        for (x, y), part, picture in zip(corners // patch_size, cut, whole(POSES, patch_size)):
+            assert torch.allclose(part, picture[:, y : y + 128 // patch_size, x : x + 96 // patch_size], atol=1e-4)
 
 
 def test_a_picture_does_not_depend_on_the_others():

@@ -14,11 +14,11 @@ from stages.learning.training import LOSSES, Training
 from stages.pose.skeleton import read_poses
 from tests.settings import content
 
-SMALL = {"steps": 8, "runs": 2, "run_length": 3, "singles": 4, "width": 8, "levels": 2, "blocks": 1, "stem": 2,
-         "discriminator_width": 8, "features_depth": 2, "features_size": 32, "judge_every": 1, "precision": "float32", "device": "cpu", "gw_outer": 5,
+SMALL = {"steps": 8, "clips": 2, "clip_length": 3, "single_frames": 4, "width": 8, "num_downsamples": 2, "blocks": 1, "patch_size": 2,
+         "discriminator_width": 8, "features_depth": 2, "features_size": 32, "adversarial_interval": 1, "precision": "float32", "device": "cpu", "gw_outer": 5,
          "gw_inner": 20, "optimiser": "adam", "learning_rate": 1e-4, "discriminator_learning_rate": 1e-4, "weight_l2": 1.0, "weight_gw": 5.0, "weight_matching": 1.0}
-EDN = {"architecture": "pix2pixhd", "stem": 1, "discriminators": "multiscale", "adversarial": "least_squares",
-       "drawing": "lines", "weight_temporal": 0.0}
+EDN = {"architecture": "pix2pixhd", "patch_size": 1, "discriminators": "multiscale", "adversarial": "least_squares",
+       "pose_maps": "skeleton", "weight_temporal": 0.0}
 
 
 def settings(**changes) -> config.GeneratorTraining:
@@ -88,13 +88,13 @@ def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
 def test_the_judges_are_asked_every_so_often_and_weigh_as_much_more(data):
     every = {name: LOSSES.index(name) for name in ("l1", "alpha")}
     asked = {name: LOSSES.index(name) for name in ("vgg", "gw", "spatial", "d_temporal")}
-    losses, _ = stepped(data, settings(judge_every=3), steps=5)
+    losses, _ = stepped(data, settings(adversarial_interval=3), steps=5)
     assert all(len(set(losses[:, column].tolist())) == 5 for column in every.values())
     assert all(len(set(losses[:3, column].tolist())) == 1 for column in asked.values())
     assert all(len({losses[0, column], losses[3, column]}) == 2 for column in asked.values())
     lone = {"weight_l1": 0.0, "weight_l2": 0.0, "weight_alpha": 0.0, "weight_temporal": 0.0, "weight_gw": 0.0,
             "weight_matching": 0.0}
-    once, thrice = (stepped(data, settings(judge_every=every, weight_vgg=vgg, weight_spatial=spatial).model_copy(
+    once, thrice = (stepped(data, settings(adversarial_interval=every, weight_vgg=vgg, weight_spatial=spatial).model_copy(
         update=lone), steps=1)[1] for every, vgg, spatial in ((3, 1.0, 0.1), (1, 3.0, 0.3)))
     assert all(torch.equal(once[name], thrice[name]) for name in once)
 
@@ -126,7 +126,7 @@ def test_a_step_goes_on_from_a_saved_state(data):
 @pytest.mark.parametrize("most, told", [
     (6, "`accumulation: 2`, which learns the same,"),
     (5, "`accumulation: 2`, which learns the same,"),
-    (4, "`runs: 1` with `singles: 0`"),  # two micro-batches would still be of five
+    (4, "`clips: 1` with `single_frames: 0`"),  # two micro-batches would still be of five
 ])
 def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
     """A generator that can take no more than `most` frames at once."""
@@ -148,7 +148,7 @@ def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
 
 
 def test_out_of_memory_of_any_frame_asks_for_smaller_ones(data, monkeypatch):
-    params = settings(runs=1, singles=0)
+    params = settings(clips=1, single_frames=0)
     batches = Batches(data, params, torch.device("cpu"))
     training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
     full, generate = batches.of(0).poses[0].numel(), training.generate

@@ -6,17 +6,17 @@ from stages.imaging import compositing
 from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, change
 
 
-@pytest.mark.parametrize("stem", [1, 2])
-def test_quality_discriminator_gives_every_layer_and_patch_logits(stem):
-    judge, h, w = QualityDiscriminator(8, stem), 64 // stem, 96 // stem
+@pytest.mark.parametrize("patch_size", [1, 2])
+def test_quality_discriminator_gives_every_layer_and_patch_logits(patch_size):
+    judge, h, w = QualityDiscriminator(8, patch_size), 64 // patch_size, 96 // patch_size
     layers, = judge(torch.rand(2, 3, h, w), torch.rand(2, 3, 64, 96))
     sizes = [(8, h // 2, w // 2), (16, h // 4, w // 4), (32, h // 8, w // 8), (1, h // 8, w // 8)]
     assert [tuple(layer.shape[1:]) for layer in layers] == sizes
 
 
-@pytest.mark.parametrize("stem", [1, 2])
-def test_temporal_discriminator_gives_every_layer_and_patch_logits(stem):
-    judge, h, w = TemporalDiscriminator(8, stem), 64 // stem, 96 // stem
+@pytest.mark.parametrize("patch_size", [1, 2])
+def test_temporal_discriminator_gives_every_layer_and_patch_logits(patch_size):
+    judge, h, w = TemporalDiscriminator(8, patch_size), 64 // patch_size, 96 // patch_size
     layers, = judge(torch.rand(2, 3, 3, h, w), torch.rand(2, 3, 3, 64, 96))
     sizes = [(6, 8, h // 2, w // 2), (6, 16, h // 4, w // 4), (6, 16, h // 8, w // 8)]  # 2 x 3 frames, each alone
     sizes += [(2, 24, h // 8, w // 8), (2, 1, h // 8, w // 8)]

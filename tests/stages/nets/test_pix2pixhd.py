@@ -11,12 +11,12 @@ from stages.nets.pix2pixhd import GlobalGenerator, GlobalResidual, GlobalShape, 
 @pytest.fixture(scope="module")
 def small() -> GlobalGenerator:
     torch.manual_seed(0)
-    return GlobalGenerator(GlobalShape(width=8, levels=3, blocks=2, inputs=9))
+    return GlobalGenerator(GlobalShape(width=8, num_downsamples=3, blocks=2, inputs=9))
 
 
 def test_the_full_generator_has_182_million_weights_and_one_bottleneck_of_nine_blocks():
     with torch.device("meta"):
-        network = GlobalGenerator(GlobalShape(width=64, levels=4, blocks=9, inputs=9))
+        network = GlobalGenerator(GlobalShape(width=64, num_downsamples=4, blocks=9, inputs=9))
         deepest = []
         for layer in network.body:
             if isinstance(layer, GlobalResidual):
