@@ -25,7 +25,7 @@ def learned(subject, tmp_path) -> dict:
         "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "pose_maps": "skeleton",
         "pose_context": 1, "crop": False, "crop_margin": 0.1})
     saved_networks.save(tmp_path / "local_gans", {}, {
-        "parts": {}, "crop": 16, "pose": False, "enhancement": {"faces": "none"}})
+        "parts": {}, "crop_size": 16, "limb_maps": False, "enhancement": {"faces": "none"}})
     parquet.write(tmp_path / "faces.parquet", parquet.FACES, {name: [] for name in parquet.FACES.names}, {"reason": "back"})
     cv2.imwrite(str(tmp_path / "full.png"), np.full((81, 97, 3), (40, 90, 160), np.uint8)[..., ::-1])
     toy.write_view(tmp_path / "view.parquet", len(read_poses(subject["poses"])[0]))
