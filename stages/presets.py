@@ -163,14 +163,15 @@ class GeneratorTraining(PresetBlock):
         """Rejects combinations that cannot be trained."""
         needed = 2 if self.discriminators == "multiscale" else 3 if self.weight_temporal else 1
         if self.clip_length < needed:
-            raise ValueError(f"clip_length: {self.clip_length}, but the discriminators need {needed} consecutive frames")
+            raise ValueError(f"clip_length: {self.clip_length}, but the discriminators need {needed} "
+                             "consecutive frames")
         micro_batches = self.devices * self.accumulation
         if self.clips % micro_batches or self.single_frames % micro_batches:
             raise ValueError(f"clips ({self.clips}) and single_frames ({self.single_frames}) cannot be divided evenly "
                              f"among {self.devices} devices x {self.accumulation} micro-batches")
         if self.adversarial_interval > 1 and not (self.weight_l1 or self.weight_l2 or self.weight_alpha):
-            raise ValueError(f"adversarial_interval: {self.adversarial_interval}, but the steps in between have no loss: "
-                             "set weight_l1, weight_l2 or weight_alpha, or use an interval of 1")
+            raise ValueError(f"adversarial_interval: {self.adversarial_interval}, but the steps in between have no "
+                             "loss: set weight_l1, weight_l2 or weight_alpha, or use an interval of 1")
         if self.architecture == "pix2pixhd" and self.patch_size != 1:
             raise ValueError("patch_size: pix2pixhd works at full size; expected 1")
         return self

@@ -137,7 +137,7 @@ def lpips_network() -> nn.Module:
     """LPIPS of pairs (n, 3, h, w) in [-1, 1]; its linear weights come with the package lpips, AlexNet's do not."""
     with warnings.catch_warnings(action="ignore"):  # that it calls torchvision the old way
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    flax.fill(network.net, files.find(files.ALEXNET), "AlexNet_0")
+    flax.load_convolutions(network.net, files.find(files.ALEXNET), "AlexNet_0")
     return network
 
 

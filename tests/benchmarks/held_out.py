@@ -106,14 +106,14 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
     """A training at its first step."""
-    inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
+    inputs = {argument: folder / path for argument, path in layout.in_channels("generator_training", name).items()}
     timeline = clocks.read_clock(inputs["clock"])
     rows = timeline.training()
     fabric = devices.fabric(block.device, 1, block.precision)
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
     batches = Batches(data, block, fabric.device)
-    return batches, Training(block, fabric, batches.inputs)
+    return batches, Training(block, fabric, batches.in_channels)
 
 
 def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to: Path) -> tuple[int, float]:
@@ -127,7 +127,7 @@ def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to:
 def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Path) -> None:
     """So many steps, the schedule fitted to them, into the folder `to`."""
     block = block.model_copy(update={"steps": steps, "checkpoint_every": 10**6, "preview_every": 10**6})
-    inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
+    inputs = {argument: folder / path for argument, path in layout.in_channels("generator_training", name).items()}
     os.chdir(folder)
     generator_training.run(**inputs, generator=to, plots=to.with_name(f"{to.name}_plots"), params=block, key=name,
                            entry=Subject(preset="demo", consent=MEASURED))

@@ -55,10 +55,10 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
-    appearance, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
+    generator, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
     truths = chosen(video_file.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
     found = {part: [] for part in REFINED_PARTS}
-    for indices, generated in appearance.foregrounds(pose[rows], 8):
+    for indices, generated in generator.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
             pair, truth = [_composite(foreground, plate) for foreground in (before, after)], next(truths)

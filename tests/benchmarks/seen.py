@@ -82,7 +82,7 @@ class Clip:
     def place(self) -> Callable[[int], fusion.Placement]:
         """Where the square lies in a held-out frame of the video."""
         about, plate = self._clock().about, png.read(self.path("background_inpainting", "full_background"))
-        still = fusion.Placement.of(about["crop"], about["size"], plate)
+        still = fusion.Placement.from_crop(about["crop"], about["size"], plate)
         return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
 
     @property
@@ -101,7 +101,7 @@ class Clip:
     def composites(self) -> Iterator[np.ndarray]:
         """The same as fusion shows them, before label and mark."""
         foregrounds = video_file.frames(self.path("fusion", "foreground"), "rgba")
-        return (even(self.place(index).over(rgba)) for index, rgba in enumerate(foregrounds))
+        return (even(self.place(index).composite(rgba)) for index, rgba in enumerate(foregrounds))
 
     def poses(self) -> Iterator[Pose]:
         """The held-out poses, in pixels of the video."""

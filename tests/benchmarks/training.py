@@ -75,15 +75,15 @@ def share(wanted) -> list[Figure]:
             return found
         return run
 
-    def drawn(*given, of=timed(batches.of, "batches")):
-        batch = of(*given)
-        batch.paint = timed(batch.paint, "batches")
+    def timed_batch(*arguments, at_step=timed(batches.at_step, "batches")):
+        batch = at_step(*arguments)
+        batch.draw_skeletons = timed(batch.draw_skeletons, "batches")
         return batch
 
-    training.advance, batches.of = timed(training.advance, "advance"), drawn
+    training.advance, batches.at_step = timed(training.advance, "advance"), timed_batch
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         begun = time.perf_counter()
-        generator_training.learn(training, batches, Checkpoint("share", [], block), Path("previews"),
+        generator_training.train(training, batches, Checkpoint("share", [], block), Path("previews"),
                                  threads.Threads(block.adversarial_interval))
         whole = time.perf_counter() - begun
     data, rest = 100 * spent["batches"] / whole, 100 * (1 - spent["advance"] / whole)

@@ -80,7 +80,7 @@ def test_the_square_is_placed_where_the_crop_says(crop):
     plate = np.zeros((200, 200, 3), np.uint8)
     square = np.zeros((64, 64, 4), np.uint8)
     square[20:40, 30:50] = 255
-    found = fusion.Placement.of(crop, 64, plate).over(square)[..., 0] / 255
+    found = fusion.Placement.from_crop(crop, 64, plate).composite(square)[..., 0] / 255
     scale = crop[2] / 64
     y, x = np.mgrid[:200, :200] + 0.5
     inside = ((x > crop[0] + 30 * scale) & (x < crop[0] + 50 * scale) & (y > crop[1] + 20 * scale) & (y < crop[1] + 40 * scale))
@@ -93,7 +93,7 @@ def test_the_square_is_placed_where_the_crop_says(crop):
 def test_where_the_foreground_is_transparent_the_background_is_untouched():
     rng = np.random.default_rng(0)
     plate = rng.integers(0, 256, (70, 90, 3), np.uint8)
-    found = fusion.Placement.of([3.0, -4.0, 80.0], 64, plate).over(np.zeros((64, 64, 4), np.uint8))
+    found = fusion.Placement.from_crop([3.0, -4.0, 80.0], 64, plate).composite(np.zeros((64, 64, 4), np.uint8))
     assert np.array_equal(found, plate)
 
 
@@ -111,7 +111,7 @@ def test_only_what_the_person_covers_is_computed_and_all_is_as_if_the_whole_fram
     whole = cv2.warpPerspective(np.concatenate([square[..., :3] * alpha, alpha], -1).astype(np.float32), matrix,
                                 (130, 110), flags=cv2.INTER_CUBIC)
     expected = whole[..., :3].clip(0, 255) + (1 - whole[..., 3:].clip(0, 1)) * plate
-    apart = np.abs(fusion.Placement(matrix, plate).over(square) - expected.clip(0, 255))
+    apart = np.abs(fusion.Placement(matrix, plate).composite(square) - expected.clip(0, 255))
     assert apart.max() < 1.6 and (apart > 0.51).mean() < 1e-5
 
 
@@ -153,8 +153,8 @@ def test_a_moving_camera_s_background_is_drawn_from_the_mosaic(learned, tmp_path
 def test_seen_by_the_reference_nothing_is_resampled():
     plate, square = scene((150, 120)), np.zeros((64, 64, 4), np.uint8)
     square[10:50, 20:40] = (200, 30, 60, 255)
-    still = fusion.Placement.of([30.0, 25.0, 64.0], 64, plate)
-    assert np.array_equal(still.seen_by(cameras(3)[2], (96, 80)).over(square), still.over(square)[20:100, 25:121])
+    still = fusion.Placement.from_crop([30.0, 25.0, 64.0], 64, plate)
+    assert np.array_equal(still.in_camera(cameras(3)[2], (96, 80)).composite(square), still.composite(square)[20:100, 25:121])
 
 
 def test_the_figure_moves_with_the_background():
@@ -163,7 +163,7 @@ def test_the_figure_moves_with_the_background():
     square[30:34, 40:44] = 255
     spot = np.array([30 + 41.5, 25 + 31.5, 1])  # of the dot's middle on the canvas, from pixel centres
     for camera in cameras(8):
-        found = fusion.Placement.of([30.0, 25.0, 64.0], 64, plate).seen_by(camera, (96, 80)).over(square)[..., 0]
+        found = fusion.Placement.from_crop([30.0, 25.0, 64.0], 64, plate).in_camera(camera, (96, 80)).composite(square)[..., 0]
         x, y, w = np.linalg.inv(camera) @ spot
         rows, columns = np.mgrid[:80, :96]
         middle = [(found * at).sum() / found.sum() for at in (columns, rows)]

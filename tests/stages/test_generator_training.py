@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from stages import InputError, generator_training, layout, params, threads
-from stages.learning import saved_networks, training
+from stages.learning import objective, saved_networks, training
 from stages.learning.divergence import Diverged
 from stages.media import clock as clocks, parquet
 from tests import settings
@@ -82,7 +82,7 @@ def test_each_weight_switches_its_term_off(subject, tmp_path, monkeypatch, term)
     log, _ = parquet.read(folder / "log.parquet", generator_training.LOG)
     assert all(np.isfinite(log[name]).all() for name in generator_training.LOSSES)
     block = params.load().block("generator_training", "figure")
-    on = {name for name in training.TERMS if getattr(block, f"weight_{name}")}
+    on = {name for name in objective.TERMS if getattr(block, f"weight_{name}")}
     on |= {f"d_{name}" for name in on & {"spatial", "temporal"}}
     assert term.removeprefix("weight_") not in on
     assert {name for name in generator_training.LOSSES if log[name].any()} == on
@@ -126,7 +126,7 @@ def test_two_processes_learn_what_one_does(subject, tmp_path):
         assert not list((folder / ".checkpoints").glob("*.pt"))
     one, two = logs
     assert one["gw"].all()
-    for name in training.LOSSES:
+    for name in objective.LOSSES:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
@@ -155,14 +155,14 @@ def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, m
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, tmp_path, monkeypatch):
-    true = training.perceptual_loss
+    true = objective.perceptual_loss
     seen = []
 
     def broken(*features):
         seen.append(1)
         return true(*features) * (float("nan") if len(seen) > 6 else 1.0)
 
-    monkeypatch.setattr(training, "perceptual_loss", broken)
+    monkeypatch.setattr(objective, "perceptual_loss", broken)
     with pytest.raises(Diverged, match=r"generator_training: the loss `vgg` .* in step 7; .* state is .*\.pt"):
         train(subject, tmp_path, monkeypatch, steps=30)
     kept, = Path(".checkpoints").glob("*.pt")
@@ -172,13 +172,13 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, t
 
 def test_weights_that_are_lost_are_not_kept(subject, tmp_path, monkeypatch):
     """The gradient of step 4 is no number, its losses are."""
-    descend = training.Training.descend
+    descend = training.Training.optimizer_step
 
     def broken(self, name):
         if self.step == 3 and name == "generator":
             next(self.networks[name].parameters()).grad.fill_(float("nan"))
         descend(self, name)
 
-    monkeypatch.setattr(training.Training, "descend", broken)
-    with pytest.raises(Diverged, match="weights are no finite numbers any more in step 4; .*no state was kept"):
+    monkeypatch.setattr(training.Training, "optimizer_step", broken)
+    with pytest.raises(Diverged, match="weights are not finite numbers in step 4; .*no state was kept"):
         train(subject, tmp_path, monkeypatch, steps=8)

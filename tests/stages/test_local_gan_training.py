@@ -163,24 +163,24 @@ def test_a_residual_is_trusted_as_far_as_the_frames_kept_back_say():
 
     class Known:
         device = CPU
-        back = {"face": np.arange(6)}
+        validation_frames = {"face": np.arange(6)}
 
         def __init__(self, step: float):
             self.average = lambda told: torch.full_like(told[:, :4], step)
 
-        def of(self, part, frames):
+        def crops(self, part, frames):
             return torch.full((len(frames), 4, 8, 8), 0.2), torch.zeros(len(frames), 0, 8, 8), real[frames]
 
     for step, wanted in ((0.4, 0.5), (0.2, 1.0), (0.1, 1.0), (-0.1, 0.0)):
-        assert local_gan_training.strength(Known(step), Known(step), "face", 4) == pytest.approx(wanted), step
+        assert local_gan_training.refiner_strength(Known(step), Known(step), "face", 4) == pytest.approx(wanted), step
 
 
 def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatch, config, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(local_gan_training, "strength", lambda local, pairs, part, batch: float(part != "face"))
+    monkeypatch.setattr(local_gan_training, "refiner_strength", lambda local, pairs, part, batch: float(part != "face"))
     gans = LocalGans(train(learned, tmp_path, config, steps=2), CPU)
     assert gans.about["off"] == ["face"] and set(gans.refiners) == set(REFINED_PARTS[1:])
-    assert "face off: it gains nothing" in capsys.readouterr().out
+    assert "face off (no gain)" in capsys.readouterr().out
 
 
 def test_a_crop_that_the_refiner_cannot_halve_is_refused(config):

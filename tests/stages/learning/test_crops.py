@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from stages.learning.crops import Crops, cut, own_sides, pose_boxes, union
+from stages.learning.crops import Crops, crop_images, pose_boxes, smallest_crop_sizes, union_box
 from stages.pose import skeleton
 from tests.conftest import waving_pose
 
 
 def smallest(boxes: np.ndarray, size: int, grid: int, patch_size: int) -> Crops:
-    return Crops.around(boxes, size, patch_size, own_sides(boxes, size, grid, patch_size).max(0))
+    return Crops.centred_on(boxes, size, patch_size, smallest_crop_sizes(boxes, size, grid, patch_size).max(0))
 
 
 @pytest.mark.parametrize("boxes, corners, sides", [
@@ -22,14 +22,14 @@ def smallest(boxes: np.ndarray, size: int, grid: int, patch_size: int) -> Crops:
     ([(np.nan,) * 4, (10, 20, 80, 60)], [(16, 32), (0, 8)], (96, 64)),       # nobody: in the middle
 ])
 def test_windows_are_the_smallest_that_hold_their_boxes(boxes, corners, sides):
-    windows = smallest(np.array(boxes, float), 128, 32, 4)
-    assert (windows.width, windows.height) == sides
-    assert windows.corners.tolist() == [list(corner) for corner in corners]
+    crops = smallest(np.array(boxes, float), 128, 32, 4)
+    assert (crops.width, crops.height) == sides
+    assert crops.corners.tolist() == [list(corner) for corner in corners]
 
 
 def test_a_box_larger_than_its_window_is_seen_in_its_middle():
-    windows = Crops.around(np.array([(40.0, 40, 88, 72)]), 128, 4, np.array([32, 64]))
-    assert windows.boxes() == [(48, 24, 80, 88)]
+    crops = Crops.centred_on(np.array([(40.0, 40, 88, 72)]), 128, 4, np.array([32, 64]))
+    assert crops.boxes() == [(48, 24, 80, 88)]
 
 
 def test_windows_hold_any_boxes():
@@ -37,11 +37,11 @@ def test_windows_hold_any_boxes():
     for grid, patch_size in ((32, 4), (64, 1), (16, 2)):
         low = random.uniform(0, 180, (50, 2))
         boxes = np.concatenate([low, low + random.uniform(0, 76, (50, 2))], 1)
-        windows = smallest(boxes, 256, grid, patch_size)
-        held = np.array(windows.boxes())
+        crops = smallest(boxes, 256, grid, patch_size)
+        held = np.array(crops.boxes())
         assert (held[:, :2] <= boxes[:, :2]).all() and (held[:, 2:] >= boxes[:, 2:]).all()
         assert held.min() >= 0 and held.max() <= 256 and not (held[:, :2] % patch_size).any()
-        assert windows.width % grid == windows.height % grid == 0 and max(windows.width, windows.height) <= 96 + grid
+        assert crops.width % grid == crops.height % grid == 0 and max(crops.width, crops.height) <= 96 + grid
 
 
 def test_a_box_has_its_margin_around_the_known_points_only():
@@ -54,18 +54,18 @@ def test_a_box_has_its_margin_around_the_known_points_only():
 
 def test_a_union_leaves_out_who_is_not_there():
     nobody = np.full(4, np.nan)
-    assert union(np.array([(1, 2, 3, 4), nobody, (0, 3, 2, 9)])).tolist() == [0, 2, 3, 9]
-    assert np.isnan(union(np.array([nobody]))).all()
+    assert union_box(np.array([(1, 2, 3, 4), nobody, (0, 3, 2, 9)])).tolist() == [0, 2, 3, 9]
+    assert np.isnan(union_box(np.array([nobody]))).all()
 
 
 def test_a_pose_s_box_holds_the_rendered_person(stranger, config):
     """Hair, clothes and hands too, with the margin of the preset."""
     margin = config.presets["demo"].generator_training.crop_margin
     boxes = pose_boxes(stranger.pose, margin)
-    windows = smallest(boxes, 256, 32, 4)
-    for alpha, (left, top, right, bottom) in zip(stranger.alpha, windows.boxes()):
+    crops = smallest(boxes, 256, 32, 4)
+    for alpha, (left, top, right, bottom) in zip(stranger.alpha, crops.boxes()):
         assert alpha[top:bottom, left:right].sum(dtype=float) >= 0.999 * alpha.sum(dtype=float)
-    assert windows.width * windows.height < 0.9 * 256**2
+    assert crops.width * crops.height < 0.9 * 256**2
 
 
 def test_a_box_follows_the_person():
@@ -77,7 +77,7 @@ def test_a_box_follows_the_person():
 def test_what_is_cut_out_is_empty_beyond_the_picture():
     pictures = list(torch.rand(3, 2, 8, 8))
     boxes = np.array([(-2, 3, 4, 7), (5, 6, 11, 10), (20, -9, 26, -5)])
-    found = cut(pictures, boxes)
+    found = crop_images(pictures, boxes)
     expected = torch.stack([torch.nn.functional.pad(picture, (20,) * 4)[:, top + 20 : bottom + 20, left + 20 : right + 20]
                             for picture, (left, top, right, bottom) in zip(pictures, boxes.tolist())])
     assert torch.equal(found, expected) and found[2].count_nonzero() == 0

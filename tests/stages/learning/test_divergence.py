@@ -16,7 +16,7 @@ def told(bad: list, at: int, judges=("d_spatial", "d_temporal"), steps: int = 12
     rows, watch = np.array([GOOD] * (at - 1) + [bad] * (steps - at + 1), np.float32), DivergenceCheck(NAMES, judges)
     for start in range(0, steps, every):
         try:
-            watch.look(start + 1, rows[start : start + every])
+            watch.check(start + 1, rows[start : start + every])
         except Diverged as error:
             return start + every, str(error)
     return 0, ""
@@ -43,6 +43,6 @@ def test_a_discriminator_that_recovers_is_fine():
     for start in range(0, 200, 10):
         rows = np.tile(np.float32([0.1, 0.1, 0.0, 0.5]), (10, 1))
         rows[(start // 10 % 3) * 3, 2] = 0.3
-        watch.look(start + 1, rows)
+        watch.check(start + 1, rows)
     with pytest.raises(Diverged, match=f"up to step {200 + PATIENCE - 6}"):
-        watch.look(201, np.tile(np.float32([0.1, 0.1, 0.0, 0.5]), (PATIENCE, 1)))
+        watch.check(201, np.tile(np.float32([0.1, 0.1, 0.0, 0.5]), (PATIENCE, 1)))

@@ -47,18 +47,18 @@ def test_strokes_cover_a_part_and_are_the_same_for_the_same_seed():
 def test_the_own_shape_is_moved_to_where_the_wall_was_seen():
     hole, rng = somebody(), np.random.default_rng(0)
     for _ in range(20):
-        moved = inpainter_training.moved(rng, hole)
+        moved = inpainter_training.moved_shape(rng, hole)
         assert (moved & ~hole).sum() > 0.25 * hole.sum()
         rows, columns = np.nonzero(moved)
         assert np.ptp(rows) <= 44 and np.ptp(columns) <= 18 and moved.sum() <= hole.sum()
-    assert inpainter_training.moved(rng, np.ones((SIZE, SIZE), bool)) is None
+    assert inpainter_training.moved_shape(rng, np.ones((SIZE, SIZE), bool)) is None
 
 
 def test_lessons_do_not_know_what_was_never_seen():
     other = np.where(somebody()[..., None], 255, wall()).astype(np.uint8)
     for seed in range(6):
-        started, holes, pictures, wanted = inpainter_training.lesson(np.random.default_rng(seed), wall(), somebody())
-        same = inpainter_training.lesson(np.random.default_rng(seed), other, somebody())
+        started, holes, pictures, wanted = inpainter_training.training_sample(np.random.default_rng(seed), wall(), somebody())
+        same = inpainter_training.training_sample(np.random.default_rng(seed), other, somebody())
         assert torch.equal(started, same[0]) and torch.equal(holes, same[1])
         assert torch.equal(pictures * wanted, same[2] * wanted) and wanted.sum() > 50
         assert torch.equal(torch.where(holes > 0, pictures, started), pictures)  # known pixels are given
@@ -78,7 +78,7 @@ def test_it_learns_the_stripes_that_telea_smears(block):
     empty, hole, true = emptied(40), somebody(40), wall(40)
     filled = inpainter_training.inpaint(empty, hole, block.model_copy(update={"steps": 100, "width": 4}))
     assert np.array_equal(filled[~hole], true[~hole])
-    telea = inpainter_training.start(empty, hole)
+    telea = inpainter_training.telea(empty, hole)
     assert psnr(filled[hole], true[hole]) > psnr(telea[hole], true[hole]) + 3
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.learning.optimisers import NetworkOptimiser, flat
+from stages.learning.optimisers import NetworkOptimiser, as_matrix
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -70,7 +70,7 @@ def test_the_layout_changes_nothing():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_flat_shares_its_memory(layout):
     weight = torch.rand(4, 3, 2, 2).to(memory_format=layout)
-    assert flat(weight).data_ptr() == weight.data_ptr() and flat(weight).shape == (4, 12)
+    assert as_matrix(weight).data_ptr() == weight.data_ptr() and as_matrix(weight).shape == (4, 12)
 
 
 @pytest.mark.parametrize("kind", ["adam", "muon"])

@@ -17,26 +17,26 @@ def test_a_window_shows_what_lies_in_it_and_nothing_outside_of_the_frame(corner)
     whole = torch.zeros(4, 100, 100)
     whole[:, 40:60, 40:60] = picture
     x, y = np.array(corner) + 40
-    crop = part_crops.cut([picture], np.array([corner]), 8)[0]
+    crop = part_crops.crop_parts([picture], np.array([corner]), 8)[0]
     assert torch.equal(crop, whole[:, y : y + 8, x : x + 8])
 
 
 def test_windows_have_the_boxes_middles():
     boxes = np.array([[10, 20, 31, 41], [10.2, 20.4, 30.2, 40.4]])
-    middles = part_crops.corners(boxes, 8) + 4
+    middles = part_crops.crop_corners(boxes, 8) + 4
     assert np.abs(middles - (boxes[:, :2] + boxes[:, 2:]) / 2).max() <= 0.5
 
 
 @pytest.mark.parametrize("corner", [(40, 30), (-10, 5)])
 def test_a_change_is_added_as_it_is_and_fades_at_the_edges(corner):
     picture, change = torch.zeros(4, 120, 120), torch.rand(1, 4, 40, 40) + 0.1
-    part_crops.add([picture], change, np.array([corner]))
-    inside = part_crops.cut([picture], np.array([corner]), 40)
+    part_crops.add_changes([picture], change, np.array([corner]))
+    inside = part_crops.crop_parts([picture], np.array([corner]), 40)
     share = (inside / change)[0, 0]
     left = max(0, -corner[0])
     assert torch.allclose(share[10:30, max(left, 10) : 30], torch.ones(1)) and 0 < share[0, 20] < 0.3
     assert torch.equal(share[20, left:] > 0, torch.ones(40 - left, dtype=bool))
-    part_crops.add([picture], -change, np.array([corner]))
+    part_crops.add_changes([picture], -change, np.array([corner]))
     assert torch.allclose(picture, torch.zeros(1), atol=1e-6)  # and nowhere else
 
 
@@ -63,13 +63,13 @@ def test_fields_are_the_bones_of_the_part_and_unknown_ones_are_empty(part):
         [rng.uniform(10, 40, (*points.shape[:-1], 2)), np.ones((*points.shape[:-1], 1))], -1).astype(np.float32))
     corner, points = np.array([13, 17]), np.concatenate(
         [pose.body[0], getattr(pose, part if part in ("face", "right_hand", "left_hand") else "feet")[0]])
-    found = part_crops.fields(pose, part, corner[None], 16, CPU)[0].numpy()
-    assert len(found) == part_crops.channels(part, True) == 3 * len(part_crops.BONES[part])
-    for i, (a, b) in enumerate(part_crops.BONES[part]):
+    found = part_crops.draw_part_limb_maps(pose, part, corner[None], 16, CPU)[0].numpy()
+    assert len(found) == part_crops.part_conditioning_channels(part, True) == 3 * len(part_crops.PART_LIMBS[part])
+    for i, (a, b) in enumerate(part_crops.PART_LIMBS[part]):
         expected = by_hand(points[a, :2].astype(float), points[b, :2].astype(float), corner, 16)
         assert np.abs(found[3 * i : 3 * i + 3] - expected).max() < 1e-3, (a, b)
-    a, _ = part_crops.BONES[part][0]
+    a, _ = part_crops.PART_LIMBS[part][0]
     unknown = pose.map(np.copy)
     (unknown.body[0, a] if a < part_crops.OWN else unknown.face[0, a - part_crops.OWN])[:] = (np.nan, np.nan, 0)
-    found = part_crops.fields(unknown, part, corner[None], 16, CPU)[0]
+    found = part_crops.draw_part_limb_maps(unknown, part, corner[None], 16, CPU)[0]
     assert found.isfinite().all() and not found[:3].any()

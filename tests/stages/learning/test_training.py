@@ -10,7 +10,8 @@ from stages import InputError, params as config
 from stages.learning import devices, memory
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
-from stages.learning.training import LOSSES, Training
+from stages.learning.objective import LOSSES
+from stages.learning.training import Training
 from stages.pose.skeleton import read_poses
 from tests.settings import content
 
@@ -35,7 +36,7 @@ def data(subject):
 def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
     """Losses of some steps, and the generator's weights after them."""
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
     losses = torch.stack([training.advance(batches) for _ in range(steps)]).numpy()
     return losses, training.networks["generator"].state_dict()
 
@@ -43,14 +44,14 @@ def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
 def gradients(data, params) -> tuple[np.ndarray, dict]:
     """Losses and gradients of the first step, before any network has moved."""
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
     found = {}
 
     def keep(name):
         for part, weight in training.networks[name].named_parameters():
             found[f"{name}.{part}"], weight.grad = weight.grad, None
 
-    training.descend = keep
+    training.optimizer_step = keep
     return training.advance(batches).numpy(), found
 
 
@@ -58,13 +59,13 @@ def gradients(data, params) -> tuple[np.ndarray, dict]:
                          ids=["frames", "patches", "debiased", "pix2pixhd"])
 def test_micro_batches_change_nothing(data, changes):
     """Gromov-Wasserstein among them: the vectors of all micro-batches are compared."""
-    whole, pulls = gradients(data, settings(**changes))
+    whole, grads = gradients(data, settings(**changes))
     split, others = gradients(data, settings(accumulation=2, **changes))
     assert whole[[LOSSES.index(name) for name in ("l1", "l2", "alpha", "vgg", "gw", "matching", "spatial")]].all()
     np.testing.assert_allclose(split, whole, rtol=1e-4)
-    assert pulls.keys() == others.keys()
-    for name, pull in pulls.items():
-        torch.testing.assert_close(others[name], pull, rtol=0, atol=1e-3 * pull.abs().max().item(),
+    assert grads.keys() == others.keys()
+    for name, grad in grads.items():
+        torch.testing.assert_close(others[name], grad, rtol=0, atol=1e-3 * grad.abs().max().item(),
                                    msg=lambda text, name=name: f"{name}: {text}")
 
 
@@ -72,13 +73,14 @@ def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
     """What the test above would miss if no vectors were gathered."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
 
-    def value(parts):
-        shares = [batches.of(0, i, parts) for i in range(parts)]
-        looks = [training.looks(share, training.average(share.poses).detach()) for share in shares]
-        together = training.gromov_wasserstein(looks, parts)[0]["gw"]
-        alone = [training.gromov_wasserstein([look], 1)[0]["gw"] for look in looks]
+    def value(count):
+        objective, micro_batches = training.objective, [batches.at_step(0, i, count) for i in range(count)]
+        features = [objective.perceptual_features(batch, training.average(batch.pose_maps).detach(), True)
+                    for batch in micro_batches]
+        together = objective.gromov_wasserstein(features)[0]
+        alone = [objective.gromov_wasserstein([one])[0] for one in features]
         return float(together), float(np.mean(alone))
 
     assert value(2)[0] == pytest.approx(value(1)[0], rel=1e-4)
@@ -104,20 +106,20 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
     """Which is exactly 0 or 1 where it is real: opaque or not, a foreground over the background looks the same."""
     params = settings(**changes)
     batches = Batches(data, params, torch.device("cpu"))
-    training, share = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs), batches.of(0)
-    foreground = 0.5 * share.real
-    frame = foreground[:, :3] + (1 - foreground[:, 3:]) * share.backgrounds
+    training, batch = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels), batches.at_step(0)
+    foreground = 0.5 * batch.real
+    frame = foreground[:, :3] + (1 - foreground[:, 3:]) * batch.backgrounds
     opaque, black = torch.cat([frame, torch.ones_like(frame[:, :1])], 1), torch.zeros_like(foreground)
-    for name in training.judges:
-        looks = [training.judge(name, share, x)[0][-1].detach() for x in (foreground, opaque, black)]
-        torch.testing.assert_close(looks[0], looks[1])
-        assert (looks[0] - looks[2]).abs().max() > 1e-3
+    for name in training.discriminators:
+        features = [training.objective.disc_outputs(name, batch, x)[0][-1].detach() for x in (foreground, opaque, black)]
+        torch.testing.assert_close(features[0], features[1])
+        assert (features[0] - features[2]).abs().max() > 1e-3
 
 
 def test_a_step_goes_on_from_a_saved_state(data):
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    first, second = (Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs) for _ in range(2))
+    first, second = (Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels) for _ in range(2))
     first.advance(batches)
     second.restore(copy.deepcopy(first.state()))
     assert torch.equal(first.advance(batches), second.advance(batches))
@@ -132,34 +134,34 @@ def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
     """A generator that can take no more than `most` frames at once."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
     generate = training.generate
 
-    def limited(share):
-        if len(share.poses) > most:
+    def limited(batch):
+        if len(batch.pose_maps) > most:
             raise torch.OutOfMemoryError
-        return generate(share)
+        return generate(batch)
 
     monkeypatch.setattr(training, "generate", limited)
     with pytest.raises(torch.OutOfMemoryError):
         training.advance(batches)
-    assert memory.advice(training, batches) == (
+    assert memory.suggest_settings(training, batches) == (
         f"out of memory on cpu with 10 frames of 64 x 64 pixels at once; {told} fits (tried)")
 
 
 def test_out_of_memory_of_any_frame_asks_for_smaller_ones(data, monkeypatch):
     params = settings(clips=1, single_frames=0)
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.inputs)
-    full, generate = batches.of(0).poses[0].numel(), training.generate
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
+    full, generate = batches.at_step(0).pose_maps[0].numel(), training.generate
 
-    def limited(share):
-        if share.poses[0].numel() >= full:
+    def limited(batch):
+        if batch.pose_maps[0].numel() >= full:
             raise torch.OutOfMemoryError
-        return generate(share)
+        return generate(batch)
 
     monkeypatch.setattr(training, "generate", limited)
-    assert "frames.size" in memory.advice(training, batches)
+    assert "frames.size" in memory.suggest_settings(training, batches)
 
 
 def test_more_gpus_than_there_are_are_refused():

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from stages.imaging import compositing
-from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, change
+from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator, background_change
 
 
 @pytest.mark.parametrize("patch_size", [1, 2])
@@ -31,7 +31,7 @@ def test_a_change_is_what_the_finished_video_differs_from_the_background_by():
     background = rng.integers(0, 256, (32, 32, 3), np.uint8)
     expected = compositing.over(foreground.astype(np.float32), background)
     foreground, background = (torch.from_numpy(x).permute(2, 0, 1)[None] / 255 for x in (foreground, background))
-    found = 255 * (background + change(foreground, background))[0].permute(1, 2, 0).numpy()
+    found = 255 * (background + background_change(foreground, background))[0].permute(1, 2, 0).numpy()
     assert np.abs(found - expected).max() < 0.51
 
 
