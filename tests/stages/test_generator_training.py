@@ -1,4 +1,4 @@
-"""Training on the stick figure: it learns, and stops without consent. tests/faults has it killed."""
+"""Training on the stick figure: it learns, and needs consent. tests/faults covers killed trainings."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ SMALL = {"steps": 12, "clips": 1, "clip_length": 3, "width": 8, "num_downsamples
 
 
 def place(subject: dict, folder: Path, consent: str | None = "synthetic", **changes) -> None:
-    """A working folder in which `python -m stages generator_training figure` runs."""
+    """Prepares a folder in which `python -m stages generator_training figure` runs."""
     content = settings.content()
     preset = content["presets"]["demo"]
     preset["generator_training"] |= SMALL | changes
@@ -50,7 +50,7 @@ def finish(folder: Path) -> str:
 
 
 def train(subject, folder, monkeypatch, **changes):
-    """Runs the stage here; its output folder."""
+    """Runs the stage in this process; its output folder."""
     place(subject, folder, **changes)
     monkeypatch.chdir(folder)
     config = params.load()
@@ -88,13 +88,13 @@ def test_each_weight_switches_its_term_off(subject, tmp_path, monkeypatch, term)
     assert {name for name in generator_training.LOSSES if log[name].any()} == on
 
 
-def test_no_consent_no_training(subject, tmp_path, monkeypatch):
+def test_without_consent_there_is_no_training(subject, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="subjects.figure has no consent"):
         train(subject, tmp_path, monkeypatch, consent=None)
     assert not (tmp_path / "artifacts/figure/generator").exists()
 
 
-def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
+def test_a_video_too_short_to_split_is_rejected(subject, tmp_path, monkeypatch):
     columns, about = parquet.read(subject["clock"], parquet.CLOCK)
     columns["split"] = [None] * len(columns["frame"])
     parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
@@ -114,8 +114,8 @@ def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
     assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
 
 
-def test_two_processes_learn_what_one_does(subject, tmp_path):
-    """Gradients over gloo, Gromov-Wasserstein over the frames of both."""
+def test_two_processes_learn_the_same_as_one(subject, tmp_path):
+    """Gradients are averaged over gloo; Gromov-Wasserstein compares the frames of both."""
     logs = []
     for devices in (1, 2):
         folder = tmp_path / str(devices)
@@ -130,8 +130,8 @@ def test_two_processes_learn_what_one_does(subject, tmp_path):
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, monkeypatch):
-    """Two, which add gradients up in two parts; the run that is ended has another number of threads before."""
+def test_a_fixed_number_of_threads_gives_the_same_bytes_resumed_or_not(subject, tmp_path, monkeypatch):
+    """Two threads add gradients up in two parts; the interrupted training starts with another number of threads."""
     monkeypatch.delenv(threads.LIMIT, raising=False)
     advance, before, made = training.Training.advance, torch.get_num_threads(), {}
 
@@ -170,14 +170,14 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, t
     assert not (tmp_path / "artifacts/figure/generator").exists()
 
 
-def test_weights_that_are_lost_are_not_kept(subject, tmp_path, monkeypatch):
-    """The gradient of step 4 is no number, its losses are."""
-    descend = training.Training.optimizer_step
+def test_weights_that_are_not_finite_are_not_saved(subject, tmp_path, monkeypatch):
+    """In step 4 a gradient is NaN, but the losses are finite."""
+    optimizer_step = training.Training.optimizer_step
 
     def broken(self, name):
         if self.step == 3 and name == "generator":
             next(self.networks[name].parameters()).grad.fill_(float("nan"))
-        descend(self, name)
+        optimizer_step(self, name)
 
     monkeypatch.setattr(training.Training, "optimizer_step", broken)
     with pytest.raises(Diverged, match="weights are not finite numbers in step 4; .*no state was kept"):

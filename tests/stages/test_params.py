@@ -135,7 +135,7 @@ def test_unknown_addresses_are_named(config):
         config.entry("frames", "zoe")
 
 
-def test_former_names_are_none_of_todays():
+def test_former_names_are_not_in_use():
     for block, names in presets.RENAMED.items():
         fields = getattr(presets, block).model_fields
         assert not set(names) & set(fields) and all(new in fields for old, new in names.items() if ":" not in old)

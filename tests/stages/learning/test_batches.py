@@ -1,4 +1,4 @@
-"""A step's batch: the same for the same seed and step, however it is divided, and nothing of the person is cut off."""
+"""A step's batch depends on seed and step only, not on how it is divided, and crops cut nothing off the person."""
 
 import numpy as np
 import pytest
@@ -32,8 +32,8 @@ def three(subject: dict) -> list:
 
 @pytest.fixture
 def batches(data, config):
-    return lambda footage=data, **changes: Batches(
-        footage, small(config.presets["demo"].generator_training, **DEMO | changes), CPU)
+    return lambda store=data, **changes: Batches(
+        store, small(config.presets["demo"].generator_training, **DEMO | changes), CPU)
 
 
 def test_drawn_from_seed_and_step(batches):
@@ -45,26 +45,26 @@ def test_drawn_from_seed_and_step(batches):
 
 @pytest.mark.parametrize("pose_maps", ["skeleton", "limbs"])
 @pytest.mark.parametrize("crop", [True, False])
-def test_parts_are_the_undivided_batch(batches, pose_maps, crop):
+def test_micro_batches_are_the_undivided_batch(batches, pose_maps, crop):
     data = batches(pose_maps=pose_maps, crop=crop)
     for step in range(3):
-        whole, parts = data.at_step(step), [data.at_step(step, part, 2) for part in range(2)]
-        assert (whole.clips, whole.clip_length, len(whole.real)) == (2, 4, 14)
+        undivided, parts = data.at_step(step), [data.at_step(step, part, 2) for part in range(2)]
+        assert (undivided.clips, undivided.clip_length, len(undivided.real)) == (2, 4, 14)
         for name in ("pose_maps", "skeletons", "real"):
-            mine, theirs = getattr(whole, name), [getattr(part, name) for part in parts]
+            mine, theirs = getattr(undivided, name), [getattr(part, name) for part in parts]
             clips = torch.cat([part[:4] for part in theirs])
-            single_frames = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # dealt out in turn
+            single_frames = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # distributed in turn
             assert torch.equal(torch.cat([clips, single_frames]), mine), name
 
 
 @pytest.mark.parametrize("changes", [{"clips": 1}, {"single_frames": 3}])
-def test_what_cannot_be_divided_is_refused(batches, changes):
+def test_a_batch_that_cannot_be_divided_is_rejected(batches, changes):
     with pytest.raises(InputError, match="cannot be divided by 2"):
         batches(**changes).at_step(0, 0, 2)
 
 
-def test_a_small_window_is_a_cut_out_of_the_whole_square(batches):
-    """Of the same frames and shifts; and nothing of the figure is outside, but where it leaves the square."""
+def test_a_cropped_batch_is_a_crop_of_the_full_frames(batches):
+    """With the same frames and augmentation. The figure is inside its crop, unless it leaves the frame."""
     data = batches()
     for step in range(5):
         clips, sides = data.sampler.draw_clips(np.random.default_rng(step), [4, 4, 1, 1, 1])
@@ -78,8 +78,8 @@ def test_a_small_window_is_a_cut_out_of_the_whole_square(batches):
             assert mine.sum() == pytest.approx(whole.sum().item(), rel=1e-5)
 
 
-def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
-    """The share of the person in it, on which the networks' normalisation depends, is the same."""
+def test_a_frame_has_the_same_crop_in_training_and_inference(batches, data):
+    """So the person fills the same share of it, on which the networks' normalisation depends."""
     data = batches(augment=0.0, resample=0.0)
     p, used = data.params, []
     boxes = pose_boxes(data.data.poses, p.crop_margin)
@@ -92,8 +92,8 @@ def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
     assert [learned[frame] for frame in range(17)] == used
 
 
-def test_pose_and_picture_lie_on_each_other(batches, data):
-    """The figure is painted over its limbs, wherever its window lies and whatever the shift is."""
+def test_skeleton_and_foreground_coincide(batches, data):
+    """The figure covers its limbs, for any crop and augmentation."""
     shifted = batches(augment=0.2, rotate=0.5, resample=1.0, parts=("body",)).at_step(1)
     for batch in (shifted, batches(parts=("body",)).without_augmentation(np.arange(0, 17, 4))):
         alpha = torch.nn.functional.avg_pool2d(batch.real[:, 3], 2)
@@ -102,8 +102,8 @@ def test_pose_and_picture_lie_on_each_other(batches, data):
         assert (drawn > 0.5).any((1, 2)).all()
 
 
-def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
-    """What discriminators see of real ones; a shifted person stands elsewhere before the same background."""
+def test_foreground_over_background_is_the_filmed_frame(subject, batches):
+    """As the discriminators see it. Augmentation moves the person, not the background."""
     pictures, chosen = video_file.pick(subject["frames"], [2, 9]), np.array([2, 9])
     data = batches()
     crops = data.crops([Clip(frame[None], AffineAugment()) for frame in chosen], data.sampler.frame_crop_sizes[chosen].max(0))
@@ -117,7 +117,7 @@ def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
     assert torch.equal(shifted.backgrounds, data.data.background.expand_as(shifted.backgrounds))
 
 
-def test_runs_are_consecutive_and_judged_in_windows(batches, data):
+def test_clips_are_consecutive_frames_and_have_frame_windows(batches, data):
     batch = batches(augment=0.0, resample=0.0, crop=False).at_step(2)
     frames = data.foregrounds(np.arange(17))
 
@@ -126,22 +126,22 @@ def test_runs_are_consecutive_and_judged_in_windows(batches, data):
 
     found = [frame(picture) for picture in batch.real]
     assert found[:8] == [*range(found[0], found[0] + 4), *range(found[4], found[4] + 4)]
-    for length, crops in ((2, 3), (3, 2)):
-        seen = batch.crops(batch.real, length)
-        assert seen.shape == (2 * crops, length, 4, 64, 64)
-        starts = {tuple(found[i : i + length]) for run in (0, 4) for i in range(run, run + crops)}
-        assert {tuple(map(frame, row)) for row in seen} == starts
+    for length, count in ((2, 3), (3, 2)):
+        windows = batch.frame_windows(batch.real, length)
+        assert windows.shape == (2 * count, length, 4, 64, 64)
+        expected = {tuple(found[i : i + length]) for clip in (0, 4) for i in range(clip, clip + count)}
+        assert {tuple(map(frame, window)) for window in windows} == expected
 
 
-def test_where_nobody_judges_all_are_singles(batches):
+def test_steps_without_discriminators_have_single_frames_only(batches):
     data = batches(adversarial_interval=3)
     assert [(data.at_step(step).clips, len(data.at_step(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
 
 
-def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
-    """No batch is enlarged for one frame that needs more than the first; and large frames are not rarer than small."""
+def test_every_frame_is_used_equally_and_all_crops_of_a_batch_have_one_size(subject, batches):
+    """No crop is enlarged for another frame that needs a larger one, and frames with large crops are not used less."""
     poses, _, _ = read_poses(subject["poses"])
-    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
+    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # so that crop sizes change from frame to frame
     data, seen = batches(apart, augment=0.0, resample=0.0, crop_margin=0.05), np.zeros(17)
     assert len({tuple(side) for side in data.sampler.clip_crop_sizes(1).tolist()}) > 1
     for step in range(400):
@@ -154,14 +154,14 @@ def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
     assert seen.min() > 0.6 * seen.mean() and seen.max() < 1.4 * seen.mean()
 
 
-def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
+def test_frames_with_unknown_poses_are_cropped_at_the_centre(subject, batches):
     nobody = FrameStore(*three(subject), Pose.unknown(17), 17)
     batch = batches(nobody, augment=0.0, resample=0.0).at_step(0)
     assert batch.pose_maps.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
 
 
 @pytest.mark.parametrize("crop", [True, False])
-def test_no_run_goes_from_one_take_into_another(data, subject, batches, crop):
+def test_no_clip_crosses_the_border_of_a_take(data, subject, batches, crop):
     take = np.repeat([0, 1, 2], [7, 4, 6])
     poses, _, _ = read_poses(subject["poses"])
     apart = FrameStore(*three(subject), poses[:17], 17, take=take)
@@ -175,12 +175,12 @@ def test_no_run_goes_from_one_take_into_another(data, subject, batches, crop):
     assert firsts == {0, 1, 2, 3, 7, 11, 12, 13} and others == {1, 2}
 
 
-def test_what_a_frame_is_told_is_of_its_own_take(subject, batches):
-    """The neighbours of a take's last frame and of the next one's first."""
+def test_the_pose_context_of_a_frame_is_in_its_own_take(subject, batches):
+    """For the last frame of a take: the next take's first frame makes no difference."""
     poses, _, _ = read_poses(subject["poses"])
-    told = {}
+    pose_maps = {}
     for name, rows, take in (("both", slice(0, 17), np.repeat([0, 1], [9, 8])), ("first", slice(0, 9), None)):
-        footage = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
-        told[name] = batches(footage, pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps
-    assert torch.equal(told["both"], told["first"])
-    assert not torch.equal(batches(pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps, told["both"])
+        store = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
+        pose_maps[name] = batches(store, pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps
+    assert torch.equal(pose_maps["both"], pose_maps["first"])
+    assert not torch.equal(batches(pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps, pose_maps["both"])

@@ -22,8 +22,8 @@ def three(subject) -> list[Path]:
     return [subject[name] for name in ("frames", "masks", "background")]
 
 
-def test_foreground_is_the_person_s_own_colour_in_mixed_pixels_too(lossless, tmp_path):
-    """Of which the frame shows as much background as the mask leaves."""
+def test_the_background_is_subtracted_from_mixed_pixels(lossless, tmp_path):
+    """In a pixel with alpha a, the frame shows the background with weight 1 - a."""
     rng = np.random.default_rng(0)
     colour, plate = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
     mask = rng.choice(np.uint8([0, 30, 128, 220, 255]), (32, 32))
@@ -43,8 +43,8 @@ def test_a_background_of_another_size_is_an_error(subject, tmp_path):
         FrameStore(subject["frames"], subject["masks"], tmp_path / "background.png", skeleton.Pose.unknown(9), 9)
 
 
-def test_frames_lie_in_the_project_not_in_the_system_s_temporary_folder(subject, tmp_path, monkeypatch):
-    """Which may be memory; and nothing of them is left, not even by a process that is killed."""
+def test_frames_are_stored_in_the_project_not_in_the_temporary_folder(subject, tmp_path, monkeypatch):
+    """The temporary folder may be in memory. Nothing is left over, even if the process is killed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     data = FrameStore(*three(subject), read_poses(subject["poses"])[0], 10)
@@ -57,12 +57,12 @@ def test_too_few_frames_are_an_error(subject):
         FrameStore(*three(subject), poses, 99)
 
 
-def test_a_window_of_the_foreground_is_a_cut_out_of_it(data):
+def test_a_box_crops_the_foreground(data):
     frames = np.array([3, 7, 4])
     assert torch.equal(data.foregrounds(frames, (8, 4, 40, 60)), data.foregrounds(frames)[:, :, 4:60, 8:40])
 
 
-def test_boxes_hold_all_that_the_masks_show(data, subject, lossless):
+def test_boxes_enclose_the_masks(data, subject, lossless):
     for alpha, (left, top, right, bottom) in zip(data.foregrounds(np.arange(10))[:, 3], data.boxes.astype(int)):
         assert alpha[top:bottom, left:right].sum() == alpha.sum()
         assert all(side.any() for side in (alpha[top], alpha[bottom - 1], alpha[:, left], alpha[:, right - 1]))

@@ -1,4 +1,4 @@
-"""A generator in use: whatever is asked at once, its pictures are those of the network in its windows."""
+"""Generator inference: foregrounds are the network's outputs in its crops, for any batch size."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def smallest(boxes: np.ndarray) -> Crops:
     return Crops.centred_on(boxes, 64, 2, smallest_crop_sizes(boxes, 64, 8, 2).max(0))
 
 
-def test_each_window_is_pasted_into_an_empty_square(generator):
+def test_each_crop_is_pasted_into_an_empty_frame(generator):
     known = np.array([0, 1, 2, 4, 5, 6])
     crops = Crops.full_frame(6, 64)
     if generator.about["crop"]:
@@ -47,18 +47,18 @@ def test_each_window_is_pasted_into_an_empty_square(generator):
         assert found[i].sum() == pytest.approx(picture.sum().item(), rel=1e-4)
 
 
-def test_takes_are_generated_as_if_each_were_alone(generator):
-    """The last and the first frame of two that meet see no pose of the other."""
+def test_takes_are_generated_independently(generator):
+    """The frames at the border of two takes use no pose of the other take."""
     alone = torch.cat([found for part in (slice(0, 5), slice(5, 7))
                        for _, found in generator.foregrounds(POSES[part], 7)])
     (_, together), = generator.foregrounds(POSES, 7, np.repeat([0, 1], [5, 2]))
     (_, as_one), = generator.foregrounds(POSES, 7)
-    differ = lambda found: [t for t in range(7) if not torch.allclose(found[t], alone[t], atol=1e-5)]
-    assert differ(together) == [] and {4, 5} <= set(differ(as_one))
+    differing = lambda found: [t for t in range(7) if not torch.allclose(found[t], alone[t], atol=1e-5)]
+    assert differing(together) == [] and {4, 5} <= set(differing(as_one))
 
 
 @pytest.mark.parametrize("generator", [True], indirect=True)
-def test_windows_do_not_grow_before_another_take(generator):
+def test_crops_do_not_grow_before_another_take(generator):
     small = Pose.stack([POSES[0].map(lambda points: points * np.float32([0.5, 0.5, 1]))] * 6)
     boxes = pose_boxes(Pose.joined([small, POSES[:3]]), 0.1)
     own = [generator.crop_sizes(boxes[part], np.zeros(len(boxes[part]), int)) for part in (slice(0, 6), slice(6, 9))]
@@ -66,8 +66,8 @@ def test_windows_do_not_grow_before_another_take(generator):
     assert np.array_equal(generator.crop_sizes(boxes, np.repeat([0, 1], [6, 3])), np.concatenate(own))
 
 
-def test_windows_are_each_frames_own_and_change_seldom(generator):
-    """Of somebody who is small but in one frame, and nobody in one."""
+def test_crop_sizes_follow_the_poses_and_change_rarely(generator):
+    """The person is small in all frames but one, and unknown in another."""
     small = Pose.stack([POSES[0].map(lambda points: points * np.float32([0.5, 0.5, 1]))] * 30)
     boxes = pose_boxes(small, 0.1)
     boxes[15], boxes[2] = (0, 0, 64, 64), np.nan
@@ -81,15 +81,15 @@ def test_windows_are_each_frames_own_and_change_seldom(generator):
     assert (np.delete(sides, large, 0) == (own.width, own.height)).all() and own.width < 64
 
 
-def test_frames_of_several_sizes_keep_their_order(generator):
-    """A batch is generated in parts, one a size; each frame is as it is alone."""
+def test_frames_with_several_crop_sizes_keep_their_order(generator):
+    """A batch is generated in one part for each crop size; each frame is the same as alone."""
     steps = [0.3] * 20 + [1.0] * 20
     poses = Pose.stack([POSES[i % 3].map(lambda points: points * np.float32([s, s, 1])) for i, s in enumerate(steps)])
     (_, found), = generator.foregrounds(poses, 40)
     if generator.about["crop"]:
         assert len(np.unique(generator.crop_sizes(pose_boxes(poses, 0.1), np.zeros(40, int)), axis=0)) > 1
     for i, (indices, alone) in enumerate(generator.foregrounds(poses, 1)):
-        assert indices.tolist() == [i] and torch.allclose(found[i], alone[0], atol=1e-2)  # bfloat16
+        assert indices.tolist() == [i] and torch.allclose(found[i], alone[0], atol=1e-2)  # tolerance for bfloat16
         assert alone.abs().sum() > 1
 
 

@@ -1,4 +1,4 @@
-"""Windows of parts, cut and added by slices, and the fields of their bones, pixel by pixel."""
+"""Crops of body parts, changes added to them, and maps of their limbs compared pixel by pixel."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("corner", [(5, 9), (-3, 4), (15, -7), (14, 15), (-30, 2)])
-def test_a_window_shows_what_lies_in_it_and_nothing_outside_of_the_frame(corner):
+def test_a_crop_shows_its_pixels_and_is_empty_outside_the_frame(corner):
     picture = torch.rand(4, 20, 20)
     whole = torch.zeros(4, 100, 100)
     whole[:, 40:60, 40:60] = picture
@@ -21,14 +21,14 @@ def test_a_window_shows_what_lies_in_it_and_nothing_outside_of_the_frame(corner)
     assert torch.equal(crop, whole[:, y : y + 8, x : x + 8])
 
 
-def test_windows_have_the_boxes_middles():
+def test_crops_are_centred_on_their_boxes():
     boxes = np.array([[10, 20, 31, 41], [10.2, 20.4, 30.2, 40.4]])
     middles = part_crops.crop_corners(boxes, 8) + 4
     assert np.abs(middles - (boxes[:, :2] + boxes[:, 2:]) / 2).max() <= 0.5
 
 
 @pytest.mark.parametrize("corner", [(40, 30), (-10, 5)])
-def test_a_change_is_added_as_it_is_and_fades_at_the_edges(corner):
+def test_a_change_is_added_unchanged_and_fades_at_the_border(corner):
     picture, change = torch.zeros(4, 120, 120), torch.rand(1, 4, 40, 40) + 0.1
     part_crops.add_changes([picture], change, np.array([corner]))
     inside = part_crops.crop_parts([picture], np.array([corner]), 40)
@@ -41,23 +41,23 @@ def test_a_change_is_added_as_it_is_and_fades_at_the_edges(corner):
 
 
 def by_hand(a, b, corner, side):
-    """Nearness, along and across of one bone, one pixel after another."""
+    """Nearness, along and across of one limb, one pixel after another."""
     out = np.zeros((3, side, side))
     for y in range(side):
         for x in range(side):
             p = np.array([x + 0.5, y + 0.5]) + corner
-            bone = b - a
-            length = np.linalg.norm(bone)
-            along = (p - a) @ bone / length**2 if length else 0.0
-            nearest = a + np.clip(along, 0, 1) * bone
+            limb = b - a
+            length = np.linalg.norm(limb)
+            along = (p - a) @ limb / length**2 if length else 0.0
+            nearest = a + np.clip(along, 0, 1) * limb
             near = 1 / (1 + (np.linalg.norm(p - nearest) / side / part_crops.SPREAD) ** 2)
-            across = (bone[0] * (p - a)[1] - bone[1] * (p - a)[0]) / length / side / part_crops.SPREAD if length else 0.0
+            across = (limb[0] * (p - a)[1] - limb[1] * (p - a)[0]) / length / side / part_crops.SPREAD if length else 0.0
             out[:, y, x] = near, near * np.clip(along - 0.5, -1, 1), near * across
     return out
 
 
 @pytest.mark.parametrize("part", REFINED_PARTS)
-def test_fields_are_the_bones_of_the_part_and_unknown_ones_are_empty(part):
+def test_limb_maps_show_the_limbs_of_the_part_and_unknown_ones_are_empty(part):
     rng = np.random.default_rng(1)
     pose = Pose.unknown(1).map(lambda points: np.concatenate(
         [rng.uniform(10, 40, (*points.shape[:-1], 2)), np.ones((*points.shape[:-1], 1))], -1).astype(np.float32))

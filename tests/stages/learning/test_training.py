@@ -1,4 +1,4 @@
-"""One step is the same step, however its batch is split; and what runs out of memory is told what would fit."""
+"""A step does not depend on how its batch is split; an out-of-memory error says which settings fit."""
 
 import copy
 
@@ -33,8 +33,8 @@ def data(subject):
     return FrameStore(subject["frames"], subject["masks"], subject["background"], pose, 17, torch.device("cpu"))
 
 
-def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
-    """Losses of some steps, and the generator's weights after them."""
+def run_steps(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
+    """The losses of some steps, and the generator's weights after them."""
     batches = Batches(data, params, torch.device("cpu"))
     training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
     losses = torch.stack([training.advance(batches) for _ in range(steps)]).numpy()
@@ -42,7 +42,7 @@ def stepped(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
 
 
 def gradients(data, params) -> tuple[np.ndarray, dict]:
-    """Losses and gradients of the first step, before any network has moved."""
+    """The losses and gradients of the first step, without optimiser steps."""
     batches = Batches(data, params, torch.device("cpu"))
     training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
     found = {}
@@ -58,7 +58,7 @@ def gradients(data, params) -> tuple[np.ndarray, dict]:
 @pytest.mark.parametrize("changes", [{}, {"gw_points": "patches"}, {"gw_debiased": True}, EDN],
                          ids=["frames", "patches", "debiased", "pix2pixhd"])
 def test_micro_batches_change_nothing(data, changes):
-    """Gromov-Wasserstein among them: the vectors of all micro-batches are compared."""
+    """Including Gromov-Wasserstein, which compares the vectors of all micro-batches."""
     whole, grads = gradients(data, settings(**changes))
     split, others = gradients(data, settings(accumulation=2, **changes))
     assert whole[[LOSSES.index(name) for name in ("l1", "l2", "alpha", "vgg", "gw", "matching", "spatial")]].all()
@@ -70,7 +70,7 @@ def test_micro_batches_change_nothing(data, changes):
 
 
 def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
-    """What the test above would miss if no vectors were gathered."""
+    """So the test above would notice if the vectors were not gathered."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
     training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
@@ -87,23 +87,23 @@ def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
     assert value(2)[1] != pytest.approx(value(1)[0], rel=1e-2)
 
 
-def test_the_judges_are_asked_every_so_often_and_weigh_as_much_more(data):
-    every = {name: LOSSES.index(name) for name in ("l1", "alpha")}
-    asked = {name: LOSSES.index(name) for name in ("vgg", "gw", "spatial", "d_temporal")}
-    losses, _ = stepped(data, settings(adversarial_interval=3), steps=5)
-    assert all(len(set(losses[:, column].tolist())) == 5 for column in every.values())
-    assert all(len(set(losses[:3, column].tolist())) == 1 for column in asked.values())
-    assert all(len({losses[0, column], losses[3, column]}) == 2 for column in asked.values())
+def test_discriminators_are_used_at_intervals_with_as_much_more_weight(data):
+    pixel_terms = {name: LOSSES.index(name) for name in ("l1", "alpha")}
+    adversarial = {name: LOSSES.index(name) for name in ("vgg", "gw", "spatial", "d_temporal")}
+    losses, _ = run_steps(data, settings(adversarial_interval=3), steps=5)
+    assert all(len(set(losses[:, column].tolist())) == 5 for column in pixel_terms.values())
+    assert all(len(set(losses[:3, column].tolist())) == 1 for column in adversarial.values())
+    assert all(len({losses[0, column], losses[3, column]}) == 2 for column in adversarial.values())
     lone = {"weight_l1": 0.0, "weight_l2": 0.0, "weight_alpha": 0.0, "weight_temporal": 0.0, "weight_gw": 0.0,
             "weight_matching": 0.0}
-    once, thrice = (stepped(data, settings(adversarial_interval=every, weight_vgg=vgg, weight_spatial=spatial).model_copy(
+    once, thrice = (run_steps(data, settings(adversarial_interval=every, weight_vgg=vgg, weight_spatial=spatial).model_copy(
         update=lone), steps=1)[1] for every, vgg, spatial in ((3, 1.0, 0.1), (1, 3.0, 0.3)))
     assert all(torch.equal(once[name], thrice[name]) for name in once)
 
 
 @pytest.mark.parametrize("changes", [{}, EDN], ids=["dual", "multiscale"])
 def test_discriminators_see_frames_and_not_their_alpha(data, changes):
-    """Which is exactly 0 or 1 where it is real: opaque or not, a foreground over the background looks the same."""
+    """Opaque or not, a foreground with the same composite over the background gives the same output."""
     params = settings(**changes)
     batches = Batches(data, params, torch.device("cpu"))
     training, batch = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels), batches.at_step(0)
@@ -116,7 +116,7 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
         assert (features[0] - features[2]).abs().max() > 1e-3
 
 
-def test_a_step_goes_on_from_a_saved_state(data):
+def test_a_training_resumes_from_a_saved_state(data):
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
     first, second = (Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels) for _ in range(2))
@@ -125,13 +125,13 @@ def test_a_step_goes_on_from_a_saved_state(data):
     assert torch.equal(first.advance(batches), second.advance(batches))
 
 
-@pytest.mark.parametrize("most, told", [
+@pytest.mark.parametrize("most, suggestion", [
     (6, "`accumulation: 2`, which learns the same,"),
     (5, "`accumulation: 2`, which learns the same,"),
     (4, "`clips: 1` with `single_frames: 0`"),  # two micro-batches would still be of five
 ])
-def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
-    """A generator that can take no more than `most` frames at once."""
+def test_an_out_of_memory_error_says_what_fits(data, monkeypatch, most, suggestion):
+    """With a generator that takes at most `most` frames at once."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
     training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
@@ -146,10 +146,10 @@ def test_out_of_memory_is_told_what_fits(data, monkeypatch, most, told):
     with pytest.raises(torch.OutOfMemoryError):
         training.advance(batches)
     assert memory.suggest_settings(training, batches) == (
-        f"out of memory on cpu with 10 frames of 64 x 64 pixels at once; {told} fits (tried)")
+        f"out of memory on cpu with 10 frames of 64 x 64 pixels at once; {suggestion} fits (tried)")
 
 
-def test_out_of_memory_of_any_frame_asks_for_smaller_ones(data, monkeypatch):
+def test_smaller_frames_are_suggested_if_a_single_one_does_not_fit(data, monkeypatch):
     params = settings(clips=1, single_frames=0)
     batches = Batches(data, params, torch.device("cpu"))
     training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
@@ -164,7 +164,7 @@ def test_out_of_memory_of_any_frame_asks_for_smaller_ones(data, monkeypatch):
     assert "frames.size" in memory.suggest_settings(training, batches)
 
 
-def test_more_gpus_than_there_are_are_refused():
+def test_more_gpus_than_available_are_rejected():
     if torch.cuda.device_count() >= 8:
         pytest.skip("there are that many")
     with pytest.raises(InputError, match="devices|no CUDA device"):

@@ -1,4 +1,5 @@
-"""Gromov-Wasserstein against POT, the conditions of a stationary plan, finite differences, and what it must not see."""
+"""Gromov-Wasserstein compared with POT, the conditions of a stationary plan and finite differences, and its
+invariances."""
 
 import math
 
@@ -167,7 +168,7 @@ def test_plans_of_a_batch_of_unequal_difficulty_are_those_found_alone():
     assert torch.allclose(together, alone, atol=1e-7)
 
 
-def test_a_jacobian_is_kept_for_a_kernel_close_by(monkeypatch):
+def test_a_jacobian_is_reused_for_a_similar_kernel(monkeypatch):
     kernel, tolerance = -costs(30)[0][None] / 0.02, torch.tensor(1e-10).double()
     g, _, jacobian = module._meet_marginals(kernel, kernel.new_zeros(1, 30, 1), None, 1, tolerance)
     monkeypatch.setattr(torch.linalg, "lu_factor_ex", lambda _: pytest.fail("decomposed anew"))
@@ -183,7 +184,7 @@ def test_anderson_solves_a_linear_map_of_the_plane_in_three_steps():
     assert torch.allclose(module._anderson(ends, steps)[0, 0], fixed, atol=1e-6)
 
 
-def test_points_that_are_all_one_give_a_finite_gradient():
+def test_equal_points_give_a_finite_gradient():
     generated = (points(6) / 100).requires_grad_()
     value = gromov_wasserstein_loss(generated, torch.ones(6, 6), 0.01, 10, 10)
     value.backward()

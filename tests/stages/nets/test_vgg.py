@@ -1,4 +1,4 @@
-"""Pre-trained features: the file in weights/ is what is used, and without it training stops."""
+"""Pre-trained features come from the file in weights/; without it there is an error."""
 
 import pickle
 
@@ -62,7 +62,7 @@ def test_vgg16_is_torchvisions(trained):
 
 
 @pytest.mark.parametrize("kind", ["vgg16", "vgg19"])
-def test_missing_weights_stop_with_what_to_do(folder, kind):
+def test_missing_weights_are_an_error_that_says_what_to_do(folder, kind):
     with pytest.raises(InputError, match=f"features: {kind}: .*weights fetch {kind}.*features: random"):
         vgg.Vgg(kind, 1)
 
