@@ -25,8 +25,10 @@ from stages.imaging import compositing
 from stages.learning import devices
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
-from stages.media import clock as clocks, files, footage, png as stills, video_file as videos, view as views
+from stages.media import files, footage, png, video_file
+from stages.media.clock import read_clock
 from stages.media.prefetch import ahead, in_order
+from stages.media.view import View, read_view
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 from stages.provenance import watermark
@@ -44,15 +46,16 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     """Writes one frame for every driving pose."""
     device = devices.choose(params.device)
     poses, columns, _ = read_poses(driving)
-    appearance, gans = GeneratorInference(generator, device), LocalGans(local_gans, device)
+    inference, gans = GeneratorInference(generator, device), LocalGans(local_gans, device)
     index = FaceIndex.read(faces)
     stage_threads = threads.Threads(spare=1, fixed=device.type != "cpu")  # one processor is left for the other steps
-    plate, timeline = stills.read(full_background), clocks.read_clock(source_clock)
-    static = Placement.from_crop(clocks.read_clock(target_clock).about["crop"], appearance.size, plate)
-    placement = placements(static, views.read_view(target_view), columns["frame"] if entry.reconstruction else None)
+    timeline = read_clock(source_clock)
+    static = Placement.from_crop(
+        read_clock(target_clock).about["crop"], inference.size, png.read(full_background))
+    placement = placements(static, read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        yield from stage_threads.each(appearance.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
+        yield from stage_threads.each(inference.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
 
     def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
         torch.set_num_threads(1)
@@ -76,8 +79,8 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     mark, label = watermark.Mark(number, size, fps), Label(size) if entry.label else None
     audio = None if entry.reconstruction else source_frames  # a held-out part starts later than the sound
     with (
-        videos.lossless(foreground, fps, "rgba") as write_foreground,
-        videos.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
+        video_file.lossless(foreground, fps, "rgba") as write_foreground,
+        video_file.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
     ):
         straight = chain.from_iterable(in_order(polished, ahead(generated())))
         pictures = ahead(write_foregrounds(in_order(composited, enumerate(straight))))
@@ -89,7 +92,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
           + ("" if entry.label else f"; no label: {entry.label_reason}"))
 
 
-def placements(static: "Placement", view: views.View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
+def placements(static: "Placement", view: View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
     """A function from a frame of the result to its placement: seen by the target's camera in frame rows[i] of the
     target's video or, without rows, always in the reference frame."""
     if not view.about["moving"]:

@@ -23,7 +23,8 @@ from stages.learning.memory import suggest_settings
 from stages.learning.objective import LOSSES
 from stages.learning.preview_sheet import evenly_spaced, preview_sheet
 from stages.learning.training import Training
-from stages.media import clock as clocks, curves, files, parquet, png
+from stages.media import curves, files, parquet, png
+from stages.media.clock import read_clock, too_short
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
 
@@ -40,11 +41,11 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     """Trains, or resumes from the last checkpoint. Raises InputError without consent, if the video has no training
     part, if pre-trained features are missing, if memory runs out, and if the training diverges."""
     consent = entry.require_consent(key)
-    timeline = clocks.read_clock(clock)
+    timeline = read_clock(clock)
     training_frames = timeline.training()
     pose, _, _ = read_poses(poses)
     if timeline.longest() < params.clip_length:
-        raise clocks.too_short(clock, params.clip_length)
+        raise too_short(clock, params.clip_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
     stage_threads = threads.Threads(
         params.adversarial_interval, fixed=params.compile or fabric.device.type != "cpu")

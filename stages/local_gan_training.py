@@ -25,7 +25,8 @@ from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
 from stages.learning.preview_sheet import evenly_spaced, preview_sheet
-from stages.media import clock as clocks, curves, files, parquet, png
+from stages.media import curves, files, parquet, png
+from stages.media.clock import read_clock
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.pose.skeleton import read_poses
 from stages.progress import Progress
@@ -43,7 +44,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     """Trains, or resumes from the last checkpoint. A part that no training frame shows gets no refiner. Raises
     InputError without consent."""
     consent = entry.require_consent(key)
-    timeline = clocks.read_clock(clock)
+    timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training()
     data = FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])

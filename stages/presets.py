@@ -1,5 +1,5 @@
-"""The blocks of a preset, one a stage: names, types and ranges. Nothing has a default, so that what is in the file is
-what ran."""
+"""The blocks of a preset, one for each stage: names, types and ranges of its parameters. There are no defaults:
+params.yaml says everything."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]  # 0 switches a term off
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # NumPy takes nothing below, PyTorch little above
-Kept = Annotated[float, Field(ge=0, lt=1)]    # share of a running mean that a step keeps; of 1 nothing comes in
+Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of a running mean; with 1 it would never change
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
@@ -47,7 +47,7 @@ class PresetBlock(BaseModel):
 
 
 class Estimated(PresetBlock):
-    """A stage that looks with a trained estimator: whose, which of its models, where, how many frames at once."""
+    """A stage with a pre-trained estimator: its library, its model, the device, and frames per batch."""
 
     estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
     model: str
@@ -238,7 +238,7 @@ class Fusion(PresetBlock):
 
 
 class Signing(PresetBlock):
-    """Nothing to choose: whose certificate it is depends on the machine, see stages/provenance/certificates.py."""
+    """No parameters: the certificate depends on the machine, see stages/provenance/certificates.py."""
 
 
 class Metrics(PresetBlock):
@@ -270,7 +270,7 @@ class Preset(PresetBlock):
     report: Report
 
     @model_validator(mode="after")
-    def halved(self) -> "Preset":
+    def size_can_be_downsampled(self) -> "Preset":
         learn, size = self.generator_training, self.frames.size
         if size % (grid := learn.patch_size * 2**learn.num_downsamples):
             raise ValueError(f"frames.size: {size}, but generator_training's patch_size {learn.patch_size} and "

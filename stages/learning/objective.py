@@ -1,14 +1,16 @@
 """What the networks G, D_q and D_t minimise in training (paper sections 2.2 and 2.4).
 
-    loss of G   = sum over the terms of weight_<term> * <term>
-      l1, l2      error of the premultiplied colour                    (not in the paper)
-      alpha       error of alpha, the mask M of Eq. 12                  (not in the paper)
-      vgg         perceptual loss: L1 between VGG features              (not in the paper)
-      gw          Gromov-Wasserstein between the batch's feature vectors  Eqs. 1-7
-      spatial     D_q on single frames                                  Eq. 13
-      temporal    D_t on windows of consecutive frames                  Eq. 14
-      matching    L1 between the discriminators' features               (pix2pixHD; not in the paper)
-    loss of D_q = Eq. 13, loss of D_t = Eq. 14, negated
+    loss of G = sum over the terms of weight_<term> * <term>
+      gw        Eqs. 1-7   Gromov-Wasserstein between the feature vectors of generated and real frames
+      l1, l2               error of the premultiplied colour
+      alpha                error of alpha, the mask M of Eq. 12
+      vgg                  perceptual loss: L1 between VGG features
+      spatial   Eq. 13     D_q on single frames
+      temporal  Eq. 14     D_t on windows of consecutive frames
+      matching             L1 between the discriminators' features (pix2pixHD)
+    loss of D_q: Eq. 13, and of D_t: Eq. 14, both negated
+
+Terms without an equation are not in the paper.
 
 All terms but `gw` are means over frames. `gw` compares all frames of a batch with each other.
 """
@@ -51,31 +53,6 @@ class Objective:
         self.vgg = vgg.Vgg(params.features, params.features_depth).to(
             fabric.device, memory_format=torch.channels_last)
 
-    def generator_terms(self, batch: "Batch", fake: Tensor, features: FeaturePair, adversarial: bool
-                        ) -> dict[str, Tensor]:
-        """All terms of G but `gw`, unweighted. fake (B, 4, h, w): the generated foregrounds; features: see
-        `perceptual_features`."""
-        p, real, terms = self.params, batch.real, {}
-        colour_error, alpha_error = fake[:, :3] - real[:, :3], fake[:, 3] - real[:, 3]
-        if p.weight_l1:
-            terms["l1"] = colour_error.abs().mean()
-        if p.weight_l2:
-            terms["l2"] = colour_error.square().mean()
-        if p.weight_alpha:
-            terms["alpha"] = alpha_error.abs().mean()
-        if not adversarial:
-            return terms
-        if p.weight_vgg:
-            terms["vgg"] = perceptual_loss(*features)
-        for name in self.discriminators:
-            fake_outputs = self.disc_outputs(name, batch, fake)
-            terms[name] = generator_loss(fake_outputs, p.adversarial)
-            if p.weight_matching:
-                with torch.no_grad():
-                    real_outputs = self.disc_outputs(name, batch, real)
-                terms["matching"] = terms.get("matching", 0) + feature_matching(real_outputs, fake_outputs)
-        return terms
-
     def gromov_wasserstein(self, features: Iterable[FeaturePair]) -> tuple[Tensor, list[Tensor]]:
         """`gw` over the whole batch, from the features of its micro-batches and of all processes; and the gradient of
         the weighted term with respect to the feature vectors of each micro-batch."""
@@ -93,6 +70,31 @@ class Objective:
         # times the number of processes, as gradients are averaged over them
         grad, = torch.autograd.grad(self.weight("gw") * num_processes * value, own)
         return value.detach(), list(grad.split([len(vectors) for vectors in fake]))
+
+    def generator_terms(self, batch: "Batch", fake: Tensor, features: FeaturePair, adversarial: bool
+                        ) -> dict[str, Tensor]:
+        """All terms of G but `gw`, unweighted. fake (B, 4, h, w): the generated foregrounds; features: see
+        `perceptual_features`."""
+        p, real, terms = self.params, batch.real, {}
+        colour_error, alpha_error = fake[:, :3] - real[:, :3], fake[:, 3] - real[:, 3]
+        if p.weight_l1:
+            terms["l1"] = colour_error.abs().mean()
+        if p.weight_l2:
+            terms["l2"] = colour_error.square().mean()
+        if p.weight_alpha:
+            terms["alpha"] = alpha_error.abs().mean()
+        if not adversarial:
+            return terms
+        if p.weight_vgg:
+            terms["vgg"] = perceptual_loss(*features)
+        for name in self.discriminators:  # D_q, Eq. 13, and D_t, Eq. 14
+            fake_outputs = self.disc_outputs(name, batch, fake)
+            terms[name] = generator_loss(fake_outputs, p.adversarial)
+            if p.weight_matching:
+                with torch.no_grad():
+                    real_outputs = self.disc_outputs(name, batch, real)
+                terms["matching"] = terms.get("matching", 0) + feature_matching(real_outputs, fake_outputs)
+        return terms
 
     def discriminator_loss(self, name: str, batch: "Batch", fake: Tensor) -> Tensor:
         """The loss of D_q ("spatial", Eq. 13) or D_t ("temporal", Eq. 14)."""
