@@ -76,8 +76,8 @@ def make(folder: Path, stage: str, key: str) -> None:
 
 
 def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, least: float = 0.0) -> float:
-    """Seconds a step, after one to warm up: of at least so many steps and seconds, in whole rounds of `adversarial_interval`, as
-    not every step asks the discriminators."""
+    """Seconds per step after a first one, measured over at least `steps` steps and `least` seconds, in whole rounds of
+    `adversarial_interval`, as not every step uses the discriminators."""
     batches, training = begin(folder, name, block)
     training.advance(batches)
     begun, done = time.perf_counter(), 0

@@ -42,7 +42,8 @@ EXPERIMENTS = (
     Experiment("no dense", "no dense skip connections: less detail (Table 2)", variant="no_dense"),
     Experiment("pose_context 0", "G sees P_t only: limbs in front of or behind the body confused", {"pose_context": 0}),
     Experiment("pose_context 2", "two poses before and after: limbs confused less", {"pose_context": 2}),
-    Experiment("turned", "rotated by up to .15, moved by up to .1: unseen poses better", {"rotate": 0.15, "resample": 1.0, "augment": 0.1}),
+    Experiment("turned", "rotated by up to .15, moved by up to .1: unseen poses better",
+               {"rotate": 0.15, "resample": 1.0, "augment": 0.1}),
     Experiment("augment 0", "no augmentation: unseen poses worse", {"augment": 0.0}),
     Experiment("edn", "Everybody Dance Now, full width: too few steps in the time", variant="edn"),
     Experiment("body only", "no hands, feet or face in the pose maps: these worse", {"parts": ["body"]}),
@@ -53,5 +54,6 @@ EXPERIMENTS = (
     Experiment("no gw", "no Gromov-Wasserstein: less similar to the person (Eq. 3)", {"weight_gw": 0.0}),
     Experiment("gw patches", "GW between the patches of each frame: more detail", {"gw_points": "patches"}),
     Experiment("gw debiased", "GW without its entropic bias: a better minimum", {"gw_debiased": True}),
-    Experiment("feature matching", "more stable discriminators (40 times D_q's weight, as in edn)", {"weight_matching": 8.0}),
+    Experiment("feature matching", "more stable discriminators (40 times D_q's weight, as in edn)",
+               {"weight_matching": 8.0}),
 )

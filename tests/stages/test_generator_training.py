@@ -17,8 +17,9 @@ from stages.media import clock as clocks, parquet
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"steps": 12, "clips": 1, "clip_length": 3, "width": 8, "num_downsamples": 3, "patch_size": 2, "discriminator_width": 8,
-         "features_depth": 1, "features_size": 32, "adversarial_interval": 1, "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
+SMALL = {"steps": 12, "clips": 1, "clip_length": 3, "width": 8, "num_downsamples": 3, "patch_size": 2,
+         "discriminator_width": 8, "features_depth": 1, "features_size": 32, "adversarial_interval": 1,
+         "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
          "gw_outer": 3, "gw_inner": 10}
 
 
@@ -70,7 +71,7 @@ def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypa
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
     assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
     plots = layout.outputs("generator_training", "figure")["plots"]
-    assert {file.patch_size for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
+    assert {file.stem for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
     drawn = np.loadtxt(plots / "l1.tsv", skiprows=1)
     assert (drawn[:, 0] == log["step"]).all() and (drawn[:, 1] == log["l1"]).all()
     assert not list(Path(".checkpoints").iterdir())

@@ -58,7 +58,8 @@ def train(learned: dict, folder, config, **changes):
 
 
 @pytest.mark.parametrize("changes", [
-    {"parts": REFINED_PARTS}, {"limb_maps": False}, {"patch_size": 1, "num_downsamples": 3, "blocks": 2}, {"adversarial": "least_squares"},
+    {"parts": REFINED_PARTS}, {"limb_maps": False}, {"patch_size": 1, "num_downsamples": 3, "blocks": 2},
+    {"adversarial": "least_squares"},
     {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features"}, {"weight_adversarial": 0.0},
 ], ids=str)
 def test_refined_parts_have_a_smaller_error(learned, tmp_path, monkeypatch, config, changes):
@@ -172,7 +173,8 @@ def test_the_strength_of_a_refiner_minimises_the_validation_error():
             return torch.full((len(frames), 4, 8, 8), 0.2), torch.zeros(len(frames), 0, 8, 8), real[frames]
 
     for step, wanted in ((0.4, 0.5), (0.2, 1.0), (0.1, 1.0), (-0.1, 0.0)):
-        assert local_gan_training.refiner_strength(ConstantResidual(step), ConstantResidual(step), "face", 4) == pytest.approx(wanted), step
+        found = local_gan_training.refiner_strength(ConstantResidual(step), ConstantResidual(step), "face", 4)
+        assert found == pytest.approx(wanted), step
 
 
 def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatch, config, capsys):

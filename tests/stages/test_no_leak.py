@@ -22,12 +22,13 @@ STAGES = {  # in order, and what makes their blocks of the demo preset quick
     background_inpainting: {"inpainter": "gated", "size": 32, "width": 4, "steps": 2, "batch": 1, "device": "cpu"},
     face_vector_indexing: {},
     generator_training: {
-        "steps": 3, "clips": 1, "clip_length": 3, "single_frames": 1, "width": 8, "num_downsamples": 3, "patch_size": 2, "blocks": 1,
+        "steps": 3, "clips": 1, "clip_length": 3, "single_frames": 1, "width": 8, "num_downsamples": 3,
+        "patch_size": 2, "blocks": 1,
         "discriminator_width": 8, "features_depth": 1, "features_size": 32, "adversarial_interval": 1, "gw_outer": 2,
         "gw_inner": 5, "checkpoint_every": 99, "preview_every": 3, "precision": "float32", "device": "cpu"},
     local_gan_training: {
-        "steps": 3, "batch": 4, "crop_size": 16, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1, "faces": "vectors",
-        "checkpoint_every": 99, "device": "cpu"},
+        "steps": 3, "batch": 4, "crop_size": 16, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,
+        "faces": "vectors", "checkpoint_every": 99, "device": "cpu"},
 }
 TRAINING = 25  # frames, as toy's clock has it
 FOLDER = layout.ROOT / "ann"

@@ -16,8 +16,8 @@ from stages.pose.skeleton import Pose, read_poses
 from tests.conftest import small
 
 CPU = torch.device("cpu")
-DEMO = {"clips": 2, "clip_length": 4, "single_frames": 6, "patch_size": 2, "num_downsamples": 2, "crop": True, "augment": 0.1,
-        "rotate": 0.1, "resample": 0.5, "adversarial_interval": 1}
+DEMO = {"clips": 2, "clip_length": 4, "single_frames": 6, "patch_size": 2, "num_downsamples": 2,
+        "crop": True, "augment": 0.1, "rotate": 0.1, "resample": 0.5, "adversarial_interval": 1}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,8 @@ def test_foreground_over_background_is_the_filmed_frame(subject, batches):
     """As the discriminators see it. Augmentation moves the person, not the background."""
     pictures, chosen = video_file.pick(subject["frames"], [2, 9]), np.array([2, 9])
     data = batches()
-    crops = data.crops([Clip(frame[None], AffineAugment()) for frame in chosen], data.sampler.frame_crop_sizes[chosen].max(0))
+    clips = [Clip(frame[None], AffineAugment()) for frame in chosen]
+    crops = data.crops(clips, data.sampler.frame_crop_sizes[chosen].max(0))
     batch = data.without_augmentation(chosen)
     seen = 255 * (batch.backgrounds + background_change(batch.real, batch.backgrounds)).permute(0, 2, 3, 1).numpy()
     for found, frame, (left, top, right, bottom) in zip(seen, chosen, crops.boxes()):
@@ -135,13 +136,14 @@ def test_clips_are_consecutive_frames_and_have_frame_windows(batches, data):
 
 def test_steps_without_discriminators_have_single_frames_only(batches):
     data = batches(adversarial_interval=3)
-    assert [(data.at_step(step).clips, len(data.at_step(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
+    found = [(batch.clips, len(batch.real)) for batch in map(data.at_step, range(4))]
+    assert found == [(2, 14), (0, 14), (0, 14), (2, 14)]
 
 
 def test_every_frame_is_used_equally_and_all_crops_of_a_batch_have_one_size(subject, batches):
     """No crop is enlarged for another frame that needs a larger one, and frames with large crops are not used less."""
     poses, _, _ = read_poses(subject["poses"])
-    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # so that crop sizes change from frame to frame
+    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # crop sizes change often
     data, seen = batches(apart, augment=0.0, resample=0.0, crop_margin=0.05), np.zeros(17)
     assert len({tuple(side) for side in data.sampler.clip_crop_sizes(1).tolist()}) > 1
     for step in range(400):
@@ -183,4 +185,5 @@ def test_the_pose_context_of_a_frame_is_in_its_own_take(subject, batches):
         store = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
         pose_maps[name] = batches(store, pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps
     assert torch.equal(pose_maps["both"], pose_maps["first"])
-    assert not torch.equal(batches(pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps, pose_maps["both"])
+    one_take = batches(pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps
+    assert not torch.equal(one_take, pose_maps["both"])

@@ -24,10 +24,12 @@ def test_poses_before_and_after_are_drawn_in_the_crop_of_the_frame(pose_context,
     context = Conditioning(64, 2, ("body", "feet"), "skeleton", pose_context, CPU)
     assert context.context_frames(FRAMES, np.zeros(24, int)).tolist() == around
     pose_maps = context.pose_maps(POSES, context.context_frames(FRAMES, np.zeros(24, int)), CROPS)
-    assert pose_maps.shape == (3, context.in_channels, 24, 16) and pose_maps.is_contiguous(memory_format=torch.channels_last)
+    assert pose_maps.shape == (3, context.in_channels, 24, 16)
+    assert pose_maps.is_contiguous(memory_format=torch.channels_last)
     for i, near in enumerate(around):
         crops = Crops(np.repeat(CROPS.corners[i : i + 1], len(near), 0), 32, 48)
-        assert torch.equal(pose_maps[i], draw_skeleton_maps(POSES[near], crops, 64, 2, ("body", "feet"), CPU).flatten(0, 1))
+        expected = draw_skeleton_maps(POSES[near], crops, 64, 2, ("body", "feet"), CPU)
+        assert torch.equal(pose_maps[i], expected.flatten(0, 1))
 
 
 def test_the_context_does_not_cross_the_border_of_a_take():
@@ -41,5 +43,6 @@ def test_limb_maps_replace_skeleton_maps(pose_context):
     context = Conditioning(64, 2, ("body",), "limbs", pose_context, CPU)
     around = context.context_frames(FRAMES, np.zeros(24, int))
     pose_maps = context.pose_maps(POSES, around, CROPS)
-    assert pose_maps.shape == (3, context.in_channels, 24, 16) and pose_maps.is_contiguous(memory_format=torch.channels_last)
+    assert pose_maps.shape == (3, context.in_channels, 24, 16)
+    assert pose_maps.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(pose_maps, draw_limb_maps(POSES, around, CROPS, 64, 2, ("body",), CPU))

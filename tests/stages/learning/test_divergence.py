@@ -11,10 +11,12 @@ NAMES = ("l1", "gw", "d_spatial", "d_temporal")
 GOOD = [0.1, 0.02, 0.6, 0.5]
 
 
-def outcome(bad: list, at: int, discriminators=("d_spatial", "d_temporal"), steps: int = 120, every: int = 10) -> tuple[int, str]:
-    """The step at which the check stops a training, and its error; (0, "") if it does not. Losses are `bad` from step `at` on;
-    they are checked every ten steps."""
-    rows, divergence = np.array([GOOD] * (at - 1) + [bad] * (steps - at + 1), np.float32), DivergenceCheck(NAMES, discriminators)
+def outcome(bad: list, at: int, discriminators=("d_spatial", "d_temporal"), steps: int = 120, every: int = 10
+            ) -> tuple[int, str]:
+    """The step at which the check stops a training, and its error; (0, "") if it does not. Losses are `bad` from step
+    `at` on; they are checked every ten steps."""
+    rows = np.array([GOOD] * (at - 1) + [bad] * (steps - at + 1), np.float32)
+    divergence = DivergenceCheck(NAMES, discriminators)
     for start in range(0, steps, every):
         try:
             divergence.check(start + 1, rows[start : start + every])

@@ -20,7 +20,8 @@ CONTEXT = Conditioning(64, 2, ("body",), "limbs", 1, CPU)
 @pytest.fixture(params=[True, False], ids=["crop", "whole"])
 def generator(request, tmp_path) -> GeneratorInference:
     torch.manual_seed(0)
-    shape = {"width": 8, "max_channels": 64, "num_downsamples": 2, "blocks": 1, "patch_size": 2, "dense": True, "inputs": CONTEXT.in_channels}
+    shape = {"width": 8, "max_channels": 64, "num_downsamples": 2, "blocks": 1, "patch_size": 2, "dense": True,
+             "inputs": CONTEXT.in_channels}
     saved_networks.save(tmp_path, build("fakemotion", shape).state_dict(), {
         "architecture": "fakemotion", "shape": shape, "size": 64, "parts": ["body"], "pose_maps": "limbs",
         "pose_context": 1, "crop": request.param, "crop_margin": 0.1})

@@ -12,7 +12,8 @@ from tests.conftest import waving_pose
 
 def limb_by_limb(poses: skeleton.Pose, crops: Crops, size: int, patch_size: int, parts: tuple) -> torch.Tensor:
     """Maps with the five channels of each limb together, (B, 5 limbs, h, w)."""
-    pose_maps = limb_maps.draw_limb_maps(poses, np.arange(len(poses))[:, None], crops, size, patch_size, parts, torch.device("cpu"))
+    context = np.arange(len(poses))[:, None]
+    pose_maps = limb_maps.draw_limb_maps(poses, context, crops, size, patch_size, parts, torch.device("cpu"))
     assert pose_maps.shape[1] == limb_maps.limb_map_channels(parts, 0)
     return pose_maps.unflatten(1, (limb_maps.CHANNELS_PER_LIMB, -1)).transpose(1, 2).flatten(1, 2)
 
@@ -60,7 +61,8 @@ def test_unknown_limbs_are_empty_and_other_poses_have_no_effect():
 @pytest.mark.parametrize("parts", [("body",), ("body", "feet"), skeleton.DRAWN_PARTS])
 def test_every_limb_of_the_parts_has_its_channels(parts):
     """And all values are finite."""
-    pose_maps = full_frame(skeleton.Pose.stack([waving_pose(0.3)]), 64, 2, parts)[0].unflatten(0, (-1, limb_maps.CHANNELS_PER_LIMB))
+    pose_maps = full_frame(skeleton.Pose.stack([waving_pose(0.3)]), 64, 2, parts)[0]
+    pose_maps = pose_maps.unflatten(0, (-1, limb_maps.CHANNELS_PER_LIMB))
     assert (pose_maps[:, 0].amax((1, 2)) > 0.5).all() and pose_maps.isfinite().all()
 
 
@@ -90,7 +92,8 @@ def test_motion_is_that_of_the_nearest_limb(pose_context):
     poses.body[5] = np.nan
     around = np.clip(np.arange(6)[:, None] + np.arange(-pose_context, pose_context + 1), 0, 5)
     pose_maps = limb_maps.draw_limb_maps(poses, around, Crops.full_frame(6, 64), 64, 1, ("body",), torch.device("cpu"))
-    motion = pose_maps[:, limb_maps.limb_map_channels(("body",), 0) :].unflatten(1, (-1, limb_maps.CHANNELS_PER_MOTION))  # (6, 2 k, 2, h, w)
+    motion = pose_maps[:, limb_maps.limb_map_channels(("body",), 0) :]
+    motion = motion.unflatten(1, (-1, limb_maps.CHANNELS_PER_MOTION))  # (6, 2 k, 2, h, w)
     for t in range(6):
         x, y = (np.array([32.5, 30.5]) + t * step[:2]).astype(int)
         for i, j in enumerate(np.delete(around[t], pose_context)):
@@ -101,6 +104,7 @@ def test_motion_is_that_of_the_nearest_limb(pose_context):
 def test_motion_is_interpolated_along_the_limb():
     """If one end moves and the other does not, the middle moves half as much."""
     poses = skeleton.Pose.stack([neck_to_nose((32.5, 50.5), nose)[0] for nose in ((32.5, 10.5), (36.5, 10.5))])
-    pose_maps = limb_maps.draw_limb_maps(poses, np.array([[0, 0, 1]]), Crops.full_frame(1, 64), 64, 1, ("body",), torch.device("cpu"))
+    context, crops = np.array([[0, 0, 1]]), Crops.full_frame(1, 64)
+    pose_maps = limb_maps.draw_limb_maps(poses, context, crops, 64, 1, ("body",), torch.device("cpu"))
     x = pose_maps[0, -2, [50, 30, 10], 32].numpy() * limb_maps.SPREAD * 64
     assert x == pytest.approx([0, 2, 4], rel=0.03, abs=0.02) and pose_maps[0, -4].abs().sum() == 0

@@ -15,9 +15,11 @@ from stages.learning.training import Training
 from stages.pose.skeleton import read_poses
 from tests.settings import content
 
-SMALL = {"steps": 8, "clips": 2, "clip_length": 3, "single_frames": 4, "width": 8, "num_downsamples": 2, "blocks": 1, "patch_size": 2,
-         "discriminator_width": 8, "features_depth": 2, "features_size": 32, "adversarial_interval": 1, "precision": "float32", "device": "cpu", "gw_outer": 5,
-         "gw_inner": 20, "optimiser": "adam", "learning_rate": 1e-4, "discriminator_learning_rate": 1e-4, "weight_l2": 1.0, "weight_gw": 5.0, "weight_matching": 1.0}
+SMALL = {"steps": 8, "clips": 2, "clip_length": 3, "single_frames": 4, "width": 8, "num_downsamples": 2, "blocks": 1,
+         "patch_size": 2, "discriminator_width": 8, "features_depth": 2, "features_size": 32, "adversarial_interval": 1,
+         "precision": "float32", "device": "cpu", "gw_outer": 5, "gw_inner": 20, "optimiser": "adam",
+         "learning_rate": 1e-4, "discriminator_learning_rate": 1e-4, "weight_l2": 1.0, "weight_gw": 5.0,
+         "weight_matching": 1.0}
 EDN = {"architecture": "pix2pixhd", "patch_size": 1, "discriminators": "multiscale", "adversarial": "least_squares",
        "pose_maps": "skeleton", "weight_temporal": 0.0}
 
@@ -111,9 +113,9 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
     frame = foreground[:, :3] + (1 - foreground[:, 3:]) * batch.backgrounds
     opaque, black = torch.cat([frame, torch.ones_like(frame[:, :1])], 1), torch.zeros_like(foreground)
     for name in training.discriminators:
-        features = [training.objective.disc_outputs(name, batch, x)[0][-1].detach() for x in (foreground, opaque, black)]
-        torch.testing.assert_close(features[0], features[1])
-        assert (features[0] - features[2]).abs().max() > 1e-3
+        logits = [training.objective.disc_outputs(name, batch, x)[0][-1].detach() for x in (foreground, opaque, black)]
+        torch.testing.assert_close(logits[0], logits[1])
+        assert (logits[0] - logits[2]).abs().max() > 1e-3
 
 
 def test_a_training_resumes_from_a_saved_state(data):

@@ -66,7 +66,8 @@ def test_every_scale_sees_both_frames_and_poses_at_half_the_size_of_the_one_befo
 
 def test_scales_have_their_own_weights_and_see_averaged_pictures():
     torch.manual_seed(0)
-    discriminator, poses, frames = MultiscaleDiscriminator(4, 2), torch.rand(1, 2, 3, 32, 32), torch.rand(1, 2, 3, 32, 32)
+    discriminator = MultiscaleDiscriminator(4, 2)
+    poses, frames = torch.rand(1, 2, 3, 32, 32), torch.rand(1, 2, 3, 32, 32)
     fine, coarse = discriminator(poses, frames)
     whole = torch.cat([poses, frames], 2).flatten(1, 2)  # (1, 12, 32, 32)
     halved = F.avg_pool2d(whole, 3, 2, 1, count_include_pad=False)
