@@ -1,5 +1,5 @@
-"""The blocks of a preset, one for each stage: names, types and ranges of its parameters. There are no defaults:
-params.yaml says everything."""
+"""The blocks of a preset, one a stage: names, types and ranges. Nothing has a default, so that what is in the file is
+what ran."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]  # 0 switches a term off
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # NumPy takes nothing below, PyTorch little above
-Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of a running mean; with 1 it would never change
+Kept = Annotated[float, Field(ge=0, lt=1)]    # share of a running mean that a step keeps; of 1 nothing comes in
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
@@ -47,7 +47,7 @@ class PresetBlock(BaseModel):
 
 
 class Estimated(PresetBlock):
-    """A stage with a pre-trained estimator: its library, its model, the device, and frames per batch."""
+    """A stage that looks with a trained estimator: whose, which of its models, where, how many frames at once."""
 
     estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
     model: str
@@ -238,7 +238,7 @@ class Fusion(PresetBlock):
 
 
 class Signing(PresetBlock):
-    """No parameters: the certificate depends on the machine, see stages/provenance/certificates.py."""
+    """Nothing to choose: whose certificate it is depends on the machine, see stages/provenance/certificates.py."""
 
 
 class Metrics(PresetBlock):
