@@ -1,7 +1,7 @@
 """The batches of the generator's training: from a step's number to the networks' inputs.
 
-`Batches.at_step` -> `Batches.load` -> `Conditioning.pose_maps` is the way of the poses into the generator. A step's
-batch can be loaded in micro-batches; together they are the undivided batch.
+The poses reach the generator by `Batches.at_step` -> `Batches.load` -> `Conditioning.pose_maps`. A step's batch can be
+loaded in micro-batches; together they are the undivided batch.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """B frames: first `clips` clips of `clip_length` consecutive frames, then single frames."""
+    """B frames: first `num_clips` clips of `clip_length` consecutive frames, then single frames."""
 
     pose_maps: Tensor    # (B, in_channels, h / patch_size, w / patch_size), the generator's input
     real: Tensor         # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
     backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
-    clips: int
+    num_clips: int
     clip_length: int
     draw_skeletons: Callable[[], Tensor]
 
@@ -42,8 +42,8 @@ class Batch:
 
     def frame_windows(self, x: Tensor, length: int) -> Tensor:
         """All windows of `length` consecutive frames of the clips: x (B, ...) ->
-        (clips * (clip_length - length + 1), length, ...)."""
-        clips = x[: self.clips * self.clip_length].unflatten(0, (self.clips, self.clip_length))
+        (num_clips * (clip_length - length + 1), length, ...)."""
+        clips = x[: self.num_clips * self.clip_length].unflatten(0, (self.num_clips, self.clip_length))
         return torch.cat([clips[:, i : i + length] for i in range(self.clip_length - length + 1)])
 
 
@@ -86,7 +86,7 @@ class Batches:
             pose_maps=self.conditioning.pose_maps(poses, index, crops),
             real=augment.foregrounds(self.data, frames, boxes),
             backgrounds=crop_images([self.data.background] * len(frames), boxes),
-            clips=num_clips, clip_length=self.params.clip_length,
+            num_clips=num_clips, clip_length=self.params.clip_length,
             draw_skeletons=lambda: self.conditioning.skeleton_maps(
                 poses[index[:, self.conditioning.pose_context]], crops))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from stages.learning import devices, saved_networks
 from stages.learning.conditioning import Conditioning
 from stages.learning.crops import Crops, pose_boxes, steady_crop_sizes
-from stages.nets.generators import build
+from stages.nets.generators import build_generator
 from stages.pose.skeleton import Pose
 
 
@@ -23,7 +23,7 @@ class GeneratorInference:
         self.grid = self.shape["patch_size"] * 2 ** self.shape["num_downsamples"]
         self.conditioning = Conditioning(self.size, self.shape["patch_size"], tuple(about["parts"]), about["pose_maps"],
                                          about["pose_context"], device)
-        self.generator = build(about["architecture"], self.shape)
+        self.generator = build_generator(about["architecture"], self.shape)
         self.generator.load_state_dict(state)
         self.generator.eval().to(device, memory_format=torch.channels_last)
 

@@ -15,7 +15,7 @@ from stages.learning import devices
 from stages.learning.objective import LOSSES, Objective
 from stages.learning.optimisers import NetworkOptimiser, ema_update
 from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
-from stages.nets.generators import build
+from stages.nets.generators import build_generator
 from stages.nets.pix2pixhd import MultiscaleDiscriminator
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Training:
         sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense")
         self.shape = {name: getattr(p, name) for name in sizes} | {"inputs": in_channels}
         self.discriminators = build_discriminators(p)
-        self.generator = build(p.architecture, self.shape)
+        self.generator = build_generator(p.architecture, self.shape)
         self.networks = {"generator": self.generator} | self.discriminators
-        self.average = build(p.architecture, self.shape).to(device)
+        self.average = build_generator(p.architecture, self.shape).to(device)
         self.average.load_state_dict(self.generator.state_dict())
         for name, network in self.networks.items():
             slow = name == "generator" and p.architecture == "pix2pixhd" and device.type == "cpu"  # in channels-last

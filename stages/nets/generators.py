@@ -10,7 +10,7 @@ from stages.nets.pix2pixhd import GlobalGenerator, GlobalShape
 ARCHITECTURES = {"fakemotion": (Generator, GeneratorShape), "pix2pixhd": (GlobalGenerator, GlobalShape)}
 
 
-def build(architecture: str, sizes: dict) -> nn.Module:
+def build_generator(architecture: str, sizes: dict) -> nn.Module:
     """An untrained generator. sizes: the fields of GeneratorShape; each architecture takes those it has."""
     network, shape = ARCHITECTURES[architecture]
     return network(shape(**{field.name: sizes[field.name] for field in fields(shape)}))

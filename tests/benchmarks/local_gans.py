@@ -13,7 +13,8 @@ from stages.face.face_enhancement import FaceIndex
 from stages.imaging import compositing, image_quality
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
-from stages.media import clock as clocks, png, video_file
+from stages.media import png, video_file
+from stages.media.clock import read_clock
 from stages.media.seek import chosen
 from stages.nets.refiner import REFINED_PARTS
 from stages.pose import part_boxes
@@ -52,7 +53,7 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     """For every part the PSNR (frames, 2) in its box of the composite of Eq. 12 without and with the local GANs,
     against the true held-out frames."""
     pose, _, _ = read_poses(artifacts / "poses.parquet")
-    rows = np.flatnonzero(np.array(clocks.read_clock(artifacts / "frames.parquet").split) == "test")
+    rows = np.flatnonzero(np.array(read_clock(artifacts / "frames.parquet").split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
     generator, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)

@@ -13,7 +13,8 @@ import torch
 from stages import InputError, generator_training, layout, params, threads
 from stages.learning import objective, saved_networks, training
 from stages.learning.divergence import Diverged
-from stages.media import clock as clocks, parquet
+from stages.media import parquet
+from stages.media.clock import read_clock
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
     """Black frames in place of the held-out ones change nothing."""
     first = train(subject, tmp_path / "a", monkeypatch, steps=3)
     from stages.media import video_file
-    training = len(clocks.read_clock(subject["clock"]).training())
+    training = len(read_clock(subject["clock"]).training())
     with video_file.lossless(tmp_path / "frames.mkv", 8.0) as append:
         for i, frame in enumerate(video_file.frames(subject["frames"])):
             append(frame if i < training else np.zeros_like(frame))

@@ -49,7 +49,7 @@ def test_micro_batches_are_the_undivided_batch(batches, pose_maps, crop):
     data = batches(pose_maps=pose_maps, crop=crop)
     for step in range(3):
         undivided, parts = data.at_step(step), [data.at_step(step, part, 2) for part in range(2)]
-        assert (undivided.clips, undivided.clip_length, len(undivided.real)) == (2, 4, 14)
+        assert (undivided.num_clips, undivided.clip_length, len(undivided.real)) == (2, 4, 14)
         for name in ("pose_maps", "skeletons", "real"):
             mine, theirs = getattr(undivided, name), [getattr(part, name) for part in parts]
             clips = torch.cat([part[:4] for part in theirs])
@@ -136,7 +136,7 @@ def test_clips_are_consecutive_frames_and_have_frame_windows(batches, data):
 
 def test_steps_without_discriminators_have_single_frames_only(batches):
     data = batches(adversarial_interval=3)
-    found = [(batch.clips, len(batch.real)) for batch in map(data.at_step, range(4))]
+    found = [(batch.num_clips, len(batch.real)) for batch in map(data.at_step, range(4))]
     assert found == [(2, 14), (0, 14), (0, 14), (2, 14)]
 
 

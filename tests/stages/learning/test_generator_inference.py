@@ -8,7 +8,7 @@ from stages.learning import devices, saved_networks
 from stages.learning.conditioning import Conditioning
 from stages.learning.crops import STEADY_FRAMES, Crops, pose_boxes, smallest_crop_sizes
 from stages.learning.generator_inference import GeneratorInference
-from stages.nets.generators import build
+from stages.nets.generators import build_generator
 from stages.pose.skeleton import Pose
 from tests.conftest import waving_pose
 
@@ -22,7 +22,7 @@ def generator(request, tmp_path) -> GeneratorInference:
     torch.manual_seed(0)
     shape = {"width": 8, "max_channels": 64, "num_downsamples": 2, "blocks": 1, "patch_size": 2, "dense": True,
              "inputs": CONTEXT.in_channels}
-    saved_networks.save(tmp_path, build("fakemotion", shape).state_dict(), {
+    saved_networks.save(tmp_path, build_generator("fakemotion", shape).state_dict(), {
         "architecture": "fakemotion", "shape": shape, "size": 64, "parts": ["body"], "pose_maps": "limbs",
         "pose_context": 1, "crop": request.param, "crop_margin": 0.1})
     return GeneratorInference(tmp_path, CPU)

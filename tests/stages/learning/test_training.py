@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stages import InputError, params as config
+from stages import InputError
 from stages.learning import devices, memory
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.objective import LOSSES
 from stages.learning.training import Training
+from stages.params import GeneratorTraining
 from stages.pose.skeleton import read_poses
 from tests.settings import content
 
@@ -24,9 +25,9 @@ EDN = {"architecture": "pix2pixhd", "patch_size": 1, "discriminators": "multisca
        "pose_maps": "skeleton", "weight_temporal": 0.0}
 
 
-def settings(**changes) -> config.GeneratorTraining:
+def settings(**changes) -> GeneratorTraining:
     block = content()["presets"]["demo"]["generator_training"]
-    return config.GeneratorTraining(**{**block, **SMALL, **changes})
+    return GeneratorTraining(**{**block, **SMALL, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from stages import InputError
-from stages.losses import gromov_wasserstein as module
-from stages.losses.gromov_wasserstein import gromov_wasserstein, gromov_wasserstein_loss, intra_space_distances
+from stages.losses.gromov_wasserstein import (
+    _anderson, _meet_marginals, gromov_wasserstein, gromov_wasserstein_loss, intra_space_distances,
+)
 
 
 def points(n: int, seed: int = 0, d: int = 6) -> torch.Tensor:
@@ -107,7 +108,7 @@ def test_the_number_of_sinkhorn_iterations_changes_the_way_and_not_the_plan(inne
 
 
 def test_a_plan_that_misses_its_marginals_is_an_error(monkeypatch):
-    monkeypatch.setattr(module, "_MAX_JACOBIANS", 0)
+    monkeypatch.setattr("stages.losses.gromov_wasserstein._MAX_JACOBIANS", 0)
     with pytest.raises(InputError, match="marginals.*larger gw_epsilon"):
         gromov_wasserstein(*(d[None] for d in costs(10)), 0.005, 10, 10)
 
@@ -170,9 +171,9 @@ def test_plans_of_a_batch_of_unequal_difficulty_are_those_found_alone():
 
 def test_a_jacobian_is_reused_for_a_similar_kernel(monkeypatch):
     kernel, tolerance = -costs(30)[0][None] / 0.02, torch.tensor(1e-10).double()
-    g, _, jacobian = module._meet_marginals(kernel, kernel.new_zeros(1, 30, 1), None, 1, tolerance)
+    g, _, jacobian = _meet_marginals(kernel, kernel.new_zeros(1, 30, 1), None, 1, tolerance)
     monkeypatch.setattr(torch.linalg, "lu_factor_ex", lambda _: pytest.fail("decomposed anew"))
-    plan = module._meet_marginals(1.001 * kernel, g, jacobian, 1, tolerance)[1]
+    plan = _meet_marginals(1.001 * kernel, g, jacobian, 1, tolerance)[1]
     assert jacobian and (plan.sum(1) - 1 / 30).norm() < 1e-9 and (plan.sum(2) - 1 / 30).norm() < 1e-9
 
 
@@ -181,7 +182,7 @@ def test_anderson_solves_a_linear_map_of_the_plane_in_three_steps():
     starts = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]).double()
     ends = [(fixed + jacobian @ (start - fixed)).view(1, 1, 2) for start in starts]
     steps = [end - start for end, start in zip(ends, starts)]
-    assert torch.allclose(module._anderson(ends, steps)[0, 0], fixed, atol=1e-6)
+    assert torch.allclose(_anderson(ends, steps)[0, 0], fixed, atol=1e-6)
 
 
 def test_equal_points_give_a_finite_gradient():
