@@ -1,7 +1,7 @@
 """The blocks of a preset, one per stage: names, types and ranges. No field has a default, so that params.yaml alone
 tells what ran."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -17,8 +17,33 @@ Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of a running mean; at 1 it
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
+RENAMED = {  # block -> former key or value -> its name now
+    "GeneratorTraining": {
+        "runs": "clips", "run_length": "clip_length", "singles": "single_frames", "window": "crop",
+        "window_margin": "crop_margin", "widest": "max_channels", "levels": "num_downsamples", "stem": "patch_size",
+        "drawing": "pose_maps", "temporal": "pose_context", "judge_every": "adversarial_interval",
+        "pose_maps: lines": "skeleton", "pose_maps: fields": "limbs"},
+    "LocalGanTraining": {
+        "crop": "crop_size", "pose": "limb_maps", "keep_back": "validation_share", "halvings": "num_downsamples",
+        "stem": "patch_size"},
+}
+
+
 class PresetBlock(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def has_no_former_names(cls, values: Any) -> Any:
+        """Rejects the former name of a key or of a value (RENAMED) with an error that says its new name."""
+        names = RENAMED.get(cls.__name__, {})
+        entries = values.items() if isinstance(values, dict) and names else ()
+        found = [f"`{key}` is now called `{names[key]}`" for key, _ in entries if key in names]
+        found += [f"`{entry}` is now `{key}: {names[entry]}`" for key, value in entries
+                  if (entry := f"{key}: {value}") in names]
+        if found:
+            raise ValueError("; ".join(found))
+        return values
 
 
 class Estimated(PresetBlock):
@@ -79,29 +104,29 @@ class FaceVectorIndexing(PresetBlock):
 class GeneratorTraining(PresetBlock):
     seed: Seed
     steps: Count
-    runs: Count
-    run_length: Annotated[int, Field(ge=2)]
-    singles: Annotated[int, Field(ge=0)]
+    clips: Count
+    clip_length: Annotated[int, Field(ge=2)]
+    single_frames: Annotated[int, Field(ge=0)]
     augment: Annotated[float, Field(ge=0, le=0.5)]
     rotate: Annotated[float, Field(ge=0, le=3.2)]
     resample: Share
-    window: bool
-    window_margin: Share
+    crop: bool
+    crop_margin: Share
     architecture: Literal["fakemotion", "pix2pixhd"]
     width: Annotated[int, Field(ge=4)]
-    widest: Annotated[int, Field(ge=4)]
-    levels: Annotated[int, Field(ge=2, le=8)]
+    max_channels: Annotated[int, Field(ge=4)]
+    num_downsamples: Annotated[int, Field(ge=2, le=8)]
     blocks: Count
-    stem: Literal[1, 2, 4]
+    patch_size: Literal[1, 2, 4]
     dense: bool
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]
-    drawing: Literal["lines", "fields"]
-    temporal: Annotated[int, Field(ge=0, le=4)]
+    pose_maps: Literal["skeleton", "limbs"]
+    pose_context: Annotated[int, Field(ge=0, le=4)]
     discriminators: Literal["dual", "multiscale"]
     discriminator_width: Annotated[int, Field(ge=4)]
     scales: Annotated[int, Field(ge=1, le=4)]
     adversarial: Literal["logistic", "least_squares"]
-    judge_every: Count
+    adversarial_interval: Count
     optimiser: Literal["adam", "muon"]
     learning_rate: Positive
     matrix_learning_rate: Positive
@@ -135,19 +160,20 @@ class GeneratorTraining(PresetBlock):
 
     @model_validator(mode="after")
     def consistent(self) -> "GeneratorTraining":
-        """What cannot be trained is refused before anything runs."""
-        look = 2 if self.discriminators == "multiscale" else 3 if self.weight_temporal else 1
-        if self.run_length < look:
-            raise ValueError(f"run_length: {self.run_length}, but the discriminators look at {look} frames in a row")
-        shares = self.devices * self.accumulation
-        if self.runs % shares or self.singles % shares:
-            raise ValueError(f"runs ({self.runs}) and singles ({self.singles}) do not divide into {self.devices} "
-                             f"devices x {self.accumulation} micro-batches")
-        if self.judge_every > 1 and not (self.weight_l1 or self.weight_l2 or self.weight_alpha):
-            raise ValueError(f"judge_every: {self.judge_every}, but no term is left for the steps between: give "
-                             "weight_l1, weight_l2 or weight_alpha, or ask every step")
-        if self.architecture == "pix2pixhd" and self.stem != 1:
-            raise ValueError("stem: pix2pixhd works at full size; expected 1")
+        """Rejects combinations that cannot be trained."""
+        needed = 2 if self.discriminators == "multiscale" else 3 if self.weight_temporal else 1
+        if self.clip_length < needed:
+            raise ValueError(f"clip_length: {self.clip_length}, but the discriminators need {needed} "
+                             "consecutive frames")
+        micro_batches = self.devices * self.accumulation
+        if self.clips % micro_batches or self.single_frames % micro_batches:
+            raise ValueError(f"clips ({self.clips}) and single_frames ({self.single_frames}) cannot be divided evenly "
+                             f"among {self.devices} devices x {self.accumulation} micro-batches")
+        if self.adversarial_interval > 1 and not (self.weight_l1 or self.weight_l2 or self.weight_alpha):
+            raise ValueError(f"adversarial_interval: {self.adversarial_interval}, but the steps in between have no "
+                             "loss: set weight_l1, weight_l2 or weight_alpha, or use an interval of 1")
+        if self.architecture == "pix2pixhd" and self.patch_size != 1:
+            raise ValueError("patch_size: pix2pixhd works at full size; expected 1")
         return self
 
 
@@ -156,13 +182,13 @@ class LocalGanTraining(PresetBlock):
     steps: Count
     batch: Count
     parts: tuple[Literal["face", "right_hand", "left_hand", "right_foot", "left_foot"], ...]
-    crop: Annotated[int, Field(ge=16, multiple_of=8)]
-    pose: bool
-    keep_back: Annotated[float, Field(ge=0, le=0.5)]
+    crop_size: Annotated[int, Field(ge=16, multiple_of=8)]
+    limb_maps: bool
+    validation_share: Annotated[float, Field(ge=0, le=0.5)]
     width: Annotated[int, Field(ge=4)]
-    halvings: Annotated[int, Field(ge=1, le=4)]
+    num_downsamples: Annotated[int, Field(ge=1, le=4)]
     blocks: Count
-    stem: Literal[1, 2, 4]
+    patch_size: Literal[1, 2, 4]
     learning_rate: Positive
     decay_from: Share
     betas: tuple[Kept, Kept]
@@ -182,10 +208,10 @@ class LocalGanTraining(PresetBlock):
 
     @model_validator(mode="after")
     def consistent(self) -> "LocalGanTraining":
-        grid = self.stem * 2**self.halvings
-        if self.crop % grid:
-            raise ValueError(f"crop: {self.crop}, but with this stem and so many halvings a multiple of {grid} is "
-                             "needed")
+        grid = self.patch_size * 2**self.num_downsamples
+        if self.crop_size % grid:
+            raise ValueError(f"crop_size: {self.crop_size}, but patch_size {self.patch_size} and num_downsamples "
+                             f"{self.num_downsamples} need a multiple of {grid}")
         return self
 
 
@@ -244,9 +270,9 @@ class Preset(PresetBlock):
     report: Report
 
     @model_validator(mode="after")
-    def halved(self) -> "Preset":
+    def size_can_be_downsampled(self) -> "Preset":
         learn, size = self.generator_training, self.frames.size
-        if size % (grid := learn.stem * 2**learn.levels):
-            raise ValueError(f"frames.size: {size}, but generator_training's stem of {learn.stem} and {learn.levels} "
-                             f"levels need a multiple of {grid}")
+        if size % (grid := learn.patch_size * 2**learn.num_downsamples):
+            raise ValueError(f"frames.size: {size}, but generator_training's patch_size {learn.patch_size} and "
+                             f"num_downsamples {learn.num_downsamples} need a multiple of {grid}")
         return self

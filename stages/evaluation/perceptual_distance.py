@@ -99,7 +99,7 @@ def lpips_network() -> nn.Module:
     metric_weights/. Raises pretrained.Missing if they are not there."""
     with warnings.catch_warnings(action="ignore"):  # it uses a deprecated argument of torchvision
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    flax.fill(network.net, pretrained.find(pretrained.ALEXNET), "AlexNet_0")
+    flax.load_convolutions(network.net, pretrained.find(pretrained.ALEXNET), "AlexNet_0")
     return network
 
 

@@ -1,6 +1,8 @@
-"""What one training step sees: runs of consecutive frames, then single frames from anywhere, each moved and scaled a
-little. All is drawn from (seed, step), so a resumed run sees the same; and a step may be asked for in parts, which
-together are the undivided batch."""
+"""The batches of the generator's training: from a step's number to the networks' inputs.
+
+The poses reach the generator by `Batches.at_step` -> `Batches.load` -> `Conditioning.pose_maps`. A step's batch can be
+loaded in micro-batches; together they are the undivided batch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from stages import InputError
+from stages.learning.augmentation import AffineAugment
+from stages.learning.clip_sampler import Clip, ClipSampler
 from stages.learning.conditioning import Conditioning
-from stages.learning.crops import Crops, cut, own_sides, pose_boxes, steady_sides, union
-from stages.learning.frame_store import AffineAugment, FrameStore
+from stages.learning.crops import Crops, crop_images, pose_boxes, union_box
+from stages.learning.frame_store import FrameStore
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
@@ -23,140 +26,86 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """`runs` times `run_length` consecutive frames first, single ones after them."""
+    """B frames: first `num_clips` clips of `clip_length` consecutive frames, then single frames."""
 
-    poses: Tensor  # (B, inputs, h / stem, w / stem)
-    real: Tensor   # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
-    backgrounds: Tensor  # (B, 3, h, w): what the windows show of it, which stays where it is
-    runs: int
-    run_length: int
-    paint: Callable[[], Tensor]
+    pose_maps: Tensor    # (B, in_channels, h / patch_size, w / patch_size), the generator's input
+    real: Tensor         # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
+    backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
+    num_clips: int
+    clip_length: int
+    draw_skeletons: Callable[[], Tensor]
 
     @cached_property
     def skeletons(self) -> Tensor:
-        """P_t as pictures, (B, 3, h / stem, w / stem); painted only where somebody looks."""
-        return self.paint()
+        """Drawn skeletons of P_t for the discriminators, (B, 3, h / patch_size, w / patch_size). Drawn at first use."""
+        return self.draw_skeletons()
 
-    def windows(self, x: Tensor, length: int) -> Tensor:
-        """All windows of `length` consecutive frames in the runs, (runs * (run_length - length + 1), length, ...)."""
-        runs = x[: self.runs * self.run_length].unflatten(0, (self.runs, self.run_length))
-        return torch.cat([runs[:, i : i + length] for i in range(self.run_length - length + 1)])
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Consecutive frames, shifted alike."""
-
-    frames: np.ndarray
-    shift: AffineAugment
+    def frame_windows(self, x: Tensor, length: int) -> Tensor:
+        """All windows of `length` consecutive frames of the clips: x (B, ...) ->
+        (num_clips * (clip_length - length + 1), length, ...)."""
+        clips = x[: self.num_clips * self.clip_length].unflatten(0, (self.num_clips, self.clip_length))
+        return torch.cat([clips[:, i : i + length] for i in range(self.clip_length - length + 1)])
 
 
 class Batches:
-    """The batches of a training. `inputs` is the number of channels that the generator is told.
-
-    A batch shows frames whose windows have one size, so that small ones need not be enlarged to the largest; as the
-    first is drawn from all frames, each is seen as often as any other. Steps in which nobody judges show singles only:
-    more different frames."""
+    """Loads the batches of a training. `in_channels`: channels of the generator's input."""
 
     def __init__(self, data: FrameStore, params: "GeneratorTraining", device: torch.device):
         p = self.params = params
-        self.data = data
-        self.context = Conditioning(data.size, p.stem, p.parts, p.drawing, p.temporal, device)
-        self.inputs, self.grid = self.context.inputs, p.stem * 2**p.levels
-        self.boxes = pose_boxes(data.poses, p.window_margin)  # (count, 4)
-        self.steady = steady_sides(self.boxes, data.take, data.size, self.grid, p.stem)  # (count, 2)
-        self._sides = {}
+        self.data, self.sampler = data, ClipSampler(data, params)
+        self.conditioning = Conditioning(data.size, p.patch_size, p.parts, p.pose_maps, p.pose_context, device)
+        self.in_channels = self.conditioning.in_channels
 
-    def of(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """The part-th share of the step's runs and singles."""
+    def at_step(self, step: int, index: int = 0, count: int = 1) -> Batch:
+        """Micro-batch `index` of the `count` into which the step's batch is divided."""
         p = self.params
-        if p.runs % parts or p.singles % parts:
-            raise InputError(f"runs ({p.runs}) and singles ({p.singles}) cannot be divided by {parts}; change "
-                             "runs, singles, devices or accumulation of generator_training")
-        runs, singles = p.runs, p.singles
-        if step % p.judge_every:
-            runs, singles = 0, singles + runs * p.run_length
-        takes, sides = self.draw(np.random.default_rng([p.seed, step]), [p.run_length] * runs + [1] * singles)
-        windows = self.windows(takes, sides)
-        chosen = [*range(runs)[part::parts], *range(runs, len(takes))[part::parts]]
-        return self.show([takes[i] for i in chosen], windows[chosen], runs // parts)
+        if p.clips % count or p.single_frames % count:
+            raise InputError(f"clips ({p.clips}) and single_frames ({p.single_frames}) cannot be divided by {count}; "
+                             "change clips, single_frames, devices or accumulation of generator_training")
+        clips, crop_size, num_clips = self.sampler.draw(step)
+        clips = clips[:num_clips][index::count] + clips[num_clips:][index::count]
+        return self.load(clips, self.crops(clips, crop_size), num_clips // count)
 
-    def at(self, frames: np.ndarray) -> Batch:
-        """These frames as they are."""
-        takes = [Clip(frame[None], AffineAugment()) for frame in np.asarray(frames)]
-        return self.show(takes, self.windows(takes, self.steady[frames].max(0)), 0)
+    def without_augmentation(self, frames: np.ndarray) -> Batch:
+        """These frames, one by one, as they were filmed."""
+        clips = [Clip(frame[None], AffineAugment()) for frame in np.asarray(frames)]
+        return self.load(clips, self.crops(clips, self.sampler.frame_crop_sizes[frames].max(0)), 0)
 
-    def draw(self, random: np.random.Generator, lengths: list[int]) -> tuple[list[Clip], np.ndarray]:
-        """Takes of these lengths, and the sides of the first one's window, which the others' have too."""
-        takes, sides, firsts = [], None, {}
-        for length in lengths:
-            if not takes:
-                whole = self.whole(length)
-                first = whole[random.integers(len(whole))]
-                sides = self.sides(length)[first]
-            else:
-                if length not in firsts:
-                    firsts[length] = self.alike(length, sides)
-                first = random.choice(firsts[length])
-            takes.append(Clip(first + np.arange(length), self.shift(random)))
-        return takes, sides
+    def load(self, clips: list[Clip], crops: Crops, num_clips: int) -> Batch:
+        """The networks' inputs for clips, each seen through its crop."""
+        frames, clip_of, augment = flattened(clips)
+        crops = crops[clip_of]  # one for each frame
+        context = self.conditioning.context_frames(frames, self.data.take)  # (B, 2 k + 1) frames
+        keys = context + self.data.count * clip_of[:, None]  # a number for each (frame, clip)
+        keys, index = np.unique(keys, return_inverse=True)  # so that each pose is augmented once
+        index = index.reshape(len(frames), -1)
+        first_frame_of = np.searchsorted(clip_of, keys // self.data.count)
+        poses = augment[first_frame_of].pose(self.data.poses[keys % self.data.count], self.data.size)
+        boxes = np.array(crops.boxes())
+        return Batch(
+            pose_maps=self.conditioning.pose_maps(poses, index, crops),
+            real=augment.foregrounds(self.data, frames, boxes),
+            backgrounds=crop_images([self.data.background] * len(frames), boxes),
+            num_clips=num_clips, clip_length=self.params.clip_length,
+            draw_skeletons=lambda: self.conditioning.skeleton_maps(
+                poses[index[:, self.conditioning.pose_context]], crops))
 
-    def shift(self, random: np.random.Generator) -> AffineAugment:
-        p = self.params
-        return AffineAugment.draw(p.augment, p.rotate, p.resample, self.data.size, random)
+    def crops(self, clips: list[Clip], crop_size: np.ndarray) -> Crops:
+        """One crop for each clip, of size `crop_size` (width, height), centred on its augmented poses.
 
-    def whole(self, length: int) -> np.ndarray:
-        """Where so many consecutive frames begin that are of one take of the video."""
-        take = self.data.take
-        return np.flatnonzero(take[: len(take) - length + 1] == take[length - 1 :])
-
-    def sides(self, length: int) -> np.ndarray:
-        """Of the windows of so many frames from each on, (count - length + 1, 2): they hold all poses, and are as large
-        as any of these frames' own."""
-        if length not in self._sides:
-            boxes = union(np.moveaxis(sliding_window_view(self.boxes, length, 0), -1, 0))
-            own = own_sides(boxes, self.data.size, self.grid, self.params.stem)
-            self._sides[length] = np.maximum(own, sliding_window_view(self.steady, length, 0).max(-1))
-        return self._sides[length]
-
-    def alike(self, length: int, sides: np.ndarray) -> np.ndarray:
-        """Of these, those whose windows have these sides, or else smaller ones."""
-        firsts = self.whole(length)
-        if not self.params.window:
-            return firsts
-        others = self.sides(length)[firsts]
-        same = (others == sides).all(1)
-        return firsts[same if same.any() else (others <= sides).all(1)]
-
-    def show(self, takes: list[Clip], windows: Crops, runs: int) -> Batch:
-        """What each take's window shows of it."""
-        frames, each, shift = self.spread(takes)
-        count, windows = self.data.count, windows[each]
-        near = self.context.around(frames, self.data.take)
-        rows, around = np.unique(near + count * each[:, None], return_inverse=True)
-        around = around.reshape(len(frames), -1)
-        takes_of_rows = np.searchsorted(each, rows // count)
-        poses = shift[takes_of_rows].pose(self.data.poses[rows % count], self.data.size)
-        now = poses[around[:, self.context.temporal]]
-        boxes = np.array(windows.boxes())
-        real = shift.foreground(self.data, frames, boxes)
-        backgrounds = cut([self.data.background] * len(frames), boxes)
-        return Batch(self.context.of(poses, around, windows), real, backgrounds, runs, self.params.run_length,
-                     lambda: self.context.picture(now, windows))
-
-    def windows(self, takes: list[Clip], sides: np.ndarray) -> Crops:
-        """One a take, of these sides, around all its poses. What of a mask is outside is not asked for: with
-        such a pose nothing will ever be shown there."""
+        Mask pixels outside the crop are ignored: at inference nothing can be shown there."""
         p, size = self.params, self.data.size
-        if not p.window:
-            return Crops.whole(len(takes), size)
-        frames, each, shift = self.spread(takes)
-        boxes = pose_boxes(shift.pose(self.data.poses[frames], size), p.window_margin)  # (frames, 4)
-        boxes = [union(boxes[each == take]) for take in range(len(takes))]
-        return Crops.around(np.stack(boxes), size, p.stem, sides)
+        if not p.crop:
+            return Crops.full_frame(len(clips), size)
+        frames, clip_of, augment = flattened(clips)
+        boxes = pose_boxes(augment.pose(self.data.poses[frames], size), p.crop_margin)  # (frames, 4)
+        boxes = [union_box(boxes[clip_of == clip]) for clip in range(len(clips))]
+        return Crops.centred_on(np.stack(boxes), size, p.patch_size, crop_size)
 
-    def spread(self, takes: list[Clip]) -> tuple[np.ndarray, np.ndarray, AffineAugment]:
-        """Of the frames of all takes: which they are, which take's, and how they are shifted."""
-        lengths = [len(take.frames) for take in takes]
-        frames = np.concatenate([take.frames for take in takes])
-        return frames, np.repeat(np.arange(len(takes)), lengths), AffineAugment.each([take.shift for take in takes], lengths)
+
+def flattened(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray, AffineAugment]:
+    """All frames of the clips (B,), the number of each frame's clip (B,), and each frame's augmentation."""
+    lengths = [len(clip.frames) for clip in clips]
+    frames = np.concatenate([clip.frames for clip in clips])
+    augment = AffineAugment.repeated([clip.augment for clip in clips], lengths)
+    return frames, np.repeat(np.arange(len(clips)), lengths), augment

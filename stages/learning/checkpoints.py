@@ -1,8 +1,7 @@
-"""Training's resume state, outside the artifacts: DVC clears a stage's outputs before it runs.
+"""The resume state of a training. It is stored outside the artifacts, as DVC deletes a stage's outputs before it runs.
 
-A run is known by a hash of its inputs, its parameters and its stage's code, so that a state is only ever resumed
-by the very same run. The state holds everything but the random numbers, which batches draw from
-(seed, step).
+A state's file name has a hash of the inputs, the parameters and the stage's code, so it is only resumed by the same
+training. It needs no state of random number generators: batches draw from (seed, step).
 """
 
 import hashlib
@@ -19,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Checkpoint:
-    """The resume state of one training run, of `stage@key`."""
+    """The resume state of the training `stage@key` (address) with these inputs and params."""
 
     def __init__(self, address: str, inputs: list[Path], params: BaseModel):
         digest = hashlib.sha256(params.model_dump_json().encode())
@@ -30,7 +29,7 @@ class Checkpoint:
         self.path = layout.resume_file(address, digest.hexdigest())
 
     def load(self) -> dict | None:
-        """The last saved state, or None."""
+        """The last saved state, or None if there is none."""
         if not self.path.exists():
             return None
         return torch.load(self.path, map_location="cpu", weights_only=True)
@@ -40,7 +39,7 @@ class Checkpoint:
             torch.save(state, file)
 
     def remove(self) -> None:
-        """Called once the artifact is whole."""
+        """To be called when the artifact is complete."""
         remove(self.path)
 
 

@@ -1,5 +1,8 @@
-"""What the generator is told: the pose context window <P_t-k .. P_t+k> (paper section 2.2), as skeleton pictures or,
-where the drawing is `fields`, as every pixel's place on every limb of P_t and its motion before and after."""
+"""The conditioning of the generator: maps of the poses P_t-k .. P_t+k (paper section 2.2).
+
+Two kinds of maps: `skeleton`, drawn skeletons of all 2 k + 1 poses, as in the paper; `limbs`, for every pixel its
+position relative to every limb of P_t, and the motion to the other poses.
+"""
 
 from dataclasses import dataclass
 
@@ -7,46 +10,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.learning import limb_maps
 from stages.learning.crops import Crops
-from stages.learning.skeleton_maps import draw
+from stages.learning.limb_maps import draw_limb_maps, limb_map_channels
+from stages.learning.skeleton_maps import draw_skeleton_maps
 from stages.pose.skeleton import Pose
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """How a pose is told. `size` is S, pixels."""
+    """Turns poses into the generator's input."""
 
-    size: int
-    stem: int
+    size: int  # S, pixels of the frame
+    patch_size: int  # frame pixels per pixel of a map
     parts: tuple[str, ...]
-    drawing: str   # lines or fields
-    temporal: int  # k, poses on either side
+    kind: str  # skeleton or limbs
+    pose_context: int  # k, poses before and after P_t
     device: torch.device
 
     @property
-    def inputs(self) -> int:
-        """Channels."""
-        lines = 3 * (2 * self.temporal + 1)
-        return lines if self.drawing == "lines" else limb_maps.channels(self.parts, self.temporal)
+    def in_channels(self) -> int:
+        """Channels of the generator's input."""
+        if self.kind == "skeleton":
+            return 3 * (2 * self.pose_context + 1)
+        return limb_map_channels(self.parts, self.pose_context)
 
-    def around(self, frames: np.ndarray, take: np.ndarray) -> np.ndarray:
-        """The frames t-k .. t+k of each t, (B, 2 k + 1); beyond either end of its take, of which `take` (T,) has the
-        number for every pose, rising, the last one is repeated."""
+    def context_frames(self, frames: np.ndarray, take: np.ndarray) -> np.ndarray:
+        """The frames t-k .. t+k of each frame t, (B, 2 k + 1). Beyond the ends of its take, the take's first or last
+        frame is repeated. take (T,): the number of each frame's take, ascending."""
         first, last = (np.searchsorted(take, take[frames], side)[:, None] for side in ("left", "right"))
-        return np.clip(np.asarray(frames)[:, None] + np.arange(-self.temporal, self.temporal + 1), first, last - 1)
+        offsets = np.arange(-self.pose_context, self.pose_context + 1)
+        return np.clip(np.asarray(frames)[:, None] + offsets, first, last - 1)
 
-    def of(self, poses: Pose, around: np.ndarray, windows: Crops) -> Tensor:
-        """What the windows (B) show of the poses in the rows `around` (B, 2 k + 1), (B, inputs, h / stem, w / stem),
-        channels last."""
-        if self.drawing == "fields":
-            return limb_maps.fields(poses, around, windows, self.size, self.stem, self.parts, self.device)
-        views = np.concatenate([around[..., None], np.broadcast_to(windows.corners[:, None], (*around.shape, 2))], -1)
-        views, place = np.unique(views.reshape(-1, 3), axis=0, return_inverse=True)  # each is drawn once
-        pictures = self.picture(poses[views[:, 0]], Crops(views[:, 1:], windows.width, windows.height))
-        place = torch.from_numpy(place.reshape(around.shape).T.copy()).to(self.device)
-        return torch.cat([pictures[rows].permute(0, 2, 3, 1) for rows in place], 3).permute(0, 3, 1, 2)
+    def pose_maps(self, poses: Pose, context: np.ndarray, crops: Crops) -> Tensor:
+        """The generator's input for B crops, (B, in_channels, h / patch_size, w / patch_size), channels last.
 
-    def picture(self, poses: Pose, windows: Crops) -> Tensor:
-        """The skeletons that the windows show, (B, 3, h / stem, w / stem)."""
-        return draw(poses, windows, self.size, self.stem, self.parts, self.device)
+        context (B, 2 k + 1): the indices in `poses` of P_t-k .. P_t+k."""
+        if self.kind == "limbs":
+            return draw_limb_maps(poses, context, crops, self.size, self.patch_size, self.parts, self.device)
+        views = np.concatenate([context[..., None], np.broadcast_to(crops.corners[:, None], (*context.shape, 2))], -1)
+        views, index = np.unique(views.reshape(-1, 3), axis=0, return_inverse=True)  # draw each (pose, corner) once
+        maps = self.skeleton_maps(poses[views[:, 0]], Crops(views[:, 1:], crops.width, crops.height))
+        index = torch.from_numpy(index.reshape(context.shape).T.copy()).to(self.device)
+        return torch.cat([maps[rows].permute(0, 2, 3, 1) for rows in index], 3).permute(0, 3, 1, 2)
+
+    def skeleton_maps(self, poses: Pose, crops: Crops) -> Tensor:
+        """Drawn skeletons of B poses in B crops, (B, 3, h / patch_size, w / patch_size) in [0, 1]."""
+        return draw_skeleton_maps(poses, crops, self.size, self.patch_size, self.parts, self.device)

@@ -1,4 +1,4 @@
-"""Where networks run, on how many devices, and with which precision."""
+"""Devices and precision of the networks, and the exchange of tensors between processes."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 def choose(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else CPU."""
+    """The device of this name; `auto` is CUDA if available, else the CPU. Raises InputError if CUDA is not
+    available."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
@@ -23,50 +24,52 @@ def choose(name: str) -> torch.device:
     return device
 
 
-def halves(device: torch.device) -> bool:
-    """Whether the device itself computes in bfloat16: emulated, it is slower than float32."""
+def supports_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 natively; emulated, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def precision(device: torch.device) -> torch.autocast:
-    """bfloat16 where the device has it, else float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=halves(device))
+def autocast(device: torch.device) -> torch.autocast:
+    """A context with bfloat16 if the device supports it, else float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=supports_bfloat16(device))
 
 
 def fabric(name: str, devices: int, kind: str = "auto") -> "Fabric":
-    """One process a device, of which this is one; with several, the others run the same command.
+    """Lightning Fabric with one process for each device. With several devices, the other processes run the same
+    command.
 
-    kind  float32, bfloat16 (mixed) or auto: as `precision` chooses. Raises InputError where there are fewer GPUs."""
-    from lightning_fabric import Fabric  # here: it takes seconds to load, and only a training needs it
+    kind: float32, bfloat16 (mixed), or auto: bfloat16 if the device supports it. Raises InputError if there are fewer
+    GPUs."""
+    from lightning_fabric import Fabric  # imported here as it takes seconds to load, and only trainings need it
 
-    where = choose(name)
-    present = torch.cuda.device_count() if where.type == "cuda" else devices
-    if devices > present or where.index is not None and devices > 1:
-        raise InputError(f"devices: {devices} on `{name}`, but there {'is' if present == 1 else 'are'} {present}; "
-                         "several GPUs are taken from the first, with `device: cuda` or `auto`")
+    device = choose(name)
+    present = torch.cuda.device_count() if device.type == "cuda" else devices
+    if devices > present or device.index is not None and devices > 1:
+        raise InputError(f"devices: {devices} on `{name}`, but {present} available; to use several GPUs, set "
+                         "`device: cuda` or `auto`, which takes the first ones")
     if kind == "auto":
-        kind = "bfloat16" if halves(where) else "float32"
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every choice
-    own = Fabric(accelerator=where.type, devices=devices if where.index is None else [where.index],
-                 strategy="ddp" if devices > 1 else "auto", precision=PRECISION[kind])
-    own.launch()
-    return own
+        kind = "bfloat16" if supports_bfloat16(device) else "float32"
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else it logs every choice
+    fabric = Fabric(accelerator=device.type, devices=devices if device.index is None else [device.index],
+                    strategy="ddp" if devices > 1 else "auto", precision=PRECISION[kind])
+    fabric.launch()
+    return fabric
 
 
 def average(fabric: "Fabric", tensors: list[torch.Tensor]) -> None:
-    """Makes the tensors, such as gradients, the mean of all processes', in one message."""
+    """Replaces tensors, such as gradients, by their mean over all processes, in one message."""
     if fabric.world_size == 1:
         return
     flat = fabric.all_reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduce_op="mean")
-    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
-        tensor.copy_(part.view_as(tensor))
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
+        tensor.copy_(mean.view_as(tensor))
 
 
 def gather(fabric: "Fabric", rows: torch.Tensor) -> torch.Tensor:
-    """The rows (n, d) of all processes, (world * n, d), in the order of their ranks; without gradient."""
+    """The rows (n, d) of all processes, (world * n, d), in the order of ranks; without gradient."""
     if fabric.world_size == 1:
         return rows
     return fabric.all_gather(rows).flatten(0, 1)  # (world, n, d) -> (world * n, d)

@@ -1,5 +1,6 @@
-"""What would fit, where a training runs out of memory."""
+"""When a training runs out of memory: finds settings that fit."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,66 +13,68 @@ if TYPE_CHECKING:
     from stages.learning.training import Training
     from stages.params import GeneratorTraining
 
-GRID = 32  # pixels; sizes are multiples
+SIZE_STEP = 32  # pixels; frames.size is a multiple
 
 
-class Smaller:
-    """Batches of pictures that are `scale` times as large."""
+class ScaledBatches:
+    """Batches resized by a factor `scale`."""
 
     def __init__(self, batches: Batches, scale: float):
         self.batches, self.scale = batches, scale
 
-    def of(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        batch, p = self.batches.of(step, part, parts), self.batches.params
-        grid = 2**p.levels  # what the networks halve
-        sides = [max(1, int(side * self.scale / grid)) * grid for side in batch.poses.shape[-2:]]
-        poses, skeletons = (F.interpolate(pictures, sides) for pictures in (batch.poses, batch.skeletons))
-        real, backgrounds = (F.interpolate(pictures, [p.stem * side for side in sides])
-                             for pictures in (batch.real, batch.backgrounds))
-        return replace(batch, poses=poses, paint=lambda: skeletons, real=real, backgrounds=backgrounds)
+    def at_step(self, step: int, index: int = 0, count: int = 1) -> Batch:
+        batch, p = self.batches.at_step(step, index, count), self.batches.params
+        grid = 2**p.num_downsamples
+        sides = [max(1, int(side * self.scale / grid)) * grid for side in batch.pose_maps.shape[-2:]]
+        pose_maps, skeletons = (F.interpolate(maps, sides) for maps in (batch.pose_maps, batch.skeletons))
+        real, backgrounds = (F.interpolate(images, [p.patch_size * side for side in sides])
+                             for images in (batch.real, batch.backgrounds))
+        return replace(batch, pose_maps=pose_maps, draw_skeletons=lambda: skeletons, real=real, backgrounds=backgrounds)
 
 
-def advice(training: "Training", batches: Batches) -> str:
-    """The error's text: the first of several cheaper ways that really fits. It is tried with this very training, of
-    which nothing is kept."""
+def suggest_settings(training: "Training", batches: Batches) -> str:
+    """The text of the error: the first of several cheaper settings that fits. Each is tried by one step of this
+    training, which is of no use afterwards."""
     p, size = training.params, batches.data.size
-    frames = (p.runs * p.run_length + p.singles) // (p.devices * p.accumulation)
+    frames = (p.clips * p.clip_length + p.single_frames) // (p.devices * p.accumulation)
     problem = f"out of memory on {training.fabric.device} with {frames} frames of {size} x {size} pixels at once"
     if p.devices > 1:
-        return f"{problem}; raise generator_training.accumulation, or lower runs and singles, or frames.size"
+        return f"{problem}; raise generator_training.accumulation, or lower clips and single_frames, or frames.size"
     for network in training.networks.values():
         network.zero_grad(set_to_none=True)
-    for words, changes, scale in cheaper(p, size):
+    for name, changes, scale in cheaper_settings(p, size):
         if fits(training, batches, p.model_copy(update=changes), scale):
-            return f"{problem}; {words} fits (tried)"
-    return f"{problem}, and not even one run of frames a quarter as large fits; lower generator_training.width"
+            return f"{problem}; {name} fits (tried)"
+    return f"{problem}, and not even one clip at a quarter of the size fits; lower generator_training.width"
 
 
-def cheaper(p: "GeneratorTraining", size: int):
-    """(what it is called in params.yaml, the changes, scale of the pictures), the least harmful first."""
-    for n in range(p.accumulation + 1, max(p.runs, p.singles) + 1):
-        if p.runs % n == 0 and p.singles % n == 0:
+def cheaper_settings(p: "GeneratorTraining", size: int) -> Iterator[tuple[str, dict, float]]:
+    """(its name in the error, the changed params, the scale of the frames), the least harmful first."""
+    for n in range(p.accumulation + 1, max(p.clips, p.single_frames) + 1):
+        if p.clips % n == 0 and p.single_frames % n == 0:
             yield f"`accumulation: {n}`, which learns the same,", {"accumulation": n}, 1.0
-    for runs, singles in ((1, p.singles // 2), (1, 0)):
-        if (runs, singles) != (p.runs, p.singles):
-            fewer = {"runs": runs, "singles": singles, "accumulation": 1}
-            yield f"`runs: {runs}` with `singles: {singles}`", fewer, 1.0
+    for clips, single_frames in ((1, p.single_frames // 2), (1, 0)):
+        if (clips, single_frames) != (p.clips, p.single_frames):
+            fewer = {"clips": clips, "single_frames": single_frames, "accumulation": 1}
+            yield f"`clips: {clips}` with `single_frames: {single_frames}`", fewer, 1.0
     for scale in (0.75, 0.5, 0.25):
-        smaller = round(size * scale / GRID) * GRID
+        smaller = round(size * scale / SIZE_STEP) * SIZE_STEP
         yield f"`frames.size: {smaller}`", {"accumulation": 1}, smaller / size
-        yield (f"`frames.size: {smaller}` with `runs: 1` and `singles: 0`",
-               {"runs": 1, "singles": 0, "accumulation": 1}, smaller / size)
+        yield (f"`frames.size: {smaller}` with `clips: 1` and `single_frames: 0`",
+               {"clips": 1, "single_frames": 0, "accumulation": 1}, smaller / size)
 
 
 def fits(training: "Training", batches: Batches, params: "GeneratorTraining", scale: float) -> bool:
+    """Whether one step with these params and frames of this scale fits into memory."""
     batches = Batches(batches.data, params, training.fabric.device)
-    kept, training.params = training.params, params
+    original = training.params
+    training.params = training.objective.params = params
     try:
-        training.advance(Smaller(batches, scale) if scale < 1 else batches)
+        training.advance(ScaledBatches(batches, scale) if scale < 1 else batches)
         return True
     except torch.OutOfMemoryError:
         return False
     finally:
-        training.params = kept
+        training.params = training.objective.params = original
         if training.fabric.device.type == "cuda":
             torch.cuda.empty_cache()

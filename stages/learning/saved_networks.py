@@ -1,4 +1,4 @@
-"""Trained weights as an artifact: safetensors, and about.json with the shape they were built with."""
+"""Trained networks as artifacts: weights (model.safetensors), and the network's shape and settings (about.json)."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,6 @@ def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
 
 
 def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
-    """Weights by name, and what about.json says."""
+    """The weights by name, and the content of about.json."""
     about = existing(folder / "about.json", "trained weights; run the training stage").read_text(encoding="utf-8")
     return load_file(folder / "model.safetensors"), json.loads(about)

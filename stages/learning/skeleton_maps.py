@@ -1,9 +1,9 @@
-"""Skeleton pictures, drawn on the device: what `stages.pose.skeleton.draw` shows, of many poses at once.
+"""Skeleton maps: drawn skeletons of many poses at once, on the device.
 
-Every limb is a capsule, a pixel's coverage by it 1 / 2 on its edge and linear across one pixel. Only the pixels of a
-strip along the limb are computed: for each step along the limb's longer axis the few that lie across it. Later limbs
-are laid over earlier ones. Poses have one leading axis, B, and are in pixels of the S x S frame; a picture's are `stem`
-times as large.
+They show what `stages.pose.skeleton.draw` shows, with exact antialiasing in place of OpenCV's. Every limb is a capsule;
+a pixel's coverage is 1 / 2 on the capsule's edge and linear across one pixel. Only the pixels in a strip along each
+limb are computed: for each step along its longer axis, the few pixels across it. Later limbs are drawn over earlier
+ones. Poses have one leading axis, B, and are in pixels of the S x S frame.
 """
 
 import math
@@ -15,40 +15,43 @@ from torch import Tensor
 from stages.learning.crops import Crops
 from stages.pose.skeleton import COLOURS, FEET, FINGERS, LIMBS, Pose
 
-WIDTH = 0.0075                          # of lines, share of the side
-SHADE = 0.75                            # of a limb, of its joint's colour
-HANDS = (255, 120), (0, 255)            # right, left: red and green; blue counts the fingers
+LINE_WIDTH = 0.0075                     # share of the side
+SHADE = 0.75                            # a limb's colour is its joint's, times this
+HANDS = (255, 120), (0, 255)            # red and green of the right and left hand; blue numbers the fingers
 WHITE = (255, 255, 255)
-SHORT = 8                               # steps
+SHORT_STEPS = 8                         # limbs of at most this many steps are computed together
 
 
-def draw(poses: Pose, windows: Crops, size: int, stem: int, parts: tuple, device: torch.device) -> Tensor:
-    """What the windows show of the poses in a size x size frame, (B, 3, height / stem, width / stem) in [0, 1]."""
-    height, width, count = windows.height // stem, windows.width // stem, len(poses)
-    move, scale = np.append(windows.corners, np.zeros((count, 1)), 1)[:, None], np.array([1 / stem, 1 / stem, 1])
-    small = poses.map(lambda points: (points - move) * scale)
-    start, end, colours, radii = strokes(small, parts, max(1.0, WIDTH * size / stem))
+def draw_skeleton_maps(poses: Pose, crops: Crops, size: int, patch_size: int, parts: tuple, device: torch.device
+                       ) -> Tensor:
+    """The skeletons of B poses in B crops of a size x size frame, (B, 3, h / patch_size, w / patch_size) in [0, 1]."""
+    height, width, count = crops.height // patch_size, crops.width // patch_size, len(poses)
+    move = np.append(crops.corners, np.zeros((count, 1)), 1)[:, None]
+    scale = np.array([1 / patch_size, 1 / patch_size, 1])
+    in_map = poses.map(lambda points: (points - move) * scale)
+    start, end, colours, radii = limbs_to_draw(in_map, parts, max(1.0, LINE_WIDTH * size / patch_size))
     colours = torch.tensor(colours / 255, dtype=torch.float32, device=device)
 
-    canvas = torch.zeros(count * (height * width + 1), 3, device=device)  # the last pixel of each takes what is outside
-    for i, pixels, covers in strips(start, end, radii, height, width, device):
+    canvas = torch.zeros(count * (height * width + 1), 3, device=device)  # each map has one more pixel, for the outside
+    for i, pixels, covers in limb_covers(start, end, radii, height, width, device):
         canvas.index_copy_(0, pixels, torch.lerp(canvas.index_select(0, pixels), colours[i], covers[:, None]))
-    pictures = canvas.unflatten(0, (count, -1))[:, :-1].unflatten(1, (height, width))
-    return pictures.permute(0, 3, 1, 2)  # (B, 3, height, width), channels last
+    maps = canvas.unflatten(0, (count, -1))[:, :-1].unflatten(1, (height, width))
+    return maps.permute(0, 3, 1, 2)  # (B, 3, height, width), channels last
 
 
-def strokes(poses: Pose, parts: tuple, thick: float) -> tuple[np.ndarray, ...]:
-    """First ends (B, L, 3) and second ends, colours (L, 3) and radii (L,) of all limbs, in the order of drawing; a
-    joint is a limb without length."""
+def limbs_to_draw(poses: Pose, parts: tuple, line_width: float) -> tuple[np.ndarray, ...]:
+    """First ends (B, L, 3), second ends (B, L, 3), colours (L, 3) and radii (L,) of all limbs, in the order of drawing.
+    A joint is a limb of length 0."""
     found = []
     if "body" in parts:
         a, b = np.transpose(LIMBS)
-        found += [(poses.body[:, a], poses.body[:, b], np.floor(SHADE * np.array(COLOURS[: len(LIMBS)])), thick / 2),
-                  (poses.body, poses.body, COLOURS, thick)]
+        limb_colours = np.floor(SHADE * np.array(COLOURS[: len(LIMBS)]))
+        found += [(poses.body[:, a], poses.body[:, b], limb_colours, line_width / 2),
+                  (poses.body, poses.body, COLOURS, line_width)]
     if "feet" in parts:
         for ankle, heel, toe in FEET:
             ends = np.stack([poses.body[:, ankle], poses.feet[:, heel], poses.feet[:, toe]], 1)
-            found.append((ends[:, :2], ends[:, 1:], (COLOURS[ankle], WHITE), thick / 2))
+            found.append((ends[:, :2], ends[:, 1:], (COLOURS[ankle], WHITE), line_width / 2))
     if "hands" in parts:
         a, b = np.transpose(FINGERS)
         for hand, tint in zip((poses.right_hand, poses.left_hand), HANDS):
@@ -60,12 +63,12 @@ def strokes(poses: Pose, parts: tuple, thick: float) -> tuple[np.ndarray, ...]:
     return np.concatenate(start, 1), np.concatenate(end, 1), np.concatenate(colours), np.array(radii)
 
 
-def strips(start: np.ndarray, end: np.ndarray, radii: np.ndarray, height: int, width: int, device: torch.device):
-    """For each limb in turn: its number, the pixels near it in all B pictures, as rows of the canvas (B * n), and how
-    much of each it covers (B * n)."""
+def limb_covers(start: np.ndarray, end: np.ndarray, radii: np.ndarray, height: int, width: int, device: torch.device):
+    """For each limb in turn: its number, the pixels near it in all B maps, as rows of the canvas (B * n), and its
+    coverage of each pixel (B * n)."""
     known = (start[..., 2] > 0) & (end[..., 2] > 0) & np.isfinite(start + end).all(-1)  # (B, L)
     start, end = (np.where(known[..., None], ends, -1e3)[..., :2] for ends in (start, end))
-    steep = np.abs(end - start).argmax(-1) == 1  # runs along y
+    steep = np.abs(end - start).argmax(-1) == 1  # longer along y
     swapped = steep[..., None]
     start, end = (np.where(swapped, ends[..., ::-1], ends) for ends in (start, end))  # (B, L, along and across)
     sides, reach = np.where(steep, height, width), np.broadcast_to(radii + 0.5, steep.shape)
@@ -78,25 +81,26 @@ def strips(start: np.ndarray, end: np.ndarray, radii: np.ndarray, height: int, w
     numbers = np.stack(
         [first, *np.moveaxis(start, -1, 0), dx, dy, slope, dx / length2, dy / length2, reach, steep, sides])
     found = {}
-    for few in (True, False):  # short limbs apart: all get as many steps as the longest
-        chosen = np.flatnonzero((steps > 0) & ((steps <= SHORT) == few))
+    for short in (True, False):  # in two groups, as all limbs of a group get as many steps as its longest
+        chosen = np.flatnonzero((steps > 0) & ((steps <= SHORT_STEPS) == short))
         if len(chosen):
-            pixels, covers = near(numbers[..., chosen], int(steps[chosen].max()), height, width, device)
+            pixels, covers = cover_near_limbs(numbers[..., chosen], int(steps[chosen].max()), height, width, device)
             found |= {limb: pair for limb, *pair in zip(chosen.tolist(), pixels, covers)}
     return [(limb, *found[limb]) for limb in sorted(found)]
 
 
-def near(numbers: np.ndarray, steps: int, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Canvas rows and covers, (L, B * steps * across), of limbs given by 11 numbers (11, B, L)."""
+def cover_near_limbs(numbers: np.ndarray, steps: int, height: int, width: int, device: torch.device
+                     ) -> tuple[Tensor, Tensor]:
+    """Canvas rows and coverage, each (L, B * steps * across), near limbs given by 11 numbers (11, B, L)."""
     across = math.ceil(2 * math.sqrt(2) * numbers[8].max()) + 1
     numbers = torch.from_numpy(numbers.transpose(0, 2, 1).astype(np.float32)).to(device)[..., None, None]
     first, x0, y0, dx, dy, slope, along_x, along_y, reach, steep, side = numbers  # each (L, B, 1, 1)
     x = first + torch.arange(steps, device=device)[:, None]  # (L, B, steps, 1)
-    x_off = x + 0.5 - x0
-    y = (y0 + slope * x_off - math.sqrt(2) * reach).floor() + torch.arange(across, device=device)  # (..., across)
-    y_off = y + 0.5 - y0
-    place = (x_off * along_x + y_off * along_y).clamp_(0, 1)
-    covers = (reach - torch.hypot(x_off - place * dx, y_off - place * dy)).clamp_(0, 1)
+    x_offset = x + 0.5 - x0
+    y = (y0 + slope * x_offset - math.sqrt(2) * reach).floor() + torch.arange(across, device=device)  # (..., across)
+    y_offset = y + 0.5 - y0
+    along = (x_offset * along_x + y_offset * along_y).clamp_(0, 1)
+    covers = (reach - torch.hypot(x_offset - along * dx, y_offset - along * dy)).clamp_(0, 1)
 
     other = height + width - side
     inside = (x < side) & (y >= 0) & (y < other)

@@ -1,8 +1,9 @@
-"""The adversarial terms (paper section 2.4, Eqs. 13-15), on the looks of a judge (stages/nets/discriminators.py).
+"""The adversarial losses (paper section 2.4, Eqs. 13-15), from the outputs of a discriminator
+(stages/nets/discriminators.py).
 
 `logistic`: the discriminator maximises log D(real) + log(1 - D(fake)); the generator minimises -log D(fake), the
-non-saturating form. `least_squares` (Mao et al. 2017; pix2pixHD): the logits are drawn to 1 where real, to 0 where
-fake. Means over the patches, summed over the scales.
+non-saturating form. `least_squares` (Mao et al. 2017; pix2pixHD): squared distance of the logits to 1 for real, to 0
+for fake patches. Losses are means over patches, summed over scales.
 """
 
 from torch import Tensor
@@ -12,25 +13,27 @@ from stages.nets.discriminators import DiscriminatorOutputs
 
 
 def discriminator_loss(real: DiscriminatorOutputs, fake: DiscriminatorOutputs, kind: str = "logistic") -> Tensor:
-    """Halved: an undecided discriminator scores log 2 a scale (logistic) or 1/4 (least squares)."""
-    return (_miss(real, kind, wanted=True) + _miss(fake, kind, wanted=False)) / 2
+    """The mean of the losses on real and on fake patches. An undecided discriminator has log 2 (logistic) or 1/4 (least
+    squares) per scale."""
+    return (_logit_loss(real, kind, is_real=True) + _logit_loss(fake, kind, is_real=False)) / 2
 
 
 def generator_loss(fake: DiscriminatorOutputs, kind: str = "logistic") -> Tensor:
-    """How far the generated patches are from being taken for real."""
-    return _miss(fake, kind, wanted=True)
+    """The loss of generated patches when the discriminator should take them for real."""
+    return _logit_loss(fake, kind, is_real=True)
 
 
 def feature_matching(real: DiscriminatorOutputs, fake: DiscriminatorOutputs) -> Tensor:
-    """Mean L1 between the layers below the logits (pix2pixHD), every layer of every scale weighing alike."""
+    """Mean L1 distance between all layers before the logits (pix2pixHD); all layers of all scales have the same
+    weight."""
     pairs = [pair for scales in zip(real, fake, strict=True) for pair in list(zip(*scales, strict=True))[:-1]]
     return sum((x.detach().float() - y.float()).abs().mean() for x, y in pairs) / len(pairs)
 
 
-def _miss(looks: DiscriminatorOutputs, kind: str, wanted: bool) -> Tensor:
-    logits = [look[-1].float() for look in looks]
+def _logit_loss(outputs: DiscriminatorOutputs, kind: str, is_real: bool) -> Tensor:
+    logits = [layers[-1].float() for layers in outputs]
     if kind == "logistic":
-        return sum(F.softplus(-x if wanted else x).mean() for x in logits)
+        return sum(F.softplus(-x if is_real else x).mean() for x in logits)
     if kind == "least_squares":
-        return sum((x - float(wanted)).square().mean() for x in logits)
-    raise ValueError(f"adversarial loss of kind {kind!r}")
+        return sum((x - float(is_real)).square().mean() for x in logits)
+    raise ValueError(f"unknown adversarial loss {kind!r}; use logistic or least_squares")

@@ -49,7 +49,7 @@ def too_short(path: Path, needed: int) -> InputError:
     """The error for a video with fewer than `needed` consecutive training frames."""
     clock = read_clock(path)
     return InputError(f"{clock.about['file']}: {clock.longest_clip()} consecutive training frames, but at least "
-                      f"{needed} are needed (generator_training.run_length); use a longer video")
+                      f"{needed} are needed (generator_training.clip_length); use a longer video")
 
 
 def split(

@@ -1,36 +1,39 @@
-"""The dual discriminator (paper section 2.2): D_q judges one frame, D_t three consecutive ones.
+"""The two discriminators of the generator (paper section 2.2): D_q sees one frame, D_t three consecutive frames.
 
-Both read a skeleton picture (..., 3, h / stem, w / stem) and a frame (..., 3, h, w): what a foreground changes in the
-background. Alpha itself would tell them apart: a real one is exactly 0 or 1 nearly everywhere. And of the background,
-which is the same in both, nothing is to be learned. The frame's pixels are folded into channels, so that nothing is lost
-where the networks work at 1 / stem of the size. Both give their looks: a list of scales, here one, each the features of
-every layer, the last being patch logits, higher where the patch looks real.
+Both see a skeleton map (..., 3, h / patch_size, w / patch_size) and how the foreground changes the background (..., 3,
+h, w). They do not see alpha: in real frames it is exactly 0 or 1 almost everywhere, which would give them away. Nor do
+they see the background, which is the same in real and generated frames. The frame's pixels are folded into channels
+(pixel unshuffle), so nothing is lost although the networks work at 1 / patch_size of the resolution.
+
+A discriminator returns DiscriminatorOutputs: for each scale (here one) the outputs of all layers. The last are patch
+logits, higher if the patch looks real.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.nets.generator import norm
+from stages.nets.generator import group_norm
 
 DiscriminatorOutputs = list[list[Tensor]]
 
 
-def change(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
-    """The composite of Eq. 12, of RGB times alpha, and alpha (B, 4, h, w), over backgrounds (B, 3, h, w), less those
-    backgrounds: what a discriminator sees, in [-1, 1]."""
+def background_change(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
+    """The composite (Eq. 12) of foregrounds over backgrounds, minus the backgrounds; (B, 3, h, w) in [-1, 1].
+
+    foregrounds (B, 4, h, w): RGB times alpha, and alpha; backgrounds (B, 3, h, w)."""
     return foregrounds[:, :3] - foregrounds[:, 3:] * backgrounds
 
 
-def down(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
-    """Halving convolution."""
+def downsampling(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
+    """A convolution that halves the resolution, normalisation, leaky ReLU."""
     layers = [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not normalised)]
-    layers += [norm(outputs)] if normalised else []
+    layers += [group_norm(outputs)] if normalised else []
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
 
 
 def layer_outputs(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
-    """The output of every layer."""
+    """The outputs of all layers."""
     features = []
     for layer in layers:
         x = layer(x)
@@ -39,38 +42,40 @@ def layer_outputs(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
 
 
 class QualityDiscriminator(nn.Module):
-    """D_q: (P_t, frame t) -> one scale of looks, patch logits (B, 1, h / stem / 8, w / stem / 8)."""
+    """D_q: (P_t, frame t) -> one scale; its logits are (B, 1, h / patch_size / 8, w / patch_size / 8)."""
 
-    frames = 1
+    num_frames = 1
 
-    def __init__(self, width: int, stem: int):
+    def __init__(self, width: int, patch_size: int):
         super().__init__()
-        self.stem = stem
+        self.patch_size = patch_size
         self.body = nn.Sequential(
-            down(3 + 3 * stem**2, width, normalised=False),
-            down(width, 2 * width),
-            down(2 * width, 4 * width),
+            downsampling(3 + 3 * patch_size**2, width, normalised=False),
+            downsampling(width, 2 * width),
+            downsampling(2 * width, 4 * width),
             nn.Conv2d(4 * width, 1, 3, padding=1),
         )
 
     def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
-        return [layer_outputs(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=1))]
+        return [layer_outputs(self.body, torch.cat([skeletons, F.pixel_unshuffle(frames, self.patch_size)], dim=1))]
 
 
 class TemporalDiscriminator(nn.Module):
-    """D_t: three frames (B, 3, ., ., .) -> one scale of looks, by parallel dilated convolutions across the frames.
+    """D_t: three frames (B, 3, ., ., .) -> one scale, by parallel dilated convolutions across the frames.
 
-    Each frame is encoded alone; then three branches look at the frames at three temporal scales, each with
-    its own spatial dilation: t-1, t, t+1 together; neighbours (t-1, t) and (t, t+1); and (t-1, t+1).
+    Each frame is encoded separately. Then three branches combine the frames at three temporal scales, each with its own
+    spatial dilation: t-1, t, t+1 together; neighbours (t-1, t) and (t, t+1); and (t-1, t+1).
     """
 
-    frames = 3
+    num_frames = 3
 
-    def __init__(self, width: int, stem: int):
+    def __init__(self, width: int, patch_size: int):
         super().__init__()
-        self.stem = stem
+        self.patch_size = patch_size
         self.encode = nn.Sequential(
-            down(3 + 3 * stem**2, width, normalised=False), down(width, 2 * width), down(2 * width, 2 * width)
+            downsampling(3 + 3 * patch_size**2, width, normalised=False),
+            downsampling(width, 2 * width),
+            downsampling(2 * width, 2 * width),
         )
         self.window = nn.Conv2d(6 * width, width, 3, padding=1, dilation=1)      # temporal kernel 3
         self.neighbours = nn.Conv2d(4 * width, width, 3, padding=2, dilation=2)  # kernel 2, dilation 1
@@ -79,8 +84,8 @@ class TemporalDiscriminator(nn.Module):
 
     def forward(self, skeletons: Tensor, frames: Tensor) -> DiscriminatorOutputs:
         b = len(skeletons)
-        told = torch.cat([skeletons, F.pixel_unshuffle(frames, self.stem)], dim=2).flatten(0, 1)  # (B * 3, ...)
-        encoded = layer_outputs(self.encode, told)
+        inputs = torch.cat([skeletons, F.pixel_unshuffle(frames, self.patch_size)], dim=2)
+        encoded = layer_outputs(self.encode, inputs.flatten(0, 1))  # (B * 3, ...)
         before, now, after = encoded[-1].unflatten(0, (b, 3)).unbind(1)  # each (B, 2 width, h, w)
         branches = [
             self.window(torch.cat([before, now, after], 1)),

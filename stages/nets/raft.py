@@ -1,6 +1,6 @@
-"""RAFT (Teed and Deng 2020): optical flow by a network, torchvision's, from a file of trained weights.
+"""Optical flow by torchvision's RAFT (Teed and Deng 2020), with pre-trained weights from a file.
 
-Speaks the protocol of imaging/optical_flow.py. The flow there and back is one batch.
+Implements the protocol of imaging/optical_flow.py. Forward and backward flow are computed in one batch.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from torchvision.models.optical_flow import raft_large
 
 from stages import pretrained
 
-GRID = 8      # pixels: the network works at an eighth of the size
-LEAST = 128   # and compares cells at four scales
+GRID = 8        # pixels: the network works at 1/8 of the resolution
+MIN_SIDE = 128  # pixels: and compares cells at four scales
 
 
 class Raft:
@@ -36,13 +36,14 @@ class Raft:
 
     @torch.inference_mode()
     def _flow(self, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
-        """Pictures (h, w, 3) uint8, of one size -> their flow (B, h, w, 2)."""
+        """The flow (B, h, w, 2) from each first to each second image, (h, w, 3) uint8, all of one size."""
         height, width = first[0].shape[:2]
-        flow = self._network(self._tensor(first), self._tensor(second))[-1]  # of its refinements the last
+        flow = self._network(self._tensor(first), self._tensor(second))[-1]  # the last of its refinements
         return flow[..., :height, :width].permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (B, 2, H, W) -> (B, h, w, 2)
 
-    def _tensor(self, pictures: list[np.ndarray]) -> torch.Tensor:
-        """In [-1, 1] and continued to the right and below, to sides that the network can halve: (B, 3, H, W)."""
-        batch = torch.from_numpy(np.stack(pictures)).to(self._device).permute(0, 3, 1, 2) / 127.5 - 1
-        below, right = (max(LEAST, -side // GRID * -GRID) - side for side in batch.shape[2:])
+    def _tensor(self, images: list[np.ndarray]) -> torch.Tensor:
+        """Images as a batch (B, 3, H, W) in [-1, 1], padded on the right and below to sides that the network
+        accepts."""
+        batch = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2) / 127.5 - 1
+        below, right = (max(MIN_SIDE, -side // GRID * -GRID) - side for side in batch.shape[2:])
         return F.pad(batch, (0, right, 0, below), mode="replicate")

@@ -79,12 +79,12 @@ def make(folder: Path, stage: str, key: str) -> None:
 
 
 def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, least: float = 0.0) -> float:
-    """Seconds a step, after one to warm up: of at least so many steps and seconds, in whole rounds of `judge_every`, as
-    not every step asks the discriminators."""
+    """Seconds per step after a first one, measured over at least `steps` steps and `least` seconds, in whole rounds of
+    `adversarial_interval`, as not every step uses the discriminators."""
     batches, training = begin(folder, name, block)
     training.advance(batches)
     begun, done = time.perf_counter(), 0
-    while done < steps or done % block.judge_every or time.perf_counter() - begun < least:
+    while done < steps or done % block.adversarial_interval or time.perf_counter() - begun < least:
         training.advance(batches)
         done += 1
     return (time.perf_counter() - begun) / done
@@ -92,7 +92,7 @@ def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, leas
 
 def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: GeneratorTraining, rounds: int = 3) -> float:
     """How many of the base's steps take as long as one of the block's, in CPU seconds; both run in turns, in whole
-    rounds of `judge_every`, so that whatever else slows the machine slows both."""
+    rounds of `adversarial_interval`, so that whatever else slows the machine slows both."""
     if block.model_copy(update={"seed": base.seed}) == base:
         return 1.0
     runs, taken = [begin(folder, name, each) for each in (base, block)], np.zeros((2, rounds))
@@ -100,7 +100,7 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
         training.advance(batches)
     for turn in range(rounds):
         for i, (batches, training) in enumerate(runs):
-            begun, every = time.process_time(), training.params.judge_every
+            begun, every = time.process_time(), training.params.adversarial_interval
             for _ in range(every):
                 training.advance(batches)
             taken[i, turn] = (time.process_time() - begun) / every
@@ -116,7 +116,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
     batches = Batches(data, block, fabric.device)
-    return batches, Training(block, fabric, batches.inputs)
+    return batches, Training(block, fabric, batches.in_channels)
 
 
 def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to: Path) -> tuple[int, float]:

@@ -68,10 +68,10 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     rows = np.flatnonzero(np.array(timeline.split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
-    appearance, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
+    generator, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
     truths = held_out.truths(artifacts, pose, timeline, rows)
     lpips, psnr = [PerceptualDistance(where) for _ in range(2)], []  # psnr: (frames, 2) dictionaries
-    for indices, generated in appearance.foregrounds(pose[rows], 8):
+    for indices, generated in generator.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
             truth, places = next(truths), image_similarity.region_boxes(pose[i], len(plate))

@@ -1,5 +1,5 @@
-"""The experiments of docs/experiments.md: what is changed of the demo's generator_training, what was expected of it,
-and whether the demo keeps it. The most telling come first."""
+"""The experiments of docs/experiments.md: what each changes in the demo's generator_training, the expected effect, and
+whether the demo keeps it. The most important come first."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ PRESET = "demo"
 
 @dataclass(frozen=True)
 class Experiment:
-    """`variant` names one of params.yaml, and `changes` are laid over it. All differ from the first one, the base."""
+    """`changes` of the demo's parameters, on top of a `variant` of params.yaml. The first experiment is the base."""
 
     name: str
     expected: str
@@ -20,7 +20,7 @@ class Experiment:
     kept: str = "no"
 
     def block(self, params: Params, seed: int) -> GeneratorTraining:
-        """What is trained; checked as params.yaml is."""
+        """The parameters to train with, validated as params.yaml is."""
         preset = params.with_variants(PRESET, self.variant) if self.variant else params.presets[PRESET]
         block = preset.generator_training.model_dump()
         if unknown := self.changes.keys() - block.keys():
@@ -32,26 +32,28 @@ class Experiment:
 EXPERIMENTS = (
     Experiment("base", "what `demo` does", kept="yes"),
     Experiment("adam", "Adam in place of Muon: blurred", {"optimiser": "adam"}),
-    Experiment("lines", "lines alone, as in the paper: hands and feet suffer", {"drawing": "lines"}),
-    Experiment("no window", "the whole square: fewer steps", {"window": False}),
-    Experiment("no judges", "no D_q, D_t, VGG or GW: more steps, less sharp",
+    Experiment("skeleton maps", "drawn skeletons, as in the paper: hands and feet worse", {"pose_maps": "skeleton"}),
+    Experiment("no crop", "full frames: fewer steps in the same time", {"crop": False}),
+    Experiment("no discriminators", "no D_q, D_t, VGG or GW: more steps, less sharp",
                {"weight_spatial": 0.0, "weight_temporal": 0.0, "weight_vgg": 0.0, "weight_gw": 0.0},
                kept="no: the paper's method"),
-    Experiment("judges every step", "fewer steps, sharper", {"judge_every": 1}),
+    Experiment("discriminators every step", "fewer steps, sharper", {"adversarial_interval": 1}),
     Experiment("l2", "L2 in place of GW: blurred (Table 2)", variant="l2"),
     Experiment("no dense", "no dense skip connections: less detail (Table 2)", variant="no_dense"),
-    Experiment("temporal 0", "G sees P_t alone: limbs before or behind the body are told apart worse", {"temporal": 0}),
-    Experiment("temporal 2", "two poses on either side: they are told apart better", {"temporal": 2}),
-    Experiment("turned", "turned by up to .15, moved by up to .1: unseen poses gain", {"rotate": 0.15, "resample": 1.0, "augment": 0.1}),
-    Experiment("augment 0", "frames as they are: unseen poses lose", {"augment": 0.0}),
+    Experiment("pose_context 0", "G sees P_t only: limbs in front of or behind the body confused", {"pose_context": 0}),
+    Experiment("pose_context 2", "two poses before and after: limbs confused less", {"pose_context": 2}),
+    Experiment("turned", "rotated by up to .15, moved by up to .1: unseen poses better",
+               {"rotate": 0.15, "resample": 1.0, "augment": 0.1}),
+    Experiment("augment 0", "no augmentation: unseen poses worse", {"augment": 0.0}),
     Experiment("edn", "Everybody Dance Now, full width: too few steps in the time", variant="edn"),
-    Experiment("body only", "no hands, feet or face in the drawing: these suffer", {"parts": ["body"]}),
-    Experiment("widest 512", "more weights: fewer steps", {"widest": 512}),
-    Experiment("levels 2", "one halving less: more steps, less context", {"levels": 2}),
-    Experiment("ema 0", "last weights instead of their average: noisier", {"ema": 0.0}),
+    Experiment("body only", "no hands, feet or face in the pose maps: these worse", {"parts": ["body"]}),
+    Experiment("max_channels 512", "more weights: fewer steps in the same time", {"max_channels": 512}),
+    Experiment("num_downsamples 2", "one downsampling less: more steps, less context", {"num_downsamples": 2}),
+    Experiment("ema 0", "last weights in place of their average: noisier", {"ema": 0.0}),
     Experiment("no decay", "the learning rate does not fall: noisier", {"decay_from": 1.0}),
-    Experiment("no gw", "no Gromov-Wasserstein: less like the person (Eq. 3)", {"weight_gw": 0.0}),
+    Experiment("no gw", "no Gromov-Wasserstein: less similar to the person (Eq. 3)", {"weight_gw": 0.0}),
     Experiment("gw patches", "GW between the patches of each frame: more detail", {"gw_points": "patches"}),
     Experiment("gw debiased", "GW without its entropic bias: a better minimum", {"gw_debiased": True}),
-    Experiment("feature matching", "steadier judges (forty times D_q's weight, as in edn)", {"weight_matching": 8.0}),
+    Experiment("feature matching", "more stable discriminators (40 times D_q's weight, as in edn)",
+               {"weight_matching": 8.0}),
 )

@@ -86,7 +86,7 @@ class Clip:
     def place(self) -> Callable[[int], fusion.Placement]:
         """The placement of the square in a held-out frame of the video, by its index."""
         about, plate = self._clock().about, png.read(self.path("background_inpainting", "full_background"))
-        still = fusion.Placement.of(about["crop"], about["size"], plate)
+        still = fusion.Placement.from_crop(about["crop"], about["size"], plate)
         return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
 
     @property
@@ -105,7 +105,7 @@ class Clip:
     def composites(self) -> Iterator[np.ndarray]:
         """The generated frames as fusion composites them, before label and watermark."""
         foregrounds = video_file.frames(self.path("fusion", "foreground"), "rgba")
-        return (even_size(self.place(index).over(rgba)) for index, rgba in enumerate(foregrounds))
+        return (even_size(self.place(index).composite(rgba)) for index, rgba in enumerate(foregrounds))
 
     def poses(self) -> Iterator[Pose]:
         """The held-out poses, in pixels of the video's frame."""

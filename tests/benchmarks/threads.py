@@ -74,11 +74,11 @@ def train(folder: Path, way: str, orders, answer) -> None:
     block = params.load(held_out.ROOT / "params.yaml").presets["demo"].generator_training
     with threads.chosen("auto" if way == "auto" else processors.count()):
         batches, training = held_out.begin(folder, "me", block)
-        own = threads.Threads(block.judge_every)
+        own = threads.Threads(block.adversarial_interval)
         for order in orders:
             begun, done = time.perf_counter(), 0
             own.used.clear()
-            while time.perf_counter() - begun < float(order) or done % block.judge_every:
+            while time.perf_counter() - begun < float(order) or done % block.adversarial_interval:
                 with own:
                     training.advance(batches)
                 done += 1

@@ -52,7 +52,7 @@ def speed(wanted) -> list[Figure]:
     prepare(wanted, PEOPLE[:1])
     rates = {}
     for name, block in blocks().items():
-        frames = block.runs * block.run_length + block.singles
+        frames = block.clips * block.clip_length + block.single_frames
         rates[name] = frames / held_out.rate(wanted.folder, PEOPLE[0], block, 10 if name == "best" else 2)
     remark = ", ".join(f"{name} {rate:.2f} images/s" for name, rate in rates.items())
     return [Figure("training images/s at 256 x 256, best / edn at full width", rates["best"] / rates["edn"], 4,
@@ -77,16 +77,16 @@ def share(wanted) -> list[Figure]:
             return found
         return run
 
-    def drawn(*given, of=timed(batches.of, "batches")):
-        batch = of(*given)
-        batch.paint = timed(batch.paint, "batches")
+    def timed_batch(*arguments, at_step=timed(batches.at_step, "batches")):
+        batch = at_step(*arguments)
+        batch.draw_skeletons = timed(batch.draw_skeletons, "batches")
         return batch
 
-    training.advance, batches.of = timed(training.advance, "advance"), drawn
+    training.advance, batches.at_step = timed(training.advance, "advance"), timed_batch
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         begun = time.perf_counter()
-        generator_training.learn(training, batches, Checkpoint("share", [], block), Path("previews"),
-                                 threads.Threads(block.judge_every))
+        generator_training.train(training, batches, Checkpoint("share", [], block), Path("previews"),
+                                 threads.Threads(block.adversarial_interval))
         whole = time.perf_counter() - begun
     data, rest = 100 * spent["batches"] / whole, 100 * (1 - spent["advance"] / whole)
     return [Figure("share of step time outside network compute", data + rest, 5, "%", True,

@@ -1,4 +1,4 @@
-"""Fusion: placed where the crop says, over the full background, with rate, sound and a truthful label."""
+"""Fusion: the foreground is placed by the target's crop over the full background, with rate, sound and label."""
 
 import av
 import cv2
@@ -18,14 +18,14 @@ from tests.stages.provenance import attacks
 
 @pytest.fixture
 def learned(subject, tmp_path) -> dict:
-    """All that fusion reads: an untrained generator, no local GANs, no faces, a plain background of odd size."""
+    """All inputs of fusion: an untrained generator, no local GANs, no faces, a plain background of odd size."""
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
+    shape = GeneratorShape(width=8, max_channels=64, num_downsamples=2, patch_size=2, dense=True, inputs=9)
     saved_networks.save(tmp_path / "generator", Generator(shape).state_dict(), {
-        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
-        "temporal": 1, "window": False, "window_margin": 0.1})
+        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "pose_maps": "skeleton",
+        "pose_context": 1, "crop": False, "crop_margin": 0.1})
     saved_networks.save(tmp_path / "local_gans", {}, {
-        "parts": {}, "crop": 16, "pose": False, "enhancement": {"faces": "none"}})
+        "parts": {}, "crop_size": 16, "limb_maps": False, "enhancement": {"faces": "none"}})
     parquet.write(tmp_path / "faces.parquet", parquet.FACES, {name: [] for name in parquet.FACES.names}, {"reason": "back"})
     cv2.imwrite(str(tmp_path / "full.png"), np.full((81, 97, 3), (40, 90, 160), np.uint8)[..., ::-1])
     toy.write_view(tmp_path / "view.parquet", len(read_poses(subject["poses"])[0]))
@@ -48,7 +48,7 @@ def fuse(learned: dict, folder, config, source="other", **entry) -> dict:
     return outputs
 
 
-def test_takes_of_the_source_are_generated_apart(learned, tmp_path, config):
+def test_takes_of_the_source_are_generated_independently(learned, tmp_path, config):
     columns, about = parquet.read(learned["source_clock"], parquet.CLOCK)
     columns["take"] = np.repeat([0, 1], [3, len(columns["frame"]) - 3])
     parquet.write(tmp_path / "takes.parquet", parquet.CLOCK, columns, about)
@@ -80,7 +80,7 @@ def test_the_square_is_placed_where_the_crop_says(crop):
     plate = np.zeros((200, 200, 3), np.uint8)
     square = np.zeros((64, 64, 4), np.uint8)
     square[20:40, 30:50] = 255
-    found = fusion.Placement.of(crop, 64, plate).over(square)[..., 0] / 255
+    found = fusion.Placement.from_crop(crop, 64, plate).composite(square)[..., 0] / 255
     scale = crop[2] / 64
     y, x = np.mgrid[:200, :200] + 0.5
     inside = ((x > crop[0] + 30 * scale) & (x < crop[0] + 50 * scale) & (y > crop[1] + 20 * scale) & (y < crop[1] + 40 * scale))
@@ -93,7 +93,7 @@ def test_the_square_is_placed_where_the_crop_says(crop):
 def test_where_the_foreground_is_transparent_the_background_is_untouched():
     rng = np.random.default_rng(0)
     plate = rng.integers(0, 256, (70, 90, 3), np.uint8)
-    found = fusion.Placement.of([3.0, -4.0, 80.0], 64, plate).over(np.zeros((64, 64, 4), np.uint8))
+    found = fusion.Placement.from_crop([3.0, -4.0, 80.0], 64, plate).composite(np.zeros((64, 64, 4), np.uint8))
     assert np.array_equal(found, plate)
 
 
@@ -101,8 +101,8 @@ def test_where_the_foreground_is_transparent_the_background_is_untouched():
     [[1, 0, 0], [0, 1, 0]], [[1, 0, 7], [0, 1, -5]], [[1.37, 0, 3.2], [0, 1.37, 4.9]], [[0.4, 0, 20.3], [0, 0.4, 11.1]],
     [[2.5, 0, -60], [0, 2.5, -40]], [[1, 0, 500], [0, 1, 0]], [[1.2, 0.1, 9], [-0.1, 1.2, 20], [4e-4, -2e-4, 1]],
 ])
-def test_only_what_the_person_covers_is_computed_and_all_is_as_if_the_whole_frame_were(matrix):
-    """Against Eq. 12 on every pixel of the plate, in floats."""
+def test_computing_only_the_affected_box_gives_the_full_composite(matrix):
+    """Compared with Eq. 12 on every pixel of the background, in floats."""
     rng = np.random.default_rng(0)
     plate, square = rng.integers(0, 256, (110, 130, 3), np.uint8), np.zeros((64, 64, 4), np.uint8)
     square[9:52, 20:45] = cv2.GaussianBlur(rng.integers(0, 256, (43, 25, 4), np.uint8), (0, 0), 2)
@@ -111,7 +111,7 @@ def test_only_what_the_person_covers_is_computed_and_all_is_as_if_the_whole_fram
     whole = cv2.warpPerspective(np.concatenate([square[..., :3] * alpha, alpha], -1).astype(np.float32), matrix,
                                 (130, 110), flags=cv2.INTER_CUBIC)
     expected = whole[..., :3].clip(0, 255) + (1 - whole[..., 3:].clip(0, 1)) * plate
-    apart = np.abs(fusion.Placement(matrix, plate).over(square) - expected.clip(0, 255))
+    apart = np.abs(fusion.Placement(matrix, plate).composite(square) - expected.clip(0, 255))
     assert apart.max() < 1.6 and (apart > 0.51).mean() < 1e-5
 
 
@@ -150,20 +150,20 @@ def test_a_moving_camera_s_background_is_drawn_from_the_mosaic(learned, tmp_path
         assert free.mean() > 0.1 and apart(wanted) < 7 < 3 * apart(wanted) < apart(np.roll(wanted, 3, axis=(0, 1)))
 
 
-def test_seen_by_the_reference_nothing_is_resampled():
+def test_nothing_is_resampled_in_the_reference_frame():
     plate, square = scene((150, 120)), np.zeros((64, 64, 4), np.uint8)
     square[10:50, 20:40] = (200, 30, 60, 255)
-    still = fusion.Placement.of([30.0, 25.0, 64.0], 64, plate)
-    assert np.array_equal(still.seen_by(cameras(3)[2], (96, 80)).over(square), still.over(square)[20:100, 25:121])
+    static = fusion.Placement.from_crop([30.0, 25.0, 64.0], 64, plate)
+    assert np.array_equal(static.in_camera(cameras(3)[2], (96, 80)).composite(square), static.composite(square)[20:100, 25:121])
 
 
 def test_the_figure_moves_with_the_background():
-    """A dot at a place of the canvas is drawn where the camera sees that place, together with its background."""
+    """A dot at a point of the canvas is drawn where the camera sees this point."""
     plate, square = np.zeros((120, 150, 3), np.uint8), np.zeros((64, 64, 4), np.uint8)
     square[30:34, 40:44] = 255
     spot = np.array([30 + 41.5, 25 + 31.5, 1])  # of the dot's middle on the canvas, from pixel centres
     for camera in cameras(8):
-        found = fusion.Placement.of([30.0, 25.0, 64.0], 64, plate).seen_by(camera, (96, 80)).over(square)[..., 0]
+        found = fusion.Placement.from_crop([30.0, 25.0, 64.0], 64, plate).in_camera(camera, (96, 80)).composite(square)[..., 0]
         x, y, w = np.linalg.inv(camera) @ spot
         rows, columns = np.mgrid[:80, :96]
         middle = [(found * at).sum() / found.sum() for at in (columns, rows)]
@@ -172,7 +172,7 @@ def test_the_figure_moves_with_the_background():
 
 @pytest.fixture
 def large(learned) -> dict:
-    """With a background in which a watermark can be read, and three seconds of motion."""
+    """With a background large enough for a watermark, and three seconds of motion."""
     poses, columns, about = read_poses(learned["driving"])
     frames = np.arange(24) % len(poses)
     parquet.write(learned["driving"], parquet.POSES,
@@ -181,7 +181,7 @@ def large(learned) -> dict:
     return learned
 
 
-def test_the_pictures_have_the_watermark_that_the_metadata_name(large, tmp_path, config):
+def test_the_watermark_is_the_one_named_in_the_metadata(large, tmp_path, config):
     found = {}
     for name in ("one", "two"):
         outputs = fuse(large, tmp_path / name, config, label=False, label_reason="to look at it")

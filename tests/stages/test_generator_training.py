@@ -1,4 +1,4 @@
-"""Training on the stick figure: it learns, and stops without consent. tests/faults has it killed."""
+"""Training on the stick figure: it learns, and needs consent. tests/faults covers killed trainings."""
 
 import os
 import shutil
@@ -11,20 +11,21 @@ import pytest
 import torch
 
 from stages import InputError, generator_training, layout, params, processors, threads
-from stages.learning import saved_networks, training
+from stages.learning import objective, saved_networks, training
 from stages.learning.divergence import Diverged
 from stages.media import parquet
 from stages.media.clock import read_clock
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"steps": 12, "runs": 1, "run_length": 3, "width": 8, "levels": 3, "stem": 2, "discriminator_width": 8,
-         "features_depth": 1, "features_size": 32, "judge_every": 1, "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
+SMALL = {"steps": 12, "clips": 1, "clip_length": 3, "width": 8, "num_downsamples": 3, "patch_size": 2,
+         "discriminator_width": 8, "features_depth": 1, "features_size": 32, "adversarial_interval": 1,
+         "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
          "gw_outer": 3, "gw_inner": 10}
 
 
 def place(subject: dict, folder: Path, consent: str | None = "synthetic", **changes) -> None:
-    """A working folder in which `python -m stages generator_training figure` runs."""
+    """Prepares a folder in which `python -m stages generator_training figure` runs."""
     content = settings.content()
     preset = content["presets"]["demo"]
     preset["generator_training"] |= SMALL | changes
@@ -51,7 +52,7 @@ def finish(folder: Path) -> str:
 
 
 def train(subject, folder, monkeypatch, **changes):
-    """Runs the stage here; its output folder."""
+    """Runs the stage in this process; its output folder."""
     place(subject, folder, **changes)
     monkeypatch.chdir(folder)
     config = params.load()
@@ -83,19 +84,19 @@ def test_each_weight_switches_its_term_off(subject, tmp_path, monkeypatch, term)
     log, _ = parquet.read(folder / "log.parquet", generator_training.LOG)
     assert all(np.isfinite(log[name]).all() for name in generator_training.LOSSES)
     block = params.load().block("generator_training", "figure")
-    on = {name for name in training.TERMS if getattr(block, f"weight_{name}")}
+    on = {name for name in objective.TERMS if getattr(block, f"weight_{name}")}
     on |= {f"d_{name}" for name in on & {"spatial", "temporal"}}
     assert term.removeprefix("weight_") not in on
     assert {name for name in generator_training.LOSSES if log[name].any()} == on
 
 
-def test_no_consent_no_training(subject, tmp_path, monkeypatch):
+def test_without_consent_there_is_no_training(subject, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="subjects.figure has no consent"):
         train(subject, tmp_path, monkeypatch, consent=None)
     assert not (tmp_path / "artifacts/figure/generator").exists()
 
 
-def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
+def test_a_video_too_short_to_split_is_rejected(subject, tmp_path, monkeypatch):
     columns, about = parquet.read(subject["clock"], parquet.CLOCK)
     columns["split"] = [None] * len(columns["frame"])
     parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
@@ -115,24 +116,24 @@ def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
     assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
 
 
-def test_two_processes_learn_what_one_does(subject, tmp_path):
-    """Gradients over gloo, Gromov-Wasserstein over the frames of both."""
+def test_two_processes_learn_the_same_as_one(subject, tmp_path):
+    """Gradients are averaged over gloo; Gromov-Wasserstein compares the frames of both."""
     logs = []
     for devices in (1, 2):
         folder = tmp_path / str(devices)
-        place(subject, folder, steps=6, runs=2, singles=2, devices=devices, weight_gw=5.0, optimiser="adam",
+        place(subject, folder, steps=6, clips=2, single_frames=2, devices=devices, weight_gw=5.0, optimiser="adam",
               learning_rate=1e-5, discriminator_learning_rate=1e-5)
         finish(folder)
         logs.append(parquet.read(folder / "artifacts/figure/generator/log.parquet", generator_training.LOG)[0])
         assert not list((folder / ".checkpoints").glob("*.pt"))
     one, two = logs
     assert one["gw"].all()
-    for name in training.LOSSES:
+    for name in objective.LOSSES:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, monkeypatch):
-    """Two, which add gradients up in two parts; the run that is ended has another number of threads before."""
+def test_a_fixed_number_of_threads_gives_the_same_bytes_resumed_or_not(subject, tmp_path, monkeypatch):
+    """Two threads add gradients up in two parts; the interrupted training starts with another number of threads."""
     monkeypatch.delenv(processors.LIMIT, raising=False)
     advance, before, made = training.Training.advance, torch.get_num_threads(), {}
 
@@ -156,14 +157,14 @@ def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, m
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, tmp_path, monkeypatch):
-    true = training.perceptual_loss
+    true = objective.perceptual_loss
     seen = []
 
     def broken(*features):
         seen.append(1)
         return true(*features) * (float("nan") if len(seen) > 6 else 1.0)
 
-    monkeypatch.setattr(training, "perceptual_loss", broken)
+    monkeypatch.setattr(objective, "perceptual_loss", broken)
     with pytest.raises(Diverged, match=r"generator_training: the loss `vgg` .* in step 7; .* state is .*\.pt"):
         train(subject, tmp_path, monkeypatch, steps=30)
     kept, = Path(".checkpoints").glob("*.pt")
@@ -171,15 +172,15 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, t
     assert not (tmp_path / "artifacts/figure/generator").exists()
 
 
-def test_weights_that_are_lost_are_not_kept(subject, tmp_path, monkeypatch):
-    """The gradient of step 4 is no number, its losses are."""
-    descend = training.Training.descend
+def test_weights_that_are_not_finite_are_not_saved(subject, tmp_path, monkeypatch):
+    """In step 4 a gradient is NaN, but the losses are finite."""
+    optimizer_step = training.Training.optimizer_step
 
     def broken(self, name):
         if self.step == 3 and name == "generator":
             next(self.networks[name].parameters()).grad.fill_(float("nan"))
-        descend(self, name)
+        optimizer_step(self, name)
 
-    monkeypatch.setattr(training.Training, "descend", broken)
-    with pytest.raises(Diverged, match="weights are no finite numbers any more in step 4; .*no state was kept"):
+    monkeypatch.setattr(training.Training, "optimizer_step", broken)
+    with pytest.raises(Diverged, match="weights are not finite numbers in step 4; .*no state was kept"):
         train(subject, tmp_path, monkeypatch, steps=8)

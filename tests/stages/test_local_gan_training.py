@@ -1,4 +1,4 @@
-"""The local GANs on the stick figure: they lower the error of the parts, and resume exactly."""
+"""The local GANs on the stick figure: they reduce the error of the parts, and resume exactly."""
 
 import tempfile
 
@@ -40,16 +40,16 @@ def learned(subject, tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("learned")
     write_faces(subject, folder / "faces.parquet", list(range(0, 17, 2)))
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, widest=64, levels=2, stem=2, dense=True, inputs=9)
+    shape = GeneratorShape(width=8, max_channels=64, num_downsamples=2, patch_size=2, dense=True, inputs=9)
     saved_networks.save(folder / "generator", Generator(shape).state_dict(), {
-        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "drawing": "lines",
-        "temporal": 1, "window": False, "window_margin": 0.1})
+        "architecture": "fakemotion", "shape": vars(shape), "size": 64, "parts": ["body"], "pose_maps": "skeleton",
+        "pose_context": 1, "crop": False, "crop_margin": 0.1})
     return subject | {"faces": folder / "faces.parquet", "generator": folder / "generator"}
 
 
 def train(learned: dict, folder, config, **changes):
     block = config.presets["demo"].local_gan_training.model_copy(
-        update={"steps": 30, "batch": 4, "crop": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
+        update={"steps": 30, "batch": 4, "crop_size": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
                 "learning_rate": 0.005} | changes)
     inputs = {name: learned[name] for name in layout.INPUTS["local_gan_training"]}
     local_gan_training.run(**inputs, local_gans=folder / "local_gans", plots=folder / "plots", params=block,
@@ -58,17 +58,18 @@ def train(learned: dict, folder, config, **changes):
 
 
 @pytest.mark.parametrize("changes", [
-    {"parts": REFINED_PARTS}, {"pose": False}, {"stem": 1, "halvings": 3, "blocks": 2}, {"adversarial": "least_squares"},
+    {"parts": REFINED_PARTS}, {"limb_maps": False}, {"patch_size": 1, "num_downsamples": 3, "blocks": 2},
+    {"adversarial": "least_squares"},
     {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features"}, {"weight_adversarial": 0.0},
 ], ids=str)
-def test_refined_parts_are_nearer_to_the_truth(learned, tmp_path, monkeypatch, config, changes):
+def test_refined_parts_have_a_smaller_error(learned, tmp_path, monkeypatch, config, changes):
     monkeypatch.chdir(tmp_path)
     folder = train(learned, tmp_path, config, **{"parts": ("face",)} | changes)
     log, _ = parquet.read(folder / "log.parquet", local_gan_training.LOG)
     for part in changes.get("parts", ("face",)):
         assert log[f"{part}_l2"][-5:].mean() < 0.7 * log[f"{part}_l2"][:5].mean(), part
-    judged = changes.get("weight_adversarial") != 0
-    assert (log["face_d"] > 0).all() == judged
+    adversarial = changes.get("weight_adversarial") != 0
+    assert (log["face_d"] > 0).all() == adversarial
     assert (folder / "preview.png").exists()
     drawn = {file.stem: np.loadtxt(file, skiprows=1)[:, 1] for file in (tmp_path / "plots").iterdir()}
     assert set(drawn) == {name for name in local_gan_training.LOG.names[1:] if np.nan_to_num(log[name]).any()}
@@ -99,7 +100,7 @@ def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch
     assert resumed.joinpath("model.safetensors").read_bytes() == unbroken
 
 
-def test_a_subject_without_a_visible_face_is_polished_all_the_same(learned, tmp_path, monkeypatch, config):
+def test_a_subject_without_a_visible_face_is_polished_too(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
     none = {name: [] for name in parquet.FACES.names}
     parquet.write(tmp_path / "faces.parquet", parquet.FACES, none, {"reason": "back"})
@@ -157,39 +158,40 @@ def test_polishing_a_batch_is_polishing_its_frames(learned, tmp_path, monkeypatc
     assert (whole[:, :3] <= whole[:, 3:]).all()
 
 
-def test_a_residual_is_trusted_as_far_as_the_frames_kept_back_say():
-    """Half of the way is right where the refiner goes twice as far as it should; none, where it goes astray."""
+def test_the_strength_of_a_refiner_minimises_the_validation_error():
+    """It is 1/2 if the residual is twice as large as it should be, and 0 if it increases the error."""
     real = torch.full((6, 4, 8, 8), 0.4)
 
-    class Known:
+    class ConstantResidual:
         device = CPU
-        back = {"face": np.arange(6)}
+        validation_frames = {"face": np.arange(6)}
 
         def __init__(self, step: float):
-            self.average = lambda told: torch.full_like(told[:, :4], step)
+            self.average = lambda inputs: torch.full_like(inputs[:, :4], step)
 
-        def of(self, part, frames):
+        def crops(self, part, frames):
             return torch.full((len(frames), 4, 8, 8), 0.2), torch.zeros(len(frames), 0, 8, 8), real[frames]
 
     for step, wanted in ((0.4, 0.5), (0.2, 1.0), (0.1, 1.0), (-0.1, 0.0)):
-        assert local_gan_training.strength(Known(step), Known(step), "face", 4) == pytest.approx(wanted), step
+        found = local_gan_training.refiner_strength(ConstantResidual(step), ConstantResidual(step), "face", 4)
+        assert found == pytest.approx(wanted), step
 
 
 def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatch, config, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(local_gan_training, "strength", lambda local, pairs, part, batch: float(part != "face"))
+    monkeypatch.setattr(local_gan_training, "refiner_strength", lambda local, pairs, part, batch: float(part != "face"))
     gans = LocalGans(train(learned, tmp_path, config, steps=2), CPU)
     assert gans.about["off"] == ["face"] and set(gans.refiners) == set(REFINED_PARTS[1:])
-    assert "face off: it gains nothing" in capsys.readouterr().out
+    assert "face off (no gain)" in capsys.readouterr().out
 
 
-def test_a_crop_that_the_refiner_cannot_halve_is_refused(config):
+def test_a_crop_size_that_the_refiner_cannot_downsample_is_rejected(config):
     block = config.presets["demo"].local_gan_training
     with pytest.raises(ValueError, match="a multiple of 16"):
-        type(block)(**block.model_dump() | {"crop": 40, "halvings": 3})
+        type(block)(**block.model_dump() | {"crop_size": 40, "num_downsamples": 3})
 
 
-def test_crops_lie_in_the_project_not_in_the_system_s_temporary_folder(learned, tmp_path, config, monkeypatch):
+def test_crops_are_stored_in_the_project_not_in_the_temporary_folder(learned, tmp_path, config, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     assert (train(learned, tmp_path, config, steps=1, parts=("face",)) / "model.safetensors").exists()

@@ -1,7 +1,9 @@
-"""No held-out frame, and none of the gap before it, reaches what is learned: whatever they show, the training frames'
-masks, the background, the index of faces, the generator and the local GANs come out the same, byte for byte. What the
-training frames show does change every one of them. (Poses are smoothed over time: into the gap, not across it.) The
-video is of two takes, of which the last one has the held-out part."""
+"""No held-out frame, and none of the gap before it, has any effect on what is learned.
+
+Whatever these frames show, the masks of the training frames, the background, the face index, the generator and the local
+GANs are the same, byte for byte. A change of the training frames changes every one of them. (Poses are smoothed over time
+up to the gap, not across it.) The video has two takes; the held-out part is in the last one.
+"""
 
 from pathlib import Path
 
@@ -17,18 +19,19 @@ from stages.media.clock import read_clock
 from tests.stages import toy
 
 SUBJECT = params.Subject(preset="demo", consent="synthetic")
-WHOLE = [0, 8, 16, 24]  # training frames of which the whole picture is kept
-STAGES = {  # in order, and what makes their blocks of the demo preset quick
+FULL_FRAMES = [0, 8, 16, 24]  # training frames whose full picture is kept
+STAGES = {  # in order, with changes to the demo preset that make them fast
     mask_segmentation: {},
     background_inpainting: {"inpainter": "gated", "size": 32, "width": 4, "steps": 2, "batch": 1, "device": "cpu"},
     face_vector_indexing: {},
     generator_training: {
-        "steps": 3, "runs": 1, "run_length": 3, "singles": 1, "width": 8, "levels": 3, "stem": 2, "blocks": 1,
-        "discriminator_width": 8, "features_depth": 1, "features_size": 32, "judge_every": 1, "gw_outer": 2,
+        "steps": 3, "clips": 1, "clip_length": 3, "single_frames": 1, "width": 8, "num_downsamples": 3,
+        "patch_size": 2, "blocks": 1,
+        "discriminator_width": 8, "features_depth": 1, "features_size": 32, "adversarial_interval": 1, "gw_outer": 2,
         "gw_inner": 5, "checkpoint_every": 99, "preview_every": 3, "precision": "float32", "device": "cpu"},
     local_gan_training: {
-        "steps": 3, "batch": 4, "crop": 16, "width": 8, "halvings": 1, "stem": 1, "blocks": 1, "faces": "vectors",
-        "checkpoint_every": 99, "device": "cpu"},
+        "steps": 3, "batch": 4, "crop_size": 16, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,
+        "faces": "vectors", "checkpoint_every": 99, "device": "cpu"},
 }
 TRAINING = 25  # frames, as toy's clock has it
 FOLDER = layout.ROOT / "ann"
@@ -36,11 +39,11 @@ RESULTS = ("masks.mkv", "background.png", "background_seen.png", "background_ful
            "generator/model.safetensors", "local_gans/model.safetensors")
 
 
-def stand(root: Path, garbage: range) -> None:
-    """toy's ann before the masks, whose frames in `garbage` are noise, with noise for poses and other silhouettes."""
+def prepare(root: Path, garbage: range) -> None:
+    """Writes the inputs of toy's ann. The frames in `garbage` are noise, with random poses and other silhouettes."""
     folder = root / FOLDER
     toy.write_person(root / layout.ROOT, "ann", 40.0, (200, 80, 60))
-    toy.write_clock(folder / "frames.parquet", full_frames=WHOLE, take=np.repeat([0, 1], [10, 30]))
+    toy.write_clock(folder / "frames.parquet", full_frames=FULL_FRAMES, take=np.repeat([0, 1], [10, 30]))
     noise, poses = np.random.default_rng(5), toy.poses()
     pictures, outlines = list(video_file.frames(folder / "frames.mkv")), list(video_file.frames(folder / "masks.mkv", "gray"))
     for t in garbage:
@@ -49,7 +52,7 @@ def stand(root: Path, garbage: range) -> None:
     for points in poses.columns().values():
         points[garbage, :, :2] = noise.uniform(0, toy.SIZE, points[garbage, :, :2].shape)
     toy.write_poses(folder / "poses.parquet", poses, {"silhouettes": "mediapipe"})
-    whole = [np.pad(pictures[t], ((8, 8), (16, 16), (0, 0)), "edge") for t in WHOLE]
+    whole = [np.pad(pictures[t], ((8, 8), (16, 16), (0, 0)), "edge") for t in FULL_FRAMES]
     files = (("frames", "rgb", pictures), ("silhouettes", "gray", outlines), ("full_frames", "rgb", whole))
     for name, mode, shown in files:
         with video_file.lossless(folder / f"{name}.mkv", toy.FPS, mode) as add:
@@ -58,7 +61,7 @@ def stand(root: Path, garbage: range) -> None:
 
 
 def learn(root: Path, config, monkeypatch) -> dict[str, bytes]:
-    """What the stages write, by file; of the masks those of the training frames."""
+    """Runs the stages; the content of their files, for the masks that of the training frames."""
     monkeypatch.chdir(root)
     found = {}
     for stage, changes in STAGES.items():
@@ -75,25 +78,25 @@ def learn(root: Path, config, monkeypatch) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory, config) -> dict[str, bytes]:
-    root = tmp_path_factory.mktemp("honest")
-    stand(root, range(0))
+def reference(tmp_path_factory, config) -> dict[str, bytes]:
+    root = tmp_path_factory.mktemp("reference")
+    prepare(root, range(0))
     with pytest.MonkeyPatch.context() as patch:
         return learn(root, config, patch)
 
 
-def test_what_is_not_for_training_makes_no_difference(honest, tmp_path, config, monkeypatch):
-    stand(tmp_path, range(TRAINING, toy.FRAMES))
+def test_other_frames_have_no_effect(reference, tmp_path, config, monkeypatch):
+    prepare(tmp_path, range(TRAINING, toy.FRAMES))
     found = learn(tmp_path, config, monkeypatch)
-    assert set(found) == set(honest) and len(found) >= 12
-    assert [name for name in found if found[name] != honest[name]] == []
+    assert set(found) == set(reference) and len(found) >= 12
+    assert [name for name in found if found[name] != reference[name]] == []
 
 
-def test_what_is_for_training_changes_everything(honest, tmp_path, config, monkeypatch):
-    """So the test above can fail: the last frame for training is not what it was."""
-    stand(tmp_path, range(TRAINING - 1, TRAINING))
+def test_training_frames_have_an_effect_on_everything(reference, tmp_path, config, monkeypatch):
+    """So the test above can fail: the last training frame is changed."""
+    prepare(tmp_path, range(TRAINING - 1, TRAINING))
     found = learn(tmp_path, config, monkeypatch)
-    assert [name for name in RESULTS if found[str(FOLDER / name)] == honest[str(FOLDER / name)]] == []
+    assert [name for name in RESULTS if found[str(FOLDER / name)] == reference[str(FOLDER / name)]] == []
 
 
 def test_held_out_poses_do_not_smooth_into_the_training_part():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import InputError, params
+from stages import InputError, params, presets
 from tests import settings
 
 
@@ -27,7 +27,7 @@ def test_the_repositorys_file_is_valid(config):
 def test_the_paper_preset_has_the_papers_values(config):
     learn = config.presets["paper"].generator_training
     assert config.presets["paper"].frames.size == 512
-    assert learn.runs * learn.run_length == 10
+    assert learn.clips * learn.clip_length == 10
     assert (learn.learning_rate, learn.betas, learn.parts, learn.features) == (1e-4, (0.9, 0.999), ("body",), "vgg19")
 
 
@@ -72,10 +72,17 @@ DEMO = ("presets", "demo")
      "over presets.(demo|best):.*variants.td.generator_training.weight_time: Extra"),
     (("variants", "td"), {"training": {"weight_temporal": 0}}, "variants.td.training: Extra"),
     (("variants", "td"), {"generator_training": {"dense": "rather"}}, "variants.td.generator_training.dense.*rather"),
-    (("variants", "td"), {"generator_training": {"run_length": 2}}, "variants.td.generator_training.*frames in a row"),
-    (("variants", "td"), {"generator_training": {"judge_every": 3, "weight_l1": 0, "weight_alpha": 0}},
-     "variants.td.generator_training.*judge_every: 3, but no term is left"),
-    ((*DEMO, "generator_training", "levels"), 7, "frames.size: 256, but .* stem of 4 and 7 levels need a multiple of 512"),
+    (("variants", "td"), {"generator_training": {"clip_length": 2}},
+     "variants.td.generator_training.*consecutive frames"),
+    (("variants", "td"), {"generator_training": {"adversarial_interval": 3, "weight_l1": 0, "weight_alpha": 0}},
+     "variants.td.generator_training.*adversarial_interval: 3, but the steps in between have no loss"),
+    ((*DEMO, "generator_training", "num_downsamples"), 7,
+     "frames.size: 256, but .*patch_size 4 and num_downsamples 7 need a multiple of 512"),
+    ((*DEMO, "generator_training", "run_length"), 3, "generator_training: .*`run_length` is now called `clip_length`"),
+    ((*DEMO, "generator_training", "pose_maps"), "fields", "`pose_maps: fields` is now `pose_maps: limbs`"),
+    ((*DEMO, "local_gan_training", "crop"), 40, "local_gan_training: .*`crop` is now called `crop_size`"),
+    (("variants", "td"), {"generator_training": {"drawing": "lines"}},
+     "variants.td.generator_training.*`drawing` is now called `pose_maps`"),
     (("variants", "td"), {"generator_training": 0}, "variants.td.generator_training.*dictionary"),
     (("variants", "T D"), {}, "variants.T D.*should match pattern"),
 ])
@@ -88,7 +95,7 @@ def test_variants_are_checked_with_every_preset(tmp_path):
     """Without the temporal discriminator shorter clips are valid."""
     file = changed(tmp_path, "presets", "demo", "generator_training", "weight_temporal", value=0.0)
     content = yaml.safe_load(file.read_text())
-    content["variants"] = {"pairs": {"generator_training": {"run_length": 2, "runs": 2}}}
+    content["variants"] = {"pairs": {"generator_training": {"clip_length": 2, "clips": 2}}}
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match="(?s)over presets.(best|paper).*variants.pairs.generator_training"):
         params.load(file)
@@ -127,3 +134,9 @@ def test_unknown_addresses_are_named(config):
         config.entry("pose", "ava")
     with pytest.raises(InputError, match="no `zoe` in `videos`; there are ava, ben"):
         config.entry("frames", "zoe")
+
+
+def test_former_names_are_not_in_use():
+    for block, names in presets.RENAMED.items():
+        fields = getattr(presets, block).model_fields
+        assert not set(names) & set(fields) and all(new in fields for old, new in names.items() if ":" not in old)

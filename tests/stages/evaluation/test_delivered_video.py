@@ -30,11 +30,11 @@ def full_plate():
 def fused(path, entry, view_path):
     """Writes a video like fusion: the figure over the plate, placed according to the camera."""
     p, rows = toy.poses(), np.arange(30, 40)
-    place = placements(Placement.of([16, 8, 64], toy.SIZE, full_plate()), view.read_view(view_path),
+    place = placements(Placement.from_crop([16, 8, 64], toy.SIZE, full_plate()), view.read_view(view_path),
                        rows if entry.reconstruction else None)
     with video_file.h264(path, toy.FPS, 4, {}) as show:
         for t, row in enumerate(rows):
-            picture = place(t).over(toy.figure(p[row]))
+            picture = place(t).composite(toy.figure(p[row]))
             show(Label(picture.shape[1::-1]).apply(picture) if entry.label else picture)
     return [compositing.compose(toy.figure(p[row]), full_plate()[8:72, 16:80]) for row in rows]
 

@@ -8,7 +8,7 @@ from skimage.transform import SimilarityTransform
 from stages.face import face_vectors
 from stages.face.face_enhancement import similarity_transform
 from stages.face.face_index import FaceIndex
-from stages.learning.face_enhancer import Faces
+from stages.learning.face_enhancer import FaceEnhancer
 
 FACE = np.array([(18, 20), (30, 20), (29, 32), (19, 32), (24, 26)], float)
 
@@ -51,7 +51,7 @@ def test_the_face_that_looks_the_same_way_is_aligned_and_blended(how):
     moved = turned(5) * 0.8 + [3, 6]  # the driving face: smaller, elsewhere
     face = np.ones((48, 48, 4), np.float32)
     face[..., :3] = drawn(moved, (190, 40, 40)) / np.float32(255)
-    result = Faces(index, PARAMS | {"faces": how}).enhance(face, np.array([0, 0]), known(moved))
+    result = FaceEnhancer(index, PARAMS | {"faces": how}).enhance(face, np.array([0, 0]), known(moved))
     expected = drawn(moved, (200, 30, 30))[..., :3] / 255
     middle = slice(20, 30)
     assert np.abs(result[middle, middle, :3] - expected[middle, middle]).mean() < 0.06
@@ -62,7 +62,7 @@ def test_features_find_the_face_of_the_same_colour_and_vectors_the_one_of_the_sa
     index = index_of((turned(5), (200, 30, 30)), (turned(-5), (30, 200, 30)))
     face = np.ones((48, 48, 4), np.float32)
     face[..., :3] = drawn(turned(5), (30, 200, 30)) / np.float32(255)  # turned like the first, coloured like the second
-    red = {how: Faces(index, PARAMS | {"faces": how}).enhance(face, np.array([0, 0]), known(turned(5)))[25, 20, 0]
+    red = {how: FaceEnhancer(index, PARAMS | {"faces": how}).enhance(face, np.array([0, 0]), known(turned(5)))[25, 20, 0]
            for how in ("vectors", "features")}
     assert red["vectors"] > 0.6 and red["features"] < 0.3
 
@@ -71,7 +71,7 @@ def test_only_the_vectors_that_are_asked_for_are_compared():
     """v5, to the nose, is what tells the first from the second; without it equals keep their order."""
     index = index_of((turned(-5), (200, 30, 30)), (turned(5), (30, 200, 30)))
     face = np.ones((48, 48, 4), np.float32)
-    faces = {count: Faces(index, PARAMS | {"face_vectors": count}) for count in (4, 5)}
+    faces = {count: FaceEnhancer(index, PARAMS | {"face_vectors": count}) for count in (4, 5)}
     green = {count: found.enhance(face, np.array([0, 0]), known(turned(5)))[25, 20, 1]
              for count, found in faces.items()}
     assert green[5] > 0.6 and green[4] < 0.3
@@ -80,7 +80,7 @@ def test_only_the_vectors_that_are_asked_for_are_compared():
 def test_more_candidates_are_averaged():
     index = index_of((FACE, (200, 30, 30)), (FACE, (30, 200, 30)))
     face = np.ones((48, 48, 4), np.float32)
-    one, two = (Faces(index, PARAMS | {"candidates": count}).enhance(face, np.array([0, 0]), known(FACE))[21, 24]
+    one, two = (FaceEnhancer(index, PARAMS | {"candidates": count}).enhance(face, np.array([0, 0]), known(FACE))[21, 24]
                 for count in (1, 2))
     assert np.allclose(one[:2] * 255, (200, 30), atol=12) and np.allclose(two[:2] * 255, (115, 115), atol=12)
 
@@ -98,7 +98,7 @@ def test_without_a_face_nothing_changes(why):
     else:
         points[4] = (np.nan, np.nan, 0)
     face = np.random.default_rng(0).random((48, 48, 4)).astype(np.float32)
-    assert np.array_equal(Faces(index, params).enhance(face, np.array([0, 0]), points, rows), face)
+    assert np.array_equal(FaceEnhancer(index, params).enhance(face, np.array([0, 0]), points, rows), face)
 
 
 def test_neighbouring_frames_can_be_left_out():

@@ -1,22 +1,24 @@
-"""A step's batch: the same for the same seed and step, however it is divided, and nothing of the person is cut off."""
+"""A step's batch depends on seed and step only, not on how it is divided, and crops cut nothing off the person."""
 
 import numpy as np
 import pytest
 import torch
 
 from stages import InputError
-from stages.learning.batches import Batches, Clip
-from stages.learning.crops import Crops, pose_boxes, steady_sides
-from stages.learning.frame_store import AffineAugment, FrameStore
+from stages.learning.augmentation import AffineAugment
+from stages.learning.batches import Batches, flattened
+from stages.learning.clip_sampler import Clip
+from stages.learning.crops import Crops, pose_boxes, steady_crop_sizes
+from stages.learning.frame_store import FrameStore
 from stages.media import video_file
 from stages.media.pose_table import read_poses
-from stages.nets.discriminators import change
+from stages.nets.discriminators import background_change
 from stages.pose.skeleton import Pose
 from tests.conftest import small
 
 CPU = torch.device("cpu")
-DEMO = {"runs": 2, "run_length": 4, "singles": 6, "stem": 2, "levels": 2, "window": True, "augment": 0.1,
-        "rotate": 0.1, "resample": 0.5, "judge_every": 1}
+DEMO = {"clips": 2, "clip_length": 4, "single_frames": 6, "patch_size": 2, "num_downsamples": 2,
+        "crop": True, "augment": 0.1, "rotate": 0.1, "resample": 0.5, "adversarial_interval": 1}
 
 
 @pytest.fixture(scope="module")
@@ -31,155 +33,158 @@ def three(subject: dict) -> list:
 
 @pytest.fixture
 def batches(data, config):
-    return lambda footage=data, **changes: Batches(
-        footage, small(config.presets["demo"].generator_training, **DEMO | changes), CPU)
+    return lambda store=data, **changes: Batches(
+        store, small(config.presets["demo"].generator_training, **DEMO | changes), CPU)
 
 
 def test_drawn_from_seed_and_step(batches):
-    first, again = batches(seed=3).of(5), batches(seed=3).of(5)
-    assert torch.equal(first.poses, again.poses) and torch.equal(first.real, again.real)
-    for other in (batches(seed=3).of(6), batches(seed=4).of(5)):
+    first, again = batches(seed=3).at_step(5), batches(seed=3).at_step(5)
+    assert torch.equal(first.pose_maps, again.pose_maps) and torch.equal(first.real, again.real)
+    for other in (batches(seed=3).at_step(6), batches(seed=4).at_step(5)):
         assert other.real.shape != first.real.shape or not torch.equal(other.real, first.real)
 
 
-@pytest.mark.parametrize("drawing", ["lines", "fields"])
-@pytest.mark.parametrize("window", [True, False])
-def test_parts_are_the_undivided_batch(batches, drawing, window):
-    data = batches(drawing=drawing, window=window)
+@pytest.mark.parametrize("pose_maps", ["skeleton", "limbs"])
+@pytest.mark.parametrize("crop", [True, False])
+def test_micro_batches_are_the_undivided_batch(batches, pose_maps, crop):
+    data = batches(pose_maps=pose_maps, crop=crop)
     for step in range(3):
-        whole, parts = data.of(step), [data.of(step, part, 2) for part in range(2)]
-        assert (whole.runs, whole.run_length, len(whole.real)) == (2, 4, 14)
-        for name in ("poses", "skeletons", "real"):
-            mine, theirs = getattr(whole, name), [getattr(part, name) for part in parts]
-            runs = torch.cat([part[:4] for part in theirs])
-            singles = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # dealt out in turn
-            assert torch.equal(torch.cat([runs, singles]), mine), name
+        undivided, parts = data.at_step(step), [data.at_step(step, part, 2) for part in range(2)]
+        assert (undivided.num_clips, undivided.clip_length, len(undivided.real)) == (2, 4, 14)
+        for name in ("pose_maps", "skeletons", "real"):
+            mine, theirs = getattr(undivided, name), [getattr(part, name) for part in parts]
+            clips = torch.cat([part[:4] for part in theirs])
+            single_frames = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # distributed in turn
+            assert torch.equal(torch.cat([clips, single_frames]), mine), name
 
 
-@pytest.mark.parametrize("changes", [{"runs": 1}, {"singles": 3}])
-def test_what_cannot_be_divided_is_refused(batches, changes):
+@pytest.mark.parametrize("changes", [{"clips": 1}, {"single_frames": 3}])
+def test_a_batch_that_cannot_be_divided_is_rejected(batches, changes):
     with pytest.raises(InputError, match="cannot be divided by 2"):
-        batches(**changes).of(0, 0, 2)
+        batches(**changes).at_step(0, 0, 2)
 
 
-def test_a_small_window_is_a_cut_out_of_the_whole_square(batches):
-    """Of the same frames and shifts; and nothing of the figure is outside, but where it leaves the square."""
+def test_a_cropped_batch_is_a_crop_of_the_full_frames(batches):
+    """With the same frames and augmentation. The figure is inside its crop, unless it leaves the frame."""
     data = batches()
     for step in range(5):
-        takes, sides = data.draw(np.random.default_rng(step), [4, 4, 1, 1, 1])
-        windows = data.windows(takes, sides)
-        cut, square = (data.show(takes, shown, 2) for shown in (windows, Crops.whole(len(takes), 64)))
+        clips, sides = data.sampler.draw_clips(np.random.default_rng(step), [4, 4, 1, 1, 1])
+        crops = data.crops(clips, sides)
+        cut, square = (data.load(clips, shown, 2) for shown in (crops, Crops.full_frame(len(clips), 64)))
         assert cut.real.shape[-1] % 8 == cut.real.shape[-2] % 8 == 0 and square.real.shape[-2:] == (64, 64)
         assert cut.real.shape[:1:-1] == tuple(sides) and cut.real.shape[-1] < 64
-        _, each, _ = data.spread(takes)
-        for mine, whole, (left, top, right, bottom) in zip(cut.real, square.real, np.array(windows.boxes())[each]):
+        _, each, _ = flattened(clips)
+        for mine, whole, (left, top, right, bottom) in zip(cut.real, square.real, np.array(crops.boxes())[each]):
             assert torch.allclose(mine, whole[:, top:bottom, left:right], atol=1e-4)
             assert mine.sum() == pytest.approx(whole.sum().item(), rel=1e-5)
 
 
-def test_a_frame_has_the_window_in_training_that_it_has_in_use(batches, data):
-    """The share of the person in it, on which the networks' normalisation depends, is the same."""
+def test_a_frame_has_the_same_crop_in_training_and_inference(batches, data):
+    """So the person fills the same share of it, on which the networks' normalisation depends."""
     data = batches(augment=0.0, resample=0.0)
     p, used = data.params, []
-    boxes = pose_boxes(data.data.poses, p.window_margin)
-    for frame, sides in enumerate(steady_sides(boxes, data.data.take, 64, data.grid, p.stem)):
-        used += Crops.around(boxes[frame : frame + 1], 64, p.stem, sides).boxes()
+    boxes = pose_boxes(data.data.poses, p.crop_margin)
+    for frame, sides in enumerate(steady_crop_sizes(boxes, data.data.take, 64, data.sampler.grid, p.patch_size)):
+        used += Crops.centred_on(boxes[frame : frame + 1], 64, p.patch_size, sides).boxes()
     learned = {}
     for step in range(200):
-        takes, sides = data.draw(np.random.default_rng(step), [1])
-        learned[takes[0].frames[0]] = data.windows(takes, sides).boxes()[0]
+        clips, sides = data.sampler.draw_clips(np.random.default_rng(step), [1])
+        learned[clips[0].frames[0]] = data.crops(clips, sides).boxes()[0]
     assert [learned[frame] for frame in range(17)] == used
 
 
-def test_pose_and_picture_lie_on_each_other(batches, data):
-    """The figure is painted over its limbs, wherever its window lies and whatever the shift is."""
-    shifted = batches(augment=0.2, rotate=0.5, resample=1.0, parts=("body",)).of(1)
-    for batch in (shifted, batches(parts=("body",)).at(np.arange(0, 17, 4))):
+def test_skeleton_and_foreground_coincide(batches, data):
+    """The figure covers its limbs, for any crop and augmentation."""
+    shifted = batches(augment=0.2, rotate=0.5, resample=1.0, parts=("body",)).at_step(1)
+    for batch in (shifted, batches(parts=("body",)).without_augmentation(np.arange(0, 17, 4))):
         alpha = torch.nn.functional.avg_pool2d(batch.real[:, 3], 2)
         drawn = batch.skeletons.amax(1)
         assert (alpha[drawn > 0.5] > 0.1).float().mean() > 0.97
         assert (drawn > 0.5).any((1, 2)).all()
 
 
-def test_over_its_background_a_frame_is_as_it_was_filmed(subject, batches):
-    """What discriminators see of real ones; a shifted person stands elsewhere before the same background."""
+def test_foreground_over_background_is_the_filmed_frame(subject, batches):
+    """As the discriminators see it. Augmentation moves the person, not the background."""
     pictures, chosen = video_file.pick(subject["frames"], [2, 9]), np.array([2, 9])
     data = batches()
-    windows = data.windows([Clip(frame[None], AffineAugment()) for frame in chosen], data.steady[chosen].max(0))
-    batch = data.at(chosen)
-    seen = 255 * (batch.backgrounds + change(batch.real, batch.backgrounds)).permute(0, 2, 3, 1).numpy()
-    for found, frame, (left, top, right, bottom) in zip(seen, chosen, windows.boxes()):
+    clips = [Clip(frame[None], AffineAugment()) for frame in chosen]
+    crops = data.crops(clips, data.sampler.frame_crop_sizes[chosen].max(0))
+    batch = data.without_augmentation(chosen)
+    seen = 255 * (batch.backgrounds + background_change(batch.real, batch.backgrounds)).permute(0, 2, 3, 1).numpy()
+    for found, frame, (left, top, right, bottom) in zip(seen, chosen, crops.boxes()):
         assert np.abs(found - pictures[frame][top:bottom, left:right]).max() < 0.51
-    shifted = batches(window=False).of(0)
+    shifted = batches(crop=False).at_step(0)
     empty = (shifted.real[:, 3:] == 0).expand(-1, 3, -1, -1)
-    assert not change(shifted.real, shifted.backgrounds)[empty].any()
+    assert not background_change(shifted.real, shifted.backgrounds)[empty].any()
     assert torch.equal(shifted.backgrounds, data.data.background.expand_as(shifted.backgrounds))
 
 
-def test_runs_are_consecutive_and_judged_in_windows(batches, data):
-    batch = batches(augment=0.0, resample=0.0, window=False).of(2)
-    frames = data.foreground(np.arange(17))
+def test_clips_are_consecutive_frames_and_have_frame_windows(batches, data):
+    batch = batches(augment=0.0, resample=0.0, crop=False).at_step(2)
+    frames = data.foregrounds(np.arange(17))
 
     def frame(picture):
         return (frames - picture).abs().sum((1, 2, 3)).argmin().item()
 
     found = [frame(picture) for picture in batch.real]
     assert found[:8] == [*range(found[0], found[0] + 4), *range(found[4], found[4] + 4)]
-    for length, windows in ((2, 3), (3, 2)):
-        seen = batch.windows(batch.real, length)
-        assert seen.shape == (2 * windows, length, 4, 64, 64)
-        starts = {tuple(found[i : i + length]) for run in (0, 4) for i in range(run, run + windows)}
-        assert {tuple(map(frame, row)) for row in seen} == starts
+    for length, count in ((2, 3), (3, 2)):
+        windows = batch.frame_windows(batch.real, length)
+        assert windows.shape == (2 * count, length, 4, 64, 64)
+        expected = {tuple(found[i : i + length]) for clip in (0, 4) for i in range(clip, clip + count)}
+        assert {tuple(map(frame, window)) for window in windows} == expected
 
 
-def test_where_nobody_judges_all_are_singles(batches):
-    data = batches(judge_every=3)
-    assert [(data.of(step).runs, len(data.of(step).real)) for step in range(4)] == [(2, 14), (0, 14), (0, 14), (2, 14)]
+def test_steps_without_discriminators_have_single_frames_only(batches):
+    data = batches(adversarial_interval=3)
+    found = [(batch.num_clips, len(batch.real)) for batch in map(data.at_step, range(4))]
+    assert found == [(2, 14), (0, 14), (0, 14), (2, 14)]
 
 
-def test_every_frame_is_seen_and_all_of_a_batch_have_one_size(subject, batches):
-    """No batch is enlarged for one frame that needs more than the first; and large frames are not rarer than small."""
+def test_every_frame_is_used_equally_and_all_crops_of_a_batch_have_one_size(subject, batches):
+    """No crop is enlarged for another frame that needs a larger one, and frames with large crops are not used less."""
     poses, _, _ = read_poses(subject["poses"])
-    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # whose windows need not be steady
-    data, seen = batches(apart, augment=0.0, resample=0.0, window_margin=0.05), np.zeros(17)
-    assert len({tuple(side) for side in data.sides(1).tolist()}) > 1
+    apart = FrameStore(*three(subject), poses[:17], 17, take=np.arange(17))  # crop sizes change often
+    data, seen = batches(apart, augment=0.0, resample=0.0, crop_margin=0.05), np.zeros(17)
+    assert len({tuple(side) for side in data.sampler.clip_crop_sizes(1).tolist()}) > 1
     for step in range(400):
-        takes, sides = data.draw(np.random.default_rng(step), [1] * 6)
-        frames = np.concatenate([take.frames for take in takes])
-        assert (data.sides(1)[frames] == sides).all()
-        windows = data.windows(takes, sides)
-        assert [windows.width, windows.height] == sides.tolist()
+        clips, sides = data.sampler.draw_clips(np.random.default_rng(step), [1] * 6)
+        frames = np.concatenate([take.frames for take in clips])
+        assert (data.sampler.clip_crop_sizes(1)[frames] == sides).all()
+        crops = data.crops(clips, sides)
+        assert [crops.width, crops.height] == sides.tolist()
         np.add.at(seen, frames, 1)
     assert seen.min() > 0.6 * seen.mean() and seen.max() < 1.4 * seen.mean()
 
 
-def test_frames_without_anybody_are_seen_in_the_middle(subject, batches):
+def test_frames_with_unknown_poses_are_cropped_at_the_centre(subject, batches):
     nobody = FrameStore(*three(subject), Pose.unknown(17), 17)
-    batch = batches(nobody, augment=0.0, resample=0.0).of(0)
-    assert batch.poses.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
+    batch = batches(nobody, augment=0.0, resample=0.0).at_step(0)
+    assert batch.pose_maps.abs().sum() == 0 and batch.real[:, 3].amax((1, 2)).min() == 1  # the masks are known
 
 
-@pytest.mark.parametrize("window", [True, False])
-def test_no_run_goes_from_one_take_into_another(data, subject, batches, window):
+@pytest.mark.parametrize("crop", [True, False])
+def test_no_clip_crosses_the_border_of_a_take(data, subject, batches, crop):
     take = np.repeat([0, 1, 2], [7, 4, 6])
     poses, _, _ = read_poses(subject["poses"])
     apart = FrameStore(*three(subject), poses[:17], 17, take=take)
     firsts, others = set(), set()
     for step in range(60):
-        drawn, _ = batches(apart, window=window).draw(np.random.default_rng(step), [4, 4, 1, 1])
+        drawn, _ = batches(apart, crop=crop).sampler.draw_clips(np.random.default_rng(step), [4, 4, 1, 1])
         assert all(len(set(take[one.frames])) == 1 and (np.diff(one.frames) == 1).all() for one in drawn)
         firsts |= {int(one.frames[0]) for one in drawn[:2]}
-        drawn, _ = batches(window=window).draw(np.random.default_rng(step), [4])
+        drawn, _ = batches(crop=crop).sampler.draw_clips(np.random.default_rng(step), [4])
         others |= {len(set(take[one.frames])) for one in drawn}
     assert firsts == {0, 1, 2, 3, 7, 11, 12, 13} and others == {1, 2}
 
 
-def test_what_a_frame_is_told_is_of_its_own_take(subject, batches):
-    """The neighbours of a take's last frame and of the next one's first."""
+def test_the_pose_context_of_a_frame_is_in_its_own_take(subject, batches):
+    """For the last frame of a take: the next take's first frame makes no difference."""
     poses, _, _ = read_poses(subject["poses"])
-    told = {}
+    pose_maps = {}
     for name, rows, take in (("both", slice(0, 17), np.repeat([0, 1], [9, 8])), ("first", slice(0, 9), None)):
-        footage = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
-        told[name] = batches(footage, temporal=1, window=False).at(np.array([8])).poses
-    assert torch.equal(told["both"], told["first"])
-    assert not torch.equal(batches(temporal=1, window=False).at(np.array([8])).poses, told["both"])
+        store = FrameStore(*three(subject), poses[rows], len(poses[rows]), take=take)
+        pose_maps[name] = batches(store, pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps
+    assert torch.equal(pose_maps["both"], pose_maps["first"])
+    one_take = batches(pose_context=1, crop=False).without_augmentation(np.array([8])).pose_maps
+    assert not torch.equal(one_take, pose_maps["both"])

@@ -4,7 +4,7 @@ from stages import threads
 from stages.learning.checkpoints import Checkpoint
 
 
-def test_a_state_is_found_by_the_same_run_only(tmp_path, monkeypatch, config):
+def test_only_the_same_training_finds_a_state(tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "frames.mkv").write_bytes(b"pixels")
     block = config.presets["demo"].generator_training

@@ -1,4 +1,4 @@
-"""In which precision a device computes, by what it says of itself."""
+"""The precision of a device follows from the capabilities it reports."""
 
 import pytest
 import torch
@@ -16,11 +16,11 @@ def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(monkeypatch, nati
         return native or including_emulation and emulated
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    assert devices.halves(torch.device("cuda")) == wanted
+    assert devices.supports_bfloat16(torch.device("cuda")) == wanted
 
 
 @pytest.mark.parametrize("able, wanted", [({}, False), ({"avx2": True}, False), ({"avx512_bf16": True}, True),
                                           ({"amx_bf16": True}, True)])
-def test_a_processor_computes_in_bfloat16_where_it_has_instructions_for_it(monkeypatch, able, wanted):
+def test_a_cpu_computes_in_bfloat16_if_it_has_instructions_for_it(monkeypatch, able, wanted):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    assert devices.halves(torch.device("cpu")) == wanted
+    assert devices.supports_bfloat16(torch.device("cpu")) == wanted

@@ -1,4 +1,4 @@
-"""The self-supervised inpainter on a striped wall that somebody stands before."""
+"""The self-supervised inpainter on a striped wall with a person-shaped hole."""
 
 import cv2
 import numpy as np
@@ -26,91 +26,94 @@ def wall(size: int = SIZE) -> np.ndarray:
     return np.repeat(np.where(y < 11 / 16 * size, stripes, 60)[..., None], 3, 2).astype(np.uint8)  # (S, S, 3)
 
 
-def somebody(size: int = SIZE) -> np.ndarray:
+def person_hole(size: int = SIZE) -> np.ndarray:
     hole = np.zeros((size, size), np.uint8)
     x, y, wide, tall = (round(part * size / SIZE) for part in (30, 36, 9, 22))
     cv2.ellipse(hole, (x, y), (wide, tall), 0, 0, 360, 1, -1)
     return hole > 0
 
 
-def emptied(size: int = SIZE) -> np.ndarray:
-    return np.where(somebody(size)[..., None], 0, wall(size)).astype(np.uint8)
+def wall_with_hole(size: int = SIZE) -> np.ndarray:
+    return np.where(person_hole(size)[..., None], 0, wall(size)).astype(np.uint8)
 
 
-def test_strokes_cover_a_part_and_are_the_same_for_the_same_seed():
+def test_strokes_cover_a_part_and_depend_on_the_seed():
     drawn = [inpainter_training.strokes(np.random.default_rng(seed), (SIZE, SIZE)) for seed in range(40)]
     covered = [one.mean() for one in drawn]
     assert 0.02 < min(covered) and max(covered) < 0.9 and np.std(covered) > 0.05
     assert np.array_equal(drawn[7], inpainter_training.strokes(np.random.default_rng(7), (SIZE, SIZE)))
 
 
-def test_the_own_shape_is_moved_to_where_the_wall_was_seen():
-    hole, rng = somebody(), np.random.default_rng(0)
+def test_the_shape_of_the_hole_is_moved_to_known_pixels():
+    hole, rng = person_hole(), np.random.default_rng(0)
     for _ in range(20):
-        moved = inpainter_training.moved(rng, hole)
+        moved = inpainter_training.moved_shape(rng, hole)
         assert (moved & ~hole).sum() > 0.25 * hole.sum()
         rows, columns = np.nonzero(moved)
         assert np.ptp(rows) <= 44 and np.ptp(columns) <= 18 and moved.sum() <= hole.sum()
-    assert inpainter_training.moved(rng, np.ones((SIZE, SIZE), bool)) is None
+    assert inpainter_training.moved_shape(rng, np.ones((SIZE, SIZE), bool)) is None
 
 
-def test_lessons_do_not_know_what_was_never_seen():
-    other = np.where(somebody()[..., None], 255, wall()).astype(np.uint8)
+def test_training_samples_do_not_contain_unseen_pixels():
+    other = np.where(person_hole()[..., None], 255, wall()).astype(np.uint8)
     for seed in range(6):
-        started, holes, pictures, wanted = inpainter_training.lesson(np.random.default_rng(seed), wall(), somebody())
-        same = inpainter_training.lesson(np.random.default_rng(seed), other, somebody())
+        started, holes, pictures, counted = inpainter_training.training_sample(
+            np.random.default_rng(seed), wall(), person_hole())
+        same = inpainter_training.training_sample(np.random.default_rng(seed), other, person_hole())
         assert torch.equal(started, same[0]) and torch.equal(holes, same[1])
-        assert torch.equal(pictures * wanted, same[2] * wanted) and wanted.sum() > 50
-        assert torch.equal(torch.where(holes > 0, pictures, started), pictures)  # known pixels are given
-        assert (wanted <= holes).all() and holes.sum() == (wanted.sum() + somebody().sum())
+        assert torch.equal(pictures * counted, same[2] * counted) and counted.sum() > 50
+        assert torch.equal(torch.where(holes > 0, pictures, started), pictures)  # known pixels are unchanged
+        assert (counted <= holes).all() and holes.sum() == (counted.sum() + person_hole().sum())
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0], ids=["L1", "L1 and SN-PatchGAN"])
-def test_no_loss_sees_what_was_never_seen(block, weight):
-    """Two plates that differ only there train the same weights."""
+def test_no_loss_depends_on_unseen_pixels(block, weight):
+    """Two backgrounds that differ only there give the same weights."""
     block = block.model_copy(update={"weight_adversarial": weight})
-    plates = wall(), np.where(somebody()[..., None], 255, wall()).astype(np.uint8)
-    one, other = (inpainter_training.train(plate, somebody(), block, torch.device("cpu")).state_dict() for plate in plates)
+    walls = wall(), np.where(person_hole()[..., None], 255, wall()).astype(np.uint8)
+    one, other = (inpainter_training.train(background, person_hole(), block, torch.device("cpu")).state_dict()
+                  for background in walls)
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_it_learns_the_stripes_that_telea_smears(block):
-    empty, hole, true = emptied(40), somebody(40), wall(40)
+def test_it_learns_the_stripes_that_telea_blurs(block):
+    empty, hole, true = wall_with_hole(40), person_hole(40), wall(40)
     filled = inpainter_training.inpaint(empty, hole, block.model_copy(update={"steps": 100, "width": 4}))
     assert np.array_equal(filled[~hole], true[~hole])
-    telea = inpainter_training.start(empty, hole)
+    telea = inpainter_training.telea(empty, hole)
     assert psnr(filled[hole], true[hole]) > psnr(telea[hole], true[hole]) + 3
 
 
-def test_the_same_seed_gives_the_same_picture_and_another_another(block):
-    first, second, other = (inpainter_training.inpaint(emptied(), somebody(), block.model_copy(update={"seed": seed}))
-                            for seed in (1, 1, 2))
+def test_the_result_depends_on_the_seed(block):
+    blocks = [block.model_copy(update={"seed": seed}) for seed in (1, 1, 2)]
+    first, second, other = (inpainter_training.inpaint(wall_with_hole(), person_hole(), one) for one in blocks)
     assert np.array_equal(first, second) and not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("save, name", [(save_file, "w.safetensors"), (torch.save, "w.pth")])
-def test_given_weights_are_used_and_trained_on(block, tmp_path, save, name):
-    trained = inpainter_training.train(emptied(), somebody(), block, torch.device("cpu"))
+def test_initial_weights_are_used_and_trained_further(block, tmp_path, save, name):
+    trained = inpainter_training.train(wall_with_hole(), person_hole(), block, torch.device("cpu"))
     save(trained.state_dict(), tmp_path / name)
     given = block.model_copy(update={"weights": str(tmp_path / name), "steps": 0})
-    assert np.array_equal(inpainter_training.inpaint(emptied(), somebody(), given),
-                          inpainter_training.inpaint(emptied(), somebody(), block))
-    further = inpainter_training.train(emptied(), somebody(), given.model_copy(update={"steps": 1}), torch.device("cpu"))
+    assert np.array_equal(inpainter_training.inpaint(wall_with_hole(), person_hole(), given),
+                          inpainter_training.inpaint(wall_with_hole(), person_hole(), block))
+    one_step = given.model_copy(update={"steps": 1})
+    further = inpainter_training.train(wall_with_hole(), person_hole(), one_step, torch.device("cpu"))
     apart = [(a - b).abs().max().item() for a, b in zip(further.parameters(), trained.parameters())]
-    assert 0 < max(apart) < 2 * block.learning_rate  # one step of Adam away
+    assert 0 < max(apart) < 2 * block.learning_rate  # one step of Adam
 
 
-def test_weights_of_another_width_and_no_weights_at_all_are_refused(block, tmp_path):
+def test_weights_of_another_width_and_missing_weights_are_rejected(block, tmp_path):
     other = inpainter_training.Inpainter(4)
     save_file(other.state_dict(), tmp_path / "w.safetensors")
     cases = [({"weights": str(tmp_path / "w.safetensors")}, r"w\.safetensors: not the weights of this .*width 6: "),
              ({"steps": 0}, "0 steps needs `weights`")]
-    for changes, told in cases:
-        with pytest.raises(InputError, match=told):
-            inpainter_training.inpaint(emptied(), somebody(), block.model_copy(update=changes))
+    for changes, message in cases:
+        with pytest.raises(InputError, match=message):
+            inpainter_training.inpaint(wall_with_hole(), person_hole(), block.model_copy(update=changes))
 
 
-def test_sides_that_are_no_multiple_of_eight(block):
-    picture, hole = emptied()[:61, :51], somebody()[:61, :51]
+def test_sides_need_not_be_multiples_of_eight(block):
+    picture, hole = wall_with_hole()[:61, :51], person_hole()[:61, :51]
     filled = inpainter_training.inpaint(picture, hole, block)
     assert filled.shape == picture.shape and np.array_equal(filled[~hole], picture[~hole])

@@ -1,4 +1,4 @@
-"""The adversarial losses against Eq. 13 written with probabilities, and against pix2pixHD's by hand."""
+"""The adversarial losses compared with Eq. 13 in probabilities, and with pix2pixHD's by hand."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ import torch
 from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
 
 
-def looks(*logits: float) -> list[list[torch.Tensor]]:
-    """One scale a logit; the layer below has nothing to say."""
+def outputs(*logits: float) -> list[list[torch.Tensor]]:
+    """Discriminator outputs with one scale for each logit, and a random layer before it."""
     return [[torch.rand(1, 2, 4, 4), torch.full((1, 1, 2, 2), logit)] for logit in logits]
 
 
@@ -15,27 +15,27 @@ def looks(*logits: float) -> list[list[torch.Tensor]]:
 def test_losses_are_the_negative_logarithms_of_equation_13(real, fake):
     d_real, d_fake = torch.tensor(real).sigmoid(), torch.tensor(fake).sigmoid()
     expected = -(torch.log(d_real) + torch.log(1 - d_fake)) / 2
-    assert discriminator_loss(looks(real), looks(fake)).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert generator_loss(looks(fake), "logistic").item() == pytest.approx(-torch.log(d_fake).item(), rel=1e-5)
+    assert discriminator_loss(outputs(real), outputs(fake)).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert generator_loss(outputs(fake), "logistic").item() == pytest.approx(-torch.log(d_fake).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("real, fake", [(0.0, 0.0), (1.0, 0.0), (-3.0, 4.0)])
-def test_least_squares_draw_real_to_one_and_fake_to_zero(real, fake):
+def test_least_squares_are_distances_to_one_and_zero(real, fake):
     expected = ((real - 1) ** 2 + fake**2) / 2
-    assert discriminator_loss(looks(real), looks(fake), "least_squares").item() == pytest.approx(expected)
-    assert generator_loss(looks(fake), "least_squares").item() == pytest.approx((fake - 1) ** 2)
+    assert discriminator_loss(outputs(real), outputs(fake), "least_squares").item() == pytest.approx(expected)
+    assert generator_loss(outputs(fake), "least_squares").item() == pytest.approx((fake - 1) ** 2)
 
 
 @pytest.mark.parametrize("kind", ["logistic", "least_squares"])
 def test_scales_are_summed(kind):
-    apart = sum(discriminator_loss(looks(r), looks(f), kind) for r, f in ((1.0, 2.0), (-1.0, 0.5)))
-    assert torch.allclose(discriminator_loss(looks(1.0, -1.0), looks(2.0, 0.5), kind), apart)
-    assert torch.allclose(generator_loss(looks(1.0, 1.0), kind), 2 * generator_loss(looks(1.0), kind))
+    apart = sum(discriminator_loss(outputs(r), outputs(f), kind) for r, f in ((1.0, 2.0), (-1.0, 0.5)))
+    assert torch.allclose(discriminator_loss(outputs(1.0, -1.0), outputs(2.0, 0.5), kind), apart)
+    assert torch.allclose(generator_loss(outputs(1.0, 1.0), kind), 2 * generator_loss(outputs(1.0), kind))
 
 
-def test_an_unknown_kind_is_refused():
+def test_an_unknown_kind_is_rejected():
     with pytest.raises(ValueError, match="hinge"):
-        generator_loss(looks(0.0), "hinge")
+        generator_loss(outputs(0.0), "hinge")
 
 
 def test_feature_matching_is_the_mean_l1_of_all_layers_but_the_logits():
@@ -46,7 +46,7 @@ def test_feature_matching_is_the_mean_l1_of_all_layers_but_the_logits():
     assert feature_matching(real, fake).item() == pytest.approx((1 + 2 + 11 + 12) / 4)
 
 
-def test_feature_matching_moves_the_fake_side_only():
+def test_feature_matching_has_a_gradient_for_the_fake_side_only():
     x, y = (torch.rand(1, 2, 4, 4, requires_grad=True) for _ in range(2))
     feature_matching([[2 * x, x.mean()]], [[3 * y, y.mean()]]).backward()
     assert x.grad is None and y.grad.abs().sum() > 0

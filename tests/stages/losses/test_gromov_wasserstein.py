@@ -1,4 +1,5 @@
-"""Gromov-Wasserstein against POT, the conditions of a stationary plan, finite differences, and what it must not see."""
+"""Gromov-Wasserstein compared with POT, the conditions of a stationary plan and finite differences, and its
+invariances."""
 
 import math
 
@@ -8,7 +9,7 @@ import torch
 
 from stages import InputError
 from stages.losses.gromov_wasserstein import (
-    _extrapolated, _met, gromov_wasserstein, gromov_wasserstein_loss, intra_space_distances,
+    _anderson, _meet_marginals, gromov_wasserstein, gromov_wasserstein_loss, intra_space_distances,
 )
 
 
@@ -62,7 +63,7 @@ def test_the_plan_is_stationary_also_where_float32_underflows(n, epsilon, scale)
 @pytest.mark.parametrize("debiased", [False, True])
 @pytest.mark.parametrize("n, epsilon", [(5, 0.05), (8, 0.02)])
 def test_gradient_agrees_with_finite_differences_of_what_the_plan_minimises(n, epsilon, debiased):
-    """The envelope theorem gives the slope of value - epsilon * entropy, each time solved anew."""
+    """The envelope theorem gives the jacobian of value - epsilon * entropy, each time solved anew."""
     x, y = points(n, 4), points(n, 5)
     way = points(n, 6)
     own = intra_space_distances(y) / intra_space_distances(y).max()
@@ -74,8 +75,8 @@ def test_gradient_agrees_with_finite_differences_of_what_the_plan_minimises(n, e
 
     moving = x.clone().requires_grad_()
     gradient, = torch.autograd.grad(gromov_wasserstein_loss(moving, y, epsilon, 200, 10, debiased), moving)
-    slope = (objective(1e-5) - objective(-1e-5)) / 2e-5
-    assert (gradient * way).sum().item() == pytest.approx(slope, rel=1e-3)
+    jacobian = (objective(1e-5) - objective(-1e-5)) / 2e-5
+    assert (gradient * way).sum().item() == pytest.approx(jacobian, rel=1e-3)
 
 
 def test_gradient_agrees_with_pot_differentiated_through_all_its_iterations():
@@ -107,7 +108,7 @@ def test_the_number_of_sinkhorn_iterations_changes_the_way_and_not_the_plan(inne
 
 
 def test_a_plan_that_misses_its_marginals_is_an_error(monkeypatch):
-    monkeypatch.setattr("stages.losses.gromov_wasserstein._NEWTON", 0)
+    monkeypatch.setattr("stages.losses.gromov_wasserstein._MAX_JACOBIANS", 0)
     with pytest.raises(InputError, match="marginals.*larger gw_epsilon"):
         gromov_wasserstein(*(d[None] for d in costs(10)), 0.005, 10, 10)
 
@@ -168,23 +169,23 @@ def test_plans_of_a_batch_of_unequal_difficulty_are_those_found_alone():
     assert torch.allclose(together, alone, atol=1e-7)
 
 
-def test_a_slope_is_kept_for_a_kernel_close_by(monkeypatch):
+def test_a_jacobian_is_reused_for_a_similar_kernel(monkeypatch):
     kernel, tolerance = -costs(30)[0][None] / 0.02, torch.tensor(1e-10).double()
-    g, _, slope = _met(kernel, kernel.new_zeros(1, 30, 1), None, 1, tolerance)
+    g, _, jacobian = _meet_marginals(kernel, kernel.new_zeros(1, 30, 1), None, 1, tolerance)
     monkeypatch.setattr(torch.linalg, "lu_factor_ex", lambda _: pytest.fail("decomposed anew"))
-    plan = _met(1.001 * kernel, g, slope, 1, tolerance)[1]
-    assert slope and (plan.sum(1) - 1 / 30).norm() < 1e-9 and (plan.sum(2) - 1 / 30).norm() < 1e-9
+    plan = _meet_marginals(1.001 * kernel, g, jacobian, 1, tolerance)[1]
+    assert jacobian and (plan.sum(1) - 1 / 30).norm() < 1e-9 and (plan.sum(2) - 1 / 30).norm() < 1e-9
 
 
-def test_three_tries_of_a_linear_map_of_the_plane_point_to_its_fixed_point():
-    slope, fixed = torch.tensor([[0.5, 0.2], [-0.1, 0.8]]).double(), torch.tensor([3.0, -1.0]).double()
+def test_anderson_solves_a_linear_map_of_the_plane_in_three_steps():
+    jacobian, fixed = torch.tensor([[0.5, 0.2], [-0.1, 0.8]]).double(), torch.tensor([3.0, -1.0]).double()
     starts = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]).double()
-    ends = [(fixed + slope @ (start - fixed)).view(1, 1, 2) for start in starts]
+    ends = [(fixed + jacobian @ (start - fixed)).view(1, 1, 2) for start in starts]
     steps = [end - start for end, start in zip(ends, starts)]
-    assert torch.allclose(_extrapolated(ends, steps)[0, 0], fixed, atol=1e-6)
+    assert torch.allclose(_anderson(ends, steps)[0, 0], fixed, atol=1e-6)
 
 
-def test_points_that_are_all_one_give_a_finite_gradient():
+def test_equal_points_give_a_finite_gradient():
     generated = (points(6) / 100).requires_grad_()
     value = gromov_wasserstein_loss(generated, torch.ones(6, 6), 0.01, 10, 10)
     value.backward()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stages.losses.perceptual import perceptual_loss
-from stages.nets.vgg import Vgg, vectors
+from stages.nets.vgg import Vgg, frame_vectors
 
 
 def test_equal_pictures_cost_nothing_and_scale_does_not_matter():
@@ -27,4 +27,4 @@ def test_random_features_are_the_same_every_time_and_give_one_vector_a_frame():
     first, second = Vgg("random", 2)(pictures), Vgg("random", 2)(pictures)
     assert [f.shape[1:] for f in first] == [(64, 32, 32), (128, 16, 16)]
     assert all(torch.equal(a, b) for a, b in zip(first, second))
-    assert vectors(first).shape == (3, 128 * 16)
+    assert frame_vectors(first).shape == (3, 128 * 16)

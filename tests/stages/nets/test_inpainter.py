@@ -32,7 +32,7 @@ def planted(twin: bool) -> tuple[torch.Tensor, torch.Tensor]:
     return ContextualAttention(scale=1000.0)(features, holes)[..., 18:24, 20:26], features[..., 6:12, 8:14]
 
 
-def test_attention_copies_the_patch_that_looks_alike():
+def test_attention_copies_the_most_similar_patch():
     copied, true = planted(twin=True)
     assert torch.allclose(copied, true, atol=1e-4)
 
@@ -55,7 +55,7 @@ def test_an_untrained_inpainter_adds_nothing_and_a_trained_one_changes_holes_onl
         assert changed[holes > 0].float().mean() > 0.9 and not changed[holes == 0].any()
 
 
-def test_every_weight_has_a_say():
+def test_every_weight_gets_a_gradient():
     network = Inpainter(4)
     for stage in (network.coarse, network.refined):
         torch.nn.init.normal_(stage[-1].weight)
@@ -63,11 +63,11 @@ def test_every_weight_has_a_say():
     assert [name for name, weight in network.named_parameters() if not weight.grad.abs().sum() > 0] == []
 
 
-def test_the_critic_is_spectrally_normalised_and_judges_every_patch():
-    critic = PatchDiscriminator(8)
+def test_the_discriminator_is_spectrally_normalised_and_scores_every_patch():
+    discriminator = PatchDiscriminator(8)
     pictures, holes = torch.rand(2, 3, 128, 64), torch.rand(2, 1, 128, 64)
     for _ in range(30):
-        scores = critic(pictures, holes)
+        scores = discriminator(pictures, holes)
     assert scores.shape == (2, 32, 2, 1)
-    for layer in critic.layers:
+    for layer in discriminator.layers:
         assert abs(torch.linalg.svdvals(layer.weight.flatten(1))[0].item() - 1) < 0.05  # (out, in * 25)

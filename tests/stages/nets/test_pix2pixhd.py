@@ -11,12 +11,12 @@ from stages.nets.pix2pixhd import GlobalGenerator, GlobalResidual, GlobalShape, 
 @pytest.fixture(scope="module")
 def small() -> GlobalGenerator:
     torch.manual_seed(0)
-    return GlobalGenerator(GlobalShape(width=8, levels=3, blocks=2, inputs=9))
+    return GlobalGenerator(GlobalShape(width=8, num_downsamples=3, blocks=2, inputs=9))
 
 
 def test_the_full_generator_has_182_million_weights_and_one_bottleneck_of_nine_blocks():
     with torch.device("meta"):
-        network = GlobalGenerator(GlobalShape(width=64, levels=4, blocks=9, inputs=9))
+        network = GlobalGenerator(GlobalShape(width=64, num_downsamples=4, blocks=9, inputs=9))
         deepest = []
         for layer in network.body:
             if isinstance(layer, GlobalResidual):
@@ -48,13 +48,13 @@ def test_the_border_is_mirrored(small, part):
 
 
 @pytest.mark.parametrize("scales", [1, 3])
-def test_every_scale_judges_both_frames_and_poses_at_half_the_size_of_the_one_before(scales):
+def test_every_scale_sees_both_frames_and_poses_at_half_the_size_of_the_one_before(scales):
     torch.manual_seed(0)
-    judge = MultiscaleDiscriminator(8, scales)
+    discriminator = MultiscaleDiscriminator(8, scales)
     poses, frames = (torch.rand(2, 2, 3, 32, 48, requires_grad=True) for _ in range(2))
-    looks = judge(poses, frames)
-    assert len(looks) == scales
-    for scale, layers in enumerate(looks):
+    outputs = discriminator(poses, frames)
+    assert len(outputs) == scales
+    for scale, layers in enumerate(outputs):
         size, expected = torch.tensor([32, 48]) // 2**scale, []
         for channels, halved in ((8, True), (16, True), (32, True), (64, False), (1, False)):
             size = size // 2 + 1 if halved else size + 1  # a kernel of 4 padded by 2 on either side
@@ -66,10 +66,11 @@ def test_every_scale_judges_both_frames_and_poses_at_half_the_size_of_the_one_be
 
 def test_scales_have_their_own_weights_and_see_averaged_pictures():
     torch.manual_seed(0)
-    judge, poses, frames = MultiscaleDiscriminator(4, 2), torch.rand(1, 2, 3, 32, 32), torch.rand(1, 2, 3, 32, 32)
-    fine, coarse = judge(poses, frames)
+    discriminator = MultiscaleDiscriminator(4, 2)
+    poses, frames = torch.rand(1, 2, 3, 32, 32), torch.rand(1, 2, 3, 32, 32)
+    fine, coarse = discriminator(poses, frames)
     whole = torch.cat([poses, frames], 2).flatten(1, 2)  # (1, 12, 32, 32)
     halved = F.avg_pool2d(whole, 3, 2, 1, count_include_pad=False)
-    assert torch.allclose(judge.scales[1](halved), coarse[-1])
-    assert not torch.allclose(judge.scales[0](halved), coarse[-1])
-    assert torch.allclose(judge.scales[0](whole), fine[-1])
+    assert torch.allclose(discriminator.scales[1](halved), coarse[-1])
+    assert not torch.allclose(discriminator.scales[0](halved), coarse[-1])
+    assert torch.allclose(discriminator.scales[0](whole), fine[-1])

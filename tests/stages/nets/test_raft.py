@@ -36,7 +36,7 @@ def planted(network, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "table", lambda: {pretrained.RAFT: known})
 
 
-def test_it_is_the_network_that_is_asked(network, planted):
+def test_the_flow_is_the_network_s_output(network, planted):
     first, second = texture(0, 136, 128), texture(1, 136, 128)
     model = optical_flow.choose_flow("raft", CPU)
     forward, backward = model.both(first, second)
@@ -49,7 +49,7 @@ def test_it_is_the_network_that_is_asked(network, planted):
     assert np.allclose(model(first, second), forward, atol=1e-3)
 
 
-def test_pictures_that_it_cannot_halve_are_continued(network, planted):
+def test_images_of_other_sizes_are_padded(network, planted):
     """70 x 90 pixels: fewer than it needs, and no multiples of eight."""
     first, second = texture(0, 70, 90), texture(1, 70, 90)
     found = optical_flow.choose_flow("raft", CPU)(first, second)
@@ -70,7 +70,7 @@ def test_a_gpu_finds_the_same(planted):
     assert np.abs(here - there).mean() < 0.05 * np.abs(here).mean()
 
 
-def test_without_its_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
+def test_missing_weights_are_an_error_that_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     told = f"(?s){pretrained.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
     with pytest.raises(pretrained.MissingWeights, match=told):

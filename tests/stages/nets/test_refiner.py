@@ -7,7 +7,7 @@ SHAPES = [RefinerShape(4, 8, 1, 3, 1), RefinerShape(7, 8, 1, 1, 2), RefinerShape
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_an_untrained_refiner_changes_nothing_and_a_trained_one_keeps_colours_legal(shape):
+def test_an_untrained_refiner_changes_nothing_and_a_trained_one_keeps_colours_valid(shape):
     refiner = Refiner(shape)
     alpha = torch.rand(2, 1, 16, 16)
     crops, beside = torch.cat([torch.rand(2, 3, 16, 16) * alpha, alpha], 1), torch.rand(2, shape.inputs - 4, 16, 16)
@@ -25,5 +25,5 @@ def test_the_shape_says_how_deep_and_how_wide():
     assert widths == [8, 16, 32, 64] and len(refiner.body) == 5
 
 
-def test_critic_gives_patch_logits():
+def test_discriminator_gives_patch_logits():
     assert PartDiscriminator(8)(torch.rand(2, 3, 48, 48))[0][-1].shape == (2, 1, 12, 12)

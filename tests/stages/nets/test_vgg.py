@@ -1,4 +1,4 @@
-"""Pre-trained features: the file in weights/ is what is used, and without it training stops."""
+"""Pre-trained features come from the file in weights/; without it there is an error."""
 
 import pickle
 
@@ -62,7 +62,7 @@ def test_vgg16_is_torchvisions(trained):
 
 
 @pytest.mark.parametrize("kind", ["vgg16", "vgg19"])
-def test_missing_weights_stop_with_what_to_do(folder, kind):
+def test_missing_weights_are_an_error_that_says_what_to_do(folder, kind):
     with pytest.raises(InputError, match=f"features: {kind}: .*weights fetch {kind}.*features: random"):
         vgg.Vgg(kind, 1)
 
@@ -70,7 +70,7 @@ def test_missing_weights_stop_with_what_to_do(folder, kind):
 def test_vectors_and_patches_are_means_over_cells_of_the_deepest_features():
     deepest = torch.rand(2, 3, 16, 24)
     features = [torch.rand(2, 5, 32, 48), deepest]
-    frames, patches = vgg.vectors(features), vgg.patches(features)
+    frames, patches = vgg.frame_vectors(features), vgg.patch_vectors(features)
     assert frames.shape == (2, 3 * 16) and patches.shape == (2, 64, 3)
     assert torch.allclose(frames.reshape(2, 3, 4, 4)[1, 2, 3, 1], deepest[1, 2, 12:16, 6:12].mean())
     assert torch.allclose(patches.reshape(2, 8, 8, 3)[1, 6, 5], deepest[1, :, 12:14, 15:18].mean((1, 2)))

@@ -1,0 +1,16 @@
+"""Preview pictures of a training: rows of images, and evenly spaced frames to show."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def evenly_spaced(count: int, wanted: int) -> np.ndarray:
+    """`wanted` indices from 0 to count - 1, evenly spaced; some repeat if there are fewer."""
+    return np.linspace(0, count - 1, wanted).round().astype(int)
+
+
+def preview_sheet(rows: list[Tensor]) -> np.ndarray:
+    """Rows of images, each (n, 3, h, w) in [0, 1], as one picture (rows * h, n * w, 3) RGB uint8."""
+    sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+    return (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy()
