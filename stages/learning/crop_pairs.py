@@ -47,7 +47,7 @@ class CropPairs:
                     pair = [crop_parts([image[i] for i in rows], corners, params.crop_size) for image in
                             (foregrounds.cpu(), real.cpu())]
                     if REFINED_PARTS[j] == "face":  # the frame's own face and its neighbours would be too similar
-                        allowed = [face_enhancer.index.away(i, round(fps / 2)) for i in frames]
+                        allowed = [face_enhancer.index.candidates(i, round(fps / 2)) for i in frames]
                         pair[0] = enhance_faces(face_enhancer, pair[0], data.poses[frames], corners, allowed)
                     self.pixels[j, frames] = (torch.stack(pair, 1) * 255).round().byte().numpy()
         frames = {part: np.flatnonzero(known[:, j]) for j, part in enumerate(REFINED_PARTS)}

@@ -26,7 +26,7 @@ def following(folder: Path) -> list[Figure]:
     """Tracks each of both people, in each film."""
     taken, poses, wanted = [], [], []
     for name, walkers in (("crossing", duo.crossing(ONE, OTHER)), ("leaving", duo.leaving(ONE, OTHER))):
-        film = duo.Duo(walkers, walkers[0].way[-1][0], SIZE)
+        film = duo.Duo(walkers, walkers[0].path[-1][0], SIZE)
         truth = [film.poses(frame) for frame in range(film.count)]
         places = np.array([[pose.body[:, :2] for pose in both] for both in truth])  # (T, 2, 18, 2)
         inside = np.array([[pose.body[:, 2].all() for pose in both] for both in truth])

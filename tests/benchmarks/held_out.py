@@ -167,9 +167,10 @@ def truths(artifacts: Path, pose: Pose, timeline: Clock, rows: np.ndarray) -> It
     """The frames of these rows as they really are."""
     camera, file = read_view(artifacts / "view.parquet"), artifacts / "frames.mkv"
     for row, picture in zip(rows.tolist(), select_frames(video_file.frames(file), rows, file)):
-        seen = camera.inside(row, timeline.about["crop"], len(picture)) if camera.about["moving"] else None
-        yield Reference(row=row, take=int(timeline.take[row]), pose=pose[row], motion=picture, motion_seen=seen,
-                        placed=None, truth=picture, seen=seen, copy_row=None, copy=None, copy_seen=None, real=picture)
+        mask = camera.visible(row, timeline.about["crop"], len(picture)) if camera.about["moving"] else None
+        yield Reference(source_frame=row, take=int(timeline.take[row]), pose=pose[row], motion_picture=picture,
+                        motion_mask=mask, placement=None, truth=picture, truth_mask=mask, retrieval_frame=None,
+                        retrieved=None, retrieved_mask=None, real=picture)
 
 
 @torch.no_grad()

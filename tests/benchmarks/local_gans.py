@@ -78,7 +78,7 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
             pair = [_composite(foreground, plate) for foreground in (before, after)]
             for picture, judge in zip(pair, lpips):
                 judge.add(picture, truth, places, None)
-            psnr.append([image_similarity.similarity_scores(picture, truth.truth, places, truth.seen) for picture in pair])
+            psnr.append([image_similarity.similarity_scores(picture, truth.truth, places, truth.truth_mask) for picture in pair])
     columns, found = [judge.columns() for judge in lpips], {}
     for part in REFINED_PARTS:
         values = np.array([[column[f"lpips_{part}"] for column in columns],

@@ -88,7 +88,8 @@ def emptied(room: np.ndarray, count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "empty.mp4"
-        with video_file.h264(file, motion.FPS, hard_world.CRF, {}, bitrate=round(hard_world.MAX_BITS_PER_PIXEL * len(room) ** 2 * motion.FPS)) as show:
+        bitrate = round(hard_world.MAX_BITS_PER_PIXEL * len(room) ** 2 * motion.FPS)
+        with video_file.h264(file, motion.FPS, hard_world.CRF, {}, max_bitrate=bitrate) as show:
             for _ in range(count):
                 show(np.clip(np.rint(room + rng.normal(0, samples.NOISE, room.shape)), 0, 255).astype(np.uint8))
         return np.rint(sum(picture.astype(float) for picture in video_file.frames(file)) / count).astype(np.uint8)

@@ -57,7 +57,7 @@ def filmed(file: Path, size: int, begin: float) -> Clip:
     fps = float(video.fps)
     count = round(watermark.PERIOD * fps)
     return np.stack([resized(shot.picture(), size) for shot in
-                     islice(video.shots(), round(begin * fps), round(begin * fps) + count)]), fps
+                     islice(video.frames(), round(begin * fps), round(begin * fps) + count)]), fps
 
 
 def resized(picture: np.ndarray, size: int) -> np.ndarray:
