@@ -141,7 +141,7 @@ ONE, OTHER = person("stranger_7"), person("stranger_12")
 
 @pytest.mark.parametrize("walkers", [duo.crossing(ONE, OTHER), duo.leaving(ONE, OTHER)], ids=["crossing", "leaving"])
 def test_rendered_people_are_never_taken_for_each_other(walkers):
-    film, detector, due = duo.Duo(walkers, walkers[0].way[-1][0], 256), Detector("full", "cpu"), 0
+    film, detector, due = duo.Duo(walkers, walkers[0].path[-1][0], 256), Detector("full", "cpu"), 0
     tracker = Tracker(FPS, detector.detect)
     for frame in range(film.count):
         if frame >= due:
