@@ -25,11 +25,11 @@ def test_any_order(clip):
 
 @pytest.mark.parametrize("kept", [1, 5])
 def test_frames_dropped_from_the_cache_are_decoded_again(clip, kept, monkeypatch):
-    monkeypatch.setattr(seek, "KEPT", kept * 16 * 16 * 3)
+    monkeypatch.setattr(seek, "CACHE_SIZE", kept * 16 * 16 * 3)
     with seek.SeekableVideo(clip) as frames:
         for i in (0, 1, 2, 9, 3, 30, 31, 29, 49, 48, 0, 0, 13, 25):
             assert (frames[i] == i).all()
-            assert len(frames._kept) <= kept
+            assert len(frames._cache) <= kept
 
 
 def test_a_missing_frame(clip):
