@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import params
+from stages import params, pretrained
 from stages.media import parquet, video_file
 from stages.pose import skeleton
 from tests import fork
@@ -38,6 +38,17 @@ def pytest_unconfigure():
 def config() -> params.Params:
     """The repository's own params.yaml."""
     return params.load(Path(__file__).parents[1] / "params.yaml")
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """What packages hold of trained weights, where stages look for it, and nothing else."""
+    for folder in ("FOLDER", "JUDGES"):
+        monkeypatch.setattr(pretrained, folder, tmp_path / "trained")
+    (tmp_path / "trained").mkdir()
+    for name in pretrained.table():
+        if path := pretrained.packaged(name):
+            pretrained.path_of(name).symlink_to(path)
 
 
 @pytest.fixture(scope="session", autouse=True)

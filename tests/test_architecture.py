@@ -28,7 +28,7 @@ STAGES = sorted((ROOT / "stages").rglob("*.py"))
 PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
 OPEN = {"stages", *(f"stages.{name}" for name in (  # what the pipeline may import: none of it loads science
     "code_digest", "consent", "evaluation.comparison", "evaluation.system_frames", "events", "layout", "media.container",
-    "media.files", "media.footage", "media.images", "media.takes", "params", "pretrained", "progress",
+    "media.files", "media.footage", "media.images", "media.takes", "params", "pretrained", "processors", "progress",
     "provenance.verification", "reporting.artifact_sheet", "safe_yaml"))}
 ADAPTERS = {"Detector", "PoseEstimator", "Segmenter"}  # one of each a back-end, and their protocols
 SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}

@@ -1,6 +1,5 @@
 """A table of the paper as files: Markdown and HTML to read, Parquet (one row a cell) to compute with."""
 
-import os
 import platform
 import re
 import subprocess
@@ -17,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from pipeline.paper_tables.tables import DATASETS, Cell, Table
 from pipeline.paper_tables.verdicts import CLOSE, LEAST, LEAST_SHARE, NOT, REPRODUCED, SEEDS, SMALL, UNTESTED
-from stages import layout
+from stages import layout, processors
 
 TEXT = ("method", "protocol", "metric", "unit", "reason", "verdict")
 SCHEMA = pa.schema([(field.name, pa.string() if field.name in TEXT else pa.float64()) for field in fields(Cell)])
@@ -202,7 +201,7 @@ def _markdown(section: Section) -> str:
 
 @cache
 def machine() -> str:
-    """Processor, cores and graphics card of this one."""
+    """Processor, the cores that may be used, and graphics card of this one."""
     cpus = Path("/proc/cpuinfo")
     text = cpus.read_text(encoding="utf-8") if cpus.exists() else ""
     names = re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
@@ -211,7 +210,7 @@ def machine() -> str:
         card = subprocess.run(query, capture_output=True, encoding="utf-8", check=True).stdout.split("\n")[0]
     except (OSError, subprocess.CalledProcessError):
         card = ""
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {card or 'no GPU'}"
+    return f"{processors.count()} cores of {names[0] if names else platform.machine()}, {card or 'no GPU'}"
 
 
 def commit() -> str:

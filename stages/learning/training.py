@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages import threads
 from stages.learning import devices
 from stages.learning.optimisers import NetworkOptimiser, ema_update
 from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
@@ -68,6 +69,7 @@ class Training:
         shares = [batches.of(self.step, first + i, count) for i in range(p.accumulation)]
         with torch.set_grad_enabled(len(shares) == 1):
             fakes = [self.generate(share) for share in shares]
+        threads.recheck()
         if self.judged:
             self.losses |= self.train_judges(shares, fakes)
         self.losses |= self.train_generator(shares, fakes)
@@ -194,6 +196,7 @@ class Training:
             return network(skeletons, frames)
 
     def backward(self, name: str, loss: Tensor) -> None:
+        threads.recheck()
         loss.backward(inputs=list(self.networks[name].parameters()))
 
     def descend(self, name: str) -> None:

@@ -5,7 +5,9 @@ Three things spoil it near the person. Their blur and what a mask misses: so for
 neighbours, those frames are taken in which the person is far, if there are enough of them, else those in which they are
 less far. Their shadow: its edge moves, so of a pair's frames only those are taken in which brightness is the most even
 around it, both pixels lit or both in shadow. Light that changes: gradients do not know it. The more frames are far, the
-more a colour holds; between such colours gradients fill in.
+more a colour holds; between such colours gradients fill in. Colours come from a pixel's brightest frames, however few
+they are, and lose their weight, by iteratively reweighted least squares (Holland and Welsch 1977), where they are
+darker than gradients say: there it was never lit.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,10 @@ ENOUGH, LEAST = 0.1, 3  # share of the frames that are enough at one radius, and
 AROUND = 0.6        # least radii, sigma of what counts as around a pair
 EVEN, STEP = 0.02, 1.0  # quantile of a pair's unevenness that is even; and so many 8-bit steps in a sigma more
 POWER = 8           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
-LOOSE = 1e-5        # and the least one
+LOOSE = 1e-7, 1e-5  # and the least one, of a camera that stood still and of one that moved
+BRIGHTEST, WITHIN = 0.02, 2  # share of a pixel's frames that are its brightest at most, and 8-bit steps around them
+LIT, MANY = 0.01, 16         # weight of their colour, and the frames from which it has all of that
+DARKER = 16, 8, 4, 4, 4      # 8-bit steps below what the surroundings say at which it keeps a quarter, by round
 THICK = 0.9         # such a share from which a colour stays as it is
 _FINE = 32          # of brightness, in an 8-bit step
 _ROWS = 32          # at a time, so that memory stays small whatever the frames' size
@@ -45,9 +50,9 @@ def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -
     thin = seen & (share < THICK)
     if thin.any():
         part = _around(thin)
-        weight = seen[part] * (share[part] ** POWER + LOOSE)
+        weight = share[part] ** POWER
         sigma = AROUND * max(radius, 1) if still else None
-        colour[part] = _joined(pictures[:, *part], clear[:, *part], sigma, colour[part], weight)
+        colour[part] = _joined(pictures[:, *part], clear[:, *part], sigma, colour[part], weight, seen[part])
     return np.where(seen[..., None], np.rint(colour).clip(0, 255), 0).astype(np.uint8), seen
 
 
@@ -62,10 +67,11 @@ def _typical(values: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndar
     return near_median(values, taken), np.where(plenty, far.mean(0), 0)
 
 
-def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour: np.ndarray, weight: np.ndarray
-            ) -> np.ndarray:
+def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour: np.ndarray, weight: np.ndarray,
+            seen: np.ndarray) -> np.ndarray:
     """The colours (H, W, 3) that fit the typical gradients, and the given ones as far as these have weight (H, W);
-    without a sigma of what is around a pair, of all frames however uneven."""
+    without a sigma of what is around a pair, of all frames however uneven. With one, the colours given are those of the
+    brightest frames; one that is darker than its surroundings say is a shadow's, and loses its weight."""
     bright = None if sigma is None else np.stack([_brightness(*one, sigma) for one in zip(pictures, clear)])
     gradients, links = [], []
     for axis in (1, 0):
@@ -81,7 +87,31 @@ def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour
             gradient[rows], _ = _typical(pictures[there].astype(np.int16) - pictures[here], both)
         gradients.append(gradient)
         links.append(linked)
-    return poisson.integrate(colour, *gradients, *links, weight)
+    solve = lambda values, weight: poisson.integrate(values, *gradients, *links, weight + LOOSE[bright is None] * seen)
+    if bright is None:
+        return solve(colour, weight)
+    lit, count = _lit(pictures, clear, bright)
+    colour, trust = np.where(count[..., None] > 0, lit, colour), 1.0
+    weight = np.maximum(weight, LIT * np.minimum(count / MANY, 1))
+    for darker in DARKER:
+        found = solve(colour, weight * trust)
+        trust = 1 / (1 + (np.minimum((colour - found).mean(-1), 0) / darker) ** 2) ** 2
+    return found
+
+
+def _lit(pictures: np.ndarray, clear: np.ndarray, bright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean colours (H, W, 3) float32 of the frames in which it is brightest around each free pixel, and of how many
+    frames (H, W); 0 where it was free in too few."""
+    colour, count = np.zeros(pictures.shape[1:], np.float32), np.zeros(clear.shape[1:], np.float32)
+    for rows in _blocks(len(count)):
+        free = clear[:, rows] > 0
+        shown = np.where(free, bright[:, rows], np.int16(-1))
+        place = np.maximum(LEAST - 1, (BRIGHTEST * free.sum(0)).astype(int))
+        top = np.take_along_axis(np.sort(shown, 0)[::-1], place[None], 0)
+        near = free & (shown >= top - WITHIN * _FINE) & (shown <= top + 2 * WITHIN * _FINE) & (free.sum(0) >= LEAST)
+        count[rows] = near.sum(0)
+        colour[rows] = np.sum(pictures[:, rows], 0, np.float32, where=near[..., None])
+    return colour / np.maximum(count, 1)[..., None], count
 
 
 def _brightness(picture: np.ndarray, clear: np.ndarray, sigma: float) -> np.ndarray:

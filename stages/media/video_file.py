@@ -11,10 +11,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from stages import InputError
 from stages.media import artifact_metadata
+from stages.media.colour import EXACT
 from stages.media.container import open_media
 from stages.media.files import atomic_write, existing
 
@@ -130,7 +131,7 @@ def frames(path: Path, mode: str = "rgb") -> Iterator[np.ndarray]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
-            yield frame.to_ndarray(format=_ARRAY[mode])
+            yield frame.to_ndarray(format=_ARRAY[mode], interpolation=Interpolation.BILINEAR | EXACT)
 
 
 def pick(path: Path, indices: Iterable[int], mode: str = "rgb") -> dict[int, np.ndarray]:

@@ -3,7 +3,7 @@ many steps of the base, told from a few steps of both in turns: what else runs o
 
 `key` names what its result depends on, so that it is measured once. `measure` starts the process
 (python -m tests.benchmarks.cell FOLDER CELL) and gives what it found: the steps that fitted, the CPU seconds they
-took, and the scores of the held-out frames; or the error of a training that diverged.
+took, and the scores of the held-out frames (held_out.scores); or the error of a training that diverged.
 """
 
 import contextlib
@@ -30,8 +30,10 @@ from stages.params import GeneratorTraining
 from tests.benchmarks import held_out
 
 PAIRS = 12  # of held-out frames that are scored: TCM needs neighbours
-SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py", "stages/imaging/compositing.py",
-           "stages/imaging/optical_flow.py", "stages/imaging/image_quality.py")
+SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py",
+           *(f"stages/measures/{name}.py" for name in ("likeness", "names", "reference", "scoring")),
+           *(f"stages/nets/{name}.py" for name in ("flax", "judges", "perception")),
+           *(f"stages/vision/{name}.py" for name in ("blend", "crops", "flow", "matting", "quality")))
 FITTED = {"steps", "checkpoint_every", "preview_every"}  # what held_out.learn sets itself
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
@@ -97,8 +99,7 @@ def main(folder: Path, person: str, steps: int, block: dict, base: dict) -> dict
             took = time.process_time() - begun
         except Diverged as error:
             return {"error": str(error)}
-        found = dataclasses.asdict(held_out.scores(folder, person, to, PAIRS))
-        return {"steps": steps, "cost": cost, "took": took, **found}
+        return {"steps": steps, "cost": cost, "took": took, **held_out.scores(folder, person, to, PAIRS)}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 A difference is that of two trainings of one person and seed. Differences are averaged over seeds, then over people.
 Their 95 % interval is Student's t with the spread between seeds, pooled over people: it holds for more seeds of these
 people, not for other people, of whom there are too few to say.
+
+LPIPS in the person's box judges, and PSNR guards: what gains in the one must not lose in the other.
 """
 
 from collections.abc import Iterable
@@ -11,34 +13,36 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pipeline.paper_tables.verdicts import LEAST, SEEDS
+from pipeline.paper_tables.verdicts import SEEDS, least
+from stages.evaluation.metric_names import ALIGNED, LPIPS, SHARPNESS
+from tests.benchmarks.held_out import FACE_AND_HANDS
 from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")
-MEASURES = {"psnr": "{:+.2f}", "box": "{:+.2f}", "ssim": "{:+.4f}", "tcm": "{:+.3f}"}
-HEAD = "PSNR dB, in the box dB, SSIM, TCM"
+JUDGE, GUARD = LPIPS[1], "psnr"  # LPIPS in the person's box; PSNR of the frame
+MEASURES = {JUDGE: ("LPIPS in the box", "{:+.4f}"), FACE_AND_HANDS: ("of face and hands", "{:+.4f}"),
+            SHARPNESS: ("sharpness", "{:+.3f}"), ALIGNED: ("aligned PSNR dB", "{:+.2f}"), "tcm": ("TCM", "{:+.3f}"),
+            GUARD: ("PSNR dB", "{:+.2f}"), "ssim": ("SSIM", "{:+.4f}")}  # how it is called and written
 
 Rows = dict[tuple[str, int], dict]  # what was measured, by person and seed
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`half`: of the interval; NaN where no person has two seeds. `seeds`: of who has the fewest. `least`: the smallest
-    difference that counts."""
+    """`half`: of the interval; NaN where no person has two seeds. `seeds`: of who has the fewest."""
 
     mean: float
     half: float
     pairs: int
     seeds: int
-    least: float
 
-    @property
-    def sign(self) -> str:
+    def verdict(self, gain: float) -> str:
+        """gain: the smallest difference that counts as better; negative where less is better."""
         if self.seeds < SEEDS:
             return "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
         if abs(self.mean) <= self.half:
             return "unclear"
-        return "too small" if abs(self.mean) < self.least else "better" if self.mean > 0 else "worse"
+        return "too small" if abs(self.mean) < abs(gain) else "better" if self.mean * gain > 0 else "worse"
 
 
 def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
@@ -56,7 +60,16 @@ def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
     if freedom:
         variance = sum(np.square(np.subtract(values, np.mean(values))).sum() for values in people.values()) / freedom
         half = float(stats.t.ppf(0.975, freedom) * np.sqrt(variance * (1 / counts).sum()) / len(counts))
-    return Difference(mean, half, int(counts.sum()), int(counts.min()), LEAST["psnr" if measure == "box" else measure])
+    return Difference(mean, half, int(counts.sum()), int(counts.min()))
+
+
+def verdict(base: Rows, other: Rows) -> str:
+    """On LPIPS, relative to the base's; and on PSNR where that is worse."""
+    judged, guarded = (difference(base, other, measure) for measure in (JUDGE, GUARD))
+    if judged is None:
+        return "-"
+    found = judged.verdict(-least("lpips", _mean(base, JUDGE)))
+    return f"{found} (PSNR worse)" if guarded and guarded.verdict(least("psnr", np.nan)) == "worse" else found
 
 
 def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: dict[str, str]) -> str:
@@ -64,23 +77,24 @@ def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: d
     real. A training that diverged (a row with `error`) is counted, and left out of the means."""
     base, *others = experiments
     shown = [kind for kind in KINDS if kind in kinds.values()]
-    heads = [f"{kind}: {HEAD}" for kind in shown]
-    lines = [f"| what | expected | {' | '.join(heads)} | steps | pairs | PSNR is | kept |",
+    heads = [f"{kind}: {', '.join(name for name, _ in MEASURES.values())}" for kind in shown]
+    lines = [f"| what | expected | {' | '.join(heads)} | steps | pairs | LPIPS is | kept |",
              "|" + "---|" * (6 + len(shown))]
     whole = {kind: _of(measured.get(base.name, {}), kinds, kind) for kind in shown}
     lines.append(_line(base, [_means(rows) for rows in whole.values()], measured.get(base.name, {}), "", ""))
     for experiment in others:
         if not (rows := measured.get(experiment.name)):
             continue
-        cells, pairs, signs = [], [], []
+        cells, pairs, verdicts = [], [], []
         for kind in shown:
-            found = {name: difference(whole[kind], _of(rows, kinds, kind), name) for name in MEASURES}
+            own = _of(rows, kinds, kind)
+            found = {measure: difference(whole[kind], own, measure) for measure in MEASURES}
             cells.append(_differences(found))
-            pairs.append(str(found["psnr"].pairs if found["psnr"] else 0))
-            signs.append(found["psnr"].sign if found["psnr"] else "-")
+            pairs.append(str(found[JUDGE].pairs if found[JUDGE] else 0))
+            verdicts.append(verdict(whole[kind], own))
         if failed := sum("error" in row for row in rows.values()):
-            signs.append(f"{failed} of {len(rows)} diverged")
-        lines.append(_line(experiment, cells, rows, " + ".join(pairs), ", ".join(signs)))
+            verdicts.append(f"{failed} of {len(rows)} diverged")
+        lines.append(_line(experiment, cells, rows, " + ".join(pairs), ", ".join(verdicts)))
     return "\n".join(lines)
 
 
@@ -94,36 +108,52 @@ def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine:
             f"{people}. "
             "The base in absolute values, below it differences to it of one person and seed: the mean over people. "
             "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
-            "these people, not of others. Steps: the mean, and from where to where.")
+            "these people, not of others. LPIPS (AlexNet's, less is better) is called better or worse where its "
+            f"interval leaves out zero and it differs by {least('lpips', 100):g} % of the base's or more, with "
+            f"{SEEDS} seeds at least; where PSNR is worse, by {least('psnr', np.nan):g} dB or more, that stands beside "
+            "it. Sharpness: 1 is right. Steps: the mean, and from where to where.")
+
+
+def spelled(row: dict) -> str:
+    """What one training reached, in the order of the table."""
+    return ", ".join(f"{name} {_plain(style, row[measure])}" for measure, (name, style) in MEASURES.items())
 
 
 def _of(rows: Rows, kinds: dict[str, str], kind: str) -> Rows:
     return {key: row for key, row in rows.items() if kinds.get(key[0]) == kind and "error" not in row}
 
 
+def _mean(rows: Rows, measure: str) -> float:
+    """Over each person's mean, as the differences are, of the finite values; NaN where there is none."""
+    people: dict[str, list[float]] = {}
+    for (person, _), row in rows.items():
+        if np.isfinite(row[measure]):
+            people.setdefault(person, []).append(row[measure])
+    return float(np.mean([np.mean(values) for values in people.values()])) if people else np.nan
+
+
 def _means(rows: Rows) -> str:
-    """Over each person's mean, as the differences are."""
-    if not rows:
-        return "-"
-    people = {person: [row for key, row in rows.items() if key[0] == person] for person, _ in rows}
-    values = {name: np.mean([np.nanmean([row[name] for row in found]) for found in people.values()])
-              for name in MEASURES}
-    return ", ".join(style.replace("+", "").format(values[name]) for name, style in MEASURES.items())
+    return ", ".join(_plain(style, _mean(rows, measure)) for measure, (_, style) in MEASURES.items()) if rows else "-"
 
 
 def _differences(found: dict[str, Difference | None]) -> str:
     texts = []
-    for name, style in MEASURES.items():
-        if found[name] is None:
+    for measure, (_, style) in MEASURES.items():
+        if found[measure] is None:
             texts.append("-")
             continue
-        half = "" if np.isnan(found[name].half) else f" ± {style.replace('+', '').format(found[name].half)}"
-        texts.append(style.format(found[name].mean) + half)
+        half = "" if np.isnan(found[measure].half) else f" ± {_plain(style, found[measure].half)}"
+        texts.append(style.format(found[measure].mean) + half)
     return ", ".join(texts)
 
 
-def _line(experiment: Experiment, cells: list[str], rows: Rows, pairs: str, signs: str) -> str:
+def _plain(style: str, value: float) -> str:
+    """Without a sign, and `-` for NaN."""
+    return "-" if np.isnan(value) else style.replace("+", "").format(value)
+
+
+def _line(experiment: Experiment, cells: list[str], rows: Rows, pairs: str, verdicts: str) -> str:
     steps = [row["steps"] for row in rows.values() if "steps" in row]
     reached = f"{np.mean(steps):.0f} ({min(steps)} - {max(steps)})" if steps else "-"
-    told = [experiment.name, experiment.expected, *cells, reached, pairs, signs, experiment.kept]
+    told = [experiment.name, experiment.expected, *cells, reached, pairs, verdicts, experiment.kept]
     return f"| {' | '.join(told)} |"

@@ -1,8 +1,9 @@
 """What makes the generator better in the same time: python -m tests.benchmarks.experiments --keep DIR
 
 Trains every experiment of recipes.py on every person, rendered or filmed, with every seed: for as long as so many steps
-of the base take, on one thread, the schedule fitted to that. Scores pairs of held-out frames and prints the table of
-docs/experiments.md.
+of the base take, on one thread, the schedule fitted to that. Scores pairs of held-out frames as the stage `metrics`
+does and prints the table of docs/experiments.md, led by LPIPS, whose network has to be there
+(python -m pipeline weights take).
 Each training is written to DIR/experiments.jsonl as it ends; run again, it goes on with what is missing, or what other
 parameters, code or data have made out of date. The base comes first, then one experiment after the other; with the
 defaults each takes about 10 minutes, and 7 more for two clips.
@@ -29,11 +30,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.paper_tables.pages import machine
-from stages import InputError, params
+from stages import InputError, params, pretrained
 from stages.presets import Name
 from tests.benchmarks import held_out
 from tests.benchmarks.cell import Cell, measure
-from tests.benchmarks.comparison import Rows, about, table
+from tests.benchmarks.comparison import Rows, about, spelled, table
 from tests.benchmarks.figures import command
 from tests.benchmarks.recipes import EXPERIMENTS, Experiment
 
@@ -119,8 +120,7 @@ def run(cells: Sequence[Cell], results: Results, folder: Path, jobs: int, do=mea
 def told(row: dict) -> str:
     if "error" in row:
         return f"diverged: {row['error']}"
-    return (f"{row['steps']} steps in {row['took']:.0f} s, {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}, in the box "
-            f"{row['box']:.2f} dB, TCM {row['tcm']:.3f}")
+    return f"{row['steps']} steps in {row['took']:.0f} s; {spelled(row)}"
 
 
 def main() -> int:
@@ -143,6 +143,7 @@ def main() -> int:
             cells = plan(experiments, params.load(held_out.ROOT / "params.yaml"), list(people), wanted.seeds,
                          wanted.steps)
             if not wanted.table:
+                pretrained.find(pretrained.ALEXNET)
                 held_out.prepare(folder, people)
             results = Results(folder / "experiments.jsonl")
             if not wanted.table:

@@ -32,6 +32,7 @@ from stages.media.seek import select_frames
 from stages.params import load
 from stages.pose.skeleton import L_ANKLE, L_EAR, R_ANKLE, R_EAR, Pose, person_height, read_poses
 from stages.samples import motion, read_truth
+from tests import settings
 from tests.benchmarks.figures import Figure, command, verdict
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
@@ -45,24 +46,21 @@ HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the tru
 ANKLES = [R_ANKLE, L_ANKLE]
 
 
-def settings(world: str) -> dict:
+def project(world: str) -> dict:
     """A params.yaml of the same form as the project's, with its presets and the strangers as its people."""
     imitator = {"person": SOURCE, "motions": ["dance", "wave", "squat"], "seed": 102, "seconds": 6.0, "size": 256,
                 "world": world}
     motions = ["turn", "wave", "squat", "kick", "dance"]
     own = {"person": TARGET, "motions": motions, "seed": 101, "seconds": 20.0, "size": 256, "world": world}
     movie = {name: f"artifacts/samples/{name}.mp4" for name in ("target", "source", "truth")}
-    return {
-        "threads": "auto",
-        "samples": {"target": own, "source": imitator, "truth": imitator | {"person": TARGET}},
-        "videos": {name: {"file": movie[name], "preset": "demo"} for name in ("target", "source")},
-        "subjects": {"target": {"preset": "demo", "consent": "synthetic"}},
-        "transfers": {
+    return settings.people(
+        {name: movie[name] for name in ("target", "source")},
+        samples={"target": own, "source": imitator, "truth": imitator | {"person": TARGET}},
+        subjects={"target": {"preset": "demo", "consent": "synthetic"}},
+        transfers={
             "reconstruction": {"target": "target", "source": "target", "preset": "demo", "truth": movie["target"]},
             "imitation": {"target": "target", "source": "source", "preset": "demo", "truth": movie["truth"]},
-        },
-        "presets": yaml.safe_load((ROOT / "params.yaml").read_text())["presets"],
-    }
+        })
 
 
 def make(folder: Path, stage: str, key: str) -> None:
@@ -273,10 +271,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = (wanted.keep or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        there, content = folder / "params.yaml", settings(wanted.world)
+        there, content = folder / "params.yaml", project(wanted.world)
         if there.exists() and yaml.safe_load(there.read_text())["samples"] != content["samples"]:
             parser.error(f"{folder} holds other samples, perhaps of another world: name another folder")
-        there.write_text(yaml.safe_dump(content, sort_keys=False))
+        settings.write(folder, content)
         figures = [figure for part in wanted.only for figure in measured(part, folder)]
     if wanted.world == "hard":
         figures = [figure if figure.what in PARTS else replace(figure, goal=HARD.get(figure.what))

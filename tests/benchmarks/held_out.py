@@ -1,67 +1,68 @@
 """People to learn in benchmarks: rendered, or from a video file; training for a given time; and how near the generated
 held-out frames come to the true ones."""
 
-import dataclasses
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 
-from stages import generator_training, layout
-from stages.imaging import compositing, image_quality, optical_flow
+from stages import generator_training, layout, pretrained
+from stages.evaluation.metric_names import HEADLINE, WHOLE
+from stages.evaluation.perceptual_distance import PerceptualDistance
+from stages.evaluation.references import Reference
+from stages.evaluation.scoring import score
+from stages.imaging import compositing, optical_flow
 from stages.learning import devices
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import png, video_file
-from stages.media.clock import read_clock
+from stages.media.clock import Clock, read_clock
 from stages.media.seek import select_frames
+from stages.media.view import read_view
 from stages.params import GeneratorTraining, Subject
-from stages.pose.skeleton import read_poses
+from stages.pose.skeleton import Pose, read_poses
+from tests import settings
 
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
             "record": "its licence"}
 ROOT = Path(__file__).parents[2]
-MOTIONS = ["turn", "wave", "squat", "kick", "dance"]
+MOTIONS, SECONDS = ["turn", "wave", "squat", "kick", "dance"], 20.0  # of who is rendered
+FACE_AND_HANDS = "lpips_face_and_hands"  # the mean of those that are in view
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
 
 
-def prepare(folder: Path, people: dict[str, str], preset: str = "demo", seconds: float = 20.0, size: int = 256,
-            changes: dict[str, dict] | None = None) -> None:
+def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict[str, dict] | None = None) -> None:
     """Everything before training, for people by name: `rendered`, or the path of a video. What is there is kept.
-    changes: of the preset, by stage."""
-    write_params(folder, people, preset, seconds, size, changes or {})
+    changes: of the demo preset, by stage."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.write(folder, learned(people, size, changes or {}))
     for name, file in people.items():
         for stage in (("samples",) if file == "rendered" else ()) + PREPARED:
             make(folder, stage, name)
 
 
-def write_params(folder: Path, people: dict[str, str], preset: str, seconds: float, size: int, changes: dict[str, dict]
-                 ) -> None:
+def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict:
     """A params.yaml in which everybody is learned and reconstructed."""
-    samples = {name: {"person": name, "motions": MOTIONS, "seed": int(name.rsplit("_")[-1]), "seconds": seconds,
+    samples = {name: {"person": name, "motions": MOTIONS, "seed": int(name.rsplit("_")[-1]), "seconds": SECONDS,
                       "size": size} for name, file in people.items() if file == "rendered"}
     films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
-    presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
+    found = settings.people(films, samples=samples, transfers={
+        itself(name): {"target": name, "source": name, "preset": "demo", "truth": film}
+        for name, film in films.items()})
     for stage, fields in changes.items():
-        presets[preset][stage] = presets[preset][stage] | fields
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump({
-        "threads": "auto", "samples": samples,
-        "videos": {name: {"file": film, "preset": preset} for name, film in films.items()},
-        "subjects": {name: {"preset": preset, "consent": "synthetic" if name in samples else MEASURED}
-                     for name in people},
-        "transfers": {itself(name): {"target": name, "source": name, "preset": preset, "truth": film}
-                      for name, film in films.items()},
-        "presets": presets,
-    }, sort_keys=False))
+        found["presets"]["demo"][stage] |= fields
+    for name in people.keys() - samples.keys():
+        found["subjects"][name]["consent"] = MEASURED
+    return found
 
 
 def itself(name: str) -> str:
@@ -129,56 +130,50 @@ def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Pat
     """So many steps, the schedule fitted to them, into the folder `to`."""
     block = block.model_copy(update={"steps": steps, "checkpoint_every": 10**6, "preview_every": 10**6})
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    os.chdir(folder)
-    generator_training.run(**inputs, generator=to, plots=to.with_name(f"{to.name}_plots"), params=block, key=name,
-                           entry=Subject(preset="demo", consent=MEASURED))
+    with contextlib.chdir(folder):
+        generator_training.run(**inputs, generator=to, plots=to.with_name(f"{to.name}_plots"), params=block, key=name,
+                               entry=Subject(preset="demo", consent=MEASURED))
 
 
-@dataclasses.dataclass
-class Scores:
-    """Means over held-out frames."""
-
-    psnr: float  # dB, whole frame
-    ssim: float
-    box: float   # PSNR in the person's box, dB
-    tcm: float
-    lpips: float  # NaN where nobody looks
-
-
-def scores(folder: Path, name: str, generator: Path, pairs: int | None = None, lpips: nn.Module | None = None
-           ) -> Scores:
-    """Of the composite of Eq. 12 against the true frames: all that are held out, or so many pairs of consecutive ones,
-    evenly spread (all where there are no more). lpips: the network, stages.evaluation.metric_networks.lpips_network."""
-    artifacts = folder / layout.ROOT / name
-    pose, _, _ = read_poses(artifacts / "poses.parquet")
-    rows = np.flatnonzero(np.array(read_clock(artifacts / "frames.parquet").split) == "test")
-    plate = png.read(artifacts / "background.png")
-    appearance = GeneratorInference(generator, torch.device("cpu"))
-    values, steady, before = [], [], None
+def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -> dict[str, float]:
+    """Means over held-out frames of the composite of Eq. 12, as the stage `metrics` scores it, by the names of
+    stages.evaluation.metric_names: HEADLINE and WHOLE, and FACE_AND_HANDS; NaN for what is in no frame. Of all that are held
+    out, or of so many pairs of consecutive ones, evenly spread (all where there are no more). Raises weights.Missing
+    where the network of LPIPS is not there."""
+    pretrained.find(pretrained.ALEXNET)
+    artifacts, cpu = folder / layout.ROOT / name, torch.device("cpu")
+    pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
+    rows = np.flatnonzero(np.array(timeline.split) == "test")
     scored = paired(len(rows), pairs)
-    truths = select_frames(video_file.frames(artifacts / "frames.mkv"), rows[scored], artifacts / "frames.mkv")
-    for indices, foregrounds in appearance.foregrounds(pose[rows], 8):
+    found = score(composites(artifacts, generator, pose[rows], scored), truths(artifacts, pose, timeline, rows[scored]),
+                  timeline.about["fps"], optical_flow.Dis(), [PerceptualDistance(cpu)], str(generator), "train it again").metrics
+    values = {key: np.nan if found[key].value is None else found[key].value for key in (*HEADLINE, *WHOLE)}
+    parts = [found[f"lpips_{part}"].value for part in ("face", "right_hand", "left_hand")]
+    known = [value for value in parts if value is not None]
+    return values | {FACE_AND_HANDS: float(np.mean(known)) if known else np.nan}
+
+
+def composites(artifacts: Path, generator: Path, pose: Pose, scored: np.ndarray) -> Iterator[np.ndarray]:
+    """Those of some of the poses, by their indices."""
+    plate = png.read(artifacts / "background.png")
+    for indices, foregrounds in GeneratorInference(generator, torch.device("cpu")).foregrounds(pose, 8):
         for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
-            if index not in scored:
-                before = None
-                continue
-            picture, truth = compositing.compose(compositing.straight(foreground), plate), next(truths)
-            left, top, right, bottom = image_quality.person_box(pose[rows[index]], len(plate))
-            part = np.s_[top:bottom, left:right]
-            values.append((image_quality.psnr(picture, truth), image_quality.ssim(picture, truth),
-                           image_quality.psnr(picture[part], truth[part]), perceived(lpips, picture, truth)))
-            if before:
-                steady.append(optical_flow.steadiness(optical_flow.FlowPair.of(optical_flow.Dis(), (before[1], truth)), (before[0], picture))[0])
-            before = picture, truth
-    *alike, lpips = np.mean(values, axis=0).tolist()
-    return Scores(*alike, float(np.nanmean(steady)), lpips)
+            if index in scored:
+                yield compositing.compose(compositing.straight(foreground), plate)
+
+
+def truths(artifacts: Path, pose: Pose, timeline: Clock, rows: np.ndarray) -> Iterator[Reference]:
+    """The frames of these rows as they really are."""
+    camera, file = read_view(artifacts / "view.parquet"), artifacts / "frames.mkv"
+    for row, picture in zip(rows.tolist(), select_frames(video_file.frames(file), rows, file)):
+        seen = camera.visible(row, timeline.about["crop"], len(picture)) if camera.about["moving"] else None
+        yield Reference(row=row, take=int(timeline.take[row]), pose=pose[row], motion=picture, motion_seen=seen,
+                        placed=None, truth=picture, seen=seen, copy_row=None, copy=None, copy_seen=None, real=picture)
 
 
 @torch.no_grad()
-def perceived(network: nn.Module | None, *pictures: np.ndarray) -> float:
+def perceived(network: nn.Module, *pictures: np.ndarray) -> float:
     """LPIPS of two pictures (h, w, 3) uint8."""
-    if network is None:
-        return float("nan")
     return float(network(*(torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1 for picture in pictures)))
 
 

@@ -1,4 +1,5 @@
-"""What the local GANs give: PSNR of face, hands and feet in held-out frames, with them and without."""
+"""What the local GANs give: LPIPS (AlexNet) and PSNR of face, hands and feet in held-out frames, with them
+and without."""
 
 import os
 import subprocess
@@ -8,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages import layout
+from stages import layout, pretrained
+from stages.evaluation import image_similarity
+from stages.evaluation.perceptual_distance import PerceptualDistance
 from stages.face.face_enhancement import FaceIndex
-from stages.imaging import compositing, image_quality
+from stages.imaging import compositing
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
-from stages.media import png, video_file
+from stages.media import png
 from stages.media.clock import read_clock
-from stages.media.seek import select_frames
 from stages.nets.refiner import REFINED_PARTS
-from stages.pose import part_boxes
 from stages.pose.skeleton import read_poses
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure
 
 PEOPLE = ("stranger_301", "stranger_302")
-LEAST = 6  # pixels, side of a part's box inside of the frame that is worth scoring
+MEASURES = ("lpips", "psnr")
 
 
 def local_gans(folder: Path, people: tuple[str, ...] = PEOPLE) -> list[Figure]:
@@ -42,34 +43,49 @@ def figures(people: list[dict[str, np.ndarray]]) -> list[Figure]:
     rows = []
     for part in REFINED_PARTS:
         found = [person[part].mean(0) for person in people if len(person[part])]
-        remark = ", ".join(f"{before:.2f} -> {after:.2f}" for before, after in found)
-        gain = np.mean([after - before for before, after in found]) if found else None
-        what, goal = f"local GANs on - off: {part.replace('_', ' ')}, PSNR", 0.5 if part == "face" else 0
-        rows.append(Figure(what, gain, goal, "dB", remark=remark or "seen in no held-out frame"))
+        what, unseen = f"local GANs on - off: {part.replace('_', ' ')}", "" if found else "seen in no held-out frame"
+        lpips, psnr = np.transpose(found, (1, 0, 2)) if found else np.empty((2, 0, 2))  # (people, 2) each
+        rows.append(Figure(f"{what}, LPIPS", _gain(lpips), None, remark=unseen or _told(lpips, 4)))
+        goal = 0.5 if part == "face" else 0
+        rows.append(Figure(f"{what}, PSNR", _gain(psnr), goal, "dB", remark=unseen or _told(psnr, 2)))
     return rows
 
 
+def _gain(values: np.ndarray) -> float | None:
+    return float((values[:, 1] - values[:, 0]).mean()) if len(values) else None
+
+
+def _told(values: np.ndarray, digits: int) -> str:
+    return ", ".join(f"{before:.{digits}f} -> {after:.{digits}f}" for before, after in values)
+
+
 def gains(artifacts: Path) -> dict[str, np.ndarray]:
-    """For every part the PSNR (frames, 2) in its box of the composite of Eq. 12 without and with the local GANs,
-    against the true held-out frames."""
-    pose, _, _ = read_poses(artifacts / "poses.parquet")
-    rows = np.flatnonzero(np.array(read_clock(artifacts / "frames.parquet").split) == "test")
+    """For every part MEASURES (frames, 2, 2) of its box in the composite of Eq. 12, as the stage `metrics` scores it,
+    without and with the local GANs, against the true held-out frames. Raises weights.Missing where the network of
+    LPIPS is not there."""
+    pretrained.find(pretrained.ALEXNET)
+    pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
+    rows = np.flatnonzero(np.array(timeline.split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
     appearance, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
-    truths = select_frames(video_file.frames(artifacts / "frames.mkv"), rows, artifacts / "frames.mkv")
-    found = {part: [] for part in REFINED_PARTS}
+    truths = held_out.truths(artifacts, pose, timeline, rows)
+    lpips, psnr = [PerceptualDistance(where) for _ in range(2)], []  # psnr: (frames, 2) dictionaries
     for indices, generated in appearance.foregrounds(pose[rows], 8):
         polished = local.polish(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
-            pair, truth = [_composite(foreground, plate) for foreground in (before, after)], next(truths)
-            for part, box in zip(REFINED_PARTS, part_boxes.part_boxes(pose[i], len(plate))):
-                if np.isfinite(box).all():
-                    left, top, right, bottom = np.clip(np.rint(box), 0, len(plate)).astype(int)
-                    if min(right - left, bottom - top) >= LEAST:
-                        seen = np.s_[top:bottom, left:right]
-                        found[part].append([image_quality.psnr(picture[seen], truth[seen]) for picture in pair])
-    return {part: np.array(values) for part, values in found.items()}
+            truth, places = next(truths), image_similarity.boxes(pose[i], len(plate))
+            pair = [_composite(foreground, plate) for foreground in (before, after)]
+            for picture, judge in zip(pair, lpips):
+                judge.add(picture, truth, places, None)
+            psnr.append([image_similarity.similarity_scores(picture, truth.truth, places, truth.seen) for picture in pair])
+    columns, found = [judge.columns() for judge in lpips], {}
+    for part in REFINED_PARTS:
+        values = np.array([[column[f"lpips_{part}"] for column in columns],
+                           [[pair[i].get(f"psnr_{part}", np.nan) for pair in psnr] for i in range(2)]])
+        values = values.transpose(2, 0, 1)  # (frames, MEASURES, 2)
+        found[part] = values[np.isfinite(values).all((1, 2))]
+    return found
 
 
 def _composite(foreground: torch.Tensor, plate: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from stages import layout, params, samples
 from stages.__main__ import invoke
 from stages.media import video_file
 from stages.media.clock import read_clock
+from tests import settings
 from tests.benchmarks.figures import Figure, command, verdict
 
 ROOT = Path(__file__).parents[2]
@@ -110,13 +111,7 @@ def peak(stage: str, key: str) -> float:
 
 def prepare(wanted: list[str]) -> None:
     """The videos: a rendered clip, its pictures several times, and they enlarged."""
-    keys = (*TIMES, "large")
-    Path("params.yaml").write_text(yaml.safe_dump({
-        "threads": "auto", "samples": {}, "transfers": {},
-        "videos": {key: {"file": f"{key}.mp4", "preset": "demo"} for key in keys},
-        "subjects": {key: {"preset": "demo", "consent": "synthetic"} for key in keys},
-        "presets": yaml.safe_load((ROOT / "params.yaml").read_text())["presets"],
-    }, sort_keys=False))
+    settings.write(Path(), settings.people({key: f"{key}.mp4" for key in (*TIMES, "large")}))
     if not Path("clip.mp4").exists():
         sample = params.SampleEntry(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
                                size=SIDE)

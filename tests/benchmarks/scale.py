@@ -26,6 +26,8 @@ from pathlib import Path
 
 import yaml
 
+from tests import settings
+
 ROOT = Path(__file__).parents[2]
 SIZES = (3, 30, 300)
 SHORTENED = 10_000
@@ -66,13 +68,9 @@ def project(folder: Path, count: int) -> None:
     names = [f"person_{number:03d}" for number in range(count)]
     for name in names:
         (folder / f"clips/{name}.mp4").write_text(name)
-    videos = {name: {"file": f"clips/{name}.mp4", "preset": "demo"} for name in names}
     moves = {f"{one}_from_{other}": {"target": one, "source": other, "preset": "demo", "truth": f"clips/{other}.mp4"}
              for one, other in zip(names, names[1:] + names[:1])}
-    subjects = {name: {"preset": "demo", "consent": "synthetic"} for name in names}
-    presets = yaml.safe_load((ROOT / "params.yaml").read_text())["presets"]
-    people = {"threads": "auto", "samples": {}, "videos": videos, "subjects": subjects, "transfers": moves, "presets": presets}
-    (folder / "params.yaml").write_text(yaml.safe_dump(people))
+    settings.write(folder, settings.people({name: f"clips/{name}.mp4" for name in names}, transfers=moves))
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
 
 

@@ -1,11 +1,14 @@
-"""Paired differences against statistics of other libraries, and the table's words."""
+"""Paired differences against statistics of other libraries, verdicts on LPIPS, and the table's words."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tests.benchmarks.comparison import MEASURES, about, difference, table
+from tests.benchmarks.comparison import MEASURES, about, difference, spelled, table, verdict
 from tests.benchmarks.recipes import Experiment
+
+
+LPIPS = "lpips_person_box"
 
 
 def rows(values: dict[str, list[float]], measure: str = "psnr") -> dict:
@@ -21,7 +24,7 @@ def test_of_one_person_it_is_the_paired_t_test():
     low, high = expected.confidence_interval(0.95)
     np.testing.assert_allclose([found.mean - found.half, found.mean + found.half], [low, high])
     assert found.pairs == 4
-    assert (found.sign == "better") == (expected.pvalue < 0.05 and expected.statistic > 0)
+    assert (found.verdict(0.1) == "better") == (expected.pvalue < 0.05 and expected.statistic > 0)
 
 
 def test_of_several_people_it_is_a_regression_on_who_it_is():
@@ -45,7 +48,7 @@ def test_how_much_better_people_are_than_others_is_no_noise():
     assert (found.mean, found.half) == (2.0, 0.0)
 
 
-@pytest.mark.parametrize("base, other, mean, pairs, sign", [
+@pytest.mark.parametrize("base, other, mean, pairs, said", [
     ({"a": [30, 31, 32]}, {"a": [31]}, 1.0, 1, "one seed"),
     ({"a": [30], "b": [20]}, {"a": [31], "b": [23]}, 2.0, 2, "one seed"),
     ({"a": [30, 30, 30], "b": [20]}, {"a": [31, 31.2, 30.8], "b": [24]}, 2.5, 4, "one seed"),  # people weigh the same
@@ -56,10 +59,30 @@ def test_how_much_better_people_are_than_others_is_no_noise():
     ({"a": [30, 30, 30]}, {"a": [29, 32, 30.5]}, 0.5, 3, "unclear"),
     ({"a": [30, float("nan")]}, {"a": [31, 31]}, 1.0, 1, "one seed"),
 ])
-def test_what_is_compared(base, other, mean, pairs, sign):
+def test_what_is_compared(base, other, mean, pairs, said):
     found = difference(rows(base), rows(other), "psnr")
     assert found.mean == pytest.approx(mean)
-    assert (found.pairs, found.sign) == (pairs, sign)
+    assert (found.pairs, found.verdict(0.1)) == (pairs, said)
+
+
+@pytest.mark.parametrize("lpips, psnr, said", [
+    ([0.19, 0.191, 0.189], [30, 30, 30], "better"),
+    ([0.21, 0.211, 0.209], [30, 30, 30], "worse"),
+    ([0.197, 0.1971, 0.1969], [30, 30, 30], "too small"),  # 1.5 % of the base
+    ([0.195, 0.1951, 0.1949], [30, 30, 30], "better"),     # 2.5 %
+    ([0.19, 0.22, 0.2], [32, 32, 32], "unclear"),          # PSNR does not judge
+    ([0.19, 0.191, 0.189], [29, 29, 29], "better (PSNR worse)"),
+    ([0.19, 0.191, 0.189], [29.95, 29.95, 29.95], "better"),
+    ([0.19, 0.191], [30, 30], "2 seeds"),
+    ([float("nan")] * 3, [31, 31, 31], "-"),
+])
+def test_lpips_judges_and_psnr_guards(lpips, psnr, said):
+    base, other = rows({"a": [30, 30, 30]}), rows({"a": psnr})
+    for key, row in base.items():
+        row[LPIPS] = 0.2
+    for (_, seed), row in other.items():
+        row[LPIPS] = lpips[seed]
+    assert verdict(base, other) == said
 
 
 @pytest.mark.parametrize("other", [{}, {"b": [31]}, {"a": [float("nan")]}])
@@ -71,19 +94,27 @@ def test_the_table():
     experiments = [Experiment(name, f"why {name}") for name in ("base", "adam", "bad", "absent")]
     kinds = {"a": "rendered", "b": "rendered", "clip": "real"}
     measured = {
-        "base": rows({"a": [30, 30], "b": [20, 20], "clip": [25, 25]}),
-        "adam": rows({"a": [31, 31], "b": [20, 20.2], "clip": [24, 25.5]}),
-        "bad": rows({"a": [30.5]}) | {("b", 0): {"error": "no numbers in step 3"}},
+        "base": rows({"a": [0.3, 0.3], "b": [0.2, 0.2], "clip": [0.25, 0.25]}, LPIPS),
+        "adam": rows({"a": [0.31, 0.31], "b": [0.2, 0.202], "clip": [0.24, 0.255]}, LPIPS),
+        "bad": rows({"a": [0.305]}, LPIPS) | {("b", 0): {"error": "no numbers in step 3"}},
     }
     lines = [line.strip("| ").split(" | ") for line in table(experiments, measured, kinds).splitlines()]
-    half = stats.t.ppf(0.975, 2) * np.sqrt(0.02 / 2 / 2 / 2)  # squares .01 + .01, two freedoms, two people of two seeds
+    half = stats.t.ppf(0.975, 2) * np.sqrt(2e-6 / 2 / 2 / 2)  # squares 1e-6 twice, two people of two seeds
     assert [line[0] for line in lines] == ["what", "---|---|---|---|---|---|---|---", "base", "adam", "bad"]
-    assert lines[2][2:4] == ["25.00, 0.50, 0.5000, 0.500", "25.00, 0.50, 0.5000, 0.500"]
+    assert lines[0][2] == ("rendered: LPIPS in the box, of face and hands, sharpness, aligned PSNR dB, TCM, PSNR dB, "
+                           "SSIM")
+    assert lines[0][-2] == "LPIPS is"
+    assert lines[2][2:4] == ["0.2500, 0.5000, 0.500, 0.50, 0.500, 0.50, 0.5000"] * 2
     assert lines[3][1] == "why adam"
-    assert lines[3][2].startswith(f"+0.55 ± {half:.2f}, +0.00 ± 0.00, ")
+    assert lines[3][2].startswith(f"+0.0055 ± {half:.4f}, +0.0000 ± 0.0000, ")
     assert lines[3][4:] == ["100 (100 - 101)", "4 + 2", "2 seeds, 2 seeds", "no"]
-    assert lines[4][2:] == ["+0.50, +0.00, +0.0000, +0.000", "-, -, -, -", "100 (100 - 100)", "1 + 0",
+    assert lines[4][2:] == ["+0.0050, +0.0000, +0.000, +0.00, +0.000, +0.00, +0.0000", "-, -, -, -, -, -, -",
+                            "100 (100 - 100)", "1 + 0",
                             "one seed, -, 1 of 2 diverged", "no"]
     said = about(measured, kinds, 300, "a machine")
     assert said.startswith("14 trainings, each as long as 300 steps of the base (40 to 40 CPU seconds, reading "
                            "included), one thread of a machine; people: 2 rendered, 1 real.")
+    assert "differs by 2 % of the base's or more, with 3 seeds at least; where PSNR is worse, by 0.1 dB" in said
+    assert spelled(dict.fromkeys(MEASURES, 0.5) | {LPIPS: float("nan")}) == (
+        "LPIPS in the box -, of face and hands 0.5000, sharpness 0.500, aligned PSNR dB 0.50, TCM 0.500, PSNR dB 0.50, "
+        "SSIM 0.5000")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from stages import layout, params, samples
 from stages.__main__ import invoke
 from stages.media import clock, video_file
-from tests.benchmarks import ground_truth, held_out, preprocessing, scale
+from tests import settings
+from tests.benchmarks import ground_truth, held_out, plates, preprocessing, scale
 
 PRESETS = {"demo", "best", "paper"}
 
@@ -21,7 +21,11 @@ def people(folder: Path) -> None:
 
 
 def strangers(folder: Path) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump(ground_truth.settings("hard")))
+    settings.write(folder, ground_truth.project("hard"))
+
+
+def rooms(folder: Path) -> None:
+    plates.make(folder, ["stranger_1", "stranger_2"])
 
 
 def film(folder: Path) -> None:
@@ -35,7 +39,7 @@ def many(folder: Path) -> None:
     scale.project(folder, 3)
 
 
-@pytest.mark.parametrize("prepare", [people, strangers, film, many], ids=lambda prepare: prepare.__name__)
+@pytest.mark.parametrize("prepare", [people, strangers, rooms, film, many], ids=lambda prepare: prepare.__name__)
 def test_every_benchmark_writes_parameters_with_a_consent_for_everybody(tmp_path, monkeypatch, prepare):
     monkeypatch.setattr(held_out, "make", lambda *_: None)
     prepare(tmp_path)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import frames, params, pretrained, samples
+from stages import frames, params, samples
 from stages.media import video_file
 from stages.media.clock import Clock, read_clock
 from stages.samples.truth import read_truth
@@ -34,17 +34,6 @@ def stranger(tmp_path_factory) -> SimpleNamespace:
 def other() -> list[np.ndarray]:
     """As many pictures of somebody else in a room of their own."""
     return [picture for picture, *_ in samples.frames("stranger_12", ("wave",), 3, FRAMES / 25, 256)]
-
-
-@pytest.fixture
-def trained(tmp_path, monkeypatch):
-    """What packages hold of trained weights, where stages look for it, and nothing else."""
-    for folder in ("FOLDER", "METRIC_FOLDER"):
-        monkeypatch.setattr(pretrained, folder, tmp_path / "trained")
-    (tmp_path / "trained").mkdir()
-    for name in pretrained.table():
-        if path := pretrained.packaged(name):
-            pretrained.path_of(name).symlink_to(path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages import InputError, generator_training, layout, params, threads
+from stages import InputError, generator_training, layout, params, processors, threads
 from stages.learning import saved_networks, training
 from stages.learning.divergence import Diverged
 from stages.media import parquet
@@ -133,7 +133,7 @@ def test_two_processes_learn_what_one_does(subject, tmp_path):
 
 def test_so_many_threads_give_the_same_bytes_resumed_or_not(subject, tmp_path, monkeypatch):
     """Two, which add gradients up in two parts; the run that is ended has another number of threads before."""
-    monkeypatch.delenv(threads.LIMIT, raising=False)
+    monkeypatch.delenv(processors.LIMIT, raising=False)
     advance, before, made = training.Training.advance, torch.get_num_threads(), {}
 
     def ended(self, batches):

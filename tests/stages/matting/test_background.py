@@ -53,6 +53,14 @@ def test_no_seam_is_left_along_old_silhouettes(shadow, light, goal):
         assert step(uncovered_median(pictures, covered)[0] - wall()) > 8
 
 
+def test_the_few_moments_without_shadow_tell_the_colours():
+    pictures, covered = film(0.4, 6, sway=6)
+    for t in (5, 17, 18, 29):  # of 48
+        pictures[t], covered[t] = wall().clip(0, 255), False
+    plate, seen = found(pictures, covered)
+    assert seen.all() and np.sqrt(((plate - wall()) ** 2).mean()) < 0.65
+
+
 @pytest.mark.parametrize("light", [0, 6])
 def test_a_camera_that_moved_leaves_no_seam_either(light):
     plate, seen = found(*film(0, light), still=False)

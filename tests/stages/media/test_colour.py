@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from stages.media import footage
+from stages.media import footage, video_file
 
 COLOURS = np.array([(200, 40, 30), (20, 180, 60), (30, 60, 210), (128, 128, 128), (250, 250, 250), (5, 5, 5)], float)
 LUMA = {Colorspace.ITU709: (0.2126, 0.0722), Colorspace.ITU601: (0.299, 0.114), Colorspace.BT2020: (0.2627, 0.0593)}
@@ -98,6 +98,15 @@ def test_depths_and_chroma_grids(tmp_path, kind):
     bits = int(kind[7:9]) if kind.endswith("le") else 8
     frame = patches(kind, to_yuv(COLOURS / 255, Colorspace.ITU601, False, bits))
     assert_close(read(write(tmp_path / "a.mkv", frame, matrix=Colorspace.ITU601, full=False)), COLOURS, 3)
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuv422p", "yuv420p10le"])
+def test_rounding_makes_no_picture_darker(tmp_path, kind):
+    colours = np.random.default_rng(0).uniform(30, 220, (40, 3))
+    frame = patches(kind, to_yuv(colours / 255, Colorspace.ITU601, False, 10 if "10" in kind else 8))
+    path = write(tmp_path / "a.mkv", frame, matrix=Colorspace.ITU601, full=False)
+    for picture in (read(path, len(colours))[0], next(video_file.frames(path))[SIDE // 2, SIDE // 2 :: SIDE]):
+        assert np.abs((picture - colours).mean(0)).max() < 0.4
 
 
 @pytest.mark.parametrize("height, matrix", [(480, Colorspace.ITU601), (720, Colorspace.ITU709)])

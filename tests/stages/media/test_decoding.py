@@ -98,7 +98,7 @@ def test_all_codecs_give_frames_in_order(tmp_path, codec, name, kind, options):
 def interlaced(path, codec, kind, fields):
     """Fifty fields a second of a bar that moves four pixels a field; gives them, and the truth of every first field."""
     def picture(field):
-        shown = np.full((96, 256, 3), 60, np.uint8)
+        shown = np.full((96, 256, 3), 61, np.uint8)  # greys that limited range keeps
         shown[20:70, 10 + 4 * field : 40 + 4 * field] = 200
         return shown
 
