@@ -43,7 +43,7 @@ def config() -> params.Params:
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """What packages hold of trained weights, where stages look for it, and nothing else."""
-    for folder in ("FOLDER", "JUDGES"):
+    for folder in ("FOLDER", "METRIC_FOLDER"):
         monkeypatch.setattr(pretrained, folder, tmp_path / "trained")
     (tmp_path / "trained").mkdir()
     for name in pretrained.table():
