@@ -5,10 +5,9 @@ imports, directly or indirectly. Comments, docstrings, blank lines and a module'
 are not Python are included with their bytes if the stage imports a module from the same folder. Excluded:
 - params.py, presets.py, consent.py, safe_yaml.py, layout.py and __main__.py: they affect a stage only through
   parameters and paths, which DVC tracks itself
-- events.py and progress.py, which report progress, and threads.py with thread_trials.py and
-processors.py, which sets the number of threads
-- modules that contain only a docstring, and InputError, an exception
-without behaviour
+- events.py and progress.py, which report progress
+- threads.py, thread_trials.py and processors.py, which choose the number of threads
+- modules that contain only a docstring, and InputError, an exception without behaviour
 
 `python -m stages.code_digest` checks all digests; `python -m pipeline.dvc_backend.digests` writes them.
 """

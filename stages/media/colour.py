@@ -22,7 +22,7 @@ PEAK = 1000.0      # cd/m2, peak luminance of the screen that PQ and HLG are ren
 WHITE = 203.0      # cd/m2, diffuse white (BT.2408)
 GAMMA = 2.4        # standard display (BT.1886)
 GREY = 128         # background of transparent pixels
-EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # for 8 bits out: without, 4:2:0 comes 1 to 2 too dark
+EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # for 8-bit output; else 4:2:0 is 1 to 2 too dark
 _TO_BT709 = {      # conversion matrices of linear RGB; all have the same white point
     ColorPrimaries.BT2020: [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
     ColorPrimaries.SMPTE432: [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0196, -0.0786, 1.0979]],

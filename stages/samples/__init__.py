@@ -40,7 +40,7 @@ def run(*, video: Path, truth: Path, alpha: Path, plate: Path, params: SampleEnt
                 "comment": "Synthetic: rendered by FakeMotion from a procedural body. No real person is shown."}
     rng = np.random.default_rng([params.seed, 1])
     shots = frames(params.person, params.motions, params.seed, params.seconds, params.size, params.world)
-    phone = {"crf": hard_world.CRF, "bitrate": round(hard_world.MAX_BITS_PER_PIXEL * params.size**2 * motion.FPS)}
+    phone = {"crf": hard_world.CRF, "max_bitrate": round(hard_world.MAX_BITS_PER_PIXEL * params.size**2 * motion.FPS)}
     quality = phone if params.world == "hard" else {"crf": CRF}
     with (video_file.h264(video, motion.FPS, metadata=metadata, **quality) as write_frame,
           video_file.lossless(alpha, motion.FPS, "gray") as write_alpha):

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 from torch import nn
 
-from stages import layout
+from stages import layout, samples
 from stages import layout, samples
 from stages.background_inpainting import COVERED, SAMPLE, collect
 from stages.evaluation import perceptual_distance

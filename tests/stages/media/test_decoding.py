@@ -164,7 +164,7 @@ def test_a_wrong_duration_in_the_header(tmp_path, times):
     path.write_bytes(data)
     film = footage.open_footage(path, None)
     assert film.fps == FPS and len(list(film.pictures())) == 30 and film.remarks == {}
-    with pytest.raises(InputError, match="1.20 s long"):
+    with pytest.raises(InputError, match="its length is 1.20 s"):
         footage.open_footage(path, None, start=1.5)
 
 

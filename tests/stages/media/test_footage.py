@@ -189,14 +189,14 @@ def test_a_range_of_images(tmp_path):
         cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
     film = footage.open_footage(tmp_path, 10, start=0.5, end=0.8)
     assert seen(film) == [5, 6, 7]
-    with pytest.raises(InputError, match="2.00 s long"):
+    with pytest.raises(InputError, match="its length is 2.00 s"):
         footage.open_footage(tmp_path, 10, start=0.5, end=2.5)
 
 
 @pytest.mark.parametrize("start, end", [(6.1, None), (6.1, 7), (0, 6.3), (None, 100), (3, 8), (100, None)])
 def test_a_range_outside_of_the_video(tmp_path, start, end):
     path = write(tmp_path / "a.mp4", levels(20) * 3)
-    with pytest.raises(InputError, match=r"a.mp4: the range .* is not in it: it is 6.00 s long; .*params.yaml"):
+    with pytest.raises(InputError, match=r"a.mp4: the range .* is not in it: its length is 6.00 s; .*params.yaml"):
         footage.open_footage(path, None, start, end)
 
 
