@@ -99,7 +99,7 @@ def survey_video(video: takes.Takes, detector: Detector, batch: int) -> Survey:
     if count < footage.LEAST:
         raise InputError(f"{video.path}: {count} frame{'s' * (count != 1)}, but at least {footage.LEAST} are needed; "
                          "give a longer video")
-    tracks, cuts = [tracker.tracks() for tracker in trackers], [detector.found() for detector in cut_detectors]
+    tracks, cuts = [tracker.tracks() for tracker in trackers], [detector.first_frames() for detector in cut_detectors]
     return Survey(count, sizes[0], detections, sample.kept, tracks, cuts, light_meter.change())
 
 

@@ -35,7 +35,7 @@ def found(frames: list[np.ndarray]) -> list[int]:
     rng, watch = np.random.default_rng(0), cuts.CutDetector(FPS)
     for frame in frames:
         watch.add(np.clip(np.rint(frame + rng.normal(0, 1, frame.shape)), 0, 255).astype(np.uint8))
-    return watch.found()
+    return watch.first_frames()
 
 
 def lit(frames: list[np.ndarray], gains: dict[int, float]) -> list[np.ndarray]:
