@@ -115,7 +115,7 @@ def _import(config: params.Params, options: argparse.Namespace) -> str:
 
 
 def _studio(options: argparse.Namespace) -> None:
-    from pipeline.studio.app import app
+    from pipeline.studio import app
 
     _interruptible()
     app.serve(options.port)

@@ -19,7 +19,7 @@ from pipeline.dvc_backend import dvc_client
 from pipeline.dvc_backend.storage import Store, alone, stores
 from pipeline.inspect import table
 from pipeline.paper_tables import experiments
-from pipeline.studio.app import uploads
+from pipeline.studio import uploads
 from stages import InputError, layout, params, safe_yaml
 from stages.media.files import human_size, md5, remove
 from stages.params import Params

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import graph
 from stages import InputError, layout
-from stages.media.container import PICTURES, open_media
+from stages.media.container import IMAGE_FORMATS, open_media
 from stages.media.files import human_size
 from stages.params import Params
 
@@ -195,7 +195,7 @@ def _video(path: Path) -> str:
 
 
 def _picture(path: Path) -> str:
-    with open_media(path, PICTURES) as container:
+    with open_media(path, IMAGE_FORMATS) as container:
         stream = container.streams.video[0]
         return f"{stream.width} x {stream.height}, {stream.codec_context.pix_fmt}"
 

@@ -1,5 +1,5 @@
-"""`python -m stages NAME KEY` runs one stage: reads params.yaml, finds the paths and calls the stage's `run`. All stages
-run this way. DVC passes the whole address, NAME@KEY, as KEY."""
+"""`python -m stages NAME KEY` runs one stage: reads params.yaml, finds the paths and calls the stage's `run`. All
+stages run this way. DVC passes the whole address, NAME@KEY, as KEY."""
 
 import importlib
 import inspect
@@ -46,7 +46,8 @@ def record_cost(stage: str, key: str, seconds: float) -> None:
 
 
 def peak_memory() -> float:
-    """The peak memory of this process, in GiB. On Linux not from getrusage, where a process inherits its parent's peak."""
+    """The peak memory of this process, in GiB. On Linux not from getrusage, where a process inherits its parent's
+    peak."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))[1]) / 2**20

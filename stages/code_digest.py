@@ -3,8 +3,8 @@
 DVC compares bytes and does not know imports. A digest covers the syntax trees of all modules of stages/ that the stage
 imports, directly or indirectly. Comments, docstrings, blank lines and a module's package do not change it. Files that
 are not Python are included with their bytes if the stage imports a module from the same folder. Excluded:
-- params.py, presets.py, consent.py, safe_yaml.py, layout.py and __main__.py: they affect a stage only through parameters
-  and paths, which DVC tracks itself
+- params.py, presets.py, consent.py, safe_yaml.py, layout.py and __main__.py: they affect a stage only through
+  parameters and paths, which DVC tracks itself
 - events.py and progress.py, which report progress, and threads.py, which sets the number of threads
 - modules that contain only a docstring, and InputError, an exception without behaviour
 

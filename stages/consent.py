@@ -47,11 +47,11 @@ class Consent(PresetBlock):
         if not (found := checksum(self.record)):
             return
         if self.sha256 is None:
-            raise InputError(f"params.yaml: subjects.{name}.consent.record is a file. Add its checksum to the record, so "
-                             f"that the file cannot be replaced unnoticed:\n  sha256: {found}")
+            raise InputError(f"params.yaml: subjects.{name}.consent.record is a file. Add its checksum, so that the file "
+                             f"cannot be replaced unnoticed:\n  sha256: {found}")
         if self.sha256 != found:
-            raise InputError(f"{self.record}: not the file of subjects.{name}.consent: its SHA-256 is {found}, expected "
-                             f"{self.sha256}. If the file was changed, ask the person again and write a new record")
+            raise InputError(f"{self.record}: not the file of subjects.{name}.consent: its SHA-256 is {found}, "
+                             f"expected {self.sha256}. If the file was changed, ask the person again and write a new record")
 
 
 def checksum(record: str) -> str | None:
@@ -72,7 +72,8 @@ def _synthetic_or_mapping(value):
 
 ConsentRecord = Annotated[
     Annotated[Literal["synthetic"], Tag("synthetic")] | Annotated[Consent, Tag("record")],
-    Discriminator(lambda value: "synthetic" if isinstance(value, str) else "record"), BeforeValidator(_synthetic_or_mapping),
+    Discriminator(lambda value: "synthetic" if isinstance(value, str) else "record"),
+    BeforeValidator(_synthetic_or_mapping),
 ]
 
 

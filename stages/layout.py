@@ -34,7 +34,7 @@ KINDS = {  # stage: the block of params.yaml with its keys; in the order of the 
     "report": "transfers",
 }
 
-THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # their bytes depend on `threads`
+THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes depend on `threads`
 
 SUBJECT_KINDS = ("subjects", "transfers")  # kinds whose artifacts show a subject and record their consent
 
@@ -198,8 +198,8 @@ def cost(stage: str, key: str) -> Path:
 
 
 def resume_file(address: str, digest: str) -> Path:
-    """The resume state of a run of the training `stage@key`, identified by a hash (hex). The same path without suffix is
-    the folder of its previews. Not artifacts."""
+    """The resume state of a run of the training `stage@key`, identified by a hash (hex). The same path without suffix
+    is the folder of its previews. Not artifacts."""
     return CHECKPOINTS / f"{address}_{digest[:HASH]}.pt"
 
 

@@ -1,5 +1,5 @@
-"""params.yaml as typed, immutable objects; the blocks of presets are in presets.py. Unknown keys, missing keys and values
-out of range are rejected before anything runs."""
+"""params.yaml as typed, immutable objects; the blocks of presets are in presets.py. Unknown keys, missing keys and
+values out of range are rejected before anything runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,8 +18,8 @@ RESERVED = ("samples", layout.TABLES.name)  # other folders in artifacts/: no vi
 
 
 class SampleEntry(PresetBlock):
-    """A rendered video: `person` performs `motions` in an order and with variations given by `seed`. The motion does not
-    depend on the person: samples that differ only in `person` move identically."""
+    """A rendered video: `person` performs `motions` in an order and with variations given by `seed`. The motion does
+    not depend on the person: samples that differ only in `person` move identically."""
 
     person: str
     motions: tuple[Literal["turn", "wave", "squat", "kick", "dance"], ...]
@@ -30,9 +30,9 @@ class SampleEntry(PresetBlock):
 
 
 class Video(PresetBlock):
-    """`start`, `end`: the range to use, in seconds of the file; by default all of it. `person`: which person to track if
-    several are in view: 0 (default) for the largest and steadiest, 1 for the next, ...; or a point (x, y) on the person
-    or their box (left, top, right, bottom), in pixels of the first frame."""
+    """`start`, `end`: the range to use, in seconds of the file; by default all of it. `person`: which person to track
+    if several are in view: 0 (default) for the largest and steadiest, 1 for the next, ...; or a point (x, y) on the
+    person or their box (left, top, right, bottom), in pixels of the first frame."""
 
     file: str
     preset: Name
@@ -93,7 +93,7 @@ class Params(PresetBlock):
     subjects: dict[Name, Subject]
     transfers: dict[Name, Transfer]
     presets: dict[Name, Preset]
-    variants: dict[Name, dict[str, dict[str, Any]]] = {}  # variant -> stage -> field -> value that replaces the preset's
+    variants: dict[Name, dict[str, dict[str, Any]]] = {}  # variant -> stage -> field -> new value
 
     @model_validator(mode="after")
     def names_exist(self) -> "Params":
@@ -112,8 +112,8 @@ class Params(PresetBlock):
                 raise ValueError(f"transfers.{name}.source: no video `{transfer.source}`")
             if transfer.truth is None:
                 raise ValueError(
-                    f"transfers.{name}.truth: expected a video of `{transfer.target}` in the same motion or, if there is "
-                    f"none, the source's own file: {self.videos[transfer.source].file}"
+                    f"transfers.{name}.truth: expected a video of `{transfer.target}` in the same motion or, if there "
+                    f"is none, the source's own file: {self.videos[transfer.source].file}"
                 )
             if name in (*self.videos, *RESERVED):
                 raise ValueError(f"transfers.{name}: the name is taken; both would share a folder of artifacts")

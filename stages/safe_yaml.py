@@ -1,4 +1,5 @@
-"""Reads YAML from untrusted sources. Nesting depth and expanded size are limited, so that aliases cannot exhaust memory."""
+"""Reads YAML from untrusted sources. Nesting depth and expanded size are limited, so that aliases cannot exhaust
+memory."""
 
 from pathlib import Path
 
@@ -31,8 +32,8 @@ def parse(text: str | bytes, path: Path | str):
             return None
         size, height = _extent(node, {})
         if size > MAX_VALUES or height > MAX_DEPTH:
-            raise InputError(f"{path}: its aliases (*name) expand to more than {MAX_VALUES} values or {MAX_DEPTH} nested "
-                             "lists and blocks; replace them by the values they refer to")
+            raise InputError(f"{path}: its aliases (*name) expand to more than {MAX_VALUES} values or {MAX_DEPTH} "
+                             "nested lists and blocks; replace them by the values they refer to")
         return loader.construct_document(node)
     except InputError:
         raise

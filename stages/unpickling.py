@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LAYER_MODULES = ("torch.nn.modules.", "ultralytics.")  # modules whose classes become LayerStub
-NETWORK_KEYS = ("ema", "model", "state_dict")        # keys of a checkpoint that may hold the network, the preferred first
+NETWORK_KEYS = ("ema", "model", "state_dict")  # keys of a checkpoint that may hold the network, the preferred first
 _ARRAYS = {("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"), ("numpy", "ndarray"),
            ("numpy", "dtype"), ("collections", "OrderedDict"), ("_codecs", "encode")}
 
@@ -42,7 +42,8 @@ class LayerStub:
 
 
 def tensors(path: Path, trusted: bool = False) -> dict[str, "Tensor"]:
-    """All tensors by their names in the network; float16 becomes float32. `trusted`: allow code from the file to run."""
+    """All tensors by their names in the network; float16 becomes float32. `trusted`: allow code from the file to
+    run."""
     import numpy as np
     import torch
 
@@ -97,4 +98,5 @@ class _Arrays(pickle.Unpickler):
 
 def _arrays(path: Path, trusted: bool):
     with open(path, "rb") as file:
-        return (pickle.Unpickler if trusted else _Arrays)(file, encoding="latin1").load()  # latin1 reads pickles of Python 2
+        unpickler = pickle.Unpickler if trusted else _Arrays
+        return unpickler(file, encoding="latin1").load()  # latin1 reads pickles of Python 2

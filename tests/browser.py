@@ -1,4 +1,4 @@
-"""A real browser, headless, for pages that a user clicks on."""
+"""A headless browser for tests of web pages."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 QUIET = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 VIEW = {"width": 1280, "height": 900}
-expect.set_options(timeout=20_000)  # ms; a machine may be busy
+expect.set_options(timeout=20_000)  # ms; enough for a busy machine
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The one that CHROMIUM names, the system's, or Playwright's own (`playwright install chromium`). While it is open,
-    nothing else in its thread can run asyncio."""
+    """The browser named by CHROMIUM, the system's, or Playwright's (`playwright install chromium`). While it is open,
+    its thread cannot run asyncio for anything else."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         try:
@@ -30,6 +30,6 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page in a browser of its own, for one test only."""
+    """A page in a new browser."""
     with chromium() as browser:
         yield browser.new_page(viewport=VIEW)

@@ -1,4 +1,5 @@
-"""A tiny subject that needs no estimator: a stick figure of boxes that waves, with its poses, masks and clock."""
+"""Shared fixtures, among them a tiny subject that needs no estimator: a waving stick figure with poses, masks and
+clock."""
 
 import gc
 import subprocess
@@ -23,7 +24,7 @@ gc.disable()
 
 
 def pytest_collection_finish():
-    """Garbage is looked for among what tests make, not among all that is loaded, which stays: torch, DVC, Prefect."""
+    """Excludes loaded modules (torch, DVC, Prefect) from garbage collection, which would take long."""
     gc.freeze()
     gc.set_threshold(10_000)
     gc.enable()
@@ -41,7 +42,7 @@ def config() -> params.Params:
 
 @pytest.fixture(scope="session", autouse=True)
 def forks():
-    """DVC and stages are forks (tests/fork.py), but in tests that are marked `subprocesses`."""
+    """Runs DVC and stages as forks (tests/fork.py), except in tests marked `subprocesses`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "Popen", fork.Popen)
         yield
@@ -55,8 +56,8 @@ def no_forks(request, monkeypatch):
 
 @pytest.fixture
 def s3():
-    """An S3 server that the test may stop and start; see tests/remotes.py."""
-    from tests.remotes import S3Server  # takes half a second, which few tests need
+    """An S3 server, which the test may stop and start; see tests/remotes.py."""
+    from tests.remotes import S3Server  # slow import, needed by few tests
 
     server = S3Server()
     yield server
@@ -79,7 +80,7 @@ def folder_remote(tmp_path):
 
 @pytest.fixture(params=["folder_remote", "s3_remote"])
 def remote(request):
-    """Each of them."""
+    """Both kinds of remotes."""
     return request.getfixturevalue(request.param)
 
 
@@ -89,7 +90,7 @@ def small(block, **changes):
 
 
 def waving_pose(phase: float, size: int = SIZE) -> skeleton.Pose:
-    """A standing person, the right arm swinging, the face turning; every point known."""
+    """A standing person with a swinging right arm and a turning face; all points are known."""
     body = np.array([
         (32, 12), (32, 19), (27, 19), (24, 26), (20 + 6 * np.cos(phase), 32 + 8 * np.sin(phase)), (37, 19), (40, 26),
         (42, 33), (29, 36), (28, 46), (28, 56), (35, 36), (36, 46), (36, 56), (30, 10), (34, 10), (28, 11), (36, 11)])
@@ -101,7 +102,7 @@ def waving_pose(phase: float, size: int = SIZE) -> skeleton.Pose:
 
 
 def paint(pose: skeleton.Pose, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Foreground RGB and alpha (uint8) of the figure."""
+    """The figure as foreground RGB (S, S, 3) and alpha (S, S), uint8."""
     colour, alpha = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
     for i, (a, b) in enumerate(skeleton.LIMBS):
         ends = [tuple(int(v) for v in pose.body[j, :2]) for j in (a, b)]
@@ -112,7 +113,7 @@ def paint(pose: skeleton.Pose, size: int = SIZE) -> tuple[np.ndarray, np.ndarray
 
 @pytest.fixture(scope="session")
 def subject(tmp_path_factory) -> dict:
-    """Paths of the artifacts that training reads (frames, clock, masks, poses), of 24 frames of 64 x 64."""
+    """Paths of the inputs of training (frames, clock, masks, background, poses): 24 frames of 64 x 64."""
     folder = tmp_path_factory.mktemp("subject")
     paths = {name: folder / file for name, file in {
         "frames": "frames.mkv", "clock": "frames.parquet", "masks": "masks.mkv", "poses": "poses.parquet",

@@ -1,9 +1,9 @@
-"""Forks in place of new interpreters: `python -m dvc`, `-m pipeline.dvc_backend.split_lock` and `-m stages` run in forks of a process that
-has loaded what they import, which takes each of them half a second or more.
+"""Speeds up tests by forking instead of starting new interpreters.
 
-`Popen` stands in for subprocess.Popen. What it starts has a process, a session and files of its own, as any program has,
-and is the caller's child; DVC, itself a fork, forks once more for its stage. Modules of the project are imported by each
-from the folder that it runs in.
+`python -m dvc`, `-m pipeline.dvc_backend.split_lock` and `-m stages` run in forks of a process that has already
+imported what they need, which saves half a second or more each. `Popen` replaces subprocess.Popen. What it starts is a
+normal child process with its own session and files. DVC, itself a fork, forks again for its stage. Each fork imports
+the project's modules from its own working folder.
 """
 
 import atexit
@@ -26,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {"dvc", "pipeline.dvc_backend.split_lock", "stages", "stages.code_digest"}
-LOADED = (  # what the programs import of others, at once or while they run
+LOADED = (  # third-party modules that the programs import
     "configobj", "configparser", "dulwich.ignore", "dulwich.worktree", "dvc._debug", "dvc.analytics", "dvc.cachemgr",
     "dvc.cli.parser", "dvc.compare", "dvc.data_cloud", "dvc.dependency.param", "dvc.lock", "dvc.render.convert",
     "dvc.repo.artifacts", "dvc.repo.brancher", "dvc.repo.collect", "dvc.repo.datasets", "dvc.repo.experiments.collect",
@@ -40,17 +40,17 @@ LOADED = (  # what the programs import of others, at once or while they run
     "graphlib", "hydra._internal.core_plugins.structured_config_source", "inspect", "networkx", "psutil",
     "pydantic._internal._validators", "pyparsing", "resource", "rich.console", "ruamel.yaml", "s3fs", "scmrepo.git",
     "tqdm", "yaml", "zc.lockfile")
-OURS = (  # taken over where a project's are the same
+OURS = (  # the project's modules, reused if those of the working folder are identical
     "stages.code_digest", "stages.media.artifact_metadata", "stages.params", "stages.progress")
-CHILD_SUBREAPER = 36  # of prctl(2): an orphan becomes the child of the nearest ancestor that has set it
-LARGEST = 1 << 17     # bytes of a request
+CHILD_SUBREAPER = 36  # of prctl(2): orphans become children of the nearest ancestor that has set it
+MAX_REQUEST = 1 << 17  # bytes
 
 REAL = subprocess.Popen
-_forked = False  # whether this process is one
+_forked = False  # whether this process is a fork
 
 
 class Popen(REAL):
-    """subprocess.Popen, but that PROGRAMS are forked."""
+    """subprocess.Popen that forks for PROGRAMS."""
 
     def _execute_child(self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags,
                        shell, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *rest):
@@ -69,7 +69,7 @@ class Popen(REAL):
 
 
 def _words(args, environment: dict[str, str]) -> list[str]:
-    """What follows `python` where a program of ours is to be run, by itself or by DVC's shell; else nothing."""
+    """The arguments of `python` if one of PROGRAMS is to be run, directly or by DVC's shell; else an empty list."""
     args = [str(arg) for arg in args] if isinstance(args, (list, tuple)) else []
     if len(args) > 2 and args[-2] == "-c" and args[-1].startswith("python -m stages"):
         args = [string.Template(word.strip('"')).substitute(environment) for word in args[-1].split()]
@@ -80,7 +80,7 @@ def _words(args, environment: dict[str, str]) -> list[str]:
 
 
 class Zygote:
-    """The process that is forked. It has no threads, and no state but loaded modules."""
+    """The process that is forked. It has no threads and no state except loaded modules."""
 
     def __init__(self):
         ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -92,10 +92,10 @@ class Zygote:
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def ask(self, order: dict, files: list[int]) -> int:
-        """The process of a new fork, which is this process's child."""
+        """Starts a fork, which is a child of this process, and returns its process id."""
         with self._lock:
             socket.send_fds(self._socket, [json.dumps(order).encode()], files)
-            return json.loads(self._socket.recv(LARGEST))
+            return json.loads(self._socket.recv(MAX_REQUEST))
 
 
 @cache
@@ -105,11 +105,11 @@ def _zygote() -> Zygote:
 
 def _serve(channel: socket.socket) -> None:
     while True:
-        request, files, _, _ = socket.recv_fds(channel, LARGEST, 16)
+        request, files, _, _ = socket.recv_fds(channel, MAX_REQUEST, 16)
         if not request:
             return
         reader, writer = os.pipe()
-        if middle := os.fork():  # which ends at once, so that whoever asked becomes the new process's parent
+        if middle := os.fork():  # ends at once, so that the caller (a subreaper) becomes the parent of the fork
             os.close(writer)
             os.waitpid(middle, 0)
             with open(reader) as answer:
@@ -138,12 +138,12 @@ def _fork(order: dict, files: list[int]) -> int:
 
 
 def _become(order: dict, files: list[int]) -> int:
-    """Runs a program as the interpreter would; its exit code."""
+    """Runs a program as the interpreter would and returns its exit code."""
     global _forked
     _forked = True
     if order["session"]:
         os.setsid()
-    high = [os.dup(file) for file in files]  # out of the way of the numbers that they get
+    high = [os.dup(file) for file in files]  # away from the target descriptors
     for file, number in zip(high, [0, 1, 2, *order["keeps"]]):
         os.dup2(file, number)
     last = 2
@@ -167,7 +167,7 @@ def _become(order: dict, files: list[int]) -> int:
     paths = [path for path in order["environment"].get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:] = [*own, *paths, *(path for path in sys.path if path not in ("", str(ROOT)))]
     _, module, *sys.argv[1:] = words
-    sys.modules.pop(module if module in OURS else "", None)  # it becomes __main__
+    sys.modules.pop(module if module in OURS else "", None)  # it will be __main__
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
@@ -186,7 +186,8 @@ def _become(order: dict, files: list[int]) -> int:
 
 
 def _take_over(folder: Path) -> None:
-    """Lets the modules of OURS be those of the project in `folder`, if all are the same there; else it imports its own."""
+    """Reuses the loaded modules of OURS for the project in `folder` if its files are identical; otherwise unloads
+    them."""
     ours = {name: Path(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "stages"}
     theirs = {name: folder / file.relative_to(ROOT) for name, file in ours.items()}
     same = all(theirs[name].is_file() and theirs[name].read_bytes() == file.read_bytes() for name, file in ours.items())
@@ -202,7 +203,7 @@ if __name__ == "__main__":
         importlib.import_module(name)
     parser = sys.modules["dvc.cli.parser"]
     parser.get_main_parser = cache(parser.get_main_parser)
-    parser.get_main_parser()  # of a hundred commands
-    gc.freeze()  # a fork that looks for garbage among all of this would copy it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, whose tests' process ends us by its end
+    parser.get_main_parser()  # slow: a hundred commands
+    gc.freeze()  # garbage collection in a fork would copy all these pages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: this process ends when the tests' process does
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,5 +1,5 @@
-"""A project in miniature: the real dvc.yaml, layout, params and pipeline over stages of a few lines, which write
-what they were given and keep a record of who ran."""
+"""A miniature project: the real dvc.yaml, layout, params and pipeline with stages of a few lines, which write their
+arguments and record that they ran."""
 
 import fcntl
 import os
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "metric_weights/.gitignore",
     "pipeline/__init__.py", "pipeline/dvc_backend/split_lock.py",
-    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py", "stages/events.py",
-    "stages/params.py", "stages/presets.py", "stages/progress.py", "stages/threads.py",
+    "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py",
+    "stages/events.py", "stages/params.py", "stages/presets.py", "stages/progress.py", "stages/threads.py",
     "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/artifact_metadata.py",
 )
 PEOPLE = """
@@ -39,8 +39,10 @@ subjects:
 transfers:
   ava_from_ben: {target: ava, source: ben, preset: demo, truth: artifacts/samples/ben.mp4}
 """
+
+
 def agreed(record: str) -> dict[str, str]:
-    """A consent."""
+    """A consent record."""
     return {"who": "Ana", "when": "2026-11-22", "scope": "one video", "record": record}
 
 
@@ -57,7 +59,7 @@ def run(params, key, **paths):
     stage = "{stage}"
     outputs = {{name: paths.pop(name) for name in layout.OUTPUTS[stage]}}
     print(stage, key, "works", flush=True)
-    here = Path(os.environ.get("ORDERS", "."))  # an experiment runs elsewhere
+    here = Path(os.environ.get("ORDERS", "."))  # an experiment runs in another folder
     order = here / f"{{stage}}@{{key}}.order"
     todo = order.read_text() if order.exists() else ""
     if todo == "refuse":
@@ -92,19 +94,20 @@ def run(params, key, **paths):
 
 
 class Project:
-    """A folder with the miniature project in it."""
+    """A folder with the miniature project."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def order(self, address: str, what: str) -> Path:
-        """Makes a stage refuse, crash or hang for a minute, until the file given back is removed; or hang once."""
+        """Makes a stage reject its input (`refuse`), `crash`, or `hang` for a minute or until the returned file is
+        removed. `hang once`: only the first time."""
         path = self.folder / f"{address}.order"
         path.write_text(what)
         return path
 
     def ran(self) -> list[str]:
-        """Who has computed, in order, since this was last asked."""
+        """The addresses that were computed since the last call, in order."""
         record = self.folder / "ran"
         lines = record.read_text().split() if record.exists() else []
         record.unlink(missing_ok=True)
@@ -115,7 +118,7 @@ class Project:
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def change(self, **blocks) -> None:
-        """Changes entries of params.yaml: subjects={"ben": {"consent": "..."}}"""
+        """Changes entries of params.yaml, for example subjects={"ben": {"consent": "..."}}."""
         path = self.folder / "params.yaml"
         content = yaml.safe_load(path.read_text())
         for block, entries in blocks.items():
@@ -124,7 +127,7 @@ class Project:
         path.write_text(yaml.safe_dump(content))
 
     def stale(self, *stages: str) -> None:
-        """Changes the code of stages, so that they have to be computed again; they write what they wrote before."""
+        """Changes the code of stages without effect, so that they are out of date."""
         for stage in stages:
             file = self.folder / f"stages/{stage}.py"
             file.write_text(f"{file.read_text()}CHANGED = '{uuid.uuid4()}'\n")
@@ -142,14 +145,14 @@ class Project:
 
 
 def shared(factory: pytest.TempPathFactory) -> Path:
-    """A folder that all processes of one run of the tests have in common."""
+    """A folder shared by all processes of a test run."""
     own = factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """The folder that `make` fills, by whichever process of the tests is the first to want it: the others wait. Nobody
-    may change it."""
+    """A read-only folder filled by `make`, once per test run: the first process that needs it calls `make`, the others
+    wait."""
     folder = shared(factory) / name
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -162,7 +165,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
 
 @pytest.fixture(scope="session")
 def computed(tmp_path_factory) -> Project:
-    """The project after one `dvc repro`."""
+    """The project after `dvc repro`."""
     os.environ["DVC_SITE_CACHE_DIR"] = str(tmp_path_factory.mktemp("dvc"))
     return Project(once(tmp_path_factory, "computed", _compute))
 
@@ -182,7 +185,7 @@ def _compute(folder: Path) -> None:
 
 @pytest.fixture
 def project(computed, tmp_path, monkeypatch) -> Project:
-    """A copy of the computed project, and the current folder; its record of who ran is empty."""
+    """A copy of the computed project in the current folder; its record of runs is empty."""
     shutil.copytree(computed.folder, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     Path("ran").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""DVC's remotes for tests, real ones: a folder, and a bucket of an S3 server (moto) that runs in the tests' process."""
+"""DVC remotes for tests: a folder, and a bucket of an S3 server (moto) in the tests' process."""
 
 import threading
 import uuid
@@ -14,27 +14,27 @@ KEYS = {"access_key_id": "AKIAFAKEMOTION123456", "secret_access_key": "sEcReT/fa
 
 @dataclass(frozen=True)
 class Remote:
-    """Where artifacts are kept for several machines. `options`: where its server is, and the keys to it."""
+    """A storage for artifacts. `options`: the server's address and access keys, if it needs them."""
 
     url: str
     options: dict[str, str] = field(default_factory=dict)
 
     def configure(self, folder: Path) -> None:
-        """Makes it the default remote of the project in `folder`, on this machine: .dvc/config.local, what `dvc remote
-        add --local --default` and `dvc remote modify --local` write."""
+        """Makes it the default remote of the project in `folder` by writing .dvc/config.local, as `dvc remote add
+        --local --default` and `dvc remote modify --local` would."""
         lines = ["[core]", "    remote = storage", "['remote \"storage\"']", f"    url = {self.url}"]
         lines += [f"    {name} = {value}" for name, value in self.options.items()]
         (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n")
 
 
 class S3Server:
-    """Listens on a free loopback port. What is stored outlives `stop`; `start` listens at the same address again."""
+    """Listens on a free loopback port. Stored objects survive `stop`; `start` listens at the same address again."""
 
     def __init__(self):
         self._app = DomainDispatcherApplication(create_backend_app)
         self._changed = threading.Condition()
-        self.requests: list[str] = []  # such as PUT /bucket/key, as they came
-        self.breaks = lambda request: ""  # the status that a request gets instead, such as 503 Slow Down
+        self.requests: list[str] = []  # such as PUT /bucket/key, in order
+        self.breaks = lambda request: ""  # the status with which a request fails, such as 503 Slow Down; "": it succeeds
         self.port = 0
         self.start()
 
@@ -45,12 +45,12 @@ class S3Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """No connection is taken any more; what is being answered goes on to its end."""
+        """Accepts no more connections; requests in progress are completed."""
         self._server.shutdown()
         self._thread.join()
 
     def wait_for(self, count: int, seconds: float = 60) -> None:
-        """Until so many requests have come since the server was made."""
+        """Waits until the server has received this number of requests in total."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.requests) >= count, seconds), self.requests
 

@@ -1,4 +1,4 @@
-"""A real Prefect server, and the command line as a user starts it."""
+"""A Prefect server for tests, and the command line as a process."""
 
 import fcntl
 import os
@@ -20,12 +20,12 @@ from tests.miniature import once, shared
 ROOT = Path(__file__).parents[1]
 
 
-IDLE = ("LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "SCHEDULER")  # services of nothing that we use, which look often
+IDLE = ("LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "SCHEDULER")  # unused services that poll the database
 
 
 @contextmanager
 def serving(home: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A server with its files in `home`, on a free port of the loopback; its address and its process."""
+    """A server on a loopback port, free unless given, with its files in `home`. Yields its URL and process."""
     url, process = start(home, port)
     try:
         yield url, process
@@ -61,7 +61,7 @@ def _healthy(url: str) -> bool:
 
 
 def kill(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
-    """Ends a process, its group included, and waits for it."""
+    """Ends a process with its group and waits for it."""
     try:
         os.killpg(process.pid, number)
         process.wait(20)
@@ -72,30 +72,29 @@ def kill(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
         pass
 
 
-def wait_for(what, seconds: float = 180, name: str = "it"):
-    """What a function gives as soon as that is true."""
+def wait_for(condition, seconds: float = 180, name: str = "it"):
+    """Polls a function until its result is true and returns the result."""
     deadline = time.monotonic() + seconds
-    while not (found := what()):
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"{name} did not come within {seconds} s"
         time.sleep(0.05)
     return found
 
 
 def alive(number: int) -> bool:
-    """Whether a process runs; one that has ended and was not collected does not."""
+    """Whether a process runs; zombies do not count."""
     status = content(Path(f"/proc/{number}/status"))
     return bool(status) and "zombie" not in status
 
 
 def content(path: Path) -> str:
-    """Of a file that may not be there."""
+    """The text of a file; "" if it does not exist."""
     return path.read_text() if path.exists() else ""
 
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory) -> Path:
-    """PREFECT_HOME of a server that has its tables and nothing in them, to be copied: making them takes it longer than
-    all else that it does at its start."""
+    """PREFECT_HOME with an empty database, to be copied: creating the tables takes most of a server's start-up time."""
     command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
     return once(tmp_path_factory, "database", lambda home: subprocess.run(
         command, env=os.environ | {"PREFECT_HOME": str(home)}, check=True, capture_output=True))
@@ -103,8 +102,8 @@ def database(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(database, tmp_path_factory) -> Iterator[str]:
-    """The address of a server that all tests share: the first process of theirs that wants it starts it, and the last
-    ends it. Each holds a lock on `users` as long as it lives."""
+    """The address of a server shared by all test processes: the first that needs it starts it, and the last stops it.
+    Each holds a lock on `users` while it uses the server."""
     home = shared(tmp_path_factory) / "server"
     with home.with_suffix(".lock").open("w") as lock, home.with_suffix(".users").open("w") as users:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -132,7 +131,7 @@ class Command:
     def __init__(self, folder: Path, url: str, *arguments: str, **settings: str):
         self.folder, self.log = folder, folder / f"log.{time.monotonic_ns()}"
         own = {"PREFECT_API_URL": url, "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(folder / "home"), **settings}
-        command = [sys.executable, "-P", "-m", "pipeline", *arguments]  # -P: the real pipeline, and its own `stages`
+        command = [sys.executable, "-P", "-m", "pipeline", *arguments]  # -P: the repository's pipeline, and the `stages` of the folder
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=os.environ | own, stdout=log, stderr=log,
                                             start_new_session=True)
@@ -146,13 +145,13 @@ class Command:
         assert words in self.said, self.said
 
     def hangs(self) -> int:
-        """The process of a stage of the miniature that was ordered to hang, as soon as it does."""
+        """Waits for a stage of the miniature project that was told to hang, and returns its process id."""
         wait_for(lambda: content(self.folder / "hangs") or self.process.poll() is not None, name="the stage")
         assert self.process.poll() is None, self.said
         return int(content(self.folder / "hangs"))
 
     def ends(self, code: int) -> str:
-        """What it has said when it has ended, with this exit code."""
+        """Waits for the end, checks the exit code and returns the output."""
         wait_for(lambda: self.process.poll() is not None, 120, "the end")
         assert self.process.returncode == code, self.said
         return self.said

@@ -1,4 +1,4 @@
-"""params.yaml as tests change it: read once, by the parser in C."""
+"""params.yaml for tests that change it. Read once, with the fast C parser."""
 
 import copy
 from functools import cache
@@ -15,12 +15,12 @@ def _read() -> dict:
 
 
 def content() -> dict:
-    """What the repository's own params.yaml holds, to be changed at will."""
+    """A copy of the repository's params.yaml, which may be modified."""
     return copy.deepcopy(_read())
 
 
 def write(folder: Path, changed: dict) -> Path:
-    """The params.yaml of a folder, made to hold this."""
+    """Writes params.yaml into a folder and returns its path."""
     path = folder / "params.yaml"
     path.write_text(yaml.dump(changed, Dumper=yaml.CSafeDumper))
     return path

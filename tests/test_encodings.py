@@ -1,4 +1,4 @@
-"""Text is read and written as UTF-8 wherever the project runs, whatever the locale says."""
+"""Text is read and written as UTF-8, independent of the locale."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ MODULES = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/**/*.py")])
 
 
 def in_the_locales_encoding(tree: ast.AST) -> list[int]:
-    """The lines in which text is read or written without an encoding."""
+    """Numbers of lines that read or write text without an explicit encoding."""
     return [call.lineno for call in ast.walk(tree) if isinstance(call, ast.Call) and _text(call)
             and "encoding" not in {keyword.arg for keyword in call.keywords}]
 
@@ -28,7 +28,7 @@ def _text(call: ast.Call) -> bool:
     places = call.args if method else call.args[1:]
     mode = keywords.get("mode") or (places[0] if places else ast.Constant("r"))
     known = isinstance(mode, ast.Constant) and isinstance(mode.value, str) and set(mode.value) <= set("rwaxbt+")
-    return known and "b" not in mode.value  # else it is not a file's `open`, such as av.open(path)
+    return known and "b" not in mode.value  # otherwise another `open`, such as av.open(path)
 
 
 @pytest.mark.parametrize("code, found", [
@@ -37,10 +37,10 @@ def _text(call: ast.Call) -> bool:
     ("path.open('a+')", True), ("path.open('wb')", False), ("av.open(path)", False), ("run(command, text=True)", True),
     ("run(command, encoding='utf-8')", False), ("run(command, capture_output=True)", False),
 ])
-def test_what_is_found(code, found):
+def test_detection(code, found):
     assert bool(in_the_locales_encoding(ast.parse(code))) == found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_is_in_the_locale_s_encoding(path):
+def test_all_modules_name_the_encoding(path):
     assert in_the_locales_encoding(ast.parse(path.read_bytes())) == []

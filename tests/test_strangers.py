@@ -1,4 +1,4 @@
-"""What others have written may be read here, and does no more than that: params.yaml, names, folders."""
+"""Untrusted input (params.yaml, names, folders) cannot run code or write outside of the project."""
 
 import ast
 import os
@@ -14,9 +14,9 @@ from stages import InputError, layout, params
 from tests import settings
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted([*(ROOT / "stages").rglob("*.py"), *(ROOT / "pipeline").glob("*.py")])
-# Of pipeline/: what starts programs.
-STARTERS = {"dvc.py", "forget.py", "process.py", "workspace.py", "signature.py", "pages.py", "waiting.py"}
+MODULES = sorted([*(ROOT / "stages").rglob("*.py"), *(ROOT / "pipeline").rglob("*.py")])
+# The modules of pipeline/ that may start programs.
+STARTERS = {"dvc_client.py", "forget.py", "subprocesses.py", "workspace.py", "fingerprint.py", "pages.py", "job_queue.py"}
 NAMES = ["../x", "..", ".", "a/b", "/etc/x", "a\\b", "~", "", "a b", "-h", "a;b", "$(a)", "`a`", "${presets}", "$HOME",
          "a|b", "a\nb", "a\0b", "a:b", "a@b", "x.y", "A", "\u0430va", "ava\u200b", "\uff41va", "\u00e9", "1a", "_a",
          "a" * 49, "ava\n"]
@@ -28,14 +28,14 @@ def local(path: Path) -> str:
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
-    """Every call in a file, by the name of what is called: subprocess.run, eval, ..."""
+    """All calls in a file with the name of the function: subprocess.run, eval, ..."""
     nodes = ast.walk(ast.parse(path.read_text()))
     return [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=local)
-def test_nothing_is_run_but_programs_with_their_arguments(path):
-    """No shell, no code out of data, no pickles; the one door for these, stages/unpickling.py, has its tests."""
+def test_only_programs_with_argument_lists_are_run(path):
+    """No shell, no code from data, no pickles. The only exception, stages/unpickling.py, has its own tests."""
     for name, call in calls(path):
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
         last = name.split(".")[-1]
@@ -52,7 +52,7 @@ def test_nothing_is_run_but_programs_with_their_arguments(path):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["samples", "videos", "subjects", "transfers", "variants"])
-def test_no_entry_is_named_so_that_it_would_leave_its_folder(tmp_path, kind, name):
+def test_names_cannot_leave_their_folder(tmp_path, kind, name):
     content = settings.content()
     content[kind][name] = next(iter(content[kind].values()))
     with pytest.raises(InputError, match=re.escape(f"{kind}.{name}.[key]: String should match pattern")):
@@ -61,14 +61,14 @@ def test_no_entry_is_named_so_that_it_would_leave_its_folder(tmp_path, kind, nam
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("place", ["target", "source", "preset", "samples.person"])
-def test_no_entry_names_another_that_is_not_there(tmp_path, place, name):
+def test_references_must_exist(tmp_path, place, name):
     content = settings.content()
     if place == "samples.person":
         content["samples"]["ava"]["person"] = name
     else:
         content["transfers"]["ava_from_ben"][place] = name
     path = settings.write(tmp_path, content)
-    if place == "samples.person":  # of whom stages/samples knows a few, by a table
+    if place == "samples.person":  # looked up in a table of stages/samples
         from stages.samples import people
 
         with pytest.raises((InputError, KeyError)):
@@ -80,13 +80,13 @@ def test_no_entry_names_another_that_is_not_there(tmp_path, place, name):
 
 @pytest.mark.parametrize("address", ["../x@ava", "frames@../ava", "frames@ava/..", "frames@", "@ava", "frames", "a@b@c",
                                      "frames@ava;b", "--help@ava", "os.system@ava"])
-def test_no_address_but_those_of_the_graph(config, address):
+def test_addresses_must_be_in_the_graph(config, address):
     with pytest.raises(InputError):
         graph.plan(config, [address])
 
 
 @pytest.mark.parametrize("name", [*NAMES, "."])
-def test_evaluate_writes_under_plain_names_only(config, name):
+def test_evaluate_accepts_plain_names_only(config, name):
     with pytest.raises(InputError, match="--as"):
         other_systems.evaluate(config, Path("frames"), name, "ava_from_ben")
 
@@ -95,7 +95,7 @@ def inside(path: Path, folder: Path = layout.ROOT) -> bool:
     return Path(os.path.normpath(path)).is_relative_to(folder)
 
 
-def test_all_that_is_written_lies_in_artifacts_or_beside_the_checkpoints(config):
+def test_everything_is_written_to_artifacts_or_checkpoints(config):
     for path in graph.producers(config):
         assert inside(path)
     for stage, kind in layout.KINDS.items():
@@ -104,13 +104,13 @@ def test_all_that_is_written_lies_in_artifacts_or_beside_the_checkpoints(config)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not {"/", "\0"} & set(name) and name.strip(".")])
-def test_an_imported_folder_of_any_name_gives_a_plain_one_or_none(name):
+def test_imported_folders_get_a_plain_name_or_none(name):
     plain = folder.named(name)
     assert plain == "" or len(plain) <= 48 and plain.isascii() and plain.isidentifier() and plain == plain.lower()
 
 
-def test_hostile_names_of_files_are_imported_as_plain_ones(tmp_path, monkeypatch, config):
-    """Clips called like commands and templates: params.yaml holds them as text, and loads."""
+def test_hostile_file_names_are_imported_as_text(tmp_path, monkeypatch, config):
+    """Names that look like commands and templates are stored in params.yaml as text, and it can be loaded."""
     from tests.stages.media.test_hostile import film
 
     monkeypatch.chdir(tmp_path)
@@ -122,14 +122,14 @@ def test_hostile_names_of_files_are_imported_as_plain_ones(tmp_path, monkeypatch
     folder.write(folder.folder(params.load(), Path("clips"), "demo"), Path("clips"), "demo", ["they", "2026-11-22", "a test", "a film of noise"])
     found = {entry.file for entry in params.load().videos.values()}
     assert {f"clips/p{i}{name}.mp4" for i, name in enumerate(names)} <= found
-    assert {params_editor.flow(name) for name in names}  # every one of them can be written
+    assert {params_editor.flow(name) for name in names}  # all can be written as YAML
     assert not Path("pwned").exists()
 
 
 @pytest.mark.parametrize("hostile", ["../x", "ava;b", "Ava"])
-def test_iper_lists_of_other_names_bring_nobody_in(tmp_path, config, hostile):
-    """Lists of a whole data set that name a folder outside of it, or one of its own that is no subject's; nor does who
-    asks for it by name get it."""
+def test_iper_lists_with_other_names_are_ignored(tmp_path, config, hostile):
+    """The lists of a data set name a folder outside of it, or one that is not a subject's. It cannot be imported by
+    name either."""
     from tests.pipeline.datasets.test_folder import images
 
     for subject in ("001", hostile):

@@ -18,7 +18,7 @@ from pipeline.datasets import params_editor
 from pipeline.datasets.params_editor import Entry
 from stages import InputError, params
 from stages.media import takes
-from stages.media.container import PICTURES, open_media
+from stages.media.container import IMAGE_FORMATS, open_media
 from stages.media.images import list_images, natural_order
 from stages.params import Params
 
@@ -150,7 +150,7 @@ def unreadable(file: Path, fps: float | None) -> str | None:
 def size(image: Path) -> tuple[int, int]:
     """Width and height, by the file's head."""
     try:
-        with open_media(image, PICTURES) as container:
+        with open_media(image, IMAGE_FORMATS) as container:
             stream = container.streams.video[0]
             found = stream.width, stream.height
     except (av.FFmpegError, IndexError):

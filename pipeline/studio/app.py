@@ -10,9 +10,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.dvc_backend import dvc_client
-from pipeline.studio.app import jobs, uploads
-from pipeline.studio.app.auth import HOSTS, Guard
-from pipeline.studio.app.job_queue import Line
+from pipeline.studio import jobs, uploads
+from pipeline.studio.auth import HOSTS, Guard
+from pipeline.studio.job_queue import JobQueue
 from stages import InputError, params
 from stages.media import files, takes
 
@@ -37,7 +37,7 @@ def serve(port: int) -> None:
         files.remove(shown)
         shown.mkdir()
         gradio = _gradio(shown)
-        line = Line(shown, lock.fileno())
+        line = JobQueue(shown, lock.fileno())
         try:
             page = _page(gradio, line)
             key = secrets.token_urlsafe(16)
@@ -82,7 +82,7 @@ def _launch(gradio, page, port: int, key: str) -> None:
         raise InputError(f"port {port} is taken; choose another one with --port") from None
 
 
-def _page(gradio, line: Line):
+def _page(gradio, line: JobQueue):
     """The form, and beside it the runs."""
     config = params.load()
     presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
@@ -163,7 +163,7 @@ def _page(gradio, line: Line):
     return page
 
 
-def _shown(line: Line, order: jobs.Order | None) -> str:
+def _shown(line: JobQueue, order: jobs.Job | None) -> str:
     if not order:
         return HINT.format("What is made appears here, stage by stage.")
     template = ENVIRONMENT.get_template("studio.html.jinja")

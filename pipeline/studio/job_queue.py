@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pipeline.dvc_backend import subprocesses
 from pipeline.dvc_backend.subprocesses import Program
-from pipeline.studio.app import jobs
-from pipeline.studio.app.jobs import Order, Step
+from pipeline.studio import jobs
+from pipeline.studio.jobs import Job, Step
 from stages import InputError, layout
 
 MOST = 8                             # orders that wait
@@ -38,7 +38,7 @@ class JobQueue:
     a file that is kept open, and with it locked, as long as a run lives, even where that outlives this process."""
 
     def __init__(self, shown: Path, lock: int):
-        self.orders: list[Order] = []  # every one, in the order in which they came
+        self.orders: list[Job] = []  # every one, in the order in which they came
         self.devices = gpus() or [""]
         self._shown, self._lock = shown, lock
         self._changed = threading.Condition()
@@ -47,7 +47,7 @@ class JobQueue:
         for device in self.devices:
             threading.Thread(target=self._work, args=(device,), daemon=True).start()
 
-    def add(self, order: Order) -> None:
+    def add(self, order: Job) -> None:
         with self._changed:
             alive = [other for other in self.orders if other.alive]
             if order.key in [other.key for other in alive]:
@@ -57,12 +57,12 @@ class JobQueue:
             self.orders.append(order)
             self._changed.notify_all()
 
-    def before(self, order: Order) -> int:
+    def before(self, order: Job) -> int:
         """How many are to be made before one that waits."""
         ahead = self.orders[: self.orders.index(order)]
         return sum(other.alive for other in ahead)
 
-    def stop(self, order: Order) -> None:
+    def stop(self, order: Job) -> None:
         """What was finished stays, and the same order goes on from there."""
         with self._changed:
             order.stopping = True
@@ -91,7 +91,7 @@ class JobQueue:
             with self._changed:
                 self._changed.notify_all()
 
-    def _run(self, order: Order, device: str) -> None:
+    def _run(self, order: Job, device: str) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({VISIBLE: device} if device else {})
         pictures = []
         with Program([*PYTHON, *order.command()], environment=environment, keeps=(self._lock,)) as program:
@@ -113,12 +113,12 @@ class JobQueue:
         for picture in [*pictures, *(self._pictures.submit(self._picture, step) for step in order.ends(code))]:
             picture.result()
 
-    def _copy_result(self, order: Order) -> None:
+    def _copy_result(self, order: Job) -> None:
         for name, path in jobs.result(order.key).items():
             order.made[name] = self._shown / f"{order.key}{path.suffix}"
             shutil.copyfile(path, order.made[name])
 
-    def _show_training(self, order: Order) -> None:
+    def _show_training(self, order: Job) -> None:
         """What a generator that is being trained has drawn last."""
         step = order.running
         if not (step and step.address.startswith("generator_training@")):

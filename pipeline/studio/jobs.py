@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline import graph
 from pipeline.datasets import folder, params_editor
 from pipeline.datasets.params_editor import Entry
-from pipeline.studio.app import uploads
+from pipeline.studio import uploads
 from stages import InputError, consent, layout, params
 from stages.events import Event
 from stages.progress import format_counters, percent

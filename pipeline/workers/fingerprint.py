@@ -20,7 +20,7 @@ def signature(config: Params, address: str, root: Path = Path()) -> Signature:
     stage, key = graph.split(address)
     code = Code(root)
     made_of = [module.path for module in code.sources(stage)]
-    others = [root / "dvc.yaml", *(root / file for file in EXCLUDED), *(root / "pipeline").glob("*.py")]
+    others = [root / "dvc.yaml", *(root / file for file in EXCLUDED), *(root / "pipeline").rglob("*.py")]
     marks = {str(path.relative_to(root)): code.checksum(path.relative_to(root)) for path in [*made_of, *sorted(others)]}
     return {COMMIT: _commit(root)} | marks | _values(config, stage, key)
 

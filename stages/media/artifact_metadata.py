@@ -1,42 +1,42 @@
-"""What every file that a stage writes says of itself: the consent it rests on, and what else its bytes depend on. Set by
-whoever runs the stage, read by those who write files: a picture, a table, a video, weights."""
+"""Metadata that is embedded in every file that a stage writes: the consent hash and other things its bytes depend on.
+`python -m stages` sets it; the writers of images, tables, videos and weights embed it."""
 
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_stamp: dict[str, str] = {}
-_on = False
+_metadata: dict[str, str] = {}
+_attached = False
 
 
 @contextmanager
 def attached(values: dict[str, str]) -> Iterator[None]:
-    """Within it, files say this."""
-    global _on
-    _stamp.update(values)
-    _on = True
+    """Files written inside this context contain these values."""
+    global _attached
+    _metadata.update(values)
+    _attached = True
     try:
         yield
     finally:
-        _stamp.clear()
-        _on = False
+        _metadata.clear()
+        _attached = False
 
 
 def add(values: dict[str, str]) -> None:
-    """Files that are written from here on, until `stamped` ends, say this too."""
-    if _on:
-        _stamp.update(values)
+    """Adds values for files written from now on, until `attached` ends. Without `attached`, does nothing."""
+    if _attached:
+        _metadata.update(values)
 
 
 def current() -> dict[str, str]:
-    return dict(_stamp)
+    return dict(_metadata)
 
 
-def with_png_text(content: bytes) -> bytes:
-    """A PNG file with the stamp as text, right after its header."""
-    chunks = [_chunk(b"tEXt", f"{name}\0{value}".encode("latin-1")) for name, value in _stamp.items()]
-    return content[:33] + b"".join(chunks) + content[33:]
+def with_png_text(png: bytes) -> bytes:
+    """A PNG file with the metadata as tEXt chunks after its header."""
+    chunks = [_chunk(b"tEXt", f"{name}\0{value}".encode("latin-1")) for name, value in _metadata.items()]
+    return png[:33] + b"".join(chunks) + png[33:]
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

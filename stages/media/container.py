@@ -1,7 +1,7 @@
-"""Media files opened for reading, the user's and ours: from the disk only, and only formats that hold what they show.
+"""Opens media files safely: only local files, and only formats that contain the media themselves.
 
-A file named .mp4 may be a playlist, which names other files and servers; and what looks like an address or a pipe to
-FFmpeg may be the name of a file.
+A file named .mp4 may be a playlist that refers to other files or servers, and FFmpeg interprets some file names as URLs
+or pipes. Both are prevented here.
 """
 
 from pathlib import Path
@@ -10,14 +10,15 @@ import av
 
 from stages import MAX_PIXELS, InputError
 
-VIDEOS = ("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "obu", "ivf", "asf", "ogg",
-          "flv", "mxf", "dv", "nut", "gif", "apng", "mjpeg", "yuv4mpegpipe", "wav", "mp3", "flac")
-PICTURES = ("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe", "tiff_pipe")
-WIDEST = 8  # a pixel, beside its height, or the other way round
+VIDEO_FORMATS = (
+    "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "obu", "ivf", "asf", "ogg", "flv",
+    "mxf", "dv", "nut", "gif", "apng", "mjpeg", "yuv4mpegpipe", "wav", "mp3", "flac")
+IMAGE_FORMATS = ("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe", "tiff_pipe")
+MAX_PIXEL_ASPECT = 8  # width / height of a pixel, or height / width
 
 
-def open_media(path: Path, formats: tuple[str, ...] = VIDEOS) -> av.container.InputContainer:
-    """Raises av.FFmpegError where the file is none of these formats or broken, InputError where it is no file."""
+def open_media(path: Path, formats: tuple[str, ...] = VIDEO_FORMATS) -> av.container.InputContainer:
+    """Raises InputError if `path` is not a file, av.FFmpegError if it is damaged or in another format."""
     if not path.is_file():
         raise InputError(f"{path}: expected a file")
     options = {"format_whitelist": ",".join(formats), "protocol_whitelist": "file"}
@@ -25,14 +26,14 @@ def open_media(path: Path, formats: tuple[str, ...] = VIDEOS) -> av.container.In
 
 
 def check_dimensions(path: Path, stream: av.VideoStream) -> None:
-    """InputError for pictures that are too large or cannot be decoded; larger ones that come later are not decoded.
-    """
+    """Raises InputError if the frames are too large or in an unknown codec. The decoder then skips larger frames that
+    come later."""
     if stream.codec_context is None:
-        raise InputError(f"{path}: its pictures are in a format that is not known; export it again, as H.264 in MP4")
+        raise InputError(f"{path}: unknown video codec; export it again, as H.264 in MP4")
     if stream.width * stream.height > MAX_PIXELS:
-        raise InputError(f"{path}: pictures of {stream.width} x {stream.height}; at most {MAX_PIXELS >> 20} million "
-                         "pixels can be used: export it smaller")
+        raise InputError(f"{path}: frames of {stream.width} x {stream.height}; at most {MAX_PIXELS >> 20} million "
+                         "pixels are supported: export it smaller")
     aspect = stream.sample_aspect_ratio or 1
-    if not 1 / WIDEST <= aspect <= WIDEST:
-        raise InputError(f"{path}: says that its pixels are {float(aspect):g} times as wide as high; export it again")
+    if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
+        raise InputError(f"{path}: has a pixel aspect ratio of {float(aspect):g}; export it again")
     stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}

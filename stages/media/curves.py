@@ -1,4 +1,4 @@
-"""Curves that `dvc plots` draws: a folder with one tab-separated table a curve, as DVCLive writes them."""
+"""Writes curves for `dvc plots`: a folder with one tab-separated file per curve, in the format of DVCLive."""
 
 from pathlib import Path
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from stages.media.files import atomic_write
 
-POINTS = 400  # of a curve
+MAX_POINTS = 400  # per curve
 
 
 def write(folder: Path, name: str, x: np.ndarray, curves: dict[str, np.ndarray]) -> None:
-    """x: whole numbers (n,) that rise, called `name`; curves: values (n,) by what they are called.
+    """Replaces `folder`. x: ascending integers (n,), with the axis title `name`; curves: values (n,) by title.
 
-    Values that are no numbers are left out, and a curve that is 0 all along: what it is of was not used. Of more than
-    POINTS, as many as go together stand as their mean, at the last x of them."""
+    NaN and infinite values are omitted, and so are curves that are 0 everywhere: their term was not used. Longer curves
+    are reduced to MAX_POINTS means of consecutive values, each at the last x of its group."""
     with atomic_write(folder) as temporary:
         temporary.mkdir()
         for title, values in curves.items():
             y = np.asarray(values, float)
-            known = np.flatnonzero(np.isfinite(y))
-            if not y[known].any():
+            finite = np.flatnonzero(np.isfinite(y))
+            if not y[finite].any():
                 continue
-            groups = np.array_split(known, min(POINTS, len(known)))
+            groups = np.array_split(finite, min(MAX_POINTS, len(finite)))
             rows = [f"{x[group[-1]]}\t{y[group].mean()}\n" for group in groups]
             (temporary / f"{title}.tsv").write_text(f"{name}\t{title}\n{''.join(rows)}", newline="\n", encoding="utf-8")

@@ -17,8 +17,8 @@ from stages import InputError, layout
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yields a temporary path next to `path`, with the same suffix, so that writers can infer the format. On success the
-    file or folder there is renamed to `path`; on any error it is removed. Leftovers of killed processes are removed too.
+    """Yields a temporary path next to `path`, with the same suffix, so that writers can infer the format. On success
+    the file or folder there is renamed to `path`; on any error it is removed, and so are leftovers of killed processes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

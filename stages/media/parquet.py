@@ -1,8 +1,8 @@
 """Parquet tables with a declared schema, and an `about` record (JSON) in the file's metadata.
 
-A point set of T frames and n points is one column of lists (n * 3): x, y in pixels of the S x S frame (the
-origin is the outer corner of the top left pixel, so a pixel's centre lies at +0.5), and a score in [0, 1].
-A point that is not known is NaN, NaN, 0.
+A set of n points in each of T frames is one column of lists (n * 3): x, y in pixels of the S x S frame, and a score in
+[0, 1]. The origin is the outer corner of the top left pixel, so that pixel centres are at +0.5. Unknown points are
+NaN, NaN, 0.
 """
 
 import json
@@ -17,11 +17,11 @@ from stages import InputError
 from stages.media import artifact_metadata
 from stages.media.files import atomic_write, existing
 
-pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps several times a table's size for itself
+pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool retains several times a table's size
 
 
 def points(n: int) -> pa.DataType:
-    """Column type of n points (x, y, score) a frame."""
+    """Column type of n points (x, y, score) per frame."""
     return pa.list_(pa.float32(), n * 3)
 
 
@@ -30,17 +30,17 @@ SPLITS = ("train", "gap", "test")
 CLOCK = pa.schema([
     ("frame", pa.int32()),
     ("seconds", pa.float64()),  # presentation time in the user's video, from 0
-    ("split", pa.string()),     # one of SPLITS, or null in a video too short to split
-    ("take", pa.int32()),       # which of the clips that the video is made of, from 0
+    ("split", pa.string()),     # one of SPLITS; null if the video is too short to split
+    ("take", pa.int32()),       # index of the take, from 0
 ])
 
 VIEW = pa.schema([
     ("frame", pa.int32()),
-    ("box", pa.list_(pa.float32(), 4)),     # of the person who is followed: left, top, right, bottom in pixels of the
-                                            # S x S frame; NaN while they are not in view
-    ("people", pa.int32()),                 # in view at the last look
-    ("camera", pa.list_(pa.float64(), 9)),  # homography: pixels of the video's frame -> of the still, full frame
-    ("light", pa.list_(pa.float32(), 6)),   # gain and offset of R, G, B that bring the frame to the clip's own light
+    ("box", pa.list_(pa.float32(), 4)),     # of the tracked person: left, top, right, bottom in pixels of the S x S
+                                            # frame; NaN while not in view
+    ("people", pa.int32()),                 # number of people in the last frame with detection
+    ("camera", pa.list_(pa.float64(), 9)),  # homography: pixels of the video's frame -> pixels of the canvas
+    ("light", pa.list_(pa.float32(), 6)),   # gain and offset of R, G, B that normalise the lighting
 ])
 
 POSES = pa.schema([
@@ -52,19 +52,19 @@ POSES = pa.schema([
     ("face", points(5)),          # right eye, left eye, left mouth corner, right mouth corner, nose
     ("detected", pa.bool_()),     # false: no person found in this frame
     ("interpolated", pa.bool_()), # true: filled between detections
-    ("people", pa.int32()),       # people seen in this frame, or -1 where the estimator cannot count
+    ("people", pa.int32()),       # people detected in this frame; -1 if the estimator does not count them
 ])
 
 DRIVING = pa.schema([
     *POSES,
-    ("scale", pa.float64()),                 # a point k of the source's pose was moved to k * scale + offset
+    ("scale", pa.float64()),                 # a point k of the source's pose becomes k * scale + offset
     ("offset", pa.list_(pa.float64(), 2)),   # x, y in pixels of the target's S x S frame
 ])
 
 COVERAGE = pa.schema([
-    ("frame", pa.int32()),       # the source's
-    ("distance", pa.float32()),  # to the nearest filmed pose, mean over joints, lengths of the torso; NaN: unknown
-    ("nearest", pa.int32()),     # the target's frame in that pose; -1: none
+    ("frame", pa.int32()),       # of the source
+    ("distance", pa.float32()),  # to the nearest target pose: mean over joints, in torso lengths; NaN: unknown
+    ("nearest", pa.int32()),     # frame of the target with that pose; -1: none
 ])
 
 FACES = pa.schema([
@@ -78,7 +78,7 @@ FACES = pa.schema([
 
 @contextmanager
 def writing(path: Path, schema: pa.Schema, about: dict | None = None):
-    """Gives a function that appends rows: columns as arrays or lists, T rows; point sets as (T, n, 3) arrays."""
+    """Yields a function that appends T rows: columns by name as arrays or lists, point sets as (T, n, 3) arrays."""
     schema = schema.with_metadata({"about": json.dumps((about or {}) | artifact_metadata.current(), sort_keys=True)})
     with atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         yield lambda columns: writer.write_table(
@@ -86,15 +86,14 @@ def writing(path: Path, schema: pa.Schema, about: dict | None = None):
 
 
 def write(path: Path, schema: pa.Schema, columns: dict, about: dict | None = None) -> None:
-    """Writes all rows at once."""
+    """Writes a table with one call."""
     with writing(path, schema, about) as append:
         append(columns)
 
 
 def read(path: Path, *schemas: pa.Schema) -> tuple[dict, dict]:
-    """Columns as NumPy arrays (fixed lists as (T, width), binary and text as object arrays), and `about`.
-
-    Raises InputError where the file is missing or has columns of none of the schemas."""
+    """Returns columns by name as NumPy arrays (fixed-size lists as (T, width), binary and text as object arrays) and
+    `about`. Raises InputError if the file is missing or matches none of the schemas."""
     table = pq.read_table(existing(path, "a Parquet table; run the stage that writes it"))
     if not any(table.schema.equals(schema) for schema in schemas):
         raise InputError(f"{path}: columns {table.schema.names}, expected {schemas[0].names}; run its stage again")

@@ -1,4 +1,4 @@
-"""Single pictures (PNG) between stages, as RGB or grey arrays uint8."""
+"""PNG images passed between stages, as uint8 arrays."""
 
 from pathlib import Path
 
@@ -10,12 +10,13 @@ from stages.media.files import atomic_write, existing
 
 
 def read(path: Path) -> np.ndarray:
-    """An RGB picture (H, W, 3); InputError where it is missing."""
-    return cv2.imread(str(existing(path, "a picture; run the stage that writes it")), cv2.IMREAD_COLOR_RGB)
+    """RGB (H, W, 3). Raises InputError if the file does not exist."""
+    return cv2.imread(str(existing(path, "a PNG image; run the stage that writes it")), cv2.IMREAD_COLOR_RGB)
 
 
 def write(path: Path, picture: np.ndarray) -> None:
-    """RGB (H, W, 3) or grey (H, W)."""
+    """Writes RGB (H, W, 3) or grey (H, W)."""
     with atomic_write(path) as temporary:
         picture = picture[..., ::-1] if picture.ndim == 3 else picture
-        temporary.write_bytes(artifact_metadata.with_png_text(cv2.imencode(".png", picture)[1].tobytes()))  # cv2.imwrite says nothing where the disk is full
+        content = cv2.imencode(".png", picture)[1].tobytes()  # not cv2.imwrite, which ignores a full disk
+        temporary.write_bytes(artifact_metadata.with_png_text(content))

@@ -1,6 +1,6 @@
-"""Working ahead: the next item of a stream is made in a thread while this one is used, in order and one at a time.
+"""Prefetching: threads compute the next items of a stream while the current one is used. The order is kept.
 
-Decoders, encoders and networks let go of Python's lock, so the links of a chain of such streams run beside each other.
+Decoders, encoders and networks release the GIL, so that the steps of a chain of such streams run in parallel.
 """
 
 from collections import deque
@@ -15,26 +15,26 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def prefetched(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items; at most two are waiting."""
+    """The same items, computed in a thread; at most two are buffered."""
     items, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
+        future = thread.submit(next, items, end)
+        while (item := future.result()) is not end:
+            future = thread.submit(next, items, end)
             yield item
 
 
 def ordered_map(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` on every item by `threads.workers()` threads, a few items ahead of the reader."""
+    """`work` of every item in order, computed by `threads.workers()` threads, a few items in advance."""
     workers = threads.workers()
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
+        pending = deque()
         for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(work, item))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -1,10 +1,9 @@
-"""The takes of a person: the clips that one video of params.yaml is made of.
+"""The takes of a video: the source clips that one entry of `videos` in params.yaml consists of.
 
-A file or a folder of images is one take. A folder of such clips (iPER's outfit, `1` and `2`) is several, in natural
-order: they are read one after the other, at the first one's frame rate, and where two meet is no cut.
+A file or a folder of images is one take. A folder of such clips (iPER's outfit, `1` and `2`) is several takes, in
+natural order. They are read one after the other at the frame rate of the first. The boundaries are not cuts.
 """
 
-import hashlib
 from bisect import bisect
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stages import InputError
-from stages.media.files import sha256
+from stages.media.files import sha256, sha256_of_all
 from stages.media.footage import DecodedFrame, Footage, open_footage
 from stages.media.images import ImageFrame, list_images, natural_order
 
@@ -20,74 +19,72 @@ VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mt
 
 
 class Takes:
-    """`shots()` runs through all frames; where the takes begin is known once it has run through."""
+    """`frames()` yields all frames. The boundaries of the takes are known after it has finished."""
 
     def __init__(self, path: Path, takes: list[Footage]):
         self.path, self.takes, self.fps = path, takes, takes[0].fps
-        self.firsts = [0]  # frames
+        self.firsts = [0]  # index of the first frame of each take
 
     def frames(self) -> Iterator[tuple[int, DecodedFrame | ImageFrame]]:
-        """Every frame, and which take it is of."""
+        """Yields (index of the take, frame)."""
         firsts, count = [], 0
-        for number, take in enumerate(self.takes):
+        for index, take in enumerate(self.takes):
             firsts.append(count)
-            for shot in take.frames():
-                yield number, shot
+            for frame in take.frames():
+                yield index, frame
                 count += 1
         self.firsts = firsts
 
     def pictures(self) -> Iterator[np.ndarray]:
-        return (shot.picture() for _, shot in self.frames())
+        return (frame.picture() for _, frame in self.frames())
 
     def take_indices(self, count: int) -> np.ndarray:
-        """Which take each of `count` frames is of, (T,)."""
+        """The take of each of `count` frames, (T,)."""
         return np.searchsorted(self.firsts, np.arange(count), side="right") - 1
 
     def describe_frame(self, frame: int) -> str:
-        """Where a frame is found, for messages."""
-        number = bisect(self.firsts, frame) - 1
-        take, frame = self.takes[number], frame - self.firsts[number]
+        """File, frame and time, for messages."""
+        index = bisect(self.firsts, frame) - 1
+        take, frame = self.takes[index], frame - self.firsts[index]
         return f"{take.path}: frame {frame} ({take.begin + frame / self.fps:.2f} s)"
 
     @property
     def audio(self) -> dict:
-        """The file and the second in it from which its sound goes along; several takes have none together."""
+        """Arguments for `video_file.lossless`: the file with the sound and its start time. Empty if there is no sound
+        or more than one take."""
         first = self.takes[0]
         return {"audio": first.path, "start": first.start} if len(self.takes) == 1 and first.audio else {}
 
     def checksums(self) -> dict[str, str]:
-        """The SHA-256 of every take's file, by its path; of a folder of images, that of what `sha256sum` prints of
-        them there, sorted by name."""
-        return {str(take.path): _digest(take.path) for take in self.takes}
+        """The SHA-256 of each take by path; of a folder of images, that of the output of `sha256sum *` in the
+        folder."""
+        return {str(take.path): _checksum(take.path) for take in self.takes}
 
     @property
     def remarks(self) -> dict:
-        """What is worth telling: `assumed_fps` of images without a rate; `damaged`, by the file's name."""
+        """Remarks for the user: `assumed_fps` of images without a frame rate; `damaged`, by file."""
         damaged = {str(take.path): take.remarks["damaged"] for take in self.takes if "damaged" in take.remarks}
-        told = {name: value for name, value in self.takes[0].remarks.items() if name != "damaged"}
-        return told | ({"damaged": damaged} if damaged else {})
+        others = {name: value for name, value in self.takes[0].remarks.items() if name != "damaged"}
+        return others | ({"damaged": damaged} if damaged else {})
 
 
-def _digest(path: Path) -> str:
-    if not path.is_dir():
-        return sha256(path)
-    lines = (f"{sha256(file)}  {file.name}\n" for file in sorted(list_images(path)))
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+def _checksum(path: Path) -> str:
+    return sha256_of_all(sorted(list_images(path)), path) if path.is_dir() else sha256(path)
 
 
 def open_takes(file: str | Path, fps: float | None, start: float | None = None, end: float | None = None) -> Takes:
-    """As `footage.open_footage`, of every take."""
+    """As `footage.open_footage`, for all takes."""
     files = list_takes(Path(file))
     if len(files) > 1 and (start or end):
         names = ", ".join(take.name for take in files)
-        raise InputError(f"{file}: start and end are for one take, but there are {len(files)}: {names}; remove them in "
-                         "params.yaml, or give one take alone")
+        raise InputError(f"{file}: start and end require a single take, but there are {len(files)}: {names}; remove "
+                         "them in params.yaml, or use one of the takes")
     first = open_footage(files[0], fps, start, end)
     return Takes(Path(file), [first, *(open_footage(file, first.fps) for file in files[1:])])
 
 
 def list_takes(path: Path) -> list[Path]:
-    """The takes of a video's file or folder: itself, or the folders and videos in it where it holds no images."""
+    """The takes of a file or folder: itself or, if it is a folder without images, the folders and videos in it."""
     if not path.is_dir() or list_images(path):
         return [path]
     inside = (entry for entry in path.iterdir() if entry.is_dir() or entry.suffix.lower() in VIDEOS)

@@ -1,5 +1,5 @@
-"""What the camera saw in each frame: where the person is, how the camera stood, how the light was; and how a frame of
-a moving camera comes onto the canvas, the full frame of a camera that stands still."""
+"""The view of each frame: the tracked person's box, the camera's position and the lighting; and the warps between
+frames of a moving camera and the canvas, which is the full frame that a static camera would have."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,22 @@ from stages.media import footage, parquet
 
 @dataclass(frozen=True)
 class View:
-    box: np.ndarray     # (T, 4) left, top, right, bottom of the followed person, pixels of the S x S frame; NaN: away
-    people: np.ndarray  # (T,) in view at the last look
-    camera: np.ndarray  # (T, 3, 3) homographies: pixels of the video's frame -> pixels of the still, full frame
-    light: np.ndarray   # (T, 6) gain and offset of R, G, B that the frame was brought to the clip's own light with
-    about: dict         # moving (did the camera), reference (the frame whose view an imitation has), frame_size (w, h)
+    box: np.ndarray     # (T, 4) tracked person: left, top, right, bottom in pixels of the S x S frame; NaN: not in view
+    people: np.ndarray  # (T,) number of people in the last frame with detection
+    camera: np.ndarray  # (T, 3, 3) homographies: pixels of the video's frame -> pixels of the canvas
+    light: np.ndarray   # (T, 6) gain and offset of R, G, B that normalise the lighting
+    about: dict         # moving (the camera), reference (the frame whose view imitations have), frame_size (w, h)
 
     def visible(self, frame: int, crop: list[float], size: int) -> np.ndarray:
-        """Which pixels of the S x S frame the camera saw in this frame, (S, S) bool: all of a still camera's."""
-        return self._seen(frame_to_crop(self.camera[frame], crop, size), (size, size))
+        """Mask of the pixels of the S x S frame that are inside the camera's view, (S, S) bool; all for a static
+        camera."""
+        return self._covered(frame_to_crop(self.camera[frame], crop, size), (size, size))
 
     def visible_full(self, frame: int, full_size: tuple[int, int]) -> np.ndarray:
-        """The same of the pixels of the canvas (width, height), (height, width) bool."""
-        return self._seen(self.camera[frame], full_size)
+        """The same mask for a canvas of `full_size` (width, height): (height, width) bool."""
+        return self._covered(self.camera[frame], full_size)
 
-    def _seen(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def _covered(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         if not self.about["moving"]:
             return np.ones(size[::-1], bool)
         white = np.full(self.about["frame_size"][::-1], 255, np.uint8)  # (height, width)
@@ -39,22 +40,24 @@ def read_view(path: Path) -> View:
 
 
 def stabilised_crop(picture: np.ndarray, camera: np.ndarray, crop: list[float], size: int) -> np.ndarray:
-    """The square `crop` (left, top, side) of the canvas as a frame of the video shows it, (size, size, 3); outside of
-    the frame its edge goes on. Where the square shrinks, every pixel is the mean of a grid of samples."""
+    """Warps a frame of the video to the square `crop` (left, top, side) of the canvas: (size, size, 3). Outside of the
+    frame its border pixels are repeated. When reducing, each pixel is the mean of a grid of samples."""
     grid = max(1, int(np.ceil(crop[2] / size)))
-    fine = _drawn(picture, frame_to_crop(camera, crop, grid * size), (grid * size, grid * size))
+    fine = _warped(picture, frame_to_crop(camera, crop, grid * size), (grid * size, grid * size))
     return fine if grid == 1 else cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def warp_to_canvas(picture: np.ndarray, camera: np.ndarray, full_size: tuple[int, int]) -> np.ndarray:
-    """A frame of the video on the canvas (width, height); outside of the frame its edge goes on."""
-    return _drawn(picture, camera, tuple(full_size))
+    """Warps a frame of the video to a canvas of `full_size` (width, height). Outside of the frame its border pixels are
+    repeated."""
+    return _warped(picture, camera, tuple(full_size))
 
 
 def frame_to_crop(camera: np.ndarray, crop: list[float], size: int) -> np.ndarray:
-    """Pixels of the video's frame -> of a size x size picture of the canvas's square `crop`, (3, 3)."""
+    """Homography (3, 3): pixels of the video's frame -> pixels of a size x size image of the square `crop` of the
+    canvas."""
     return np.linalg.inv(np.vstack([footage.crop_to_frame(crop, size), [0, 0, 1]])) @ camera
 
 
-def _drawn(picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _warped(picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

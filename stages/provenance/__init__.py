@@ -1,1 +1,1 @@
-"""What tells a result from a recording: the label, the watermark, the signed credentials, and how they are checked."""
+"""Marks results as AI-generated and verifies them: visible label, invisible watermark, signed Content Credentials."""

@@ -1,4 +1,4 @@
-"""What a result's credentials say in words of our own: the hashes of all that it was made from."""
+"""The project's own assertion in the Content Credentials: hashes of everything that a result was made from."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from stages import __version__
 
 
 def plain(text: str) -> str:
-    """What anybody may have written, as a terminal can show it: without control characters."""
+    """Untrusted text for the terminal: control characters become '?'."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -26,12 +26,12 @@ class SourceFile(StatementPart):
 
 
 class SourceVideo(StatementPart):
-    name: Text               # the video's, of params.yaml
-    files: tuple[SourceFile, ...]  # the user's
+    name: Text                     # in params.yaml
+    files: tuple[SourceFile, ...]
 
 
 class WeightDigests(StatementPart):
-    """The weights."""
+    """SHA-256 of the trained networks."""
 
     generator: Digest
     local_gans: Digest
@@ -39,21 +39,22 @@ class WeightDigests(StatementPart):
 
 class CodeVersion(StatementPart):
     version: Text = __version__
-    commit: Text | None  # that its repository was at; the code may have been changed since
-    sha256: Digest       # of its files
+    commit: Text | None  # of its repository; the files may have uncommitted changes
+    sha256: Digest       # of the files
 
 
 class Statement(StatementPart):
     target: SourceVideo
     source: SourceVideo
     model: WeightDigests
-    consent: Text              # the hash of the target's consent record
+    consent: Text              # hash of the target's consent record
     code: CodeVersion
-    label: bool                # burnt into the pictures
-    label_reason: Text | None  # why not
-    watermark: Annotated[str, StringConstraints(pattern="^[0-9a-f]{4}$")]  # the number in the pictures
-    made: AwareDatetime        # by the clock of the machine that signed
+    label: bool                # whether the visible label is drawn
+    label_reason: Text | None  # why there is none
+    watermark: Annotated[str, StringConstraints(pattern="^[0-9a-f]{4}$")]  # number in the frames
+    made: AwareDatetime        # time on the machine that signed
 
     @property
     def what(self) -> str:
+        """A summary in one sentence."""
         return f"AI-generated: {self.target.name} doing what {self.source.name} did"

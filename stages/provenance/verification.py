@@ -1,4 +1,4 @@
-"""Whether a file is ours, untouched, and from what: by its credentials and, where they are gone, by its watermark."""
+"""Verifies a file: by its Content Credentials or, if they are missing or invalid, by its watermark."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,90 +13,92 @@ from stages.provenance import certificates, credentials, watermark
 from stages.provenance.credentials import Credentials
 from stages.provenance.statement import plain
 
-PIECE = 8.0    # seconds of a video that are looked at for the watermark: its first, then those from its middle on
-FASTEST = 30   # frames/s that are looked at
-LONGEST = 400  # characters of a row; anybody may have written more
+SEGMENT = 8.0    # seconds that are searched for the watermark: at the start, then from the middle
+MAX_RATE = 30    # frames/s that are searched
+MAX_LENGTH = 400  # characters of a row; the text is untrusted
 
 
 def verify(path: Path, results: Iterable[Path] = ()) -> tuple[bool, str]:
-    """Whether the file is ours and untouched, and what is known of it, line by line. `results`: our own, among which
-    one that lost its credentials is looked for. InputError where it is no video."""
-    shown = lambda text: text.replace(str(path), plain(str(path)))  # whoever sent the file has named it
+    """Returns whether the file is valid (signed with one of our certificates and not modified) and a report of several
+    lines. `results`: our own videos, to identify a file without credentials. Raises InputError if it is not a video."""
+    printable = lambda text: text.replace(str(path), plain(str(path)))  # the file name is untrusted
     try:
-        sure, told = _verified(path, results)
+        valid, report = _verified(path, results)
     except InputError as error:
-        raise InputError(shown(str(error))) from None
-    return sure, shown(told)
+        raise InputError(printable(str(error))) from None
+    return valid, printable(report)
 
 
 def _verified(path: Path, results: Iterable[Path]) -> tuple[bool, str]:
     size = _size(path)
     found = credentials.read(path, certificates.own_certificates())
     if found and found.statement and found.intact:
-        return found.trusted, _table(_verdict(path, found), _made_of(found))
-    rows = [("watermark", marked(path, size, results))]
+        return found.trusted, _table(_verdict(path, found), _contents(found))
+    rows = [("watermark", describe_watermark(path, size, results))]
     if found is None:
-        return False, _table(f"{path}: it has no Content Credentials, so nothing vouches for it", rows)
+        return False, _table(f"{path}: no Content Credentials, so its origin cannot be verified", rows)
     if found.intact:
-        by = found.generator or "a software that does not say its name"
-        head = f"{path}: not one of ours; its Content Credentials are from {by}, signed by {found.signer}"
+        software = found.generator or "unnamed software"
+        head = f"{path}: not made with FakeMotion; Content Credentials from {software}, signed by {found.signer}"
         return False, _table(head, rows)
-    told = "its Content Credentials do not fit it"
+    verdict = "its Content Credentials are invalid"
     if found.statement:
-        told = "made with FakeMotion, as it says, but CHANGED after it was signed"
-        rows = [("it was", found.statement.what), *rows]
-    return False, _table(f"{path}: {told}", [*rows, ("C2PA says", ", ".join(found.problems))])
+        verdict = "made with FakeMotion by its own account, but CHANGED after it was signed"
+        rows = [("originally", found.statement.what), *rows]
+    return False, _table(f"{path}: {verdict}", [*rows, ("C2PA errors", ", ".join(found.problems))])
 
 
 def _verdict(path: Path, found: Credentials) -> str:
     if found.trusted:
-        return f"{path}: ours, and untouched since it was signed"
+        return f"{path}: valid: made with FakeMotion, not modified since it was signed"
     if found.expired:
-        return (f"{path}: says that FakeMotion made it, and is unchanged since it was signed; but the certificate of "
-                f"{found.signer} has expired, and nothing says that it was signed before that")
-    return (f"{path}: says that FakeMotion made it, and is untouched since it was signed, but by somebody whom this "
-            f"machine does not know: {found.signer}. Where you have their certificate and its issuer's in a file, name "
-            f"that in {certificates.CERTIFICATE}")
+        return (f"{path}: made with FakeMotion by its own account, not modified since it was signed; but the "
+                f"certificate of {found.signer} has expired, and there is no proof that it was signed before that")
+    return (f"{path}: made with FakeMotion by its own account, not modified since it was signed, but signed with an "
+            f"unknown certificate: {found.signer}. If you have a file with that certificate and its issuer's, set "
+            f"{certificates.CERTIFICATE} to it")
 
 
-def _made_of(found: Credentials) -> list[tuple[str, str]]:
-    said = found.statement
+def _contents(found: Credentials) -> list[tuple[str, str]]:
+    statement, code = found.statement, found.statement.code
+    synthetic = statement.consent == consent_digest("synthetic")
     files = [(role, f"{person.name}: {file.name}, SHA-256 {file.sha256}")
-             for role, person in (("target", said.target), ("source", said.source)) for file in person.files]
-    rendered = ", that of `synthetic`: a person who was rendered"
-    local = " (made by FakeMotion itself; it vouches for nobody's identity)"
+             for role, person in (("target", statement.target), ("source", statement.source)) for file in person.files]
+    rendered = " of `synthetic`: a rendered person"
+    local = " (a certificate created by FakeMotion, which does not prove anybody's identity)"
     return [
-        ("what", f"{said.what}; {said.made:%Y-%m-%d %H:%M %Z}"), *files,
-        ("generator", f"SHA-256 {said.model.generator}"), ("local GANs", f"SHA-256 {said.model.local_gans}"),
-        ("consent", f"its record's SHA-256 {said.consent}" + rendered * (said.consent == consent_digest("synthetic"))),
-        ("code", f"FakeMotion {said.code.version}, commit {said.code.commit or 'unknown'}, SHA-256 {said.code.sha256}"),
-        ("label", "burnt in" if said.label else f"left out: {said.label_reason}"),
-        ("watermark", f"number {said.watermark}"),
+        ("what", f"{statement.what}; {statement.made:%Y-%m-%d %H:%M %Z}"), *files,
+        ("generator", f"SHA-256 {statement.model.generator}"),
+        ("local GANs", f"SHA-256 {statement.model.local_gans}"),
+        ("consent", f"SHA-256 of the record {statement.consent}" + rendered * synthetic),
+        ("code", f"FakeMotion {code.version}, commit {code.commit or 'unknown'}, SHA-256 {code.sha256}"),
+        ("label", "visible" if statement.label else f"left out: {statement.label_reason}"),
+        ("watermark", f"number {statement.watermark}"),
         ("signed by", found.signer + local * found.signer.startswith(certificates.LOCAL)),
     ]
 
 
-def marked(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
-    """What the pictures of a video say."""
+def describe_watermark(path: Path, size: tuple[int, int], results: Iterable[Path]) -> str:
+    """Searches the frames of a video for the watermark and describes the result."""
     longest = 0.0
-    for begin in _begins(path):
-        found = watermark.detect(_shots(path, size, begin))
-        if found.sure:
+    for begin in _segment_starts(path):
+        found = watermark.detect(_segment(path, size, begin))
+        if found.is_significant:
             break
         longest = max(longest, found.seconds)
     else:
         if longest < watermark.PERIOD - 0.1:
-            there = f"{longest:.1f} s of video are" if longest else "a single picture is"
-            return f"cannot be told: {there} not enough to read it from, {watermark.PERIOD:g} s are"
-        return "none that can be read: either not made with FakeMotion, or changed beyond recognition"
+            length = f"{longest:.1f} s of video" if longest else "a single frame"
+            return f"unknown: {length} is too short to detect it, {watermark.PERIOD:g} s are needed"
+        return "none detected: either not made with FakeMotion, or changed too much"
     number = watermark.format_number(found.number)
     same = [str(result) for result in results if result != path and _tag(result) == number]
-    return (f"FakeMotion's, number {number}: these pictures are AI-generated"
-            + (f"; they have the number of {', '.join(same)}" if same else "; no result here has this number"))
+    return (f"FakeMotion's, number {number}: these frames are AI-generated"
+            + (f"; the same number as {', '.join(same)}" if same else "; no result in this project has this number"))
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Width and height of the pictures; InputError where there are none."""
+    """Width and height of the frames. Raises InputError if there are none."""
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
@@ -106,15 +108,15 @@ def _size(path: Path) -> tuple[int, int]:
         raise InputError(f"{path}: not a video that can be read; expected one such as video.mp4") from None
 
 
-def _begins(path: Path) -> list[float]:
-    """The seconds at which the pieces of a video begin."""
+def _segment_starts(path: Path) -> list[float]:
+    """The start times of the segments to search, in seconds."""
     with open_media(path) as container:
         seconds = (container.duration or 0) / av.time_base
-    return [0.0, seconds / 2] if seconds > PIECE else [0.0]
+    return [0.0, seconds / 2] if seconds > SEGMENT else [0.0]
 
 
-def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[float, np.ndarray]]:
-    """PIECE seconds of a video: (seconds, picture) of those that have the first one's size, before what is broken."""
+def _segment(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[float, np.ndarray]]:
+    """SEGMENT seconds of a video: (seconds, RGB) of each frame of the expected size. Ends early at damage."""
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
@@ -125,12 +127,12 @@ def _shots(path: Path, size: tuple[int, int], begin: float) -> Iterator[tuple[fl
             first = last = None
             for index, frame in enumerate(container.decode(stream)):
                 seconds = index / float(stream.average_rate or 25) if frame.time is None else frame.time
-                if frame.time is not None and seconds < begin:  # from the key frame before
+                if frame.time is not None and seconds < begin:  # decoded only because seeking stops at a key frame
                     continue
                 first = seconds if first is None else first
-                if seconds - first >= PIECE:
+                if seconds - first >= SEGMENT:
                     return
-                if (frame.width, frame.height) == size and (last is None or seconds - last > 0.9 / FASTEST):
+                if (frame.width, frame.height) == size and (last is None or seconds - last > 0.9 / MAX_RATE):
                     last = seconds
                     yield seconds, frame.to_ndarray(format="rgb24")
     except av.FFmpegError:
@@ -147,5 +149,5 @@ def _tag(path: Path) -> str:
 
 def _table(head: str, rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
-    rows = [(name, text if len(text) <= LONGEST else f"{text[:LONGEST]}...") for name, text in rows]
+    rows = [(name, text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}...") for name, text in rows]
     return "\n".join([head, *(f"  {name:{width}}  {text}" for name, text in rows)])

@@ -49,7 +49,7 @@ def film(inputs: Inputs, wanted: set[int]) -> Reel:
     unseen, bare, stills = hidden(inputs.paths["seen"]), np.zeros(total), {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reel.mp4"
-        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keys=KEYS) as show:
+        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keyframe_interval=KEYS) as show:
             for t, (quarters, alpha) in enumerate(moments(inputs, side)):
                 bare[t] = np.mean(unseen & (alpha < OPAQUE))
                 tiles = [contact_sheets.fit_tile(picture, side) for picture in quarters]

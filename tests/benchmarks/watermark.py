@@ -69,7 +69,7 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
 
 def right(found: watermark.DetectedWatermark, number: int) -> float:
     """The share of the bits; half of them where nothing would have been read."""
-    return 1 - bin(found.number ^ number).count("1") / watermark.BITS if found.sure else 0.5
+    return 1 - bin(found.number ^ number).count("1") / watermark.BITS if found.is_significant else 0.5
 
 
 def read(clips: dict[str, Clip], numbers: int) -> list[Figure]:
@@ -81,9 +81,9 @@ def read(clips: dict[str, Clip], numbers: int) -> list[Figure]:
             for name, attack in attacks.ALL.items():
                 found = watermark.detect(attacks.timed(attack(marked), fps, LATER))
                 bits[name].append(right(found, number))
-                certainty[name].append(found.certainty)
+                certainty[name].append(found.z_score)
     return [Figure(f"bits read right from two seconds: {name}", float(np.mean(bits[name])), ALONE,
-                   remark=f"certainty {min(certainty[name]):.1f} at least; {watermark.SURE} is needed")
+                   remark=f"certainty {min(certainty[name]):.1f} at least; {watermark.THRESHOLD} is needed")
             for name in attacks.ALL]
 
 
@@ -97,10 +97,10 @@ def never_marked(clips: list[Clip], count: int, seed: int) -> Figure:
         top, left = (rng.integers(side - part + 1) for side, part in zip(pictures.shape[1:3], sides))
         piece = pictures[begin : begin + round(watermark.PERIOD * fps), top : top + sides[0], left : left + sides[1]]
         piece = attacks.h264(piece[:, :, :: rng.choice([-1, 1])], int(rng.choice([18, 23, 28])))
-        certainties.append(watermark.detect(attacks.timed(piece, fps, rng.random())).certainty)
-    taken = sum(certainty >= watermark.SURE for certainty in certainties)
+        certainties.append(watermark.detect(attacks.timed(piece, fps, rng.random())).z_score)
+    taken = sum(certainty >= watermark.THRESHOLD for certainty in certainties)
     return Figure(f"taken for marked, of {count} unmarked pieces of two seconds", taken, 0, at_most=True,
-                  remark=f"certainty {max(certainties):.2f} at most; {watermark.SURE} is needed")
+                  remark=f"certainty {max(certainties):.2f} at most; {watermark.THRESHOLD} is needed")
 
 
 def seen(clips: dict[str, Clip]) -> list[Figure]:

@@ -20,7 +20,7 @@ from pipeline.__main__ import main
 from pipeline.dvc_backend import dvc_client
 from pipeline.dvc_backend.storage import Store
 from pipeline.paper_tables import experiments
-from pipeline.studio.app import uploads
+from pipeline.studio import uploads
 from stages import InputError, params
 from tests.miniature import agreed
 

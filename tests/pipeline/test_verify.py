@@ -36,10 +36,10 @@ def ask(folder: Path, file: str) -> subprocess.CompletedProcess:
 def test_ours_changed_stripped_and_no_video(result, tmp_path):
     file = "artifacts/ann_from_bob/video.mp4"
     done = ask(tmp_path, file)
-    assert done.returncode == 0 and done.stdout.startswith(f"{file}: ours, and untouched") and not done.stderr
+    assert done.returncode == 0 and done.stdout.startswith(f"{file}: valid: made with FakeMotion") and not done.stderr
     stripped = ask(tmp_path, "unsigned.mp4")
     assert stripped.returncode == 1 and "no Content Credentials" in stripped.stdout
-    assert f"number b52e: these pictures are AI-generated; they have the number of {file}" in stripped.stdout
+    assert f"number b52e: these frames are AI-generated; the same number as {file}" in stripped.stdout
     content = bytearray(result.read_bytes())
     content[-200] ^= 1
     result.write_bytes(content)

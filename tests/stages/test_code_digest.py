@@ -12,9 +12,9 @@ FILES = {
     "stages/__init__.py": "__version__ = '1'",
     "stages/layout.py": "a = 1",
     "stages/params.py": "a = 1",
-    "stages/media/__init__.py": '"""Nothing here."""',
+    "stages/media/__init__.py": '"""Empty."""',
     "stages/media/video_file.py": '"""Video."""\nFPS = 25\n\n\ndef read(path):\n    return path',
-    "stages/nets/__init__.py": '"""Nothing here."""',
+    "stages/nets/__init__.py": '"""Empty."""',
     "stages/nets/generator.py": "from stages.media.video_file import FPS, read\n\n\nclass Generator:\n    rate = FPS",
     "stages/fusion.py": "from typing import TYPE_CHECKING\n\nfrom stages.media import video_file\n"
                         "from stages.nets.generator import Generator\n\n\ndef run():\n    return Generator, video_file.FPS",
@@ -40,7 +40,7 @@ def digest(project: Path) -> str:
 
 
 @pytest.mark.parametrize("file, old, new", [
-    (VIDEO, "FPS = 25", "FPS = 25  # frames a second"),
+    (VIDEO, "FPS = 25", "FPS = 25  # frames per second"),
     (VIDEO, "FPS = 25", "\n\n\nFPS = (25)"),
     (VIDEO, '"""Video."""', '"""Reads video."""'),
     (VIDEO, '"""Video."""\n', ""),
@@ -120,7 +120,7 @@ def test_every_version_of_python_gives_the_same():
 def test_the_error_names_the_changed_file_and_the_command(project, monkeypatch):
     monkeypatch.setattr(layout, "KINDS", {"fusion": "transfers"})
     path = project / layout.digest("fusion")
-    with pytest.raises(InputError, match="digests/fusion.txt is out of date: stages/fusion.py, stages/media/video_file.py, "):
+    with pytest.raises(InputError, match="digests/fusion.txt is out of date: stages/fusion.py, stages/media/video_file.py"):
         code_digest.check(["fusion"], project)
     path.parent.mkdir()
     path.write_text(digest(project))

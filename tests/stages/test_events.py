@@ -1,4 +1,4 @@
-"""Events: reported where somebody listens, and nowhere else."""
+"""Events are written only if the environment variable is set."""
 
 import json
 import os
@@ -19,13 +19,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def listened(tmp_path, monkeypatch):
-    """What was reported."""
+    """Returns the events written so far."""
     file = tmp_path / "events"
     monkeypatch.setenv(events.VARIABLE, str(file))
     return lambda: [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def test_nobody_listens(tmp_path, monkeypatch, capsys):
+def test_without_events_output_goes_to_the_terminal(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv(events.VARIABLE, raising=False)
     events.emit("begun", address="frames@ava")
     events.report_refusal("frames@ava", ValueError("nobody is in this video"))
@@ -34,19 +34,19 @@ def test_nobody_listens(tmp_path, monkeypatch, capsys):
     assert "frames@ava: nobody is in this video" in told.err and "frames: 100%" in told.err and told.out == ""
 
 
-def test_what_is_refused_is_reported_and_not_printed(listened, capsys):
+def test_refusals_are_events_and_not_printed(listened, capsys):
     events.report_refusal("frames@ava", ValueError("zwei\nZeilen: ü"))
     assert listened() == [{"kind": "refused", "address": "frames@ava", "message": "zwei\nZeilen: ü"}]
     assert capsys.readouterr() == ("", "")
 
 
-def test_events_of_several_threads_stay_whole(listened):
+def test_events_of_several_threads_do_not_mix(listened):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: events.emit("line", number=i, text="x" * 3000), range(200)))
     assert sorted(event["number"] for event in listened()) == list(range(200))
 
 
-def test_a_program_whose_listener_was_killed_ends_as_soon_as_it_has_something_to_report(tmp_path):
+def test_a_program_ends_if_the_reader_of_its_output_was_killed(tmp_path):
     code = ("import time\nfrom stages.progress import Progress\n"
             "for i in Progress(range(600), 'frames'): time.sleep(0.1)")
     environment = os.environ | {events.VARIABLE: str(tmp_path / "events"), "PYTHONPATH": str(ROOT)}
@@ -59,7 +59,7 @@ def test_a_program_whose_listener_was_killed_ends_as_soon_as_it_has_something_to
 
 
 @pytest.mark.parametrize("total", [4, None])
-def test_progress_is_reported_and_not_drawn(listened, capsys, total):
+def test_progress_is_events_and_not_drawn(listened, capsys, total):
     loop = Progress((i for i in range(4)), "crops", total, unit="batch")
     assert list(loop) == [0, 1, 2, 3]
     first, *_, last = listened()
@@ -69,7 +69,7 @@ def test_progress_is_reported_and_not_drawn(listened, capsys, total):
     assert last["done"] == 4 and percent(last) == (100 if total else None)
 
 
-def test_a_loop_that_goes_on_and_its_note(listened):
+def test_a_resumed_loop_and_its_note(listened):
     loop = Progress(total=20, initial=10, desc="generator_training", unit="step")
     loop.set_postfix({"l1": "0.03"}, refresh=False)
     loop.update(5)
@@ -79,7 +79,7 @@ def test_a_loop_that_goes_on_and_its_note(listened):
     assert format_bar(last, 80).startswith("generator_training:  75%|") and len(format_bar(last, 80)) == 80
 
 
-def test_of_how_many_is_not_known():
+def test_an_unknown_total():
     event = {"kind": "progress", "what": "looking through", "done": 25, "total": None, "unit": "frame", "elapsed": 5.0,
              "rate": 5.0, "note": None}
     assert format_counters(event) == "25frame [00:05,  5.00frame/s]"

@@ -189,7 +189,7 @@ def test_the_pictures_have_the_watermark_that_the_metadata_name(large, tmp_path,
             found[name] = container.metadata["watermark"]
         fps = video_file.frame_rate(outputs["unsigned"])
         read = watermark.detect(attacks.timed(list(video_file.frames(outputs["unsigned"])), fps), scales=[1])
-        assert read.sure and watermark.format_number(read.number) == found[name]
+        assert read.is_significant and watermark.format_number(read.number) == found[name]
         poses, columns, about = read_poses(large["driving"])  # another motion
         parquet.write(large["driving"], parquet.POSES, poses[1:].columns() | {
             name: column[1:] for name, column in columns.items()}, about)

@@ -99,7 +99,7 @@ def test_a_video_too_short_to_split_is_refused(subject, tmp_path, monkeypatch):
     columns, about = parquet.read(subject["clock"], parquet.CLOCK)
     columns["split"] = [None] * len(columns["frame"])
     parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
-    with pytest.raises(InputError, match="figure.mp4: cannot be learned from: 24 frames are too short"):
+    with pytest.raises(InputError, match="figure.mp4: cannot be used for training: 24 frames are too short"):
         train(subject | {"clock": tmp_path / "clock.parquet"}, tmp_path / "run", monkeypatch)
 
 

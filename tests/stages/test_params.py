@@ -1,4 +1,4 @@
-"""params.yaml: what is wrong is refused by name before anything runs."""
+"""params.yaml: invalid values are rejected with an error that names them."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ def changed(tmp_path, *path, value) -> Path:
     return settings.write(tmp_path, content)
 
 
-def test_the_repository_s_own_file_is_right(config):
+def test_the_repositorys_file_is_valid(config):
     assert {"demo", "paper"} <= set(config.presets)
     assert config.block("generator_training", "ava") == config.presets["demo"].generator_training
 
 
-def test_the_paper_preset_has_the_paper_s_numbers(config):
+def test_the_paper_preset_has_the_papers_values(config):
     learn = config.presets["paper"].generator_training
     assert config.presets["paper"].frames.size == 512
     assert learn.runs * learn.run_length == 10
@@ -84,8 +84,8 @@ def test_wrong_entries_are_named(tmp_path, path, value, message):
         params.load(changed(tmp_path, *path, value=value))
 
 
-def test_a_variant_is_checked_over_every_preset(tmp_path):
-    """One frame in a row is enough where no discriminator looks at several."""
+def test_variants_are_checked_with_every_preset(tmp_path):
+    """Without the temporal discriminator shorter clips are valid."""
     file = changed(tmp_path, "presets", "demo", "generator_training", "weight_temporal", value=0.0)
     content = yaml.safe_load(file.read_text())
     content["variants"] = {"pairs": {"generator_training": {"run_length": 2, "runs": 2}}}
@@ -94,7 +94,7 @@ def test_a_variant_is_checked_over_every_preset(tmp_path):
         params.load(file)
 
 
-def test_a_variant_changes_what_it_names_and_nothing_else(config):
+def test_a_variant_changes_only_its_fields(config):
     for preset, own in config.presets.items():
         for variant, blocks in config.variants.items():
             varied = config.with_variants(preset, variant).model_dump(mode="json")
@@ -109,7 +109,7 @@ def test_unknown_variants_are_named(config):
         config.with_variants("fast", "td")
 
 
-def test_missing_values_are_not_guessed(tmp_path):
+def test_missing_values_are_rejected(tmp_path):
     content = settings.content()
     del content["presets"]["demo"]["frames"]["margin"]
     file = settings.write(tmp_path, content)

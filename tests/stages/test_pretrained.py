@@ -16,7 +16,7 @@ from stages.media import files
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """A folder of weights with one known file, `net.pth`, and its publisher's copy; `publish` changes its entry."""
+    """A folder for weights and a source for `net.pth`, the only known file; `publish` changes its entry."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     origin = tmp_path / "origin" / "net.pth"
@@ -32,22 +32,22 @@ def shelf(tmp_path, monkeypatch):
     return SimpleNamespace(origin=origin, digest=digest, publish=publish, folder=tmp_path / "weights")
 
 
-def test_the_table_is_sound():
+def test_weights_yaml_is_consistent():
     table = pretrained.table()
     networks = [(file.estimator, file.task, file.model) for file in table.values() if file.estimator]
     assert len(set(networks)) == len(networks) and {task for _, task, _ in networks} == {"mask", "pose"}
     for name, file in table.items():
         assert file.source.startswith("https://") and file.source.endswith(f"/{name}") and file.licence
         assert len(file.sha256 or "") == 64 or file.md5, name
-        if stated := re.search(r"-([0-9a-f]{8})\.pth$", name):  # torchvision's names begin the SHA-256
+        if stated := re.search(r"-([0-9a-f]{8})\.pth$", name):  # torchvision: start of the SHA-256
             assert file.sha256.startswith(stated[1])
-        if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2's the MD5
+        if stated := re.search(r"_([0-9a-f]{6})\.pkl$", name):  # detectron2: start of the MD5
             assert file.md5 == stated[1]
         assert file.package is None or file.package.endswith(f"/{name}")
     assert {*pretrained.VGG.values(), *pretrained.METRIC_FILES} <= set(table)
 
 
-def test_a_network_is_found_by_estimator_task_and_model():
+def test_file_name():
     assert pretrained.file_name("torchvision", "pose", "R50-FPN") == "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
     for estimator, task, models in (("detectron2", "mask", "R50-FPN, R101-FPN, X101-FPN"),
                                     ("mediapipe", "pose", "full, heavy")):
@@ -55,14 +55,14 @@ def test_a_network_is_found_by_estimator_task_and_model():
             pretrained.file_name(estimator, task, "huge")
 
 
-def test_packages_hold_what_the_table_says(trained):
-    """Those that `make` installs, and the very files."""
+def test_packages_contain_the_listed_files(trained):
+    """The packages that `make` installs contain files with these checksums."""
     named = {name for name, file in pretrained.table().items() if file.package}
     assert named == {pretrained.VGG["vgg16"], pretrained.ALEXNET, pretrained.FACES}
     assert {pretrained.find(name).name for name in named} == named
 
 
-def test_what_a_package_holds_is_taken_without_its_code_or_a_network(shelf, tmp_path, monkeypatch):
+def test_files_are_copied_from_packages_without_importing_them(shelf, tmp_path, monkeypatch):
     package = tmp_path / "nets" / "files" / "net.pth"
     package.parent.mkdir(parents=True)
     (tmp_path / "nets/__init__.py").write_text("raise ImportError('needs JAX')")
@@ -81,19 +81,19 @@ def test_what_a_package_holds_is_taken_without_its_code_or_a_network(shelf, tmp_
     assert pretrained.find("net.pth").read_bytes() == shelf.origin.read_bytes()
 
 
-def test_what_is_fetched_is_found(shelf):
+def test_fetched_files_are_found(shelf):
     pretrained.fetch("net.pth")
     assert pretrained.find("net.pth").read_bytes() == shelf.origin.read_bytes()
 
 
-def test_a_missing_file_is_not_fetched_and_the_command_is_named(shelf, monkeypatch):
+def test_find_does_not_download_and_names_the_command(shelf, monkeypatch):
     monkeypatch.setattr(pretrained, "urlopen", lambda *_, **__: pytest.fail("a stage has asked the network"))
     with pytest.raises(pretrained.MissingWeights, match="(?s)net.pth.*weights fetch net.pth.*weights take FOLDER"):
         pretrained.find("net.pth")
     assert not shelf.folder.exists()
 
 
-def test_a_name_nobody_knows(shelf):
+def test_unknown_names(shelf):
     with pytest.raises(InputError, match="other.pth: unknown file; add an entry to weights.yaml"):
         pretrained.find("other.pth")
 
@@ -102,7 +102,7 @@ def test_a_name_nobody_knows(shelf):
     {"sha256": "0" * 64}, {"sha256": "0" * 8}, {"md5": "0" * 6}, {"size": 1},
 ])
 @pytest.mark.parametrize("way", ["fetch", "take", "find"])
-def test_another_file_under_its_name_is_an_error(shelf, changes, way):
+def test_files_with_other_content_are_rejected(shelf, changes, way):
     pretrained.install(shelf.origin)
     shelf.publish(**{"source": shelf.origin.as_uri(), **changes})
     arrive = {"fetch": lambda: pretrained.fetch("net.pth"), "take": lambda: pretrained.install(shelf.origin),
@@ -114,7 +114,7 @@ def test_another_file_under_its_name_is_an_error(shelf, changes, way):
     assert way == "find" or not (shelf.folder / "net.pth").exists()
 
 
-def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(shelf):
+def test_the_start_of_a_checksum_is_enough_for_the_first_file(shelf):
     shelf.publish(sha256=shelf.digest[:8])
     pretrained.install(shelf.origin)
     assert pretrained.sums() == {"net.pth": shelf.digest}
@@ -124,18 +124,20 @@ def test_the_beginning_of_a_checksum_is_enough_and_the_first_file_then_counts(sh
         pretrained.find("net.pth")
 
 
-def test_metric_weights_lie_in_a_folder_of_their_own(shelf, monkeypatch):
-    monkeypatch.setattr(pretrained, "table", lambda: dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.WeightFile(licence="own")))
+def test_metric_weights_have_their_own_folder(shelf, monkeypatch):
+    table = dict.fromkeys(("net.pth", pretrained.RAFT), pretrained.WeightFile(licence="own"))
+    monkeypatch.setattr(pretrained, "table", lambda: table)
     file = shelf.origin.rename(shelf.origin.with_name(pretrained.RAFT))
     for name in ("net.pth", pretrained.RAFT):
         pretrained.install(file.rename(file.with_name(name)))
         file = file.with_name(name)
-    assert pretrained.find(pretrained.RAFT).parent.name == "metric_weights" and pretrained.find("net.pth").parent.name == "weights"
+    assert pretrained.find(pretrained.RAFT).parent.name == "metric_weights"
+    assert pretrained.find("net.pth").parent.name == "weights"
     assert pretrained.sums() == {"net.pth": shelf.digest, pretrained.RAFT: shelf.digest}
     subprocess.run(["sha256sum", "-c", "--quiet", pretrained.SUMS], cwd=shelf.folder, check=True)
 
 
-def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
+def test_files_are_hashed_once_until_they_change(shelf, monkeypatch):
     pretrained.install(shelf.origin)
     path, read = pretrained.find("net.pth"), []
     sha256 = files.sha256
@@ -149,7 +151,7 @@ def test_a_file_is_read_through_once_until_it_changes(shelf, monkeypatch):
     assert read
 
 
-def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
+def test_a_read_only_folder(shelf, monkeypatch):
     pretrained.install(shelf.origin)
     for name in (pretrained.SUMS, pretrained.CHECKED):
         (shelf.folder / name).unlink()
@@ -161,7 +163,7 @@ def test_a_folder_that_may_only_be_read(shelf, monkeypatch):
     assert pretrained.find("net.pth").exists() and pretrained.sums() == {}
 
 
-def test_trust_needs_a_whole_checksum():
+def test_trust_needs_a_complete_checksum():
     with pytest.raises(ValueError, match="complete sha256"):
         pretrained.WeightFile(licence="own", trusted=True, sha256="abcd")
 
@@ -174,7 +176,7 @@ def test_a_damaged_file_is_named(shelf):
         pretrained.load(path)
 
 
-def test_looking_for_a_file_loads_no_torch():
+def test_the_module_does_not_import_torch():
     code = "import stages.pretrained, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=pretrained.TABLE.parent, capture_output=True, check=True)
     assert b"torch" not in done.stdout.split()

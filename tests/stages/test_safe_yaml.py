@@ -1,4 +1,4 @@
-"""YAML of strangers: bombs, tags, nonsense."""
+"""Untrusted YAML: alias bombs, tags, invalid syntax."""
 
 import json
 import re
@@ -31,7 +31,7 @@ HARMFUL = [
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """What is told of each, in a process of its own, which may neither crash nor take memory or time."""
+    """The error for each file, from a separate process with limited memory and time, which must not crash."""
     folder = tmp_path_factory.mktemp("harmful")
     files = [folder / f"{number}.yaml" for number in range(len(HARMFUL))]
     for file, (text, _) in zip(files, HARMFUL):
@@ -56,23 +56,23 @@ def answers(tmp_path_factory):
 @pytest.mark.parametrize("number", range(len(HARMFUL)), ids=[
     "laughs", "merges", "itself", "chain", "deep", "deep and open", "call", "name", "digits", "open", "zero", "bytes",
     "key", "two"])
-def test_what_would_harm_is_refused_at_once(answers, number):
+def test_harmful_files_are_rejected_quickly(answers, number):
     file, answer = answers[number]
     assert answer.startswith(f"{file}: ") and re.search(HARMFUL[number][1], answer) and len(answer) < 1000
     assert not (ROOT / "pwned").exists()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "a: 1\n", "a: &a {b: [1, 2.5, null, yes]}\nc: {<<: *a, d: x}\n"])
-def test_everything_else_is_read_as_yaml_reads_it(tmp_path, text):
+def test_other_files_are_read_as_by_pyyaml(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text)
     assert safe_yaml.load(tmp_path / "a.yaml") == yaml.safe_load(text)
 
 
-def test_the_repositorys_own_file_is_read_as_yaml_reads_it():
+def test_the_repositorys_file_is_read_as_by_pyyaml():
     assert safe_yaml.load(ROOT / "params.yaml") == yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
-def test_as_many_people_as_a_fleet_takes_are_few(tmp_path):
+def test_hundreds_of_subjects_are_within_the_limits(tmp_path):
     people = "".join(f"  p{i}: {{<<: *one, file: clips/{i}.mp4}}\n" for i in range(3000))
     (tmp_path / "a.yaml").write_text(f"one: &one {{file: a, preset: best, start: 1.0}}\nvideos:\n{people}")
     assert len(safe_yaml.load(tmp_path / "a.yaml")["videos"]) == 3000

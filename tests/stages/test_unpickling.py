@@ -1,4 +1,4 @@
-"""What lies in files of trained weights comes out whole, and code that lies there does not run."""
+"""Tensors in files of pretrained weights are read, and code in them does not run."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ from stages.unpickling import tensors
 
 
 class Bomb:
-    """Leaves a mark where it is opened with its code."""
+    """Creates a folder if it is unpickled with its code."""
 
     def __init__(self, mark: Path):
         self.mark = mark
@@ -42,7 +42,7 @@ def save_pickle(content, path):
 @pytest.mark.parametrize("save, suffix", [(save_torch, ".pth"), (save_old_torch, ".pth"), (save_torch, ".pt")])
 @pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"model": state, "epoch": 3},
                                   lambda state: {"state_dict": state}])
-def test_a_state_comes_back(tmp_path, save, suffix, wrap):
+def test_state_dicts(tmp_path, save, suffix, wrap):
     state = {"a.weight": torch.randn(3, 2), "a.count": torch.tensor(7), "b": torch.randn(4).half()}
     save(wrap(state), tmp_path / f"net{suffix}")
     found = tensors(tmp_path / f"net{suffix}")
@@ -50,14 +50,14 @@ def test_a_state_comes_back(tmp_path, save, suffix, wrap):
     assert all(torch.equal(found[name], value.float() if name == "b" else value) for name, value in state.items())
 
 
-def test_detectron2s_arrays_come_back(tmp_path):
+def test_arrays_of_detectron2(tmp_path):
     state = {"stem.weight": np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32), "n": np.arange(3)}
     save_pickle({"model": state, "__author__": "somebody"}, tmp_path / "net.pkl")
     found = tensors(tmp_path / "net.pkl")
     assert found.keys() == state.keys() and all((found[name].numpy() == state[name]).all() for name in state)
 
 
-def test_nested_arrays_have_their_place_in_their_names(tmp_path):
+def test_names_of_nested_arrays(tmp_path):
     save_pickle({"Net_0": {"Conv_1": {"kernel": np.ones(2)}, "bias": np.zeros(1)}, "step": 3}, tmp_path / "net.ckpt")
     found = tensors(tmp_path / "net.ckpt")
     assert {name: value.tolist() for name, value in found.items()} == {"Net_0.Conv_1.kernel": [1, 1], "Net_0.bias": [0]}
@@ -90,7 +90,7 @@ def test_ultralytics_checkpoints_fit_their_networks(tmp_path):
 
 
 @pytest.mark.parametrize("save, suffix", [(save_torch, ".pt"), (save_old_torch, ".pth"), (save_pickle, ".pkl")])
-def test_a_file_with_code_is_refused_unless_it_is_trusted(tmp_path, monkeypatch, save, suffix):
+def test_files_with_code_are_rejected_unless_trusted(tmp_path, monkeypatch, save, suffix):
     path, mark = tmp_path / f"net{suffix}", tmp_path / "exploded"
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     save({"model": {"a": torch.zeros(1) if suffix != ".pkl" else np.zeros(1)}, "extra": Bomb(mark)}, path)
@@ -103,12 +103,12 @@ def test_a_file_with_code_is_refused_unless_it_is_trusted(tmp_path, monkeypatch,
         if right:
             assert pretrained.load(path).keys() == {"a"} and mark.exists()
         else:
-            with pytest.raises(InputError, match="not the file that is known"):
+            with pytest.raises(InputError, match="not the known file"):
                 pretrained.load(path)
             assert not mark.exists()
 
 
-def test_what_only_calls_itself_a_layer_is_not_called(tmp_path, monkeypatch):
+def test_a_name_like_a_layers_does_not_run_code(tmp_path, monkeypatch):
     calls = []
     module = ModuleType("ultralytics.evil")
 
@@ -130,7 +130,7 @@ def test_what_only_calls_itself_a_layer_is_not_called(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [{}, {"model": {"a": 1}}, []])
-def test_nothing_in_it(tmp_path, content):
+def test_files_without_tensors(tmp_path, content):
     torch.save(content, tmp_path / "net.pth")
     with pytest.raises(InputError, match="not a file of trained weights"):
         pretrained.load(tmp_path / "net.pth")

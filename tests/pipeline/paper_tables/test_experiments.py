@@ -20,7 +20,8 @@ CALL = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from pipeline import __main__, tables
+from pipeline import __main__
+from pipeline.paper_tables import tables
 tables.PAPER = Path("paper.yaml")
 sys.argv = ["pipeline", "table", "1"]
 sys.exit(__main__.main())

@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from pipeline.studio.app import auth
+from pipeline.studio import auth
 
 HERE = {"host": "127.0.0.1:7860"}
 OTHER = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}

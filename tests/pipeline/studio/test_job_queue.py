@@ -10,8 +10,8 @@ import cv2
 import pytest
 
 from pipeline.dvc_backend import dvc_client
-from pipeline.studio.app import job_queue, jobs
-from pipeline.studio.app.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from pipeline.studio import job_queue, jobs
+from pipeline.studio.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Job, Step
 from stages import InputError
 from stages.learning.checkpoints import Checkpoint
 from stages.params import Subject
@@ -24,7 +24,7 @@ SAYS = "import os; open('{0}.saw', 'w').write(os.environ.get('CUDA_VISIBLE_DEVIC
 
 
 @dataclass
-class Small(Order):
+class Small(Job):
     """An order whose run is a program of ours."""
 
     code: str = ""
@@ -45,9 +45,9 @@ def line(tmp_path, monkeypatch):
     lock = os.open("lock", os.O_CREAT)
     made = []
 
-    def make(gpus: str) -> job_queue.Line:
+    def make(gpus: str) -> job_queue.JobQueue:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-        made.append(job_queue.Line(tmp_path / "shown", lock))
+        made.append(job_queue.JobQueue(tmp_path / "shown", lock))
         return made[-1]
 
     yield make
@@ -63,7 +63,7 @@ def go(name: str) -> None:
     Path(f"{name}.go").touch()
 
 
-def states(line: job_queue.Line) -> list[str]:
+def states(line: job_queue.JobQueue) -> list[str]:
     return [order.state for order in line.orders]
 
 
@@ -146,9 +146,10 @@ def test_a_training_is_seen_while_it_goes_on(line):
 def test_pictures_of_stages_or_why_there_is_none(line, monkeypatch):
     code = "import cv2, numpy, sys; print('all'); sys.argv[1] == 'frames@ana' or sys.exit('none, because'); " \
            "cv2.imwrite(sys.argv[2], numpy.full((8, 8, 3), 200, 'uint8'))"
-    Path("stages").mkdir(exist_ok=True)
+    Path("stages/reporting").mkdir(parents=True)
     line = line("")
-    Path("stages/__init__.py").touch(), Path("stages/reporting/previews.py").write_text(code)
+    Path("stages/__init__.py").touch(), Path("stages/reporting/__init__.py").touch()
+    Path("stages/reporting/previews.py").write_text(code)
     steps = ("frames@ana", "pose_extraction@ana")
     line.add(small("a", EMIT + "".join(
         f"emit(kind='started', address='{step}'); emit(kind='done', address='{step}', computed=True, seconds=1)\n"
@@ -165,7 +166,7 @@ def test_a_run_that_outlives_us_keeps_the_lock(line, tmp_path, monkeypatch):
     line("")  # for its folder
     with open("other", "a") as lock:
         assert not dvc_client.held(lock)
-        ours = job_queue.Line(tmp_path / "shown", lock.fileno())
+        ours = job_queue.JobQueue(tmp_path / "shown", lock.fileno())
         ours.add(small("a"))
         wait_for(lambda: ours._programs)
     with open("other", "a") as lock:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.studio.app import jobs, uploads
-from pipeline.studio.app.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Order, Step
+from pipeline.studio import jobs, uploads
+from pipeline.studio.jobs import DONE, FAILED, RUNS, STOPPED, WAITS, Job, Step
 from stages import InputError, params
 from stages.media import video_file
 
@@ -34,7 +34,7 @@ def clips(tmp_path, monkeypatch) -> dict[str, Path]:
     return files
 
 
-def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **consent) -> Order:
+def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **consent) -> Job:
     files = (clips.get(name) for name in (target, source))
     return jobs.order(*files, preset, CONSENT | consent, agreed)
 
@@ -152,13 +152,13 @@ def event(kind: str, address: str = "frames@ana", **fields) -> dict:
     return {"kind": kind, "address": address} | fields
 
 
-def heard(*said: str | dict) -> tuple[Order, list[str]]:
+def heard(*said: str | dict) -> tuple[Job, list[str]]:
     """An order that has heard all this, and the addresses of the steps that were over, in order."""
-    made = Order("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNS)
+    made = Job("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNS)
     return made, [step.address for one in said for step in made.hears(one)]
 
 
-def states(made: Order) -> list[str]:
+def states(made: Job) -> list[str]:
     return [step.state for step in made.steps.values()]
 
 

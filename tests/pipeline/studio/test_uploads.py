@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.params_editor import Entry, add
-from pipeline.studio.app import uploads
+from pipeline.studio import uploads
 from stages import InputError, params
 from stages.media import png, video_file
 

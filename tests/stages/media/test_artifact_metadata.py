@@ -1,4 +1,4 @@
-"""Every kind of file that a stage writes says whose consent it rests on, and other readers find it there."""
+"""Every type of file that a stage writes contains the consent hash, and other software can read it."""
 
 import av
 import numpy as np
@@ -49,7 +49,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_consent_is_in_the_file(tmp_path, name):
+def test_files_contain_the_consent(tmp_path, name):
     write, read = FILES[name]
     (tmp_path / "plain").mkdir()
     with artifact_metadata.attached({"consent": "c0ffee"}):
@@ -59,7 +59,7 @@ def test_the_consent_is_in_the_file(tmp_path, name):
     assert "consent" not in read(tmp_path / "plain" / name)
 
 
-def test_a_picture_is_the_same_with_and_without(tmp_path):
+def test_png_pixels_do_not_change(tmp_path):
     with artifact_metadata.attached({"consent": "c0ffee"}):
         png.write(tmp_path / "a.png", PICTURE)
     np.testing.assert_array_equal(png.read(tmp_path / "a.png"), PICTURE)

@@ -1,4 +1,4 @@
-"""The split of a video in time, and who may learn from it."""
+"""The split of a video into training and test frames."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ from stages.media import clock, parquet
     (100, 10.0, 0.5, 0.0, (50, 0, 50)),
     (60, 5.0, 0.8, 1.0, (48, 5, 7)),
 ])
-def test_training_comes_first_then_a_gap_then_the_test(frames, fps, share, gap, counts):
+def test_training_then_gap_then_test(frames, fps, share, gap, counts):
     parts, reason = clock.split(np.zeros(frames, int), fps, share, gap)
     assert parts == ["train"] * counts[0] + ["gap"] * counts[1] + ["test"] * counts[2]
     assert reason is None
 
 
-def test_of_several_takes_the_last_one_is_split():
+def test_the_last_of_several_takes_is_split():
     take = np.repeat([0, 1, 2], [30, 50, 100])
     parts, reason = clock.split(take, 10.0, 0.8, 1.0)
     assert parts == ["train"] * 160 + ["gap"] * 10 + ["test"] * 10 and reason is None
@@ -27,7 +27,7 @@ def test_of_several_takes_the_last_one_is_split():
 
 
 @pytest.mark.parametrize("frames, fps", [(100, 60.0), (15, 5.0), (3, 25.0)])
-def test_a_short_video_is_not_split_and_says_why(tmp_path, frames, fps):
+def test_a_short_video_is_not_split(tmp_path, frames, fps):
     parts, reason = clock.split(np.zeros(frames, int), fps, 0.8, 1.0)
     assert parts == [None] * frames
     assert f"{frames} frames" in reason and "too short" in reason

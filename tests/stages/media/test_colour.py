@@ -1,4 +1,4 @@
-"""Known colours, written with every matrix, range, depth, chroma grid and curve, come back as these colours.
+"""Known colours, written with all matrices, ranges, bit depths, chroma subsamplings and curves, are read correctly.
 
 The oracles are the standards' own formulas (BT.601, 709, 2020, 2100, ST 2084), from light to code.
 """
@@ -31,7 +31,7 @@ def to_xyz(primaries):
 
 
 def to_yuv(rgb, matrix, full, bits):
-    """Codes of RGB in [0, 1]."""
+    """RGB in [0, 1] -> codes."""
     red, blue = LUMA[matrix]
     r, g, b = np.asarray(rgb).T
     y = red * r + (1 - red - blue) * g + blue * b
@@ -71,7 +71,7 @@ def write(path, frame, codec="ffv1", count=3, options=None, matrix=2, full=None,
 
 
 def read(path, patch_count=len(COLOURS)):
-    """The middle of every patch, of the whole picture and of its thumbnail."""
+    """The centre of every patch, in the full picture and in its thumbnail."""
     shot = next(footage.open_footage(path, None).frames())
     small = shot.thumbnail(8 * patch_count)
     patch = np.arange(patch_count)
@@ -101,7 +101,7 @@ def test_depths_and_chroma_grids(tmp_path, kind):
 
 
 @pytest.mark.parametrize("height, matrix", [(480, Colorspace.ITU601), (720, Colorspace.ITU709)])
-def test_a_matrix_that_is_not_said(tmp_path, height, matrix):
+def test_unspecified_matrices(tmp_path, height, matrix):
     frame = patches("yuv420p", to_yuv(COLOURS / 255, matrix, False, 8)).reformat(width=SIDE * 6, height=height)
     shot = next(footage.open_footage(write(tmp_path / "a.mkv", frame), None).frames())
     found = shot.picture()[height // 2, SIDE // 2 + SIDE * np.arange(6)].astype(int)
@@ -138,7 +138,7 @@ def test_codecs_keep_the_colours(tmp_path, codec, name, kind, options):
 
 @pytest.mark.parametrize("codec, name, kind", [("ffv1", "a.mkv", "bgra"), ("qtrle", "a.mov", "argb"),
                                                ("png", "a.mov", "rgba"), ("ffv1", "a.mkv", "yuva420p")])
-def test_what_is_transparent_shows_grey(tmp_path, codec, name, kind):
+def test_transparent_pixels_become_grey(tmp_path, codec, name, kind):
     alpha = np.array([1.0, 0.5, 0.0])
     colours = COLOURS[:3]
     if kind.startswith("yuva"):
@@ -172,7 +172,7 @@ def pq(nits):
 
 
 def hlg(nits):
-    """Of light (n, 3) on a screen of 1000 cd/m2, BT.2020 primaries."""
+    """Codes of light (n, 3) on a screen of 1,000 cd/m2 with BT.2020 primaries."""
     luminance = np.maximum(nits @ [0.2627, 0.6780, 0.0593], 1e-6) / 1000
     scene = nits / 1000 / luminance[:, None] ** (0.2 / 1.2)
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene),
@@ -180,7 +180,7 @@ def hlg(nits):
 
 
 def wide(light, primaries):
-    """Linear RGB of BT.709 in other primaries."""
+    """Linear BT.709 RGB -> other primaries."""
     return light @ (np.linalg.solve(to_xyz(primaries), to_xyz(ColorPrimaries.BT709))).T
 
 
@@ -191,8 +191,8 @@ def wide(light, primaries):
     ("libsvtav1", "a.mp4", {"crf": "6", "preset": "10"}),
 ])
 def test_high_dynamic_range_below_its_highlights(tmp_path, curve, code, codec, name, options):
-    """Up to 80 cd/m2 the curve leaves light as it is: 203 cd/m2 would be white."""
-    light = ((0.8 * COLOURS + 25) / 255) ** 2.4 * 80  # where a channel is next to nothing, 10 bits are too coarse
+    """The tone curve does not change light up to 80 cd/m2."""
+    light = ((0.8 * COLOURS + 25) / 255) ** 2.4 * 80  # not near 0, where 10 bits are too coarse
     codes = to_yuv(np.clip(code(wide(light, ColorPrimaries.BT2020)), 0, 1), Colorspace.BT2020, False, 10)
     path = write(tmp_path / name, patches("yuv420p10le", codes), codec, options=options, matrix=Colorspace.BT2020,
                  full=False, primaries=ColorPrimaries.BT2020, curve=curve)
@@ -200,7 +200,7 @@ def test_high_dynamic_range_below_its_highlights(tmp_path, curve, code, codec, n
 
 
 @pytest.mark.parametrize("curve, code", [(PQ, pq), (HLG, hlg)])
-def test_highlights_are_bent_not_cut(tmp_path, curve, code):
+def test_highlights_are_compressed_not_clipped(tmp_path, curve, code):
     nits = np.array([50.0, 100, 203, 400, 700, 1000])
     codes = to_yuv(code(nits[:, None].repeat(3, 1)), Colorspace.BT2020, False, 10)
     path = write(tmp_path / "a.mkv", patches("yuv420p10le", codes), matrix=Colorspace.BT2020, full=False,
@@ -208,7 +208,7 @@ def test_highlights_are_bent_not_cut(tmp_path, curve, code):
     found = read(path)[0]
     assert np.ptp(found, axis=1).max() <= 2                                # grey stays grey
     assert abs(found[0, 0] - 255 * (50 / 203) ** (1 / 2.4)) <= 2
-    assert 220 <= found[2, 0] <= 240                                       # a white shirt is bright, not burnt out
+    assert 220 <= found[2, 0] <= 240                                       # a white shirt is not overexposed
     assert (np.diff(found[:5, 0]) > 0).all() and found[-1, 0] == 255
 
 

@@ -1,4 +1,4 @@
-"""Files that are hard to read: their frames come whole, in order and on time, and what is broken is noted."""
+"""Difficult files are decoded in order with correct times, and damage is recorded."""
 
 from fractions import Fraction
 
@@ -18,14 +18,14 @@ VP9 = {"b": "0", "crf": "20", "deadline": "realtime", "cpu-used": "8"}
 
 
 def scene(count=60, size=(96, 128)):
-    """Smooth colours that drift to the left, two pixels a frame."""
+    """Smooth colours that move to the left by two pixels per frame."""
     wide = np.random.default_rng(0).uniform(0, 255, (size[0], size[1] + 2 * count, 3))
     wide = cv2.normalize(cv2.GaussianBlur(wide, (0, 0), 6), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     return [np.ascontiguousarray(wide[:, 2 * i : 2 * i + size[1]]) for i in range(count)]
 
 
 def write(path, pictures, codec="libx264", kind="yuv420p", options=None, fields=None, times=None):
-    """`fields`: which one is first, of interlaced pictures: tff or bff; `times`: in frames."""
+    """`fields`: field order of interlaced video, tff or bff; `times`: in frames."""
     marked = marker(pictures[0], kind, fields) if fields else lambda frame: frame
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=FPS, options=options or {})
@@ -43,7 +43,7 @@ def write(path, pictures, codec="libx264", kind="yuv420p", options=None, fields=
 
 
 def marker(picture, kind, fields):
-    """Marks a frame as interlaced, its first field being `fields`."""
+    """Marks frames as interlaced with field order `fields`."""
     graph = av.filter.Graph()
     height, width = picture.shape[:2]
     graph.link_nodes(graph.add_buffer(width=width, height=height, format=kind, time_base=Fraction(1, FPS)),
@@ -52,7 +52,7 @@ def marker(picture, kind, fields):
 
 
 def packets(path):
-    """Where every packet lies: (position, bytes, seconds)."""
+    """(position, size, seconds) of every packet."""
     with av.open(str(path)) as container:
         return [(packet.pos, packet.size, float(packet.pts * packet.time_base))
                 for packet in container.demux(video=0) if packet.size]
@@ -83,7 +83,7 @@ def off(picture, truth):
     ("libx264", "a.ts", "yuv420p", {"bf": "3"}), ("libx264", "a.avi", "yuv420p", {"bf": "3"}),
     ("wmv2", "a.wmv", "yuv420p", {}), ("prores_ks", "a.mov", "yuv422p10le", {}), ("dnxhd", "a.mov", "yuv422p", {}),
 ])
-def test_every_codec_gives_its_frames_in_order(tmp_path, codec, name, kind, options):
+def test_all_codecs_give_frames_in_order(tmp_path, codec, name, kind, options):
     pictures = scene(24, (240, 320)) if codec != "dnxhd" else scene(8, (1080, 1920))
     if codec == "dnxhd":
         options = {"b": "120M"}
@@ -92,7 +92,7 @@ def test_every_codec_gives_its_frames_in_order(tmp_path, codec, name, kind, opti
     assert len(found) == len(pictures) and film.fps == FPS and film.remarks == {}
     assert max(off(a, b) for a, b in zip(found, pictures)) < 6
     other = min(off(found[i], pictures[i + 1]) for i in range(len(pictures) - 1))
-    assert other > 1.5 * max(off(a, b) for a, b in zip(found, pictures))  # a neighbour would be told apart
+    assert other > 1.5 * max(off(a, b) for a, b in zip(found, pictures))  # so that neighbouring frames could be distinguished
 
 
 def interlaced(path, codec, kind, fields):
@@ -114,7 +114,7 @@ def interlaced(path, codec, kind, fields):
 @pytest.mark.parametrize("codec, name, kind", [("libx264", "a.mp4", "yuv420p"), ("libx264", "a.mkv", "yuv422p"),
                                                ("mpeg2video", "a.ts", "yuv420p")])
 @pytest.mark.parametrize("fields", ["tff", "bff"])
-def test_interlaced_frames_are_made_whole(tmp_path, codec, name, kind, fields):
+def test_interlaced_frames_are_deinterlaced(tmp_path, codec, name, kind, fields):
     woven, first = interlaced(tmp_path / name, codec, kind, fields)
     found = list(footage.open_footage(tmp_path / name, None).pictures())
 
@@ -122,19 +122,19 @@ def test_interlaced_frames_are_made_whole(tmp_path, codec, name, kind, fields):
         return np.abs(np.diff(picture[20:70].astype(int), axis=0)).mean()
 
     assert len(found) == len(woven)
-    for i in range(2, 18):  # at the ends there are no fields beside
+    for i in range(2, 18):  # the first and last frames lack neighbouring fields
         assert combed(found[i]) < 0.2 * combed(woven[i])
         assert off(found[i], first[i]) < 0.5 * off(woven[i], first[i])
 
 
-def test_progressive_frames_are_not_touched(tmp_path):
+def test_progressive_frames_are_unchanged(tmp_path):
     pictures = scene(8)
     path = write(tmp_path / "a.mkv", pictures, "ffv1", "bgr0")
     assert all((a == b).all() for a, b in zip(footage.open_footage(path, None).pictures(), pictures, strict=True))
 
 
 def test_b_frames_behind_an_edit_list(tmp_path):
-    """MP4 hides the decoder's delay, and here five frames more, behind an edit list."""
+    """An edit list hides the decoder's delay and, here, five more frames."""
     pictures = scene(30)
     path = write(tmp_path / "a.mp4", pictures, options={"bf": "3", "g": "60", "crf": "12"})
     data = bytearray(path.read_bytes())
@@ -172,7 +172,7 @@ def test_a_wrong_duration_in_the_header(tmp_path, times):
     ("libx264", "a.mp4", "yuv420p", {"bf": "3"}), ("libsvtav1", "a.mp4", "yuv420p", {"preset": "10"}),
     ("mpeg4", "a.avi", "yuv420p", {}), ("mpeg4", "a.mkv", "yuv420p", {}), ("mjpeg", "a.mov", "yuvj420p", {}),
 ])
-def test_a_broken_packet_is_skipped_and_its_time_told(tmp_path, codec, name, kind, options):
+def test_broken_packets_are_skipped_and_recorded(tmp_path, codec, name, kind, options):
     path = write(tmp_path / name, scene(), codec, kind, options)
     times = spoil(path, [31, 44], 16 if name.endswith("mkv") else 0)
     film = footage.open_footage(path, None)
@@ -185,7 +185,7 @@ def test_a_broken_packet_is_skipped_and_its_time_told(tmp_path, codec, name, kin
 
 @pytest.mark.parametrize("codec, name, options", [("libx264", "a.mp4", {}), ("mpeg4", "a.avi", {}),
                                                   ("libx265", "a.mp4", QUIET)])
-def test_too_much_that_is_broken_stops(tmp_path, codec, name, options):
+def test_too_much_damage_is_an_error(tmp_path, codec, name, options):
     path = write(tmp_path / name, scene(), codec, options=options)
     spoil(path, range(20, 26))
     film = footage.open_footage(path, None)
@@ -193,14 +193,14 @@ def test_too_much_that_is_broken_stops(tmp_path, codec, name, options):
         list(film.pictures())
 
 
-def test_a_range_without_what_is_broken_can_be_used(tmp_path):
+def test_a_range_without_damage_can_be_used(tmp_path):
     path = write(tmp_path / "a.mp4", scene(100), "mpeg4")
     spoil(path, range(20, 30))
     film = footage.open_footage(path, None, start=2.0)
     assert len(list(film.pictures())) == 50 and film.remarks == {}
 
 
-def test_damage_is_told_again_in_every_pass(tmp_path):
+def test_damage_is_reported_in_every_pass(tmp_path):
     path = write(tmp_path / "a.mp4", scene(), "mpeg4")
     spoil(path, [31])
     film = footage.open_footage(path, None)
@@ -208,7 +208,7 @@ def test_damage_is_told_again_in_every_pass(tmp_path):
     assert told[0] == told[1]
 
 
-def test_a_file_without_an_index_is_read_from_its_beginning(tmp_path, monkeypatch):
+def test_a_file_without_an_index_is_read_from_its_start(tmp_path, monkeypatch):
     pictures = scene(100)
     path = write(tmp_path / "a.mp4", pictures, options={"g": "50"})
     monkeypatch.setattr("stages.media.decoding._seek", lambda container, stream, seconds: container.seek(int(3.9e6)))
@@ -217,8 +217,8 @@ def test_a_file_without_an_index_is_read_from_its_beginning(tmp_path, monkeypatc
     assert next(VideoDecoder(path, since=1.0).frames())[0] == 0
 
 
-def test_the_size_may_change_while_fields_are_woven(tmp_path):
-    """Two interlaced streams of different size one after the other."""
+def test_the_size_may_change_while_deinterlacing(tmp_path):
+    """Two concatenated interlaced streams of different sizes."""
     interlaced(tmp_path / "a.ts", "mpeg2video", "yuv420p", "tff")
     large = [np.pad(picture, ((0, 32), (0, 0), (0, 0))) for picture in scene(10, (96, 256))]
     write(tmp_path / "b.ts", large, "mpeg2video", fields="tff", times=range(100, 110))
@@ -227,16 +227,16 @@ def test_the_size_may_change_while_fields_are_woven(tmp_path):
     assert heights.count(96) >= 19 and heights.count(128) >= 9
 
 
-def test_fields_in_packets_of_their_own_are_no_loss():
-    """As broadcast and camcorders' files have them: two packets half a frame apart give one frame."""
-    ledger = PacketLog(near=0.75 * 3600)
+def test_separate_packets_for_fields_are_not_lost_frames():
+    """As in files from broadcast and camcorders: two packets half a frame apart give one frame."""
+    log = PacketLog(tolerance=0.75 * 3600)
     for i in range(10):
         for half in (0, 1800):
             packet = av.Packet(b"field")
             packet.pts = 3600 * i + half
-            ledger.enter(packet)
+            log.add_packet(packet)
         frame = av.VideoFrame(16, 16, "yuv420p")
         frame.pts = 3600 * i
-        if i != 4:  # of this one no frame came
-            assert ledger.good(frame)
-    assert ledger.lost() == {4 * 3600} and ledger.packets == 20
+        if i != 4:  # no frame for this one
+            assert log.add_frame(frame)
+    assert log.lost() == {4 * 3600} and log.packets == 20

@@ -1,4 +1,4 @@
-"""Whole files or none, whatever happens to who writes them."""
+"""Atomic writing, checksums and other helpers for files."""
 
 import hashlib
 import os
@@ -14,14 +14,14 @@ from stages.media.files import atomic_write, human_size, scratch_file
 
 
 def gone() -> int:
-    """The number of a process that has ended."""
+    """The id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_an_error_leaves_what_was_there(tmp_path, kind):
+def test_an_error_leaves_the_old_content(tmp_path, kind):
     path = tmp_path / "a.b"
     path.write_text("before")
     with pytest.raises(ZeroDivisionError), atomic_write(path) as temporary:
@@ -30,7 +30,7 @@ def test_an_error_leaves_what_was_there(tmp_path, kind):
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
-def test_what_has_ended_without_being_collected_counts_as_gone(tmp_path):
+def test_leftovers_of_zombies_are_removed(tmp_path):
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         left = tmp_path / f".a.{process.pid}.png"
@@ -41,7 +41,7 @@ def test_what_has_ended_without_being_collected_counts_as_gone(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a", "a [1].png"])
-def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path, name):
+def test_only_leftovers_of_killed_processes_are_removed(tmp_path, name):
     path = tmp_path / name
     stem, suffix = path.stem, path.suffix
     left = [tmp_path / f".{stem}.{gone()}{suffix}", tmp_path / f".{stem}.{gone()}{suffix}"]
@@ -60,8 +60,8 @@ def test_checksum(tmp_path):
     assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
 
 
-def test_scratch_lies_in_the_project_and_leaves_nothing_behind(tmp_path, monkeypatch):
-    """It has no name, so that nothing need be cleared away after whoever was killed."""
+def test_scratch_files_are_in_the_project_and_disappear(tmp_path, monkeypatch):
+    """It has no name, so that nothing is left after a process was killed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     with scratch_file() as file:
@@ -76,5 +76,5 @@ def test_scratch_lies_in_the_project_and_leaves_nothing_behind(tmp_path, monkeyp
     (999_999, "1 MB"), (999_499_999, "999 MB"), (999_500_000, "1 GB"), (2 * 10**9, "2 GB"), (999_999_999_999, "1 TB"),
     (3 * 10**13, "30 TB"), (3 * 10**15, "3000 TB"),
 ])
-def test_a_size_is_told_in_a_unit_that_leaves_three_digits(bytes, told):
+def test_human_size(bytes, told):
     assert human_size(bytes) == told

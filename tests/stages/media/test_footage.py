@@ -1,4 +1,4 @@
-"""The user's footage: what PyAV wrote with known pictures at known times comes back upright, in order and on time."""
+"""Footage with known frames at known times is read upright, in order and at the right times."""
 
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ from stages.media import footage, video_file
 
 
 def write(path, pictures, times=None, fps=10, rotation=0, aspect=None, options=None, keys=250):
-    """A lossless H.264 (RGB) video of pictures shown at `times`, in units of 1 / fps."""
+    """A lossless H.264 (RGB) video with frames at `times`, in units of 1 / fps."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream("libx264rgb", rate=fps, options={"crf": "0", "g": str(keys)})
         stream.height, stream.width = pictures[0].shape[:2]
@@ -31,7 +31,7 @@ def write(path, pictures, times=None, fps=10, rotation=0, aspect=None, options=N
 
 
 def levels(count, size=(48, 64)):
-    """Grey pictures, the i-th of level 10 i."""
+    """Grey images; image i has the value 10 i."""
     return [np.full((*size, 3), 10 * i, np.uint8) for i in range(count)]
 
 
@@ -46,7 +46,7 @@ def seen(film):
     ([0, 0.3, 0.9, 2.2, 2.4, 4.8, 5.3, 6.8], 20),          # faster than the video
     (np.arange(8), 3),                                     # slower: frames are left out
 ])
-def test_every_frame_is_the_one_nearest_in_time(tmp_path, times, fps):
+def test_the_frame_nearest_in_time_is_selected(tmp_path, times, fps):
     film = footage.open_footage(write(tmp_path / "a.mp4", levels(8), times), fps)
     taken = seen(film)
     elapsed = np.asarray(times, float) / 10
@@ -59,14 +59,14 @@ def test_every_frame_is_the_one_nearest_in_time(tmp_path, times, fps):
 
 
 @pytest.mark.parametrize("rotation, turns", [(90, 1), (180, 2), (-90, 3)])
-def test_rotation_is_honoured(tmp_path, rotation, turns):
+def test_rotation(tmp_path, rotation, turns):
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     film = footage.open_footage(write(tmp_path / "a.mp4", [picture] * 3, rotation=rotation), None)
     assert all((upright == np.rot90(picture, turns)).all() for upright in film.pictures())
 
 
 @pytest.mark.parametrize("rotation, size", [(0, (48, 128)), (90, (128, 48))])
-def test_pixels_that_are_not_square_are_made_so(tmp_path, rotation, size):
+def test_pixels_become_square(tmp_path, rotation, size):
     film = footage.open_footage(write(tmp_path / "a.mp4", levels(3), aspect=Fraction(2), rotation=rotation), None)
     assert next(film.pictures()).shape[:2] == size
 
@@ -137,9 +137,9 @@ def no_frames(tmp_path):
 
 @pytest.mark.parametrize("make, told", [
     (missing, "no such file"), (empty_folder, "no images"), (text, "not a video"), (empty_file, "not a video"),
-    (sound_only, "no picture stream"), (cut_before_its_index, "cut off"), (no_frames, "no frame can be decoded"),
+    (sound_only, "no video stream"), (cut_before_its_index, "cut off"), (no_frames, "no frame can be decoded"),
 ])
-def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path, make, told):
+def test_errors_for_unreadable_files(tmp_path, make, told):
     path = make(tmp_path)
     with pytest.raises(InputError, match=told) as error:
         footage.open_footage(path, None)
@@ -153,7 +153,7 @@ def test_an_unreadable_image_is_named(tmp_path):
         list(footage.open_footage(tmp_path, 25).pictures())
 
 
-def test_a_video_that_was_cut_off_gives_what_it_has_and_says_so(tmp_path):
+def test_truncated_videos_are_read_up_to_the_end(tmp_path):
     pictures = list(np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), np.uint8))
     whole = write(tmp_path / "whole.mp4", pictures, options={"movflags": "faststart"}).read_bytes()
     path = tmp_path / "cut.mp4"
@@ -194,14 +194,14 @@ def test_a_range_of_images(tmp_path):
 
 
 @pytest.mark.parametrize("start, end", [(6.1, None), (6.1, 7), (0, 6.3), (None, 100), (3, 8), (100, None)])
-def test_a_range_that_is_not_in_it(tmp_path, start, end):
+def test_a_range_outside_of_the_video(tmp_path, start, end):
     path = write(tmp_path / "a.mp4", levels(20) * 3)
     with pytest.raises(InputError, match=r"a.mp4: the range .* is not in it: it is 6.00 s long; .*params.yaml"):
         footage.open_footage(path, None, start, end)
 
 
 def test_the_sound_of_a_range(tmp_path):
-    """Eight seconds of a tone that rises; the range's is heard from its first picture to its last."""
+    """Eight seconds of a rising tone; the output has the sound of the range."""
     rate, seconds = 8000, np.arange(64000) / 8000
     samples = (9000 * np.sin(2 * np.pi * (200 + 100 * seconds) * seconds)).astype(np.int16)
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
@@ -228,7 +228,7 @@ def test_the_sound_of_a_range(tmp_path):
 
 @pytest.mark.parametrize("rotation, aspect, size", [(0, None, (40, 30)), (90, None, (30, 40)),
                                                     (0, Fraction(2), (40, 15)), (90, Fraction(2), (15, 40))])
-def test_a_thumbnail_is_the_picture_made_small(tmp_path, rotation, aspect, size):
+def test_a_thumbnail_is_the_reduced_picture(tmp_path, rotation, aspect, size):
     picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 16)
     picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
     path = write(tmp_path / "a.mp4", [picture] * 3, rotation=rotation, aspect=aspect)
@@ -253,7 +253,7 @@ def test_images_of_several_sizes(tmp_path):
 
 
 @pytest.mark.parametrize("crop, size", [((10, 5, 32), 32), ((-8, 4, 40), 40), ((40, 20, 48), 48)])
-def test_the_square_is_cut_and_its_edge_goes_on_outside(crop, size):
+def test_squares_outside_of_the_image_repeat_its_border(crop, size):
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     left, top, side = crop
     rows, columns = np.clip(np.arange(top, top + side), 0, 47), np.clip(np.arange(left, left + side), 0, 63)

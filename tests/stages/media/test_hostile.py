@@ -1,4 +1,4 @@
-"""Media that wants more than to be shown: playlists, names that look like addresses, bombs, broken files."""
+"""Hostile media: playlists, names that look like URLs, decompression bombs, broken files."""
 
 import json
 import os
@@ -25,7 +25,7 @@ FRAMES = 8
 
 @pytest.fixture
 def asked():
-    """What a server on this machine was asked for; `asked.address` is where it is."""
+    """The paths requested from a local server; `asked.address` is its address."""
 
     class Asked(list):
         address = ""
@@ -80,7 +80,7 @@ DASH = ('<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type=
     "a secret\n" * 100, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
 ], ids=["hls http", "hls file", "hls beside", "concat http", "concat beside", "sdp", "dash http", "dash beside", "rtsp",
         "text", "svg"])
-def test_a_playlist_is_no_video(tmp_path, asked, text, suffix):
+def test_playlists_are_rejected(tmp_path, asked, text, suffix):
     film(tmp_path / "other.ts")
     path = tmp_path / f"video{suffix}"
     path.write_text(text.replace("{address}", asked.address).replace("{folder}", str(tmp_path)))
@@ -89,19 +89,19 @@ def test_a_playlist_is_no_video(tmp_path, asked, text, suffix):
     assert asked == []
 
 
-def test_without_that_another_file_would_be_read(tmp_path):
-    """The list of formats is what keeps it out."""
+def test_with_more_formats_another_file_would_be_read(tmp_path):
+    """The list of formats prevents it."""
     film(tmp_path / "other.ts")
     (tmp_path / "video.mp4").write_text("ffconcat version 1.0\nfile other.ts\n")
-    with container.open_media(tmp_path / "video.mp4", (*container.VIDEOS, "concat")) as opened:
+    with container.open_media(tmp_path / "video.mp4", (*container.VIDEO_FORMATS, "concat")) as opened:
         assert sum(1 for _ in opened.decode(video=0)) == FRAMES
 
 
 @pytest.mark.parametrize("name", ["http://{address}/a.mp4", "rtsp://{address}/a", "concat:a.mp4|b.mp4", "pipe:0",
                                   "data:video/mp4;base64,AAAA", "file:a.mp4", "subfile,,start,0,end,0,,:a.mp4",
                                   "-", ""])
-def test_a_name_is_that_of_a_file(tmp_path, monkeypatch, asked, name):
-    """Where there is none of that name, nothing else is meant; where there is, it is that one."""
+def test_names_are_names_of_files(tmp_path, monkeypatch, asked, name):
+    """Never URLs or protocols, whether a file of that name exists or not."""
     monkeypatch.chdir(tmp_path)
     film(Path("a.mp4"))
     name = name.format(address=asked.address)
@@ -120,7 +120,7 @@ def test_a_name_is_that_of_a_file(tmp_path, monkeypatch, asked, name):
 
 
 @pytest.mark.parametrize("path", ["pipe", "/dev/zero", "/dev/null", "/proc/self/mem", "gone", "loop"])
-def test_what_is_no_file_is_refused(tmp_path, monkeypatch, path):
+def test_other_things_than_files_are_rejected(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     Path("gone").symlink_to("nowhere")
@@ -130,7 +130,7 @@ def test_what_is_no_file_is_refused(tmp_path, monkeypatch, path):
 
 
 def png(path: Path, width: int, height: int, rows: int) -> None:
-    """A picture that says its size and holds so many black rows."""
+    """A PNG with a declared size and this number of black rows."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -141,7 +141,7 @@ def png(path: Path, width: int, height: int, rows: int) -> None:
 
 
 def tiff(path: Path, width: int, height: int) -> None:
-    """A header of grey pixels, of which there are four."""
+    """A TIFF header for a grey image, with data for four pixels."""
     tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1),
             (278, 4, height), (279, 4, 4)]
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
@@ -164,8 +164,8 @@ MAKE = {
 
 @pytest.fixture(scope="module")
 def refusals(tmp_path_factory):
-    """Of folders that hold such a picture, what is told of each, in a process of its own, where OpenCV reads its limit
-    as in a stage, and memory is scarce."""
+    """The error for each folder with such an image, from a process with little memory, in which OpenCV reads its limit as
+    in a stage."""
     folder = tmp_path_factory.mktemp("pictures")
     for kind, make in MAKE.items():
         (folder / kind).mkdir()
@@ -192,12 +192,12 @@ def refusals(tmp_path_factory):
 
 
 @pytest.mark.parametrize("make, suffix", [(kind, ".tif" if kind == "tiff" else ".png") for kind in MAKE])
-def test_a_picture_that_is_none_is_refused(refusals, make, suffix):
+def test_bad_images_are_rejected(refusals, make, suffix):
     assert f"{make}/001{suffix}" in refusals[make]
 
 
 def test_links_in_a_folder_of_images_are_followed(tmp_path):
-    """Whoever runs this may read what they may read."""
+    """Links give no more access than the user already has."""
     cv2.imwrite(str(tmp_path / "else.png"), np.full((32, 32, 3), 7, np.uint8))
     (tmp_path / "clip").mkdir()
     for i in range(4):
@@ -207,8 +207,8 @@ def test_links_in_a_folder_of_images_are_followed(tmp_path):
 
 
 @pytest.mark.parametrize("width, height", [(40_000, 40_000), (16_000, 16_000)])
-def test_a_video_of_giant_pictures_is_refused(tmp_path, width, height):
-    """FFmpeg itself refuses the first; a picture of the second takes 700 MB."""
+def test_videos_with_giant_frames_are_rejected(tmp_path, width, height):
+    """FFmpeg itself rejects the first; a frame of the second takes 700 MB."""
     png(tmp_path / "a.png", width, height, 0)
     with av.open(str(tmp_path / "a.mov"), "w") as file:
         stream = file.add_stream("png", rate=8)
@@ -250,8 +250,8 @@ print(json.dumps(ends))
 
 
 @pytest.mark.parametrize("name, codec", [("a.mp4", "libx264"), ("a.mkv", "mpeg4"), ("a.ts", "mpeg2video")])
-def test_a_broken_file_is_shown_or_refused(tmp_path, name, codec):
-    """In a process of its own, which may neither crash nor take 3 GB or 10 s for one."""
+def test_broken_files_are_read_or_rejected(tmp_path, name, codec):
+    """In a separate process, which must not crash or need more than 3 GB or 10 s per file."""
     film(tmp_path / name, codec)
     done = subprocess.run([sys.executable, "-c", FUZZ, str(tmp_path / name), str(tmp_path), "300"], cwd=ROOT,
                           capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})

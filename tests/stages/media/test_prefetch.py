@@ -1,4 +1,4 @@
-"""The same items in the same order, made in other threads, only a few of them before they are asked for."""
+"""Prefetching gives the same items in the same order and computes only a few in advance."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ def test_order_and_end():
     assert list(prefetched(prefetched(range(50)))) == list(range(50))
 
 
-def test_made_in_one_other_thread_and_not_too_far_ahead():
+def test_items_come_from_one_thread_with_a_bounded_buffer():
     made, where = [], set()
 
     def items():
@@ -28,7 +28,7 @@ def test_made_in_one_other_thread_and_not_too_far_ahead():
     assert len(where) == 1 and threading.current_thread().name not in where
 
 
-def test_an_error_comes_where_its_item_would():
+def test_errors_are_raised_at_their_item():
     def items():
         yield 1
         raise ValueError("broken")
@@ -39,7 +39,7 @@ def test_an_error_comes_where_its_item_would():
         next(stream)
 
 
-def test_stopping_early_leaves_no_thread_behind():
+def test_stopping_early_ends_the_thread():
     before = threading.active_count()
     stream = prefetched(prefetched(iter(range(10**6))))
     next(stream)
@@ -53,7 +53,7 @@ def test_batches(count, sizes):
     assert [len(batch) for batch in made] == sizes and sum(made, []) == list(range(count))
 
 
-def test_in_order_whichever_is_done_first_and_not_too_far_ahead():
+def test_ordered_map_keeps_the_order_with_a_bounded_buffer():
     taken = []
 
     def items():
@@ -70,7 +70,7 @@ def test_in_order_whichever_is_done_first_and_not_too_far_ahead():
     assert list(results) == [i * i for i in range(1, 40)] and list(ordered_map(work, [])) == []
 
 
-def test_in_order_passes_on_what_goes_wrong():
+def test_ordered_map_raises_errors():
     results = ordered_map(lambda i: 1 // (3 - i), range(10))
     assert [next(results) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):

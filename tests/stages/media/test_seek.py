@@ -1,4 +1,4 @@
-"""Frames by number: whatever is asked for, in whatever order, is what plain reading gives."""
+"""Random access gives the same frames as sequential reading."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from stages.media import seek, video_file
 
 @pytest.fixture(scope="module", params=[25.0, 29.97, 5.0])
 def clip(request, tmp_path_factory):
-    """50 frames; every pixel of frame i is i."""
+    """50 frames; all pixels of frame i have the value i."""
     path = tmp_path_factory.mktemp("seek") / "clip.mkv"
     with video_file.lossless(path, request.param) as add:
         for i in range(50):
@@ -24,7 +24,7 @@ def test_any_order(clip):
 
 
 @pytest.mark.parametrize("kept", [1, 5])
-def test_what_is_forgotten_is_decoded_again(clip, kept, monkeypatch):
+def test_frames_dropped_from_the_cache_are_decoded_again(clip, kept, monkeypatch):
     monkeypatch.setattr(seek, "KEPT", kept * 16 * 16 * 3)
     with seek.SeekableVideo(clip) as frames:
         for i in (0, 1, 2, 9, 3, 30, 31, 29, 49, 48, 0, 0, 13, 25):
@@ -32,7 +32,7 @@ def test_what_is_forgotten_is_decoded_again(clip, kept, monkeypatch):
             assert len(frames._kept) <= kept
 
 
-def test_a_frame_that_is_not_there(clip):
+def test_a_missing_frame(clip):
     with seek.SeekableVideo(clip) as frames:
         for _ in range(2):
             with pytest.raises(InputError, match="no frame 50"):
@@ -41,12 +41,12 @@ def test_a_frame_that_is_not_there(clip):
 
 
 @pytest.mark.parametrize("rows, found", [([0, 1], [0, 1]), ([2, 4], [2, 4]), ([], [])])
-def test_chosen(rows, found):
+def test_select_frames(rows, found):
     frames = (np.full((2, 2, 3), i) for i in range(5))
     assert [frame[0, 0, 0] for frame in seek.select_frames(frames, np.array(rows), "x.mp4")] == found
 
 
-def test_chosen_refuses_a_short_video():
+def test_select_frames_rejects_a_short_video():
     frames = (np.full((2, 2, 3), i) for i in range(5))
     with pytest.raises(InputError, match="x.mp4: has 5 frames"):
         list(seek.select_frames(frames, np.array([3, 7]), "x.mp4"))

@@ -1,4 +1,4 @@
-"""The takes of a person: which clips a folder holds, and that they are read one after the other."""
+"""Takes: which clips a folder contains, and that they are read one after the other."""
 
 import subprocess
 
@@ -20,7 +20,7 @@ def folder(path, pictures, kind="png"):
 
 @pytest.fixture
 def outfit(tmp_path):
-    """Takes 1, 2 and 10 of 4, 5 and 3 images; the levels go on from one to the next."""
+    """Takes 1, 2 and 10 with 4, 5 and 3 images of increasing values."""
     pictures = levels(12)
     for name, some in (("10", pictures[9:]), ("2", pictures[4:9]), ("1", pictures[:4])):
         folder(tmp_path / "me" / name, some)
@@ -52,24 +52,24 @@ def test_videos_are_takes_at_the_first_ones_rate(tmp_path):
 @pytest.mark.parametrize("make, names", [
     (lambda path: folder(path / "x", levels(3)).parent, ["x"]),
     (lambda path: folder(path, levels(3)), None),
-    (lambda path: folder(folder(path, levels(3)) / "more", levels(3)).parent, None),  # it holds images itself
+    (lambda path: folder(folder(path, levels(3)) / "more", levels(3)).parent, None),  # contains images itself
     (lambda path: write(path.with_suffix(".mp4"), levels(3)), None),
-    (lambda path: path, None),                                                  # nobody is there
+    (lambda path: path, None),                                                  # empty
 ])
-def test_what_is_a_take(tmp_path, make, names):
+def test_list_takes(tmp_path, make, names):
     path = make(tmp_path / "me")
     assert takes.list_takes(path) == ([path] if names is None else [path / name for name in names])
 
 
-def test_one_take_is_the_footage_itself(tmp_path):
+def test_a_single_take(tmp_path):
     path = write(tmp_path / "a.mp4", levels(20))
     film = takes.open_takes(path, None, 0.5, 0.8)
     assert [round(picture.mean() / 10) for picture in film.pictures()] == [5, 6, 7]
     assert film.describe_frame(1) == f"{path}: frame 1 (0.60 s)"
 
 
-def test_a_range_of_several_takes_is_refused(outfit):
-    with pytest.raises(InputError, match="start and end are for one take, but there are 3: 1, 2, 10; remove them"):
+def test_a_range_of_several_takes_is_rejected(outfit):
+    with pytest.raises(InputError, match="start and end require a single take, but there are 3: 1, 2, 10; remove them"):
         takes.open_takes(outfit, None, start=0.5)
 
 
@@ -79,7 +79,7 @@ def test_a_take_without_images_is_named(outfit):
         takes.open_takes(outfit, None)
 
 
-def test_damage_is_told_by_file(tmp_path):
+def test_damage_is_reported_by_file(tmp_path):
     pictures = list(np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), np.uint8))
     whole = write(tmp_path / "a.mp4", pictures, options={"movflags": "faststart"})
     (tmp_path / "b.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
@@ -89,7 +89,7 @@ def test_damage_is_told_by_file(tmp_path):
     assert count == 20 + film.remarks["damaged"][str(tmp_path / "b.mp4")]["decoded"]
 
 
-def test_digests_are_those_of_sha256sum(outfit, tmp_path):
+def test_checksums_are_those_of_sha256sum(outfit, tmp_path):
     def ask(command, where):
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
         return subprocess.check_output(["bash", "-c", command], cwd=where, env=environment, text=True).split()[0]

@@ -1,4 +1,4 @@
-"""Lossless means lossless, and the MP4 says what it is."""
+"""Lossless video is lossless and reproducible; sound, key frames and bitrate of written video."""
 
 from fractions import Fraction
 
@@ -26,7 +26,7 @@ def write_tone(path, seconds: float) -> None:
 
 @pytest.mark.parametrize("mode, channels", [("rgb", (3,)), ("rgba", (4,)), ("gray", ())])
 @pytest.mark.parametrize("fps", [25.0, 29.97, 5.0])
-def test_lossless_video_gives_back_every_byte_twice_the_same(tmp_path, mode, channels, fps):
+def test_lossless_video_is_exact_and_reproducible(tmp_path, mode, channels, fps):
     frames = noise(33, 48, *channels)
     for name in ("a.mkv", "b.mkv"):
         with video_file.lossless(tmp_path / name, fps, mode) as append:
@@ -37,7 +37,7 @@ def test_lossless_video_gives_back_every_byte_twice_the_same(tmp_path, mode, cha
     assert video_file.frame_rate(tmp_path / "a.mkv") == pytest.approx(fps, rel=1e-3)
 
 
-def test_sound_goes_along_and_into_the_mp4(tmp_path):
+def test_sound_is_copied(tmp_path):
     write_tone(tmp_path / "tone.mkv", 0.5)
     with video_file.lossless(tmp_path / "a.mkv", 8, audio=tmp_path / "tone.mkv") as append:
         for frame in noise(32, 32, 3):
@@ -53,8 +53,8 @@ def test_sound_goes_along_and_into_the_mp4(tmp_path):
 
 
 @pytest.mark.parametrize("keys, most", [(None, 12), (3, 3)])
-def test_key_frames_to_jump_to(tmp_path, keys, most):
-    with video_file.h264(tmp_path / "a.mp4", 25, 30, {}, keys=keys) as append:
+def test_keyframe_interval(tmp_path, keys, most):
+    with video_file.h264(tmp_path / "a.mp4", 25, 30, {}, keyframe_interval=keys) as append:
         for t in range(12):
             append(np.full((32, 32, 3), 10 * t, np.uint8))
     with av.open(str(tmp_path / "a.mp4")) as container:
@@ -62,7 +62,7 @@ def test_key_frames_to_jump_to(tmp_path, keys, most):
     assert np.diff([*found, 12]).max() <= most and (keys or found == [0])
 
 
-def test_a_broken_write_leaves_nothing(tmp_path):
+def test_an_error_while_writing_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError), video_file.lossless(tmp_path / "a.mkv", 25) as append:
         append(noise(16, 16, 3)[0])
         raise RuntimeError
@@ -80,11 +80,11 @@ def test_pick_finds_frames_by_index(tmp_path):
     assert sorted(found) == [1, 3] and np.array_equal(found[3], frames[3])
 
 
-def test_a_bitrate_is_kept_to(tmp_path):
+def test_max_bitrate(tmp_path):
     rng, sizes = np.random.default_rng(0), {}
     for name, bitrate in (("free", None), ("bound", 100_000)):
-        with video_file.h264(tmp_path / f"{name}.mp4", 25, 23, {}, bitrate=bitrate) as show:
+        with video_file.h264(tmp_path / f"{name}.mp4", 25, 23, {}, max_bitrate=bitrate) as show:
             for _ in range(50):
                 show(rng.integers(0, 256, (64, 64, 3), np.uint8))
-        sizes[name] = 8 * (tmp_path / f"{name}.mp4").stat().st_size  # bits of two seconds
+        sizes[name] = 8 * (tmp_path / f"{name}.mp4").stat().st_size  # bits in two seconds
     assert sizes["bound"] < 3.5 * 100_000 < sizes["free"]  # and the buffer's second

@@ -1,4 +1,4 @@
-"""What a moving camera saw, and its frames on the canvas, against geometry worked out point by point."""
+"""The view of a moving camera and warps to the canvas, compared with geometry computed point by point."""
 
 import cv2
 import numpy as np
@@ -18,14 +18,14 @@ def view(camera, moving=True):
 
 
 def seen(points, camera):
-    """Which canvas points (h, w, 2), pixel centres, lie within the frame."""
+    """Mask of the canvas points (h, w, 2), pixel centres, that are inside the frame."""
     back = np.concatenate([points, np.ones_like(points[..., :1])], -1) @ np.linalg.inv(camera).T
     x, y = back[..., 0] / back[..., 2], back[..., 1] / back[..., 2]
     return (x > -0.5) & (x < FRAME[0] - 0.5) & (y > -0.5) & (y < FRAME[1] - 0.5)
 
 
 @pytest.mark.parametrize("camera", [TURN, SHIFT])
-def test_inside(camera):
+def test_visible(camera):
     grid = np.stack(np.meshgrid(np.arange(CANVAS[0]), np.arange(CANVAS[1])), -1).astype(float)
     found = view(camera).visible_full(0, CANVAS)
     assert found.shape == CANVAS[::-1] and 0.3 < found.mean() < 0.7
@@ -36,7 +36,7 @@ def test_inside(camera):
     assert 0.2 < found.mean() < 0.8 and (found != seen(square, camera)).mean() < 0.02
 
 
-def test_a_still_camera_sees_all_of_it():
+def test_a_static_camera_sees_everything():
     still = view(np.eye(3), moving=False)
     assert still.visible(0, [-10, 0, 200], 64).all() and still.visible_full(0, FRAME).all()
 
@@ -46,7 +46,7 @@ def scene(size):
     return cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
 
 
-def test_the_reference_lies_on_the_canvas_to_the_byte():
+def test_the_reference_frame_is_copied_exactly():
     frame = scene(FRAME)
     found = warp_to_canvas(frame, SHIFT, CANVAS)
     assert np.array_equal(found[20:140, 30:190], frame)
@@ -54,8 +54,8 @@ def test_the_reference_lies_on_the_canvas_to_the_byte():
 
 
 @pytest.mark.parametrize("size", [32, 64, 90, 128])
-def test_the_stabilised_square_is_that_of_the_canvas(size):
-    """A frame drawn from the canvas by the true camera, and its square cut from the canvas itself."""
+def test_the_stabilised_crop_is_that_of_the_canvas(size):
+    """A frame rendered from the canvas with the true camera, compared with a crop of the canvas itself."""
     wide, crop = scene(CANVAS), [55, 50, 90]
     frame = cv2.warpPerspective(wide, TURN, FRAME, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
     found = stabilised_crop(frame, TURN, crop, size).astype(float)

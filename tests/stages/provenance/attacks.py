@@ -1,4 +1,4 @@
-"""What happens to a video on its way: each takes and gives pictures (T, H, W, 3) RGB."""
+"""What happens to a published video: functions from frames (T, H, W, 3) RGB to frames."""
 
 import io
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ def marked(pictures: np.ndarray, number: int, fps: float) -> np.ndarray:
 
 
 def timed(pictures: np.ndarray, fps: float, begin: float = 0.0) -> Iterator[tuple[float, np.ndarray]]:
-    """With the second of each picture."""
+    """Frames with their times in seconds."""
     return ((begin + frame / fps, picture) for frame, picture in enumerate(pictures))
 
 
 def h264(pictures: np.ndarray, crf: int = 28) -> np.ndarray:
-    """Encoded by x264 at its own settings, and decoded."""
+    """Encoded with x264's default settings and decoded."""
     pictures = pictures[:, : pictures.shape[1] // 2 * 2, : pictures.shape[2] // 2 * 2]
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
@@ -40,7 +40,7 @@ def half(pictures: np.ndarray) -> np.ndarray:
 
 
 def crop(pictures: np.ndarray) -> np.ndarray:
-    """A tenth of the width and of the height is cut off, more of it at one side than at the other."""
+    """Crops a tenth of the width and height, unevenly on both sides."""
     height, width = pictures.shape[1:3]
     top, left = round(0.03 * height), round(0.07 * width)
     return np.ascontiguousarray(pictures[:, top : top + round(0.9 * height), left : left + round(0.9 * width)])

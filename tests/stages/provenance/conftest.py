@@ -1,4 +1,4 @@
-"""A machine that has no certificate yet, and videos to sign."""
+"""A machine without a certificate, and videos to sign."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ STATEMENT = Statement.model_validate({
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch) -> Path:
-    """Its config folder; nothing in the environment."""
+    """An empty config folder, and no environment variables."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in (certificates.CERTIFICATE, certificates.KEY):
         monkeypatch.delenv(name, raising=False)
@@ -35,7 +35,7 @@ def authority() -> Authority:
 
 @pytest.fixture(scope="session")
 def unsigned(tmp_path_factory) -> Path:
-    """50 frames, two seconds, with a watermark, as fusion writes them."""
+    """50 frames (two seconds) with a watermark, as written by fusion."""
     path = tmp_path_factory.mktemp("unsigned") / "unsigned.mp4"
     mark, rng = watermark.Watermark(NUMBER, (256, 192), 25), np.random.default_rng(0)
     shirt = rng.integers(60, 90, (110, 50, 3))

@@ -1,4 +1,4 @@
-"""Certificates as an authority would issue them, for the tests: by a root, through an intermediate."""
+"""Certificates for tests, issued by an authority with a root and an intermediate certificate."""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -36,7 +36,7 @@ def certificate(name: str, key, issuer: str, issuer_key, authority: bool, days: 
 
 
 class Authority:
-    """A root and an intermediate."""
+    """A certificate authority with a root and an intermediate certificate."""
 
     def __init__(self):
         self.root_key, self.key = KEYS["P-256"](), KEYS["P-256"]()
@@ -44,7 +44,7 @@ class Authority:
         self.above = certificate("intermediate", self.key, "root", self.root_key, True)
 
     def issue(self, folder: Path, name: str, kind: str = "P-256", days: float = 30) -> tuple[Path, Path]:
-        """Writes a certificate with those above it, and its key; gives their paths."""
+        """Writes a certificate chain and its key; returns their paths."""
         key = KEYS[kind]()
         own = certificate(name, key, "intermediate", self.key, False, days)
         return write(folder, name, [own, self.above, self.root], key)

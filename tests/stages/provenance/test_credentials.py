@@ -1,4 +1,4 @@
-"""Content Credentials: what was said is read back; what was changed is noticed; the pictures stay as they were."""
+"""Content Credentials: the statement is read back, changes are detected, and frames do not change."""
 
 import json
 import re
@@ -25,14 +25,14 @@ def packets(path):
         return [(packet.stream_index, packet.pts, bytes(packet)) for packet in container.demux() if packet.size]
 
 
-def test_what_was_said_is_read_back(unsigned, tmp_path):
+def test_the_statement_is_read_back(unsigned, tmp_path):
     found = credentials.read(signed(unsigned, tmp_path), certificates.own_certificates())
     assert found.statement == STATEMENT and found.intact and found.trusted and found.problems == []
     assert found.generator == "FakeMotion" and found.signer.startswith(certificates.LOCAL)
 
 
-def test_every_reader_of_c2pa_sees_what_it_is_and_what_it_was_made_from(unsigned, tmp_path):
-    """By the manifest alone, without code of ours."""
+def test_other_c2pa_readers_show_type_and_ingredients(unsigned, tmp_path):
+    """From the manifest alone, without the project's code."""
     content = json.loads(Reader(str(signed(unsigned, tmp_path))).json())
     manifest = content["manifests"][content["active_manifest"]]
     actions = next(one["data"]["actions"] for one in manifest["assertions"] if one["label"].startswith("c2pa.actions"))
@@ -44,7 +44,7 @@ def test_every_reader_of_c2pa_sees_what_it_is_and_what_it_was_made_from(unsigned
                      (("ann.mp4", "a"), ("1.mp4", "b"), ("2.mp4", "c"))}
 
 
-def test_every_reader_of_c2pa_sees_which_watermark_it_has(unsigned, tmp_path):
+def test_other_c2pa_readers_show_the_watermark(unsigned, tmp_path):
     reader = Reader(str(signed(unsigned, tmp_path)))
     content = json.loads(reader.json())
     manifest = content["manifests"][content["active_manifest"]]
@@ -56,7 +56,7 @@ def test_every_reader_of_c2pa_sees_which_watermark_it_has(unsigned, tmp_path):
     assert {one["code"] for one in content["validation_status"]} == {"signingCredential.untrusted"}
 
 
-def test_pictures_and_metadata_stay_as_they_were(unsigned, tmp_path):
+def test_frames_and_metadata_do_not_change(unsigned, tmp_path):
     path = signed(unsigned, tmp_path)
     assert packets(path) == packets(unsigned) and packets(path)
     with av.open(str(path)) as new, av.open(str(unsigned)) as old:
@@ -64,7 +64,7 @@ def test_pictures_and_metadata_stay_as_they_were(unsigned, tmp_path):
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.9, 0.999])
-def test_one_changed_bit_is_noticed(unsigned, tmp_path, place):
+def test_one_changed_bit_is_detected(unsigned, tmp_path, place):
     path = signed(unsigned, tmp_path)
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
@@ -73,8 +73,8 @@ def test_one_changed_bit_is_noticed(unsigned, tmp_path, place):
     assert not found.intact and not found.trusted and found.problems
 
 
-def test_a_changed_bit_of_its_name_is_noticed(unsigned, tmp_path):
-    """Of what the credentials call themselves, wherever that stands."""
+def test_a_changed_manifest_name_is_detected(unsigned, tmp_path):
+    """At all places where the manifest's name occurs."""
     path = signed(unsigned, tmp_path)
     content = path.read_bytes()
     places = [found.start() for found in re.finditer(b"urn:c2pa:", content)]
@@ -86,8 +86,8 @@ def test_a_changed_bit_of_its_name_is_noticed(unsigned, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["free", "skip", "ftyp", "mfra", "mdat", "uuid"])
-def test_whatever_is_added_is_noticed(unsigned, tmp_path, kind):
-    """Boxes that players pass over, too, which C2PA allows to leave out of its hash."""
+def test_added_boxes_are_detected(unsigned, tmp_path, kind):
+    """Including boxes that players ignore and that C2PA allows to exclude from the hash."""
     path = signed(unsigned, tmp_path)
     more = struct.pack(">I4s", 16, b"mfro") + bytes(8) if kind == "mfra" else b"hidden, and long enough to matter"
     path.write_bytes(path.read_bytes() + struct.pack(">I4s", 8 + len(more), kind.encode()) + more)
@@ -95,7 +95,7 @@ def test_whatever_is_added_is_noticed(unsigned, tmp_path, kind):
     assert not found.intact and not found.trusted and found.problems
 
 
-def test_a_statement_put_into_other_words_is_noticed(unsigned, tmp_path):
+def test_a_changed_statement_is_detected(unsigned, tmp_path):
     path = signed(unsigned, tmp_path)
     content = path.read_bytes()
     assert content.count(b"shown in a museum") == 1
@@ -103,8 +103,8 @@ def test_a_statement_put_into_other_words_is_noticed(unsigned, tmp_path):
     assert not credentials.read(path, certificates.own_certificates()).intact
 
 
-def test_nobody_else_is_trusted(unsigned, tmp_path, monkeypatch):
-    """Another machine's local certificate; and none at all."""
+def test_unknown_certificates_are_not_trusted(unsigned, tmp_path, monkeypatch):
+    """Without certificates, and with that of another machine."""
     path = signed(unsigned, tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
     for known in ([], [certificates.signing_certificate()[0]]):
@@ -113,8 +113,8 @@ def test_nobody_else_is_trusted(unsigned, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["P-256", "P-384", "Ed25519", "RSA"])
-def test_the_user_s_certificate_signs_and_a_colleague_s_is_not_theirs(unsigned, tmp_path, authority, monkeypatch, kind):
-    """Both are issued by one authority."""
+def test_another_certificate_of_the_same_issuer_is_not_trusted(unsigned, tmp_path, authority, monkeypatch, kind):
+    """Both are issued by the same authority."""
     mine, theirs = (authority.issue(tmp_path, name, kind) for name in ("Ana", "Cho"))
     monkeypatch.setenv(certificates.CERTIFICATE, str(mine[0]))
     monkeypatch.setenv(certificates.KEY, str(mine[1]))
@@ -125,7 +125,7 @@ def test_the_user_s_certificate_signs_and_a_colleague_s_is_not_theirs(unsigned, 
     assert found.intact and not found.trusted
 
 
-def test_an_expired_certificate_is_refused(unsigned, tmp_path, authority, monkeypatch):
+def test_an_expired_certificate_is_rejected(unsigned, tmp_path, authority, monkeypatch):
     for name, file in zip((certificates.CERTIFICATE, certificates.KEY), authority.issue(tmp_path, "Ana", days=-1)):
         monkeypatch.setenv(name, str(file))
     with pytest.raises(InputError, match="Ana.pem: cannot sign with this certificate"):
@@ -133,11 +133,11 @@ def test_an_expired_certificate_is_refused(unsigned, tmp_path, authority, monkey
     assert not (tmp_path / "video.mp4").exists()
 
 
-def test_a_file_without_has_none(unsigned):
+def test_a_file_without_credentials(unsigned):
     assert credentials.read(unsigned, []) is None
 
 
-def test_what_anybody_may_write_is_harmless_in_a_terminal(unsigned, tmp_path):
+def test_control_characters_are_replaced(unsigned, tmp_path):
     person = STATEMENT.target.model_copy(update={"name": "ann\x1b[2J\nours"})
     found = credentials.read(signed(unsigned, tmp_path, target=person), certificates.own_certificates())
     assert found.statement.target.name == "ann?[2J?ours"

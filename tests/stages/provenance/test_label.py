@@ -1,4 +1,4 @@
-"""The label: it can be read, and the rest of the picture stays as it was."""
+"""The label is readable, and the rest of the frame does not change."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ def test_white_letters_on_dark_in_the_lower_left_corner(size, value):
     before = plain.copy()
     shown = Label(size).apply(plain)
     assert np.array_equal(plain, before) and shown.shape == plain.shape
-    if width < 60:  # no room for all of it
+    if width < 60:  # too small for the whole label
         return
-    assert (shown > 200).all(-1).sum() > 30 and shown.min() == pytest.approx(0.4 * value, abs=1)  # letters on a plate
+    assert (shown > 200).all(-1).sum() > 30 and shown.min() == pytest.approx(0.4 * value, abs=1)  # letters on a dark box
     if value == 255:
         rows, columns = np.nonzero((shown != value).any(-1))
         shorter = min(size)
@@ -25,8 +25,8 @@ def test_white_letters_on_dark_in_the_lower_left_corner(size, value):
         assert np.ptp(rows) > max(10, 0.045 * shorter) and len(rows) < 0.25 * width * height
 
 
-def test_the_contrast_is_enough_on_white():
-    """WCAG's ratio of white letters on the plate is at least 4.5 wherever the label lies."""
+def test_contrast_on_white():
+    """The WCAG contrast of the letters is at least 4.5 on any background."""
     shown = Label((640, 360)).apply(np.full((360, 640, 3), 255, np.uint8))
     light = lambda value: ((value / 255 + 0.055) / 1.055) ** 2.4
     assert 1.05 / (light(shown.min()) + 0.05) >= 4.5
