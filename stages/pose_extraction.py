@@ -33,24 +33,24 @@ SMALL = 64     # pixels of the user's video: a smaller person gives a warning
 
 def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
     timeline, scene = read_clock(clock), read_view(view)
-    fps, size, found = timeline.about["fps"], timeline.about["size"], []
+    fps, size, detected_poses = timeline.about["fps"], timeline.about["size"], []
     estimator, no_mask = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
-        looks = sightings(frames, scene, estimator, params.batch)
-        for sighting in Progress(looks, "pose_extraction", len(scene.box), unit="frame"):
-            found.append(sighting.pose if sighting else Pose.unknown())
+        results = sightings(frames, scene, estimator, params.batch)
+        for sighting in Progress(results, "pose_extraction", len(scene.box), unit="frame"):
+            detected_poses.append(sighting.pose if sighting else Pose.unknown())
             mask = sighting and sighting.silhouette
             add(no_mask if mask is None else np.rint(255 * mask).astype(np.uint8))
 
-    pose = Pose.stack(found).map(lambda points: pose_estimator.hide_unknown(points, params.min_score))
+    pose = Pose.stack(detected_poses).map(lambda points: pose_estimator.hide_unknown(points, params.min_score))
     pose = pose.map(lambda points: without(points, ~in_view(points, timeline, scene)))
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
-        raise InputError(f"{timeline.about['file']}: no person in any of {len(found)} frames; "
+        raise InputError(f"{timeline.about['file']}: no person in any of {len(pose)} frames; "
                          "expected one person, whole and upright")
     pose, interpolated = clean_poses(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
     parquet.write(poses, parquet.POSES, {
-        "frame": np.arange(len(found)), **pose.columns(), "detected": detected, "interpolated": interpolated,
+        "frame": np.arange(len(pose)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
     }, {"estimator": params.estimator, "model": params.model, "details": params.details, "fps": fps,
         "smoothing": params.smoothing, "silhouettes": params.estimator if estimator.provides_silhouettes else None})

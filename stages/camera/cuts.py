@@ -33,7 +33,7 @@ MAX_MIX_ERROR = 0.1  # median deviation of the mixing factor over the picture
 
 
 class CutDetector:
-    """Takes one thumbnail RGB (h, w, 3) uint8 a frame; `found` returns the first frames of the new shots."""
+    """Takes one thumbnail RGB (h, w, 3) uint8 a frame; `first_frames` returns the first frames of the new shots."""
 
     def __init__(self, fps: float):
         self.cuts: list[int] = []
@@ -58,7 +58,7 @@ class CutDetector:
         elif self.count - self.broken >= self.patience:
             self._cut(self.broken, frame)
 
-    def found(self) -> list[int]:
+    def first_frames(self) -> list[int]:
         return self.cuts + ([self.broken] if self.broken is not None else [])
 
     def _cut(self, at: int, frame: np.ndarray) -> None:

@@ -97,9 +97,9 @@ def survey_video(video: takes.Takes, detector: Detector, batch: int) -> Survey:
             due = index + max(1, round((CROWDED_INTERVAL if trackers[-1].crowded else DETECTION_INTERVAL) * video.fps))
     detect()
     if count < footage.MIN_FRAMES:
-        raise InputError(f"{video.path}: {count} frame{'s' * (count != 1)}, but at least {footage.MIN_FRAMES} are needed; "
-                         "give a longer video")
-    tracks, cuts = [tracker.tracks() for tracker in trackers], [detector.found() for detector in cut_detectors]
+        raise InputError(f"{video.path}: {count} frame{'s' * (count != 1)}, but at least {footage.MIN_FRAMES} are "
+                         "needed; give a longer video")
+    tracks, cuts = [tracker.tracks() for tracker in trackers], [detector.first_frames() for detector in cut_detectors]
     return Survey(count, sizes[0], detections, sample.kept, tracks, cuts, light_meter.change())
 
 

@@ -18,27 +18,27 @@ MIDDLE = 127.5        # of intensities: subtracted before squaring, so that sing
 DARK, FLAT = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of SSIM
 
 
-def psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
-    """Peak signal-to-noise ratio of 8-bit pictures in dB. If the mask `seen` (height, width) bool is given, only of its
+def psnr(picture: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Peak signal-to-noise ratio of 8-bit pictures in dB. If `mask` (height, width) bool is given, only of its
     pixels; NaN if it is empty."""
-    if seen is not None and not seen.all():
-        if not seen.any():
+    if mask is not None and not mask.all():
+        if not mask.any():
             return float("nan")
-        picture, reference = picture[seen], reference[seen]  # (n, 3)
+        picture, reference = picture[mask], reference[mask]  # (n, 3)
     error = np.mean((picture.astype(np.float32) - reference) ** 2, dtype=np.float64)
     return float(min(MAX_PSNR, 10 * np.log10(255**2 / error))) if error > 0 else MAX_PSNR
 
 
-def aligned_psnr(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None, reach: int = 2) -> float:
+def aligned_psnr(picture: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None, reach: int = 2) -> float:
     """PSNR in dB after block matching. Each block of the reference, BLOCK x BLOCK pixels and up to twice that at the
     right and lower edge, is compared with the picture at the shift with the least squared error, at most `reach` pixels
     along either axis.
 
-    Pixels that a shift moves out of the picture are ignored, and those outside the mask `seen` (height, width) bool;
+    Pixels that a shift moves out of the picture are ignored, and those outside `mask` (height, width) bool;
     NaN if the mask is empty. Shifts are whole pixels, because interpolation would blur. Blocks of 256 pixels are large
     enough that pure noise gains less than half a dB."""
     height, width = reference.shape[:2]
-    counts = np.ones((height, width), np.float32) if seen is None else seen.astype(np.float32)
+    counts = np.ones((height, width), np.float32) if mask is None else mask.astype(np.float32)
     blocks = _blocks(counts)  # pixels that count, (rows, columns)
     if not blocks.any():
         return float("nan")
@@ -84,10 +84,10 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return cv2.transform(cv2.multiply(apart, apart, dtype=cv2.CV_32F), np.ones((1, 3), np.float32))
 
 
-def ssim(picture: np.ndarray, reference: np.ndarray, seen: np.ndarray | None = None) -> float:
-    """Structural similarity, at most 1. If the mask `seen` (height, width) bool is given, mean over the windows that
+def ssim(picture: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Structural similarity, at most 1. If `mask` (height, width) bool is given, mean over the windows that
     lie completely inside it; NaN if there are none."""
-    return mean(ssim_map(picture, reference), None if seen is None else whole_windows(seen))
+    return mean(ssim_map(picture, reference), None if mask is None else whole_windows(mask))
 
 
 def ssim_map(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -132,10 +132,10 @@ def _blurred(channel: np.ndarray) -> np.ndarray:
     return cv2.sepFilter2D(channel, -1, kernel, kernel)
 
 
-def whole_windows(seen: np.ndarray) -> np.ndarray:
-    """Which windows lie completely inside the mask `seen` (height, width) bool: (height - 10, width - 10) bool."""
+def whole_windows(mask: np.ndarray) -> np.ndarray:
+    """Which windows lie completely inside `mask` (height, width) bool: (height - 10, width - 10) bool."""
     edge = REACH // 2
-    return cv2.erode(seen.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))[edge:-edge, edge:-edge] > 0
+    return cv2.erode(mask.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8))[edge:-edge, edge:-edge] > 0
 
 
 def mean(windows: np.ndarray, whole: np.ndarray | None = None) -> float:

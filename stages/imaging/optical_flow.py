@@ -102,15 +102,15 @@ class FlowPair:
     error: float      # warp error of the reference itself
 
     @classmethod
-    def measure(cls, flow: FlowModel, reference: tuple, seen: np.ndarray | None = None) -> "FlowPair":
-        """Measures the flow of two consecutive frames, valid in the mask `seen` (height, width) bool if it is given."""
+    def measure(cls, flow: FlowModel, reference: tuple, usable: np.ndarray | None = None) -> "FlowPair":
+        """Measures the flow of two consecutive frames, valid in the mask `usable` (height, width) bool if given."""
         forward, backward = flow.both(*reference)
-        mask = unoccluded(forward, backward) if seen is None else unoccluded(forward, backward) & seen
+        mask = unoccluded(forward, backward) if usable is None else unoccluded(forward, backward) & usable
         return cls(forward, mask, warp_error(*reference, forward, mask))
 
     @classmethod
     def transferred(cls, flow: FlowModel, reference: tuple, placed: tuple[SimilarityTransform, SimilarityTransform],
-                    person: np.ndarray, seen: np.ndarray | None = None) -> "FlowPair":
+                    person: np.ndarray, usable: np.ndarray | None = None) -> "FlowPair":
         """The flow in another picture, in which the person of the reference has another place and size.
 
         placed  the transforms reference -> picture for both frames
@@ -120,7 +120,7 @@ class FlowPair:
         transferred by the first transform alone. Pixels that are visible in only one of the two pictures are not
         valid in either."""
         first, second = placed
-        own = cls.measure(flow, reference, seen)
+        own = cls.measure(flow, reference, usable)
         grid, ends = _grid(*own.mask.shape), _grid(*own.mask.shape) + own.flow
         mask = own.mask & _inside(first(grid), person.shape) & _inside(second(ends), person.shape)
         places = _grid(*person.shape)

@@ -53,22 +53,22 @@ def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float
     ground = np.concatenate([_ground(toe[take == one], fps) for one in np.unique(take)])
     standing = np.isfinite(toe) & np.isfinite(ground)
     if not standing.any():
-        raise ValueError("the ankles are not seen in any two frames")
+        raise ValueError("the ankles are not visible in any two frames")
     ground = np.where(standing, ground, np.nan)
     far, med, close = np.percentile(ground[standing], [1, 50, 99])
 
     height = np.where(standing, person_height(body), np.nan)              # (T,)
     if not np.isfinite(height).any():
-        raise ValueError("the head is not seen in any frame that shows the ankles")
+        raise ValueError("the head is not visible in any frame that shows the ankles")
     stature = at_close = at_far = np.nanpercentile(height, UPRIGHT)
     if close - far < ONE_DEPTH * stature:
         close = far = med
     else:
-        seen = np.isfinite(height) & (ground - toe < LIFTED * stature)
-        at_close, at_far = np.polyval(_upright_line(ground[seen], height[seen]), [close, far])
+        on_ground = np.isfinite(height) & (ground - toe < LIFTED * stature)
+        at_close, at_far = np.polyval(_upright_line(ground[on_ground], height[on_ground]), [close, far])
 
-    seen = body[:, hips][known[:, hips].all(1)]                           # (n, 2, 3)
-    centre = float((seen if len(seen) else body[known])[..., 0].mean())
+    hip_points = body[:, hips][known[:, hips].all(1)]                     # (n, 2, 3)
+    centre = float((hip_points if len(hip_points) else body[known])[..., 0].mean())
     if abs(centre - middle) < MIDDLE * stature:
         centre = middle
     confidence = np.where(standing, body[:, ankles, 2].mean(1), 0)

@@ -58,8 +58,8 @@ class Track:
         return boxes
 
     def can_continue(self, other: "Track") -> bool:
-        """Whether both tracks can be of one person: the shorter one fits into a gap of the other, and nobody would have
-        to move faster than MAX_SPEED."""
+        """Whether both tracks can be of one person: one fits into a gap of the other, and the person would not have to
+        move faster than MAX_SPEED."""
         first, second = sorted((self, other), key=lambda track: track.frames[0])
         at = np.searchsorted(first.frames, second.frames)
         if at.min() != at.max() or np.intersect1d(first.frames, second.frames).size:
@@ -98,7 +98,7 @@ def choose_track(tracks: list[Track], person: None | int | tuple, scale: float, 
     person   as in params.yaml: a number (index into `tracks`), a point on the person or their box, both in the first
              frame and in pixels of the video; None means the most prominent
     scale    pixels of the detector's input per pixel of the video
-    Raises InputError, with a list of the people found, where nobody fits.
+    Raises InputError with a list of the people found if none of them fits.
     """
     if not tracks:
         raise InputError(f"{file}: no person found in the sampled frames; expected one person, whole, upright and at "

@@ -1,4 +1,4 @@
-"""Backgrounds of a room that is known, behind a box that walks through it."""
+"""Backgrounds of a known room with a box that moves through it."""
 
 import re
 from functools import cache
@@ -26,8 +26,8 @@ def wide_room() -> np.ndarray:
 
 
 def film(walk: float):
-    """Full frames with somebody of 24 x 60 pixels, `walk` pixels further in each. Gives full frames, square frames
-    and square masks."""
+    """Full frames with a person of 24 x 60 pixels who moves by `walk` pixels a frame. Returns full frames, square
+    frames and square masks."""
     noise = np.random.default_rng(1)
     full, square, masks = [], [], []
     for i in range(COUNT):
@@ -46,7 +46,7 @@ def film(walk: float):
 
 @pytest.fixture
 def paint(tmp_path, lossless, config):
-    """Runs the stage on a film and gives what it wrote, in BGR."""
+    """Runs the stage on a film and returns its outputs in BGR."""
     def paint(walk=1.5, split=30, inpainter="telea"):
         full, square, masks = film(walk)
         for i in range(split, COUNT):  # what lies after the training part must not be used
@@ -62,7 +62,7 @@ def paint(tmp_path, lossless, config):
 
 @pytest.fixture
 def pan(tmp_path, lossless, config):
-    """The same of a camera that pans to the right over a canvas of twice a frame's width, before a room 120 high."""
+    """The same with a camera that pans to the right over a canvas twice as wide as a frame, in a room 120 high."""
     def pan():
         canvas, true = (300, 150), wide_room()
         cameras = np.tile(np.eye(3), (COUNT, 1, 1))
@@ -115,7 +115,7 @@ def psnr(a, b, where=None):
     return 10 * np.log10(255**2 / error[where if where is not None else ...].mean())
 
 
-def test_the_room_is_found_behind_somebody_who_walks(paint):
+def test_the_room_is_recovered_behind_a_moving_person(paint):
     background, seen, full = paint()
     true = room()[20 : 20 + FULL[1], : FULL[0]][..., ::-1]
     square = cv2.resize(true[10:130, 40:160], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
@@ -125,7 +125,7 @@ def test_the_room_is_found_behind_somebody_who_walks(paint):
 
 
 @pytest.mark.parametrize("inpainter", ["telea", "navier_stokes", "fsr", "gated"])
-def test_what_is_never_seen_is_marked_and_filled(paint, inpainter):
+def test_unseen_pixels_are_marked_and_inpainted(paint, inpainter):
     background, seen, full = paint(walk=0.1, inpainter=inpainter)
     whole = room()[20 : 20 + FULL[1], : FULL[0], ::-1]
     true = cv2.resize(whole[10:130, 40:160], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
@@ -175,7 +175,7 @@ def test_a_panning_camera_leaves_a_mosaic_wider_than_any_frame(pan):
     assert seen.min() == 255 and psnr(background, square) > 38
 
 
-def test_what_the_camera_never_viewed_goes_on_from_its_edge(config):
+def test_pixels_the_camera_never_saw_repeat_the_edge(config):
     plate, viewed = room()[:80, :80], np.ones((80, 80), bool)
     viewed[:, 60:] = viewed[:10] = False
     known = viewed.copy()
@@ -197,12 +197,12 @@ def test_a_large_plate_is_filled_at_a_bounded_size(config, inpainter):
     assert np.abs(filled[~known].mean(0) - plate[~known].mean(0)).max() < 20
 
 
-def test_somebody_who_fills_the_frame_is_refused(config):
+def test_a_person_who_fills_the_frame_is_an_error(config):
     nothing = np.zeros((4, 4), bool)
     with pytest.raises(InputError, match="covers every pixel"):
         background_inpainting.fill(np.zeros((4, 4, 3), np.uint8), nothing, ~nothing, block(config, "telea"))
 
 
-def test_a_square_that_was_never_free_is_that_of_the_full_frame():
+def test_a_square_that_was_never_free_is_cropped_from_the_full_frame():
     other = room()[:8, :8]
     assert np.array_equal(background_inpainting.completed(0 * other, np.zeros((8, 8), bool), other), other)

@@ -1,4 +1,4 @@
-"""The face index of a rendered stranger, and of somebody without a face."""
+"""The face index of a rendered stranger, and of a person without a visible face."""
 
 import cv2
 import numpy as np
@@ -46,7 +46,7 @@ def test_faces_of_training_frames_are_indexed(stranger, index):
         assert np.abs(crop[y, x, ::-1].astype(int) - stranger.pictures[faces["frame"][row]][fy, fx]).max() < 25
 
 
-def test_without_a_face_the_table_is_empty_and_says_why(stranger, index, capsys):
+def test_without_a_face_the_table_is_empty_and_gives_the_reason(stranger, index, capsys):
     pose = stranger.pose.map(np.copy)
     pose.face[:12] = [np.nan, np.nan, 0]
     faces, about = index(stranger.pictures, pose, 12)

@@ -1,4 +1,4 @@
-"""From the user's video to square frames: what is cut out, what is refused, what is said."""
+"""From the user's video to square frames: the crop, errors, and messages."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ from tests.stages import turning
 from tests.stages.filming import beside, record
 
 
-def test_the_square_holds_the_person_in_every_frame(stranger, framed, tmp_path):
+def test_the_square_contains_the_person_in_every_frame(stranger, framed, tmp_path):
     file = record(tmp_path / "wide.mp4", [beside(p, 100, 60) for p in stranger.pictures])
     clock, paths = framed(file)
     left, top, side = clock.about["crop"]
@@ -35,7 +35,7 @@ def test_the_square_holds_the_person_in_every_frame(stranger, framed, tmp_path):
     assert np.abs(again.astype(int) - cut[0]).max() <= 1
 
 
-def test_too_short_to_split_is_said_not_refused(stranger_framed):
+def test_a_video_too_short_to_split_gives_a_reason_and_no_error(stranger_framed):
     clock, _ = stranger_framed
     assert not clock.is_split() and "too short" in clock.about["split_reason"]
 
@@ -46,14 +46,14 @@ def test_too_few_frames(stranger, framed, tmp_path, count):
         framed(record(tmp_path / "short.mp4", stranger.pictures[:count]))
 
 
-def test_nobody_in_any_frame(stranger, framed, tmp_path):
+def test_no_person_in_any_frame(stranger, framed, tmp_path):
     file = record(tmp_path / "empty.mp4", [stranger.plate] * 5)
     with pytest.raises(InputError, match="empty.mp4: no person found"):
         framed(file)
 
 
 def two(picture):
-    """A smaller one to the left of the person."""
+    """A smaller person to the left of the first one."""
     small = cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
     small = cv2.copyMakeBorder(small, 256 - len(small), 0, 0, 0, cv2.BORDER_REPLICATE)
     return beside(np.hstack([small[:, :178], picture]), right=2)
@@ -61,12 +61,12 @@ def two(picture):
 
 @pytest.fixture(scope="module")
 def company(stranger, tmp_path_factory):
-    """A video of both."""
+    """A video of both people."""
     return record(tmp_path_factory.mktemp("two") / "two.mp4", [two(picture) for picture in stranger.pictures])
 
 
 @pytest.mark.parametrize("person", [1, (90.0, 180.0), (50.0, 100.0, 130.0, 250.0)])
-def test_who_is_named_is_followed(stranger, company, framed, person):
+def test_the_chosen_person_is_tracked(stranger, company, framed, person):
     clock, paths = framed(company, {"person": person})
     left, _, side = clock.about["crop"]
     x = np.nonzero(stranger.alpha.max(0) > 127)[1].mean() * 0.7
@@ -75,7 +75,7 @@ def test_who_is_named_is_followed(stranger, company, framed, person):
     assert (np.abs((box[:, 0] + box[:, 2]) / 2 - x) < 30).all()
 
 
-def test_shots_are_listed_and_one_can_be_named(stranger, other, framed, tmp_path):
+def test_shots_are_listed_and_one_can_be_chosen(stranger, other, framed, tmp_path):
     file = record(tmp_path / "shots.mp4", [*stranger.pictures, *other])
     with pytest.raises(InputError, match=r"2 shots, cut at frame 18; (.|\n)*start: 0.00, end: 0.72(.|\n)*end: 1.44"):
         framed(file)
@@ -85,7 +85,7 @@ def test_shots_are_listed_and_one_can_be_named(stranger, other, framed, tmp_path
     assert np.abs(whole - other[0]).mean() < 6 < np.abs(whole - stranger.pictures[0]).mean()
 
 
-def test_a_shaking_camera_is_held_still(framed, tmp_path):
+def test_a_shaking_camera_is_stabilised(framed, tmp_path):
     cameras = turning.shaking(16)
     pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
     clock, paths = framed(record(tmp_path / "hand.mp4", pictures))
@@ -100,7 +100,7 @@ def test_a_shaking_camera_is_held_still(framed, tmp_path):
     assert np.isfinite(view.box).all() and (view.box[:, :2] > -20).all() and (view.box[:, 2:] < 148).all()
 
 
-def test_flicker_is_evened_out_and_a_steady_clip_is_left_alone(stranger, stranger_framed, framed, tmp_path):
+def test_flicker_is_corrected_and_a_steady_clip_is_unchanged(stranger, stranger_framed, framed, tmp_path):
     gains = 1 + 0.15 * np.sin(2.1 * np.arange(18))
     flickering = [np.clip(gain * 0.8 * picture, 0, 255).astype(np.uint8) for gain, picture
                   in zip(gains, stranger.pictures)]
@@ -111,7 +111,7 @@ def test_flicker_is_evened_out_and_a_steady_clip_is_left_alone(stranger, strange
     assert (read_view(paths["view"]).light == np.repeat([1, 0], 3)).all()
 
 
-def test_of_two_people_the_larger_is_taken_and_it_is_said(stranger, company, framed, capsys):
+def test_the_larger_of_two_people_is_chosen_and_reported(stranger, company, framed, capsys):
     clock, _ = framed(company)
     left, _, side = clock.about["crop"]
     columns = np.nonzero(stranger.alpha.max(0) > 127)[1] + 178
@@ -134,7 +134,7 @@ def test_images_of_odd_and_of_different_sizes(stranger, framed, tmp_path, capsys
     assert not list(tmp_path.glob(".*"))  # nothing half-written stays
 
 
-def test_sound_goes_along_and_starts_with_the_first_picture(stranger, framed, tmp_path):
+def test_audio_is_kept_and_starts_with_the_first_picture(stranger, framed, tmp_path):
     rng = np.random.default_rng(0)
     samples = rng.integers(-9000, 9000, 14000).astype(np.int16)
     file = record(tmp_path / "sound.mkv", stranger.pictures, audio=samples)
@@ -147,7 +147,7 @@ def test_sound_goes_along_and_starts_with_the_first_picture(stranger, framed, tm
     assert np.corrcoef(first, samples[at : at + 400])[0, 1] > 0.999
 
 
-def test_a_cut_off_video_is_used_as_far_as_it_goes_and_loudly(stranger, framed, tmp_path, capsys):
+def test_a_truncated_video_is_used_with_a_warning(stranger, framed, tmp_path, capsys):
     whole = record(tmp_path / "whole.mp4", stranger.pictures)
     index_first = {"movflags": "faststart"}
     with av.open(str(whole)) as source, av.open(str(tmp_path / "fast.mp4"), "w", options=index_first) as target:
@@ -182,7 +182,7 @@ def test_the_clock_table_is_the_declared_one(stranger, framed):
 
 @pytest.mark.parametrize("keep", [(slice(0, 170), slice(None)), (slice(None), slice(122, None)),
                                   (slice(80, None), slice(None))], ids=["legs", "an arm", "head"])
-def test_a_person_cut_by_the_border_goes_up_to_it(stranger, framed, tmp_path, keep):
+def test_the_square_of_a_person_at_the_border_reaches_it(stranger, framed, tmp_path, keep):
     file = record(tmp_path / "cut.mp4", [picture[keep] for picture in stranger.pictures])
     clock, paths = framed(file)
     rows, columns = np.nonzero(stranger.alpha.max(0)[keep] > 127)
@@ -193,7 +193,7 @@ def test_a_person_cut_by_the_border_goes_up_to_it(stranger, framed, tmp_path, ke
     assert np.isfinite(box).all() and (box[:, 2] > box[:, 0]).all()
 
 
-def test_a_person_too_small_to_be_found_is_said(stranger, framed, tmp_path):
+def test_a_person_too_small_to_be_found_is_an_error(stranger, framed, tmp_path):
     """Fifty pixels high in a room of 640 x 360."""
     room = np.ascontiguousarray(cv2.resize(stranger.plate, (640, 360)))
     pictures = []
@@ -228,7 +228,7 @@ def test_a_monochrome_video(stranger, stranger_framed, framed, tmp_path):
     assert np.ptp(cut, axis=2).max() <= 2 and cut.std() > 10
 
 
-def test_a_black_second_is_no_cut_and_nobody_is_in_it(stranger, framed, tmp_path):
+def test_a_black_second_is_not_a_cut_and_has_no_person(stranger, framed, tmp_path):
     black = [np.zeros_like(stranger.plate)] * 25
     clock, paths = framed(record(tmp_path / "black.mp4", [*stranger.pictures, *black, *stranger.pictures]))
     present = np.isfinite(read_view(paths["view"]).box).all(1)

@@ -1,4 +1,4 @@
-"""Several takes of one person become one video: what lies on either side of a join, and what cannot be joined."""
+"""Several takes of one person joined to one video: boundaries between takes, and takes that cannot be joined."""
 
 import cv2
 import numpy as np
@@ -11,8 +11,8 @@ from tests.stages import turning
 from tests.stages.filming import beside, images
 
 
-def test_where_takes_meet_nobody_is_on_the_way_from_one_to_the_other(framed, tmp_path, capsys):
-    """Somebody who goes to the right, twice."""
+def test_boxes_are_not_interpolated_between_takes(framed, tmp_path, capsys):
+    """A person who walks to the right, twice."""
     pictures, _ = turning.filmed([turning.turned(0)] * 24, turning.room("stranger_7"))
     for take in ("1", "2"):
         images(tmp_path / "me" / take, pictures)
@@ -23,7 +23,7 @@ def test_where_takes_meet_nobody_is_on_the_way_from_one_to_the_other(framed, tmp
     assert np.abs(view.box[:24] - view.box[24:]).max() < 1 and abs(view.box[23, 0] - view.box[24, 0]) > 15
 
 
-def test_takes_of_a_camera_that_was_turned_are_brought_into_one_picture(framed, tmp_path):
+def test_takes_of_a_camera_that_was_turned_are_stabilised_to_one_view(framed, tmp_path):
     cameras = [turning.turned(0)] * 12 + [turning.turned(0.05, 0.01)] * 12
     pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
     images(tmp_path / "me" / "1", pictures[:12])
@@ -38,8 +38,8 @@ def test_takes_of_a_camera_that_was_turned_are_brought_into_one_picture(framed, 
         assert np.linalg.norm(np.subtract(*there), axis=-1).max() < 1.5  # pixels
 
 
-def test_the_person_of_the_first_take_is_followed_in_the_next(stranger, other, framed, tmp_path):
-    """In which somebody larger, in other clothes, stands beside them."""
+def test_the_person_of_the_first_take_is_tracked_in_the_next(stranger, other, framed, tmp_path):
+    """In the second take a larger person in other clothes stands beside them."""
     larger = [cv2.resize(picture[20:], (260, 256), interpolation=cv2.INTER_LINEAR)[:, 20:240] for picture in other]
     images(tmp_path / "me" / "1", [beside(picture, right=220) for picture in stranger.pictures])
     images(tmp_path / "me" / "2", [np.hstack(pair) for pair in zip(stranger.pictures, larger)])
@@ -59,7 +59,7 @@ def test_the_person_of_the_first_take_is_followed_in_the_next(stranger, other, f
     (lambda pictures, other: other[::-1],
      r"me/2: frame \d+ .*the background (.|\n)*. A take of another place .* needs a video of its own"),
 ], ids=["size", "cut", "room"])
-def test_what_takes_cannot_be_is_told_with_the_take(stranger, other, framed, tmp_path, second, told):
+def test_errors_about_takes_name_the_take(stranger, other, framed, tmp_path, second, told):
     images(tmp_path / "me" / "1", stranger.pictures)
     images(tmp_path / "me" / "2", second(stranger.pictures, other))
     with pytest.raises(InputError, match=told):

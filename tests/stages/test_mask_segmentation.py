@@ -1,4 +1,4 @@
-"""Masks against the rendered alpha."""
+"""Masks compared with the rendered alpha."""
 
 import av
 import cv2
@@ -14,20 +14,20 @@ from tests.stages import toy
 
 
 def soft(alpha):
-    """What a network would make of it: blurred, half a pixel off, without fingers."""
+    """A network's mask of it: blurred, shifted by half a pixel, without fingers."""
     thick = cv2.morphologyEx(alpha, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
     return cv2.GaussianBlur(cv2.warpAffine(thick, np.float32([[1, 0, 0.5], [0, 1, -0.5]]), thick.shape), (0, 0), 1.5)
 
 
 def cameras(count: int, shift: float = 0.0) -> np.ndarray:
-    """Homographies of a camera that sees what lies `shift` pixels further right."""
+    """Homographies of a camera whose view is shifted to the right by `shift` pixels."""
     return np.tile([1, 0, shift, 0, 1, 0, 0, 0, 1.0], (count, 1))
 
 
 @pytest.fixture
 def segment(tmp_path, lossless, config):
     def segment(pictures, pose: Pose, silhouettes=None, box=None, camera=None, **changes):
-        """Masks (T, S, S) uint8; `silhouettes`: those of the pose's estimator, where it has some."""
+        """Masks (T, S, S) uint8; `silhouettes`: those of the pose estimator, if it has any."""
         count, size = len(pose), len(pictures[0])
         known = {"frame": np.arange(count), "people": [1] * count}
         parquet.write(tmp_path / "poses.parquet", parquet.POSES, pose.columns() | known | {
@@ -50,7 +50,7 @@ def segment(tmp_path, lossless, config):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Fails where the network is asked."""
+    """Fails if the network is used."""
     monkeypatch.setattr(mask_segmentation, "segmenter", lambda params: pytest.fail("silhouettes suffice"))
 
 
@@ -59,7 +59,7 @@ def overlap(masks, alpha):
     return (a & b).sum((1, 2)) / (a | b).sum((1, 2))
 
 
-def test_against_the_plate_masks_come_close_to_the_truth(stranger, segment, no_network):
+def test_masks_against_the_plate_are_accurate(stranger, segment, no_network):
     silhouettes = np.stack([soft(alpha) for alpha in stranger.alpha])
     first, masks = (segment(stranger.pictures, stranger.pose, silhouettes, against_plate=on) for on in (False, True))
     better, before = overlap(masks, stranger.alpha), overlap(first, stranger.alpha)
@@ -71,7 +71,7 @@ def test_against_the_plate_masks_come_close_to_the_truth(stranger, segment, no_n
     assert masks[:, min(rows + 6, 255) :].max() == 0  # the floor before the feet
 
 
-def test_without_silhouettes_the_network_looks_where_the_pose_or_the_view_says(stranger, segment):
+def test_without_silhouettes_the_network_is_prompted_by_the_pose_or_the_view(stranger, segment):
     masks = segment(stranger.pictures[::3], stranger.pose[::3], against_plate=False)
     assert overlap(masks, stranger.alpha[::3]).mean() > 0.94
     unknown = Pose.unknown(2)
@@ -83,7 +83,7 @@ def test_without_silhouettes_the_network_looks_where_the_pose_or_the_view_says(s
     assert not segment(pictures, unknown).any()  # nobody is there
 
 
-def test_frames_that_the_pose_estimator_passed_over_are_looked_at(stranger, segment, monkeypatch):
+def test_frames_without_a_silhouette_are_segmented(stranger, segment, monkeypatch):
     asked = []
 
     class Network:
@@ -100,7 +100,7 @@ def test_frames_that_the_pose_estimator_passed_over_are_looked_at(stranger, segm
     assert isinstance(asked[1], Person)
 
 
-def test_outside_of_what_a_moving_camera_saw_there_is_nobody(stranger, segment, no_network):
+def test_masks_are_empty_outside_the_view_of_a_moving_camera(stranger, segment, no_network):
     middle = int(np.nonzero(stranger.alpha[0] > 127)[1].mean())
     masks = segment(stranger.pictures[:4], stranger.pose[:4], stranger.alpha[:4], camera=cameras(4, middle))
     assert not masks[:, :, : middle - 1].any()
@@ -113,7 +113,7 @@ def test_frames_poses_and_silhouettes_must_be_of_one_video(stranger, segment):
             segment(stranger.pictures[:3], stranger.pose[:2], silhouettes)
 
 
-def test_the_file_says_who_made_it(segment, stranger, tmp_path):
+def test_the_metadata_name_the_estimator(segment, stranger, tmp_path):
     segment(stranger.pictures[:2], Pose.unknown(2), [soft(alpha) for alpha in stranger.alpha[:2]])
     with av.open(str(tmp_path / "masks.mkv")) as container:
         said = {name.lower(): value for name, value in container.metadata.items()}

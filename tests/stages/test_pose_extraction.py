@@ -1,4 +1,5 @@
-"""Poses against the rendered truth, and people who are missing, cut off, seen from behind, small, or replaced."""
+"""Poses compared with the rendered ground truth, for people who are missing, cut off, seen from behind, small, or
+replaced."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -24,25 +25,25 @@ RIGHT_LEG, LEFT_LEG = (R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE)
 
 
 def box_of(pose: Pose, room: float = 10) -> np.ndarray:
-    """Around all that is ever true of a person."""
+    """The bounding box of a person's true points over all frames."""
     xy = pose.body[..., :2].reshape(-1, 2)
     return np.concatenate([xy.min(0) - room, xy.max(0) + room])
 
 
 @pytest.fixture
 def extract(tmp_path, config, stranger):
-    """As `extracting` says, within the test's folder."""
+    """Like `extracting`, in the test's folder."""
     return extracting(tmp_path, config, stranger)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, config, stranger):
-    """What the stage finds in the stranger's video, to be read only."""
+    """The stage's results for the stranger's video; not to be modified."""
     return extracting(tmp_path_factory.mktemp("whole"), config, stranger)(stranger.pictures)
 
 
 def extracting(folder, config, stranger):
-    """Runs the stage on pictures; gives the poses, the other columns, `about` and the silhouettes.
+    """Runs the stage on pictures. Returns the poses, the other columns, `about` and the silhouettes.
 
     box: of the person, or one for each frame. crop: of the video that the pictures show. frame: its size."""
     def extract(pictures, box=None, crop=(0, 0, 256), frame=(256, 256), fps=25.0, people=1, **changes):
@@ -70,7 +71,7 @@ def extracting(folder, config, stranger):
 
 @pytest.fixture(scope="module")
 def behind():
-    """Six frames of somebody who shows their back, with their true poses."""
+    """Six frames of a person seen from behind, with the true poses."""
     who = people.person("stranger_7")
     camera, empty = scene.Camera.from_room(who.room, 256), scene.plate(who.room, 256)
     turned = walking(motion.perform(("wave",), 5, 0.24), np.zeros(6), np.zeros(6), np.full(6, np.pi))
@@ -83,13 +84,13 @@ def behind():
 
 
 def off_by(found: Pose, true: Pose, visible=None) -> np.ndarray:
-    """Distances of the joints in heights; of the visible ones where they are given."""
+    """Distances of the joints in heights, of the visible ones if given."""
     off = np.linalg.norm(found.body[..., :2] - true.body[..., :2], axis=-1)
     off = off / np.median(skeleton.person_height(true.body))
     return off if visible is None else off[visible["body"]]
 
 
-def test_joints_and_face_lie_where_they_truly_are(stranger, whole):
+def test_joints_and_face_are_accurate(stranger, whole):
     found = whole
     tall = np.median(skeleton.person_height(stranger.pose.body))
     assert (off_by(found.pose, stranger.pose, stranger.visible) < 0.05).mean() > 0.97
@@ -119,7 +120,7 @@ def test_the_same_frames_give_the_same_bytes(stranger, extract):
     assert once == {name: again.files[name].read_bytes() for name in once}
 
 
-def test_a_person_who_is_gone_for_long_is_unknown_and_marked(stranger, extract, capsys):
+def test_a_person_who_is_away_for_long_is_unknown_and_marked(stranger, extract, capsys):
     pictures = stranger.pictures[:4] + [stranger.plate] * 12 + stranger.pictures[4:8]
     found = extract(pictures, max_gap_seconds=0.2)
     assert found.columns["detected"].tolist() == [True] * 4 + [False] * 12 + [True] * 4
@@ -129,7 +130,7 @@ def test_a_person_who_is_gone_for_long_is_unknown_and_marked(stranger, extract, 
 
 
 def test_a_black_while(stranger, extract):
-    """Nobody is seen in it, nothing is made up, and the person is found again at once."""
+    """No person is detected in it, nothing is interpolated, and the person is found immediately afterwards."""
     pictures = stranger.pictures[:6] + [np.zeros_like(stranger.plate)] * 15 + stranger.pictures[6:12]
     found = extract(pictures)
     assert found.columns["detected"].tolist() == [True] * 6 + [False] * 15 + [True] * 6
@@ -137,7 +138,7 @@ def test_a_black_while(stranger, extract):
     assert np.median(off_by(found.pose[21:], stranger.pose[6:12])) < 0.02
 
 
-def test_more_than_half_missing_is_warned_of(stranger, extract, capsys):
+def test_a_warning_if_more_than_half_is_missing(stranger, extract, capsys):
     extract(stranger.pictures[:4] + [stranger.plate] * 8)
     assert "WARNING: no person found in 8 frames" in capsys.readouterr().out
 
@@ -155,19 +156,19 @@ def test_short_gaps_are_interpolated_and_marked(stranger, extract, smoothing):
     assert np.median(off_by(found.pose[5:7], stranger.pose[5:7])) < 0.03
 
 
-def test_nobody_at_all(stranger, extract):
+def test_no_person_at_all(stranger, extract):
     with pytest.raises(InputError, match="wave.mp4: no person in any of 4 frames"):
         extract([stranger.plate] * 4)
 
 
-def test_where_the_view_says_that_nobody_is_nobody_is_looked_for(stranger, extract):
+def test_frames_without_a_box_in_the_view_have_no_pose(stranger, extract):
     box = np.tile(box_of(stranger.pose), (8, 1))
     box[2:6] = np.nan
     found = extract(stranger.pictures[:8], box=box, max_gap_seconds=0.0)
     assert found.columns["detected"].tolist() == [True] * 2 + [False] * 4 + [True] * 2
 
 
-def test_seen_from_behind_the_body_is_followed_and_has_no_face(behind, extract):
+def test_a_person_seen_from_behind_has_a_body_and_no_face(behind, extract):
     pictures, true = behind
     found = extract(pictures, box=box_of(true))
     assert found.columns["detected"].all()
@@ -177,8 +178,8 @@ def test_seen_from_behind_the_body_is_followed_and_has_no_face(behind, extract):
 
 
 @pytest.mark.parametrize("beyond", ["black", "edge"])
-def test_what_the_border_cuts_off_is_unknown(stranger, extract, beyond):
-    """The video ends at the knees; below, the square shows nothing, or its edge going on."""
+def test_points_beyond_the_border_are_unknown(stranger, extract, beyond):
+    """The video ends at the knees; below, the square is black or repeats the edge."""
     knees = int(stranger.pose.body[:, [R_KNEE, L_KNEE], 1].min()) - 3
     rest = 256 - knees
     pictures = [np.concatenate([picture[:knees], np.repeat(picture[knees - 1 : knees], rest, 0) * (beyond == "edge")])
@@ -190,8 +191,8 @@ def test_what_the_border_cuts_off_is_unknown(stranger, extract, beyond):
     assert np.median(off_by(found.pose, stranger.pose[:8])[:, :8]) < 0.03
 
 
-def test_what_lies_left_of_the_video_is_unknown(stranger, extract):
-    """The square reaches out of the video, which begins at the person's middle and is twice as large."""
+def test_points_left_of_the_video_are_unknown(stranger, extract):
+    """The square reaches beyond the video, which begins at the person's middle and is twice as large."""
     middle = int(stranger.pose.body[:, NECK, 0].mean())
     found = extract(stranger.pictures[:8], crop=(-2 * middle, 0, 512), frame=(512 - 2 * middle, 512))
     known, true = found.pose.body[..., 2] > 0, stranger.pose.body[:8, :, 0]
@@ -205,7 +206,7 @@ def test_a_monochrome_video(stranger, extract):
 
 
 @pytest.mark.parametrize("tall", [60, 40])
-def test_a_small_person_is_found_and_warned_of(stranger, extract, tall, capsys):
+def test_a_small_person_is_found_with_a_warning(stranger, extract, tall, capsys):
     scale = tall / np.median(skeleton.person_height(stranger.pose.body))
     matrix = np.array([[scale, 0, 80 + (scale - 1) / 2], [0, scale, 90 + (scale - 1) / 2]])
     pictures = [cv2.warpAffine(picture, matrix, (256, 256), stranger.plate.copy(), cv2.INTER_AREA,
@@ -217,7 +218,7 @@ def test_a_small_person_is_found_and_warned_of(stranger, extract, tall, capsys):
 
 
 class Told:
-    """An estimator that sees the truth, changed."""
+    """An estimator that returns the ground truth with changes."""
 
     provides_silhouettes = False
 
@@ -228,8 +229,8 @@ class Told:
         return [next(self.coming) for _ in pictures]
 
 
-def test_a_pose_of_somebody_else_is_no_pose_of_the_person(stranger, extract, monkeypatch):
-    """An estimator that goes to a passer-by for two frames is not believed."""
+def test_poses_of_another_person_are_rejected(stranger, extract, monkeypatch):
+    """The estimator jumps to a passer-by for two frames."""
     def drifting(t, pose):
         return pose.map(lambda points: points + np.float32([120 * (t in (3, 4)), 0, 0]))
 
@@ -240,8 +241,8 @@ def test_a_pose_of_somebody_else_is_no_pose_of_the_person(stranger, extract, mon
     assert found.about["silhouettes"] is None and not found.masks.any()
 
 
-def test_a_wrist_that_jumps_away_and_sides_that_swap_are_mended(stranger, extract, monkeypatch):
-    """With smoothing; without it they stay."""
+def test_a_jumping_wrist_and_swapped_sides_are_corrected(stranger, extract, monkeypatch):
+    """With smoothing; without it they remain."""
     def wrong(t, pose):
         body, feet = pose.body.copy(), pose.feet.copy()
         if t in (5, 6):
@@ -265,7 +266,7 @@ def test_frames_and_view_of_different_length(stranger, extract, lossless, config
 
 
 def test_takes_are_smoothed_apart():
-    """Two takes, in the second of which the person stands elsewhere; a joint is not seen where they meet."""
+    """Two takes with the person at different positions; a joint is unknown around the boundary."""
     one, other = toy.poses(40), toy.poses(30).map(lambda points: points + np.float32([30, 0, 0]))
     for pose, rows in ((one, slice(38, 40)), (other, slice(0, 2))):
         pose.body[rows, 4] = np.nan, np.nan, 0
@@ -279,7 +280,7 @@ def test_takes_are_smoothed_apart():
     assert joined[38:42].all()
 
 
-def test_a_take_without_anybody_stays_so():
+def test_a_take_without_a_person_stays_empty():
     both = Pose.concatenate([toy.poses(20), Pose.unknown(20)])
     found, filled = pose_extraction.clean_poses(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)
     assert np.isfinite(found.body[:20]).all() and np.isnan(found.body[20:, :, 0]).all() and not filled.any()

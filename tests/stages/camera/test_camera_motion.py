@@ -1,4 +1,4 @@
-"""Camera motion and registration, of rendered rooms seen by a camera that turned by a known amount."""
+"""Camera motion and registration on rendered rooms, for a camera with known rotation."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def registered(frames, covered, most=0.006):
 
 
 def apart(track, true):
-    """How far the frames' corners lie from where they truly are, in the reference frame: (T,), the worst corner."""
+    """Error of the frames' corners in the reference frame, (T,): the largest of the four."""
     corners = np.float32([[[0, 0]], [[319, 0]], [[319, 239]], [[0, 239]]])
     found, right = (np.linalg.inv(cameras[track.reference]) @ np.stack(cameras) for cameras in (track.cameras, true))
     there, expected = (np.stack([cv2.perspectiveTransform(corners, one) for one in each]) for each in (found, right))
@@ -30,7 +30,7 @@ def compressed(frame):
 
 
 def swaying(frames):
-    """Leaves in a quarter of the picture move to and fro."""
+    """Leaves move back and forth in a quarter of the picture."""
     leaves = np.random.default_rng(3).integers(0, 255, (130, 180, 3), np.uint8)
     leaves = cv2.GaussianBlur(leaves, (0, 0), 1.5)
     for t, frame in enumerate(frames):
@@ -48,7 +48,7 @@ def swaying(frames):
 ], ids="plain compressed flicker black leaves".split())
 @pytest.mark.parametrize("hide", [True, False])
 def test_a_still_camera_is_still(spoil, hide):
-    """Also where the people's boxes leave nothing of the picture."""
+    """Also if the people's boxes cover the whole picture."""
     frames, covered = turning.filmed([turning.turned(0.03)] * 12, turning.room("stranger_101"), noise=3.0)
     covered = covered if hide else [np.ones_like(one) for one in covered]
     assert camera_motion.background_motion(spoil(frames), covered) < 0.002
@@ -60,7 +60,7 @@ def test_motion_is_a_share_of_the_longer_side(angle, least, most):
     assert least < camera_motion.background_motion(*turning.filmed(cameras, turning.room("ben"))) < most
 
 
-def test_another_place_is_not_found_again_and_a_bare_wall_cannot_be_measured():
+def test_another_scene_is_infinite_motion_and_a_bare_wall_is_nan():
     frames, covered = turning.filmed([turning.turned(0)] * 3, turning.room("stranger_7"), person=False)
     other, _ = turning.filmed([turning.turned(0.1, 0.05)], turning.room("ben")[::-1], person=False)
     assert np.isinf(camera_motion.background_motion(frames[:2] + other, covered))
@@ -83,7 +83,7 @@ def test_registration(room, path):
 
 
 def test_the_plate_of_a_panned_room():
-    """The median of the unfolded frames where they saw, against the room itself."""
+    """The median of the frames warped to the canvas, compared with the room itself."""
     true = turning.panning(24)
     frames, covered = turning.filmed(true, turning.room("ben"), person=False)
     track = registered(frames, covered)
@@ -99,7 +99,7 @@ def test_the_plate_of_a_panned_room():
     assert 10 * np.log10(255**2 / np.mean((plate - wanted[often]) ** 2)) > 32
 
 
-def test_people_everywhere_and_dark_seconds_are_bridged():
+def test_people_everywhere_and_black_seconds_are_bridged():
     true = turning.shaking(60)
     frames, covered = turning.filmed(true, turning.room("ben"))
     for t in range(20, 45):
@@ -121,7 +121,7 @@ def test_a_longer_video_needs_no_more_keyframes():
 
 
 def walking(step):
-    """A wall far away and a fence before it: the camera moves sideways."""
+    """A distant wall with a fence in front of it; the camera moves sideways."""
     wall = turning.room("stranger_7")[:, step : step + 320][:240]
     fence = turning.room("ben")[200:440, 2 * step : 2 * step + 320]
     return np.where((np.arange(240)[:, None, None] > 110), fence, wall)
@@ -134,7 +134,7 @@ def walking(step):
     ([turning.room("ben")[:240, :320]] * 6 + [cv2.flip(turning.room("stranger_7"), 0)[:240, :320]] * 20,
      "walk.mp4: frame 6: the background is not found in the frames before"),
 ], ids=["parallax", "running", "cut"])
-def test_what_no_homography_explains(frames, told):
+def test_motion_that_no_homography_describes(frames, told):
     registration = camera_motion.Registration("walk.mp4", (320, 240), 25.0, 0.006, "walk.mp4: frame {}".format)
     with pytest.raises(InputError, match=told):
         for frame in frames:
@@ -142,7 +142,7 @@ def test_what_no_homography_explains(frames, told):
         registration.path()
 
 
-def test_too_wide_a_pan():
+def test_a_pan_that_is_too_wide():
     wide = np.hstack([turning.room(name)[:240] for name in ("ben", "stranger_7", "stranger_101", "ava")])
     frames = [np.ascontiguousarray(wide[:, x : x + 320]) for x in range(0, 1590, 24)]
     with pytest.raises(InputError, match="turns too far.*19.. x 2.. pixels"):

@@ -1,4 +1,4 @@
-"""Shot cuts of rendered rooms and people: what is a cut, and all that is none."""
+"""Shot boundaries in videos of rendered rooms and people."""
 
 from functools import cache
 
@@ -25,21 +25,21 @@ def room(number: int) -> np.ndarray:
 
 
 def pan(number: int, step: float, count: int = 40) -> list[np.ndarray]:
-    """The room seen by a camera that turns by `step` pixels a frame."""
+    """The room seen by a camera that pans by `step` pixels a frame."""
     wide = np.hstack([room(number), room(number)[:, ::-1]])
     return [cv2.warpAffine(wide, np.float64([[1, 0, -step * t], [0, 1, 0]]), (96, 96)) for t in range(count)]
 
 
 def found(frames: list[np.ndarray]) -> list[int]:
-    """With the noise of a sensor."""
+    """Detects cuts after adding sensor noise."""
     rng, watch = np.random.default_rng(0), cuts.CutDetector(FPS)
     for frame in frames:
         watch.add(np.clip(np.rint(frame + rng.normal(0, 1, frame.shape)), 0, 255).astype(np.uint8))
-    return watch.found()
+    return watch.first_frames()
 
 
 def lit(frames: list[np.ndarray], gains: dict[int, float]) -> list[np.ndarray]:
-    """Frames from these on with their values times a gain, clipped."""
+    """The frames with their values multiplied by a gain and clipped, from the given frame on."""
     gain, out = 1.0, []
     for t, frame in enumerate(frames):
         gain = gains.get(t, gain)
@@ -67,7 +67,7 @@ def test_a_hard_cut_is_found_at_its_frame(first, second):
     assert found(shot(first)[:23] + lit(shot(second)[:17], {0: 0.7})) == [23]
 
 
-def test_of_cuts_between_empty_rooms_of_one_layout_nearly_all_are_found():
+def test_nearly_all_cuts_between_similar_empty_rooms_are_found():
     rooms = [cv2.resize(room(number), (96, 96), interpolation=cv2.INTER_AREA) for number in range(200, 206)]
     pairs = [(a, b) for i, a in enumerate(rooms) for b in rooms[:i]]
     hits = sum(found([a] * 4 + [b] * 14) == [4] for a, b in pairs)

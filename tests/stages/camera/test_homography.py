@@ -1,4 +1,4 @@
-"""Homographies against geometry that is plain to see."""
+"""Homographies with known geometry."""
 
 import cv2
 import numpy as np
@@ -10,8 +10,8 @@ SHIFT = np.array([[1, 0, 40], [0, 1, -10], [0, 0, 1.0]])
 LEAN = np.array([[0.95, -0.1, 5], [0.12, 1.02, -3], [3e-4, -2e-4, 1]])
 
 
-def test_a_reduced_picture_s_pixels_lie_where_the_full_one_s_do():
-    """A ramp of the full picture's x, reduced: each value is the x that its pixel stands for."""
+def test_pixels_of_a_reduced_picture_map_to_the_full_picture():
+    """A ramp of the full picture's x, reduced: each pixel's value is its x in the full picture."""
     ramp = np.tile(np.arange(240, dtype=np.float32), (120, 1))
     small = cv2.resize(ramp, (80, 60), interpolation=cv2.INTER_AREA)
     matrix = homography.scaling((80, 60), (240, 120))
@@ -35,10 +35,10 @@ def test_overlap_is_the_share_of_pixels_inside(matrix):
     (np.diag([0.3, 0.3, 1.0]), False),                                # far too small
     (np.array([[1, 0, 0], [0, 1, 0], [-0.02, 0, 1.0]]), False),       # half of it behind the camera
 ])
-def test_proper(matrix, expected):
+def test_plausible(matrix, expected):
     assert homography.plausible(matrix, (120, 160)) == expected
 
 
-def test_extent_holds_all_views():
+def test_extent_contains_all_views():
     low, high = homography.views_extent(np.stack([np.eye(3), SHIFT]), (160, 120))
     assert low.tolist() == [0, -10] and high.tolist() == [200, 120]

@@ -1,4 +1,4 @@
-"""Eq. 9: the right real face, brought onto the generated one."""
+"""Eq. 9: the most similar real face, aligned to the generated one."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ PARAMS = {"faces": "vectors", "face_vectors": 5, "candidates": 1, "alpha": 1.0, 
 
 
 def drawn(points: np.ndarray, colour: tuple) -> np.ndarray:
-    """A 48 x 48 face: a coloured ground with a dark dot at every point."""
+    """A 48 x 48 face: a plain colour with a dark dot at every point."""
     picture = np.full((48, 48, 3), colour, np.uint8)
     for x, y in points:
         cv2.circle(picture, (round((x - 0.5) * 16), round((y - 0.5) * 16)), 2 * 16, (20, 20, 20), -1, cv2.LINE_AA, 4)
@@ -46,7 +46,7 @@ def test_similarity_transform_agrees_with_scikit_image():
 
 
 @pytest.mark.parametrize("how", ["vectors", "features"])
-def test_the_face_that_looks_the_same_way_is_aligned_and_blended(how):
+def test_the_face_of_the_same_orientation_is_aligned_and_blended(how):
     index = index_of((turned(5), (200, 30, 30)), (turned(-5), (30, 200, 30)))
     moved = turned(5) * 0.8 + [3, 6]  # the driving face: smaller, elsewhere
     face = np.ones((48, 48, 4), np.float32)
@@ -67,8 +67,8 @@ def test_features_find_the_face_of_the_same_colour_and_vectors_the_one_of_the_sa
     assert red["vectors"] > 0.6 and red["features"] < 0.3
 
 
-def test_only_the_vectors_that_are_asked_for_are_compared():
-    """v5, to the nose, is what tells the first from the second; without it equals keep their order."""
+def test_only_the_first_vectors_are_compared():
+    """Only v5, to the nose, differs between the first two faces; without it ties keep their order."""
     index = index_of((turned(-5), (200, 30, 30)), (turned(5), (30, 200, 30)))
     face = np.ones((48, 48, 4), np.float32)
     faces = {count: FaceEnhancer(index, PARAMS | {"face_vectors": count}) for count in (4, 5)}

@@ -1,4 +1,4 @@
-"""Five face vectors and Eq. 8, against the formula written out."""
+"""The five orientation vectors and Eq. 8, compared with the formula."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_similarity_is_equation_8(count):
     assert face_vectors.similarity(a, b, count) == pytest.approx(by_hand(FACE, other, count))
 
 
-def test_vectors_do_not_depend_on_place_and_size():
+def test_vectors_do_not_depend_on_position_and_size():
     assert np.allclose(face_vectors.vectors(FACE * 3.7 + (100, -20)), face_vectors.vectors(FACE))
 
 
@@ -36,7 +36,7 @@ def test_identical_faces_have_a_finite_similarity_above_all_others():
     assert np.isfinite(same) and same > face_vectors.similarity(vectors, near)
 
 
-def test_search_gives_the_best_first_and_takes_many_queries():
+def test_most_similar_returns_the_best_first_and_accepts_many_queries():
     rng = np.random.default_rng(1)
     index = face_vectors.vectors(FACE + rng.normal(0, 4, (40, 5, 2)))
     queries = face_vectors.vectors(FACE + rng.normal(0, 4, (3, 5, 2)))

@@ -1,4 +1,4 @@
-"""Eq. 12 against its own arithmetic in floats."""
+"""Eq. 12 compared with float arithmetic."""
 
 import numpy as np
 
@@ -22,8 +22,8 @@ def test_straight_alpha_composes_like_the_premultiplied_picture():
     assert np.abs(compose(straight(premultiplied), background) - expected).max() < 2
 
 
-def test_what_was_extracted_composes_to_the_picture_again():
-    """Bit for bit, for every alpha and background; what no colour explains is the nearest that one does."""
+def test_an_extracted_foreground_composes_to_the_picture_again():
+    """Bit for bit, for every alpha and background; where no colour can give the pixel, the nearest possible value."""
     rng = np.random.default_rng(2)
     alpha, background = np.mgrid[:256, :256].astype(np.uint8)
     background = np.stack([background, background[:, ::-1], rng.permuted(background, axis=1)], -1)

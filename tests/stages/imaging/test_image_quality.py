@@ -1,5 +1,5 @@
-"""PSNR and SSIM against torchmetrics and scikit-image; alignment and sharpness against pictures whose shift, blur and
-noise are known; boxes and nearest poses against cases worked out by hand."""
+"""PSNR and SSIM compared with torchmetrics and scikit-image; alignment and sharpness on pictures with known shift, blur
+and noise; boxes and nearest poses on small examples."""
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ def test_against_torchmetrics(shape, noise):
 
 @pytest.mark.parametrize("dark, light", [(0, 0), (0, 255), (255, 255), (3, 250)])
 def test_every_window_against_scikit_image(dark, light):
-    """Flat, black and white areas too, where single precision is weakest."""
+    """Includes flat, black and white areas, where single precision is weakest."""
     a, b = pictures((64, 80), 25)
     a[:30], b[:30], a[:, 60:], b[20:40, 60:] = dark, light, light, dark
     _, theirs = structural_similarity(a, b, channel_axis=2, data_range=255, full=True, gaussian_weights=True,
@@ -43,7 +43,7 @@ def test_every_window_against_scikit_image(dark, light):
     assert found.mean() == pytest.approx(theirs[5:-5, 5:-5].mean(), abs=1e-5)
 
 
-def test_windows_that_are_not_wholly_seen_do_not_count():
+def test_windows_that_are_partly_masked_do_not_count():
     seen = np.ones((40, 30), bool)
     seen[20, 15] = False
     whole = image_quality.whole_windows(seen)
@@ -58,7 +58,7 @@ def test_equal_pictures_score_best():
     assert image_quality.ssim(a, a) == pytest.approx(1)
 
 
-def test_nothing_seen_has_no_score():
+def test_an_empty_mask_gives_nan():
     a, b = pictures((32, 32), 9)
     assert np.isnan([score(a, b, np.zeros((32, 32), bool)) for score in (image_quality.psnr, image_quality.aligned_psnr,
                                                                              image_quality.ssim)]).all()
@@ -78,7 +78,7 @@ def test_a_shifted_picture_is_aligned(shift):
     assert image_quality.psnr(moved, truth) < 25 or shift == (0, 0)
 
 
-def test_blocks_may_move_apart_but_not_farther_than_the_reach():
+def test_blocks_move_independently_within_the_reach():
     wide = textured(96)
     truth, apart = wide[8:-8, 8:-8], wide[8:-8, 8:-8].copy()
     apart[:, :48], apart[:, 48:] = wide[8:-8, 6:54], wide[10:-6, 56:-8]
@@ -102,7 +102,7 @@ def test_alignment_rewards_neither_blur_nor_noise(spoil):
 
 
 @pytest.mark.parametrize("shape", [(40, 52), (16, 16), (17, 33)])
-def test_alignment_is_its_definition(shape):
+def test_aligned_psnr_equals_its_definition(shape):
     """Block by block and pixel by pixel."""
     truth, picture = textured()[: shape[0], : shape[1]], textured(seed=2)[: shape[0], : shape[1]]
     seen = np.random.default_rng(3).random(shape) < 0.9
@@ -127,7 +127,7 @@ def noisy(picture, amount):
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
-def test_sharpness_says_blur_from_noise():
+def test_sharpness_distinguishes_blur_from_noise():
     truth, inside = textured(), np.zeros((80, 80), bool)
     inside[10:-10, 10:-10] = True
     found = [image_quality.sharpness(cv2.GaussianBlur(truth, (0, 0), sigma), truth, inside) for sigma in (2, 1, 0.5)]
@@ -155,14 +155,14 @@ def test_sharpness_against_convolution():
     assert image_quality.sharpness(half[1], half[0], inside) == pytest.approx(0.25)
 
 
-def test_sharpness_of_nothing_is_none():
+def test_sharpness_of_a_flat_reference_is_nan():
     a, _ = pictures((32, 32), 9)
     assert np.isnan(image_quality.sharpness(a, a, np.zeros((32, 32), bool)))
     assert np.isnan(image_quality.sharpness(a, np.full_like(a, 7), np.ones((32, 32), bool)))
 
 
 def at(*points):
-    """A pose of which only these body joints are known."""
+    """A pose with only these body joints known."""
     pose = Pose.unknown()
     for joint, (x, y) in enumerate(points):
         pose.body[joint] = x, y, 1

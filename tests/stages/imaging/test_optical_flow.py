@@ -1,4 +1,4 @@
-"""Flow, warping and TCM on pictures whose motion is known."""
+"""Flow, warping and TCM on pictures with known motion."""
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def noisy(picture, amount, seed):
 
 
 class Known:
-    """A flow that is told."""
+    """A flow model with a given result."""
 
     name = "known"
 
@@ -64,8 +64,8 @@ def test_dis_finds_a_motion_and_warping_undoes_it(matrix):
     assert optical_flow.unoccluded(found, back)[INNER].mean() > 0.95
 
 
-def test_what_gets_covered_is_occluded():
-    """A square moves right over a wall: the wall that it covers next is not visible."""
+def test_covered_pixels_are_occluded():
+    """A square moves to the right over a wall: the part of the wall that it covers next is occluded."""
     wall, square = texture(1), texture(2)[:30, :30]
     first, second = wall.copy(), wall.copy()
     first[30:60, 20:50], second[30:60, 26:56] = square, square
@@ -75,7 +75,7 @@ def test_what_gets_covered_is_occluded():
     assert mask[:20].mean() > 0.95
 
 
-def test_what_leaves_the_picture_is_not_visible():
+def test_pixels_that_leave_the_picture_are_occluded():
     mask = optical_flow.unoccluded(*Known((5, -3), (-5, 3)).both(None, None))
     assert np.array_equal(mask, np.pad(np.ones((93, 91), bool), ((3, 0), (0, 5))))
 
@@ -92,7 +92,7 @@ def test_tcm_is_one_for_a_copy_and_falls_with_flicker(motion):
     assert found[0] == pytest.approx(1) and all(a > b for a, b in zip(found, found[1:])) and found[-1] < 0.01
 
 
-def test_a_frozen_video_and_a_smoothed_one_are_less_steady_than_a_copy():
+def test_a_frozen_and_a_smoothed_video_have_a_lower_tcm_than_a_copy():
     reference = [noisy(picture, 3, i) for i, picture in enumerate((texture(1), warped(texture(1), shift(2, 0))))]
     frozen = steadiness(optical_flow.DisFlow(), (reference[0], reference[0]), reference)[0]
     smooth = [cv2.GaussianBlur(picture, (0, 0), 3) for picture in reference]  # changes less than the reference does
@@ -101,7 +101,7 @@ def test_a_frozen_video_and_a_smoothed_one_are_less_steady_than_a_copy():
 
 
 @pytest.mark.parametrize("seen", [None, np.tri(96, dtype=bool)], ids=["everything", "half"])
-def test_tcm_is_its_definition(seen):
+def test_tcm_equals_its_definition(seen):
     """For a motion of whole pixels, by slices."""
     first, second = texture(1), noisy(np.roll(texture(1), (3, 5), (0, 1)), 2, 0)
     pair = texture(3), texture(4)
@@ -117,7 +117,7 @@ def test_tcm_is_its_definition(seen):
     assert given == pytest.approx(total(first, second) / weight.sum() / 3, rel=1e-5)
 
 
-def test_where_nothing_changes_there_is_no_tcm():
+def test_tcm_of_a_static_reference_is_nan():
     wall = texture()
     tcm, own, given = steadiness(optical_flow.DisFlow(), (wall, texture(1)), (wall, wall))
     assert np.isnan(tcm) and own > 0 and given == 0
@@ -125,7 +125,7 @@ def test_where_nothing_changes_there_is_no_tcm():
 
 
 def placed(picture, similarity, size):
-    """The picture moved and scaled, (size, size, 3); around it, it goes on mirrored."""
+    """The picture moved and scaled, (size, size, 3), mirrored beyond its edges."""
     matrix = np.float32([[similarity.scale, 0, 0], [0, similarity.scale, 0]])
     matrix[:, 2] = similarity(np.zeros(2))
     return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
@@ -134,12 +134,13 @@ def placed(picture, similarity, size):
 @pytest.mark.parametrize("scale", [1.0, 1.3, 0.7])
 @pytest.mark.parametrize("offset", [(0, 0), (7, -5), (-12.5, 9), (40, -11)], ids=str)
 def test_a_reference_that_was_moved_and_scaled_has_tcm_one(scale, offset):
-    """It brightens from frame to frame, which takes no harm from interpolation."""
+    """It brightens from frame to frame, which interpolation does not change."""
     first = texture(1) // 2 + 20
     reference = first, warped(first, shift(2.5, -1)) + np.uint8(12)
     similarity = optical_flow.SimilarityTransform(scale, np.array(offset, float))
     pair = [placed(picture, similarity, 112) for picture in reference]
-    motion = optical_flow.FlowPair.transferred(optical_flow.DisFlow(), reference, (similarity, similarity), np.zeros((112, 112), bool))
+    nobody = np.zeros((112, 112), bool)
+    motion = optical_flow.FlowPair.transferred(optical_flow.DisFlow(), reference, (similarity, similarity), nobody)
     assert np.median(np.abs(motion.flow[motion.mask] - np.float32([2.5, -1]) * scale)) < 0.2
     assert 0.75 < motion.mask.sum() / reached(similarity) < 1
     assert optical_flow.temporal_consistency(motion, pair)[0] == pytest.approx(1, abs=0.06)
@@ -148,16 +149,17 @@ def test_a_reference_that_was_moved_and_scaled_has_tcm_one(scale, offset):
 
 
 def reached(similarity):
-    """Pixels of a picture of 112 x 112 that one of 96 x 96 covers."""
+    """Pixels of a picture of 112 x 112 that a picture of 96 x 96 covers."""
     low, high = similarity.offset, 96 * similarity.scale + similarity.offset
     return np.prod(np.minimum(high, 112) - np.maximum(low, 0))
 
 
-def test_a_person_goes_along_with_the_similarity_and_the_wall_around_stays():
-    """It grows and drifts by more than the reference moves."""
+def test_the_person_moves_with_the_transform_and_the_wall_does_not():
+    """The person grows and drifts by more than the reference moves."""
     wall, person = texture(1), np.zeros((96, 96), bool)
     person[30:70, 30:60] = True
-    here, there = optical_flow.SimilarityTransform(1.0, np.array([0.0, 0.0])), optical_flow.SimilarityTransform(1.1, np.array([-3.0, 1.0]))
+    here = optical_flow.SimilarityTransform(1.0, np.array([0.0, 0.0]))
+    there = optical_flow.SimilarityTransform(1.1, np.array([-3.0, 1.0]))
     motion = optical_flow.FlowPair.transferred(Known((2, 1), (-2, -1)), (wall, wall), (here, there), person)
     for y, x in ((30, 30), (50, 40), (69, 59)):
         expected = 1.1 * (x + 0.5 + 2) - 3 - (x + 0.5), 1.1 * (y + 0.5 + 1) + 1 - (y + 0.5)

@@ -1,4 +1,4 @@
-"""Mask refinement: the guided filter against its definition, and bodies that stay whole and alone."""
+"""Mask refinement: the guided filter compared with its definition, holes and islands."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from stages.pose.skeleton import Pose
 
 
 def upright(size=128) -> Pose:
-    """Torso and legs of somebody in the middle of a square of 128 pixels, only these known."""
+    """A pose with only torso and legs, in the middle of a square of 128 pixels."""
     pose = Pose.unknown()
     known = {0: (64, 18), 1: (64, 32), 2: (54, 32), 5: (74, 32), 8: (58, 70), 11: (70, 70), 9: (57, 92), 10: (56, 114),
              12: (71, 92), 13: (72, 114)}
@@ -54,7 +54,7 @@ def test_guided_filter_agrees_with_its_definition():
     assert np.abs(alpha_matte.guided_filter(guide, alpha, radius, epsilon) - expected)[inner].max() < 1e-4
 
 
-def test_edges_move_onto_the_image():
+def test_edges_are_aligned_with_the_image():
     picture, truth = figure()
     rough = cv2.GaussianBlur(cv2.warpAffine(truth, np.float32([[1, 0, 2], [0, 1, 1]]), truth.shape), (0, 0), 2)
     refined = alpha_matte.refine(picture, rough, 4, upright())
@@ -78,7 +78,7 @@ def test_without_a_pose_only_the_edges_move():
     assert not alpha_matte.refine(picture, np.zeros_like(truth), 2, Pose.unknown()).any()
 
 
-def test_fingers_are_possible_where_the_pose_has_a_hand():
+def test_fingers_of_the_pose_are_drawn_in():
     pose, alpha = upright(), np.zeros((128, 128), np.float32)
     alpha[28:74, 48:80] = 1
     assert alpha_matte.with_hands(alpha, pose) is alpha

@@ -1,5 +1,5 @@
-"""The second pass on drawn people before a known plate: what the network missed comes back, shadows do not, and where
-nothing can be told the network decides."""
+"""The second pass on drawn people in front of a known plate: parts that the network missed are recovered, shadows are
+not, and where colours are ambiguous the network decides."""
 
 import cv2
 import numpy as np
@@ -42,7 +42,7 @@ def film(alpha, background, colour=SHIRT):
 
 
 def guess(alpha):
-    """What a network makes of it: blurred, a pixel off, thin parts faint."""
+    """A network's mask of it: blurred, shifted by a pixel, thin parts faint."""
     mask = cv2.morphologyEx(alpha, cv2.MORPH_OPEN, np.ones((5, 5)))
     mask = np.maximum(mask, 0.15 * cv2.dilate(alpha, np.ones((3, 3))))
     return cv2.GaussianBlur(cv2.warpAffine(mask, np.float32([[1, 0, 1], [0, 1, -1]]), mask.shape), (0, 0), 1.2)
@@ -53,7 +53,7 @@ def overlap(found, true):
     return (a & b).sum() / (a | b).sum()
 
 
-def test_edges_and_fingers_come_back():
+def test_edges_and_fingers_are_recovered():
     true = figure()
     soft, found = guess(true), against().alpha(film(true, room()), guess(true), SEEN)
     assert overlap(soft, true) < 0.93
@@ -78,7 +78,7 @@ def test_a_shadow_does_not_become_person(light):
     assert overlap(found, true) > 0.98
 
 
-def test_where_person_and_plate_look_alike_the_network_decides():
+def test_where_person_and_plate_have_similar_colours_the_network_decides():
     true = figure()
     wall = np.full((SIZE, SIZE, 3), ALIKE, np.float32)
     picture = np.random.default_rng(0).normal(ALIKE, 2, (SIZE, SIZE, 3)).clip(0, 255).astype(np.uint8)
@@ -87,14 +87,15 @@ def test_where_person_and_plate_look_alike_the_network_decides():
     assert overlap(found, soft) > 0.9
 
 
-def test_a_plate_that_is_a_guess_changes_little():
+def test_an_uncertain_plate_changes_little():
     true = figure()
     soft = guess(true)
-    wrong = DifferenceMatting.from_plate(Plate(np.full((SIZE, SIZE, 3), SHIRT, np.float32), np.full((SIZE, SIZE, 3), 500, np.float32)))
+    shirt, noise = np.full((SIZE, SIZE, 3), SHIRT, np.float32), np.full((SIZE, SIZE, 3), 500, np.float32)
+    wrong = DifferenceMatting.from_plate(Plate(shirt, noise))
     assert overlap(wrong.alpha(film(true, room()), soft, SEEN), soft) > 0.95
 
 
-def test_what_is_far_from_the_person_stays_out_and_an_empty_mask_empty():
+def test_pixels_far_from_the_person_and_empty_masks_stay_empty():
     true = figure()
     picture = film(true, room())
     cv2.circle(picture, (20, 24), 9, (250, 250, 250), -1)  # a ball in the air

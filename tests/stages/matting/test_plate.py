@@ -1,4 +1,4 @@
-"""The plate against a known background: its colour, its noise, and what stands in for what was never seen."""
+"""The plate of a known background: its colour, its noise, and the estimate of unseen pixels."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def walls():
 
 @pytest.fixture(scope="module")
 def filmed():
-    """Frames of that room with noise, a black figure that walks before it and one that never leaves its place."""
+    """Frames of that room with noise, a black figure that walks in front of it and one that never moves."""
     rng, colour = np.random.default_rng(0), walls()
     noise = np.full((SIZE, SIZE, 1), 3.0)
     noise[:, :20] = 9.0  # leaves in the wind
@@ -31,14 +31,14 @@ def filmed():
     return np.stack(pictures), covered
 
 
-def test_colour_and_noise_of_what_was_seen(filmed):
+def test_colour_and_noise_of_seen_pixels(filmed):
     found, seen = plate.of(*filmed), ~filmed[1].all(0)
     assert np.abs(found.colour - walls())[seen].mean() < 1
     for columns, noise in ((np.s_[:20], 9.0), (np.s_[20:47], 3.0)):
         assert np.median(found.noise[:, columns]) == pytest.approx(noise, rel=0.25)
 
 
-def test_what_was_never_seen_looks_like_its_surroundings_and_is_the_less_sure_the_further_in(filmed):
+def test_unseen_pixels_take_the_colour_of_their_surroundings_with_noise_that_grows_inwards(filmed):
     found = plate.of(*filmed)
     for row, near in ((20, (180, 170, 160)), (55, (70, 60, 90))):
         assert np.abs(found.colour[row, 48] - near).max() < 12
@@ -47,7 +47,7 @@ def test_what_was_never_seen_looks_like_its_surroundings_and_is_the_less_sure_th
     assert found.noise[44, 52, 0] > found.noise[25, 52, 0]  # wall and floor meet here
 
 
-def test_too_few_views_do_not_count(filmed):
+def test_pixels_seen_too_rarely_count_as_unseen(filmed):
     pictures, covered = filmed
     hidden = covered.copy()
     hidden[2:, 30, 30] = True

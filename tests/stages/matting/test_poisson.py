@@ -1,4 +1,4 @@
-"""Integration of gradients, against SciPy's direct solver of the same normal equations."""
+"""Integration of gradients, compared with SciPy's direct solver of the same normal equations."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_agrees_with_the_direct_solution(shape, cut, loose):
     assert np.abs(poisson.integrate(*given, tolerance=1e-3) - direct(*given)).max() < 0.05
 
 
-def test_a_picture_comes_back_from_its_gradients_and_one_edge():
+def test_a_picture_is_recovered_from_its_gradients_and_one_edge():
     true = 255 * np.random.default_rng(1).random((90, 120, 3))
     anchor = np.zeros(true.shape[:2])
     anchor[:, 0] = 1
@@ -40,14 +40,14 @@ def test_a_picture_comes_back_from_its_gradients_and_one_edge():
     assert np.abs(found - true).max() < 0.1
 
 
-def test_what_has_no_weight_stays():
+def test_pixels_without_weight_are_unchanged():
     start = np.random.default_rng(2).random((20, 20, 1))
     gradients = np.ones((20, 19, 1)), np.ones((19, 20, 1)), np.zeros((20, 19)), np.zeros((19, 20))
     assert np.array_equal(poisson.integrate(start, *gradients, np.zeros((20, 20))), start.astype(np.float32))
 
 
-def test_large_pictures_take_few_steps():
-    """Steps do not grow with the side: multigrid."""
+def test_large_pictures_need_few_steps():
+    """The number of steps does not grow with the size, because of multigrid."""
     steps = []
     for side in (40, 240):
         true = np.add.outer(np.arange(side), np.arange(side))[..., None] % 97.0

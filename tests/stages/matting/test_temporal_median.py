@@ -1,4 +1,4 @@
-"""The masked temporal median, against NumPy's, and the mode near it."""
+"""The masked temporal median, compared with NumPy's, and the mode near it."""
 
 import warnings
 
@@ -33,5 +33,5 @@ def test_the_mode_near_the_median_is_found_to_a_fraction_of_a_step(outliers):
     assert np.abs(found - 160.6).max() < 0.5 and np.abs(found.mean() - 160.6) < 0.1
 
 
-def test_nothing_has_no_median():
+def test_always_covered_pixels_have_no_median():
     assert not near_median(np.full((3, 2, 2, 3), 9, np.int16), np.zeros((3, 2, 2), bool)).any()

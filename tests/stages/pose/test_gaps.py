@@ -1,4 +1,4 @@
-"""Short gaps are filled along a straight line, long ones and the ends stay open."""
+"""Short gaps are filled by linear interpolation; long gaps and the ends are not."""
 
 import numpy as np
 

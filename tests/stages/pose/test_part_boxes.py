@@ -1,4 +1,4 @@
-"""Part boxes, and what is cut out of them."""
+"""Boxes of body parts and their crops."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ def smooth(size=96, channels=4):
 
 
 def standing() -> Pose:
-    """A person of 150 pixels whose every point is known."""
+    """A person 150 pixels high with all points known."""
     body = np.array([(100, 40), (100, 60), (85, 60), (75, 90), (72, 115), (115, 60), (125, 90), (128, 115), (90, 115),
                      (89, 150), (88, 190), (110, 115), (111, 150), (112, 190), (96, 36), (104, 36),
                      (92, 38), (108, 38)])
@@ -28,7 +28,7 @@ def standing() -> Pose:
 @pytest.mark.parametrize("box, side", [
     ((20, 30, 52, 62), 32), ((20, 30, 52, 62), 48), ((20.3, 30.7, 51.3, 61.7), 48), ((-6.5, 70.2, 33.5, 110.2), 48),
 ])
-def test_a_crop_is_what_bilinear_sampling_at_its_pixel_centres_gives(box, side):
+def test_a_crop_equals_bilinear_sampling_at_its_pixel_centres(box, side):
     image = smooth()
     scale = (box[2] - box[0]) / side
     x = box[0] + (np.arange(side) + 0.5) * scale - 0.5
@@ -38,7 +38,7 @@ def test_a_crop_is_what_bilinear_sampling_at_its_pixel_centres_gives(box, side):
     assert np.abs(part_boxes.crop(image, np.array(box), side) - expected).max() < 0.02
 
 
-def test_a_crop_that_shrinks_is_averaged():
+def test_a_reduced_crop_is_averaged():
     image = smooth()
     blocks = image[16:80, 8:72].reshape(16, 4, 16, 4, 4).mean((1, 3))
     assert np.abs(part_boxes.crop(image, np.array([8, 16, 72, 80.0]), 16) - blocks).max() < 1e-4
@@ -52,7 +52,7 @@ def test_boxes_are_squares_around_their_parts():
         assert (points[:, :2] > box[:2]).all() and (points[:, :2] < box[2:]).all()
 
 
-def test_a_hand_without_landmarks_lies_past_the_wrist_and_without_an_elbow_nowhere():
+def test_a_hand_without_landmarks_is_extrapolated_from_the_arm_and_unknown_without_an_elbow():
     pose = standing()
     pose.left_hand[:] = [np.nan, np.nan, 0]
     boxes = part_boxes.part_boxes(pose, 256)

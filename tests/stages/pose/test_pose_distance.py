@@ -1,4 +1,4 @@
-"""Distances between poses against a loop over SciPy's, and what must not change them."""
+"""Pose distances compared with a loop over SciPy's, and their invariances."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def centred(body: np.ndarray) -> np.ndarray:
     return body[:, :, :2] - body[:, [R_HIP, L_HIP], :2].mean(1, keepdims=True)
 
 
-def test_it_is_the_mean_distance_of_the_joints_to_the_nearest_pose(draw):
+def test_mean_joint_distance_to_the_nearest_pose(draw):
     driving, known = draw(70), draw(9)
     ours, others = centred(driving.body), centred(known.body)
     torso = np.median([np.hypot(*pose[NECK]) for pose in others])
@@ -36,7 +36,7 @@ def test_it_is_the_mean_distance_of_the_joints_to_the_nearest_pose(draw):
     np.testing.assert_array_equal(which, means.argmin(1))
 
 
-def test_where_the_person_stands_and_how_large_the_picture_is_do_not_matter(draw):
+def test_invariant_to_position_and_picture_size(draw):
     driving, known = draw(5), draw(4)
     found, which = distance_to_nearest(driving, known)
     moved = driving.map(lambda points: points * (2, 2, 1) + (31, -7, 0))
@@ -45,7 +45,7 @@ def test_where_the_person_stands_and_how_large_the_picture_is_do_not_matter(draw
     np.testing.assert_array_equal(same, which)
 
 
-def test_a_pose_that_was_filmed_is_no_distance_away(draw):
+def test_a_filmed_pose_has_distance_zero(draw):
     known = draw(6)
     found, which = distance_to_nearest(known[[4, 1]], known)
     np.testing.assert_allclose(found, 0, atol=1e-6)
@@ -55,13 +55,13 @@ def test_a_pose_that_was_filmed_is_no_distance_away(draw):
 @pytest.mark.parametrize("hide, told", [
     ([0, 3], True), (range(2, 8), True), (range(0, 8), True), ([R_HIP], False), (range(1, 18), False),
 ])
-def test_unknown_joints_are_left_out_and_too_few_say_nothing(draw, hide, told):
+def test_unknown_joints_are_ignored_and_too_few_give_nan(draw, hide, told):
     driving, known = draw(1), draw(3)
     driving.body[:, list(hide)] = np.nan, np.nan, 0
     [found], [which] = distance_to_nearest(driving, known)
     assert np.isfinite(found) == (which >= 0) == told
 
 
-def test_nothing_filmed_is_near_nothing(draw):
+def test_without_filmed_poses_distances_are_nan(draw):
     found, which = distance_to_nearest(draw(3), draw(0))
     assert np.isnan(found).all() and (which == -1).all()

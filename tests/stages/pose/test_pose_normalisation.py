@@ -1,5 +1,5 @@
-"""Pose normalisation against stick figures seen by a pinhole camera: the same act, done by a person of another size,
-is the truth that the transformed poses must meet."""
+"""Pose normalisation of stick figures seen by a pinhole camera. The ground truth is the same motion, performed by a
+person of another size."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def stick(stature, act, depth, x=0.0):
 
 
 def acts(frames, kind):
-    """What is done in each frame."""
+    """The motion in each frame."""
     wave = 0.5 - 0.5 * np.cos(np.arange(frames) / frames * 2 * np.pi * 4)
     hop = np.clip(np.sin(np.arange(frames) / 6), 0, None) ** 2
     return {
@@ -65,7 +65,7 @@ def transformed(target, source, frames=7):
 
 
 def errors(result, truth):
-    """Median ankle and height errors, share of the frame's height."""
+    """Median ankle and height errors, as shares of the frame's height."""
     ankles = [R_ANKLE, L_ANKLE]
     foot = np.linalg.norm(result[:, ankles] - truth[:, ankles, :2], axis=-1)
     height = np.abs(result[:, NOSE, 1] - result[:, ankles, 1].mean(1)) - np.abs(
@@ -121,8 +121,8 @@ def test_bad_frames_reuse_the_last_transform():
     assert (scale[:5] == scale[5]).all()
 
 
-def test_nothing_goes_from_one_take_to_the_next():
-    """The source stands far away in the first and close in the second, whose first frames show no feet."""
+def test_takes_do_not_influence_each_other():
+    """The source stands far away in the first take and close in the second. The second starts without visible feet."""
     depth = np.repeat([6.0, 3.5], [60, 40])
     source, take = video(1.6, acts(100, "stand"), depth), np.repeat([0, 1], [60, 40])
     source[60:64, [R_ANKLE, L_ANKLE]] = [np.nan, np.nan, 0]
@@ -135,13 +135,13 @@ def test_nothing_goes_from_one_take_to_the_next():
     assert abs(joined - scale).max() > 0.05
 
 
-def test_a_take_without_weight_has_the_last_transform_of_the_one_before():
+def test_a_take_of_weight_0_gets_the_last_transform_of_the_previous_take():
     values, take = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]]), np.array([0, 0, 1, 2, 2])
     result = pose_normalisation.weighted_median(values, np.array([0, 1, 0, 0, 1.0]), take, 3)
     assert result.ravel().tolist() == [2, 2, 2, 5, 5]
 
 
-def test_a_person_away_from_the_middle_keeps_their_place():
+def test_a_person_away_from_the_middle_keeps_the_position():
     """The source stands in the middle, the target a metre to the side."""
     depth, aside = np.full(100, 4.0), np.full(100, 0.9)
     target, source = video(1.5, acts(100, "stand"), depth, aside), video(1.5, acts(100, "stand"), depth)
@@ -149,7 +149,7 @@ def test_a_person_away_from_the_middle_keeps_their_place():
     assert foot < 0.005
 
 
-def test_a_source_without_feet_is_refused():
+def test_a_source_without_feet_is_rejected():
     source = video(1.6, acts(50, "stand"), np.full(50, 4.0))
     source[:, [R_ANKLE, L_ANKLE]] = [np.nan, np.nan, 0]
     with pytest.raises(ValueError, match="ankles"):
@@ -157,7 +157,7 @@ def test_a_source_without_feet_is_refused():
 
 
 @pytest.mark.parametrize("frames", [1, 3, 7])
-def test_weighted_median_is_the_median_when_weights_agree(frames):
+def test_weighted_median_with_equal_weights_is_the_median(frames):
     values = np.random.default_rng(0).normal(size=(40, 3))
     half = frames // 2
     result = pose_normalisation.weighted_median(values, np.ones(40), np.zeros(40), frames)
@@ -165,7 +165,7 @@ def test_weighted_median_is_the_median_when_weights_agree(frames):
         assert np.array_equal(result[t], np.median(values[t - half: t + half + 1], axis=0))
 
 
-def test_weighted_median_leaves_out_what_has_no_weight():
+def test_weighted_median_ignores_rows_of_weight_0():
     values = np.array([[1.0], [100.0], [2.0], [3.0]])
     result = pose_normalisation.weighted_median(values, np.array([1, 0, 1, 1.0]), np.zeros(4), 3)
     assert result[1] == result[0] and (result < 10).all()

@@ -1,4 +1,4 @@
-"""Tracks against dense algebra, sines and the true motion of rendered people; planted swaps and jumps."""
+"""Smoothing: compared with dense algebra, on sine waves and rendered people, with inserted swaps and jumps."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def smooth(points, strength=1.0, fps=25.0):
 
 @pytest.fixture(scope="module")
 def moving() -> Pose:
-    """The true pose of somebody who kicks, dances and waves for 12 s, 25 frames/s; nothing is rendered."""
+    """The true poses of a person who kicks, dances and waves for 12 s at 25 frames/s; nothing is rendered."""
     who = people.person("stranger_7")
     camera = scene.Camera.from_room(who.room, 256)
     performed = motion.perform(("kick", "dance", "wave"), 3, 12.0)
@@ -32,7 +32,7 @@ def moving() -> Pose:
     return pose.map(lambda points: np.concatenate([points[..., :2], 0 * points[..., 2:] + 0.9], -1))
 
 
-def test_a_track_is_the_least_squares_that_it_says():
+def test_smoothing_solves_its_least_squares_problem():
     rng = np.random.default_rng(0)
     x, score = rng.normal(size=40), rng.uniform(0.1, 1, 40)
     difference = np.diff(np.eye(40), 3, axis=0)
@@ -49,7 +49,7 @@ def test_frequencies(fps, hertz, kept, tolerance):
     assert np.abs(inner - kept * wave[int(fps) : -int(fps)]).max() < tolerance
 
 
-def test_thrown_objects_fly_on_and_sure_points_count_more():
+def test_parabolas_are_kept_and_points_with_high_scores_weigh_more():
     t = np.arange(30.0)
     flight = 3 + 2 * t - 0.1 * t**2
     assert np.allclose(smooth(track(flight), 50.0)[:, 0, 0], flight, atol=1e-3)
@@ -57,7 +57,7 @@ def test_thrown_objects_fly_on_and_sure_points_count_more():
     assert np.allclose(smooth(torn, 50.0)[5:-5, 0, 0], 0.8, atol=0.05)
 
 
-def test_what_lies_beyond_a_gap_has_no_say():
+def test_points_beyond_a_gap_have_no_influence():
     rng = np.random.default_rng(1)
     points = track(rng.normal(size=50))
     points[20:30] = [np.nan, np.nan, 0]
@@ -86,12 +86,12 @@ def test_a_jump_away_and_back_is_an_outlier(fps, length, away):
     (25.0, np.where(abs(np.arange(60) - 30) < 5, 30, 0)),      # back after 0.4 s
     (5.0, np.where(np.arange(60) == 30, 30, 0)),               # between three frames all can happen at 5 frames/s
 ])
-def test_motion_is_no_outlier(fps, x):
+def test_fast_motion_is_not_an_outlier(fps, x):
     points = track(x + np.random.default_rng(3).normal(0, 0.3, 60))
     assert not smoothing.outliers(points, 100.0, fps).any()
 
 
-def test_no_motion_of_rendered_people_is_an_outlier_or_a_swap(moving):
+def test_motion_of_rendered_people_has_no_outliers_or_swaps(moving):
     size = smoothing.body_size(moving.body)
     assert not any(smoothing.outliers(points, size, 25.0).any() for points in moving.columns().values())
     same = smoothing.without_swapped_sides(moving, 25.0)
@@ -99,7 +99,7 @@ def test_no_motion_of_rendered_people_is_an_outlier_or_a_swap(moving):
 
 
 @pytest.mark.parametrize("length", [1, 2, 4, 8])
-def test_swapped_sides_are_put_back(moving, length):
+def test_swapped_sides_are_corrected(moving, length):
     noise = np.random.default_rng(4)
     pose = moving.map(lambda p: p + [1, 1, 0] * noise.normal(0, 0.5, p.shape))
     frames = np.zeros(len(pose), bool)
@@ -117,7 +117,7 @@ def test_swapped_sides_are_put_back(moving, length):
     assert np.linalg.norm((body - pose.body)[frames], axis=-1).max() > 20  # there was something to mend
 
 
-def test_legs_that_truly_cross_keep_their_names(moving):
+def test_legs_that_really_cross_are_not_swapped(moving):
     x = 60 * np.sin(np.arange(75) / 6)
     body = np.repeat(moving.body[:1], 75, 0)
     for joint, side in ((L_ANKLE, 1), (R_ANKLE, -1)):
@@ -127,7 +127,7 @@ def test_legs_that_truly_cross_keep_their_names(moving):
     assert np.array_equal(smoothing.without_swapped_sides(pose, 25.0).body, body)
 
 
-def test_noise_goes_and_fast_motion_stays(moving):
+def test_noise_is_removed_and_fast_motion_kept(moving):
     rng = np.random.default_rng(5)
     true, tall = moving.body[..., :2], person_height(moving.body).max()
     noisy = moving.body + np.float32([1, 1, 0]) * rng.normal(0, 0.01 * tall, moving.body.shape).astype(np.float32)

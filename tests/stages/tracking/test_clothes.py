@@ -1,4 +1,4 @@
-"""People are told apart by what they wear, whatever the light and the side they are seen from."""
+"""Clothes identify people in any light and from any side."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.stages import duo
 
 @pytest.fixture(scope="module")
 def walkers():
-    """Pictures of two people from the front (frame 0) and from the side, the true boxes and what they wear."""
+    """Pictures of two people from the front (frame 0) and from the side, with their true boxes."""
     film = duo.Duo(duo.crossing(person("stranger_40"), person("stranger_41")), 3.6, 192)
 
     def look(frame):
@@ -34,7 +34,8 @@ def test_in_other_light(walkers, gain, offset):
     lit = np.clip(front * gain + offset, 0, 255).astype(np.uint8)
     for mine, other in (boxes, boxes[::-1]):
         worn = Clothes.from_box(front, mine)
-        assert worn.similarity_in(lit, mine) > SAME and worn.similarity_in(lit, mine) > worn.similarity_in(lit, other) + 0.2
+        similarity = worn.similarity_in(lit, mine)
+        assert similarity > SAME and similarity > worn.similarity_in(lit, other) + 0.2
 
 
 def test_a_mean_of_detections(walkers):

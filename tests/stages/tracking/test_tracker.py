@@ -1,4 +1,4 @@
-"""Nobody is taken for somebody else: people drawn as two patches of colour, and rendered ones found by MediaPipe."""
+"""Identities are never confused: people drawn as two patches of colour, and rendered people detected by MediaPipe."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ from stages.tracking.track import Track, choose_track
 from stages.tracking.tracker import Tracker
 from tests.stages import duo
 
-FPS, STEP = 25, 5  # a look every 0.2 s
+FPS, STEP = 25, 5  # a detection every 0.2 s
 RED, BLUE, GREEN = ((200, 40, 40), (60, 60, 60)), ((40, 60, 190), (220, 210, 190)), ((40, 160, 60), (90, 50, 30))
 
 
 def looks(*people, frames=range(0, 100, STEP), unseen=()):
-    """(frame, picture, found): each of people is (clothes, height, {frame: middle}), those in front first; who is in
-    `unseen` as (which, frame) is not found by the detector, nor who is mostly hidden."""
+    """Yields (frame, picture, detections). people: (clothes, height, {frame: x of the centre}), those in front first.
+    The detector misses those listed in `unseen` as (index, frame) and those who are mostly occluded."""
     for frame in frames:
         picture, found, taken = np.full((200, 500, 3), 170, np.uint8), [], []
         here = [(n, clothes, tall, way[frame]) for n, (clothes, tall, way) in enumerate(people) if frame in way]
@@ -51,7 +51,7 @@ def middles(track, count=100):
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_the_larger_and_the_steadier_come_first(order):
+def test_the_most_prominent_come_first(order):
     people = [(RED, 140, walking(100, 180)), (BLUE, 90, walking(400, 340))]
     assert np.allclose(middles(tracked(looks(*(people[n] for n in order)))[0])[:96], np.linspace(100, 176, 96), atol=1)
     passing = GREEN, 160, walking(250, 290, 20, 36)
@@ -60,8 +60,8 @@ def test_the_larger_and_the_steadier_come_first(order):
 
 
 @pytest.mark.parametrize("clothes", [(RED, BLUE), (BLUE, RED), (RED, RED)])
-def test_people_who_walk_past_each_other_stay_who_they_are(clothes):
-    """Also in the same clothes, as long as each goes on."""
+def test_people_who_walk_past_each_other_keep_their_identities(clothes):
+    """Also in the same clothes, as long as both keep walking."""
     ways = walking(60, 440), walking(440, 60)
     tracks = tracked(looks((clothes[0], 140, ways[0]), (clothes[1], 130, ways[1]), frames=range(0, 100, 2)))
     assert len(tracks) == 2
@@ -72,7 +72,7 @@ def test_people_who_walk_past_each_other_stay_who_they_are(clothes):
         assert np.abs(boxes[known] - [way[frame] for frame in known]).max() < 30
 
 
-def test_who_turns_back_behind_another_is_known_by_their_clothes():
+def test_a_person_who_turns_back_behind_another_is_identified_by_clothes():
     there = walking(440, 250, 0, 50) | walking(250, 440, 50, 100)
     front, back = tracked(looks((RED, 140, walking(60, 250, 0, 50) | walking(250, 60, 50, 100)), (BLUE, 130, there),
                                 frames=range(0, 100, 2)))
@@ -80,7 +80,7 @@ def test_who_turns_back_behind_another_is_known_by_their_clothes():
     assert np.isnan(middles(back)[50]) and np.isfinite(middles(front)).all()
 
 
-def test_who_leaves_is_away_until_they_come_back_and_a_stranger_is_somebody_else():
+def test_a_person_who_comes_back_is_reidentified_and_a_stranger_is_a_new_track():
     stays = GREEN, 150, walking(60, 60)
     tracks = tracked(looks(stays, (RED, 140, walking(300, 480, 0, 40)), (RED, 140, walking(480, 400, 75, 100)),
                            (BLUE, 140, walking(480, 300, 45, 70))))
@@ -89,7 +89,7 @@ def test_who_leaves_is_away_until_they_come_back_and_a_stranger_is_somebody_else
     assert np.isfinite(middles(back)[[0, 35, 38, 80, 95]]).all() and np.isnan(middles(back)[45:70]).all()
 
 
-def test_what_a_detector_misses_and_what_it_makes_up():
+def test_missed_and_false_detections():
     missing = {(0, frame) for frame in range(40, 60, STEP)}
     shots = [(frame, picture, people + [Person((400, 20, 450, 120))] * (frame == 50))
              for frame, picture, people in looks((RED, 140, walking(100, 200)), unseen=missing)]
@@ -97,13 +97,13 @@ def test_what_a_detector_misses_and_what_it_makes_up():
     assert np.allclose(middles(track)[:96], np.linspace(100, 195, 96), atol=1)  # a gap of a second is bridged
 
 
-def test_boxes_last_a_moment_at_both_ends():
+def test_boxes_are_held_at_both_ends():
     track, = tracked(looks((RED, 140, walking(100, 140, 40, 60))))
     assert np.flatnonzero(np.isfinite(middles(track))).tolist() == list(range(35, 61))
     assert middles(track.mapped(lambda frame, box: box + [1000, 0, 1000, 0]))[40] == 1100
 
 
-def test_two_who_come_close_are_worth_more_looks():
+def test_people_who_come_close_are_detected_more_often():
     tracker, crowded = Tracker(FPS), []
     for shot in looks((RED, 140, walking(60, 440)), (BLUE, 130, walking(440, 60))):
         tracker.add(*shot)
@@ -124,14 +124,14 @@ def test_a_person_is_chosen_by_number_point_or_box(meant, middle):
     ((500, 60), r"nobody is at the point \(500, 60\) in the first frame(.|\n)*person: 1"),
     ((500, 0, 560, 100), r"nobody is at the box \(500, 0, 560, 100\)"), ((600.0, 200.0), "nobody is at the point"),
 ])
-def test_a_choice_of_nobody_is_told_who_is_there(meant, told):
+def test_a_choice_that_matches_nobody_lists_the_people(meant, told):
     later = GREEN, 100, walking(300, 310, 40, 100)  # not yet there in the first frame
     people = [(RED, 140, walking(100, 180)), (BLUE, 90, walking(400, 340)), later][: 2 if meant == 2 else 3]
     with pytest.raises(InputError, match="two.mp4: " + told):
         choose_track(tracked(looks(*people)), meant, 0.5, FPS, "two.mp4")
 
 
-def test_nobody():
+def test_no_people():
     with pytest.raises(InputError, match="empty.mp4: no person"):
         choose_track(tracked(looks()), None, 1.0, FPS, "empty.mp4")
 
@@ -140,7 +140,7 @@ ONE, OTHER = person("stranger_7"), person("stranger_12")
 
 
 @pytest.mark.parametrize("walkers", [duo.crossing(ONE, OTHER), duo.leaving(ONE, OTHER)], ids=["crossing", "leaving"])
-def test_rendered_people_are_never_taken_for_each_other(walkers):
+def test_rendered_people_are_never_confused(walkers):
     film, detector, due = duo.Duo(walkers, walkers[0].path[-1][0], 256), Detector("full", "cpu"), 0
     tracker = Tracker(FPS, detector.detect)
     for frame in range(film.count):
@@ -161,10 +161,11 @@ def test_rendered_people_are_never_taken_for_each_other(walkers):
             assert nearest == [who] * len(known)
             there = [frame for frame in range(film.count) if film.poses(frame)[who].body[:, 2].all()]
             assert len(known) > 0.75 * len(there) and {0, film.count - 1} <= set(known)
-    assert {track.boxes(1)[0, 0] for track in tracks} == {choose_track(tracks, n, 1, FPS, "").boxes(1)[0, 0] for n in (0, 1)}
+    chosen = [choose_track(tracks, n, 1, FPS, "") for n in (0, 1)]
+    assert {track.boxes(1)[0, 0] for track in tracks} == {track.boxes(1)[0, 0] for track in chosen}
 
 
-def test_a_box_that_jumps_while_somebody_is_close_is_taken_from_those_around():
+def test_a_jumping_box_next_to_another_person_is_corrected_from_its_neighbours():
     index, clear = np.arange(0, 20, 2), np.array([True] * 3 + [False] * 4 + [True] * 3)
     places = np.stack([10.0 * index, 0 * index, 10.0 * index + 30, 0 * index + 60], -1)
     jumpy = places + np.where(index == 8, 25.0, 0)[:, None] * [1, 0, 1, 0]
