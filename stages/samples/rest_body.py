@@ -30,7 +30,7 @@ class RestBody:
         self.rows.sort(key=lambda row: row[0][0])
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """Of all primitives: labels (n, 3), blend (n,), centres (n, 3), frames (n, 3, 3), scales (n, 3), shapes (n, 3)."""
+        """Of all primitives: labels (n, 3), blend (n,), centres, frames (n, 3, 3), scales and shapes, (n, 3) each."""
         return tuple(np.array(column) for column in zip(*self.rows))
 
     def front(self, x: float, y: float) -> np.ndarray:
