@@ -220,7 +220,7 @@ class Retargeting(PresetBlock):
 
     @field_validator("median_frames")
     @classmethod
-    def odd(cls, value: int) -> int:
+    def must_be_odd(cls, value: int) -> int:
         if value % 2 == 0:
             raise ValueError("must be odd")
         return value

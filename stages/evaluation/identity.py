@@ -3,7 +3,7 @@
 A face is aligned by its five points (pose/skeleton.py) in the same way as dlib aligns it. The descriptors of all people
 lie close together. In frames of 256 x 256, where a face is 20 pixels wide, the cosine similarity to the mean of a
 person's other faces is .97 for their own faces and .82 to .96 for the faces of other people. A score can therefore only
-be judged together with `Identity.own_similarity`.
+be interpreted together with `Identity.own_similarity`.
 """
 
 from collections.abc import Callable, Iterable, Sequence

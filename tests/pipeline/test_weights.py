@@ -160,8 +160,8 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
     assert (folder / "net.pth").read_text() == "weights"
 
 
-def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(project):
-    """And nothing else; an estimator's weights are no reason either."""
+def test_metrics_run_again_when_metric_weights_are_added(project):
+    """No other stage does, and an estimator's weights make none run again."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
     weights = project.folder / "metric_weights" / pretrained.INCEPTION
@@ -173,4 +173,4 @@ def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(pr
     assert project.ran() == ["metrics@ava_from_ben"]
     weights.unlink()
     project.dvc("repro")
-    assert project.ran() == []  # what it was without is known
+    assert project.ran() == []  # the earlier result is in the cache
