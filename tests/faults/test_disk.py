@@ -88,7 +88,7 @@ def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, mo
     dvc_client._verify_cache_once.cache_clear()
     project.stale("samples", "frames")
     whole, filler = project.artifacts(), fill(disk, pages * 4096)
-    with pytest.raises(dvc_client.StageFailed, match="the disk is full, or cannot be written to. Make room") as failure:
+    with pytest.raises(dvc_client.StageFailed, match="the disk is full or read-only. Free some space") as failure:
         for address in ADDRESSES:
             dvc_client.reproduce(address)
     assert failure.value.permanent  # trying again at once is no use

@@ -46,8 +46,8 @@ def runs(url: str) -> list:
 
 
 @pytest.mark.parametrize("number, code, told", [
-    (signal.SIGINT, 130, "interrupted; what was finished stays"),
-    (signal.SIGTERM, 143, "ended; what was finished stays"),
+    (signal.SIGINT, 130, "interrupted; finished stages are kept"),
+    (signal.SIGTERM, 143, "terminated; finished stages are kept"),
 ], ids=["ctrl-c", "sigterm"])
 def test_a_signal_ends_the_stage_and_what_it_started(at_work, project, whole, number, code, told):
     run, stage = at_work
@@ -65,7 +65,7 @@ def test_cancel_ends_the_stage_and_nothing_else_starts(at_work, project, server,
     done = subprocess.run([*command, str(name)], env=os.environ | {"PREFECT_API_URL": server}, capture_output=True)
     assert done.returncode == 0, done.stderr
     said = run.ends(1)
-    assert "cancelled; what was finished stays" in said and "Traceback" not in said and not alive(stage)
+    assert "cancelled; finished stages are kept" in said and "Traceback" not in said and not alive(stage)
     assert [one.state.name for one in runs(server) if one.id == name] == ["Cancelled"]
     goes_on(project, whole)
 

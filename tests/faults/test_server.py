@@ -33,4 +33,4 @@ def test_the_stages_go_on_until_the_server_is_back(project, database, tmp_path):
 def test_a_server_that_is_not_there_is_told_without_a_traceback(project):
     with Command(project.folder, "http://127.0.0.1:1/api", *GOAL) as run:
         said = run.ends(1)
-    assert "Prefect's server at http://127.0.0.1:1/api does not answer" in said and "Traceback" not in said
+    assert "Prefect's server at http://127.0.0.1:1/api does not respond" in said and "Traceback" not in said

@@ -31,11 +31,11 @@ def test_a_worker_trains_and_the_rest_is_done_where_it_was_started(caller, worke
         assert ended(run) == 0, caller.said + worker.said
     assert worker.ran() == TRAININGS and not set(caller.ran()) & set(TRAININGS)
     assert caller.artifacts() == before
-    assert "generator_training@ava is at the workers: http" in caller.said
+    assert "generator_training@ava runs on a worker: http" in caller.said
     assert "artifacts/ava_from_ben/video.mp4" in caller.said
     with caller.runs(*RUN) as again:
         assert ended(again) == 0
-    assert "at the workers" not in caller.said  # nothing to do, and no worker needed to know that
+    assert "on a worker" not in caller.said  # nothing to do, and no worker needed to know that
 
 
 def test_a_worker_refuses_what_is_not_the_callers_and_says_what_differs(caller, worker, given):
@@ -44,7 +44,7 @@ def test_a_worker_refuses_what_is_not_the_callers_and_says_what_differs(caller, 
     with worker.runs(*WORK), caller.runs(*TRAIN, "--retries", "2") as run:
         assert ended(run) == 1
     shown = caller.said
-    assert "not the caller's" in shown and "\n  stages/generator_training.py\n" in shown
+    assert "differ from the caller's" in shown and "\n  stages/generator_training.py\n" in shown
     assert 'subjects.ava.consent: {"who": "Ana"' in shown and ', not "synthetic"' in shown
     assert len(given()) == 1 and worker.ran() == []  # refused once, not tried again
 
@@ -56,7 +56,7 @@ def test_a_killed_caller_finds_what_the_worker_went_on_with(caller, worker, give
             wait_for(lambda: content(worker.folder / "hangs"))
             kill(run)
         with caller.runs(*TRAIN) as run:
-            wait_for(lambda: "at the workers" in caller.said)
+            wait_for(lambda: "on a worker" in caller.said)
             order.unlink()
             assert ended(run) == 0, caller.said + worker.said
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 1
@@ -66,7 +66,7 @@ def test_two_callers_at_once_are_given_one_training(caller, worker, given, tmp_p
     other = Machine(shutil.copytree(caller.folder, tmp_path / "other", symlinks=True), caller.environment["PREFECT_API_URL"])
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run, other.runs(*TRAIN) as second:
-        wait_for(lambda: "at the workers" in caller.said and "at the workers" in other.said)
+        wait_for(lambda: "on a worker" in caller.said and "on a worker" in other.said)
         order.unlink()
         assert [ended(run), ended(second)] == [0, 0], caller.said + other.said
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 1

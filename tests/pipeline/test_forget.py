@@ -98,7 +98,7 @@ def test_it_asks_first(project, monkeypatch, capsys, answer, code):
     monkeypatch.setattr("builtins.input", lambda _: answer)
     assert run(monkeypatch, "ava") == code
     assert (project.artifacts() == before) == bool(code)
-    assert capsys.readouterr().out.count("what there is of ava") == 1
+    assert capsys.readouterr().out.count("found of ava") == 1
 
 
 def test_while_it_asks_others_work_and_what_they_made_goes_too(project, monkeypatch, capsys):
@@ -116,7 +116,7 @@ def test_while_it_asks_others_work_and_what_they_made_goes_too(project, monkeypa
     monkeypatch.setattr("builtins.input", answer)
     assert run(monkeypatch, "ava") == 0
     assert not Path(HERS[0]).exists() and not params.load().transfers and left(project.folder) == []
-    before, _, after = capsys.readouterr().out.partition("removed. ")[0].rpartition("what there is of ava")
+    before, _, after = capsys.readouterr().out.partition("removed. ")[0].rpartition("found of ava")
     assert HERS[0] not in before and HERS[0] in after and "transfers.again" in after
 
 
@@ -135,7 +135,7 @@ def test_nobody_is_refused(project, monkeypatch, capsys, name):
         folder.mkdir(parents=True)
     assert run(monkeypatch, name, "--yes") == 1
     assert project.artifacts() == before and Path("params.yaml").exists() and all(map(Path.exists, forget.SHARED_FOLDERS))
-    assert f"nobody is called `{name}`" in capsys.readouterr().err
+    assert f"unknown video `{name}`" in capsys.readouterr().err
 
 
 def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, capsys):
@@ -149,7 +149,7 @@ def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, caps
     config = params.load()
     assert (list(config.videos), list(config.subjects), list(config.transfers)) == (["ava_two", "ben"], ["ben"], [])
     told = capsys.readouterr().out
-    assert "ava_two: made of the same file, and not removed with ava" in told
+    assert "ava_two: made from the same file, and not removed with ava" in told
 
 
 def test_what_the_cache_holds_without_a_note_goes_too(project, monkeypatch):
@@ -184,7 +184,7 @@ def test_while_others_who_keep_copies_are_at_work_nothing_is_removed(project, mo
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert run(monkeypatch, "ava", "--yes") == 1
-    assert project.artifacts() == before and f"{who} is at work in this folder" in capsys.readouterr().err
+    assert project.artifacts() == before and f"{who} is running in this folder" in capsys.readouterr().err
 
 
 def test_what_cannot_be_taken_out_of_params_is_told_before_anything_is_removed(project, monkeypatch, capsys):

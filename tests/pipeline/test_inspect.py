@@ -25,7 +25,7 @@ def test_inspect_tells_frames_rows_and_columns(project):
     for name in ("full_frames.mkv", "view.parquet"):
         (project.folder / "artifacts/ava" / name).unlink()
     told = inspect.describe(params.load(), "frames@ava")
-    for words in ("3 frames of 64 x 48, 25 a second, ffv1", "3 rows", "seconds: double", "fps = 25.0", "not there"):
+    for words in ("3 frames of 64 x 48, 25 fps, ffv1", "3 rows", "seconds: double", "fps = 25.0", "missing"):
         assert words in told
 
 
@@ -74,10 +74,10 @@ def test_look_names_the_page_of_a_report(project, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or True)
-    assert inspect.show_sheet("report@ava_from_ben") == "a page: artifacts/ava_from_ben/report.html, opened"
+    assert inspect.show_sheet("report@ava_from_ben") == "page: artifacts/ava_from_ben/report.html, opened"
     assert asked == [(project.folder / "artifacts/ava_from_ben/report.html").as_uri()]
     (project.folder / "artifacts/ava_from_ben/report.html").unlink()
-    assert inspect.show_sheet("report@ava_from_ben") == "nothing of it can be shown as a picture"
+    assert inspect.show_sheet("report@ava_from_ben") == "no picture: none of the outputs can be drawn"
 
 
 def test_summary_gives_the_most_telling_figures_units_and_reasons(project):

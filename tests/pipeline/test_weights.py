@@ -118,7 +118,7 @@ def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
     assert there() >= set(pretrained.table())
     assert {path.name for path in pretrained.METRIC_FOLDER.iterdir()} == pretrained.METRIC_FILES
     assert not (pretrained.FOLDER / "notes.txt").exists()
-    with pytest.raises(InputError, match="no file of trained weights"):
+    with pytest.raises(InputError, match="no known weights"):
         weights.take(tmp_path)
 
 

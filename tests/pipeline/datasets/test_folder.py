@@ -107,8 +107,8 @@ def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch
     failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
     lines = told.partition("left out:\n")[2].partition("missing:")[0].splitlines()
     wanted = ["notes.txt: neither a folder nor", "clips/text.mp4: not a video", "clips/nothing: no images",
-              "A b.mp4, a-b.mov: all would be called a_b", "日本.mp4: no letter", "sizes/003.jpg: 32 x 48, but",
-              "broken/001.jpg: not an image", "takes/2/000.jpg: 40 x 24, but clips/takes/1/000.jpg 32 x 24"]
+              "A b.mp4, a-b.mov: all would get the name a_b", "日本.mp4: no Latin letter", "sizes/003.jpg: 32 x 48, but",
+              "broken/001.jpg: not a readable image", "takes/2/000.jpg: 40 x 24, but clips/takes/1/000.jpg 32 x 24"]
     assert not failed and len(lines) == len(wanted) and "1 of 1 people are new" in told
     assert [text for text in wanted if not any(text in line for line in lines)] == []
     assert set(params.load().subjects) == {"ava", "whole"}
@@ -116,11 +116,11 @@ def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch
 
 @pytest.mark.parametrize("make, arguments, told", [
     (lambda clips: None, [], "clips: no such folder"),
-    (lambda clips: clips.mkdir(), [], "clips: nobody can be imported"),
-    (lambda clips: (clips / "a").mkdir(parents=True), [], "nobody can be imported:\n  clips/a: no images"),
-    (lambda clips: images(clips, range(3)), [], "clips: holds images itself; expected"),
+    (lambda clips: clips.mkdir(), [], "clips: no clip can be imported"),
+    (lambda clips: (clips / "a").mkdir(parents=True), [], "no clip can be imported:\n  clips/a: no images"),
+    (lambda clips: images(clips, range(3)), [], "clips: has images itself; expected"),
     (lambda clips: images(clips / "a", range(3)), ["--preset", "worst"], "no preset `worst`; there are demo"),
-    (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: there already, and something else"),
+    (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: exists already with other values"),
     (lambda clips: images(clips / "tables", range(3)), [], "videos.tables: the name is taken"),
 ])
 def test_where_nobody_can_be_imported_nothing_changes(here, monkeypatch, capsys, make, arguments, told):

@@ -46,7 +46,7 @@ def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
         assert [take.path.name for take in film.takes] == ["1", "2"] and len(list(film.shots())) == 26
     crossed = imitations(config)
     assert crossed == {("iper_001_2", "iper_007_1"), ("iper_007_1", "iper_010_3"), ("iper_010_3", "iper_001_2")}
-    assert "iPER_protocol.json is not there" in told
+    assert "iPER_protocol.json is missing" in told
     assert config.entry("metrics", "iper_001_2_from_iper_007_1").truth is None
 
 
@@ -63,7 +63,7 @@ def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys,
     path.write_text(path.read_text().replace("fps: null", f"fps: {'null' if fps is None else fps}"))
     failed, told = run(monkeypatch, capsys, "iper", data / "images_HD", "--preset", "demo")
     config = params.load()
-    assert not failed and "is not there" not in told
+    assert not failed and "is missing" not in told
     assert "007/1/2 cannot imitate frames 10 to 20 of 010/3/2: it has 20" in told
     crossed = imitations(config)
     assert crossed == {("iper_001_2", "iper_007_1_2_180_189"), ("iper_001_2", "iper_010_3_2_0_19"),
@@ -101,10 +101,10 @@ def test_what_is_missing_is_told_at_once_and_the_rest_imported(data, monkeypatch
     failed, told = run(monkeypatch, capsys, "iper", data, "--preset", "demo")
     assert not failed and "2 of 2 people are new" in told
     for text in ("001/2: no images in 1 (the turn in A-pose)", "007/1: no folder 2 (the random actions)",
-                 "007/1: folders beside 1 and 2: 3", "010/3: images missing in 2, from 0000 to 0019: 7, 9",
+                 "007/1: folders other than 1 and 2: 3", "010/3: images missing in 2, from 0000 to 0019: 7, 9",
                  "images_HD/001/10/1/005.jpg: 32 x 48, but ", "003: no outfits",
-                 "val.txt names clips that are not there: 007/1/2, 009/5/1, 009/5/2", "train.txt is not there",
-                 "neither list names 001/1, 001/10, 002/1", "missing: `consent`"):
+                 "val.txt lists missing clips: 007/1/2, 009/5/1, 009/5/2", "train.txt is missing",
+                 "in neither list: 001/1, 001/10, 002/1", "missing: `consent`"):
         assert text in told, text
     assert set(params.load().subjects) == {"ava", "iper_001_1", "iper_002_1"}
 
@@ -112,18 +112,18 @@ def test_what_is_missing_is_told_at_once_and_the_rest_imported(data, monkeypatch
 def test_only_some_subjects(data, monkeypatch, capsys):
     failed, told = run(monkeypatch, capsys, "iper", data, "--only", "007,010", "--preset", "demo")
     assert not failed and set(params.load().subjects) == {"ava", "iper_007_1", "iper_010_3"}
-    assert "not there: 0" not in told and "neither list" not in told
+    assert "missing clips: 0" not in told and "in neither list" not in told
     assert {"iper_007_1_from_iper_010_3", "iper_010_3_from_iper_007_1"} <= set(params.load().transfers)
 
 
 @pytest.mark.parametrize("make, arguments, told", [
-    (lambda data: (data / "images_HD").rename(data / "images"), [], "no folder images_HD; expected iPER as it is"),
+    (lambda data: (data / "images_HD").rename(data / "images"), [], "no folder images_HD; expected the layout of iPER"),
     (lambda data: None, ["--only", "007,099"], "no subject 099; there are 001, 007, 010"),
     (lambda data: None, ["--preset", "worst"], "no preset `worst`"),
     (lambda data: (data / "iPER_protocol.json").write_text('{"train": {}}'), [], "not iPER's protocol .*val"),
     (lambda data: (data / "iPER_protocol.json").write_text('{"val": {"001/2/1": {}}}'), [], "cross_imitation"),
     (lambda data: [shutil.rmtree(data / "images_HD" / outfit / "2") for outfit in OUTFITS], [],
-     "nobody can be imported:\n  001/1: no folder 2"),
+     "no clip can be imported:\n  001/1: no folder 2"),
 ])
 def test_what_is_not_iper_is_refused(data, monkeypatch, capsys, make, arguments, told):
     make(data)

@@ -187,8 +187,8 @@ def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
     with pytest.raises(dvc_client.StageFailed) as failure:
         dvc_client.reproduce("retargeting@ava_from_ben", idle_timeout=3)
     assert not failure.value.permanent and str(failure.value) == (
-        "retargeting@ava_from_ben was ended: no sign of life for 0.05 minutes. "
-        "--retries 1 tries again; --timeout MINUTES gives it longer")
+        "retargeting@ava_from_ben was terminated: no output for 0.05 minutes. "
+        "--retries 1 tries again; --timeout MINUTES allows more time")
     order.unlink()
     assert dvc_client.reproduce("retargeting@ava_from_ben", idle_timeout=30) is True
 

@@ -132,3 +132,25 @@ def test_only_what_is_new_is_written_into_the_lock(project):
     assert len(after) == len(before)
     project.dvc("repro")
     assert project.ran() == [*BENS, *BENS]
+
+
+def test_plain_dvc_gives_the_same(project, monkeypatch):
+    """FAKEMOTION_SPLIT_LOCK=0: the same stages run, and dvc.lock has the same content."""
+    project.change(subjects={"ben": {"consent": agreed("today")}})
+    monkeypatch.setattr(dvc_client, "USE_SPLIT_LOCK", False)
+    left = dvc_client.pending(everything())
+    assert sorted(left) == sorted(BENS)
+    for address in left:
+        assert dvc_client.reproduce(address) is True
+        assert dvc_client.outputs(address) == locked()[address]["outs"]
+    dvc_client.update_dvc_lock()
+    assert dvc_client.pending(everything()) == {} and "up to date" in project.dvc("status")
+    monkeypatch.setattr(dvc_client, "USE_SPLIT_LOCK", True)
+    assert dvc_client.pending(everything()) == {} and sorted(project.ran()) == sorted(BENS)
+
+
+def test_plain_dvc_forgets_states_too(project, monkeypatch):
+    monkeypatch.setattr(dvc_client, "USE_SPLIT_LOCK", False)
+    dvc_client.remove_states(["ben"])
+    assert not [address for address in locked() if address.endswith("@ben") and not address.startswith("samples@")]
+    assert "samples@ben" in locked() and "frames@ava" in locked()

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from pipeline.__main__ import main
-from pipeline.dvc_backend import dvc_client
 from pipeline.file_lock import try_lock
 from pipeline.paper_tables import experiments
 from stages import InputError, layout, params, pretrained
@@ -103,7 +102,7 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
     why = "local_gan_training@ava: nobody is in this video"
     out, error = capfd.readouterr()
     assert f"[1/1] complete: failed: {why}" in out
-    assert error == "1 of 1 experiments failed; the same command tries again\n"
+    assert error == "1 of 1 experiments failed; the same command tries them again\n"
     assert f"- Ours: {why} in no frame of it\n" in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
     order.unlink()
     assert main() == 0
@@ -111,11 +110,11 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("given, told", [
-    (["--into", "nowhere/results.md"], "nowhere/results.md: expected a file in a folder that is there"),
-    (["--into", "artifacts"], "expected a file in a folder"),
+    (["--into", "nowhere/results.md"], "nowhere/results.md: expected a file in an existing folder"),
+    (["--into", "artifacts"], "expected a file in an existing folder"),
     (["--preset", "huge"], "no `huge` in `presets`; there are"),
-    (["--subject", "cleo"], "nobody transfers from `cleo` to `cleo`"),
-    (["--source", "cleo"], "nobody transfers from `cleo` to `ava`"),
+    (["--subject", "cleo"], "no transfer from `cleo` to `cleo`"),
+    (["--source", "cleo"], "no transfer from `cleo` to `ava`"),
 ])
 def test_a_table_of_what_is_not_there_is_refused_before_anything_runs(study, monkeypatch, capsys, given, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
@@ -128,7 +127,7 @@ def test_a_second_table_at_the_same_time_is_refused(study):
     experiments.LOCK.parent.mkdir(exist_ok=True)
     with experiments.LOCK.open("w") as lock:
         assert try_lock(lock)
-        with pytest.raises(InputError, match="another `table` is at work"):
+        with pytest.raises(InputError, match="another `table` is running"):
             experiments.run(config, experiments.plan_experiments(config, "demo", ["td"], TRANSFERS), {})
 
 
@@ -175,7 +174,7 @@ def test_a_name_changes_with_the_users_video(study):
         found += names(variants=["td"])
     assert found[0] != found[1]
     Path("ben.mp4").unlink()
-    with pytest.raises(InputError, match="ben.mp4 is not there"):
+    with pytest.raises(InputError, match="ben.mp4 does not exist"):
         names()
 
 

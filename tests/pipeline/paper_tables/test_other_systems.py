@@ -83,7 +83,7 @@ def test_metric_settings_are_those_of_the_tables_own_rows(transfer, monkeypatch)
 
 
 @pytest.mark.parametrize("given, told", [
-    ({"name": "LWGAN"}, "expected small letters, digits and _, such as lwgan"),
+    ({"name": "LWGAN"}, "expected lower-case letters, digits and _, such as lwgan"),
     ({"name": "complete"}, "not `complete`, which is ours"),
     ({"frames": "none"}, "none: no such file or folder"),
     ({"key": "bob_from_ann"}, "no `bob_from_ann` in `transfers`; there are ann_from_ann"),
@@ -104,4 +104,4 @@ def test_an_error_stands_on_a_line_of_its_own(transfer, monkeypatch, capsys):
 def test_a_transfer_that_was_not_prepared_says_what_prepares_it(transfer, monkeypatch, capsys):
     shutil.rmtree(f"artifacts/{KEY}")
     failed, _, error = run(monkeypatch, capsys)
-    assert failed == 1 and f"`python -m pipeline stage retargeting@{KEY}` makes it" in error
+    assert failed == 1 and f"run `python -m pipeline stage retargeting@{KEY}`" in error

@@ -174,7 +174,7 @@ def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_anot
 @pytest.mark.parametrize("change, told", [
     ({"against": "another truth"}, "scored against other frames than ours: the truth or the transfer has changed"),
     ({"flow": "raft"}, "scored with another flow model than ours, dis"),
-    ({"code": "an earlier one's"}, "scored by other code than there is now"),
+    ({"code": "an earlier one's"}, "scored with an older version of the code"),
 ])
 def test_a_system_that_was_scored_otherwise_is_not_shown(table, change, told):
     path = layout.system("ava_from_ava", "lwgan")["metrics"]
@@ -253,14 +253,14 @@ def test_the_three_files_say_the_same(table):
         assert cells == [text.strip() for text in row]
     edn = next(line for line in lines if line.startswith("| EDN"))
     assert edn.split(" | ")[13] == "24.36 / 24.48" and "(± 0.0" in edn
-    assert "3 trainings with different seeds a method" in markdown.read_text()
+    assert "3 trainings with different seeds per method" in markdown.read_text()
 
 
 def test_of_one_training_a_page_has_no_verdict(table):
     alone = table_of(1)
     markdown, page, _ = pages.write(alone, alone.cells({}), None)
     for text in (markdown.read_text(), page.read_text()):
-        assert "one training a method" in text and "not tested: one training, " in text
+        assert "one training per method" in text and "not tested: one training, " in text
         assert "to 26.70" in text and "reproduced: " not in text and "too close" not in text
 
 

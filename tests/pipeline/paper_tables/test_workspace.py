@@ -42,7 +42,7 @@ def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_
 
 
 @pytest.mark.parametrize("files, told", [
-    ([Path("../ben.mp4")], "is outside of the project; write its whole path"), (None, "a git repository with a commit"),
+    ([Path("../ben.mp4")], "is outside the project; write its absolute path"), (None, "a git repository with a commit"),
 ])
 def test_what_cannot_be_taken_along_is_refused(study, tmp_path, monkeypatch, files, told):
     if files is None:

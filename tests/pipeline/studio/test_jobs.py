@@ -78,7 +78,7 @@ def test_a_subject_whose_consent_is_gone_is_not_given_another_one(clips):
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["subjects"]["ana"]["consent"] = None
     Path("params.yaml").write_text(before := yaml.safe_dump(content))
-    with pytest.raises(InputError, match="consent: of ana, params.yaml has no record. Write subjects.ana.consent there"):
+    with pytest.raises(InputError, match="consent: params.yaml has the subject ana without consent. Write subjects.ana.consent there"):
         ordered(clips, source="ana")
     assert Path("params.yaml").read_text() == before
 
@@ -88,7 +88,7 @@ def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
     """A narrower one would be given the hash of the first."""
     ordered(clips)
     before = Path("params.yaml").read_bytes()
-    with pytest.raises(InputError, match="consent: of ana, params.yaml says: Ana Ruiz.*change subjects.ana.consent"):
+    with pytest.raises(InputError, match="consent: params.yaml has another record for ana: Ana Ruiz.*change subjects.ana.consent"):
         ordered(clips, **{name: "something else"})
     assert Path("params.yaml").read_bytes() == before and ordered(clips, **{name: f" {CONSENT[name]}  "})
 
@@ -123,14 +123,14 @@ def test_a_source_can_become_a_target(clips):
 
 
 @pytest.mark.parametrize("change, told", [
-    ({"target": "nobody"}, "the video of the target is missing"),
-    ({"source": "nobody"}, "the video of the source is missing"),
+    ({"target": "nobody"}, "the target video is missing"),
+    ({"source": "nobody"}, "the source video is missing"),
     ({"who": " "}, "consent: write who agreed$"),
     ({"who": "", "scope": "", "record": ""}, "write who agreed; what they agreed to; where that is written down"),
     ({"when": None}, "consent: write when they agreed"),
-    ({"when": "22.11.2026"}, "consent: 22.11.2026 is not a day"),
-    ({"when": f"{date.today() + timedelta(1)}"}, "is still to come"),
-    ({"agreed": False}, "nothing is made of a person who has not agreed"),
+    ({"when": "22.11.2026"}, "consent: 22.11.2026 is not a date"),
+    ({"when": f"{date.today() + timedelta(1)}"}, "is in the future"),
+    ({"agreed": False}, "required before a video of this person is made"),
     ({"preset": "worst"}, "no preset `worst`; there are demo"),
 ])
 def test_what_is_missing_is_told_and_nothing_is_kept(clips, change, told):
@@ -167,7 +167,7 @@ def test_steps_follow_what_is_reported():
     made, over = heard("1 of 3 stages are up to date\n", event("started", poses),
                        event("progress", poses, what="pose_extraction", done=3, total=6, unit="it", elapsed=1.0, rate=2.9,
                              note=None))
-    assert states(made) == [Step.KEPT, RUNNING, WAITING] and over == ["frames@ana"]
+    assert states(made) == [Step.UP_TO_DATE, RUNNING, WAITING] and over == ["frames@ana"]
     assert made.running_step.percent == 50 and made.running_step.progress_text == "3/6 [00:01<00:01,  2.90it/s]"
     made.on_output(event("line", poses, text="pose_extraction: a body in 6 of 6 frames: all"))
     made.on_output(event("line", poses, text="pose_extraction@ana: 1.9 s, 0.4 GiB at most"))
@@ -176,13 +176,13 @@ def test_steps_follow_what_is_reported():
     step = made.steps[poses]
     assert (step.last_line, step.progress_text, made.num_done) == ("a body in 6 of 6 frames: all", "2.0 s", 2)
     assert [step.address for step in made.on_exit(0)] == ["frames@cho"]
-    assert made.state == DONE and states(made) == [Step.KEPT, DONE, Step.KEPT]
+    assert made.state == DONE and states(made) == [Step.UP_TO_DATE, DONE, Step.UP_TO_DATE]
 
 
 def test_what_came_from_a_cache_is_up_to_date():
     made, over = heard(event("started"), event("done", computed=False, seconds=0.4), event("started", "others@ana"),
                        "pose_extraction@ana ...\n")  # what is printed is for people
-    assert states(made) == [Step.KEPT, WAITING, WAITING] and over == ["frames@ana"]
+    assert states(made) == [Step.UP_TO_DATE, WAITING, WAITING] and over == ["frames@ana"]
 
 
 def test_stages_side_by_side_are_told_apart():

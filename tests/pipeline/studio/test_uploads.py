@@ -42,7 +42,7 @@ def test_what_can_be_decoded_is_taken(here):
     ("list.mp4", lambda path: path.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), "list.mp4: not a video"),
     ("picture.mp4", lambda path: png.write(path.with_suffix(".png"), np.zeros((9, 9, 3), np.uint8))
         or path.with_suffix(".png").rename(path), "picture.mp4: "),
-    ("gone.mp4", lambda path: None, "gone.mp4: it was dropped before"),
+    ("gone.mp4", lambda path: None, "gone.mp4: the upload is gone"),
 ])
 def test_what_cannot_is_refused_by_its_name_alone(here, name, make, told):
     make(here / name)
@@ -93,6 +93,6 @@ def test_the_same_video_keeps_its_name_and_another_one_gets_its_own(here):
 def test_the_disk_is_not_filled(here, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, uploads.MIN_FREE_BYTES))
-    with pytest.raises(InputError, match="make room"):
+    with pytest.raises(InputError, match="free some space"):
         uploads.store(params.load(), film(here / "ana.mp4"), "demo")
     assert list(uploads.VIDEOS.iterdir()) == []

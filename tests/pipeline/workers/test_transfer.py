@@ -53,7 +53,7 @@ def test_what_is_offered_comes_back_as_it_was(offered, project):
 def test_anything_else_is_refused(offered, change):
     content = yaml.safe_load(offered)
     change(content["outs"])
-    with pytest.raises(InputError, match="local_gan_training@ava: offered were"):
+    with pytest.raises(InputError, match="local_gan_training@ava: got the inputs"):
         transfer.check_inputs(params.load(), ADDRESS, yaml.safe_dump(content))
 
 
