@@ -20,7 +20,7 @@ def shift(days: float) -> None:
 
 
 @pytest.mark.parametrize("days", [-20000, 4000], ids=["1972", "in years"])
-def test_files_of_another_time_are_what_they_were(project, days):
+def test_wrong_file_times_do_not_cause_a_rerun(project, days):
     before = project.artifacts()
     shift(days)
     POSES.unlink()
@@ -28,7 +28,7 @@ def test_files_of_another_time_are_what_they_were(project, days):
     assert project.ran() == [] and project.artifacts() == before
 
 
-def test_a_change_of_the_same_size_is_seen_though_the_clock_went_back(project):
+def test_a_replaced_file_with_the_same_size_and_time_is_detected(project):
     """A file that is replaced, as stages and editors do, has another number on the disk."""
     before, source = project.artifacts(), Path("artifacts/samples/ava.mp4")
     info, content = source.stat(), source.read_bytes()
@@ -40,7 +40,7 @@ def test_a_change_of_the_same_size_is_seen_though_the_clock_went_back(project):
     assert project.artifacts() == before  # DVC saw that it was not what the stage had written
 
 
-def test_a_change_within_the_same_file_is_seen_by_its_time_alone(project):
+def test_a_file_changed_in_place_is_detected_by_its_time(project):
     """What neither the size nor the time tells, nobody is told: only who sets the clock of a file back can do that."""
     before, source = project.artifacts(), Path("artifacts/samples/ava.mp4")
     info, content = source.stat(), source.read_bytes()

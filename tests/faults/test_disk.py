@@ -71,7 +71,7 @@ def a_checkpoint(path):
 @pytest.mark.parametrize("write, name", [
     (a_table, "a.parquet"), (a_video, "a.mkv"), (an_mp4, "a.mp4"), (a_picture, "a.png"), (a_checkpoint, "a.pt"),
 ])
-def test_what_cannot_be_written_whole_is_not_there_and_the_error_says_why(disk, write, name, leave):
+def test_a_failed_write_leaves_no_file_and_names_the_cause(disk, write, name, leave):
     fill(disk, leave)
     with pytest.raises(Exception) as failure:
         write(disk / "x" / name if leave else disk / name)
@@ -80,7 +80,7 @@ def test_what_cannot_be_written_whole_is_not_there_and_the_error_says_why(disk, 
 
 
 @pytest.mark.parametrize("pages", [0, 1, 4])
-def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, monkeypatch, pages):
+def test_a_stage_reports_a_full_disk_and_continues_when_there_is_space(computed, disk, monkeypatch, pages):
     """Whoever it is that finds no room: DVC's notes, the stage, DVC's cache."""
     project = Project(disk / "project")
     shutil.copytree(computed.folder, project.folder, symlinks=True)

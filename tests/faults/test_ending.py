@@ -49,7 +49,7 @@ def runs(url: str) -> list:
     (signal.SIGINT, 130, "interrupted; finished stages are kept"),
     (signal.SIGTERM, 143, "terminated; finished stages are kept"),
 ], ids=["ctrl-c", "sigterm"])
-def test_a_signal_ends_the_stage_and_what_it_started(at_work, project, whole, number, code, told):
+def test_a_signal_terminates_the_stage_and_its_children(at_work, project, whole, number, code, told):
     run, stage = at_work
     run.process.send_signal(number)
     said = run.ends(code)
@@ -57,7 +57,7 @@ def test_a_signal_ends_the_stage_and_what_it_started(at_work, project, whole, nu
     goes_on(project, whole)
 
 
-def test_cancel_ends_the_stage_and_nothing_else_starts(at_work, project, server, whole):
+def test_cancel_terminates_the_stage_and_no_other_starts(at_work, project, server, whole):
     """As the button of Prefect's UI does."""
     run, stage = at_work
     command = [sys.executable, "-m", "prefect", "flow-run", "cancel"]
@@ -71,7 +71,7 @@ def test_cancel_ends_the_stage_and_nothing_else_starts(at_work, project, server,
 
 
 @pytest.mark.parametrize("fault", ["killed", "hangs"])
-def test_a_stage_that_is_killed_or_hangs_is_tried_again(project, server, whole, fault):
+def test_a_killed_or_hanging_stage_is_retried(project, server, whole, fault):
     project.order("frames@ava", "hang once")
     with Command(project.folder, server, *GOAL, "--timeout", "0.2", "--retries", "1") as run:
         stage = run.hangs()
@@ -82,7 +82,7 @@ def test_a_stage_that_is_killed_or_hangs_is_tried_again(project, server, whole, 
     assert project.ran() == ["samples@ava", "frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
 
 
-def test_a_killed_flow_leaves_its_stage_to_the_next_run(at_work, project, server, whole):
+def test_the_next_run_waits_for_the_stage_of_a_killed_flow(at_work, project, server, whole):
     """It ends as soon as it has something to say, which nobody hears any more; the next run waits for that."""
     run, stage = at_work
     os.kill(run.process.pid, signal.SIGKILL)
@@ -96,7 +96,7 @@ def test_a_killed_flow_leaves_its_stage_to_the_next_run(at_work, project, server
     assert project.ran() == ["samples@ava", "frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
 
 
-def test_after_the_machine_has_died_the_next_run_goes_on(at_work, project, whole):
+def test_the_next_run_continues_after_a_crash_of_the_machine(at_work, project, whole):
     run, stage = at_work
     os.kill(run.process.pid, signal.SIGKILL)
     os.killpg(os.getpgid(stage), signal.SIGKILL)

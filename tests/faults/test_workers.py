@@ -25,7 +25,7 @@ def ended(process: subprocess.Popen) -> int:
     return process.wait(120)
 
 
-def test_a_worker_trains_and_the_rest_is_done_where_it_was_started(caller, worker):
+def test_a_worker_trains_and_the_caller_runs_the_other_stages(caller, worker):
     before = caller.artifacts()
     with worker.runs(*WORK), caller.runs(*RUN) as run:
         assert ended(run) == 0, caller.said + worker.said
@@ -38,7 +38,7 @@ def test_a_worker_trains_and_the_rest_is_done_where_it_was_started(caller, worke
     assert "on a worker" not in caller.said  # nothing to do, and no worker needed to know that
 
 
-def test_a_worker_refuses_what_is_not_the_callers_and_says_what_differs(caller, worker, given):
+def test_a_worker_rejects_other_code_and_lists_the_differences(caller, worker, given):
     worker.stale("generator_training")
     worker.change(subjects={"ava": {"consent": agreed("another")}})
     with worker.runs(*WORK), caller.runs(*TRAIN, "--retries", "2") as run:
@@ -49,7 +49,7 @@ def test_a_worker_refuses_what_is_not_the_callers_and_says_what_differs(caller, 
     assert len(given()) == 1 and worker.ran() == []  # refused once, not tried again
 
 
-def test_a_killed_caller_finds_what_the_worker_went_on_with(caller, worker, given):
+def test_after_a_killed_caller_the_worker_continues(caller, worker, given):
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK):
         with caller.runs(*TRAIN) as run:
@@ -62,7 +62,7 @@ def test_a_killed_caller_finds_what_the_worker_went_on_with(caller, worker, give
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 1
 
 
-def test_two_callers_at_once_are_given_one_training(caller, worker, given, tmp_path):
+def test_two_callers_share_one_training(caller, worker, given, tmp_path):
     other = Machine(shutil.copytree(caller.folder, tmp_path / "other", symlinks=True), caller.environment["PREFECT_API_URL"])
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run, other.runs(*TRAIN) as second:
@@ -88,7 +88,7 @@ def test_a_killed_worker_is_replaced(caller, worker, client, given):
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 2
 
 
-def test_a_remote_that_is_gone_for_a_minute_is_waited_for(caller, worker, s3):
+def test_an_outage_of_the_remote_for_a_minute_is_survived(caller, worker, s3):
     """A minute at the pace of these tests, in which attempts take as long as ever."""
     assert sum(transfer.RETRY_DELAYS) > 60
     order = worker.order("generator_training@ava", "hang")
@@ -119,7 +119,7 @@ def by_the_button(run, client, order, page):
 
 
 @pytest.mark.parametrize("cancel", [ctrl_c, by_the_server, by_the_button])
-def test_cancelling_ends_the_stage_on_the_worker(caller, worker, client, given, cancel, request):
+def test_cancelling_terminates_the_stage_on_the_worker(caller, worker, client, given, cancel, request):
     worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run:
         stage = int(wait_for(lambda: content(worker.folder / "hangs")))

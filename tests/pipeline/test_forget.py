@@ -66,7 +66,7 @@ def versions(project, folder_remote) -> Path:
     return Path(folder_remote.url)
 
 
-def test_nothing_of_a_person_is_left_and_the_others_have_lost_nothing(project, versions, monkeypatch, capsys):
+def test_everything_of_a_person_is_deleted_and_nothing_of_others(project, versions, monkeypatch, capsys):
     others = {path: content for path, content in project.artifacts().items() if path.startswith("artifacts/ben/")}
     assert left(project.folder) and left(versions)
     assert run(monkeypatch, "ava", "--yes") == 0
@@ -86,14 +86,14 @@ def test_nothing_of_a_person_is_left_and_the_others_have_lost_nothing(project, v
     assert left(project.folder) == []
 
 
-def test_whose_motion_it_was_goes_with_what_was_made_of_it(project, monkeypatch, capsys):
+def test_forgetting_a_source_deletes_its_transfers(project, monkeypatch, capsys):
     assert run(monkeypatch, "ben", "--yes") == 0
     assert not Path("artifacts/ava_from_ben").exists() and Path("artifacts/ava/generator").exists()
     assert list(params.load().subjects) == ["ava"]
 
 
 @pytest.mark.parametrize("answer, code", [("yes", 1), ("ava", 0)])
-def test_it_asks_first(project, monkeypatch, capsys, answer, code):
+def test_it_asks_for_confirmation(project, monkeypatch, capsys, answer, code):
     before = project.artifacts()
     monkeypatch.setattr("builtins.input", lambda _: answer)
     assert run(monkeypatch, "ava") == code
@@ -101,7 +101,7 @@ def test_it_asks_first(project, monkeypatch, capsys, answer, code):
     assert capsys.readouterr().out.count("found of ava") == 1
 
 
-def test_while_it_asks_others_work_and_what_they_made_goes_too(project, monkeypatch, capsys):
+def test_files_made_during_the_question_are_deleted_too(project, monkeypatch, capsys):
     def answer(_) -> str:
         with Repo() as repo, repo.lock:  # as `dvc repro` does
             Path(HERS[0]).write_text("a training that went on meanwhile", encoding="utf-8")
@@ -128,7 +128,7 @@ def test_without_a_terminal_nothing_is_removed(project, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["cleo", "", ".", "..", "../ava", "*", "samples", "tables", "ava\n"])
-def test_nobody_is_refused(project, monkeypatch, capsys, name):
+def test_an_unknown_name_is_rejected(project, monkeypatch, capsys, name):
     """Least of all a name that is a place; and what is everybody's stays."""
     before = project.artifacts()
     for folder in forget.SHARED_FOLDERS:
@@ -138,7 +138,7 @@ def test_nobody_is_refused(project, monkeypatch, capsys, name):
     assert f"unknown video `{name}`" in capsys.readouterr().err
 
 
-def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, capsys):
+def test_a_result_used_as_a_video_is_deleted_too(project, monkeypatch, capsys):
     """With all that was to be made of it, computed or not; the same recording under another name is told."""
     project.change(videos={"eve": {"file": "artifacts/ava_from_ben/video.mp4", "preset": "demo"},
                            "ava_two": {"file": "artifacts/samples/ava.mp4", "preset": "demo"}},
@@ -152,7 +152,7 @@ def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, caps
     assert "ava_two: made from the same file, and not removed with ava" in told
 
 
-def test_what_the_cache_holds_without_a_note_goes_too(project, monkeypatch):
+def test_cache_files_without_a_record_are_deleted_too(project, monkeypatch):
     """A worker that died has pulled it, or a stage was killed while DVC saved it."""
     content = b"a frame of ava"
     checksum = hashlib.md5(content).hexdigest()
@@ -165,7 +165,7 @@ def test_what_the_cache_holds_without_a_note_goes_too(project, monkeypatch):
     assert not stray.exists()
 
 
-def test_while_a_stage_works_on_it_nothing_is_removed(project, monkeypatch, capsys):
+def test_nothing_is_removed_while_a_stage_uses_it(project, monkeypatch, capsys):
     before = project.artifacts()
     working = {"pid": os.getppid(), "cmd": "dvc repro"}
     notes = {"write": {str(Path("artifacts/ava/generator").resolve()): working}, "read": {}}
@@ -178,7 +178,7 @@ def test_while_a_stage_works_on_it_nothing_is_removed(project, monkeypatch, caps
 
 @pytest.mark.parametrize("lock, who", [
     (experiments.LOCK, "`table`"), (experiments.RUNNING_LOCK, "`table`"), (uploads.LOCK, "the studio")])
-def test_while_others_who_keep_copies_are_at_work_nothing_is_removed(project, monkeypatch, capsys, lock, who):
+def test_nothing_is_removed_while_table_or_studio_run(project, monkeypatch, capsys, lock, who):
     before = project.artifacts()
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as file:
@@ -187,7 +187,7 @@ def test_while_others_who_keep_copies_are_at_work_nothing_is_removed(project, mo
     assert project.artifacts() == before and f"{who} is running in this folder" in capsys.readouterr().err
 
 
-def test_what_cannot_be_taken_out_of_params_is_told_before_anything_is_removed(project, monkeypatch, capsys):
+def test_uneditable_params_are_reported_before_anything_is_removed(project, monkeypatch, capsys):
     before, path = project.artifacts(), Path("params.yaml")
     blocks = yaml.safe_load(path.read_text())
     path.write_text("".join(f"{name}: {json.dumps(entries)}\n" for name, entries in blocks.items()))
@@ -195,7 +195,7 @@ def test_what_cannot_be_taken_out_of_params_is_told_before_anything_is_removed(p
     assert project.artifacts() == before and "remove them by hand" in capsys.readouterr().err
 
 
-def test_who_was_interrupted_goes_on_to_the_same_end(project, monkeypatch, capsys):
+def test_an_interrupted_forget_can_be_repeated(project, monkeypatch, capsys):
     """In the middle of the cache, where the lists of folders are by which their files are known."""
     stage = Path("stages/generator_training.py")
     now = stage.read_text()
@@ -228,7 +228,7 @@ def test_a_remote_that_cannot_be_used_is_named(project, monkeypatch, capsys):
     assert "remote cloud cannot be reached" in capsys.readouterr().err
 
 
-def test_what_was_renamed_in_params_is_found_by_dvcs_notes(project, monkeypatch, capsys):
+def test_renamed_entries_are_found_in_dvcs_records(project, monkeypatch, capsys):
     """The transfer's entry is gone, what it made is still there."""
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("ava_from_ben:", "another:"))
@@ -236,7 +236,7 @@ def test_what_was_renamed_in_params_is_found_by_dvcs_notes(project, monkeypatch,
     assert left(project.folder) == []
 
 
-def test_a_remote_that_does_not_answer_stops_it_before_anything_is_removed(project, s3, s3_remote, monkeypatch, capsys):
+def test_an_unreachable_remote_stops_it_before_anything_is_removed(project, s3, s3_remote, monkeypatch, capsys):
     s3_remote.configure(project.folder)
     s3.stop()
     before = project.artifacts()

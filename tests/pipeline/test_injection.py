@@ -13,7 +13,7 @@ KEYS = ["x; touch pwned", "$(touch pwned)", "`touch pwned`", "x|touch pwned", "x
         "x' ; touch pwned; '", 'x" ; touch pwned; "', "${presets}", "-c", "x\ntouch pwned", "$DVC_STAGE"]
 
 
-def test_dvc_alone_runs_nothing_of_what_params_yaml_says(project):
+def test_dvc_runs_no_command_from_params_yaml(project):
     """`dvc repro` reads params.yaml before we do: what a command line is made of must not come from there."""
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["samples"] |= {key: content["samples"]["ava"] for key in KEYS}
@@ -30,7 +30,7 @@ def test_dvc_alone_runs_nothing_of_what_params_yaml_says(project):
 
 
 @pytest.mark.parametrize("arguments", [["stage", "samples@ava"], ["run", "ava", "--from", "ben"]], ids=["stage", "run"])
-def test_our_own_commands_refuse_such_a_file_before_dvc_sees_it(project, arguments):
+def test_our_commands_reject_such_a_file_before_dvc_runs(project, arguments):
     """DVC clears a stage's outputs before it runs it, and an output that params.yaml names may lie anywhere."""
     Path("clips").mkdir()
     Path("clips/mum.mp4").write_text("dear")

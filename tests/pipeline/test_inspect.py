@@ -15,7 +15,7 @@ from stages import InputError, params
 from stages.media import parquet, video_file
 
 
-def test_inspect_tells_frames_rows_and_columns(project):
+def test_frames_rows_and_columns(project):
     with video_file.lossless("artifacts/ava/frames.mkv", fps=25.0) as append:
         for level in (0, 100, 200):
             append(np.full((48, 64, 3), level, np.uint8))
@@ -47,11 +47,11 @@ def test_inspect_lists_a_folder_file_by_file(project):
     ([math.nan, 1.0], "1 .. 1  █"), ([2.0] * 64 + [1.0] * 64, f"2 .. 1  {'█' * 16}{'▅' * 16}"),
     ([-1.0, 1.0], "-1 .. 1  ▁█"),
 ])
-def test_a_loss_is_a_line(losses, told):
+def test_sparkline(losses, told):
     assert inspect.sparkline(losses) == told
 
 
-def test_inspect_shows_how_the_losses_went(project):
+def test_losses_are_shown_as_sparklines(project):
     (project.folder / "artifacts/ava/generator").unlink()
     log = pa.table({"step": [1, 2], "l1": pa.array([0.4, 0.1], pa.float32()), "gw": pa.array([0.0, 0.0], pa.float32())})
     (project.folder / "artifacts/ava/generator").mkdir()
@@ -60,7 +60,7 @@ def test_inspect_shows_how_the_losses_went(project):
     assert "l1: 0.4 .. 0.1  █▃" in told and "gw: not used" in told and "step:" not in told
 
 
-def test_inspect_names_a_file_that_is_not_what_its_name_says(project):
+def test_an_unreadable_file_is_named(project):
     points = np.zeros((2, 10), np.float32)
     columns = {"frame": [0, 1], "points": points, "vectors": points, "box": points[:, :4], "crop": [b"", b""]}
     parquet.write("artifacts/ava/faces.parquet", parquet.FACES, columns)
@@ -69,7 +69,7 @@ def test_inspect_names_a_file_that_is_not_what_its_name_says(project):
         inspect.describe(params.load(), "pose_extraction@ava")
 
 
-def test_look_names_the_page_of_a_report(project, monkeypatch):
+def test_show_sheet_opens_the_page_of_a_report(project, monkeypatch):
     asked = []
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
@@ -80,7 +80,7 @@ def test_look_names_the_page_of_a_report(project, monkeypatch):
     assert inspect.show_sheet("report@ava_from_ben") == "no picture: none of the outputs can be drawn"
 
 
-def test_summary_gives_the_most_telling_figures_units_and_reasons(project):
+def test_summary_has_headline_scores_units_and_reasons(project):
     score = lambda value, unit=None: {"value": value, "unit": unit, "reason": "no weights" if value is None else None}
     figures = {"ssim": score(0.9), "video_ssim": score(0.8), "psnr": score(26.1234, "dB"), "fid": score(7.0),
                "video_psnr": score(24.0, "dB"), "lpips": score(None), "lpips_face": score(None)}

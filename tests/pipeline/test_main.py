@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("words", [["weights"], ["verify", "{video}"], ["run", "--help"]])
 @pytest.mark.parametrize("both", [False, True])
-def test_a_pipe_that_is_closed_early_ends_it_quietly(tmp_path, words, both):
+def test_a_closed_pipe_ends_the_program_quietly(tmp_path, words, both):
     """As `| head -1` does, and `2>&1 | head -1`."""
     with video_file.h264(tmp_path / "clip.mp4", 25, 18, {}) as write:
         write(np.zeros((64, 64, 3), np.uint8))

@@ -54,7 +54,7 @@ def test_dvc_itself_never_prints_the_keys(project, s3, s3_remote, impatient, doe
 
 
 @pytest.mark.parametrize("does", [works, is_busy, is_gone])
-def test_neither_do_we(project, s3, s3_remote, impatient, capfd, does):
+def test_we_never_print_the_keys(project, s3, s3_remote, impatient, capfd, does):
     s3_remote.configure(project.folder)
     offered = transfer.push_inputs(params.load(), ADDRESS)
     does(s3)
@@ -71,7 +71,7 @@ def test_neither_do_we(project, s3, s3_remote, impatient, capfd, does):
     assert "artifacts/ava/frames.mkv" in offered
 
 
-def test_a_password_in_an_address_is_blotted_out(project, capfd):
+def test_a_password_in_a_url_is_masked(project, capfd):
     """DVC prints addresses as they stand in its configuration."""
     Remote("http://ann:hunter2@127.0.0.1:9/x").configure(project.folder)
     command = [sys.executable, "-m", "dvc", "repro", "--pull", "--single-item", ADDRESS]
@@ -87,7 +87,7 @@ def test_a_password_in_an_address_is_blotted_out(project, capfd):
     assert "http://***@127.0.0.1:9/x" in shown.out + said and leaks(shown.out + shown.err + said) == []
 
 
-def test_the_file_that_holds_them_is_in_no_commit_and_in_no_cache(project, s3_remote):
+def test_the_file_with_the_keys_is_in_no_commit_and_no_cache(project, s3_remote):
     s3_remote.configure(project.folder)
     subprocess.run(["git", "add", "--all"], check=True)
     assert ".dvc/config.local" not in subprocess.run(["git", "ls-files"], capture_output=True, text=True).stdout.split()

@@ -91,12 +91,12 @@ def test_it_listens_on_this_machine_only(server):
 
 
 @pytest.mark.parametrize("words, code", [(None, 401), ("admin:wrong", 401), (WORDS, 200)])
-def test_it_answers_who_knows_the_words(server, words, code):
+def test_it_requires_the_password(server, words, code):
     _, port, _ = server
     assert ask(port, "/admin/settings", words) == code
 
 
-def test_a_worker_without_the_words_is_refused(server):
+def test_a_worker_without_the_password_is_rejected(server):
     _, _, environment = server
 
     def prefect(*arguments: str, **more: str) -> subprocess.CompletedProcess:

@@ -23,7 +23,7 @@ def event(done: int, total: int | None = 2) -> dict:
     (True, ["a", "\rframes: half", "b", "\rframes: full", "c", "\rframes: some", "d"]),
     (False, ["a", "b", "frames: full", "c", "d"]),
 ])
-def test_lines_stand_below_bars(monkeypatch, watched, shown):
+def test_lines_and_bars(monkeypatch, watched, shown):
     screen = Screen(watched)
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setattr(terminal, "bar", lambda event, columns: f"frames: {event['name']}")

@@ -58,7 +58,7 @@ def in_a_flow(work):
     return flow(lambda: work(FlowRunContext.get().flow_run.id), name="watched")()
 
 
-def test_a_bar_is_seen_as_it_grows(prefect, unhurried):
+def test_a_bar_grows(prefect, unhurried):
     def work(run):
         seen = []
         with ui.StageView("generator_training@ava") as watch:
@@ -89,7 +89,7 @@ SAID = [  # what a stage reports and prints: its state as a bar, what it is amon
 ]
 
 
-def test_bars_and_lines_are_told_apart(prefect, unhurried):
+def test_bars_and_lines_are_distinguished(prefect, unhurried):
     def work(run):
         found, bars, lines = [], 0, 0
         for said, _, _ in SAID:
@@ -149,7 +149,7 @@ def test_a_flow_shows_bars_results_and_every_line_once(prefect, project, capfd):
 
 
 @pytest.mark.filterwarnings("ignore")  # there is no run either, of which Prefect warns
-def test_a_stage_goes_on_where_no_server_answers(project, capfd):
+def test_a_stage_continues_without_a_server(project, capfd):
     vary(project, "metrics", min_score=0.4)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert tasks.reproduce("metrics@ava_from_ben") is True
@@ -158,7 +158,7 @@ def test_a_stage_goes_on_where_no_server_answers(project, capfd):
     assert told.err.count("metrics@ava_from_ben: progress is not shown in Prefect") == 1
 
 
-def test_dvc_shows_scores_and_curves_and_what_has_changed_in_them(project):
+def test_dvc_shows_changes_of_scores_and_curves(project):
     git = ["git", "-c", "user.name=a", "-c", "user.email="]
     subprocess.run([*git, "add", "--all"], check=True)
     subprocess.run([*git, "commit", "--quiet", "--message", "before"], check=True)

@@ -33,7 +33,7 @@ def ask(folder: Path, file: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
-def test_ours_changed_stripped_and_no_video(result, tmp_path):
+def test_signed_changed_stripped_and_missing_files(result, tmp_path):
     file = "artifacts/ann_from_bob/video.mp4"
     done = ask(tmp_path, file)
     assert done.returncode == 0 and done.stdout.startswith(f"{file}: ours, and untouched") and not done.stderr

@@ -68,7 +68,7 @@ def test_an_unknown_model_is_named(config):
         weights.needed(wrong)
 
 
-def test_the_list_says_what_is_there(config, shelf):
+def test_the_list(config, shelf):
     pretrained.fetch(pretrained.ALEXNET)
     lines = {line.split()[0]: line for line in weights.listing(config).splitlines() if line.strip()}
     assert " yes " in lines[pretrained.ALEXNET] and " no " in lines[VGG19]
@@ -93,7 +93,7 @@ def test_everything_that_is_needed_is_fetched(config, shelf):
     assert (pretrained.FOLDER / "yolo11n-seg.pt").exists()
 
 
-def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
+def test_a_failed_download_does_not_stop_the_others(config, shelf):
     (shelf / VGG19).unlink()
     with pytest.raises(InputError, match=f"(?s){VGG19}.*take FOLDER"):
         weights.fetch(config, [])
@@ -122,7 +122,7 @@ def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
         weights.take(tmp_path)
 
 
-def test_without_a_folder_packages_give_what_they_have(tmp_path, monkeypatch):
+def test_without_a_folder_files_come_from_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     assert "alexnet.ckpt" in weights.take(None)
@@ -159,7 +159,7 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
     assert (folder / "net.pth").read_text() == "weights"
 
 
-def test_what_was_measured_without_a_judge_is_measured_again_once_it_is_there(project):
+def test_new_metric_weights_rerun_the_metrics(project):
     """And nothing else; an estimator's weights are no reason either."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")

@@ -80,7 +80,7 @@ def test_consent_is_written_for_all(here, monkeypatch, capsys):
     assert [config.subjects[name].consent.scope for name in "ab"] == [RECORD[2]] * 2
 
 
-def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, capsys):
+def test_a_second_import_keeps_the_users_changes(here, monkeypatch, capsys):
     images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
     assert not run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")[0]
     text = (here / "params.yaml").read_text()
@@ -95,7 +95,7 @@ def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, 
     assert config.subjects["a"].preset == "paper" and config.videos["b"].end == 0.1
 
 
-def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch, capsys):
+def test_unusable_clips_are_reported_and_the_others_imported(here, monkeypatch, capsys):
     images(here / "clips/whole", range(3))
     (here / "clips/notes.txt").write_text("not a video")
     (here / "clips/text.mp4").write_text("not a video either\n" * 99)
@@ -123,7 +123,7 @@ def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch
     (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: exists already with other values"),
     (lambda clips: images(clips / "tables", range(3)), [], "videos.tables: the name is taken"),
 ])
-def test_where_nobody_can_be_imported_nothing_changes(here, monkeypatch, capsys, make, arguments, told):
+def test_without_a_usable_clip_nothing_changes(here, monkeypatch, capsys, make, arguments, told):
     make(here / "clips")
     before = (here / "params.yaml").read_bytes()
     with pytest.raises(InputError, match=told):
@@ -140,7 +140,7 @@ def test_names(text, name):
     assert len(f"{name}_from_{name}") <= 48
 
 
-def test_files_outside_of_the_project_are_named_in_full(here, tmp_path_factory, monkeypatch, capsys):
+def test_files_outside_the_project_get_absolute_paths(here, tmp_path_factory, monkeypatch, capsys):
     away = tmp_path_factory.mktemp("away")
     images(away / "a", range(3))
     assert not run(monkeypatch, capsys, "folder", away, "--preset", "demo")[0]

@@ -51,7 +51,7 @@ def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("fps, spans", [(None, ((7.2, 7.6), (0.0, 0.8))), (30.0, ((6.0, 6.3333), (0.0, 0.6667)))])
-def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys, fps, spans):
+def test_imitations_of_the_protocol(data, monkeypatch, capsys, fps, spans):
     """The form of iPER's evaluators: first and last image, both of them included."""
     images(data / "images_HD/007/1/2", range(190), digits=4)
     cross = lambda target, *span: {"source": ["000.jpg"], "cross_imitation": {"target": target, "range": span}}
@@ -76,7 +76,7 @@ def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys,
         assert [round(picture.mean()) for picture in film.pictures()] == list(numbers)
 
 
-def test_nobody_imitates_a_clip_with_a_gap(data, monkeypatch, capsys):
+def test_a_clip_with_a_gap_is_not_imitated(data, monkeypatch, capsys):
     """The protocol counts images, so that all after the gap would be others."""
     (data / "images_HD/010/3/2/0005.jpg").unlink()
     cross = {"cross_imitation": {"target": "010/3/2", "range": [8, 12]}}
@@ -86,7 +86,7 @@ def test_nobody_imitates_a_clip_with_a_gap(data, monkeypatch, capsys):
     assert "001/2/1 cannot imitate frames 8 to 12 of 010/3/2: images missing in 2, from 0000 to 0019: 5" in told
 
 
-def test_what_is_missing_is_told_at_once_and_the_rest_imported(data, monkeypatch, capsys):
+def test_all_problems_are_reported_and_the_rest_imported(data, monkeypatch, capsys):
     folders = data / "images_HD"
     for file in (folders / "001/2/1").iterdir():
         file.unlink()
@@ -125,7 +125,7 @@ def test_only_some_subjects(data, monkeypatch, capsys):
     (lambda data: [shutil.rmtree(data / "images_HD" / outfit / "2") for outfit in OUTFITS], [],
      "no clip can be imported:\n  001/1: no folder 2"),
 ])
-def test_what_is_not_iper_is_refused(data, monkeypatch, capsys, make, arguments, told):
+def test_another_folder_is_rejected(data, monkeypatch, capsys, make, arguments, told):
     make(data)
     before = Path("params.yaml").read_bytes()
     failed, error = run(monkeypatch, capsys, "iper", data, *arguments)

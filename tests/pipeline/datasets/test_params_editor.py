@@ -50,7 +50,7 @@ LINE = "ben: {file: b c.mp4, preset: demo}"
     (HEAD.replace("{file: a.mp4, preset: demo}", "\n    file: a.mp4 # hers\n    preset: demo") + TAIL, None),
     (HEAD + '  "dan": {file: d.mp4, preset: demo}\n' + TAIL, HEAD + '  "dan": {file: d.mp4, preset: demo}\n'),
 ], ids=["plain", "comment", "own comment", "CRLF", "four", "last", "end", "nested", "quoted"])
-def test_everything_else_stays_to_the_byte(file, text, before):
+def test_every_other_byte_stays(file, text, before):
     path = file(text)
     old, before = path.read_bytes(), before or text.removesuffix(TAIL)
     assert params_editor.add([ben()], path) == [ben()]
@@ -63,7 +63,7 @@ def test_everything_else_stays_to_the_byte(file, text, before):
     assert params_editor.add([ben()], path) == [] and path.read_bytes() == new  # it is there already
 
 
-def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
+def test_entries_of_several_blocks(tmp_path):
     path = tmp_path / "params.yaml"
     old = (ROOT / "params.yaml").read_text()
     path.write_text(old)
@@ -76,7 +76,7 @@ def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
     assert [line for line in lines if not line.strip().startswith(("ben: {preset", "ben_from_ben"))] == old.splitlines()
 
 
-def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
+def test_a_name_that_yaml_would_read_as_a_boolean_is_quoted(file):
     path = file(HEAD + TAIL)
     params_editor.add([Entry.one_line("videos", "no", file="no.mp4", preset="demo")], path)
     assert params.load(path).videos["no"].file == "no.mp4"
@@ -88,7 +88,7 @@ def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
     (HEAD + "  ben: {file: other.mp4, preset: demo}\n" + TAIL, "videos.ben: exists already with other values"),
     (HEAD + "  ben: {file: b c.mp4, preset: demo, start: 2}\n" + TAIL, "videos.ben: exists already with other values"),
 ])
-def test_what_cannot_be_added_to_is_left_alone(file, text, told):
+def test_an_uneditable_block_is_left_unchanged(file, text, told):
     path = file(text)
     old = path.read_bytes()
     with pytest.raises(InputError, match=told):
@@ -102,7 +102,7 @@ def test_what_cannot_be_added_to_is_left_alone(file, text, told):
     (Entry.one_line("subjects", "ben", preset="demo"), "subjects.ben: no video of that name"),
     (Entry.one_line("videos", "samples", file="b.mp4", preset="demo"), "videos.samples: the name is taken"),
 ])
-def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
+def test_an_invalid_file_is_not_written(file, entry, told):
     path = file(HEAD + TAIL)
     old = path.read_bytes()
     with pytest.raises(InputError, match=told) as error:
@@ -118,7 +118,7 @@ def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
     ("videos:\r\n  ab: 1\r\n  a: 2\r\n", {"videos": ["a"]}, "videos:\r\n  ab: 1\r\n"),
     ("a:\n  x: 1\n  y: 2\nb:\n  x: 3\n", {"a": ["y", "x"], "b": ["x"]}, "a: {}\nb: {}\n"),
 ])
-def test_entries_are_taken_out_and_the_rest_stays(tmp_path, text, names, left):
+def test_removing_entries(tmp_path, text, names, left):
     path = tmp_path / "params.yaml"
     path.write_text(text, newline="")
     params_editor.remove(names, path)
@@ -126,7 +126,7 @@ def test_entries_are_taken_out_and_the_rest_stays(tmp_path, text, names, left):
 
 
 @pytest.mark.parametrize("text", ["videos: {a: 1, b: 2}\n", "videos:\n  a: &x {f: 1}\n  b: *x\n"])
-def test_an_entry_that_cannot_be_taken_out_is_left_and_named(tmp_path, text):
+def test_an_entry_that_cannot_be_removed_is_named(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match="cannot remove videos.a"):
@@ -134,7 +134,7 @@ def test_an_entry_that_cannot_be_taken_out_is_left_and_named(tmp_path, text):
     assert path.read_text() == text
 
 
-def test_an_empty_block_can_be_added_to(file):
+def test_adding_to_an_empty_block(file):
     path = file(HEAD + TAIL)
     params_editor.add([Entry.one_line("transfers", "one", target="ava", source="ava", preset="demo", truth="x.mp4")], path)
     assert list(params.load(path).transfers) == ["one"] and "transfers:\n" in path.read_text()

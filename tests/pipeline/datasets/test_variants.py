@@ -24,7 +24,7 @@ def file(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.mark.parametrize("preset, variant", [("demo", "edn"), ("paper", "td")])
-def test_the_file_gains_the_preset_and_keeps_every_byte(file, preset, variant):
+def test_the_preset_is_added_and_every_other_byte_stays(file, preset, variant):
     before, config = file.read_text(), params.load()
     assert f"presets.{preset}_{variant} is new" in variants.write(config, variant, preset)
     assert params.load().presets[f"{preset}_{variant}"] == config.varied(preset, variant)
@@ -35,7 +35,7 @@ SHORT = "variants:\n  td: {generator_training: {weight_temporal: 0.0}}\n"
 
 
 @pytest.mark.parametrize("tail", ["", "\n# people\n", "\n# people\nvideos: {}\n", "\n\n# variants\n" + SHORT])
-def test_wherever_presets_stand_in_the_file(tmp_path, tail):
+def test_presets_anywhere_in_the_file(tmp_path, tail):
     """Indented by four, `presets` first, in the middle or last, without a last line's end."""
     config = params.load(ROOT / "params.yaml")
     blocks = {"demo": config.presets["demo"].model_dump(mode="json")}
@@ -50,7 +50,7 @@ def test_wherever_presets_stand_in_the_file(tmp_path, tail):
     assert path.read_text().endswith(tail) and path.read_text().startswith(text.removesuffix(tail))
 
 
-def test_a_preset_that_is_there_is_left_alone(file):
+def test_an_existing_preset_is_left_unchanged(file):
     variants.write(params.load(), "td", "demo")
     once = file.read_text()
     assert "already" in variants.write(params.load(), "td", "demo") and file.read_text() == once
@@ -62,7 +62,7 @@ def test_a_preset_that_is_there_is_left_alone(file):
     assert file.read_text() == changed
 
 
-def test_a_file_that_cannot_be_added_to_is_left_alone(file):
+def test_an_uneditable_file_is_left_unchanged(file):
     content = json.loads(json.dumps(yaml.safe_load(file.read_text())))  # without the file's anchors
     presets = content.pop("presets")
     file.write_text(text := yaml.safe_dump(content) + f"presets: {yaml.safe_dump(presets, default_flow_style=True)}")
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_added_to_is_left_alone(file):
     assert file.read_text() == text
 
 
-def test_dvc_keeps_what_both_presets_gave(project):
+def test_dvc_caches_the_results_of_both_presets(project):
     """A subject that goes over to the variant is learned anew, and comes back from the cache."""
     project.change(variants={"td": {"generator_training": {"weight_temporal": 0.0}}})
     variants.write(params.load(), "td", "demo")
@@ -88,7 +88,7 @@ def test_dvc_keeps_what_both_presets_gave(project):
     (["edn", "--of", "demo"], "presets.demo_edn is new"),
     (["nda", "--of", "demo"], "no `nda` in `variants`; there are"),
 ])
-def test_the_command_line_tells(file, monkeypatch, capsys, arguments, told):
+def test_the_command(file, monkeypatch, capsys, arguments, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "variant", *arguments])
     failed = main()
     out, error = capsys.readouterr()

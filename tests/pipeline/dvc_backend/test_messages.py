@@ -27,7 +27,7 @@ def said(project):
 
 
 @pytest.mark.subprocesses
-def test_a_run_says_nothing_but_chatter_beside_the_stage_s_own_lines(project, said):
+def test_all_other_lines_of_a_run_are_recognised_as_dvc_messages(project, said):
     """Of a first run, of one that computes, of one from the cache, of one with nothing to do."""
     Path("dvc.lock").unlink()
     first = said("repro", "frames@ava")
@@ -42,7 +42,7 @@ def test_a_run_says_nothing_but_chatter_beside_the_stage_s_own_lines(project, sa
     assert [messages.cache_unchanged(output) for output in (computes, nothing)] == [True, True]  # the samples are as they were
 
 
-def test_what_puts_into_the_cache_is_not_taken_for_untouched(project, said):
+def test_cache_unchanged(project, said):
     project.stale("frames")
     assert not messages.cache_unchanged(said("repro", "--single-item", "frames@ava"))
     assert messages.cache_unchanged(said("repro", "--single-item", "frames@ava"))
@@ -62,7 +62,7 @@ def test_a_file_that_is_missing(said):
     assert address == "frames@ava" and "artifacts/samples/ava.mp4" in reason
 
 
-def test_others_at_work(project, said):
+def test_a_busy_file(project, said):
     """Who they are and at what, as DVC noted it."""
     project.stale("pose_extraction")
     other = {"pid": os.getpid(), "cmd": "dvc repro other"}
@@ -80,19 +80,19 @@ def test_a_lock_that_is_held(project, said):
 
 
 @pytest.mark.parametrize("notes", ["", '{"wri', "[]", '{"write": {"a": 3}}'])
-def test_notes_that_cannot_be_read(project, said, notes):
+def test_an_unreadable_rwlock(project, said, notes):
     project.stale("pose_extraction")
     Path(".dvc/tmp/rwlock").write_text(notes)
     assert messages.rwlock_unreadable(said("repro", "--single-item", "pose_extraction@ava"))
 
 
 @pytest.mark.parametrize("lock", [b"schema: '2.0'\nstages:\n  frames@ava:\n    cm", b"\xff\x00 nothing", b"[1, 2]"])
-def test_a_lock_file_that_cannot_be_read(said, lock):
+def test_an_unreadable_dvc_lock(said, lock):
     Path("dvc.lock").write_bytes(lock)
     assert messages.dvc_lock_unreadable(said("repro", "--single-item", "pose_extraction@ava"))
 
 
-def test_a_remote_that_does_not_take_a_file(project, said, folder_remote, tmp_path):
+def test_a_failed_transfer(project, said, folder_remote, tmp_path):
     folder_remote.configure(project.folder)
     (tmp_path / "remote").write_text("a file where a folder should be")
     assert not messages.cache_unchanged(output := said("push", "frames@ava"))
@@ -110,5 +110,5 @@ def test_a_full_disk(tmp_path):
     ("ERROR: ssh://user:secret@host/dvc: no", "ERROR: ssh://***@host/dvc: no"),
     ("see https://host/a:b@c", "see https://host/a:b@c"),
 ])
-def test_passwords_are_not_told(text, told):
+def test_passwords_are_masked(text, told):
     assert messages.mask_passwords(text) == told

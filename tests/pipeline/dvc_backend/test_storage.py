@@ -29,7 +29,7 @@ def clone(project: Project, folder: Path, lock: bool, remote) -> Project:
     (True, [["pull", "--run-cache"]]),
     (False, [["repro", "--pull", "--single-item", f"{stage}@ava"] for stage in UPSTREAM]),
 ], ids=["all at once, by dvc.lock", "one by one, without"])
-def test_a_fresh_clone_takes_the_results_and_computes_nothing(project, tmp_path, remote, lock, commands):
+def test_a_fresh_clone_pulls_the_results(project, tmp_path, remote, lock, commands):
     remote.configure(project.folder)
     project.dvc("push", "--run-cache")
     other, made = clone(project, tmp_path / "other", lock, remote), project.artifacts()
@@ -41,7 +41,7 @@ def test_a_fresh_clone_takes_the_results_and_computes_nothing(project, tmp_path,
     assert other.ran() == []
 
 
-def test_what_one_machine_computes_anew_the_other_takes(project, tmp_path, remote):
+def test_a_new_result_is_pulled_by_another_machine(project, tmp_path, remote):
     remote.configure(project.folder)
     project.dvc("push", "--run-cache")
     project.change(videos={"ben": {"start": 0.25}})
@@ -54,7 +54,7 @@ def test_what_one_machine_computes_anew_the_other_takes(project, tmp_path, remot
     assert other.artifacts().items() <= project.artifacts().items()
 
 
-def test_a_push_outlasts_a_server_that_is_gone_for_seconds(project, tmp_path, s3, s3_remote):
+def test_a_push_survives_a_short_outage(project, tmp_path, s3, s3_remote):
     """botocore tries again; how often, the environment says."""
     s3_remote.configure(project.folder)
     patient = dict(os.environ, AWS_MAX_ATTEMPTS="10", AWS_RETRY_MODE="standard")
@@ -73,7 +73,7 @@ def test_a_push_outlasts_a_server_that_is_gone_for_seconds(project, tmp_path, s3
     assert other.artifacts() == project.artifacts() and other.ran() == []
 
 
-def test_what_a_push_that_failed_has_left_does_no_harm(project, tmp_path, s3, s3_remote, monkeypatch):
+def test_a_failed_push_leaves_no_partial_result(project, tmp_path, s3, s3_remote, monkeypatch):
     """The run-cache goes first: without the data that it names, a result is not there, and no half of one is."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
@@ -93,7 +93,7 @@ def test_what_a_push_that_failed_has_left_does_no_harm(project, tmp_path, s3, s3
     assert other.ran() == [] and other.artifacts().items() <= project.artifacts().items() and other.artifacts()
 
 
-def test_a_push_that_lost_a_result_on_the_way_has_failed(project, s3, s3_remote, monkeypatch):
+def test_a_push_that_loses_a_run_cache_entry_fails(project, s3, s3_remote, monkeypatch):
     """DVC itself ends with 0 where only entries of the run-cache did not go."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)

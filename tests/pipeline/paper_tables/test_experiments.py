@@ -93,7 +93,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     assert "2 of 2 experiments are finished, 0 left" in capfd.readouterr().out and study.ran() == []
 
 
-def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
+def test_a_failed_experiment_is_reported_and_retried(study, monkeypatch, capfd):
     reduced = {**PAPER, 1: {**PAPER[1], "rows": PAPER[1]["rows"][1:]}}
     Path("paper.yaml").write_text(yaml.safe_dump(reduced, sort_keys=False))
     order = study.order("local_gan_training@ava", "refuse")
@@ -116,13 +116,13 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
     (["--subject", "cleo"], "no transfer from `cleo` to `cleo`"),
     (["--source", "cleo"], "no transfer from `cleo` to `ava`"),
 ])
-def test_a_table_of_what_is_not_there_is_refused_before_anything_runs(study, monkeypatch, capsys, given, told):
+def test_invalid_arguments_are_rejected_before_anything_runs(study, monkeypatch, capsys, given, told):
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
     assert main() == 1 and study.ran() == []
     assert told in capsys.readouterr().err and not layout.TABLES.exists()
 
 
-def test_a_second_table_at_the_same_time_is_refused(study):
+def test_a_second_table_at_the_same_time_is_rejected(study):
     config = params.load()
     experiments.LOCK.parent.mkdir(exist_ok=True)
     with experiments.LOCK.open("w") as lock:
@@ -135,7 +135,7 @@ def names(config=None, variants=("complete", "td")) -> list[str]:
     return [one.name for one in experiments.plan_experiments(config or params.load(), "demo", variants, TRANSFERS)]
 
 
-def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(study):
+def test_a_name_changes_only_with_what_scores_depend_on(study):
     first = names()
     assert len(set(first)) == 2
     Path("README.md").write_text("nothing")
@@ -152,7 +152,7 @@ def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(stu
     assert not set(names()) & set(third)
 
 
-def test_each_seed_is_an_experiment_that_trains_anew_and_shares_what_comes_before(study):
+def test_each_seed_is_an_experiment_with_trainings_of_its_own(study):
     config = params.load()
     found = experiments.plan_experiments(config, "demo", ["complete", "td"], TRANSFERS, 3)
     assert [(one.variant, one.seed) for one in found] == [
@@ -178,7 +178,7 @@ def test_a_name_changes_with_the_users_video(study):
         names()
 
 
-def test_a_name_changes_with_the_weights_that_judge(study):
+def test_a_name_changes_with_the_metric_weights(study):
     Path("weights").mkdir()
     found = []
     for file in (Path("weights/yolo.pt"), pretrained.METRIC_FOLDER / pretrained.RAFT):
@@ -199,7 +199,7 @@ def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch
     assert {one.name for one in asked} == set(names())
 
 
-def test_another_preset_is_named_in_every_entry(study):
+def test_another_preset_is_written_into_every_entry(study):
     config = params.load()
     one = experiments.plan_experiments(config, "paper", ["td"], TRANSFERS)[0]
     entries = {place: value for place, value in one.changes.items() if not place.startswith("presets.")}

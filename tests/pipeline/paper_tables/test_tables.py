@@ -96,7 +96,7 @@ def cell(table, method, protocol, metric, failures=()):
     ("EDN", "reproduced", 1), ("SS-FR", "too close to tell", 0), ("MLG", "not reproduced", -1),
     ("LWGAN", "not tested: one training", 1),
 ])
-def test_a_difference_far_below_what_frames_vary_has_its_sign(table, method, verdict, sign):
+def test_a_small_difference_has_its_sign(table, method, verdict, sign):
     found = cell(table, method, "reconstruction", "psnr")
     assert found.verdict == verdict
     ours = cell(table, "Ours", "reconstruction", "psnr")
@@ -105,20 +105,20 @@ def test_a_difference_far_below_what_frames_vary_has_its_sign(table, method, ver
 
 
 @pytest.mark.parametrize("seeds, verdict", [(1, "not tested: one training"), (2, "not tested: 2 trainings")])
-def test_fewer_than_three_seeds_have_no_verdict_however_sure_their_frames_are(table, seeds, verdict):
+def test_fewer_than_three_seeds_have_no_verdict(table, seeds, verdict):
     found = cell(table_of(seeds), "EDN", "reconstruction", "psnr")
     assert found.verdict == verdict and found.difference > 0.2 and found.trainings == seeds
     assert found.difference_low > 0 and (found.spread is None) == (seeds == 1)
 
 
-def test_seeds_that_are_missing_are_no_part_of_it(table):
+def test_missing_seeds_are_ignored(table):
     shutil.rmtree(layout.experiment(named(table, "edn", seed=1)))
     found = cell(table, "EDN", "reconstruction", "psnr")
     assert (found.trainings, found.verdict) == (2, "not tested: 2 trainings")
     assert cell(table, "MLG", "reconstruction", "psnr").verdict == "not reproduced"
 
 
-def test_a_value_of_several_seeds_is_their_mean_and_so_is_a_difference(table):
+def test_values_and_differences_are_means_over_seeds(table):
     values = {name: [json.loads(one.scores("ava_from_ava")["metrics"].read_text())["metrics"]["psnr"]["value"]
                      for one in table.experiments if one.variant == name] for name in ("complete", "edn")}
     ours, edn = (cell(table, method, "reconstruction", "psnr") for method in ("Ours", "EDN"))
@@ -126,7 +126,7 @@ def test_a_value_of_several_seeds_is_their_mean_and_so_is_a_difference(table):
     assert edn.difference == pytest.approx(np.mean(np.subtract(*values.values())))
 
 
-def test_what_the_paper_says_stands_beside_it(table):
+def test_values_of_the_paper(table):
     found = cell(table, "EDN", "reconstruction", "psnr")
     assert (found.complexmotion, found.iper, found.unit) == (24.36, 24.48, "dB")
     ours = cell(table, "Ours", "reconstruction", "psnr")
@@ -136,7 +136,7 @@ def test_what_the_paper_says_stands_beside_it(table):
     assert (extra.complexmotion, extra.verdict) == (None, None) and extra.difference > 0
 
 
-def test_without_values_of_frames_seeds_give_the_interval(table):
+def test_without_per_frame_values_seeds_give_the_interval(table):
     found = cell(table, "EDN", "imitation", "fid")
     assert found.difference_low < found.difference < found.difference_high
     assert found.verdict == "too small to count"  # 0.3 of 75
@@ -150,18 +150,18 @@ def test_without_values_of_frames_seeds_give_the_interval(table):
     ("LWGAN", "imitation", "fid", "not evaluated: python -m pipeline evaluate --frames FRAMES --as lwgan ava_from_ben"),
     ("TD", "reconstruction", "psnr", "it diverged"),
 ])
-def test_an_empty_cell_says_why(table, method, protocol, metric, reason):
+def test_an_empty_cell_has_a_reason(table, method, protocol, metric, reason):
     found = cell(table, method, protocol, metric, {named(table, "td"): "it diverged"})
     assert (found.value, found.difference, found.reason) == (None, None, reason)
 
 
-def test_a_system_that_the_paper_does_not_know_is_a_row_too(table):
+def test_a_system_that_is_not_in_the_paper_is_a_row_too(table):
     found = cell(table, "mine", "reconstruction", "psnr")
     assert found.value is not None and found.complexmotion is None
     assert found.difference == pytest.approx(1.0, abs=0.1) and found.verdict is None
 
 
-def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_another_measure(table):
+def test_an_evaluated_row_needs_no_experiment(table):
     write(layout.system("ava_from_ava", "edn"), 10.0)
     again = table_of(SEEDS)
     assert {one.variant for one in again.experiments} == {"complete", "ss_fr", "mlg", "td"}
@@ -176,7 +176,7 @@ def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_anot
     ({"flow": "raft"}, "scored with another flow model than ours, dis"),
     ({"code": "an earlier one's"}, "scored with an older version of the code"),
 ])
-def test_a_system_that_was_scored_otherwise_is_not_shown(table, change, told):
+def test_outdated_scores_are_not_shown(table, change, told):
     path = layout.system("ava_from_ava", "lwgan")["metrics"]
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     found = cell(table, "LWGAN", "reconstruction", "psnr")
@@ -186,7 +186,7 @@ def test_a_system_that_was_scored_otherwise_is_not_shown(table, change, told):
     assert cell(table, "mine", "reconstruction", "psnr").value is not None
 
 
-def test_where_ours_has_not_run_others_are_shown(table):
+def test_other_systems_are_shown_without_ours(table):
     for seed in range(SEEDS):
         shutil.rmtree(layout.experiment(named(table, "complete", seed)))
     assert cell(table, "LWGAN", "reconstruction", "psnr").value is not None
@@ -209,7 +209,7 @@ def test_verdicts(metric, low, high, paper, trainings, told):
     assert verdict(metric, 5.0, difference, low, high, paper, trainings) == told
 
 
-def test_every_score_that_the_paper_has_has_a_least_effect():
+def test_every_metric_of_the_paper_has_a_minimum_difference():
     names = {name for number in (1, 2) for columns in PAPER[number]["columns"].values() for name in columns}
     assert all(verdict(name, 5.0, 9.0, 8.0, 10.0, [1.0], 3) == "reproduced" for name in names)
 
@@ -238,7 +238,7 @@ class Reader(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def test_the_three_files_say_the_same(table):
+def test_the_three_files_have_the_same_content(table):
     cells = table.cells({})
     markdown, page, parquet = pages.write(table, cells, None)
     kept = pq.read_table(parquet).to_pylist()
@@ -256,7 +256,7 @@ def test_the_three_files_say_the_same(table):
     assert "3 trainings with different seeds per method" in markdown.read_text()
 
 
-def test_of_one_training_a_page_has_no_verdict(table):
+def test_with_one_training_a_page_has_no_verdict(table):
     alone = table_of(1)
     markdown, page, _ = pages.write(alone, alone.cells({}), None)
     for text in (markdown.read_text(), page.read_text()):
@@ -271,7 +271,7 @@ def test_a_page_of_several_tables_keeps_the_others(tmp_path):
     assert page == "# Results\n\nIn words.\n\n## Table 1: t\n\none\n\n## Table 2: t\n\nchanged\n"
 
 
-def test_the_papers_values_are_whole(config):
+def test_the_papers_values_are_consistent(config):
     """What Tables 1 and 2 have in common is the same, and Ours is the best of every column, as the paper says."""
     both = {}
     for number in (1, 2):

@@ -196,7 +196,7 @@ def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     expect(page.get_by_role("alert")).not_to_contain_text("Traceback")
 
 
-def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server, tmp_path):
+def test_only_this_machine_has_access_and_ctrl_c_stops_it(studio, seeing, server, tmp_path):
     port = urlsplit(studio.address).port
     tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table.splitlines()[1:]]
@@ -223,12 +223,12 @@ def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server,
 
 
 @pytest.mark.parametrize("port", [0, 65536])
-def test_no_port(port):
+def test_an_invalid_port_is_rejected(port):
     with pytest.raises(InputError, match=f"--port {port}: expected one of 1 to 65535"):
         app.serve(port)
 
 
-def test_without_its_library(monkeypatch, tmp_path):
+def test_without_gradio(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with pytest.raises(InputError, match="pip install -r requirements-studio.txt"):

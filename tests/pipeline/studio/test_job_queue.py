@@ -103,7 +103,7 @@ def test_a_run_that_fails_does_not_stop_the_next(make_queue):
     assert "FileNotFoundError" in queue.jobs[1].error
 
 
-def test_stopping_one_that_runs_and_one_that_waits(make_queue):
+def test_stopping_a_running_and_a_waiting_job(make_queue):
     queue = make_queue("")
     for name in "abc":
         queue.add(small(name))
@@ -114,7 +114,7 @@ def test_stopping_one_that_runs_and_one_that_waits(make_queue):
     assert not Path("a.saw").exists() and not Path("b.saw").exists()
 
 
-def test_the_line_has_an_end_and_nothing_is_in_it_twice(make_queue):
+def test_the_queue_is_limited_and_has_no_duplicates(make_queue):
     queue = make_queue("")
     queue.add(small("a"))
     with pytest.raises(InputError, match="ana like a, demo: is already in the queue"):
@@ -125,7 +125,7 @@ def test_the_line_has_an_end_and_nothing_is_in_it_twice(make_queue):
         queue.add(small("c"))
 
 
-def test_a_training_is_seen_while_it_goes_on(make_queue):
+def test_a_training_shows_its_previews(make_queue):
     queue = make_queue("")
     folder, other = (Checkpoint(f"generator_training@{name}", [], Subject(preset="demo")).path.with_suffix("")
                      for name in ("ana", "ana_2"))
@@ -162,7 +162,7 @@ def test_pictures_of_stages_or_why_there_is_none(make_queue, monkeypatch):
     assert (second.picture, second.picture_error) == (None, "none, because")
 
 
-def test_a_run_that_outlives_us_keeps_the_lock(make_queue, tmp_path, monkeypatch):
+def test_a_run_that_outlives_this_process_keeps_the_lock(make_queue, tmp_path, monkeypatch):
     make_queue("")  # for its folder
     with open("other", "a") as lock:
         assert try_lock(lock)
@@ -175,7 +175,7 @@ def test_a_run_that_outlives_us_keeps_the_lock(make_queue, tmp_path, monkeypatch
         wait_for(lambda: try_lock(lock), 20)
 
 
-def test_gpus_by_nvidia_s_own_tool(tmp_path, monkeypatch):
+def test_gpus_from_nvidia_smi(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert job_queue.gpus() == []

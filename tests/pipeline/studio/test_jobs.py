@@ -39,7 +39,7 @@ def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **con
     return jobs.create_job(*files, preset, CONSENT | consent, agreed)
 
 
-def test_an_order_becomes_entries(clips):
+def test_a_job_becomes_entries(clips):
     made = ordered(clips)
     config = params.load()
     assert made.command() == ["-m", "pipeline", "run", "ana", "--from", "cho", "--as", "ana_from_cho"]
@@ -54,26 +54,26 @@ def test_an_order_becomes_entries(clips):
     assert steps[-1] == "report@ana_from_cho"
 
 
-def test_a_record_stands_on_one_line(clips):
+def test_a_record_is_written_on_one_line(clips):
     ordered(clips, scope=" one dance,\n for  'her' site: #1 ")
     assert params.load().subjects["ana"].consent.scope == "one dance, for 'her' site: #1"
 
 
 @pytest.mark.parametrize("scope", [
     '"one" dance: {it}, [x] & *y #1 %', "- 'no'", "a\x00b\u2028c \U0001F483", "null", "~", "7"])
-def test_what_they_agreed_to_is_text_whatever_it_says(clips, scope):
+def test_any_text_of_a_record_stays_text(clips, scope):
     ordered(clips, scope=scope)
     assert params.load().subjects["ana"].consent.scope == scope.replace("\u2028", " ")
 
 
-def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips):
+def test_the_same_job_again_keeps_the_first_consent(clips):
     ordered(clips)
     before = Path("params.yaml").read_bytes()
     ordered(clips, when="2020-02-03")
     assert Path("params.yaml").read_bytes() == before
 
 
-def test_a_subject_whose_consent_is_gone_is_not_given_another_one(clips):
+def test_a_removed_consent_is_not_replaced(clips):
     ordered(clips)
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["subjects"]["ana"]["consent"] = None
@@ -84,7 +84,7 @@ def test_a_subject_whose_consent_is_gone_is_not_given_another_one(clips):
 
 
 @pytest.mark.parametrize("name", ["who", "scope", "record"])
-def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
+def test_a_different_consent_for_the_same_person_is_rejected(clips, name):
     """A narrower one would be given the hash of the first."""
     ordered(clips)
     before = Path("params.yaml").read_bytes()
@@ -93,7 +93,7 @@ def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
     assert Path("params.yaml").read_bytes() == before and ordered(clips, **{name: f" {CONSENT[name]}  "})
 
 
-def test_a_signed_form_goes_in_with_its_checksum(clips):
+def test_a_signed_form_is_recorded_with_its_checksum(clips):
     Path("forms").mkdir()
     Path("forms/ana.pdf").write_bytes(b"signed")
     ordered(clips)
@@ -102,7 +102,7 @@ def test_a_signed_form_goes_in_with_its_checksum(clips):
     params.load().subjects["ana"].require_consent("ana")
 
 
-def test_what_the_user_has_changed_in_params_yaml_stays(clips):
+def test_the_users_changes_to_params_yaml_stay(clips):
     ordered(clips)
     file = Path("params.yaml")
     text = file.read_text().replace("truth: studio/videos/cho.mp4", "truth: none.mp4, label: false, label_reason: test")
@@ -133,14 +133,14 @@ def test_a_source_can_become_a_target(clips):
     ({"agreed": False}, "required before a video of this person is made"),
     ({"preset": "worst"}, "no preset `worst`; there are demo"),
 ])
-def test_what_is_missing_is_told_and_nothing_is_kept(clips, change, told):
+def test_missing_fields_are_reported_and_nothing_is_stored(clips, change, told):
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match=told):
         ordered(clips, **change)
     assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
 
 
-def test_a_source_that_cannot_be_used_leaves_nothing_of_the_target(clips):
+def test_an_unusable_source_stores_nothing_of_the_target(clips):
     clips["cho"].write_text("text")
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match="cho.mp4: not a video"):
@@ -179,13 +179,13 @@ def test_steps_follow_what_is_reported():
     assert made.state == DONE and states(made) == [Step.UP_TO_DATE, DONE, Step.UP_TO_DATE]
 
 
-def test_what_came_from_a_cache_is_up_to_date():
+def test_a_cached_stage_is_up_to_date():
     made, over = heard(event("started"), event("done", computed=False, seconds=0.4), event("started", "others@ana"),
                        "pose_extraction@ana ...\n")  # what is printed is for people
     assert states(made) == [Step.UP_TO_DATE, WAITING, WAITING] and over == ["frames@ana"]
 
 
-def test_stages_side_by_side_are_told_apart():
+def test_parallel_stages_are_distinguished():
     made, _ = heard(event("started"), event("started", "frames@cho"), event("line", text="frames: of ana"),
                     event("line", "frames@cho", text="frames: of cho"))
     assert [made.steps[f"frames@{who}"].last_line for who in ("ana", "cho")] == ["of ana", "of cho"]
@@ -196,19 +196,19 @@ def test_stages_side_by_side_are_told_apart():
      "frames@ana: nobody is in this video\n  in no frame of it"),
     (["Traceback\n", "ZeroDivisionError: a bug\n"], "works\nTraceback\nZeroDivisionError: a bug"),
 ])
-def test_a_failure_tells_the_run_s_own_reason(last, error):
+def test_a_failure_shows_the_runs_own_error(last, error):
     made, _ = heard(event("started"), "works\n", *last)
     assert made.on_exit(1) == [] and made.state == FAILED and made.error == error
     assert states(made) == [FAILED, WAITING, WAITING]
 
 
-def test_what_was_stopped_has_not_failed():
+def test_a_stopped_job_has_not_failed():
     made, _ = heard(event("started"), event("failed", message="ended"))
     made.stopping = True
     made.on_exit(143)
     assert (made.state, made.error) == (STOPPED, "") and states(made) == [STOPPED, WAITING, WAITING]
 
 
-def test_results_are_what_the_layout_says():
+def test_result_files():
     assert {name: path.name for name, path in jobs.result_files("a_from_b").items()} == {
         "video": "video.mp4", "report": "report.html"}

@@ -31,7 +31,7 @@ def film(path: Path, shade: int = 0) -> Path:
     return path.with_suffix(".mp4").rename(path)
 
 
-def test_what_can_be_decoded_is_taken(here):
+def test_decodable_files_are_accepted(here):
     uploads.check(film(here / "a.mp4"))
     uploads.check(film(here / "named wrongly.avi"))
 
@@ -44,14 +44,14 @@ def test_what_can_be_decoded_is_taken(here):
         or path.with_suffix(".png").rename(path), "picture.mp4: "),
     ("gone.mp4", lambda path: None, "gone.mp4: the upload is gone"),
 ])
-def test_what_cannot_is_refused_by_its_name_alone(here, name, make, told):
+def test_other_files_are_rejected_without_their_path(here, name, make, told):
     make(here / name)
     with pytest.raises(InputError, match=told) as refused:
         uploads.check(here / name)
     assert "dropped/" not in str(refused.value)
 
 
-def test_too_large_a_file_is_refused_before_it_is_read(here):
+def test_too_large_a_file_is_rejected_before_it_is_read(here):
     with (here / "huge.mp4").open("wb") as file:
         file.truncate(uploads.MAX_BYTES + 1)
     with pytest.raises(InputError, match="huge.mp4: 2 GB; at most 2 GB"):
