@@ -63,7 +63,7 @@ class Machine(Project):
                     os.kill(int(folder.name), signal.SIGKILL)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
     def commit(self) -> None:

@@ -45,15 +45,15 @@ def runs(url: str) -> list:
     return asyncio.run(read())
 
 
-@pytest.mark.parametrize("number, code, told", [
+@pytest.mark.parametrize("number, code, message", [
     (signal.SIGINT, 130, "interrupted; finished stages are kept"),
     (signal.SIGTERM, 143, "terminated; finished stages are kept"),
 ], ids=["ctrl-c", "sigterm"])
-def test_a_signal_terminates_the_stage_and_its_children(at_work, project, whole, number, code, told):
+def test_a_signal_terminates_the_stage_and_its_children(at_work, project, whole, number, code, message):
     run, stage = at_work
     run.process.send_signal(number)
-    said = run.ends(code)
-    assert told in said and "Traceback" not in said and not alive(stage)
+    output = run.ends(code)
+    assert message in output and "Traceback" not in output and not alive(stage)
     goes_on(project, whole)
 
 
@@ -64,8 +64,8 @@ def test_cancel_terminates_the_stage_and_no_other_starts(at_work, project, serve
     [name] = [one.id for one in runs(server) if one.state.is_running()]
     done = subprocess.run([*command, str(name)], env=os.environ | {"PREFECT_API_URL": server}, capture_output=True)
     assert done.returncode == 0, done.stderr
-    said = run.ends(1)
-    assert "cancelled; finished stages are kept" in said and "Traceback" not in said and not alive(stage)
+    output = run.ends(1)
+    assert "cancelled; finished stages are kept" in output and "Traceback" not in output and not alive(stage)
     assert [one.state.name for one in runs(server) if one.id == name] == ["Cancelled"]
     goes_on(project, whole)
 

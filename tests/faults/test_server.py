@@ -32,5 +32,5 @@ def test_stages_continue_while_the_server_is_down(project, database, tmp_path):
 
 def test_an_unreachable_server_is_reported_without_a_traceback(project):
     with Command(project.folder, "http://127.0.0.1:1/api", *GOAL) as run:
-        said = run.ends(1)
-    assert "Prefect's server at http://127.0.0.1:1/api does not respond" in said and "Traceback" not in said
+        output = run.ends(1)
+    assert "Prefect's server at http://127.0.0.1:1/api does not respond" in output and "Traceback" not in output

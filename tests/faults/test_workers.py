@@ -28,14 +28,14 @@ def ended(process: subprocess.Popen) -> int:
 def test_a_worker_trains_and_the_caller_runs_the_other_stages(caller, worker):
     before = caller.artifacts()
     with worker.runs(*WORK), caller.runs(*RUN) as run:
-        assert ended(run) == 0, caller.said + worker.said
+        assert ended(run) == 0, caller.output + worker.output
     assert worker.ran() == TRAININGS and not set(caller.ran()) & set(TRAININGS)
     assert caller.artifacts() == before
-    assert "generator_training@ava runs on a worker: http" in caller.said
-    assert "artifacts/ava_from_ben/video.mp4" in caller.said
+    assert "generator_training@ava runs on a worker: http" in caller.output
+    assert "artifacts/ava_from_ben/video.mp4" in caller.output
     with caller.runs(*RUN) as again:
         assert ended(again) == 0
-    assert "on a worker" not in caller.said  # nothing to do, and no worker needed to know that
+    assert "on a worker" not in caller.output  # nothing to do, and no worker needed to know that
 
 
 def test_a_worker_rejects_other_code_and_lists_the_differences(caller, worker, given):
@@ -43,7 +43,7 @@ def test_a_worker_rejects_other_code_and_lists_the_differences(caller, worker, g
     worker.change(subjects={"ava": {"consent": agreed("another")}})
     with worker.runs(*WORK), caller.runs(*TRAIN, "--retries", "2") as run:
         assert ended(run) == 1
-    shown = caller.said
+    shown = caller.output
     assert "differ from the caller's" in shown and "\n  stages/generator_training.py\n" in shown
     assert 'subjects.ava.consent: {"who": "Ana"' in shown and ', not "synthetic"' in shown
     assert len(given()) == 1 and worker.ran() == []  # refused once, not tried again
@@ -56,9 +56,9 @@ def test_after_a_killed_caller_the_worker_continues(caller, worker, given):
             wait_for(lambda: content(worker.folder / "hangs"))
             kill(run)
         with caller.runs(*TRAIN) as run:
-            wait_for(lambda: "on a worker" in caller.said)
+            wait_for(lambda: "on a worker" in caller.output)
             order.unlink()
-            assert ended(run) == 0, caller.said + worker.said
+            assert ended(run) == 0, caller.output + worker.output
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 1
 
 
@@ -66,9 +66,9 @@ def test_two_callers_share_one_training(caller, worker, given, tmp_path):
     other = Machine(shutil.copytree(caller.folder, tmp_path / "other", symlinks=True), caller.environment["PREFECT_API_URL"])
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run, other.runs(*TRAIN) as second:
-        wait_for(lambda: "on a worker" in caller.said and "on a worker" in other.said)
+        wait_for(lambda: "on a worker" in caller.output and "on a worker" in other.output)
         order.unlink()
-        assert [ended(run), ended(second)] == [0, 0], caller.said + other.said
+        assert [ended(run), ended(second)] == [0, 0], caller.output + other.output
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_killed_worker_is_replaced(caller, worker, client, given):
         order.unlink()
         client.set_flow_run_state(given()[0].id, Crashed(message="no sign of life"), force=True)
         with worker.runs(*WORK):
-            assert ended(run) == 0, caller.said + worker.said
+            assert ended(run) == 0, caller.output + worker.output
     assert worker.ran() == ["generator_training@ava"] and len(given()) == 2
 
 
@@ -97,9 +97,9 @@ def test_an_outage_of_the_remote_for_a_minute_is_survived(caller, worker, s3):
         s3.stop()
         order.unlink()
         time.sleep(60 * PACE)
-        wait_for(lambda: "Retry 3/" in worker.said, 60 * (1 - PACE), "the third attempt")
+        wait_for(lambda: "Retry 3/" in worker.output, 60 * (1 - PACE), "the third attempt")
         s3.start()
-        assert ended(run) == 0, caller.said + worker.said
+        assert ended(run) == 0, caller.output + worker.output
     assert worker.ran() == ["generator_training@ava"]
 
 
@@ -139,6 +139,6 @@ def test_a_bare_environment_is_enough_for_a_worker(caller, worker, given, client
         command = [sys.executable, "-m", "prefect", "flow-run", "execute", str(order.id)]
         done = subprocess.run(command, cwd="/", env=bare, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert ended(run) == 0, caller.said
+        assert ended(run) == 0, caller.output
     assert worker.ran() == ["generator_training@ava"]
     assert json.loads((caller.folder / "artifacts/ava/generator").read_text())["stage"] == "generator_training"

@@ -70,13 +70,13 @@ def test_everything_of_a_person_is_deleted_and_nothing_of_others(project, versio
     others = {path: content for path, content in project.artifacts().items() if path.startswith("artifacts/ben/")}
     assert left(project.folder) and left(versions)
     assert run(monkeypatch, "ava", "--yes") == 0
-    told = capsys.readouterr().out
+    message = capsys.readouterr().out
     assert left(project.folder) == left(versions) == []
     assert [name for name in (*HERS, *THEIRS) if Path(name).exists()] == list(THEIRS)
     config = params.load()
     assert list(config.videos) == list(config.subjects) == ["ben"] and not config.transfers
     for word in ("artifacts/ava", "DVC's cache", "remote storage", "videos.ava", "artifacts/samples/ava.mp4 itself"):
-        assert word in told, told
+        assert word in message, message
     assert others.items() <= project.artifacts().items()
     assert dvc_client.pending(graph.plan(config, ["local_gan_training@ben"])) == {} and "up to date" in project.dvc("status")
     project.ran()
@@ -148,8 +148,8 @@ def test_a_result_used_as_a_video_is_deleted_too(project, monkeypatch, capsys):
     assert run(monkeypatch, "ava", "--yes") == 0
     config = params.load()
     assert (list(config.videos), list(config.subjects), list(config.transfers)) == (["ava_two", "ben"], ["ben"], [])
-    told = capsys.readouterr().out
-    assert "ava_two: made from the same file, and not removed with ava" in told
+    message = capsys.readouterr().out
+    assert "ava_two: made from the same file, and not removed with ava" in message
 
 
 def test_cache_files_without_a_record_are_deleted_too(project, monkeypatch):

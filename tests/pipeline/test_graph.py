@@ -53,7 +53,7 @@ def test_a_long_chain_of_results_is_planned_quickly(project):
     assert all(order.index(needed) < order.index(address) for address in plan for needed in plan[address])
 
 
-@pytest.mark.parametrize("change, goal, said", [
+@pytest.mark.parametrize("change, goal, output", [
     ({}, "frames", "expected STAGE@KEY"),
     ({}, "painting@ava", "no stage `painting`"),
     ({}, "frames@zoe", "no `zoe` in `videos`"),
@@ -66,9 +66,9 @@ def test_a_long_chain_of_results_is_planned_quickly(project):
     ({"subjects": {"ava": {"consent": None}}}, "report@ava_from_ben", "subjects.ava has no consent"),
     ({"subjects": {"ava": {"consent": None}}}, "face_vector_indexing@ava", "subjects.ava has no consent"),
 ])
-def test_errors_are_raised_before_anything_runs(project, change, goal, said):
+def test_errors_are_raised_before_anything_runs(project, change, goal, output):
     project.change(**change)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=output):
         graph.plan(params.load(), [goal])
 
 
@@ -95,19 +95,19 @@ def test_one_of_several_transfers_is_chosen_by_key(project):
         graph.transfer(config, "ava", "ben", "third")
 
 
-@pytest.mark.parametrize("target, source, said", [
+@pytest.mark.parametrize("target, source, output", [
     ("avaa", "ben", ["no `avaa` in `subjects`; did you mean `ava`? There are ava, ben"]),
     ("ava", "bem", ["no `bem` in `videos`; did you mean `ben`? There are ben, ava"]),
     ("Ben", "cleo", ["no `Ben` in `subjects`; did you mean `ben`? There are ben, ava",
                      "no `cleo` in `videos`; there are "]),
     ("ben", "ava", []),
 ])
-def test_an_unknown_name_is_answered_with_existing_names(project, target, source, said):
+def test_an_unknown_name_is_answered_with_existing_names(project, target, source, output):
     """The nearest first, and then how to add it."""
     with pytest.raises(InputError) as refusal:
         graph.transfer(params.load(), target, source)
-    told, _, lines = str(refusal.value).partition("Add:\n")
-    assert all(words in told for words in said) and told.count("\n") == len(said) and f"{target}_from_{source}" in lines
+    message, _, lines = str(refusal.value).partition("Add:\n")
+    assert all(words in message for words in output) and message.count("\n") == len(output) and f"{target}_from_{source}" in lines
 
 
 def test_only_the_most_similar_of_many_names_are_listed(project):

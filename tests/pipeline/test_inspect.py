@@ -24,9 +24,9 @@ def test_frames_rows_and_columns(project):
     shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
     for name in ("full_frames.mkv", "view.parquet"):
         (project.folder / "artifacts/ava" / name).unlink()
-    told = inspect.describe(params.load(), "frames@ava")
+    message = inspect.describe(params.load(), "frames@ava")
     for words in ("3 frames of 64 x 48, 25 fps, ffv1", "3 rows", "seconds: double", "fps = 25.0", "missing"):
-        assert words in told
+        assert words in message
 
 
 def test_inspect_lists_a_folder_file_by_file(project):
@@ -35,20 +35,20 @@ def test_inspect_lists_a_folder_file_by_file(project):
     (folder / "previews").mkdir(parents=True)
     (folder / "log.json").write_text('{"loss": [1], "steps": [0]}')
     (folder / "previews/000.bin").write_bytes(bytes(1500))
-    told = inspect.describe(params.load(), "generator_training@ava")
-    assert re.search("artifacts/ava/generator/previews/000.bin +1.5 kB", told) and "loss, steps" in told
+    message = inspect.describe(params.load(), "generator_training@ava")
+    assert re.search("artifacts/ava/generator/previews/000.bin +1.5 kB", message) and "loss, steps" in message
     curve = project.folder / "artifacts/ava/generator_plots/l1.tsv"
     curve.write_text("step\tl1\n5\t0.4\n10\t0.1\n")
     assert "0.4 .. 0.1  █▃" in inspect.describe(params.load(), "generator_training@ava")
 
 
-@pytest.mark.parametrize("losses, told", [
+@pytest.mark.parametrize("losses, message", [
     ([8.0, 6.0, 4.0, 2.0, 0.0], "8 .. 0  █▇▅▃▁"), ([0.0, 0.0], "not used"), ([math.nan, math.nan], "not used"),
     ([math.nan, 1.0], "1 .. 1  █"), ([2.0] * 64 + [1.0] * 64, f"2 .. 1  {'█' * 16}{'▅' * 16}"),
     ([-1.0, 1.0], "-1 .. 1  ▁█"),
 ])
-def test_sparkline(losses, told):
-    assert inspect.sparkline(losses) == told
+def test_sparkline(losses, message):
+    assert inspect.sparkline(losses) == message
 
 
 def test_losses_are_shown_as_sparklines(project):
@@ -56,8 +56,8 @@ def test_losses_are_shown_as_sparklines(project):
     log = pa.table({"step": [1, 2], "l1": pa.array([0.4, 0.1], pa.float32()), "gw": pa.array([0.0, 0.0], pa.float32())})
     (project.folder / "artifacts/ava/generator").mkdir()
     pq.write_table(log, project.folder / "artifacts/ava/generator/log.parquet")
-    told = inspect.describe(params.load(), "generator_training@ava")
-    assert "l1: 0.4 .. 0.1  █▃" in told and "gw: not used" in told and "step:" not in told
+    message = inspect.describe(params.load(), "generator_training@ava")
+    assert "l1: 0.4 .. 0.1  █▃" in message and "gw: not used" in message and "step:" not in message
 
 
 def test_an_unreadable_file_is_named(project):

@@ -58,16 +58,16 @@ def test_we_never_print_the_keys(project, s3, s3_remote, impatient, capfd, does)
     s3_remote.configure(project.folder)
     offered = transfer.push_inputs(params.load(), ADDRESS)
     does(s3)
-    said = []
+    output = []
     for work in (lambda: transfer.push_result(ADDRESS), lambda: transfer.pull_inputs(ADDRESS, offered),
                  lambda: dvc_client.restore(ADDRESS, pull=True)):
         try:
             work()
         except dvc_client.StageFailed as failure:
-            said.append(str(failure))
+            output.append(str(failure))
     shown = capfd.readouterr()
-    assert bool(said) == (does is not works)
-    assert leaks("".join([offered, *said, shown.out, shown.err])) == []
+    assert bool(output) == (does is not works)
+    assert leaks("".join([offered, *output, shown.out, shown.err])) == []
     assert "artifacts/ava/frames.mkv" in offered
 
 
@@ -77,14 +77,14 @@ def test_a_password_in_a_url_is_masked(project, capfd):
     command = [sys.executable, "-m", "dvc", "repro", "--pull", "--single-item", ADDRESS]
     own = subprocess.run(command, capture_output=True, text=True)
     assert leaks(own.stdout + own.stderr) == ["hunter2"]
-    said = ""
+    output = ""
     Path("dvc.lock").unlink()
     try:
         dvc_client.restore(ADDRESS, pull=True)
     except dvc_client.StageFailed as failure:
-        said = str(failure)
+        output = str(failure)
     shown = capfd.readouterr()
-    assert "http://***@127.0.0.1:9/x" in shown.out + said and leaks(shown.out + shown.err + said) == []
+    assert "http://***@127.0.0.1:9/x" in shown.out + output and leaks(shown.out + shown.err + output) == []
 
 
 def test_the_file_with_the_keys_is_in_no_commit_and_no_cache(project, s3_remote):

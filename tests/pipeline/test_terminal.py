@@ -29,6 +29,6 @@ def test_lines_and_bars(monkeypatch, watched, shown):
     monkeypatch.setattr(terminal, "bar", lambda event, columns: f"frames: {event['name']}")
     half, full, again, some = (event(done, total) | {"name": name} for name, done, total in (
         ("half", 1, 2), ("full", 2, 2), ("again", 2, 2), ("some", 5, None)))
-    for said in ("a", half, "b\n", full, again, "c", some, "d"):
-        terminal.print_line(said) if isinstance(said, str) else terminal.draw_bar(said)
+    for output in ("a", half, "b\n", full, again, "c", some, "d"):
+        terminal.print_line(output) if isinstance(output, str) else terminal.draw_bar(output)
     assert screen.getvalue() == "".join(f"{line}\n" for line in shown)

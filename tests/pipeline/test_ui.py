@@ -92,12 +92,12 @@ SAID = [  # what a stage reports and prints: its state as a bar, what it is amon
 def test_bars_and_lines_are_distinguished(prefect, unhurried):
     def work(run):
         found, bars, lines = [], 0, 0
-        for said, _, _ in SAID:
+        for output, _, _ in SAID:
             with ui.StageView("frames@ava") as watch:
-                watch.on_event(said)
+                watch.on_event(output)
             new, told = shown(run)[bars:], logged(run)[lines:]
             bars, lines = bars + len(new), lines + len(told)
-            found.append((said, (new[0].data, new[0].description) if new else None, told))
+            found.append((output, (new[0].data, new[0].description) if new else None, told))
         return found
 
     assert in_a_flow(work) == SAID

@@ -73,8 +73,8 @@ def test_the_list(config, shelf):
     lines = {line.split()[0]: line for line in weights.listing(config).splitlines() if line.strip()}
     assert " yes " in lines[pretrained.ALEXNET] and " no " in lines[VGG19]
     digest = hashlib.sha256(VGG19.encode()).hexdigest()
-    for told in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
-        assert told in weights.listing(config)
+    for message in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
+        assert message in weights.listing(config)
 
 
 def test_the_list_stops_at_a_wrong_file(config, shelf):

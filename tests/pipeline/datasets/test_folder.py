@@ -55,8 +55,8 @@ def test_a_folder_of_clips(here, monkeypatch, capsys):
     images(here / "clips/2024_Bó", range(5))
     for take in ("1", "2"):
         images(here / "clips/cleo" / take, range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    assert not failed and "3 of 3 people are new, with 3 videos and 3 transfers" in told and "`consent`" in told
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
+    assert not failed and "3 of 3 people are new, with 3 videos and 3 transfers" in message and "`consent`" in message
     config = params.load()
     files = {"ana_dances_1": "clips/Ana dances (1).mp4", "clip_2024_bo": "clips/2024_Bó", "cleo": "clips/cleo"}
     for name, file in files.items():
@@ -67,16 +67,16 @@ def test_a_folder_of_clips(here, monkeypatch, capsys):
         with pytest.raises(InputError, match=f"subjects.{name} has no consent"):
             config.subjects[name].require_consent(name)
     before = (here / "params.yaml").read_text()
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    assert not failed and "0 of 3 people are new" in told and "`consent` of 3 of them" in told
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
+    assert not failed and "0 of 3 people are new" in message and "`consent` of 3 of them" in message
     assert (here / "params.yaml").read_text() == before
 
 
 def test_consent_is_written_for_all(here, monkeypatch, capsys):
     images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
-    assert not failed and "consent" not in told
+    assert not failed and "consent" not in message
     assert [config.subjects[name].consent.scope for name in "ab"] == [RECORD[2]] * 2
 
 
@@ -88,9 +88,9 @@ def test_a_second_import_keeps_the_users_changes(here, monkeypatch, capsys):
     text = text.replace("file: clips/b,", "file: clips/b, end: 0.1,")
     (here / "params.yaml").write_text(text)
     images(here / "clips/c", range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
-    assert not failed and "1 of 3 people are new" in told and "`consent` of 1 of them" in told
+    assert not failed and "1 of 3 people are new" in message and "`consent` of 1 of them" in message
     assert [config.subjects[name].consent for name in "abc"] == ["synthetic", None, Consent(**dict(zip(folder.CONSENT_FIELDS, RECORD)))]
     assert config.subjects["a"].preset == "paper" and config.videos["b"].end == 0.1
 
@@ -104,17 +104,17 @@ def test_unusable_clips_are_reported_and_the_others_imported(here, monkeypatch, 
     images(images(here / "clips/sizes", range(3)), [3], (48, 32))
     (images(here / "clips/broken", range(3)) / "001.jpg").write_bytes(b"no image")
     images(here / "clips/takes/1", range(3)), images(here / "clips/takes/2", range(3), (24, 40))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    lines = told.partition("left out:\n")[2].partition("missing:")[0].splitlines()
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
+    lines = message.partition("left out:\n")[2].partition("missing:")[0].splitlines()
     wanted = ["notes.txt: neither a folder nor", "clips/text.mp4: not a video", "clips/nothing: no images",
               "A b.mp4, a-b.mov: all would get the name a_b", "日本.mp4: no Latin letter", "sizes/003.jpg: 32 x 48, but",
               "broken/001.jpg: not a readable image", "takes/2/000.jpg: 40 x 24, but clips/takes/1/000.jpg 32 x 24"]
-    assert not failed and len(lines) == len(wanted) and "1 of 1 people are new" in told
+    assert not failed and len(lines) == len(wanted) and "1 of 1 people are new" in message
     assert [text for text in wanted if not any(text in line for line in lines)] == []
     assert set(params.load().subjects) == {"ava", "whole"}
 
 
-@pytest.mark.parametrize("make, arguments, told", [
+@pytest.mark.parametrize("make, arguments, message", [
     (lambda clips: None, [], "clips: no such folder"),
     (lambda clips: clips.mkdir(), [], "clips: no clip can be imported"),
     (lambda clips: (clips / "a").mkdir(parents=True), [], "no clip can be imported:\n  clips/a: no images"),
@@ -123,10 +123,10 @@ def test_unusable_clips_are_reported_and_the_others_imported(here, monkeypatch, 
     (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: exists already with other values"),
     (lambda clips: images(clips / "tables", range(3)), [], "videos.tables: the name is taken"),
 ])
-def test_without_a_usable_clip_nothing_changes(here, monkeypatch, capsys, make, arguments, told):
+def test_without_a_usable_clip_nothing_changes(here, monkeypatch, capsys, make, arguments, message):
     make(here / "clips")
     before = (here / "params.yaml").read_bytes()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         raise InputError(run(monkeypatch, capsys, "folder", "clips", *arguments)[1])
     assert (here / "params.yaml").read_bytes() == before
 

@@ -82,30 +82,30 @@ def test_a_name_that_yaml_would_read_as_a_boolean_is_quoted(file):
     assert params.load(path).videos["no"].file == "no.mp4"
 
 
-@pytest.mark.parametrize("text, told", [
+@pytest.mark.parametrize("text, message", [
     (HEAD.replace("# files\n  ava", "{ava").replace("demo}\n", "demo}}\n") + TAIL, "cannot add to `videos`"),
     ('samples: {}\n"videos":\n  ava: {file: a.mp4, preset: demo}\n' + TAIL, "cannot add to `videos`"),
     (HEAD + "  ben: {file: other.mp4, preset: demo}\n" + TAIL, "videos.ben: exists already with other values"),
     (HEAD + "  ben: {file: b c.mp4, preset: demo, start: 2}\n" + TAIL, "videos.ben: exists already with other values"),
 ])
-def test_an_uneditable_block_is_left_unchanged(file, text, told):
+def test_an_uneditable_block_is_left_unchanged(file, text, message):
     path = file(text)
     old = path.read_bytes()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         params_editor.add([ben()], path)
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("entry, told", [
+@pytest.mark.parametrize("entry, message", [
     (Entry.one_line("videos", "ben", file="b.mp4", preset="best"), "params.yaml:(.|\n)*videos.ben.preset: no preset"),
     (Entry.one_line("videos", "Ben", file="b.mp4", preset="demo"), "params.yaml:(.|\n)*videos.Ben"),
     (Entry.one_line("subjects", "ben", preset="demo"), "subjects.ben: no video of that name"),
     (Entry.one_line("videos", "samples", file="b.mp4", preset="demo"), "videos.samples: the name is taken"),
 ])
-def test_an_invalid_file_is_not_written(file, entry, told):
+def test_an_invalid_file_is_not_written(file, entry, message):
     path = file(HEAD + TAIL)
     old = path.read_bytes()
-    with pytest.raises(InputError, match=told) as error:
+    with pytest.raises(InputError, match=message) as error:
         params_editor.add([entry], path)
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
     assert f".{path.stem}." not in str(error.value)  # the temporary file's name

@@ -84,12 +84,12 @@ def test_dvc_caches_the_results_of_both_presets(project):
         assert ("weight_temporal=0.0" in given, given == own) == (bool(ran), not ran)
 
 
-@pytest.mark.parametrize("arguments, told", [
+@pytest.mark.parametrize("arguments, message", [
     (["edn", "--of", "demo"], "presets.demo_edn is new"),
     (["nda", "--of", "demo"], "no `nda` in `variants`; there are"),
 ])
-def test_the_command(file, monkeypatch, capsys, arguments, told):
+def test_the_command(file, monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(sys, "argv", ["pipeline", "variant", *arguments])
     failed = main()
     out, error = capsys.readouterr()
-    assert told in (error if failed else out) and failed == ("nda" in arguments)
+    assert message in (error if failed else out) and failed == ("nda" in arguments)

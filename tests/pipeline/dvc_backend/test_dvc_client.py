@@ -108,8 +108,8 @@ def test_dvc_itself_stops_at_an_outdated_digest(project, ask):
         code.write("changed = 1\n")
     done = project.try_dvc(*ask())
     assert done.returncode and project.ran() == []
-    told = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n  " + WRITE
-    assert told in done.stdout + done.stderr
+    message = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n  " + WRITE
+    assert message in done.stdout + done.stderr
 
 
 def test_the_pipeline_stops_at_an_outdated_digest(project):

@@ -66,8 +66,8 @@ def test_a_push_survives_a_short_outage(project, tmp_path, s3, s3_remote):
     time.sleep(2)  # what is refused is seen by nobody
     assert push.poll() is None and len(s3.requests) <= before + 1
     s3.start()
-    said, _ = push.communicate(timeout=120)
-    assert push.returncode == 0 and "failed to transfer" not in said
+    output, _ = push.communicate(timeout=120)
+    assert push.returncode == 0 and "failed to transfer" not in output
     other = clone(project, tmp_path / "other", True, s3_remote)
     other.dvc("pull", "--run-cache")
     assert other.artifacts() == project.artifacts() and other.ran() == []

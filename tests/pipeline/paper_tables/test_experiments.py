@@ -60,9 +60,9 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     process = start()
     assert not alive(training) and study.ran() == []
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "1 of 2 experiments are finished, 1 left" in told
-    assert "[1/1] td: generator_training@ava ..." in told
+    message = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "1 of 2 experiments are finished, 1 left" in message
+    assert "[1/1] td: generator_training@ava ..." in message
     written = (layout.TABLES / "table_1_demo_ava_ben.md").read_text()  # what there is by then
     assert "TD: not run yet" in written and "26.00 / 25.00" in written
 
@@ -109,17 +109,17 @@ def test_a_failed_experiment_is_reported_and_retried(study, monkeypatch, capfd):
     assert why not in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
 
 
-@pytest.mark.parametrize("given, told", [
+@pytest.mark.parametrize("given, message", [
     (["--into", "nowhere/results.md"], "nowhere/results.md: expected a file in an existing folder"),
     (["--into", "artifacts"], "expected a file in an existing folder"),
     (["--preset", "huge"], "no `huge` in `presets`; there are"),
     (["--subject", "cleo"], "no transfer from `cleo` to `cleo`"),
     (["--source", "cleo"], "no transfer from `cleo` to `ava`"),
 ])
-def test_invalid_arguments_are_rejected_before_anything_runs(study, monkeypatch, capsys, given, told):
+def test_invalid_arguments_are_rejected_before_anything_runs(study, monkeypatch, capsys, given, message):
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
     assert main() == 1 and study.ran() == []
-    assert told in capsys.readouterr().err and not layout.TABLES.exists()
+    assert message in capsys.readouterr().err and not layout.TABLES.exists()
 
 
 def test_a_second_table_at_the_same_time_is_rejected(study):

@@ -52,11 +52,11 @@ def test_scores_are_shown_next_to_ours(transfer, monkeypatch, capsys):
     files = toy.paths("metrics", KEY, config.entry("metrics", KEY), Path())
     metrics.run(**files, params=config.block("metrics", KEY), entry=config.entry("metrics", KEY), key=KEY)
     capsys.readouterr()
-    failed, told, _ = run(monkeypatch, capsys)
+    failed, message, _ = run(monkeypatch, capsys)
     found = json.loads(layout.system(KEY, "lwgan")["metrics"].read_text())["metrics"]
     ours = json.loads(files["metrics"].read_text())["metrics"]
     assert not failed and 20 < found["psnr"]["value"] < ours["psnr"]["value"]
-    line = next(line for line in told.splitlines() if line.startswith("  psnr ")).split()
+    line = next(line for line in message.splitlines() if line.startswith("  psnr ")).split()
     assert line == ["psnr", f"{found['psnr']['value']:.4g}", "dB", f"{ours['psnr']['value']:.4g}", "dB"]
     assert layout.system(KEY, "lwgan")["per_frame"].exists()
     assert other_systems.outdated_reason(layout.system(KEY, "lwgan")["metrics"], files["metrics"]) is None
@@ -82,15 +82,15 @@ def test_metric_settings_are_those_of_the_tables_own_rows(transfer, monkeypatch)
     assert given == [toy.METRICS.model_copy(update={"weights": True})]
 
 
-@pytest.mark.parametrize("given, told", [
+@pytest.mark.parametrize("given, message", [
     ({"name": "LWGAN"}, "expected lower-case letters, digits and _, such as lwgan"),
     ({"name": "complete"}, "not `complete`, which is ours"),
     ({"frames": "none"}, "none: no such file or folder"),
     ({"key": "bob_from_ann"}, "no `bob_from_ann` in `transfers`; there are ann_from_ann"),
 ])
-def test_invalid_arguments_are_rejected(transfer, monkeypatch, capsys, given, told):
+def test_invalid_arguments_are_rejected(transfer, monkeypatch, capsys, given, message):
     failed, _, error = run(monkeypatch, capsys, **given)
-    assert failed == 1 and told in error and "Traceback" not in error
+    assert failed == 1 and message in error and "Traceback" not in error
     assert not list(Path("artifacts").rglob("systems/*.json"))
 
 

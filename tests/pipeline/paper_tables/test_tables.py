@@ -171,18 +171,18 @@ def test_an_evaluated_row_needs_no_experiment(table):
     assert "mine" not in {row.name for row in other.rows}
 
 
-@pytest.mark.parametrize("change, told", [
+@pytest.mark.parametrize("change, message", [
     ({"against": "another truth"}, "scored against other frames than ours: the truth or the transfer has changed"),
     ({"flow": "raft"}, "scored with another flow model than ours, dis"),
     ({"code": "an earlier one's"}, "scored with an older version of the code"),
 ])
-def test_outdated_scores_are_not_shown(table, change, told):
+def test_outdated_scores_are_not_shown(table, change, message):
     path = layout.system("ava_from_ava", "lwgan")["metrics"]
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     found = cell(table, "LWGAN", "reconstruction", "psnr")
     assert (found.value, found.difference) == (None, None)
     again = "python -m pipeline evaluate --frames FRAMES --as lwgan ava_from_ava"
-    assert found.reason == f"{told}; evaluate again: {again}"
+    assert found.reason == f"{message}; evaluate again: {again}"
     assert cell(table, "mine", "reconstruction", "psnr").value is not None
 
 
@@ -192,7 +192,7 @@ def test_other_systems_are_shown_without_ours(table):
     assert cell(table, "LWGAN", "reconstruction", "psnr").value is not None
 
 
-@pytest.mark.parametrize("metric, low, high, paper, trainings, told", [
+@pytest.mark.parametrize("metric, low, high, paper, trainings, message", [
     ("psnr", 0.1, 0.3, [1.0, 2.0], 3, "reproduced"), ("psnr", -0.3, -0.1, [-1.0, -0.1], 3, "reproduced"),
     ("psnr", -0.3, -0.1, [1.0, 2.0], 3, "not reproduced"), ("psnr", 0.1, 0.3, [-1.0], 5, "not reproduced"),
     ("psnr", -0.1, 0.5, [1.0, 2.0], 3, "too close to tell"), ("psnr", 0.0, 0.3, [1.0, 2.0], 3, "too close to tell"),
@@ -203,10 +203,10 @@ def test_other_systems_are_shown_without_ours(table):
     ("ssim", 0.001, 0.002, [1.0], 3, "too small to count"), ("tcm", 0.01, 0.03, [1.0], 3, "reproduced"),
     ("lpips", -0.2, -0.1, [-1.0], 3, "reproduced"), ("lpips", -0.1, -0.05, [-1.0], 3, "too small to count"),
 ])
-def test_verdicts(metric, low, high, paper, trainings, told):
+def test_verdicts(metric, low, high, paper, trainings, message):
     """Of a score of ours of 5: 2 % of it are 0.1."""
     difference = 0.2 if low is None else (low + high) / 2
-    assert verdict(metric, 5.0, difference, low, high, paper, trainings) == told
+    assert verdict(metric, 5.0, difference, low, high, paper, trainings) == message
 
 
 def test_every_metric_of_the_paper_has_a_minimum_difference():

@@ -41,12 +41,12 @@ def test_the_workspace_has_uncommitted_changes_and_the_users_files(study, tmp_pa
     assert git("rev-parse", "HEAD", folder=there) == commit  # the same state is the same commit
 
 
-@pytest.mark.parametrize("files, told", [
+@pytest.mark.parametrize("files, message", [
     ([Path("../ben.mp4")], "is outside the project; write its absolute path"), (None, "a git repository with a commit"),
 ])
-def test_errors(study, tmp_path, monkeypatch, files, told):
+def test_errors(study, tmp_path, monkeypatch, files, message):
     if files is None:
         monkeypatch.chdir(tmp_path)
         git("init", "-q")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         Workspace(files or [])

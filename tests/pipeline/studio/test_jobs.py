@@ -152,10 +152,10 @@ def event(kind: str, address: str = "frames@ana", **fields) -> dict:
     return {"kind": kind, "address": address} | fields
 
 
-def heard(*said: str | dict) -> tuple[Job, list[str]]:
+def heard(*output: str | dict) -> tuple[Job, list[str]]:
     """An order that has heard all this, and the addresses of the steps that were over, in order."""
     made = Job("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNNING)
-    return made, [step.address for one in said for step in made.on_output(one)]
+    return made, [step.address for one in output for step in made.on_output(one)]
 
 
 def states(made: Job) -> list[str]:

@@ -36,7 +36,7 @@ def test_decodable_files_are_accepted(here):
     uploads.check(film(here / "named wrongly.avi"))
 
 
-@pytest.mark.parametrize("name, make, told", [
+@pytest.mark.parametrize("name, make, message", [
     ("text.mp4", lambda path: path.write_text("text\n" * 99), "text.mp4: not a video that can be read"),
     ("empty.mov", lambda path: path.write_bytes(b""), "empty.mov: "),
     ("list.mp4", lambda path: path.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), "list.mp4: not a video"),
@@ -44,9 +44,9 @@ def test_decodable_files_are_accepted(here):
         or path.with_suffix(".png").rename(path), "picture.mp4: "),
     ("gone.mp4", lambda path: None, "gone.mp4: the upload is gone"),
 ])
-def test_other_files_are_rejected_without_their_path(here, name, make, told):
+def test_other_files_are_rejected_without_their_path(here, name, make, message):
     make(here / name)
-    with pytest.raises(InputError, match=told) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         uploads.check(here / name)
     assert "dropped/" not in str(refused.value)
 
