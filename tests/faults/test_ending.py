@@ -1,4 +1,4 @@
-"""The ways in which a run is ended from outside: nothing goes on, nothing is half there, and the next run goes on."""
+"""Runs that are stopped or killed: nothing continues, no partial artifact remains, and the next run continues."""
 
 import asyncio
 import os
@@ -17,21 +17,21 @@ PLAN = ["samples", "frames", "pose_extraction"]
 
 @pytest.fixture
 def whole(project):
-    """What an unbroken run leaves, of a project in which all of the plan is to be computed."""
+    """The artifacts of an uninterrupted run. All stages of the plan must be computed again."""
     project.stale(*PLAN)
     return project.artifacts()
 
 
 @pytest.fixture
 def at_work(project, server, whole):
-    """A run in the middle of its second stage; the stage's process."""
+    """A run in the middle of its second stage, and the process id of the stage."""
     project.order("frames@ava", "hang")
     with Command(project.folder, server, *GOAL) as run:
         yield run, run.hangs()
 
 
 def goes_on(project, whole) -> None:
-    """The next run computes what is left and no more, and gives what an unbroken run does."""
+    """The next run computes only what is left, and the artifacts are those of an uninterrupted run."""
     (project.folder / "frames@ava.order").unlink()
     assert project.ran() == ["samples@ava"]
     project.dvc("repro", "pose_extraction@ava")
@@ -58,7 +58,7 @@ def test_a_signal_terminates_the_stage_and_its_children(at_work, project, whole,
 
 
 def test_cancel_terminates_the_stage_and_no_other_starts(at_work, project, server, whole):
-    """As the button of Prefect's UI does."""
+    """As with the button in Prefect's UI."""
     run, stage = at_work
     command = [sys.executable, "-m", "prefect", "flow-run", "cancel"]
     [name] = [one.id for one in runs(server) if one.state.is_running()]
@@ -83,7 +83,7 @@ def test_a_killed_or_hanging_stage_is_retried(project, server, whole, fault):
 
 
 def test_the_next_run_waits_for_the_stage_of_a_killed_flow(at_work, project, server, whole):
-    """It ends as soon as it has something to say, which nobody hears any more; the next run waits for that."""
+    """The stage ends at its next line of output, because nobody reads it any more. The next run waits for that."""
     run, stage = at_work
     os.kill(run.process.pid, signal.SIGKILL)
     run.process.wait()
@@ -101,7 +101,7 @@ def test_the_next_run_continues_after_a_crash_of_the_machine(at_work, project, w
     os.kill(run.process.pid, signal.SIGKILL)
     os.killpg(os.getpgid(stage), signal.SIGKILL)
     kill(run.process)
-    assert f"artifacts/ava/.frames.{stage}.mkv" in project.artifacts()  # half of a file
+    assert f"artifacts/ava/.frames.{stage}.mkv" in project.artifacts()  # a partial file
     (project.folder / "frames@ava.order").unlink()
     assert [dvc_client.reproduce(f"{one}@ava") for one in PLAN] == [False, True, True]
     assert project.artifacts() == whole

@@ -1,4 +1,4 @@
-"""Prefect's server is killed while a stage runs."""
+"""Prefect's server is killed while a stage runs, or is not there."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""The real training, by the real DVC, killed: it goes on from its checkpoint, as if nothing was."""
+"""The real training, run by the real DVC, is killed and resumes from its checkpoint."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Trainings given to a worker on another machine, with real processes: a Prefect server, a worker, an S3 server, two
+"""Trainings on a worker on another machine, with real processes: a Prefect server, a worker, an S3 server, and two
 copies of the project."""
 
 import json
@@ -35,7 +35,7 @@ def test_a_worker_trains_and_the_caller_runs_the_other_stages(caller, worker):
     assert "artifacts/ava_from_ben/video.mp4" in caller.output
     with caller.runs(*RUN) as again:
         assert ended(again) == 0
-    assert "on a worker" not in caller.output  # nothing to do, and no worker needed to know that
+    assert "on a worker" not in caller.output  # nothing to do, which needs no worker
 
 
 def test_a_worker_rejects_other_code_and_lists_the_differences(caller, worker, given):
@@ -46,7 +46,7 @@ def test_a_worker_rejects_other_code_and_lists_the_differences(caller, worker, g
     shown = caller.output
     assert "differ from the caller's" in shown and "\n  stages/generator_training.py\n" in shown
     assert 'subjects.ava.consent: {"who": "Ana"' in shown and ', not "synthetic"' in shown
-    assert len(given()) == 1 and worker.ran() == []  # refused once, not tried again
+    assert len(given()) == 1 and worker.ran() == []  # rejected once, without a retry
 
 
 def test_after_a_killed_caller_the_worker_continues(caller, worker, given):
@@ -73,7 +73,7 @@ def test_two_callers_share_one_training(caller, worker, given, tmp_path):
 
 
 def test_a_killed_worker_is_replaced(caller, worker, client, given):
-    """The machine is gone with everything on it. Prefect's automation, or a person, tells that its run has crashed."""
+    """The machine is gone with all its programs. Prefect's automation, or a user, sets the run to Crashed."""
     order = worker.order("generator_training@ava", "hang")
     with caller.runs(*TRAIN, "--retries", "1") as run:
         with worker.runs(*WORK) as machine:
@@ -89,7 +89,7 @@ def test_a_killed_worker_is_replaced(caller, worker, client, given):
 
 
 def test_an_outage_of_the_remote_for_a_minute_is_survived(caller, worker, s3):
-    """A minute at the pace of these tests, in which attempts take as long as ever."""
+    """A minute at the pace of these tests; the attempts themselves take as long as ever."""
     assert sum(transfer.RETRY_DELAYS) > 60
     order = worker.order("generator_training@ava", "hang")
     with worker.runs(*WORK), caller.runs(*TRAIN) as run:
@@ -131,7 +131,7 @@ def test_cancelling_terminates_the_stage_on_the_worker(caller, worker, client, g
 
 
 def test_a_bare_environment_is_enough_for_a_worker(caller, worker, given, client):
-    """What a pod of Kubernetes is started with: an address, a folder, and the run's number."""
+    """What a Kubernetes pod gets: a URL, a folder and the id of the run."""
     with caller.runs(*TRAIN) as run:
         order = wait_for(given)[0]
         names = ["PREFECT_API_URL", "FAKEMOTION", "DVC_SITE_CACHE_DIR", "PREFECT_HOME"]

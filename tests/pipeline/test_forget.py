@@ -1,5 +1,4 @@
-"""A person is removed from the miniature project: nothing that was made from them is left, in any version, and what is
-others' stays."""
+"""Deleting a person from the miniature project: all their files in all versions, and nothing of others."""
 
 import fcntl
 import hashlib
@@ -31,12 +30,12 @@ HERS = (".checkpoints/generator_training@ava_0123456789abcdef.pt", "artifacts/ta
         ".checkpoints/.generator_training@ava_0123456789abcdef.77.pt", "studio/videos/ava.mp4", "studio/videos/ava",
         "studio/shown/ava_from_ben.mp4")
 THEIRS = (".checkpoints/generator_training@ava_two_0123456789abcdef.pt", ".checkpoints/costs/frames@ava_two.json",
-          "artifacts/tables/table_1_demo_ben_ben.md", "studio/videos/ava_two.mp4")  # whose names begin like hers
-SAMPLES = b'"stage": "samples"'  # the rendered people, who stay
+          "artifacts/tables/table_1_demo_ben_ben.md", "studio/videos/ava_two.mp4")  # names with the same prefix
+SAMPLES = b'"stage": "samples"'  # the rendered samples stay
 
 
 def left(folder: Path) -> list[Path]:
-    """Files with something of ava's: of her artifacts, or where they lay."""
+    """Files with content from ava's artifacts or with their paths."""
     files = [file for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts]
     apart = ("dvc.yaml", ".py", "ran", ".db", ".db-wal")
     return [file for file in files if not file.name.endswith(apart) and any(word in file.read_bytes() for word in OURS)
@@ -50,8 +49,8 @@ def run(monkeypatch, *arguments: str) -> int:
 
 @pytest.fixture
 def versions(project, folder_remote) -> Path:
-    """The project with two versions of all that is ava's, one of them in git's history only, all of it in a remote too;
-    where that lies."""
+    """The project with two versions of ava's artifacts, one of them only in git's history, all of them also in a
+    remote. The folder of the remote."""
     folder_remote.configure(project.folder)
     git = ["git", *WHO]
     for consent in (agreed("first"), agreed("second")):
@@ -129,7 +128,7 @@ def test_without_a_terminal_nothing_is_removed(project, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", ["cleo", "", ".", "..", "../ava", "*", "samples", "tables", "ava\n"])
 def test_an_unknown_name_is_rejected(project, monkeypatch, capsys, name):
-    """Least of all a name that is a place; and what is everybody's stays."""
+    """Above all names that are paths. Shared folders stay."""
     before = project.artifacts()
     for folder in forget.SHARED_FOLDERS:
         folder.mkdir(parents=True)
@@ -139,7 +138,7 @@ def test_an_unknown_name_is_rejected(project, monkeypatch, capsys, name):
 
 
 def test_a_result_used_as_a_video_is_deleted_too(project, monkeypatch, capsys):
-    """With all that was to be made of it, computed or not; the same recording under another name is told."""
+    """With everything made from it. Another video of the same file is reported."""
     project.change(videos={"eve": {"file": "artifacts/ava_from_ben/video.mp4", "preset": "demo"},
                            "ava_two": {"file": "artifacts/samples/ava.mp4", "preset": "demo"}},
                    subjects={"eve": {"preset": "demo", "consent": "synthetic"}},
@@ -153,7 +152,7 @@ def test_a_result_used_as_a_video_is_deleted_too(project, monkeypatch, capsys):
 
 
 def test_cache_files_without_a_record_are_deleted_too(project, monkeypatch):
-    """A worker that died has pulled it, or a stage was killed while DVC saved it."""
+    """A worker that crashed has pulled it, or a stage was killed while DVC saved it."""
     content = b"a frame of ava"
     checksum = hashlib.md5(content).hexdigest()
     Path("artifacts/ava/frames.mkv").unlink()
@@ -173,7 +172,7 @@ def test_nothing_is_removed_while_a_stage_uses_it(project, monkeypatch, capsys):
     assert run(monkeypatch, "ava", "--yes") == 1
     assert project.artifacts() == before and "ava" in params.load().subjects
     assert f"(PID {os.getppid()})" in capsys.readouterr().err
-    assert run(monkeypatch, "ben", "--yes") == 0  # which is nobody of whom it works
+    assert run(monkeypatch, "ben", "--yes") == 0  # the running stage does not use ben
 
 
 @pytest.mark.parametrize("lock, who", [
@@ -196,10 +195,10 @@ def test_uneditable_params_are_reported_before_anything_is_removed(project, monk
 
 
 def test_an_interrupted_forget_can_be_repeated(project, monkeypatch, capsys):
-    """In the middle of the cache, where the lists of folders are by which their files are known."""
+    """It is interrupted in the cache, where the lists of folders name their files."""
     stage = Path("stages/generator_training.py")
     now = stage.read_text()
-    for text in (now.replace("x * value", "x * value + ord(key[0])"), now):  # an older version, of curves hers alone
+    for text in (now.replace("x * value", "x * value + ord(key[0])"), now):  # the older version has curves that only ava has
         stage.write_text(text)
         project.dvc("repro", "--single-item", "generator_training@ava")
     shutil.copytree(".", "../whole", symlinks=True)
@@ -229,7 +228,7 @@ def test_a_remote_that_cannot_be_used_is_named(project, monkeypatch, capsys):
 
 
 def test_renamed_entries_are_found_in_dvcs_records(project, monkeypatch, capsys):
-    """The transfer's entry is gone, what it made is still there."""
+    """The entry of the transfer is gone, its artifacts still exist."""
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("ava_from_ben:", "another:"))
     assert run(monkeypatch, "ava", "--yes") == 0

@@ -1,4 +1,4 @@
-"""Plans, and what a user is told when there is none."""
+"""Plans, and the errors when there is none."""
 
 import sys
 
@@ -28,7 +28,7 @@ def test_a_result_can_be_a_source(project):
 
 
 def test_a_long_chain_of_results_is_planned_quickly(project):
-    """Twenty, each the source of the next: the ways through them are too many to walk each."""
+    """Twenty transfers, each the source of the next. There are too many paths through them to visit each."""
     levels = range(20)
     project.change(
         videos={f"echo{n + 1}": {"file": f"artifacts/copy{n}/video.mp4", "preset": "demo"} for n in levels},
@@ -103,7 +103,7 @@ def test_one_of_several_transfers_is_chosen_by_key(project):
     ("ben", "ava", []),
 ])
 def test_an_unknown_name_is_answered_with_existing_names(project, target, source, output):
-    """The nearest first, and then how to add it."""
+    """The most similar first, and then how to add the new one."""
     with pytest.raises(InputError) as refusal:
         graph.transfer(params.load(), target, source)
     message, _, lines = str(refusal.value).partition("Add:\n")

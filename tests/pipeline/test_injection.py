@@ -1,4 +1,4 @@
-"""A params.yaml of a stranger's under the real DVC, which reads it without us."""
+"""A hostile params.yaml with the real DVC, which reads it without our checks."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ KEYS = ["x; touch pwned", "$(touch pwned)", "`touch pwned`", "x|touch pwned", "x
 
 
 def test_dvc_runs_no_command_from_params_yaml(project):
-    """`dvc repro` reads params.yaml before we do: what a command line is made of must not come from there."""
+    """`dvc repro` reads params.yaml before we do, so no part of a command may come from it."""
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["samples"] |= {key: content["samples"]["ava"] for key in KEYS}
     content["videos"] |= {"own": {"file": "${samples}", "preset": "demo"},
@@ -31,7 +31,7 @@ def test_dvc_runs_no_command_from_params_yaml(project):
 
 @pytest.mark.parametrize("arguments", [["stage", "samples@ava"], ["run", "ava", "--from", "ben"]], ids=["stage", "run"])
 def test_our_commands_reject_such_a_file_before_dvc_runs(project, arguments):
-    """DVC clears a stage's outputs before it runs it, and an output that params.yaml names may lie anywhere."""
+    """DVC deletes a stage's outputs before it runs, and a hostile key could place an output anywhere."""
     Path("clips").mkdir()
     Path("clips/mum.mp4").write_text("dear")
     content = yaml.safe_load(Path("params.yaml").read_text())

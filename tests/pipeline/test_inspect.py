@@ -1,4 +1,4 @@
-"""What `inspect` and the end of a run tell about artifacts of known content."""
+"""What `inspect` and the end of a run print about known artifacts."""
 
 import json
 import math

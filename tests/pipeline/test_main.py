@@ -1,4 +1,4 @@
-"""The command line as a program: where it starts, and how it ends where nobody reads on."""
+"""The command line as a program."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("words", [["weights"], ["verify", "{video}"], ["run", "--help"]])
 @pytest.mark.parametrize("both", [False, True])
 def test_a_closed_pipe_ends_the_program_quietly(tmp_path, words, both):
-    """As `| head -1` does, and `2>&1 | head -1`."""
+    """As with `| head -1` and `2>&1 | head -1`."""
     with video_file.h264(tmp_path / "clip.mp4", 25, 18, {}) as write:
         write(np.zeros((64, 64, 3), np.uint8))
     words = [word.format(video=tmp_path / "clip.mp4") for word in words]

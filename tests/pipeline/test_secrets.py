@@ -1,5 +1,4 @@
-"""The keys to a remote stay in DVC's local configuration: nothing that is printed, raised or given to Prefect has any.
-"""
+"""The keys of a remote stay in DVC's local configuration: they are never printed, raised or sent to Prefect."""
 
 import subprocess
 import sys
@@ -22,7 +21,7 @@ def leaks(text: str) -> list[str]:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """A request that fails is not tried again."""
+    """Failed requests are not retried."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
 
@@ -45,7 +44,7 @@ def is_gone(s3: S3Server) -> None:
 @pytest.mark.parametrize("does", [works, is_busy, knows_no_such_key, is_gone])
 @pytest.mark.parametrize("command", [["push"], ["repro", "--pull", "--single-item", ADDRESS]], ids=" ".join)
 def test_dvc_itself_never_prints_the_keys(project, s3, s3_remote, impatient, does, command):
-    """Not even where it says all it can."""
+    """Not even with all log messages."""
     s3_remote.configure(project.folder)
     does(s3)
     done = subprocess.run([sys.executable, "-m", "dvc", *command, "-vv"], capture_output=True, text=True)
@@ -72,7 +71,7 @@ def test_we_never_print_the_keys(project, s3, s3_remote, impatient, capfd, does)
 
 
 def test_a_password_in_a_url_is_masked(project, capfd):
-    """DVC prints addresses as they stand in its configuration."""
+    """DVC prints URLs as they are in its configuration."""
     Remote("http://ann:hunter2@127.0.0.1:9/x").configure(project.folder)
     command = [sys.executable, "-m", "dvc", "repro", "--pull", "--single-item", ADDRESS]
     own = subprocess.run(command, capture_output=True, text=True)
@@ -96,7 +95,7 @@ def test_the_file_with_the_keys_is_in_no_commit_and_no_cache(project, s3_remote)
 
 
 def test_the_commands_of_the_readme_keep_the_keys_on_this_machine(project, s3_remote):
-    """The address goes to everybody, the keys do not."""
+    """The URL is committed, the keys are not."""
     bucket, address = s3_remote.url, s3_remote.options["endpointurl"]
     for command in (["remote", "add", "--default", "storage", bucket],
                     ["remote", "modify", "storage", "endpointurl", address],

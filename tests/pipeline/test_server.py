@@ -1,4 +1,4 @@
-"""A real Prefect server, started as the README says: who can reach it, and who is let in."""
+"""A real Prefect server, started as in the README: who can reach it, and who gets access."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 @pytest.fixture(scope="module")
 def server(database, tmp_path_factory):
-    """The server's process, its port and the environment of its clients; it asks for WORDS."""
+    """The server's process, its port and the environment of its clients. It requires the password WORDS."""
     if not Path("/proc/net/tcp").exists():
         pytest.skip("needs Linux's /proc")
     with socket.socket() as free:
@@ -57,7 +57,7 @@ def answered(address: str, process: subprocess.Popen, log: Path) -> None:
 
 
 def descendants(number: int) -> list[int]:
-    """A process and all that it has started."""
+    """A process and all its children."""
     status = {path.parent: path.read_text() for path in Path("/proc").glob("[0-9]*/status")}
     parents = {int(path.name): int(re.search(r"PPid:\s*(\d+)", text)[1]) for path, text in status.items()}
     found = [number]
@@ -67,7 +67,7 @@ def descendants(number: int) -> list[int]:
 
 
 def listening(processes: list[int]) -> set[tuple[str, int]]:
-    """Address and port of every TCP socket on which they take connections."""
+    """Address and port of every TCP socket on which they accept connections."""
     links = {os.readlink(link) for one in processes for link in Path(f"/proc/{one}/fd").iterdir() if link.is_symlink()}
     rows = [line.split() for file in ("tcp", "tcp6") for line in Path(f"/proc/net/{file}").read_text().splitlines()[1:]]
     ends = [row[1].split(":") for row in rows if row[3] == LISTENS and f"socket:[{row[9]}]" in links]

@@ -1,4 +1,4 @@
-"""Lines and bars in the terminal, and where nobody watches."""
+"""Lines and progress bars in a terminal and in a file."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""`python -m pipeline verify FILE`: the exit status says whether a file is ours and untouched."""
+"""`python -m pipeline verify FILE`: the exit code says whether a file was made here and is unchanged."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`python -m pipeline weights`: what a preset needs, what is there, and that DVC can track it."""
+"""`python -m pipeline weights`: what a preset needs, what exists, and that DVC can track it."""
 
 import hashlib
 
@@ -13,7 +13,8 @@ VGG19 = pretrained.VGG["vgg19"]
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """Every known file stands at its publisher's, small and with its own checksum; the folder of weights is empty."""
+    """Replaces the publishers by a folder with small files that have their own checksums. The folder of weights is
+    empty."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     origin, table = tmp_path / "origin", {}
@@ -160,7 +161,7 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
 
 
 def test_new_metric_weights_rerun_the_metrics(project):
-    """And nothing else; an estimator's weights are no reason either."""
+    """And no other stage. The weights of an estimator rerun nothing."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
     weights = project.folder / "metric_weights" / pretrained.INCEPTION

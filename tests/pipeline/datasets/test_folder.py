@@ -1,4 +1,4 @@
-"""A folder of clips becomes people of params.yaml."""
+"""Importing a folder of clips into params.yaml."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def film(path: Path) -> Path:
 
 
 def run(monkeypatch, capsys, *arguments) -> tuple[int, str]:
-    """The command line's answer."""
+    """Runs `python -m pipeline import`. Returns the exit code, and the output or the error."""
     monkeypatch.setattr(sys, "argv", ["pipeline", "import", *map(str, arguments)])
     failed = main()
     out, error = capsys.readouterr()
@@ -50,7 +50,7 @@ def run(monkeypatch, capsys, *arguments) -> tuple[int, str]:
 
 
 def test_a_folder_of_clips(here, monkeypatch, capsys):
-    """ComplexMotion's form: a video or a folder of images a person; and one with two takes."""
+    """A video, a folder of images (as in ComplexMotion), and a folder with two takes."""
     film(here / "clips/Ana dances (1).mp4")
     images(here / "clips/2024_Bó", range(5))
     for take in ("1", "2"):

@@ -1,4 +1,4 @@
-"""iPER in miniature, in the layout of its release."""
+"""Importing a miniature of iPER, in the layout of its release."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ OUTFITS = ("001/1", "001/10", "001/2", "007/1", "010/3")
 
 @pytest.fixture
 def data(here) -> Path:  # noqa: F811
-    """Two clips an outfit; the first ones' images have three digits, the others' four."""
+    """Two clips per outfit. The images of the first have three digits, those of the second four."""
     root = here / "data/iPER"
     for outfit in OUTFITS:
         images(root / "images_HD" / outfit / "1", range(6))
@@ -52,7 +52,7 @@ def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
 
 @pytest.mark.parametrize("fps, spans", [(None, ((7.2, 7.6), (0.0, 0.8))), (30.0, ((6.0, 6.3333), (0.0, 0.6667)))])
 def test_imitations_of_the_protocol(data, monkeypatch, capsys, fps, spans):
-    """The form of iPER's evaluators: first and last image, both of them included."""
+    """The ranges of iPER's evaluators include their first and last image."""
     images(data / "images_HD/007/1/2", range(190), digits=4)
     cross = lambda target, *span: {"source": ["000.jpg"], "cross_imitation": {"target": target, "range": span}}
     (data / "iPER_protocol.json").write_text(json.dumps({"val": {
@@ -77,7 +77,7 @@ def test_imitations_of_the_protocol(data, monkeypatch, capsys, fps, spans):
 
 
 def test_a_clip_with_a_gap_is_not_imitated(data, monkeypatch, capsys):
-    """The protocol counts images, so that all after the gap would be others."""
+    """The protocol counts images, so that all numbers after the gap would be wrong."""
     (data / "images_HD/010/3/2/0005.jpg").unlink()
     cross = {"cross_imitation": {"target": "010/3/2", "range": [8, 12]}}
     (data / "iPER_protocol.json").write_text(json.dumps({"val": {"001/2/1": cross}}))
@@ -135,7 +135,7 @@ def test_another_folder_is_rejected(data, monkeypatch, capsys, make, arguments, 
 
 
 def test_dvc_runs_what_was_imported(project, monkeypatch, capsys):
-    """The folder is the dependency: a new image, and that outfit's frames are made again."""
+    """The folder is the dependency: after a new image, only the frames of that outfit are computed again."""
     for outfit in ("001/1", "002/1"):
         for take in "12":
             images(Path("data/images_HD") / outfit / take, range(3))

@@ -1,4 +1,4 @@
-"""New entries stand where they belong in params.yaml, and nothing else of the file changes."""
+"""Entries are added to params.yaml and removed, and nothing else in the file changes."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def presets() -> str:
 
 @pytest.fixture
 def file(tmp_path, presets):
-    """params.yaml of this text, in bytes, and its presets."""
+    """A function that writes params.yaml: presets, and this text."""
     def write(text: str) -> Path:
         path = tmp_path / "params.yaml"
         end = "\r\n" if "\r\n" in text else "\n"
@@ -41,11 +41,11 @@ LINE = "ben: {file: b c.mp4, preset: demo}"
 
 @pytest.mark.parametrize("text, before", [
     (HEAD + TAIL, HEAD),
-    (HEAD + "\n\n# people\n" + TAIL, HEAD),                                       # the comment is about the next block
+    (HEAD + "\n\n# people\n" + TAIL, HEAD),                                       # the comment belongs to the next block
     (HEAD + "  # cleo: {file: c.mp4}\n\n# people\n" + TAIL, HEAD + "  # cleo: {file: c.mp4}\n"),
     ((HEAD + "\n# people\n" + TAIL).replace("\n", "\r\n"), HEAD.replace("\n", "\r\n")),
     (HEAD.replace("  ava", "    ava") + TAIL, HEAD.replace("  ava", "    ava")),  # indented by four
-    (TAIL + HEAD.rstrip("\n"), TAIL + HEAD.rstrip("\n")),                         # last, without a last line's end
+    (TAIL + HEAD.rstrip("\n"), TAIL + HEAD.rstrip("\n")),                         # last, without a newline at the end
     (TAIL + HEAD + "# the end", TAIL + HEAD),
     (HEAD.replace("{file: a.mp4, preset: demo}", "\n    file: a.mp4 # hers\n    preset: demo") + TAIL, None),
     (HEAD + '  "dan": {file: d.mp4, preset: demo}\n' + TAIL, HEAD + '  "dan": {file: d.mp4, preset: demo}\n'),
@@ -60,7 +60,7 @@ def test_every_other_byte_stays(file, text, before):
     added = ("" if before.endswith("\n") else end) + indent + LINE + end
     assert new == old.replace(before.encode(), (before + added).encode())
     assert params.load(path).videos["ben"].file == "b c.mp4"
-    assert params_editor.add([ben()], path) == [] and path.read_bytes() == new  # it is there already
+    assert params_editor.add([ben()], path) == [] and path.read_bytes() == new  # it exists already
 
 
 def test_entries_of_several_blocks(tmp_path):

@@ -1,4 +1,4 @@
-"""A variant becomes a preset that DVC can track, and nothing else of the file changes."""
+"""A variant becomes a preset that DVC can track, and nothing else in the file changes."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ SHORT = "variants:\n  td: {generator_training: {weight_temporal: 0.0}}\n"
 
 @pytest.mark.parametrize("tail", ["", "\n# people\n", "\n# people\nvideos: {}\n", "\n\n# variants\n" + SHORT])
 def test_presets_anywhere_in_the_file(tmp_path, tail):
-    """Indented by four, `presets` first, in the middle or last, without a last line's end."""
+    """Indented by four, `presets` first, in the middle or last, without a newline at the end."""
     config = params.load(ROOT / "params.yaml")
     blocks = {"demo": config.presets["demo"].model_dump(mode="json")}
     people = ("samples", "videos", "subjects", "transfers")
@@ -72,7 +72,8 @@ def test_an_uneditable_file_is_left_unchanged(file):
 
 
 def test_dvc_caches_the_results_of_both_presets(project):
-    """A subject that goes over to the variant is learned anew, and comes back from the cache."""
+    """A subject that switches to the variant is trained again; after switching back, its results come from the cache.
+    """
     project.change(variants={"td": {"generator_training": {"weight_temporal": 0.0}}})
     variants.write(params.load(), "td", "demo")
     own = (project.folder / "artifacts/ava/generator").read_text()

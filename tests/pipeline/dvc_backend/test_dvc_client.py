@@ -1,4 +1,4 @@
-"""The real DVC over the real dvc.yaml, with stages in miniature."""
+"""The real DVC with the real dvc.yaml and miniature stages."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def test_a_stage_without_consent_says_what_to_write(project):
 
 @pytest.mark.parametrize("address", ["fusion@ava_from_ben", "signing@ava_from_ben", "mask_segmentation@ava"])
 def test_after_consent_is_withdrawn_no_stage_runs(project, address):
-    """Though the weights are there, and this one stage is asked for alone."""
+    """Although the trained weights exist and only this stage is run."""
     project.change(subjects={"ava": {"consent": None}})
     project.stale(graph.split(address)[0])
     with pytest.raises(dvc_client.StageFailed, match="subjects.ava has no consent"):
@@ -86,7 +86,7 @@ def test_a_new_person_affects_no_other(project):
 
 
 @pytest.mark.parametrize("file, added, ran", [
-    ("stages/retargeting.py", "changed = 1", ["retargeting@ava_from_ben"]),  # the same bytes: nothing after it runs
+    ("stages/retargeting.py", "changed = 1", ["retargeting@ava_from_ben"]),  # its output is the same, so no later stage runs
     ("stages/retargeting.py", "\n\n# a comment", []),
     ("stages/params.py", "changed = 1", []),
 ])
@@ -173,7 +173,7 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
     thread.join(timeout=30)
     assert not thread.is_alive() and len(failures) == 1 and not failures[0].permanent
     assert not Path("artifacts/ava_from_ben/driving.parquet").exists()
-    subprocesses._shutdown.clear()  # as in the next run's process
+    subprocesses._shutdown.clear()  # as in the process of the next run
     order.unlink()
     assert dvc_client.reproduce("retargeting@ava_from_ben") is True
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()

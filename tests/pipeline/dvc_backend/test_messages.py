@@ -1,4 +1,4 @@
-"""What we read of DVC's own messages, provoked from the installed DVC: another wording fails here."""
+"""The messages of the installed DVC. A version that words one differently fails here."""
 
 import fcntl
 import json
@@ -17,7 +17,7 @@ POSES = Path("artifacts/ava/poses.parquet")
 
 @pytest.fixture
 def run_dvc(project):
-    """What `dvc ...` prints, both streams together."""
+    """Runs `dvc ...` and returns its output, both streams together."""
 
     def run(*arguments: str) -> str:
         done = project.try_dvc(*arguments)
@@ -28,7 +28,7 @@ def run_dvc(project):
 
 @pytest.mark.subprocesses
 def test_all_other_lines_of_a_run_are_recognised_as_dvc_messages(project, run_dvc):
-    """Of a first run, of one that computes, of one from the cache, of one with nothing to do."""
+    """In a first run, in one that computes, in one from the cache, and in one with nothing to do."""
     Path("dvc.lock").unlink()
     first = run_dvc("repro", "frames@ava")
     project.stale("frames")
@@ -39,7 +39,7 @@ def test_all_other_lines_of_a_run_are_recognised_as_dvc_messages(project, run_dv
     for output, computed in ((first, False), (computes, True), (restores, False), (nothing, False)):
         left = [line for line in output.splitlines() if not messages.is_dvc_message(line)]
         assert ("frames ava works" in left) == computed and all("frames" in line for line in left), output
-    assert [messages.cache_unchanged(output) for output in (computes, nothing)] == [True, True]  # the samples are as they were
+    assert [messages.cache_unchanged(output) for output in (computes, nothing)] == [True, True]  # the samples have not changed
 
 
 def test_cache_unchanged(project, run_dvc):
@@ -63,7 +63,7 @@ def test_a_file_that_is_missing(run_dvc):
 
 
 def test_a_busy_file(project, run_dvc):
-    """Who they are and at what, as DVC noted it."""
+    """The processes and the file, as DVC recorded them."""
     project.stale("pose_extraction")
     other = {"pid": os.getpid(), "cmd": "dvc repro other"}
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(POSES.resolve()): other}, "read": {}}))
@@ -100,7 +100,7 @@ def test_a_failed_transfer(project, run_dvc, folder_remote, tmp_path):
 
 
 def test_a_full_disk(tmp_path):
-    """As the system words it, which DVC passes on; tests/faults/test_disk.py fills a real one."""
+    """The message of the system, which DVC passes on. tests/faults/test_disk.py fills a real disk."""
     code = "import errno, os; raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert messages.disk_full(done.stderr)

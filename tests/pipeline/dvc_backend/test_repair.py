@@ -1,4 +1,4 @@
-"""What a fault has left of DVC's notes and cache, under the real DVC."""
+"""Damage to DVC's files and cache, repaired with the real DVC."""
 
 import json
 import os
@@ -17,18 +17,18 @@ POSES = Path("artifacts/ava/poses.parquet")
 
 @pytest.fixture(autouse=True)
 def first():
-    """Each test is a process of its own as to what has been looked at."""
+    """Each test starts like a new process, with an unverified cache."""
     dvc_client._verify_cache_once.cache_clear()
 
 
 def cached(path: Path) -> Path:
-    """Where DVC's cache has an artifact."""
+    """The path of an artifact in DVC's cache."""
     found = re.search(rf"path: {path}\n +hash: md5\n +md5: (\w\w)(\S+)", Path("dvc.lock").read_text())
     return Path(".dvc/cache/files/md5", *found.groups())
 
 
 def damage(file: Path, what: str) -> None:
-    """Other content, as large and as old, and as read-only as it was or as DVC first makes it."""
+    """Changes the content of a file but not its size, time or mode."""
     info, content = file.stat(), file.read_bytes()
     file.chmod(0o644)
     file.write_bytes({"a bit": bytes([content[0] ^ 1]) + content[1:], "truncated": content[:20], "empty": b""}[what])
@@ -39,7 +39,7 @@ def damage(file: Path, what: str) -> None:
 @pytest.mark.parametrize("what, ours", [("a bit", True), ("truncated", False), ("empty", False)])
 def test_a_damaged_cache_file_is_recomputed(project, what, ours):
     before = project.artifacts()
-    if ours:  # DVC had put it into its cache by itself
+    if ours:  # our dvc_client has put it into the cache; otherwise DVC alone did
         project.stale("pose_extraction")
         assert dvc_client.reproduce("pose_extraction@ava") is True
     project.ran()
@@ -48,7 +48,7 @@ def test_a_damaged_cache_file_is_recomputed(project, what, ours):
     assert dvc_client.reproduce("pose_extraction@ava") is True
     assert project.ran() == ["pose_extraction@ava"] and project.artifacts() == before
     POSES.unlink()
-    assert dvc_client.reproduce("pose_extraction@ava") is False and project.artifacts() == before  # whole again
+    assert dvc_client.reproduce("pose_extraction@ava") is False and project.artifacts() == before  # repaired
 
 
 def test_a_restored_file_is_verified_again(project):
@@ -72,7 +72,7 @@ def test_a_cache_in_another_folder_is_verified_too(project, tmp_path):
 @pytest.mark.parametrize("end", ["retargeting@ava_from_ben:\n", "artifacts/ava/poses.parquet\n      hash: md5\n",
                                  "artifacts/ava/poses.parquet\n      hash: md5\n      md5: ab"])
 def test_a_half_written_dvc_lock_causes_no_rerun(project, end):
-    """Whether DVC can read what is there of it or not."""
+    """Whether DVC can read the rest of it or not."""
     before, (kept, *_) = project.artifacts(), Path("dvc.lock").read_text().partition(end.removesuffix("ab"))
     Path("dvc.lock").write_text(kept + end)
     assert dvc_client.reproduce("pose_extraction@ava") is False
@@ -92,7 +92,7 @@ def test_an_unreadable_rwlock_is_recreated(project, notes):
 
 
 def test_ended_processes_do_not_block(project):
-    """Its number may be another program's by now, or it may have ended with nobody to collect it."""
+    """Their ids may belong to other programs by now, or they may be zombies."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
@@ -111,7 +111,7 @@ def test_ended_processes_do_not_block(project):
 
 @pytest.mark.subprocesses
 def test_a_running_dvc_is_waited_for(project, capsys):
-    """Until it has ended, whatever it is at."""
+    """Until it has ended, whatever it does."""
     folder = Path("dvc")
     folder.mkdir()
     (folder / "__main__.py").write_text("import sys; sys.stdin.read()")

@@ -1,4 +1,4 @@
-"""DVC with the state of every stage in a file of its own, beside the plain program on the same project."""
+"""DVC with one state file per stage, compared with the plain program on the same project."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ def everything() -> dict[str, list[str]]:
 
 
 def run_all() -> None:
-    """What a flow does, one after another."""
+    """What a flow does, one stage after another."""
     for address in dvc_client.pending(everything()):
         dvc_client.reproduce(address)
     dvc_client.update_dvc_lock()
@@ -54,10 +54,10 @@ def test_both_programs_share_the_run_cache(project):
     assert project.ran() == [goal]
     Path("dvc.lock").unlink()
     for address in graph.plan(params.load(), [goal]):
-        assert dvc_client.reproduce(address) is False  # it knows nothing but the run-cache
+        assert dvc_client.reproduce(address) is False  # from the run cache alone
     project.stale("retargeting")
     assert dvc_client.reproduce(goal) is True and project.ran() == [goal]
-    project.dvc("repro", goal)  # which has heard nothing of it
+    project.dvc("repro", goal)  # with its old dvc.lock
     assert project.ran() == []
 
 
@@ -121,7 +121,7 @@ def test_a_lost_state_is_restored_from_the_run_cache(project, damage):
 
 
 def test_only_new_states_are_written_into_dvc_lock(project):
-    """The other stages' text stays: what git shows is what was computed."""
+    """The text of the other stages stays, so that git shows only what was computed."""
     project.change(subjects={"ben": {"consent": agreed("today")}})
     run_all()
     before = Path("dvc.lock").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""DVC's remotes, for real: what one machine computed another takes, over a folder or an S3 server that goes away."""
+"""Real DVC remotes: one machine pulls what another has computed, from a folder or from an S3 server with outages."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ WHO = ["-c", "user.name=a", "-c", "user.email=a@b"]
 
 
 def clone(project: Project, folder: Path, lock: bool, remote) -> Project:
-    """Another machine: what git holds of the project, and the remote."""
+    """Another machine: a git clone of the project with the same remote."""
     names = [".", *([] if lock else [":!dvc.lock"])]
     for command in (["add", *names], [*WHO, "commit", "-qm", "all"], ["clone", "-q", ".", str(folder)]):
         subprocess.run(["git", *command], cwd=project.folder, check=True)
@@ -55,7 +55,7 @@ def test_a_new_result_is_pulled_by_another_machine(project, tmp_path, remote):
 
 
 def test_a_push_survives_a_short_outage(project, tmp_path, s3, s3_remote):
-    """botocore tries again; how often, the environment says."""
+    """botocore retries; the environment sets how often."""
     s3_remote.configure(project.folder)
     patient = dict(os.environ, AWS_MAX_ATTEMPTS="10", AWS_RETRY_MODE="standard")
     push = subprocess.Popen([sys.executable, "-m", "dvc", "push", "--run-cache"], env=patient, stdout=subprocess.PIPE,
@@ -63,7 +63,7 @@ def test_a_push_survives_a_short_outage(project, tmp_path, s3, s3_remote):
     s3.wait_for(8)
     s3.stop()
     before = len(s3.requests)
-    time.sleep(2)  # what is refused is seen by nobody
+    time.sleep(2)  # refused connections are not in `requests`
     assert push.poll() is None and len(s3.requests) <= before + 1
     s3.start()
     output, _ = push.communicate(timeout=120)
@@ -74,7 +74,7 @@ def test_a_push_survives_a_short_outage(project, tmp_path, s3, s3_remote):
 
 
 def test_a_failed_push_leaves_no_partial_result(project, tmp_path, s3, s3_remote, monkeypatch):
-    """The run-cache goes first: without the data that it names, a result is not there, and no half of one is."""
+    """The run cache is uploaded first. An entry without its files counts as no result."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
     s3.breaks = lambda request: "503 Slow Down" if request.startswith("PUT") and "/files/" in request else ""
@@ -94,7 +94,7 @@ def test_a_failed_push_leaves_no_partial_result(project, tmp_path, s3, s3_remote
 
 
 def test_a_push_that_loses_a_run_cache_entry_fails(project, s3, s3_remote, monkeypatch):
-    """DVC itself ends with 0 where only entries of the run-cache did not go."""
+    """DVC itself ends with exit code 0 if only entries of the run cache were not uploaded."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
     s3.breaks = lambda request: "400 Bad Request" if request.startswith("PUT") and "/runs/" in request else ""

@@ -1,4 +1,4 @@
-"""Real programs: what they print, and that they end with everything that they have started."""
+"""Output, events and termination of real programs and their children."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pipeline.dvc_backend.subprocesses import Program
 from tests.server import ROOT, alive
 
 WITH_US = os.environ | {"PYTHONPATH": str(ROOT)}
-# Prints the number of a child that keeps its output open; both go on for a minute, deaf to SIGTERM where wanted.
+# Prints the id of a child that keeps the output open. Both run for a minute, and ignore SIGTERM with "deaf".
 PARENT = """
 import os, signal, sys, time
 if "deaf" in sys.argv:
@@ -27,7 +27,7 @@ if not (child and "leaves" in sys.argv):
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    """What was ended here goes for this test only."""
+    """Undoes `terminate_all` after each test."""
     monkeypatch.setattr(subprocesses, "_shutdown", threading.Event())
 
 
@@ -36,7 +36,7 @@ def python(code: str, *arguments: str, **options) -> Program:
 
 
 def family(program: Program) -> list[int]:
-    """The numbers of a PARENT and its child."""
+    """The process ids of PARENT and its child."""
     return [program.pid, int(next(program.output()))]
 
 

@@ -1,4 +1,4 @@
-"""The flows under a real Prefect server; what DVC would do is real in one test and noted in the rest."""
+"""The flows on a real Prefect server. One test runs the real DVC; the others replace it."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ DEPLOY = Path(__file__).parents[3] / "pipeline/workers/deploy.yaml"
 
 @pytest.fixture
 def asked(monkeypatch) -> list[str]:
-    """The addresses that DVC is asked for, in order; nothing is run, or known to be up to date."""
+    """The addresses that DVC is asked to run, in order. No stage runs, and none is up to date."""
     addresses = []
     monkeypatch.setattr(dvc_client, "pending", lambda plan: plan)
     monkeypatch.setattr(dvc_client, "reproduce", lambda address, **_: addresses.append(address) or True)
@@ -124,7 +124,7 @@ def test_one_task_per_stage_without_a_result_cache():
 
 
 def test_deployments_can_be_made(prefect, tmp_path):
-    """Prefect's own program makes them from deploy.yaml, in the pools that the file names."""
+    """Prefect's own program creates them from deploy.yaml, in the pools that the file names."""
     entries = yaml.safe_load(DEPLOY.read_text())["deployments"]
     wanted = {(entry["name"], entry["work_pool"]["name"]) for entry in entries}
     assert {pool for _, pool in wanted} == {"cpu", "gpu"}

@@ -1,4 +1,4 @@
-"""The tables' experiments by the real DVC in the miniature project, stopped and killed on the way."""
+"""The tables' experiments in the miniature project with the real DVC, stopped and killed."""
 
 import signal
 import subprocess
@@ -29,7 +29,7 @@ sys.exit(__main__.main())
 
 
 def start() -> subprocess.Popen:
-    """The command, in a process of its own, until the stage hangs that was told to."""
+    """Starts the command in a process of its own, and waits until the stage hangs that was ordered to."""
     call = [sys.executable, "-P", "-c", CALL, str(ROOT)]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     process = subprocess.Popen(call, **pipes, start_new_session=True)
@@ -43,7 +43,7 @@ LEARNED = ["local_gan_training@ava", "retargeting@ava_from_ava", "fusion@ava_fro
 
 @pytest.mark.fault
 def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
-    """kill -9, then Ctrl-C, both while the second of two variants trains; then the same command again."""
+    """kill -9, then Ctrl-C, both while the second of two variants trains. Then the same command again."""
     before, config = study.artifacts(), params.load()
     order = study.order("generator_training@ava", "hang")
     process = start()
@@ -54,7 +54,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     state.write_text("what a training goes on from")
     process.kill()
     process.wait()
-    assert alive(training)  # kill -9 of the command leaves DVC and the stage at work
+    assert alive(training)  # after kill -9 of the command, DVC and the stage still run
 
     Path("hangs").unlink()
     process = start()
@@ -63,7 +63,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     message = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and "1 of 2 experiments are finished, 1 left" in message
     assert "[1/1] td: generator_training@ava ..." in message
-    written = (layout.TABLES / "table_1_demo_ava_ben.md").read_text()  # what there is by then
+    written = (layout.TABLES / "table_1_demo_ava_ben.md").read_text()  # with the results so far
     assert "TD: not run yet" in written and "26.00 / 25.00" in written
 
     order.unlink()
@@ -78,7 +78,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     for variant, name in names.items():
         kept = params.Params(**yaml.safe_load(git("show", f"{refs[name]}:params.yaml")))
         assert kept.presets["demo"] == config.varied("demo", "complete", variant), "what ran is not the variant"
-    assert study.artifacts().items() >= before.items()  # what the user has is as it was
+    assert study.artifacts().items() >= before.items()  # the user's files have not changed
     assert git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml") == ""
 
     cells = pq.read_table(layout.TABLES / "table_1_demo_ava_ben.parquet").to_pylist()
@@ -188,7 +188,7 @@ def test_a_name_changes_with_the_metric_weights(study):
 
 
 def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch):
-    """What came during the experiments would give them other names, and they would not count as finished."""
+    """Weights that are added during the experiments would change their names, and they would not count as finished."""
     study.change(variants={"complete": {"metrics": {"weights": True}}})
     asked = []
     monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.place(name).write_text(name))

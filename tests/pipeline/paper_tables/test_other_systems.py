@@ -1,4 +1,4 @@
-"""`python -m pipeline evaluate` on a transfer of made-up artifacts."""
+"""`python -m pipeline evaluate` on a transfer with made-up artifacts."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ KEY = "ann_from_ann"
 
 @pytest.fixture
 def transfer(tmp_path, monkeypatch) -> Path:
-    """ann's reconstruction in the current folder, and the frames of another system: ours, in noise."""
+    """ann's reconstruction in the current folder, and frames of another system: ours with noise."""
     monkeypatch.chdir(tmp_path)
     toy.write_all(Path())
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -95,7 +95,7 @@ def test_invalid_arguments_are_rejected(transfer, monkeypatch, capsys, given, me
 
 
 def test_an_error_is_on_a_line_of_its_own(transfer, monkeypatch, capsys):
-    """Not behind the progress that was made by then."""
+    """Not behind a progress bar."""
     Path("frames/9.png").unlink()
     failed, _, error = run(monkeypatch, capsys)
     assert failed == 1 and error.splitlines()[-1].startswith("frames: 9 frames; expected 10")

@@ -1,4 +1,4 @@
-"""The paper's tables beside scores of known content."""
+"""The paper's tables with known scores."""
 
 import json
 import re
@@ -25,7 +25,7 @@ FPS, FRAMES, SEEDS = 10.0, 60, 3
 
 
 def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None:
-    """Scores of frames that are hard and easy by turns for everybody."""
+    """Writes scores that vary from frame to frame in the same way for all methods."""
     noise = np.random.default_rng(round(1000 * psnr)).normal(0, 0.05, FRAMES)
     values = psnr + 3 * np.sin(np.arange(FRAMES) / 7) + noise
     columns = {field.name: pa.nulls(FRAMES, field.type) for field in PER_FRAME}
@@ -40,13 +40,12 @@ def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None
         "fps": FPS, "against": "the truth", "flow": "dis", "code": other_systems.code_checksum(), "metrics": metrics}))
 
 
-code = cache(other_systems.code_checksum)  # which no test here changes
+code = cache(other_systems.code_checksum)  # no test here changes the code
 
 
 @pytest.fixture(scope="module")
 def known(computed, tmp_path_factory) -> tuple[Path, tables.Table]:
-    """Table 1, of whose methods Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol; and where
-    that is so."""
+    """Table 1 and its folder. Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol."""
     project = Project(shutil.copytree(computed.folder, tmp_path_factory.mktemp("table") / "project", symlinks=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
@@ -100,7 +99,7 @@ def test_a_small_difference_has_its_sign(table, method, verdict, sign):
     found = cell(table, method, "reconstruction", "psnr")
     assert found.verdict == verdict
     ours = cell(table, "Ours", "reconstruction", "psnr")
-    assert found.high > ours.low and ours.high > found.low  # which says nothing
+    assert found.high > ours.low and ours.high > found.low  # overlapping intervals do not decide it
     assert sign == (found.difference_low > 0) - (found.difference_high < 0)
 
 
@@ -132,7 +131,7 @@ def test_values_of_the_paper(table):
     ours = cell(table, "Ours", "reconstruction", "psnr")
     assert (ours.complexmotion, ours.difference, ours.verdict) == (27.15, None, None)
     assert found.difference == pytest.approx(ours.value - found.value)
-    extra = cell(table, "EDN", "imitation", "psnr")  # the paper has none
+    extra = cell(table, "EDN", "imitation", "psnr")  # not in the paper
     assert (extra.complexmotion, extra.verdict) == (None, None) and extra.difference > 0
 
 
@@ -204,7 +203,7 @@ def test_other_systems_are_shown_without_ours(table):
     ("lpips", -0.2, -0.1, [-1.0], 3, "reproduced"), ("lpips", -0.1, -0.05, [-1.0], 3, "too small to count"),
 ])
 def test_verdicts(metric, low, high, paper, trainings, message):
-    """Of a score of ours of 5: 2 % of it are 0.1."""
+    """With a score of 5, a relative minimum of 2 % is 0.1."""
     difference = 0.2 if low is None else (low + high) / 2
     assert verdict(metric, 5.0, difference, low, high, paper, trainings) == message
 
@@ -249,7 +248,7 @@ def test_the_three_files_have_the_same_content(table):
     lines = [line for line in markdown.read_text().splitlines() if line.startswith("|") and "---" not in line]
     assert not reader.open and len(lines) == len(reader.rows)
     for line, row in zip(lines, reader.rows):
-        cells = [re.sub(r" \((.*)\)$", r"\1", text.strip()) for text in line[1:-1].split("|")]  # small below, in HTML
+        cells = [re.sub(r" \((.*)\)$", r"\1", text.strip()) for text in line[1:-1].split("|")]  # in HTML it is a small text below
         assert cells == [text.strip() for text in row]
     edn = next(line for line in lines if line.startswith("| EDN"))
     assert edn.split(" | ")[13] == "24.36 / 24.48" and "(± 0.0" in edn
@@ -272,7 +271,7 @@ def test_a_page_of_several_tables_keeps_the_others(tmp_path):
 
 
 def test_the_papers_values_are_consistent(config):
-    """What Tables 1 and 2 have in common is the same, and Ours is the best of every column, as the paper says."""
+    """Values that are in both tables are equal, and Ours is the best in every column, as the paper says."""
     both = {}
     for number in (1, 2):
         about = PAPER[number]

@@ -1,4 +1,4 @@
-"""The studio in a real browser, from upload to download; its runs are real, on the miniature project."""
+"""The studio in a real browser, from upload to download. It runs the miniature project."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def clips(tmp_path) -> dict[str, Path]:
 
 @pytest.fixture
 def seeing(project, tmp_path):
-    """The miniature's last stages write a real video, and the background is a real picture."""
+    """Makes the miniature's last stages write a real video, and the background a real picture."""
     film(project.folder / "film.mp4", 40)
     png.write(project.folder / "plate.png", np.full((64, 64, 3), (200, 30, 30), np.uint8))
     copies = {"film.mp4": ("video",), "plate.png": ("background", "seen", "full_background")}
@@ -64,7 +64,7 @@ def seeing(project, tmp_path):
 
 @pytest.fixture
 def studio(seeing, server, tmp_path):
-    """The command as a user starts it, and its address."""
+    """Starts the command as a user does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -79,7 +79,7 @@ def studio(seeing, server, tmp_path):
 
 @pytest.fixture
 def watched(page):
-    """The page, which asks nobody but the studio and has no errors."""
+    """The page. It must send requests only to the studio and have no errors."""
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -173,7 +173,7 @@ def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     page = watched
     hanging = seeing.order("frames@ana_dances_1", "hang")
     page.goto(studio.door)
-    another = page.context.browser.new_page()  # in which nothing is ordered
+    another = page.context.browser.new_page()  # which only watches
     another.goto(studio.door)
     fill(page, clips)
     order(page)

@@ -1,4 +1,4 @@
-"""Which requests come from the studio's own page, in the browser of who started it."""
+"""Which requests the studio accepts."""
 
 import pytest
 from starlette.datastructures import Headers

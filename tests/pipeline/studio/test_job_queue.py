@@ -1,4 +1,4 @@
-"""Orders in a line, with programs of a few lines in place of the runs."""
+"""The job queue, with small programs in place of pipeline runs."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ SAYS = "import os; open('{0}.saw', 'w').write(os.environ.get('CUDA_VISIBLE_DEVIC
 
 @dataclass
 class Small(Job):
-    """An order whose run is a program of ours."""
+    """A job whose run is a small program."""
 
     code: str = ""
 
@@ -39,7 +39,7 @@ def small(name: str, code: str = WAITS_FOR + SAYS, steps: tuple[str, ...] = ()) 
 
 @pytest.fixture
 def make_queue(tmp_path, monkeypatch):
-    """Made for so many GPUs; results lie where the layout says."""
+    """A function that makes a queue for some GPUs."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shown").mkdir()
     lock = os.open("lock", os.O_CREAT)
@@ -95,7 +95,7 @@ def test_results_are_copied_for_the_page(make_queue):
 def test_a_run_that_fails_does_not_stop_the_next(make_queue):
     queue = make_queue("")
     queue.add(small("bad", "print('no room', flush=True); raise SystemExit(3)"))
-    queue.add(small("nothing", "pass"))  # ends well, and has left no result
+    queue.add(small("nothing", "pass"))  # succeeds without a result
     queue.add(small("good"))
     go("good")
     wait_for(lambda: states(queue)[2] == DONE, 20)
@@ -163,7 +163,7 @@ def test_pictures_of_stages_or_why_there_is_none(make_queue, monkeypatch):
 
 
 def test_a_run_that_outlives_this_process_keeps_the_lock(make_queue, tmp_path, monkeypatch):
-    make_queue("")  # for its folder
+    make_queue("")  # creates the folder
     with open("other", "a") as lock:
         assert try_lock(lock)
         ours = job_queue.JobQueue(tmp_path / "shown", lock.fileno())

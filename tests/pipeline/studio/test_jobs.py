@@ -1,4 +1,4 @@
-"""What an order writes into params.yaml, and what it makes of what a run reports."""
+"""What a job writes into params.yaml, and how it interprets the events of its run."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ PLAN = ["frames@ana", "pose_extraction@ana", "frames@cho"]
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> dict[str, Path]:
-    """Two videos, beside a project with the repository's own params.yaml."""
+    """Two videos, next to a project with the repository's own params.yaml."""
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
@@ -49,7 +49,7 @@ def test_a_job_becomes_entries(clips):
     assert {name: str(getattr(consent, name)) for name in CONSENT} == CONSENT and "cho" not in config.subjects
     transfer = config.transfers["ana_from_cho"]
     assert (transfer.target, transfer.source, transfer.truth) == ("ana", "cho", "studio/videos/cho.mp4")
-    steps = list(made.steps)  # in the order in which they run: who has to film more is told before anything is trained
+    steps = list(made.steps)  # in the order of the plan: pose_coverage runs before any training
     assert steps.index("pose_coverage@ana_from_cho") < steps.index("generator_training@ana")
     assert steps[-1] == "report@ana_from_cho"
 
@@ -85,7 +85,7 @@ def test_a_removed_consent_is_not_replaced(clips):
 
 @pytest.mark.parametrize("name", ["who", "scope", "record"])
 def test_a_different_consent_for_the_same_person_is_rejected(clips, name):
-    """A narrower one would be given the hash of the first."""
+    """Otherwise a narrower consent would get the hash of the first."""
     ordered(clips)
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match="consent: params.yaml has another record for ana: Ana Ruiz.*change subjects.ana.consent"):
@@ -153,7 +153,7 @@ def event(kind: str, address: str = "frames@ana", **fields) -> dict:
 
 
 def heard(*output: str | dict) -> tuple[Job, list[str]]:
-    """An order that has heard all this, and the addresses of the steps that were over, in order."""
+    """A job that has handled these items, and the addresses of the steps that ended, in order."""
     made = Job("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNNING)
     return made, [step.address for one in output for step in made.on_output(one)]
 

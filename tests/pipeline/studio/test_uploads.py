@@ -1,4 +1,4 @@
-"""Files that were dropped: what is in them counts, not their names; what is kept has a safe name."""
+"""Uploads: their content counts, not their names, and they are stored under a safe name."""
 
 import shutil
 from collections import namedtuple
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A project with the repository's own params.yaml, and in it a folder of what was dropped."""
+    """A project with the repository's own params.yaml, and in it a folder for uploads."""
     (tmp_path / "project/dropped").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "project")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
@@ -79,7 +79,7 @@ def known(name: str, place: Path, preset: str = "demo") -> params.Params:
 
 def test_the_same_video_keeps_its_name_and_another_one_gets_its_own(here):
     first = uploads.store(params.load(), film(here / "ana.mp4"), "demo")
-    assert uploads.store(params.load(), here / "ana.mp4", "demo") == first  # though no entry came of it
+    assert uploads.store(params.load(), here / "ana.mp4", "demo") == first  # although there is no entry yet
     config = known(*first)
     assert uploads.store(config, here / "ana.mp4", "demo") == first
     assert uploads.store(config, here / "ana.mp4", "best")[0] == "ana_2"

@@ -1,4 +1,4 @@
-"""What a caller and a worker compare."""
+"""The code and parameters that a caller and a worker compare."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The job template of a Kubernetes pool, checked without a cluster: by Prefect's server and its Kubernetes worker."""
+"""The job template of a Kubernetes pool, checked without a cluster by Prefect's server and its Kubernetes worker."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a worker is offered, and what it would not take."""
+"""The inputs that a worker gets, and those that it rejects."""
 
 import shutil
 from pathlib import Path
