@@ -37,7 +37,7 @@ class ImportedPeople:
 
 
 def import_people(found: ImportedPeople, source: Path, preset: str, consent: list[str] | None,
-          path: Path = Path("params.yaml")) -> str:
+                  path: Path = Path("params.yaml")) -> str:
     """Adds the people to params.yaml. Returns a report: what was added, what was left out, and the next step. Existing
     entries keep the user's changes. Raises InputError if there are no people."""
     left_out = "".join(f"\n  {line}" for line in found.left_out)
@@ -67,8 +67,9 @@ def import_people(found: ImportedPeople, source: Path, preset: str, consent: lis
 
 def is_imported(config: Params, entry: Entry) -> bool:
     """Whether the entry exists, whatever other fields the user has changed or added."""
-    there = getattr(config, entry.block).get(entry.name)
-    return there is not None and all(getattr(there, field) == entry.content[field] for field in IDENTITY_FIELDS[entry.block])
+    existing = getattr(config, entry.block).get(entry.name)
+    fields = IDENTITY_FIELDS[entry.block]
+    return existing is not None and all(getattr(existing, field) == entry.content[field] for field in fields)
 
 
 def video_entry(name: str, file: Path, preset: str, **span) -> Entry:
@@ -130,8 +131,8 @@ def check_source(config: Params, source: Path, preset: str) -> float | None:
 
 
 def unreadable_reason(file: Path, fps: float | None) -> str | None:
-    """Why a video, a folder of images or a folder of takes cannot be used, as far as the first frames and the sizes of
-    the images show. None if it can."""
+    """Why a video, a folder of images or a folder of takes cannot be used; None if it can. Checks the first frames and
+    the sizes of all images."""
     sizes = {}  # {size: the first image that has it}
     try:
         takes.open_takes(file, fps)

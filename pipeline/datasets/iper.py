@@ -29,8 +29,8 @@ def find_people(config: Params, source: Path, preset: str, only: list[str]) -> I
     fps, found, outfits = check_source(config, source, preset), ImportedPeople(), {}
     root = source.parent if source.name == IMAGES else source
     if not (root / IMAGES).is_dir():
-        raise InputError(f"{source}: no folder {IMAGES}; expected the layout of iPER's release: {IMAGES}/001/1/1/000.jpg, "
-                         "train.txt, val.txt")
+        raise InputError(f"{source}: no folder {IMAGES}; expected the layout of iPER's release: "
+                         f"{IMAGES}/001/1/1/000.jpg, train.txt, val.txt")
     subjects = {subject.name: subject for subject in numbered_folders(root / IMAGES)}
     if unknown := set(only) - set(subjects):
         raise InputError(f"{root / IMAGES}: no subject {', '.join(sorted(unknown))}; there are {', '.join(subjects)}")
@@ -121,8 +121,8 @@ def pair_by_protocol(root: Path, found: ImportedPeople, outfits: list[str], pres
         imitations = {clip: (one["cross_imitation"]["target"], *map(int, one["cross_imitation"]["range"]))
                       for clip, one in content.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{root / PROTOCOL}: not iPER's protocol ({error!r}); expected `val` with a `cross_imitation` of "
-                         "`target` and `range` for each clip") from None
+        raise InputError(f"{root / PROTOCOL}: not iPER's protocol ({error!r}); expected `val` with a `cross_imitation` "
+                         "of `target` and `range` for each clip") from None
     for clip, (driver, first, last) in imitations.items():
         outfit, path = clip.rpartition("/")[0], root / IMAGES / driver
         count = len(images(path)) if path.is_dir() else 0

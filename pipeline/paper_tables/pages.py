@@ -85,8 +85,9 @@ def _introduction(table: Table, cells: list[Cell]) -> list[str]:
     printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _paper_metrics(table).values()))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     rest = printed - verdicts.total()
-    effects = ", ".join([*(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in MIN_DIFFERENCE.items()),
-                         *(f"{share:.0%} of our {NAMES[name]}" for name, share in MIN_RELATIVE_DIFFERENCE.items())])
+    effects = ", ".join([
+        *(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in MIN_DIFFERENCE.items()),
+        *(f"{share:.0%} of our {NAMES[name]}" for name, share in MIN_RELATIVE_DIFFERENCE.items())])
     trainings = "one training" if table.seeds == 1 else f"{table.seeds} trainings with different seeds"
     return [
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {machine()}, commit {commit()}. Preset {table.preset}; "

@@ -100,10 +100,11 @@ class Job:
             before = list(self.steps.values())[: list(self.steps).index(step.address)]
             return [_finish(other, Step.UP_TO_DATE) for other in before if other.state == WAITING]
         if event["kind"] == "done":
-            return [_finish(step, DONE, f"{event['seconds']:.1f} s") if event["computed"] else _finish(step, Step.UP_TO_DATE)]
+            took = f"{event['seconds']:.1f} s"
+            return [_finish(step, DONE, took) if event["computed"] else _finish(step, Step.UP_TO_DATE)]
         if event["kind"] == "progress":
             step.percent, step.progress_text = percent(event) or 0.0, figures(event)
-        elif event["kind"] == "line" and not event["text"].startswith(f"{step.address}: "):  # not the line about its time and memory
+        elif event["kind"] == "line" and not event["text"].startswith(f"{step.address}: "):  # without its time and memory
             step.last_line = event["text"].removeprefix(f"{graph.split(step.address)[0]}: ")
         return []
 
@@ -130,7 +131,7 @@ def _finish(step: Step, state: str, took: str = "") -> Step:
 
 
 def create_job(target: Path | None, source: Path | None, preset: str, consent: dict[str, str], agreed: bool,
-          path: Path = Path("params.yaml")) -> Job:
+               path: Path = Path("params.yaml")) -> Job:
     """Checks the form, stores the two videos and writes their entries into params.yaml.
 
     consent: the fields of CONSENT. Existing entries keep the user's changes, and an existing record of consent stays.
@@ -176,8 +177,8 @@ def _check_same_consent(config: params.Params, who: str, record: dict[str, str])
     """Raises InputError if the person has agreed to something else according to params.yaml. The date may differ."""
     there = config.subjects[who].consent if who in config.subjects else None
     if who in config.subjects and there is None:
-        raise InputError(f"consent: params.yaml has the subject {who} without consent. Write subjects.{who}.consent there, "
-                         "or remove the entry, and try again")
+        raise InputError(f"consent: params.yaml has the subject {who} without consent. Write subjects.{who}.consent "
+                         "there, or remove the entry, and try again")
     if there not in (None, "synthetic") and any(
             getattr(there, name) != record[name] for name in CONSENT if name != "when"):
         recorded = f"{there.who}, {there.when}, {there.scope}, {there.record}"

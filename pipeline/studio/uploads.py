@@ -58,8 +58,8 @@ def same_content(file: Path, other: Path) -> bool:
 def _copy(file: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(place.parent).free < file.stat().st_size + MIN_FREE_BYTES:
-        raise InputError(f"{place.parent}: the disk would have less than {size(MIN_FREE_BYTES)} left with {file.name}; free "
-                         "some space")
+        raise InputError(f"{place.parent}: the disk would have less than {size(MIN_FREE_BYTES)} left with {file.name}; "
+                         "free some space")
     with replacing(place) as temporary:
         try:
             os.link(file, temporary)  # Gradio deletes the upload itself
