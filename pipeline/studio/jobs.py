@@ -90,10 +90,10 @@ class Job:
         elif item["kind"] == "failed":
             self.error = item["message"]
         elif step := self.steps.get(item.get("address")):
-            return self._follow(step, item)
+            return self._on_event(step, item)
         return []
 
-    def _follow(self, step: Step, event: Event) -> list[Step]:
+    def _on_event(self, step: Step, event: Event) -> list[Step]:
         """Handles an event of a stage. Returns the steps that have ended with it."""
         if event["kind"] == "started":
             step.state, step.started_at = RUNNING, time.time()
