@@ -118,7 +118,7 @@ def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
     head = ["method"]
     for name in metrics:
         head += [_head(name, table.best), "paper"] if name in printed else [_head(name, table.best)]
-    values, apart = [], []
+    values, differences = [], []
     for row in table.rows:
         mine = [found[row.name, name] for name in metrics]
         line = [PageCell(row.name)]
@@ -126,7 +126,7 @@ def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
             line += [_value(cell), PageCell(_paper(cell))] if cell.metric in printed else [_value(cell)]
         values.append(line)
         if any(cell.difference is not None for cell in mine):
-            apart.append([PageCell(row.name), *map(_difference, mine)])
+            differences.append([PageCell(row.name), *map(_difference, mine)])
     reasons = {}
     for row in table.rows:
         for cell in (found[row.name, name] for name in metrics):
@@ -135,10 +135,10 @@ def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
                 reasons.setdefault(reason, {}).setdefault(row.name, []).append(_name(cell.metric))
     title, key = TITLES[protocol], table.transfers[protocol]
     sections = [Section(f"{title} ({key})", head, values, _notes(reasons, len(table.rows), len(metrics)))]
-    if apart:
+    if differences:
         ours = next(row.name for row in table.rows if row.key == table.ours)
         names = ["method", *(_head(name, table.best) for name in metrics)]
-        sections.append(Section(f"{title}: {ours} less the method", names, apart, []))
+        sections.append(Section(f"{title}: {ours} minus the method", names, differences, []))
     return sections
 
 
