@@ -37,8 +37,8 @@ SAMPLES = b'"stage": "samples"'  # the rendered samples stay
 def left(folder: Path) -> list[Path]:
     """Files with content from ava's artifacts or with their paths."""
     files = [file for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts]
-    apart = ("dvc.yaml", ".py", "ran", ".db", ".db-wal")
-    return [file for file in files if not file.name.endswith(apart) and any(word in file.read_bytes() for word in OURS)
+    ignored = ("dvc.yaml", ".py", "ran", ".db", ".db-wal")
+    return [file for file in files if not file.name.endswith(ignored) and any(word in file.read_bytes() for word in OURS)
             and SAMPLES not in file.read_bytes()]
 
 

@@ -28,9 +28,9 @@ def server(database, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     home = shutil.copytree(database, tmp_path_factory.mktemp("prefect"), dirs_exist_ok=True)
-    apart = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    settings = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
              "DO_NOT_TRACK": "1"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | apart
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | settings
     log = tmp_path_factory.mktemp("log") / "server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
     with log.open("w") as file:

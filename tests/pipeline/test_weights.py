@@ -35,7 +35,7 @@ def there() -> set[str]:
 
 
 def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where no weights are
+    monkeypatch.chdir(tmp_path)  # no weights here
     demo, paper = config.presets["demo"], config.presets["paper"]
     assert set(weights.needed(demo)) == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
 
@@ -173,4 +173,4 @@ def test_new_metric_weights_rerun_the_metrics(project):
     assert project.ran() == ["metrics@ava_from_ben"]
     weights.unlink()
     project.dvc("repro")
-    assert project.ran() == []  # what it was without is known
+    assert project.ran() == []  # the result without it is in the cache

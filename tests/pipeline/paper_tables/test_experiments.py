@@ -89,7 +89,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     assert found["TD", "reconstruction", "lpips"]["reason"] == "no weights"
     assert "## Table 1: In miniature" in Path("results.md").read_text()
 
-    assert main() == 0  # once more: nothing is left
+    assert main() == 0  # again: nothing is left to do
     assert "2 of 2 experiments are finished, 0 left" in capfd.readouterr().out and study.ran() == []
 
 

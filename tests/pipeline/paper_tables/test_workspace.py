@@ -38,7 +38,7 @@ def test_the_workspace_has_uncommitted_changes_and_the_users_files(study, tmp_pa
     (pretrained.METRIC_FOLDER / "metric.pth").unlink()
     Workspace(given)
     assert not (there / pretrained.METRIC_FOLDER / "metric.pth").exists()
-    assert git("rev-parse", "HEAD", folder=there) == commit  # the same state is the same commit
+    assert git("rev-parse", "HEAD", folder=there) == commit  # the same state gives the same commit
 
 
 @pytest.mark.parametrize("files, message", [

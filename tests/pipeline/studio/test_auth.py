@@ -21,10 +21,10 @@ OTHER = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     ("POST", HERE | {"origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-site"}, False),
     ("POST", HERE | {"origin": "http://localhost:7860"}, False),
     ("POST", HERE | {"origin": "null"}, False),
-    ("GET", HERE | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, False),  # an <img> elsewhere
-    ("GET", HERE | OTHER | {"sec-fetch-dest": "document"}, True),   # a link elsewhere
-    ("GET", HERE | OTHER | {"sec-fetch-dest": "iframe"}, False),    # a frame elsewhere, over which something else lies
-    ("POST", HERE | OTHER | {"sec-fetch-dest": "document"}, False),  # a form elsewhere
+    ("GET", HERE | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, False),  # an <img> on another site
+    ("GET", HERE | OTHER | {"sec-fetch-dest": "document"}, True),   # a link on another site
+    ("GET", HERE | OTHER | {"sec-fetch-dest": "iframe"}, False),    # a frame on another site (clickjacking)
+    ("POST", HERE | OTHER | {"sec-fetch-dest": "document"}, False),  # a form on another site
     ("GET", HERE | {"sec-fetch-site": "none", "sec-fetch-dest": "document"}, True),
 ])
 def test_is_own_request(method, headers, own):

@@ -181,7 +181,7 @@ def test_steps_follow_what_is_reported():
 
 def test_a_cached_stage_is_up_to_date():
     made, over = heard(event("started"), event("done", computed=False, seconds=0.4), event("started", "others@ana"),
-                       "pose_extraction@ana ...\n")  # what is printed is for people
+                       "pose_extraction@ana ...\n")  # printed lines are not interpreted
     assert states(made) == [Step.UP_TO_DATE, WAITING, WAITING] and over == ["frames@ana"]
 
 
