@@ -1,14 +1,16 @@
-# make demo    the whole road on rendered people: ava dances like ben, and ava's own held-out part again
-# make studio  the same for your own two videos, by a page whose address it prints
-# make test    the test suite, in two processes of one thread each: threads of two would wait for each other's cores
-# make test-faults  the rest of it, with programs that are killed on the way, full disks, servers that are gone
-# make docs    the pages of docs/ as a site, in docs/_build/README.html
-# make links   asks every address outside of the pages whether it is still there; needs a network
-# make digests write digests/ (and deps and outs of dvc.yaml) anew, after code of stages/ or a path has changed
-# make clean   remove everything that was made: artifacts, caches, the environment
+# make demo         run the whole pipeline on rendered people: ava dances like ben, and ava's held-out part is reconstructed
+# make studio       start a web page that runs the pipeline on two videos of your own; the address is printed
+# make test         run the tests, in two processes with one thread each, so that they do not compete for cores
+# make test-faults  run the slow tests: killed programs, full disks, servers that do not respond
+# make docs         build the documentation as a site: docs/_build/README.html
+# make links        check the external links of the documentation; needs a network
+# make digests      update digests/, and inputs and outputs in dvc.yaml, after a change of stages/
+# make clean        delete everything that was made: artifacts, caches, the environment
 #
-# VENV=folder chooses another place for the environment, PYTHON=program the interpreter that it is made from,
-# EXTRA=requirements-ultralytics.txt what else goes into it, FAULTS=files which of the faults are tested.
+# VENV=folder       where the environment is
+# PYTHON=program    the Python to create it with
+# EXTRA=file        more requirements to install, such as requirements-ultralytics.txt
+# FAULTS=files      which files `make test-faults` runs
 
 VENV   ?= .venv
 FAULTS ?= tests/faults tests/pipeline/dvc_backend/test_dvc_client.py tests/pipeline/paper_tables/test_experiments.py
@@ -36,7 +38,7 @@ digests: $(VENV)/installed
 	$(VENV)/bin/python -m pipeline.dvc_backend.digests
 
 $(VENV)/installed: requirements.txt requirements-weights.txt $(EXTRA)
-	@$(PYTHON) -c 'import sys; sys.platform != "win32" or sys.exit("Windows itself will not do: run make inside WSL 2")'
+	@$(PYTHON) -c 'import sys; sys.platform != "win32" or sys.exit("Windows is not supported directly: run make inside WSL 2")'
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 13) or sys.exit("Python 3.11 or 3.12 is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check $(addprefix -r ,requirements.txt $(EXTRA))

@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
     evaluate = commands.add_parser("evaluate", help="score the frames of another system")
     evaluate.add_argument("key", metavar="TRANSFER", help="a transfer in params.yaml, such as ava_from_ben")
     evaluate.add_argument("--frames", type=Path, required=True, metavar="PATH", help="a folder of images or a video")
-    evaluate.add_argument("--as", dest="name", required=True, metavar="NAME", help="the name of the system, such as lwgan")
+    evaluate.add_argument("--as", dest="name", required=True, metavar="NAME", help="name of the system, such as lwgan")
     forget = commands.add_parser("forget", help="delete a person: artifacts, caches, remote copies")
     forget.add_argument("name", metavar="VIDEO", help="a video in params.yaml")
     forget.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -79,7 +79,7 @@ def arguments() -> argparse.Namespace:
         command.add_argument("--gpu-pool", metavar="POOL", help="the Prefect work pool whose workers run the trainings")
         command.add_argument("--retries", type=int, default=0, metavar="N", help="retries of a failed stage (default: 0)")
         command.add_argument("--timeout", type=_minutes, default=TIMEOUT_MINUTES, metavar="MINUTES",
-                             help=f"terminate a stage without output for so long (default: {TIMEOUT_MINUTES:g})")
+                             help=f"terminate a stage without output for MINUTES (default: {TIMEOUT_MINUTES:g})")
     options = parser.parse_args()
     if options.command == "run" and options.all == bool(options.target and options.sources):
         run.error("either a target and --from, or --all")

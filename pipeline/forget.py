@@ -25,7 +25,7 @@ from stages.media.files import human_size, md5, remove
 from stages.params import Params
 
 SHARED_KEYS = ("samples", layout.TABLES.name)  # folders of artifacts that belong to no person
-SHARED_FOLDERS = (layout.EXPERIMENTS, uploads.SERVED)  # clone of `table`, copies for the studio's page: made again when needed
+SHARED_FOLDERS = (layout.EXPERIMENTS, uploads.SERVED)  # copies of everybody's files, which are made again when needed
 RunRecord = dict  # of one run of a stage: `deps` and `outs`, each with `path` and `md5`
 
 
@@ -198,11 +198,11 @@ def _checksums(records: list[RunRecord], keys: set[str], inside: bool) -> set[st
 def _same_file(config: Params, name: str, records: list[RunRecord], keys: set[str]) -> list[str]:
     """Other videos that were made from the same file as `name`, by its path in params.yaml or by its recorded checksum.
     """
-    files = {key: {one.file} for key, one in config.videos.items()}
+    files, code = {key: {one.file} for key, one in config.videos.items()}, ("stages/", f"{layout.DIGESTS}/")
     for record in records:
         for key in _keys_of(file for file in record["outs"] if file["path"].endswith("/frames.mkv")):
-            deps = [file for file in record.get("deps", []) if not file["path"].startswith(("stages/", f"{layout.DIGESTS}/"))]
-            files.setdefault(key, set()).update(file["md5"] for file in deps if file.get("md5"))
+            videos = [file for file in record.get("deps", []) if not file["path"].startswith(code)]
+            files.setdefault(key, set()).update(file["md5"] for file in videos if file.get("md5"))
     return sorted(key for key, these in files.items() if key not in keys and these & files.get(name, set()))
 
 

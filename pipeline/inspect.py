@@ -79,7 +79,8 @@ def results(address: str) -> list[dict[str, str]]:
     made = layout.outputs(stage, key)
     if stage == "metrics":
         return [
-            {"score": name, "value": format_score(entry).removeprefix("-").strip(), "95 % interval": format_interval(entry)}
+            {"score": name, "value": format_score(entry).removeprefix("-").strip(),
+             "95 % interval": format_interval(entry)}
             for name, entry in json.loads(made["metrics"].read_text(encoding="utf-8"))["metrics"].items()
         ]
     return [_losses(file) for file in sorted(made["plots"].glob("*.tsv"))] if "plots" in made else []

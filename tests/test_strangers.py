@@ -16,7 +16,7 @@ from tests import settings
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "stages").rglob("*.py"), *(ROOT / "pipeline").rglob("*.py")])
 # The modules of pipeline/ that may start programs.
-STARTERS = {"dvc_client.py", "forget.py", "subprocesses.py", "workspace.py", "fingerprint.py", "pages.py", "job_queue.py"}
+STARTERS = {"dvc_client.py", "forget.py", "subprocesses.py", "git.py", "fingerprint.py", "nvidia_smi.py", "job_queue.py"}
 NAMES = ["../x", "..", ".", "a/b", "/etc/x", "a\\b", "~", "", "a b", "-h", "a;b", "$(a)", "`a`", "${presets}", "$HOME",
          "a|b", "a\nb", "a\0b", "a:b", "a@b", "x.y", "A", "\u0430va", "ava\u200b", "\uff41va", "\u00e9", "1a", "_a",
          "a" * 49, "ava\n"]

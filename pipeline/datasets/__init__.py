@@ -1,1 +1,1 @@
-"""People and clips of data sets as entries of params.yaml."""
+"""Adds people and clips of data sets, and variants of presets, to params.yaml."""

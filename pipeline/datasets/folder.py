@@ -1,8 +1,7 @@
-"""`python -m pipeline import`: people of a data set become entries of params.yaml, as far as their clips are whole.
+"""`python -m pipeline import`: adds the people of a data set to params.yaml.
 
-Every person gets a video, a subject and the reconstruction of their held-out part. What is missing or cannot be read is
-told, all at once; who is whole is imported all the same.
-"""
+Every person gets a video, a subject and a transfer that reconstructs their held-out part. Clips that are missing or
+cannot be read are reported all at once; the other people are imported."""
 
 import os
 import re
@@ -22,30 +21,28 @@ from stages.media.container import IMAGE_FORMATS, open_media
 from stages.media.images import list_images, natural_order
 from stages.params import Params
 
-MAX_NAME_LENGTH = 20  # characters of a name, so that `<name>_from_<name>` is one too
-IDENTITY_FIELDS = {"videos": ("file",), "subjects": (), "transfers": ("target", "source")}  # by what an entry is known again
-
-
-CONSENT_FIELDS = ("who", "when", "scope", "record")  # what `--consent` tells, in this order
+MAX_NAME_LENGTH = 20  # characters; `<name>_from_<name>` must be a valid name too
+IDENTITY_FIELDS = {"videos": ("file",), "subjects": (), "transfers": ("target", "source")}  # equal in the same entry
+CONSENT_FIELDS = ("who", "when", "scope", "record")  # the arguments of `--consent`
 
 
 @dataclass
 class ImportedPeople:
-    """What a data set holds."""
+    """The people of a data set."""
 
-    people: dict[str, Path] = field(default_factory=dict)  # name: file or folder, whole and readable
+    people: dict[str, Path] = field(default_factory=dict)  # {name: complete and readable file or folder}
     more: list[Entry] = field(default_factory=list)        # other videos, and transfers
-    left_out: list[str] = field(default_factory=list)      # what is no person, and why
+    left_out: list[str] = field(default_factory=list)      # clips that cannot be used, with the reason
     notes: list[str] = field(default_factory=list)
 
 
 def import_people(found: ImportedPeople, source: Path, preset: str, consent: list[str] | None,
-          path: Path = Path("params.yaml")) -> str:
-    """Adds who was found to params.yaml; what was done, what was left out, and what is to do. What an earlier import
-    wrote stays as the user has changed it. InputError where nobody was found."""
+                  path: Path = Path("params.yaml")) -> str:
+    """Adds the people to params.yaml. Returns a report: what was added, what was left out, and the next step. Existing
+    entries keep the user's changes. Raises InputError if there are no people."""
     left_out = "".join(f"\n  {line}" for line in found.left_out)
     if not found.people:
-        raise InputError(f"{source}: nobody can be imported{':' * bool(left_out)}{left_out}")
+        raise InputError(f"{source}: no clip can be imported{':' * bool(left_out)}{left_out}")
     agreed = {"consent": dict(zip(CONSENT_FIELDS, consent))} if consent else {}
     wanted = []
     for name, file in found.people.items():
@@ -54,59 +51,62 @@ def import_people(found: ImportedPeople, source: Path, preset: str, consent: lis
     config = params.load(path)
     fresh = params_editor.add([entry for entry in [*wanted, *found.more] if not is_imported(config, entry)], path)
     counts = Counter(entry.block for entry in fresh)
-    told = [f"{path}: {counts['subjects']} of {len(found.people)} people are new, with {counts['videos']} videos and "
-            f"{counts['transfers']} transfers"]
+    report = [f"{path}: {counts['subjects']} of {len(found.people)} people are new, with {counts['videos']} videos and "
+              f"{counts['transfers']} transfers"]
     if left_out:
-        told.append(f"left out:{left_out}")
-    told += found.notes
+        report.append(f"left out:{left_out}")
+    report += found.notes
     subjects = params.load(path).subjects
-    if silent := [name for name in found.people if not subjects[name].consent]:
-        told.append(f"missing: `consent` of {len(silent)} of them, without which training stops. Write in each one's "
-                    "entry of `subjects` who agreed, when, to what, or what the data set's licence allows; "
-                    "--consent WHO WHEN SCOPE RECORD writes it for all who are new")
+    if missing := [name for name in found.people if not subjects[name].consent]:
+        report.append(f"missing: `consent` of {len(missing)} of them; training needs it. Write in their entries of "
+                      "`subjects` who agreed, when and to what, or what the data set's licence allows. "
+                      "--consent WHO WHEN SCOPE RECORD writes it for all new people")
     first = next(iter(found.people))
-    return "\n".join([*told, f"next: python -m pipeline run {first} --from {first}"])
+    return "\n".join([*report, f"next: python -m pipeline run {first} --from {first}"])
 
 
 def is_imported(config: Params, entry: Entry) -> bool:
-    """Whether an entry is there, whatever else the user has written into it."""
-    there = getattr(config, entry.block).get(entry.name)
-    return there is not None and all(getattr(there, field) == entry.content[field] for field in IDENTITY_FIELDS[entry.block])
+    """Whether the entry exists, whatever other fields the user has changed or added."""
+    existing = getattr(config, entry.block).get(entry.name)
+    fields = IDENTITY_FIELDS[entry.block]
+    return existing is not None and all(getattr(existing, field) == entry.content[field] for field in fields)
 
 
 def video_entry(name: str, file: Path, preset: str, **span) -> Entry:
+    """An entry of `videos`. span: `start` and `end` in seconds."""
     return Entry.one_line("videos", name, file=relative_path(file), **span, preset=preset)
 
 
 def transfer_entry(target: str, source: str, file: Path, preset: str) -> Entry:
-    """file: of the source; it stands for a truth where there is none."""
+    """An entry of `transfers`. file: the source's video; the field `truth` is required, and this value means that there
+    is none."""
     name = f"{target}_from_{source}"
     return Entry.one_line("transfers", name, target=target, source=source, preset=preset, truth=relative_path(file))
 
 
 def relative_path(file: Path) -> str:
-    """Relative to the project where it lies below it, else absolute."""
+    """The path relative to the project if it is in it, otherwise the absolute path."""
     whole = Path(os.path.abspath(file))
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
 def find_people(config: Params, source: Path, preset: str) -> ImportedPeople:
-    """A folder of clips, one person each: a video, a folder of images, or a folder of several such takes."""
+    """The people in a folder with one clip each: a video, a folder of images, or a folder of several such takes."""
     fps = check_source(config, source, preset)
     if list_images(source):
-        raise InputError(f"{source}: holds images itself; expected one video or one folder of images a person in it")
+        raise InputError(f"{source}: has images itself; expected one video or one folder of images per person in it")
     found, files = ImportedPeople(), {}
     for file in natural_order(file for file in source.iterdir() if not file.name.startswith(".")):
         name = to_name(file.name if file.is_dir() else file.stem)
         if not file.is_dir() and file.suffix.lower() not in takes.VIDEOS:
-            found.left_out.append(f"{file.name}: neither a folder nor named like a video (.mp4, .mov, ...)")
+            found.left_out.append(f"{file.name}: neither a folder nor a video (.mp4, .mov, ...)")
         elif not name:
-            found.left_out.append(f"{file.name}: no letter or digit in it makes a name; rename it")
+            found.left_out.append(f"{file.name}: no Latin letter or digit for a name; rename it")
         else:
             files.setdefault(name, []).append(file)
     for name, same in tqdm(files.items(), "reading", unit="clip", disable=None):
         if len(same) > 1:
-            found.left_out.append(f"{', '.join(file.name for file in same)}: all would be called {name}; rename them")
+            found.left_out.append(f"{', '.join(file.name for file in same)}: all would get the name {name}; rename them")
         elif reason := unreadable_reason(same[0], fps):
             found.left_out.append(reason)
         else:
@@ -115,14 +115,14 @@ def find_people(config: Params, source: Path, preset: str) -> ImportedPeople:
 
 
 def to_name(text: str) -> str:
-    """A name of params.yaml: small letters, digits and _; empty where nothing is left."""
+    """A valid name for params.yaml: lower-case letters, digits and _. Empty if the text has none of them."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     return (f"clip_{name}" if name[:1].isdigit() else name)[:MAX_NAME_LENGTH].rstrip("_")
 
 
 def check_source(config: Params, source: Path, preset: str) -> float | None:
-    """The frames a second that the preset asks for. InputError where there is no such preset or folder."""
+    """The frame rate that the preset asks for. Raises InputError if the preset or the folder does not exist."""
     if preset not in config.presets:
         raise InputError(f"params.yaml: no preset `{preset}`; there are {', '.join(config.presets)}")
     if not source.is_dir():
@@ -131,9 +131,9 @@ def check_source(config: Params, source: Path, preset: str) -> float | None:
 
 
 def unreadable_reason(file: Path, fps: float | None) -> str | None:
-    """Why a video, a folder of images or one of takes cannot be used, as far as its first frames and its images' sizes
-    tell."""
-    sizes = {}  # and the first image of each
+    """Why a video, a folder of images or a folder of takes cannot be used; None if it can. Checks the first frames and
+    the sizes of all images."""
+    sizes = {}  # {size: the first image that has it}
     try:
         takes.open_takes(file, fps)
         for image in (image for take in takes.list_takes(file) if take.is_dir() for image in list_images(take)):
@@ -143,12 +143,12 @@ def unreadable_reason(file: Path, fps: float | None) -> str | None:
     if len(sizes) > 1:
         (first, one), (second, other) = list(sizes.items())[:2]
         return (f"{other}: {second[0]} x {second[1]}, but {one} {first[0]} x {first[1]}; all images of a person must "
-                "have one size")
+                "have the same size")
     return None
 
 
 def image_size(image: Path) -> tuple[int, int]:
-    """Width and height, by the file's head."""
+    """Width and height from the header of an image. Raises InputError if it cannot be read."""
     try:
         with open_media(image, IMAGE_FORMATS) as container:
             stream = container.streams.video[0]
@@ -156,5 +156,5 @@ def image_size(image: Path) -> tuple[int, int]:
     except (av.FFmpegError, IndexError):
         found = 0, 0
     if not all(found):
-        raise InputError(f"{image}: not an image that can be read; remove it or export it again")
+        raise InputError(f"{image}: not a readable image; remove it or export it again")
     return found

@@ -2,12 +2,11 @@
 
     images_HD/<subject>/<outfit>/1/NNN.jpg   a turn in A-pose
     images_HD/<subject>/<outfit>/2/NNN.jpg   random actions
-    train.txt, val.txt                       clips, one a line: <subject>/<outfit>/<1 or 2>
-    iPER_protocol.json                       of its evaluators: which frames of whom each clip of val.txt imitates
+    train.txt, val.txt                       one clip per line: <subject>/<outfit>/<1 or 2>
+    iPER_protocol.json                       from its evaluators: which frames of which clip each clip of val.txt imitates
 
-An outfit is one person with two takes. Without the protocol each outfit of val.txt imitates the next one of somebody
-else.
-"""
+An outfit becomes one person with two takes. Without the protocol, each outfit of val.txt imitates the next one of
+another subject."""
 
 import json
 from collections.abc import Iterator
@@ -26,12 +25,12 @@ CLIPS = {"1": "the turn in A-pose", "2": "the random actions"}
 
 
 def find_people(config: Params, source: Path, preset: str, only: list[str]) -> ImportedPeople:
-    """only: subjects; all where it is empty."""
+    """The people and transfers of the data set. only: subjects to import; empty for all."""
     fps, found, outfits = check_source(config, source, preset), ImportedPeople(), {}
     root = source.parent if source.name == IMAGES else source
     if not (root / IMAGES).is_dir():
-        raise InputError(f"{source}: no folder {IMAGES}; expected iPER as it is released: {IMAGES}/001/1/1/000.jpg, "
-                         "train.txt, val.txt")
+        raise InputError(f"{source}: no folder {IMAGES}; expected the layout of iPER's release: "
+                         f"{IMAGES}/001/1/1/000.jpg, train.txt, val.txt")
     subjects = {subject.name: subject for subject in numbered_folders(root / IMAGES)}
     if unknown := set(only) - set(subjects):
         raise InputError(f"{root / IMAGES}: no subject {', '.join(sorted(unknown))}; there are {', '.join(subjects)}")
@@ -53,9 +52,9 @@ def find_people(config: Params, source: Path, preset: str, only: list[str]) -> I
         pair_by_protocol(root, found, held_out, preset, fps or IMAGE_FPS)
     else:
         pair_in_turn(found, held_out, preset)
-        found.notes.append(f"{root / PROTOCOL} is not there: each outfit of val.txt imitates the next one of somebody "
-                           "else. With this file (thirdparty/his_evaluators/data of svip-lab/impersonator) it imitates "
-                           "the frames that iPER's own evaluation names")
+        found.notes.append(f"{root / PROTOCOL} is missing: each outfit of val.txt imitates the next one of another "
+                           "subject. With this file (thirdparty/his_evaluators/data of svip-lab/impersonator) it "
+                           "imitates the same frames as in iPER's own evaluation")
     return found
 
 
@@ -65,15 +64,15 @@ def person_name(clip: str) -> str:
 
 
 def numbered_folders(path: Path) -> list[Path]:
-    """The numbered ones, in order."""
+    """The folders with a number for a name, in order."""
     return natural_order(one for one in path.iterdir() if one.is_dir() and one.name.isdigit())
 
 
 def outfit_problems(outfit: Path) -> Iterator[str]:
-    """What an outfit's folder lacks, or has too much."""
+    """What is missing in an outfit's folder, or should not be there."""
     there = [take.name for take in outfit.iterdir() if take.is_dir() and not take.name.startswith(".")]
     if more := sorted(set(there) - set(CLIPS)):
-        yield f"folders beside 1 and 2: {shorten(more)}"
+        yield f"folders other than 1 and 2: {shorten(more)}"
     for take, what in CLIPS.items():
         stems = [image.stem for image in list_images(outfit / take)] if take in there else None
         if stems is None:
@@ -87,7 +86,7 @@ def outfit_problems(outfit: Path) -> Iterator[str]:
 
 
 def listed_clips(file: Path, only: list[str]) -> list[str]:
-    """A list's clips, of these subjects."""
+    """The clips in train.txt or val.txt, of these subjects."""
     lines = file.read_text(encoding="utf-8").split() if file.is_file() else []
     return [line for line in lines if not only or line.partition("/")[0] in only]
 
@@ -96,32 +95,35 @@ def list_problems(root: Path, outfits: dict[str, Path], listed: dict[str, list[s
     """Where the lists and the folders disagree."""
     for file, lines in listed.items():
         if not (root / file).is_file():
-            yield f"{root / file} is not there"
+            yield f"{root / file} is missing"
         if absent := [clip for clip in lines if not (root / IMAGES / clip).is_dir()]:
-            yield f"{file} names clips that are not there: {shorten(absent)}"
+            yield f"{file} lists missing clips: {shorten(absent)}"
     known = {clip.rpartition("/")[0] for lines in listed.values() for clip in lines}
     if known and (others := [outfit for outfit in outfits if outfit not in known]):
-        yield f"neither list names {shorten(others)}; who is whole is imported all the same"
+        yield f"in neither list: {shorten(others)}; complete outfits among them are imported"
 
 
 def pair_in_turn(found: ImportedPeople, outfits: list[str], preset: str) -> None:
+    """Adds a transfer for each outfit: it imitates the next outfit of another subject."""
     subject = lambda outfit: outfit.partition("/")[0]
     for i, outfit in enumerate(outfits):
         others = (other for other in [*outfits[i + 1 :], *outfits[:i]] if subject(other) != subject(outfit))
         if other := next(others, None):
-            found.more.append(transfer_entry(person_name(outfit), person_name(other), found.people[person_name(other)], preset))
+            source = person_name(other)
+            found.more.append(transfer_entry(person_name(outfit), source, found.people[source], preset))
 
 
 def pair_by_protocol(root: Path, found: ImportedPeople, outfits: list[str], preset: str, fps: float) -> None:
-    """The protocol's cross-imitations: first and last image of a clip, which become a video of their own."""
+    """Adds the protocol's cross-imitations. The first and last image of each become a video entry of their own. Raises
+    InputError if the file is not iPER's protocol."""
     try:
-        told = json.loads((root / PROTOCOL).read_text(encoding="utf-8"))["val"]
-        crossed = {clip: (one["cross_imitation"]["target"], *map(int, one["cross_imitation"]["range"]))
-                   for clip, one in told.items()}
+        content = json.loads((root / PROTOCOL).read_text(encoding="utf-8"))["val"]
+        imitations = {clip: (one["cross_imitation"]["target"], *map(int, one["cross_imitation"]["range"]))
+                      for clip, one in content.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{root / PROTOCOL}: not iPER's protocol ({error!r}); expected below `val`, for each clip, "
-                         "`cross_imitation` with `target` and `range`") from None
-    for clip, (driver, first, last) in crossed.items():
+        raise InputError(f"{root / PROTOCOL}: not iPER's protocol ({error!r}); expected `val` with a `cross_imitation` "
+                         "of `target` and `range` for each clip") from None
+    for clip, (driver, first, last) in imitations.items():
         outfit, path = clip.rpartition("/")[0], root / IMAGES / driver
         count = len(list_images(path)) if path.is_dir() else 0
         if outfit not in outfits:
@@ -131,9 +133,11 @@ def pair_by_protocol(root: Path, found: ImportedPeople, outfits: list[str], pres
         else:
             source = f"{person_name(driver)}_{first}_{last}"
             span = video_entry(source, path, preset, start=round(first / fps, 4), end=round((last + 1) / fps, 4))
-            found.more += [one for one in (span, transfer_entry(person_name(outfit), source, path, preset)) if one not in found.more]
+            entries = span, transfer_entry(person_name(outfit), source, path, preset)
+            found.more += [entry for entry in entries if entry not in found.more]
 
 
 def shorten(items: list) -> str:
+    """The first five items, and how many there are."""
     shown = ", ".join(map(str, items[:5]))
     return f"{shown}, ... ({len(items)})" if len(items) > 5 else shown

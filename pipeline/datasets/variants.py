@@ -1,5 +1,6 @@
-"""A variant of a preset, written into params.yaml as a preset of its own: DVC tracks `presets.<name>.<stage>`, so what
-is to be cached by itself has to stand there by itself."""
+"""Writes a variant of a preset into params.yaml as a preset of its own.
+
+DVC tracks `presets.<name>.<stage>`. Only a preset of its own can be cached separately."""
 
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from stages.params import Params
 
 
 def write(config: Params, variant: str, preset: str, path: Path = Path("params.yaml")) -> str:
-    """Adds `<preset>_<variant>` below `presets`; says how to use it. Refuses to change one that is there."""
+    """Adds `<preset>_<variant>` to `presets` and returns how to use it. Raises InputError if it exists with other
+    values."""
     name, content = f"{preset}_{variant}", config.with_variants(preset, variant).model_dump(mode="json")
     lines = [(0, f"{name}: # {preset}, varied: {variant}")]
     for stage, block in content.items():
@@ -16,4 +18,4 @@ def write(config: Params, variant: str, preset: str, path: Path = Path("params.y
         lines += [(2, f"{field}: {params_editor.to_yaml_line(value)}") for field, value in block.items()]
     if not params_editor.add([params_editor.Entry("presets", name, content, lines)], path):
         return f"{path} has presets.{name} already"
-    return f"{path}: presets.{name} is new. To learn a person with it: `preset: {name}` in their entry of `subjects`"
+    return f"{path}: presets.{name} is new. To train with it, write `preset: {name}` in an entry of `subjects`"

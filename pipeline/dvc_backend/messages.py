@@ -11,7 +11,8 @@ _DVC_MESSAGE = re.compile(
     r"|\tdvc config|Use `dvc push`|Stage '.*(skipping|checking out outputs)|Data and pipelines are up to date"
     r"|ERROR: failed to reproduce|WARNING: (No file hash info|Process '.*RWLock-file)|Reproducing experiment"
     r"|Ran experiment|Experiment results have been applied|\d+ files? (pushed|fetched)"
-    r"|Everything is up to date|.*Having any troubles\?|\S+: to be computed elsewhere|[AM] +artifacts/|  \(PID \d+\): |If there are no processes with such PIDs|\s*$"
+    r"|Everything is up to date|.*Having any troubles\?|\S+: to be computed elsewhere|[AM] +artifacts/|  \(PID \d+\): "
+    r"|If there are no processes with such PIDs|\s*$"
 )
 _FAILED = re.compile(r"ERROR: failed to reproduce '(?P<address>.+?)': (?P<reason>(?:.|\n)*)")
 _CACHE_UNCHANGED = re.compile("didn't change, skipping|files? pushed|Everything is up to date")
@@ -34,8 +35,9 @@ def is_dvc_message(line: str) -> bool:
 
 def failed_stage(output: str) -> tuple[str, str, str] | None:
     """The stage that DVC says has failed, the reason, and the output before that."""
-    found = _FAILED.search(output)
-    return (found["address"], found["reason"].strip().removeprefix("failed to run: "), output[: found.start()]) if found else None
+    if not (found := _FAILED.search(output)):
+        return None
+    return found["address"], found["reason"].strip().removeprefix("failed to run: "), output[: found.start()]
 
 
 def cache_unchanged(output: str) -> bool:

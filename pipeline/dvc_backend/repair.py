@@ -93,7 +93,7 @@ def _remove_dead_owners(folder: Path, others: list[tuple[str, str]]) -> bool:
             write = {path: owner for path, owner in content.get("write", {}).items() if is_alive(owner)}
             read = {path: list(filter(is_alive, owners)) for path, owners in content.get("read", {}).items()}
             kept = {"write": write, "read": {path: owners for path, owners in read.items() if owners}}
-        except (ValueError, LookupError, AttributeError, TypeError):  # half-written, by a killed process or on a full disk
+        except (ValueError, LookupError, AttributeError, TypeError):  # partly written
             kept = {}
         record.write_text(json.dumps(kept), encoding="utf-8")
     return True

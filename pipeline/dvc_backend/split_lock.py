@@ -1,7 +1,7 @@
 """Needed for hundreds of subjects only: DVC with one state file per stage in place of a single dvc.lock.
 
 DVC parses dvc.lock before every stage and rewrites it after. With 300 subjects it has 20 MB, and that takes minutes per
-stage. Nothing else of DVC is replaced. dvc.lock stays the file for git and for the user's own `dvc`: changes to it are
+stage. Nothing else of DVC is replaced. dvc.lock is still there for git and for the user's own `dvc`: changes to it are
 loaded first, and `merge` writes the new states into it. FAKEMOTION_SPLIT_LOCK=0 in the environment switches to plain
 `dvc` (see dvc_client.py); dvc.lock is the same.
 

@@ -102,7 +102,8 @@ class Program:
                 if not exited and self._process.poll() is not None:
                     exited = True
                     self.terminate()  # child processes that still run
-                if self._deadline is None and self.idle_timeout and time.monotonic() > self._last_activity + self.idle_timeout:
+                idle = time.monotonic() - self._last_activity
+                if self._deadline is None and self.idle_timeout and idle > self.idle_timeout:
                     self.timed_out = True
                     self.terminate()
                 if self._deadline and time.monotonic() > self._deadline:

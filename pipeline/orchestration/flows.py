@@ -19,9 +19,9 @@ from stages import params
 
 def _title() -> str:
     """The name of a run in Prefect's UI."""
-    given = flow_run.parameters  # of copy_motion
-    sources = [given["source"]] if isinstance(given["source"], str) else given["source"]
-    return f"{given['target']} from {', '.join(sources)}"
+    parameters = flow_run.parameters
+    sources = [parameters["source"]] if isinstance(parameters["source"], str) else parameters["source"]
+    return f"{parameters['target']} from {', '.join(sources)}"
 
 
 @flow(name="copy_motion", flow_run_name=_title)
@@ -55,7 +55,7 @@ def stage(address: str, retries: int = 0, jobs: int = 1, pool: str | None = None
 
 
 def run_transfers(config: params.Params, keys: Iterable[str], retries: int, jobs: int, pool: str | None,
-         timeout: float) -> list[str] | State:
+                  timeout: float) -> list[str] | State:
     """Runs these transfers and prints their results."""
     if cancelled := bring_up_to_date(graph.plan(config, graph.goals(keys)), retries, jobs, pool, timeout):
         return cancelled
@@ -80,7 +80,7 @@ def bring_up_to_date(plan: dict[str, list[str]], *options) -> State | None:
 
 
 def run_plan(plan: dict[str, list[str]], retries: int = 0, jobs: int = 1, pool: str | None = None,
-           timeout: float = dvc_client.TIMEOUT_MINUTES) -> State | None:
+             timeout: float = dvc_client.TIMEOUT_MINUTES) -> State | None:
     """Runs all stages of a plan. Returns the final state of the flow if it was cancelled. After a failed stage, the
     stages that do not depend on it still run; then its error is raised. No stage is running when this function ends."""
     deployment = worker_client.find_deployment(pool) if pool else None

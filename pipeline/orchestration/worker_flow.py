@@ -37,6 +37,6 @@ def check_fingerprint(config: params.Params, address: str, caller: Fingerprint) 
     if lines := differences(ours, caller):
         shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))
         raise InputError(
-            f"{address}: the worker's code or parameters differ from the caller's (worker at commit {ours[COMMIT]}, caller "
-            f"at {caller[COMMIT]}). Use the same commit and params.yaml on both; the worker has\n  {shown}"
+            f"{address}: the worker's code or parameters differ from the caller's (worker at commit {ours[COMMIT]}, "
+            f"caller at {caller[COMMIT]}). Use the same commit and params.yaml on both; the worker has\n  {shown}"
         )

@@ -1,1 +1,1 @@
-"""The paper's Tables 1 and 2, beside our scores and those of other systems."""
+"""Computes Tables 1 and 2 of the paper: the paper's values next to ours and to those of other systems."""

@@ -1,10 +1,9 @@
-"""The variants of the paper's tables as DVC experiments: what each changes, whether it is finished, and running it.
+"""Runs the methods of the paper's tables as DVC experiments.
 
-An experiment has a name that changes with whatever its scores depend on: parameters, code, the user's videos. Its
-scores are kept below that name in artifacts/tables/experiments/, so that one that is finished is not run again. They
-run one after another and in the foreground: DVC's own queue leaves a worker behind that outlives whoever started it.
-Their cache is the project's: only what differs is computed.
-"""
+The name of an experiment contains a hash of all that its scores depend on: parameters, code, the user's videos. Its
+scores are kept under that name in artifacts/tables/experiments/, so that a finished experiment is not run again.
+Experiments run one after another and in the foreground, because DVC's queue leaves a worker process behind. They use
+the project's cache: only what differs is computed."""
 
 import hashlib
 import json
@@ -21,19 +20,19 @@ from stages.code_digest import Code
 from stages.media.files import sha256
 from stages.params import Params, Preset
 
-BASE_VARIANT = "complete"  # what every variant is laid over: the paper's "Ours", from which the other rows take something away
-TRAININGS = ("generator_training", "local_gan_training")  # what a seed tells apart; the rest is done once
-LOCK = layout.CHECKPOINTS / "experiments.lock"
+BASE_VARIANT = "complete"  # the paper's "Ours"; the other variants are changes to it
+LOCK = layout.CHECKPOINTS / "experiments.lock"         # held by `table`
 RUNNING_LOCK = layout.CHECKPOINTS / "experiment.lock"  # held by DVC while an experiment runs
 
 
 @dataclass(frozen=True)
 class Experiment:
+    """A variant of a preset with a seed, and the transfers to score."""
     variant: str
-    seed: int                   # 0 for the preset's own, n for the n-th after it
+    seed: int                   # added to the preset's own seeds
     name: str
-    changes: dict[str, str]     # of params.yaml: place -> value
-    transfers: tuple[str, ...]  # whose scores are wanted
+    changes: dict[str, str]     # {place in params.yaml: value}
+    transfers: tuple[str, ...]  # keys of the transfers to score
 
     def scores(self, transfer: str) -> dict[str, Path]:
         return layout.scores(layout.experiment(self.name), transfer)
@@ -49,8 +48,8 @@ class Experiment:
 
 def plan_experiments(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...], seeds: int = 1
             ) -> list[Experiment]:
-    """One experiment a variant and seed, in which everything that `transfers` need follows `preset`, varied. All
-    variants come before the next seed: what is there when it is stopped can be compared."""
+    """One experiment per variant and seed. In it, everything that `transfers` need uses `preset`, varied. All variants
+    come before the next seed, so that a partial table can be compared."""
     goals, variants = [f"metrics@{key}" for key in transfers], list(variants)
     files = _input_checksums(config, goals)
     return [_experiment(config, preset, variant, seed, transfers, files)
@@ -78,18 +77,19 @@ def _experiment(config: Params, preset: str, variant: str, seed: int, transfers:
 
 
 def _with_seed(preset: Preset, seed: int) -> Preset:
-    """With both trainings' seeds so much higher."""
-    blocks = {stage: getattr(preset, stage) for stage in TRAININGS}
+    """The preset with `seed` added to the seeds of both trainings."""
+    blocks = {stage: getattr(preset, stage) for stage in graph.TRAININGS}
     return preset.model_copy(update={stage: block.model_copy(update={"seed": block.seed + seed})
                                      for stage, block in blocks.items()})
 
 
 def run(config: Params, experiments: list[Experiment], failures: dict[str, str]) -> None:
-    """Runs those that are not finished; `failures` gets why those failed that did, by name."""
+    """Runs the experiments that are not finished. The errors of failed ones are added to `failures`, by name. Raises
+    InputError if another `table` is running."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w", encoding="utf-8") as lock:
         if not file_lock.try_lock(lock):
-            raise InputError("another `table` is at work in this folder; wait until it is done")
+            raise InputError("another `table` is running in this folder; wait until it is done")
         file_lock.terminate_holder(RUNNING_LOCK)
         left = [one for one in experiments if not one.finished]
         done = len(experiments) - len(left)
@@ -97,21 +97,21 @@ def run(config: Params, experiments: list[Experiment], failures: dict[str, str])
         workspace = Workspace(user_files(config, left[0].goals)) if left else None
         for number, one in enumerate(left, 1):
             label = f"[{number}/{len(left)}] {one.variant}" + (f", seed {one.seed}" if one.seed else "")
-            changed = dict.fromkeys(place.split(".")[2] for place in one.changes)  # stages, and preset of entries
+            changed = dict.fromkeys(place.split(".")[2] for place in one.changes)  # stages, and `preset` of entries
             print(f"{label}: {', '.join(changed) or 'nothing'} changed", flush=True)
             try:
                 _run(workspace, one, label)
             except dvc_client.StageFailed as error:
                 failures[one.name] = str(error)
-            told = f"failed: {failures[one.name]}" if one.name in failures else "finished"
-            print(f"{label}: {told}; {len(left) - number} left", flush=True)
+            result = f"failed: {failures[one.name]}" if one.name in failures else "finished"
+            print(f"{label}: {result}; {len(left) - number} left", flush=True)
 
 
 def _run(workspace: Workspace, one: Experiment, label: str) -> None:
     workspace.reset()
     workspace.forget(one.name)
     dvc_client.run_experiment(one.name, one.changes, one.goals, workspace.folder, RUNNING_LOCK,
-                   lambda address: print(f"{label}: {address} ...", flush=True))
+                              lambda address: print(f"{label}: {address} ...", flush=True))
     workspace.publish(one.name)
     folder = layout.experiment(one.name)
     part = folder.with_suffix(".part")
@@ -125,21 +125,21 @@ def _run(workspace: Workspace, one: Experiment, label: str) -> None:
 
 
 def _entries(config: Params, transfers: tuple[str, ...]) -> dict[str, list[str]]:
-    """The entries of params.yaml, by block, that name the preset of something that the transfers need."""
+    """The entries of params.yaml, by block, whose presets the transfers use."""
     ends = [config.transfers[key] for key in transfers]
     targets = sorted({one.target for one in ends})
     return {"videos": sorted({*targets, *(one.source for one in ends)}), "subjects": targets, "transfers": [*transfers]}
 
 
 def user_files(config: Params, goals: list[str]) -> list[Path]:
-    """The files and folders that the goals need and no stage makes."""
+    """The files and folders that the goals need and no stage writes."""
     made = graph.producers(config)
     read = {path for address in graph.plan(config, goals) for path in graph.reads(config, address).values()}
     return sorted(read - set(made))
 
 
 def _input_checksums(config: Params, goals: list[str]) -> str:
-    """The digests of all the code and the checksums of all the user's files that the goals depend on."""
+    """The digests of all code and the checksums of all user files that the goals depend on."""
     code, stages = Code(), {graph.split(address)[0] for address in graph.plan(config, goals)}
     lines = [f"{stage}\n{code.digest(stage)}" for stage in sorted(stages)]
     for path in user_files(config, goals):

@@ -1,4 +1,5 @@
-"""`python -m pipeline evaluate`: any system's frames of a transfer, scored by the code that scores our own."""
+"""`python -m pipeline evaluate`: scores the frames of any other system for a transfer, with the code that scores ours.
+"""
 
 import hashlib
 import json
@@ -12,22 +13,22 @@ from stages.code_digest import Code
 from stages.params import Params
 
 ROOT = Path(__file__).parents[2]
-OUR_INPUTS = ("foreground", "unsigned", "background")  # what the stage `metrics` reads beside what frames are measured against
+OUR_INPUTS = ("foreground", "unsigned", "background")  # inputs of `metrics` that come from our system, not from the truth
 
 
 def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
-    """Scores `frames`, a folder of images or a video, as the system `name`, with the metric settings of the tables' own rows;
-    gives them beside the transfer's own."""
+    """Scores `frames`, a folder of images or a video, as the system `name`, with the metric settings of the tables.
+    Returns a table of its scores next to ours. Raises InputError if an artifact is missing."""
     if not re.fullmatch(layout.NAME, name) or name == BASE_VARIANT:
-        raise InputError(f"--as {name}: expected small letters, digits and _, such as lwgan, and not `{BASE_VARIANT}`, which "
-                         "is ours")
+        raise InputError(f"--as {name}: expected lower-case letters, digits and _, such as lwgan, but not "
+                         f"`{BASE_VARIANT}`, which is ours")
     entry = config.entry("metrics", key)
     read = layout.inputs("metrics", key, target=entry.target, source=entry.source)
     measured = {argument: path for argument, path in read.items() if argument not in OUR_INPUTS}
     made = graph.producers(config)
     for path in measured.values():
         if not path.exists():
-            raise InputError(f"{path} is not there; `python -m pipeline stage {made[path]}` makes it")
+            raise InputError(f"{path} is missing; run `python -m pipeline stage {made[path]}`")
     from stages.evaluation import system_frames
 
     found = layout.system(key, name)
@@ -38,16 +39,17 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
 
 def code_checksum() -> str:
-    """Another text where any of the code that scores has changed; DVC sees to our own scores, nobody to others'."""
+    """A checksum of all code that computes scores. DVC recomputes our own scores after a change; scores of other
+    systems are compared by this."""
     return hashlib.sha256(Code(ROOT).digest("evaluation.system_frames").encode()).hexdigest()
 
 
 def outdated_reason(theirs: Path, ours: Path | None) -> str | None:
-    """Why the scores of another system do not count any more, beside `ours` of the same transfer, as far as it is
-    known."""
+    """Why the scores of another system are out of date, compared with `ours` of the same transfer if they are known.
+    None if they are not."""
     found, own = (json.loads(file.read_text(encoding="utf-8")) if file else {} for file in (theirs, ours))
     if found.get("code") != code_checksum():
-        return "scored by other code than there is now"
+        return "scored with an older version of the code"
     if own and own["against"] != found["against"]:
         return "scored against other frames than ours: the truth or the transfer has changed"
     if own and own["flow"] != found["flow"]:
@@ -56,7 +58,7 @@ def outdated_reason(theirs: Path, ours: Path | None) -> str | None:
 
 
 def summary(name: str, theirs: Path, ours: Path) -> str:
-    """Every score that these frames have, one column a system; ours only where it is there."""
+    """All scores of these frames, one column per system. Ours are included if they exist."""
     files = {name: theirs} | ({"ours": ours} if ours.exists() else {})
     scores = [json.loads(file.read_text(encoding="utf-8"))["metrics"] for file in files.values()]
     rows = [(metric, *(inspect.format_score(one.get(metric, {"value": None})) for one in scores))

@@ -1,8 +1,7 @@
-"""A table of the paper as files: Markdown and HTML to read, Parquet (one row a cell) to compute with."""
+"""Writes a table of the paper as Markdown and HTML to read, and as Parquet (one row per cell) to compute with."""
 
 import platform
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader
 
+from pipeline import git, nvidia_smi
 from pipeline.paper_tables.tables import DATASETS, Cell, Table
 from pipeline.paper_tables.verdicts import (
     INCONCLUSIVE, MIN_DIFFERENCE, MIN_RELATIVE_DIFFERENCE, MIN_SEEDS, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, TOO_SMALL,
@@ -31,7 +31,7 @@ SHADES = {REPRODUCED: "reproduced", NOT_REPRODUCED: "not", INCONCLUSIVE: "close"
 
 @dataclass
 class PageCell:
-    """A cell of a page."""
+    """A cell of a page: its text, a smaller text below it, and its background."""
 
     text: str
     small: str = ""
@@ -43,6 +43,7 @@ class PageCell:
 
 @dataclass
 class Section:
+    """A table of a page with its notes."""
     title: str
     head: list[str]
     rows: list[list[PageCell]]
@@ -50,7 +51,8 @@ class Section:
 
 
 def write(table: Table, cells: list[Cell], into: Path | None) -> list[Path]:
-    """The three files, and the Markdown also `into` a page of several tables, in place of what it had of this one."""
+    """Writes the three files, and the Markdown also `into` a page with several tables, where it replaces this table's
+    section. Returns the paths."""
     title, about = f"Table {table.number}: {table.title}", _introduction(table, cells)
     sections = [one for protocol in table.columns for one in _sections(table, protocol, cells)]
     markdown = "\n".join([f"## {title}", "", *(f"{line}\n" for line in about), *map(_markdown, sections)])
@@ -69,50 +71,53 @@ def write(table: Table, cells: list[Cell], into: Path | None) -> list[Path]:
 
 
 def replace_section(page: str, head: str, section: str) -> str:
-    """A page with `section` in place of the one that begins with `head`, or after all that are there."""
+    """The page with `section` in place of the section that begins with `head`. A new section is added in order."""
     parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
     kept = [part.rstrip("\n") + "\n" for part in parts if not part.startswith(head)]
     kept.append(section.rstrip("\n") + "\n")
-    return "\n".join(sorted(kept, key=lambda part: part if part.startswith("## ") else ""))  # the head stays on top
+    return "\n".join(sorted(kept, key=lambda part: part if part.startswith("## ") else ""))  # the title stays on top
 
 
 def _introduction(table: Table, cells: list[Cell]) -> list[str]:
+    """The paragraphs above the tables: when, where, with what, and how to read the verdicts."""
     verdicts = Counter(cell.verdict for cell in cells if cell.verdict)
     printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _paper_metrics(table).values()))
-    said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     rest = printed - verdicts.total()
-    effects = ", ".join([*(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in MIN_DIFFERENCE.items()),
-                         *(f"{share:.0%} of our {NAMES[name]}" for name, share in MIN_RELATIVE_DIFFERENCE.items())])
+    effects = ", ".join([
+        *(f"{value:g}{' dB' * (name == 'psnr')} of {NAMES[name]}" for name, value in MIN_DIFFERENCE.items()),
+        *(f"{share:.0%} of our {NAMES[name]}" for name, share in MIN_RELATIVE_DIFFERENCE.items())])
     trainings = "one training" if table.seeds == 1 else f"{table.seeds} trainings with different seeds"
     return [
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {machine()}, commit {commit()}. Preset {table.preset}; "
-        f"{table.subject} learned, {trainings} a method; Action Imitation moves like {table.source}.",
-        f"Of the paper's {printed} differences to its own method: {said + ', ' if said else ''}{rest} not measured. "
-        f"One training tells nothing of a method: a verdict needs {MIN_SEEDS} of both. A difference is then reproduced "
-        f"where its 95 % interval here leaves out zero, it has the paper's sign, and it is at least {effects}.",
-        "Intervals of a value are of a bootstrap over blocks of consecutive frames, those of FID and IS of leaving "
-        "blocks out: they tell these frames from others of the same person, not this training from another. With "
-        "several seeds a value is their mean ± their standard deviation. Differences are taken seed by seed and frame "
-        "by frame; their intervals are of frames and seeds (Student's t) together, of one training those of frames "
-        "alone, which FID and IS do not have.",
+        f"trained on {table.subject}, {trainings} per method; Action Imitation copies the motion of {table.source}.",
+        f"Of the paper's {printed} differences to its own method: {counts + ', ' if counts else ''}{rest} not measured. "
+        f"One training is not enough to judge a method: a verdict needs {MIN_SEEDS} of both methods. A difference is "
+        "reproduced if its 95 % interval here excludes zero, it has the paper's sign, and it is at least "
+        f"{effects}.",
+        "The interval of a value comes from a bootstrap over blocks of consecutive frames, for FID and IS from leaving "
+        "out one block at a time. It covers the choice of frames, not the variation between trainings. With several "
+        "seeds a value is their mean ± their standard deviation. Differences are computed per seed and per frame. Their "
+        "intervals cover frames and seeds (Student's t); with one training they cover frames only, and FID and IS "
+        "have none.",
     ]
 
 
 def _paper_metrics(table: Table) -> dict[str, list[str]]:
-    """The metrics that the paper gives, by protocol."""
+    """The metrics that the paper reports, by protocol."""
     ours = next(row for row in table.rows if row.key == table.ours)
     return {protocol: [name for name in names if (protocol, name) in ours.paper["iper"]]
             for protocol, names in table.columns.items()}
 
 
 def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
-    """Values, then differences."""
+    """The table of values, then the table of differences."""
     metrics, printed = table.columns[protocol], _paper_metrics(table)[protocol]
     found = {(cell.method, cell.metric): cell for cell in cells if cell.protocol == protocol}
     head = ["method"]
     for name in metrics:
         head += [_head(name, table.best), "paper"] if name in printed else [_head(name, table.best)]
-    values, apart = [], []
+    values, differences = [], []
     for row in table.rows:
         mine = [found[row.name, name] for name in metrics]
         line = [PageCell(row.name)]
@@ -120,7 +125,7 @@ def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
             line += [_value(cell), PageCell(_paper(cell))] if cell.metric in printed else [_value(cell)]
         values.append(line)
         if any(cell.difference is not None for cell in mine):
-            apart.append([PageCell(row.name), *map(_difference, mine)])
+            differences.append([PageCell(row.name), *map(_difference, mine)])
     reasons = {}
     for row in table.rows:
         for cell in (found[row.name, name] for name in metrics):
@@ -129,15 +134,15 @@ def _sections(table: Table, protocol: str, cells: list[Cell]) -> list[Section]:
                 reasons.setdefault(reason, {}).setdefault(row.name, []).append(_name(cell.metric))
     title, key = TITLES[protocol], table.transfers[protocol]
     sections = [Section(f"{title} ({key})", head, values, _notes(reasons, len(table.rows), len(metrics)))]
-    if apart:
+    if differences:
         ours = next(row.name for row in table.rows if row.key == table.ours)
         names = ["method", *(_head(name, table.best) for name in metrics)]
-        sections.append(Section(f"{title}: {ours} less the method", names, apart, []))
+        sections.append(Section(f"{title}: {ours} minus the method", names, differences, []))
     return sections
 
 
 def _notes(reasons: dict[str, dict[str, list[str]]], rows: int, columns: int) -> list[str]:
-    """Why which cells are empty, each reason once."""
+    """The reasons for empty cells, each once."""
     out = []
     for reason, methods in reasons.items():
         metrics = list(dict.fromkeys(name for names in methods.values() for name in names))
@@ -172,7 +177,7 @@ def _value(cell: Cell) -> PageCell:
 
 
 def _paper(cell: Cell) -> str:
-    """ComplexMotion / iPER, as printed."""
+    """The paper's values: ComplexMotion / iPER."""
     values = [getattr(cell, dataset) for dataset in DATASETS]
     return "" if None in values else " / ".join(_number(value, cell) for value in values)
 
@@ -188,7 +193,7 @@ def _difference(cell: Cell) -> PageCell:
 
 
 def _number(value: float, cell: Cell, more: int = 0) -> str:
-    """With the paper's decimals and `more`."""
+    """A value with as many decimals as in the paper, and `more`."""
     return f"{value:.{(2 if _kind(cell.metric).endswith(('psnr', 'fid')) else 3) + more}f}"
 
 
@@ -203,22 +208,15 @@ def _markdown(section: Section) -> str:
 
 @cache
 def machine() -> str:
-    """Processor, the cores that may be used, and graphics card of this one."""
+    """Processor, number of cores that may be used, and GPU of this machine."""
     cpus = Path("/proc/cpuinfo")
     text = cpus.read_text(encoding="utf-8") if cpus.exists() else ""
     names = re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    try:
-        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        card = subprocess.run(query, capture_output=True, encoding="utf-8", check=True).stdout.split("\n")[0]
-    except (OSError, subprocess.CalledProcessError):
-        card = ""
-    return f"{processors.count()} cores of {names[0] if names else platform.machine()}, {card or 'no GPU'}"
+    gpu = next(iter(nvidia_smi.query("name")), "no GPU")
+    return f"{processors.count()} cores of {names[0] if names else platform.machine()}, {gpu}"
 
 
 def commit() -> str:
-    """The project's, and whether something is not in it."""
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8").stdout.strip()
-
-    changes = " with changes" if git("status", "--porcelain", "-uno") else ""
-    return (git("rev-parse", "--short", "--verify", "HEAD") or "none") + changes
+    """The commit of the project, and whether there are uncommitted changes."""
+    changes = " with changes" if git.run("status", "--porcelain", "-uno", check=False).strip() else ""
+    return (git.short_commit() or "none") + changes

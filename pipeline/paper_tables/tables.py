@@ -1,9 +1,8 @@
-"""The paper's Tables 1 and 2 beside what this machine measured: one `Cell` a method and metric.
+"""The paper's Tables 1 and 2 next to what was measured on this machine: one `Cell` per method and metric.
 
-A value comes from the row's experiment or, where somebody has evaluated another system under the row's name, from that.
-With several seeds a value is the mean over them. The difference of "Ours" and a row is taken seed by seed and frame by
-frame; what is said of it stands in verdicts.py.
-"""
+A value comes from the row's experiment or, if another system was evaluated under the row's name, from that. With
+several seeds it is the mean. The difference between "Ours" and a row is computed per seed and per frame; verdicts.py
+says what it means."""
 
 import json
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from stages import layout
 from stages.params import Params
 
 PAPER = Path(__file__).with_name("paper.yaml")
-EXTERNAL = -1  # in place of a seed: another system's frames, of which there is one set
-Files = dict[str, Path]  # of scores: metrics, per_frame
+EXTERNAL = -1  # the "seed" of another system's frames, of which there is one set
+Files = dict[str, Path]  # score files: metrics, per_frame
 DATASETS = {"complexmotion": "ComplexMotion", "iper": "iPER"}
 
 
 @dataclass(frozen=True)
 class Row:
+    """A method: its variant, and the paper's values."""
     key: str
     name: str
     variant: str | None
@@ -35,26 +35,27 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
+    """A method's value of a metric, the paper's values, and the difference to ours."""
     method: str
     protocol: str                 # reconstruction, imitation
     metric: str
-    value: float | None = None    # the mean over seeds
-    low: float | None = None      # ends of the 95 % interval over frames; of several seeds, their means
+    value: float | None = None    # mean over seeds
+    low: float | None = None      # 95 % interval over frames; with several seeds the mean of their intervals
     high: float | None = None
-    trainings: float = 0          # how many seeds it is the mean of
-    spread: float | None = None   # standard deviation between seeds, where there are several
+    trainings: float = 0          # number of seeds
+    spread: float | None = None   # standard deviation between seeds, if there are several
     unit: str | None = None
     reason: str | None = None     # why there is no value
     complexmotion: float | None = None  # the paper's values
     iper: float | None = None
-    difference: float | None = None     # ours, less this method's
-    difference_low: float | None = None  # ends of its interval, of the seeds' and frames' own differences
+    difference: float | None = None      # ours minus this method
+    difference_low: float | None = None  # 95 % interval over seeds and frames
     difference_high: float | None = None
     verdict: str | None = None
 
 
 class Table:
-    """One of the paper's, for a subject, a source and a preset."""
+    """A table of the paper for a subject, a source and a preset."""
 
     def __init__(self, number: int, config: Params, preset: str, subject: str, source: str, seeds: int = 1):
         content = yaml.safe_load(PAPER.read_text(encoding="utf-8"))
@@ -75,7 +76,7 @@ class Table:
         keys = tuple(self.transfers.values())
         taken = {name for _, name in self.evaluated}
         others = [row.variant for row in reversed(self.rows) if row.variant and row.key not in taken]
-        wanted = [self.ours, *others]  # what all are compared with first, and EDN's long training last
+        wanted = [self.ours, *others]  # ours first, and EDN's long training last
         self.experiments = plan_experiments(config, preset, dict.fromkeys(wanted), keys, seeds)
 
     @property
@@ -83,7 +84,7 @@ class Table:
         return f"table_{self.number}_{self.preset}_{self.subject}_{self.source}"
 
     def cells(self, failures: dict[str, str]) -> list[Cell]:
-        """failures: why experiments have failed, by name."""
+        """All cells. failures: the errors of failed experiments, by name."""
         return [cell for row in self.rows for protocol in self.columns for cell in self._cells(row, protocol, failures)]
 
     def _evaluated(self, config: Params) -> dict[tuple[str, str], dict[str, Path]]:
@@ -91,41 +92,42 @@ class Table:
         out = {}
         for protocol, key in self.transfers.items():
             folder = layout.system(key, "any")["metrics"].parent
-            if config.transfers[key].preset == self.preset:  # otherwise they were measured at another size
+            if config.transfers[key].preset == self.preset:  # otherwise the frames have another size
                 out |= {(protocol, file.stem): layout.system(key, file.stem) for file in sorted(folder.glob("*.json"))}
         return out
 
     def _cells(self, row: Row, protocol: str, failures: dict[str, str]) -> list[Cell]:
-        """Of one row and protocol."""
-        found, why = self._scores(row, protocol, failures)
+        """The cells of one row and protocol."""
+        found, reason = self._scores(row, protocol, failures)
         best = next(one for one in self.rows if one.key == self.ours)
         ours, _ = self._scores(best, protocol, failures)
         pairs = _pairs(ours, found) if row is not best else []
-        apart = _differences(pairs) if pairs else {}
+        differences = _differences(pairs) if pairs else {}
         read = [_metrics(files) for files in found.values()]
         cells = []
         for metric in self.columns[protocol]:
             place = protocol, metric
             printed = {dataset: values.get(place) for dataset, values in row.paper.items()}
-            told = _over_seeds([one.get(metric, {"reason": "not measured"}) for one in read], why) | printed
-            if metric in apart:
-                difference, low, high = apart[metric]
+            fields = _over_seeds([one.get(metric, {"reason": "not measured"}) for one in read], reason) | printed
+            if metric in differences:
+                difference, low, high = differences[metric]
                 signs = [best.paper[dataset][place] - value for dataset, value in printed.items() if value is not None]
-                told |= {"difference": difference, "difference_low": low, "difference_high": high,
-                         "verdict": verdict(metric, told["value"] + difference, difference, low, high, signs,
-                                            min(len(pairs), len(found)))}
-            cells.append(Cell(row.name, protocol, metric, **told))
+                fields |= {"difference": difference, "difference_low": low, "difference_high": high,
+                           "verdict": verdict(metric, fields["value"] + difference, difference, low, high, signs,
+                                              min(len(pairs), len(found)))}
+            cells.append(Cell(row.name, protocol, metric, **fields))
         return cells
 
     def _scores(self, row: Row, protocol: str, failures: dict[str, str]) -> tuple[dict[int, Files], str | None]:
-        """The files of a row's scores by seed, or why there are none. Frames that were evaluated are of one seed."""
+        """The score files of a row by seed, or the reason why there are none. Evaluated frames of another system count
+        as one seed."""
         key = self.transfers[protocol]
         mine = [one for one in self.experiments if one.variant == row.variant]
         again = f"python -m pipeline evaluate --frames FRAMES --as {row.key} {key}"
         if files := self.evaluated.get((protocol, row.key)):
             ours = next((one for one in self.experiments if one.variant == self.ours and one.finished), None)
-            why = other_systems.outdated_reason(files["metrics"], ours.scores(key)["metrics"] if ours else None)
-            return ({}, f"{why}; evaluate again: {again}") if why else ({EXTERNAL: files}, None)
+            outdated = other_systems.outdated_reason(files["metrics"], ours.scores(key)["metrics"] if ours else None)
+            return ({}, f"{outdated}; evaluate again: {again}") if outdated else ({EXTERNAL: files}, None)
         if done := {one.seed: one.scores(key) for one in mine if one.finished}:
             return done, None
         if mine:
@@ -134,17 +136,17 @@ class Table:
 
 
 def _pairs(ours: dict[int, Files], theirs: dict[int, Files]) -> list[tuple[Files, Files]]:
-    """Seed by seed; frames that were evaluated are compared with every seed of ours."""
+    """The files of both methods, seed by seed. Evaluated frames are compared with every seed of ours."""
     if EXTERNAL in theirs:
         return [(files, theirs[EXTERNAL]) for files in ours.values()]
     return [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
 
 
-def _over_seeds(scores: list[dict], why: str | None) -> dict:
-    """The fields of a cell, of the scores of each seed; why: the reason where there are none."""
+def _over_seeds(scores: list[dict], reason: str | None) -> dict:
+    """The fields of a cell from the scores of each seed. reason: why there are no scores."""
     known = [score for score in scores if score.get("value") is not None]
     if not known:
-        return {"value": None, "reason": scores[0]["reason"] if scores else why}
+        return {"value": None, "reason": scores[0]["reason"] if scores else reason}
     ends = {name: mean(score[name] for score in known) for name in ("low", "high")
             if all(score.get(name) is not None for score in known)}
     values = [score["value"] for score in known]
@@ -153,7 +155,8 @@ def _over_seeds(scores: list[dict], why: str | None) -> dict:
 
 
 def _differences(pairs: list[tuple[Files, Files]]) -> dict[str, tuple]:
-    """By metric that both have: ours less theirs, and the ends of its interval where frames or seeds give one."""
+    """Ours minus theirs, by metric that both have: (difference, low, high). The interval is None if neither frames nor
+    seeds give one."""
     from stages.evaluation.comparison import differences, seed_difference
 
     read = [tuple(map(_metrics, pair)) for pair in pairs]

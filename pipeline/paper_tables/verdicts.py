@@ -1,20 +1,22 @@
-"""Whether a difference that was measured is the paper's, and large and sure enough to say so.
+"""Decides whether a measured difference between two methods reproduces the paper's.
 
-One training proves nothing about a method: a verdict needs SEEDS of both, whose spread is in the interval, and a
-difference of at least the least effect. Only the sign is compared with the paper's.
-"""
+One training proves nothing about a method. A verdict needs MIN_SEEDS trainings of both methods, an interval that
+includes their variation, and a difference of a minimum size. Only the sign is compared with the paper's."""
 
-MIN_SEEDS = 3  # trainings of either method at least
-MIN_DIFFERENCE = {"psnr": 0.1, "ssim": 0.002, "tcm": 0.01}  # dB; the others have no unit
-MIN_RELATIVE_DIFFERENCE = {"lpips": 0.02, "fid": 0.02, "is": 0.02}  # of our own score
-REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, TOO_SMALL = "reproduced", "not reproduced", "too close to tell", "too small to count"
+MIN_SEEDS = 3  # of both methods
+MIN_DIFFERENCE = {"psnr": 0.1, "ssim": 0.002, "tcm": 0.01}  # psnr in dB; the others have no unit
+MIN_RELATIVE_DIFFERENCE = {"lpips": 0.02, "fid": 0.02, "is": 0.02}  # relative to our own score
+REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
+INCONCLUSIVE, TOO_SMALL = "too close to tell", "too small to count"
 PARTLY_REPRODUCED, NO_INTERVAL, NOT_TESTED = f"{REPRODUCED} in part", "no interval", "not tested"
 
 
 def verdict(metric: str, ours: float, difference: float, low: float | None, high: float | None, paper: list[float],
             trainings: int) -> str | None:
-    """On a difference of `ours` from another method and the ends of its interval; None where the paper has none.
-    metric: such as psnr. paper: its differences. trainings: pairs of seeds that were compared."""
+    """The verdict on a difference between `ours` and another method; None if the paper reports none.
+
+    metric: such as psnr. low, high: the interval of the difference. paper: the paper's differences, one per data set.
+    trainings: number of seeds that were compared."""
     if not paper:
         return None
     if trainings < MIN_SEEDS:
@@ -30,5 +32,5 @@ def verdict(metric: str, ours: float, difference: float, low: float | None, high
 
 
 def min_difference(metric: str, ours: float) -> float:
-    """The smallest difference that counts."""
+    """The smallest difference of a metric that counts."""
     return MIN_DIFFERENCE[metric] if metric in MIN_DIFFERENCE else MIN_RELATIVE_DIFFERENCE[metric] * abs(ours)

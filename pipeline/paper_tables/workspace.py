@@ -1,82 +1,86 @@
-"""A clone of the project in which DVC's experiments run. `dvc exp run` rewrites params.yaml, stashes and resets the
-folder it is called in: in the user's own, a kill at the wrong moment would leave their work in git's stash.
+"""A clone of the project in which DVC's experiments run.
 
-The clone shares git's objects, DVC's cache and the weights with the project, and has a `.checkpoints` of its own, so
-that a training that was stopped goes on. What is not committed yet is taken along as one commit more.
-"""
+`dvc exp run` rewrites params.yaml and stashes and resets the folder that it runs in. In the user's own folder, a kill
+at the wrong moment would leave their work in git's stash.
+
+The clone shares git's objects, DVC's cache and the weights with the project. It has a `.checkpoints` of its own, so
+that a stopped training resumes. Uncommitted changes are added to it as one more commit."""
 
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
+from pipeline import git
 from stages import InputError, layout, pretrained
 
 GIT_IDENTITY = ["-c", "user.name=FakeMotion", "-c", "user.email=", "-c", "commit.gpgsign=false"]
 
 
 class Workspace:
-    """The clone, as the project is now; `files`: the user's videos that a stage reads."""
+    """The clone, in the state of the project now. files: the user's videos that a stage reads. Raises InputError if
+    there is no commit or a file is outside the project."""
 
     def __init__(self, files: list[Path], root: Path = Path()):
         self.root, self.folder = root.resolve(), (root / layout.EXPERIMENTS).resolve()
         try:
-            self.commit = _git(self.root, "rev-parse", "--verify", "HEAD").strip()
+            self.commit = git.run("rev-parse", "--verify", "HEAD", folder=self.root).strip()
         except subprocess.CalledProcessError:
             raise InputError("experiments need a git repository with a commit: git init; git add -A; git commit"
                              ) from None
         if not self.folder.exists():
             part = self.folder.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
-            _git(self.root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(part))
+            git.run("clone", "--quiet", "--shared", "--no-checkout", ".", str(part), folder=self.root)
             part.rename(self.folder)
         files = [file for file in files if file == pretrained.METRIC_FOLDER or self._untracked(file)]
-        apart = "".join(f"/{file}\n" for file in ["weights", *files])  # neither committed nor cleared
-        (self.folder / ".git/info/exclude").write_text(apart, encoding="utf-8")
+        excluded = "".join(f"/{file}\n" for file in ["weights", *files])  # neither committed nor deleted
+        (self.folder / ".git/info/exclude").write_text(excluded, encoding="utf-8")
         self._checkout(self.commit)
-        self.changed = self._commit_changes()
+        self._commit_changes()
         self._link_files(files)
 
     def reset(self) -> None:
-        """Undoes what an experiment changed."""
+        """Undoes the changes of an experiment."""
         self._checkout("HEAD")
 
     def forget(self, name: str) -> None:
-        """Makes the name of an experiment free."""
+        """Deletes an earlier experiment of this name."""
         for ref in self._refs(name):
-            _git(self.folder, "update-ref", "-d", ref)
+            git.run("update-ref", "-d", ref, folder=self.folder)
 
     def publish(self, name: str) -> None:
-        """Makes an experiment known in the project: dvc exp show, dvc exp apply."""
-        _git(self.root, "fetch", "--quiet", str(self.folder), *(f"+{ref}:{ref}" for ref in self._refs(name)))
+        """Makes an experiment available in the project, for `dvc exp show` and `dvc exp apply`."""
+        git.run("fetch", "--quiet", str(self.folder), *(f"+{ref}:{ref}" for ref in self._refs(name)), folder=self.root)
 
     def _refs(self, name: str) -> list[str]:
-        refs = _git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+        refs = git.run("for-each-ref", "--format=%(refname)", "refs/exps", folder=self.folder).split()
         return [ref for ref in refs if ref.endswith(f"/{name}")]
 
     def _checkout(self, commit: str) -> None:
-        for lock in (self.folder / ".git").glob("*.lock"):  # of a git that was killed
+        for lock in (self.folder / ".git").glob("*.lock"):  # left by a killed git process
             lock.unlink()
-        _git(self.folder, "checkout", "--quiet", "--force", "--detach", commit)
-        _git(self.folder, "clean", "--quiet", "--force", "-d")
+        git.run("checkout", "--quiet", "--force", "--detach", commit, folder=self.folder)
+        git.run("clean", "--quiet", "--force", "-d", folder=self.folder)
 
-    def _commit_changes(self) -> bool:
-        """Whether anything was not committed: changed files, and new ones of the code."""
-        names = _git(self.root, "diff", "--name-only", "-z", "HEAD")
-        names += _git(self.root, "ls-files", "-z", "--others", "--exclude-standard", "--", "stages", "digests")
+    def _commit_changes(self) -> None:
+        """Commits the project's uncommitted changes, and new files of the code, to the clone."""
+        names = git.run("diff", "--name-only", "-z", "HEAD", folder=self.root)
+        names += git.run("ls-files", "-z", "--others", "--exclude-standard", "--", "stages", "digests", folder=self.root)
         for name in filter(None, names.split("\0")):
             file, copy = self.root / name, self.folder / name
             copy.unlink(missing_ok=True)
             if file.exists():
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, copy)
-        _git(self.folder, "add", "--all")
+        git.run("add", "--all", folder=self.folder)
         if not names:
-            return False
-        date = _git(self.folder, "show", "--no-patch", "--format=%cI").strip()  # the same changes are the same commit
+            return
+        # With the date of HEAD, the same changes give the same commit.
+        date = git.run("show", "--no-patch", "--format=%cI", folder=self.folder).strip()
         dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-        _git(self.folder, *GIT_IDENTITY, "commit", "--quiet", "--no-verify", "--allow-empty", "-m", "not committed yet", **dates)
-        return True
+        git.run(*GIT_IDENTITY, "commit", "--quiet", "--no-verify", "--allow-empty", "-m", "not committed yet",
+                folder=self.folder, **dates)
 
     def _link_files(self, files: list[Path]) -> None:
         (self.root / ".dvc/cache").mkdir(parents=True, exist_ok=True)
@@ -93,23 +97,17 @@ class Workspace:
             shutil.copytree(source, copy, copy_function=_link) if source.is_dir() else _link(source, copy)
 
     def _untracked(self, file: Path) -> bool:
-        """Whether a file or folder of the user lies in the project and git does not hold it."""
+        """Whether a file or folder of the user is in the project but not in git."""
         if file.is_absolute():
             return False
         if ".." in file.parts:
-            raise InputError(f"params.yaml: {file} is outside of the project; write its whole path: {file.resolve()}")
-        return not _git(self.root, "ls-files", "--", str(file))
+            raise InputError(f"params.yaml: {file} is outside the project; write its absolute path: {file.resolve()}")
+        return not git.run("ls-files", "--", str(file), folder=self.root)
 
 
 def _link(source: str | Path, copy: str | Path) -> None:
-    """A hard link, where the disk allows."""
+    """A hard link, or a copy if the file system does not support it."""
     try:
         os.link(source, copy)
     except OSError:
         shutil.copy2(source, copy)
-
-
-def _git(folder: Path, *arguments: str, **environment: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, env={**os.environ, **environment}, check=True,
-                          capture_output=True, encoding="utf-8")
-    return done.stdout

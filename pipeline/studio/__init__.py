@@ -1,1 +1,1 @@
-"""The studio: a web page on loopback for two videos and no terminal."""
+"""The studio: a web page on this machine that takes two videos and returns the result."""

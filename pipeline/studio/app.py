@@ -1,5 +1,7 @@
-"""The studio: a small page on loopback. Two videos and the consent go in; the stages go by; the result can be played
-and taken away. It runs nothing of its own: see orders.py and waiting.py."""
+"""The studio's page: a form for two videos and the consent, the progress of the stages, and the result to play and
+download.
+
+The page runs no stages itself: jobs.py creates jobs, job_queue.py runs them."""
 
 import os
 import secrets
@@ -16,44 +18,45 @@ from pipeline.studio.job_queue import JobQueue
 from stages import InputError, params
 from stages.media import files, takes
 
-REFRESH_SECONDS = 1.0   # seconds between two looks at a run
+REFRESH_SECONDS = 1.0
 HERE = Path(__file__).parent
 HINT = "<p class='hint'>{}</p>"
-ERROR = "<p class='refused' role='alert'>{}</p>"
+ERROR = "<p class='error' role='alert'>{}</p>"
 ENVIRONMENT = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                           lstrip_blocks=True)
 
 
 def serve(port: int) -> None:
-    """Until it is interrupted, when the runs end too. InputError where another studio works in this folder."""
+    """Serves the page until the program is interrupted, and then stops its runs. Raises InputError if another studio
+    runs in this folder or the port is taken."""
     if not 0 < port < 2**16:
         raise InputError(f"--port {port}: expected one of 1 to 65535")
-    shown = uploads.SERVED.resolve()
+    served = uploads.SERVED.resolve()
     uploads.FOLDER.mkdir(exist_ok=True)
     with uploads.LOCK.open("a", encoding="utf-8") as lock:
         if not file_lock.try_lock(lock):
-            raise InputError(f"{uploads.FOLDER}: another studio works in this folder, or a run that it left behind; "
-                             "end it, or wait for it")
-        files.remove(shown)
-        shown.mkdir()
-        gradio = _gradio(shown)
-        queue = JobQueue(shown, lock.fileno())
+            raise InputError(f"{uploads.FOLDER}: another studio, or a run that it started, is using this folder; stop it "
+                             "or wait until it ends")
+        files.remove(served)
+        served.mkdir()
+        gradio = _gradio(served)
+        queue = JobQueue(served, lock.fileno())
         try:
             page = _build_page(gradio, queue)
             key = secrets.token_urlsafe(16)
             _launch(gradio, page, port, key)
-            print(f"studio: http://{HOSTS[0]}:{port}/?key={key}\n  for your own browser alone; Ctrl-C ends it, and "
-                  "what it runs", flush=True)
+            print(f"studio: http://{HOSTS[0]}:{port}/?key={key}\n  open this address in your browser; Ctrl-C stops the "
+                  "studio and its runs", flush=True)
             threading.Event().wait()
         finally:
             queue.close()
-            files.remove(shown)
+            files.remove(served)
 
 
 def _gradio(folder: Path):
-    """The library, which is to write into `folder` alone and to ask nobody."""
+    """Imports Gradio with settings that keep it from writing outside `folder` and from contacting any server."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
-        del os.environ[name]  # nothing outside of this file makes the page more open
+        del os.environ[name]  # the environment must not make the page public
     os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1",
                    "HF_HUB_DISABLE_TELEMETRY": "1"}
     try:
@@ -79,27 +82,27 @@ def _launch(gradio, page, port: int, key: str) -> None:
             theme=theme, css_paths=HERE / "studio.css",
             app_kwargs={"middleware": [Middleware(AuthMiddleware, key=key, cookie=f"studio_{port}")]})
     except OSError:
-        raise InputError(f"port {port} is taken; choose another one with --port") from None
+        raise InputError(f"port {port} is in use; choose another one with --port") from None
 
 
 def _build_page(gradio, queue: JobQueue):
-    """The form, and beside it the runs."""
+    """The page: the form, and next to it the jobs."""
     config = params.load()
     presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
                 f"{preset.generator_training.steps:,} steps", name) for name, preset in config.presets.items()]
     clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 150}
     with gradio.Blocks(title="FakeMotion studio", analytics_enabled=False) as page:
         gradio.HTML("<h1>FakeMotion studio</h1>" + HINT.format(
-            "A person learned from one video does what another video shows. All of it stays on this machine."))
+            "The person in one video moves like the person in another. Everything stays on this machine."))
         with gradio.Row():
             with gradio.Column(scale=5, min_width=320):
                 target = gradio.File(label="Target: who will move", elem_id="target", **clip)
-                target_seen = gradio.HTML(visible=False)
+                target_preview = gradio.HTML(visible=False)
                 source = gradio.File(label="Source: whose motion it is", elem_id="source", **clip)
-                source_seen = gradio.HTML(visible=False)
+                source_preview = gradio.HTML(visible=False)
                 preset = gradio.Radio(presets, value=presets[0][1], label="Preset")
                 gradio.HTML("<h2>Consent of the target</h2>" + HINT.format(
-                    "It is written into params.yaml, and its hash into all that is made."))
+                    "It is written into params.yaml, and its hash into all results."))
                 with gradio.Group():
                     who = gradio.Textbox(label="Who agreed", placeholder="Ana Ruiz")
                     when = gradio.Textbox(label="When", placeholder="2026-11-22")
@@ -113,7 +116,7 @@ def _build_page(gradio, queue: JobQueue):
                 runs = gradio.Radio([], label="Runs", visible=False)
                 stop = gradio.Button("Stop this run", size="sm", visible=False)
                 run = gradio.HTML(_render_job(queue, None))
-        seen = gradio.State({})
+        last_view = gradio.State({})
         private = {"api_visibility": "private", "show_progress": "hidden"}
 
         def names() -> list[tuple[str, int]]:
@@ -125,38 +128,38 @@ def _build_page(gradio, queue: JobQueue):
         def last() -> dict:
             return gradio.update(choices=names(), value=newest())
 
-        def look(number: int | None, seen: dict) -> list:
-            """What has changed since the last look: the list, the run that is shown, the button."""
+        def refresh(number: int | None, last_view: dict) -> list:
+            """Updates of the job list, the shown job and the stop button, where they have changed."""
             chosen = number if number in range(len(queue.jobs)) else newest()
             job = None if chosen is None else queue.jobs[chosen]
             now = {"names": names(), "run": _render_job(queue, job),
-                   "alive": bool(job and job.is_active and not job.stopping)}
-            if now == seen:
+                   "can_stop": bool(job and job.is_active and not job.stopping)}
+            if now == last_view:
                 return [gradio.skip()] * 4
-            runs = {"choices": now["names"], "visible": len(now["names"]) > 1}  # their value is what was chosen meanwhile
+            runs = {"choices": now["names"], "visible": len(now["names"]) > 1}  # no value: the user may just have chosen
             return [gradio.update(**runs, **{"value": chosen} if number != chosen else {}),
-                    now["run"] if now["run"] != seen.get("run") else gradio.skip(),
-                    gradio.update(visible=now["alive"]), now]
+                    now["run"] if now["run"] != last_view.get("run") else gradio.skip(),
+                    gradio.update(visible=now["can_stop"]), now]
 
-        def take(target, source, preset, who, when, scope, record, agreed) -> tuple:
+        def submit(target, source, preset, who, when, scope, record, agreed) -> tuple:
             clips = (Path(file) if file else None for file in (target, source))
-            told = {"who": who, "when": when, "scope": scope, "record": record}
+            consent = {"who": who, "when": when, "scope": scope, "record": record}
             try:
-                queue.add(jobs.create_job(*clips, preset, told, agreed))
+                queue.add(jobs.create_job(*clips, preset, consent, agreed))
             except InputError as error:
                 return gradio.update(value=_render_error(error), visible=True), gradio.skip()
             return gradio.update(visible=False), last()
 
-        def halt(number: int | None) -> None:
+        def stop_job(number: int | None) -> None:
             if number is not None:
                 queue.stop(queue.jobs[number])
 
-        for file, about in ((target, target_seen), (source, source_seen)):
-            file.change(lambda path: gradio.update(value=_preview(path), visible=bool(path)), file, about, **private)
-        views = {"fn": look, "inputs": [runs, seen], "outputs": [runs, run, stop, seen], **private}
+        for file, preview in ((target, target_preview), (source, source_preview)):
+            file.change(lambda path: gradio.update(value=_preview(path), visible=bool(path)), file, preview, **private)
+        views = {"fn": refresh, "inputs": [runs, last_view], "outputs": [runs, run, stop, last_view], **private}
         form = [target, source, preset, who, when, scope, record, agreed]
-        button.click(take, form, [answer, runs], **private).then(**views)
-        stop.click(halt, runs, **private)
+        button.click(submit, form, [answer, runs], **private).then(**views)
+        stop.click(stop_job, runs, **private)
         runs.input(**views)
         gradio.Timer(REFRESH_SECONDS).tick(**views)
         page.load(last, None, runs, **private).then(**views)
@@ -164,19 +167,20 @@ def _build_page(gradio, queue: JobQueue):
 
 
 def _render_job(queue: JobQueue, job: jobs.Job | None) -> str:
+    """The HTML of a job, or a hint if there is none."""
     if not job:
-        return HINT.format("What is made appears here, stage by stage.")
+        return HINT.format("The progress and the results of each stage appear here.")
     template = ENVIRONMENT.get_template("studio.html.jinja")
-    return template.render(job=job, num_ahead=queue.num_ahead(job), lanes=len(queue.devices), address=_file_url)
+    return template.render(job=job, num_ahead=queue.num_ahead(job), num_devices=len(queue.devices), file_url=_file_url)
 
 
 def _file_url(path: Path) -> str:
-    """Where the page finds a file of the folder that it may read; another one where the file has changed."""
+    """The URL of a served file. It changes when the file does."""
     return f"/gradio_api/file={quote(str(path))}?{path.stat().st_mtime_ns}"
 
 
 def _preview(file: str | None) -> str:
-    """An upload as it came, or why it cannot be used."""
+    """The HTML of an uploaded video, or the reason why it cannot be used."""
     if not file:
         return ""
     try:

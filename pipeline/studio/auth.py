@@ -1,9 +1,8 @@
-"""What stands before a page on loopback: only its own page, in the browser of who started it, may ask for anything.
+"""Lets only the studio's own page, in the browser of the user who started it, send requests.
 
-Any other page that the user's browser shows can send requests to this machine, and by a name that it makes the browser
-take for 127.0.0.1 it could read the answers. So can everybody who works on this machine; but only who started the
-studio is told its key, which a browser then keeps as a cookie.
-"""
+Any other website open in the browser can send requests to this machine, and with a host name that resolves to 127.0.0.1
+it could read the responses. So can other users of this machine. Only the user who started the studio knows its key,
+which the browser keeps as a cookie."""
 
 import secrets
 
@@ -12,46 +11,46 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse
 
 HOSTS = ("127.0.0.1", "localhost")
-STARTUP_PATH = "/gradio_api/startup-events"  # which Gradio asks itself for, without a cookie; it tells nothing
+STARTUP_PATH = "/gradio_api/startup-events"  # Gradio requests it itself, without a cookie; it returns no data
 
 
 class AuthMiddleware:
-    """ASGI middleware. 403: what comes by another name, or from another page; 401: without the key. With the key in its
-    address, /?key=..., the page gives the cookie. A browser does not keep the cookies of two ports apart: `cookie` is
-    its name."""
+    """ASGI middleware. Responds with 403 to requests with another host name or from another site, and with 401 without
+    the key. A request with the key in its URL, /?key=..., gets the cookie. `cookie` is its name: browsers share cookies
+    between ports."""
 
     def __init__(self, app, key: str, cookie: str):
         self.app, self.key, self.cookie = app, key, cookie
 
     async def __call__(self, scope, receive, send) -> None:
-        answer = None if scope["type"] == "lifespan" else self.rejection(HTTPConnection(scope), scope.get("method", ""))
-        if answer is None:
+        response = None if scope["type"] == "lifespan" else self.rejection(HTTPConnection(scope), scope.get("method", ""))
+        if response is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await answer(scope, receive, send)
+            await response(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    def rejection(self, asked: HTTPConnection, method: str) -> PlainTextResponse | RedirectResponse | None:
-        """What is answered in the page's place; None: the page answers."""
-        if not is_own_request(asked.headers, method):
-            return PlainTextResponse("only for the page of this studio, on this machine", 403)
-        if self._is_key(asked.query_params.get("key", "")):
-            answer = RedirectResponse("/", 303)
-            answer.set_cookie(self.cookie, self.key, httponly=True, samesite="lax")
-            return answer
-        if self._is_key(asked.cookies.get(self.cookie, "")) or asked.url.path == STARTUP_PATH:
+    def rejection(self, request: HTTPConnection, method: str) -> PlainTextResponse | RedirectResponse | None:
+        """The response to a request that does not get through; None if it does."""
+        if not is_own_request(request.headers, method):
+            return PlainTextResponse("only the studio's own page on this machine may send requests", 403)
+        if self._is_key(request.query_params.get("key", "")):
+            response = RedirectResponse("/", 303)
+            response.set_cookie(self.cookie, self.key, httponly=True, samesite="lax")
+            return response
+        if self._is_key(request.cookies.get(self.cookie, "")) or request.url.path == STARTUP_PATH:
             return None
-        return PlainTextResponse("only for who started this studio: open the address that it printed then", 401)
+        return PlainTextResponse("open the address with the key that the studio printed when it was started", 401)
 
     def _is_key(self, text: str) -> bool:
         return secrets.compare_digest(text.encode(), self.key.encode())
 
 
 def is_own_request(headers: Headers, method: str) -> bool:
-    """Whether a request asks for the page itself, or comes from it."""
+    """Whether a request opens the page itself or comes from it."""
     host, origin = headers.get("host", ""), headers.get("origin")
-    opened = method == "GET" and headers.get("sec-fetch-dest") == "document"  # a link to it, but no frame around it
-    site = headers.get("sec-fetch-site", "none")  # a program that is no browser says nothing
+    opened = method == "GET" and headers.get("sec-fetch-dest") == "document"  # by a link, but not in a frame
+    site = headers.get("sec-fetch-site", "none")  # only browsers send it
     return (host.partition(":")[0] in HOSTS and origin in (None, f"http://{host}")
             and (site in ("same-origin", "none") or opened))

@@ -1,7 +1,6 @@
-"""The line in which the studio's orders wait: one runs at a time on each GPU, or on a machine without one.
+"""Runs the studio's jobs one after another: one at a time on each GPU, or on a machine without one.
 
-An order runs as `python -m pipeline run`, a process of its own, as a user would start it in a terminal.
-"""
+A job runs as `python -m pipeline run` in a process of its own, as if a user had started it in a terminal."""
 
 import os
 import shutil
@@ -12,58 +11,57 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline import nvidia_smi
 from pipeline.dvc_backend import subprocesses
 from pipeline.dvc_backend.subprocesses import Program
 from pipeline.studio import jobs
 from pipeline.studio.jobs import Job, Step
 from stages import InputError, layout
 
-MAX_WAITING = 8                             # orders that wait
+MAX_WAITING = 8  # jobs
 VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
-PYTHON = [sys.executable, *["-P"] * sys.flags.safe_path]  # as this process was started
+PYTHON = [sys.executable, *["-P"] * sys.flags.safe_path]  # with the same -P flag as this process
 
 
 def gpus() -> list[str]:
-    """What VISIBLE says of each GPU that may be used; none on a machine without."""
+    """The value of CUDA_VISIBLE_DEVICES for each usable GPU. Empty without a GPU."""
     if VISIBLE_DEVICES in os.environ:
         return [gpu for gpu in os.environ[VISIBLE_DEVICES].split(",") if gpu.strip() not in ("", "-1")]
-    if not (tool := shutil.which("nvidia-smi")):
-        return []
-    done = subprocess.run([tool, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, encoding="utf-8")
-    return done.stdout.split() if done.returncode == 0 else []
+    return nvidia_smi.query("index")
 
 
 class JobQueue:
-    """Runs what is put into it, as long as this process lives. `shown`: a folder for what the page shows of it. `lock`:
-    a file that is kept open, and with it locked, as long as a run lives, even where that outlives this process."""
+    """Runs jobs as long as this process lives. served: the folder of files for the page. lock: a locked file descriptor
+    that every run inherits, so that the lock is held until the last run has ended, even after this process."""
 
-    def __init__(self, shown: Path, lock: int):
-        self.jobs: list[Job] = []  # every one, in the order in which they came
+    def __init__(self, served: Path, lock: int):
+        self.jobs: list[Job] = []  # all jobs so far, the oldest first
         self.devices = gpus() or [""]
-        self._served, self._lock = shown, lock
+        self._served, self._lock = served, lock
         self._changed = threading.Condition()
-        self._programs: dict[int, Program] = {}  # by their order's id()
+        self._programs: dict[int, Program] = {}  # by id() of the job
         self._pictures = ThreadPoolExecutor(1)
         for device in self.devices:
             threading.Thread(target=self._work, args=(device,), daemon=True).start()
 
     def add(self, job: Job) -> None:
+        """Adds a job. Raises InputError if the same transfer is in the queue or too many jobs are waiting."""
         with self._changed:
-            alive = [other for other in self.jobs if other.is_active]
-            if job.key in [other.key for other in alive]:
-                raise InputError(f"{job.title}: is being made already")
-            if len(alive) >= MAX_WAITING + len(self.devices):
-                raise InputError(f"{MAX_WAITING} are waiting already; order again when one of them is done")
+            active = [other for other in self.jobs if other.is_active]
+            if job.key in [other.key for other in active]:
+                raise InputError(f"{job.title}: is already in the queue")
+            if len(active) >= MAX_WAITING + len(self.devices):
+                raise InputError(f"{MAX_WAITING} jobs are waiting already; try again when one of them is done")
             self.jobs.append(job)
             self._changed.notify_all()
 
     def num_ahead(self, job: Job) -> int:
-        """How many are to be made before one that waits."""
+        """The number of jobs before a waiting one."""
         ahead = self.jobs[: self.jobs.index(job)]
         return sum(other.is_active for other in ahead)
 
     def stop(self, job: Job) -> None:
-        """What was finished stays, and the same order goes on from there."""
+        """Stops a job. Finished stages are kept, and the same job later continues from there."""
         with self._changed:
             job.stopping = True
             if job.state == jobs.WAITING:
@@ -72,7 +70,7 @@ class JobQueue:
                 program.terminate()
 
     def close(self) -> None:
-        """Ends what runs, and comes back when that is over."""
+        """Stops all jobs and waits for their end."""
         for job in self.jobs:
             self.stop(job)
         with self._changed:
@@ -86,7 +84,7 @@ class JobQueue:
                 job.state = jobs.RUNNING
             try:
                 self._run(job, device)
-            except Exception as error:  # whatever it is: the next one is not to wait for ever
+            except Exception as error:  # the next job must run, whatever this one raised
                 job.state, job.error = jobs.FAILED, f"{type(error).__name__}: {error}"
             with self._changed:
                 self._changed.notify_all()
@@ -97,11 +95,11 @@ class JobQueue:
         with Program([*PYTHON, *job.command()], environment=environment, pass_fds=(self._lock,)) as program:
             with self._changed:
                 self._programs[id(job)] = program
-                if job.stopping:  # since before its program was known
+                if job.stopping:  # it was stopped before its program was registered
                     program.terminate()
             try:
-                for said in program.output():
-                    pictures += [self._pictures.submit(self._picture, step) for step in job.on_output(said)]
+                for item in program.output():
+                    pictures += [self._pictures.submit(self._picture, step) for step in job.on_output(item)]
                     self._show_training(job)
                 code = program.wait()
             finally:
@@ -119,12 +117,12 @@ class JobQueue:
             shutil.copyfile(path, job.results[name])
 
     def _show_training(self, job: Job) -> None:
-        """What a generator that is being trained has drawn last."""
+        """Shows the latest preview of a generator in training."""
         step = job.running_step
         if not (step and step.address.startswith("generator_training@")):
             return
         drawn = [path for run in layout.resume_files(step.address) for path in sorted(run.glob("preview_*.png"))]
-        with suppress(FileNotFoundError):  # it ends just now
+        with suppress(FileNotFoundError):  # the training has just ended
             fresh = [path for path in drawn if path.stat().st_mtime >= step.started_at]
             if fresh and (not step.picture or step.picture.stat().st_mtime < fresh[-1].stat().st_mtime):
                 path = self._served / f"{step.address}.png"
@@ -132,7 +130,7 @@ class JobQueue:
                 step.picture, step.caption = path, "skeleton, generated and true foreground so far"
 
     def _picture(self, step: Step) -> None:
-        """Of what a stage left behind, made by a process: it decodes what a user gave."""
+        """Draws the outputs of a stage, in a process of its own because it decodes files that a user has uploaded."""
         path = self._served / f"{step.address}.jpg"
         command = [*PYTHON, "-m", "stages.reporting.previews", step.address, str(path)]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)

@@ -1,5 +1,6 @@
-"""What a user of the studio has ordered: a transfer, with the entries of params.yaml that describe it, and how far its
-run has come, by what `python -m pipeline run` reports."""
+"""A job of the studio: a transfer, its entries in params.yaml, and the progress of its run.
+
+The progress comes from the events that `python -m pipeline run` reports."""
 
 import time
 from collections import deque
@@ -15,27 +16,27 @@ from stages import InputError, consent, layout, params
 from stages.events import Event
 from stages.progress import format_counters, percent
 
-WAITING, RUNNING, DONE, FAILED, STOPPED = "waits", "runs", "done", "failed", "stopped"
+WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
 CONSENT = {"who": "who agreed", "when": "when they agreed", "scope": "what they agreed to",
            "record": "where that is written down, or what they said"}
-_TAIL = 12  # lines of a run that failed without saying why
+_TAIL = 12  # lines of output that are shown if a run fails without an error message
 
 
 @dataclass
 class Step:
-    """A stage of an order. `state`: WAITS, RUNS, DONE, FAILED or KEPT."""
+    """A stage of a job. `state`: WAITING, RUNNING, DONE, FAILED or UP_TO_DATE."""
 
-    KEPT = "up to date"
+    UP_TO_DATE = "up to date"
 
     address: str
     state: str = WAITING
     percent: float = 0.0
-    progress_text: str = ""               # the figures of its progress bar; when it is done, what it took
-    last_line: str = ""              # the last line that it printed
-    picture: Path | None = None  # of what it left behind
-    caption: str = ""              # what is to be seen in it
-    picture_error: str = ""              # why there is no picture
-    started_at: float = 0.0           # when it started, seconds since 1970
+    progress_text: str = ""      # numbers of the progress bar; the time it took when done
+    last_line: str = ""          # the last line that it printed
+    picture: Path | None = None  # of its outputs
+    caption: str = ""            # of the picture
+    picture_error: str = ""      # why there is no picture
+    started_at: float = 0.0      # seconds since 1970
 
     @property
     def name(self) -> str:
@@ -48,7 +49,7 @@ class Step:
 
 @dataclass
 class Job:
-    """Changed by the one thread that runs it."""
+    """A job and its state. Only the thread that runs it changes it."""
 
     target: str
     source: str
@@ -57,9 +58,9 @@ class Job:
     steps: dict[str, Step]
     state: str = WAITING
     error: str = ""
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))  # the last ones that the run printed
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))  # the last lines of output
     stopping: bool = False
-    results: dict[str, Path] = field(default_factory=dict)  # copies of what `result` names, once it is done
+    results: dict[str, Path] = field(default_factory=dict)  # copies of the result files when done
 
     @property
     def title(self) -> str:
@@ -75,41 +76,44 @@ class Job:
 
     @property
     def num_done(self) -> int:
-        """How many steps are."""
-        return sum(step.state in (DONE, Step.KEPT) for step in self.steps.values())
+        """The number of finished steps."""
+        return sum(step.state in (DONE, Step.UP_TO_DATE) for step in self.steps.values())
 
     def command(self) -> list[str]:
+        """The arguments of Python that run this job."""
         return ["-m", "pipeline", "run", self.target, "--from", self.source, "--as", self.key]
 
-    def on_output(self, said: str | Event) -> list[Step]:
-        """A line that the run prints, or an event that it reports; the steps that are over with it."""
-        if isinstance(said, str):
-            self.lines.append(said.rstrip())
-        elif said["kind"] == "failed":
-            self.error = said["message"]
-        elif step := self.steps.get(said.get("address")):
-            return self._follow(step, said)
+    def on_output(self, item: str | Event) -> list[Step]:
+        """Handles a line that the run prints or an event that it reports. Returns the steps that have ended with it."""
+        if isinstance(item, str):
+            self.lines.append(item.rstrip())
+        elif item["kind"] == "failed":
+            self.error = item["message"]
+        elif step := self.steps.get(item.get("address")):
+            return self._on_event(step, item)
         return []
 
-    def _follow(self, step: Step, event: Event) -> list[Step]:
-        """The steps that are over with what a stage reports."""
+    def _on_event(self, step: Step, event: Event) -> list[Step]:
+        """Handles an event of a stage. Returns the steps that have ended with it."""
         if event["kind"] == "started":
             step.state, step.started_at = RUNNING, time.time()
             before = list(self.steps.values())[: list(self.steps).index(step.address)]
-            return [_finish(other, Step.KEPT) for other in before if other.state == WAITING]
+            return [_finish(other, Step.UP_TO_DATE) for other in before if other.state == WAITING]
         if event["kind"] == "done":
-            return [_finish(step, DONE, f"{event['seconds']:.1f} s") if event["computed"] else _finish(step, Step.KEPT)]
+            took = f"{event['seconds']:.1f} s"
+            return [_finish(step, DONE, took) if event["computed"] else _finish(step, Step.UP_TO_DATE)]
         if event["kind"] == "progress":
             step.percent, step.progress_text = percent(event) or 0.0, format_counters(event)
-        elif event["kind"] == "line" and not event["text"].startswith(f"{step.address}: "):  # but what it took
+        elif event["kind"] == "line" and not event["text"].startswith(f"{step.address}: "):  # without its time and memory
             step.last_line = event["text"].removeprefix(f"{graph.split(step.address)[0]}: ")
         return []
 
     def on_exit(self, code: int) -> list[Step]:
-        """The run has ended with an exit code; the steps that are over with it, of which it never spoke."""
+        """Handles the end of the run. Returns the steps that have ended with it and about which the run reported
+        nothing."""
         if not code:
             self.state = DONE
-            return [_finish(step, Step.KEPT) for step in self.steps.values() if step.state == WAITING]
+            return [_finish(step, Step.UP_TO_DATE) for step in self.steps.values() if step.state == WAITING]
         self.state = STOPPED if self.stopping else FAILED
         for step in self.steps.values():
             if step.state == RUNNING:
@@ -126,17 +130,19 @@ def _finish(step: Step, state: str, took: str = "") -> Step:
     return step
 
 
-def create_job(target: Path | None, source: Path | None, preset: str, told: dict[str, str], agreed: bool,
-          path: Path = Path("params.yaml")) -> Job:
-    """Checks what was given, keeps the two videos and writes who they are into params.yaml. InputError, and params.yaml
-    as it was, where something is missing or cannot be used, or somebody has agreed to something else before. What is
-    there already stays as the user has changed it; so does a record of consent. `told`: the fields of CONSENT."""
+def create_job(target: Path | None, source: Path | None, preset: str, consent: dict[str, str], agreed: bool,
+               path: Path = Path("params.yaml")) -> Job:
+    """Checks the form, stores the two videos and writes their entries into params.yaml.
+
+    consent: the fields of CONSENT. Existing entries keep the user's changes, and an existing record of consent stays.
+    Raises InputError, and leaves params.yaml as it was, if something is missing or cannot be used, or if the person has
+    agreed to something else before."""
     config = params.load(path)
     if not (target and source):
-        raise InputError(f"the video of the {'source' if target else 'target'} is missing")
-    record = _consent_record(told)
+        raise InputError(f"the {'source' if target else 'target'} video is missing")
+    record = _consent_record(consent)
     if not agreed:
-        raise InputError("consent: nothing is made of a person who has not agreed; tick it if they have")
+        raise InputError("consent: required before a video of this person is made; tick the box if they have agreed")
     if preset not in config.presets:
         raise InputError(f"params.yaml: no preset `{preset}`; there are {', '.join(config.presets)}")
     for file in (target, source):
@@ -152,35 +158,35 @@ def create_job(target: Path | None, source: Path | None, preset: str, told: dict
     return Job(who, whose, transfer.name, preset, {address: Step(address) for address in plan})
 
 
-def _consent_record(told: dict[str, str]) -> dict[str, str]:
-    """A record of consent for params.yaml, each field on one line. InputError where it is not whole."""
-    record = {name: " ".join((told.get(name) or "").split()) for name in CONSENT}
+def _consent_record(fields: dict[str, str]) -> dict[str, str]:
+    """A record of consent for params.yaml, each field on one line. Raises InputError if it is incomplete."""
+    record = {name: " ".join((fields.get(name) or "").split()) for name in CONSENT}
     if missing := [what for name, what in CONSENT.items() if not record[name]]:
         raise InputError(f"consent: write {'; '.join(missing)}")
     try:
         day = date.fromisoformat(record["when"])
     except ValueError:
-        raise InputError(f"consent: {record['when']} is not a day; write when they agreed like 2026-11-22") from None
+        raise InputError(f"consent: {record['when']} is not a date; write it like 2026-11-22") from None
     if day > date.today():
-        raise InputError(f"consent: {day} is still to come; write the day on which they agreed")
-    found = consent.checksum(record["record"])
-    return record | ({"sha256": found} if found else {})
+        raise InputError(f"consent: {day} is in the future; write the date on which they agreed")
+    checksum = consent.checksum(record["record"])
+    return record | ({"sha256": checksum} if checksum else {})
 
 
 def _check_same_consent(config: params.Params, who: str, record: dict[str, str]) -> None:
-    """InputError where they agreed to something else, as params.yaml says; the day may be a later one."""
+    """Raises InputError if the person has agreed to something else according to params.yaml. The date may differ."""
     there = config.subjects[who].consent if who in config.subjects else None
     if who in config.subjects and there is None:
-        raise InputError(f"consent: of {who}, params.yaml has no record. Write subjects.{who}.consent there, or remove that "
-                         "entry, and order again")
+        raise InputError(f"consent: params.yaml has the subject {who} without consent. Write subjects.{who}.consent "
+                         "there, or remove the entry, and try again")
     if there not in (None, "synthetic") and any(
             getattr(there, name) != record[name] for name in CONSENT if name != "when"):
-        said = f"{there.who}, {there.when}, {there.scope}, {there.record}"
-        raise InputError(f"consent: of {who}, params.yaml says: {said}. Write the same here or, where they have "
-                         f"agreed anew, change subjects.{who}.consent there")
+        recorded = f"{there.who}, {there.when}, {there.scope}, {there.record}"
+        raise InputError(f"consent: params.yaml has another record for {who}: {recorded}. Write the same here, or change "
+                         f"subjects.{who}.consent there if they have agreed to something new")
 
 
 def result_files(key: str) -> dict[str, Path]:
-    """The video and the report of a transfer: what its last stages wrote under these names."""
+    """The video and the report of a transfer."""
     made = [layout.outputs(stage, key) for stage, kind in layout.KINDS.items() if kind == "transfers"]
     return {name: next(files[name] for files in reversed(made) if name in files) for name in ("video", "report")}

@@ -1,4 +1,4 @@
-"""Videos that a user drops on the studio's page: checked by decoding them, kept in the project under a safe name."""
+"""Checks uploaded videos by decoding them, and stores them in the project under a safe name."""
 
 import filecmp
 import os
@@ -11,29 +11,29 @@ from stages.media import takes
 from stages.media.files import atomic_write, human_size
 from stages.params import RESERVED, Params
 
-FOLDER = Path("studio")      # of the project: all that the studio writes but artifacts and params.yaml
-VIDEOS = FOLDER / "videos"   # what was given, which artifacts depend on
-SERVED = FOLDER / "shown"     # uploads and what the page shows, for as long as it is served
-LOCK = FOLDER / "lock"       # held by a studio at work
-MAX_BYTES = 2 * 10**9          # bytes of a file
-MIN_FREE_BYTES = 10**9                # bytes of the disk that stay free
+FOLDER = Path("studio")      # everything that the studio writes, except artifacts and params.yaml
+VIDEOS = FOLDER / "videos"   # stored uploads, inputs of the stages
+SERVED = FOLDER / "shown"    # temporary uploads, and files for the page; deleted at the end
+LOCK = FOLDER / "lock"       # held by a running studio
+MAX_BYTES = 2 * 10**9        # size of an upload
+MIN_FREE_BYTES = 10**9       # on the disk after an upload
 
 
 def check(file: Path, fps: float | None = None) -> None:
-    """InputError where a file cannot be used; what it is called does not count, only what is in it. `fps`: frames a
-    second that the preset asks for."""
+    """Raises InputError if a file cannot be used. Only its content counts, not its name. fps: the frame rate that the
+    preset asks for."""
     if not file.is_file():
-        raise InputError(f"{file.name}: it was dropped before the studio was started again; drop it once more")
+        raise InputError(f"{file.name}: the upload is gone because the studio was restarted; upload it again")
     if (bytes := file.stat().st_size) > MAX_BYTES:
-        raise InputError(f"{file.name}: {human_size(bytes)}; at most {human_size(MAX_BYTES)} can be dropped here. "
-                         "Name a larger one in params.yaml, where it lies")
+        raise InputError(f"{file.name}: {human_size(bytes)}; at most {human_size(MAX_BYTES)} can be uploaded. Write the path of a "
+                         "larger file into params.yaml")
     if reason := folder.unreadable_reason(file, fps):
         raise InputError(reason.replace(str(file), file.name))
 
 
 def store(config: Params, file: Path, preset: str, taken: tuple[str, ...] = ()) -> tuple[str, Path]:
-    """The name under which params.yaml may know the video, none of `taken`, and its place in the project, where it is
-    put. The same video with the same preset has the name that it had before."""
+    """Copies a video into the project. Returns a name for it in params.yaml that is not in `taken`, and its path. The
+    same video with the same preset keeps its name."""
     plain = folder.to_name(file.stem) or "video"
     suffix = file.suffix.lower() if file.suffix.lower() in takes.VIDEOS else ""
     for number in range(1, 1000):
@@ -47,20 +47,21 @@ def store(config: Params, file: Path, preset: str, taken: tuple[str, ...] = ()) 
         if free and not place.exists():
             _copy(file, place)
             return name, place
-    raise InputError(f"{file.name}: a thousand videos are called so; rename it")
+    raise InputError(f"{file.name}: a thousand videos have this name; rename it")
 
 
 def same_content(file: Path, other: Path) -> bool:
+    """Whether two files have the same bytes."""
     return filecmp.cmp(file, other, shallow=False)
 
 
 def _copy(file: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(place.parent).free < file.stat().st_size + MIN_FREE_BYTES:
-        raise InputError(f"{place.parent}: the disk has less than {human_size(MIN_FREE_BYTES)} left beside {file.name}; "
-                         "make room")
+        raise InputError(f"{place.parent}: the disk would have less than {human_size(MIN_FREE_BYTES)} left with {file.name}; "
+                         "free some space")
     with atomic_write(place) as temporary:
         try:
-            os.link(file, temporary)  # the upload itself goes when the page is done with it
+            os.link(file, temporary)  # Gradio deletes the upload itself
         except OSError:
             shutil.copyfile(file, temporary)

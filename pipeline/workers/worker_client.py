@@ -36,8 +36,8 @@ def find_deployment(pool: str) -> str:
     """The id of the deployment through which the workers of `pool` run stages. Raises InputError if there is none."""
     transfer.require_remote()
     if not PREFECT_API_URL.value():
-        raise InputError(f"pool {pool}: workers need a Prefect server, and none is set. Run `prefect server start` and set "
-                         "PREFECT_API_URL to the address that it prints, on this machine and on the workers")
+        raise InputError(f"pool {pool}: workers need a Prefect server, and none is set. Run `prefect server start` and "
+                         "set PREFECT_API_URL to the address that it prints, on this machine and on the workers")
     with get_client(sync_client=True) as client:
         try:
             found = client.read_deployments(

@@ -1,5 +1,5 @@
-"""Two machines that share nothing but a Prefect server and a DVC remote: a caller and a worker, each with its own copy of
-the project in miniature."""
+"""Fixtures: two machines that share only a Prefect server and a DVC remote. The caller and the worker each have their
+own copy of the miniature project."""
 
 import os
 import shutil
@@ -17,13 +17,13 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.workers.process import ProcessWorker
 
-import pipeline.orchestration.worker_flow  # noqa: F401  and with it the modules of stages/ that a caller and a worker load
+import pipeline.orchestration.worker_flow  # noqa: F401  loads the modules of stages/ that a caller and a worker need
 from pipeline import polling
 from stages import layout
 from tests.miniature import ROOT, Project, once
 from tests.server import kill, serving
 
-PACE = 0.25  # of our own waiting, in the programs that are started here
+PACE = 0.25  # scales the polling intervals of the programs that are started here
 TRAININGS = ["generator_training@ava", "local_gan_training@ava"]
 
 
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Machine(Project):
-    """A copy of the project with a cache of its own, where `python -m` programs run."""
+    """A copy of the project with its own cache, in which `python -m` programs run."""
 
     def __init__(self, folder: Path, url: str):
         super().__init__(folder)
@@ -45,7 +45,7 @@ class Machine(Project):
 
     @contextmanager
     def runs(self, *command: str, **environment: str) -> Iterator[subprocess.Popen]:
-        """`python -m ...` here, gone with all of it at the end; it writes what it says into `log`."""
+        """Runs `python -m ...` until the end of the context, with its output in `log`."""
         self.log = self.folder.parent / f"{self.folder.name}.log"
         with self.log.open("w") as log:
             process = subprocess.Popen([sys.executable, "-m", *command], cwd=self.folder, stdout=log, stderr=log,
@@ -56,14 +56,14 @@ class Machine(Project):
             kill(process, signal.SIGTERM)
 
     def power_off(self) -> None:
-        """Ends every program that was started here, as when the machine is gone."""
+        """Kills every program that was started here, as if the machine had crashed."""
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if f"FAKEMOTION={self.folder}\0".encode() in (folder / "environ").read_bytes():
                     os.kill(int(folder.name), signal.SIGKILL)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
     def commit(self) -> None:
@@ -79,7 +79,7 @@ class Machine(Project):
 
 @pytest.fixture(scope="session")
 def server(database, tmp_path_factory) -> Iterator[str]:
-    """Of each process of the tests its own: a worker takes what anybody's caller gives to its pool."""
+    """A server for each test process: its workers must not take runs of other processes."""
     home = shutil.copytree(database, tmp_path_factory.mktemp("prefect"), dirs_exist_ok=True)
     with serving(home) as (url, _):
         yield url
@@ -87,7 +87,7 @@ def server(database, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def pool(server) -> str:
-    """The server's address, with the work pools and deployments of pipeline/workers/deploy.yaml."""
+    """The server's URL, with the work pools and deployments of pipeline/workers/deploy.yaml."""
     environment = os.environ | {"PREFECT_API_URL": server}
     template = ProcessWorker.get_default_base_job_template()
     with SyncPrefectClient(server) as client:
@@ -106,7 +106,7 @@ def client(pool) -> Iterator[SyncPrefectClient]:
 
 @pytest.fixture(scope="session")
 def whole(computed, tmp_path_factory) -> Path:
-    """The computed project with the pipeline in it, so that it needs nothing from here."""
+    """The computed project with a copy of the pipeline in it."""
     return once(tmp_path_factory, "whole", lambda folder: _complete(computed, folder))
 
 
@@ -126,7 +126,7 @@ def _complete(computed: Project, folder: Path) -> None:
 
 @pytest.fixture
 def caller(whole, pool, s3, tmp_path) -> Machine:
-    """The project, committed; its trainings have to be computed anew and will write what they wrote before."""
+    """The project, committed. Its trainings must be computed again and will write the same files."""
     shutil.copytree(whole, tmp_path / "caller", symlinks=True)
     machine = Machine(tmp_path / "caller", pool)
     machine.stale(*(address.partition("@")[0] for address in TRAININGS))
@@ -142,7 +142,7 @@ def worker(caller, tmp_path) -> Machine:
 
 @pytest.fixture
 def given(client) -> Callable[[], list[FlowRun]]:
-    """Gives what was given to workers in this test, the oldest first."""
+    """A function that returns the runs that workers got in this test, the oldest first."""
     mine = FlowFilter(name=FlowFilterName(any_=["remote_stage"]))
     before = {run.id for run in client.read_flow_runs(flow_filter=mine)}
 

@@ -1,4 +1,4 @@
-"""A clock that jumps: what DVC is told of is the size, the number on the disk and the time of a file."""
+"""Clocks that jump. DVC detects changes of a file by its size, inode and modification time."""
 
 import os
 import time
@@ -12,7 +12,7 @@ EVERYTHING = [Path("artifacts"), Path("stages"), Path(".dvc/cache"), Path("param
 
 
 def shift(days: float) -> None:
-    """As if the clock had been wrong so far when all was written."""
+    """Sets all modification times as if the clock had been wrong when the files were written."""
     when = time.time() + days * DAY
     for root in EVERYTHING:
         for path in [root, *root.rglob("*")]:
@@ -20,7 +20,7 @@ def shift(days: float) -> None:
 
 
 @pytest.mark.parametrize("days", [-20000, 4000], ids=["1972", "in years"])
-def test_files_of_another_time_are_what_they_were(project, days):
+def test_wrong_file_times_do_not_cause_a_rerun(project, days):
     before = project.artifacts()
     shift(days)
     POSES.unlink()
@@ -28,8 +28,8 @@ def test_files_of_another_time_are_what_they_were(project, days):
     assert project.ran() == [] and project.artifacts() == before
 
 
-def test_a_change_of_the_same_size_is_seen_though_the_clock_went_back(project):
-    """A file that is replaced, as stages and editors do, has another number on the disk."""
+def test_a_replaced_file_with_the_same_size_and_time_is_detected(project):
+    """A replaced file has another inode. Stages and editors replace files."""
     before, source = project.artifacts(), Path("artifacts/samples/ava.mp4")
     info, content = source.stat(), source.read_bytes()
     source.with_suffix(".new").write_bytes(content.replace(b"26.1234", b"26.4321"))
@@ -37,11 +37,11 @@ def test_a_change_of_the_same_size_is_seen_though_the_clock_went_back(project):
     source.with_suffix(".new").rename(source)
     assert source.stat().st_size == info.st_size and source.stat().st_mtime_ns == info.st_mtime_ns
     project.dvc("repro", "--single-item", "samples@ava")
-    assert project.artifacts() == before  # DVC saw that it was not what the stage had written
+    assert project.artifacts() == before  # DVC detected the change and restored the output
 
 
-def test_a_change_within_the_same_file_is_seen_by_its_time_alone(project):
-    """What neither the size nor the time tells, nobody is told: only who sets the clock of a file back can do that."""
+def test_a_file_changed_in_place_is_detected_by_its_time(project):
+    """A change that keeps size and time is not detected. That takes someone who resets the time on purpose."""
     before, source = project.artifacts(), Path("artifacts/samples/ava.mp4")
     info, content = source.stat(), source.read_bytes()
     with source.open("r+b") as file:

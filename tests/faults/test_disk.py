@@ -1,4 +1,4 @@
-"""A full disk: a small one in memory, which only root may mount."""
+"""A full disk: a small tmpfs, which only root can mount."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def disk(tmp_path):
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)], capture_output=True)
     if done.returncode:
-        pytest.skip(f"no disk of its own can be mounted here: {done.stderr.decode().strip()}")
+        pytest.skip(f"no tmpfs can be mounted: {done.stderr.decode().strip()}")
     try:
         yield folder
     finally:
@@ -35,7 +35,7 @@ def disk(tmp_path):
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Fills the disk but for so many bytes, with a file."""
+    """Fills the disk with a file, except for `leave` bytes."""
     filler = disk / "filler"
     free = os.statvfs(disk)
     with filler.open("wb") as file:
@@ -71,7 +71,7 @@ def a_checkpoint(path):
 @pytest.mark.parametrize("write, name", [
     (a_table, "a.parquet"), (a_video, "a.mkv"), (an_mp4, "a.mp4"), (a_picture, "a.png"), (a_checkpoint, "a.pt"),
 ])
-def test_what_cannot_be_written_whole_is_not_there_and_the_error_says_why(disk, write, name, leave):
+def test_a_failed_write_leaves_no_file_and_names_the_cause(disk, write, name, leave):
     fill(disk, leave)
     with pytest.raises(Exception) as failure:
         write(disk / "x" / name if leave else disk / name)
@@ -80,18 +80,18 @@ def test_what_cannot_be_written_whole_is_not_there_and_the_error_says_why(disk, 
 
 
 @pytest.mark.parametrize("pages", [0, 1, 4])
-def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, monkeypatch, pages):
-    """Whoever it is that finds no room: DVC's notes, the stage, DVC's cache."""
+def test_a_stage_reports_a_full_disk_and_continues_when_there_is_space(computed, disk, monkeypatch, pages):
+    """Whether DVC's database, the stage or DVC's cache has no space."""
     project = Project(disk / "project")
     shutil.copytree(computed.folder, project.folder, symlinks=True)
     monkeypatch.chdir(project.folder)
     dvc_client._verify_cache_once.cache_clear()
     project.stale("samples", "frames")
     whole, filler = project.artifacts(), fill(disk, pages * 4096)
-    with pytest.raises(dvc_client.StageFailed, match="the disk is full, or cannot be written to. Make room") as failure:
+    with pytest.raises(dvc_client.StageFailed, match="the disk is full or read-only. Free some space") as failure:
         for address in ADDRESSES:
             dvc_client.reproduce(address)
-    assert failure.value.permanent  # trying again at once is no use
+    assert failure.value.permanent  # an immediate retry would fail too
     found = project.artifacts()
     assert all(found[name] == whole[name] for name in found if name in whole)
     filler.unlink()
@@ -100,4 +100,4 @@ def test_a_stage_on_a_full_disk_says_so_and_with_room_goes_on(computed, disk, mo
     for address in ADDRESSES:
         assert not (dvc_client.reproduce(address) and address in finished)
     found = project.artifacts()
-    assert {name: found[name] for name in found if not name.endswith(".tmp")} == whole  # which DVC has left, empty
+    assert {name: found[name] for name in found if not name.endswith(".tmp")} == whole  # DVC leaves empty temporary files

@@ -1,4 +1,4 @@
-"""The ways in which a run is ended from outside: nothing goes on, nothing is half there, and the next run goes on."""
+"""Runs that are stopped or killed: nothing continues, no partial artifact remains, and the next run continues."""
 
 import asyncio
 import os
@@ -17,21 +17,21 @@ PLAN = ["samples", "frames", "pose_extraction"]
 
 @pytest.fixture
 def whole(project):
-    """What an unbroken run leaves, of a project in which all of the plan is to be computed."""
+    """The artifacts of an uninterrupted run. All stages of the plan must be computed again."""
     project.stale(*PLAN)
     return project.artifacts()
 
 
 @pytest.fixture
 def at_work(project, server, whole):
-    """A run in the middle of its second stage; the stage's process."""
+    """A run in the middle of its second stage, and the process id of the stage."""
     project.order("frames@ava", "hang")
     with Command(project.folder, server, *GOAL) as run:
         yield run, run.hangs()
 
 
 def goes_on(project, whole) -> None:
-    """The next run computes what is left and no more, and gives what an unbroken run does."""
+    """The next run computes only what is left, and the artifacts are those of an uninterrupted run."""
     (project.folder / "frames@ava.order").unlink()
     assert project.ran() == ["samples@ava"]
     project.dvc("repro", "pose_extraction@ava")
@@ -45,33 +45,33 @@ def runs(url: str) -> list:
     return asyncio.run(read())
 
 
-@pytest.mark.parametrize("number, code, told", [
-    (signal.SIGINT, 130, "interrupted; what was finished stays"),
-    (signal.SIGTERM, 143, "ended; what was finished stays"),
+@pytest.mark.parametrize("number, code, message", [
+    (signal.SIGINT, 130, "interrupted; finished stages are kept"),
+    (signal.SIGTERM, 143, "terminated; finished stages are kept"),
 ], ids=["ctrl-c", "sigterm"])
-def test_a_signal_ends_the_stage_and_what_it_started(at_work, project, whole, number, code, told):
+def test_a_signal_terminates_the_stage_and_its_children(at_work, project, whole, number, code, message):
     run, stage = at_work
     run.process.send_signal(number)
-    said = run.ends(code)
-    assert told in said and "Traceback" not in said and not alive(stage)
+    output = run.ends(code)
+    assert message in output and "Traceback" not in output and not alive(stage)
     goes_on(project, whole)
 
 
-def test_cancel_ends_the_stage_and_nothing_else_starts(at_work, project, server, whole):
-    """As the button of Prefect's UI does."""
+def test_cancel_terminates_the_stage_and_no_other_starts(at_work, project, server, whole):
+    """As with the button in Prefect's UI."""
     run, stage = at_work
     command = [sys.executable, "-m", "prefect", "flow-run", "cancel"]
     [name] = [one.id for one in runs(server) if one.state.is_running()]
     done = subprocess.run([*command, str(name)], env=os.environ | {"PREFECT_API_URL": server}, capture_output=True)
     assert done.returncode == 0, done.stderr
-    said = run.ends(1)
-    assert "cancelled; what was finished stays" in said and "Traceback" not in said and not alive(stage)
+    output = run.ends(1)
+    assert "cancelled; finished stages are kept" in output and "Traceback" not in output and not alive(stage)
     assert [one.state.name for one in runs(server) if one.id == name] == ["Cancelled"]
     goes_on(project, whole)
 
 
 @pytest.mark.parametrize("fault", ["killed", "hangs"])
-def test_a_stage_that_is_killed_or_hangs_is_tried_again(project, server, whole, fault):
+def test_a_killed_or_hanging_stage_is_retried(project, server, whole, fault):
     project.order("frames@ava", "hang once")
     with Command(project.folder, server, *GOAL, "--timeout", "0.2", "--retries", "1") as run:
         stage = run.hangs()
@@ -82,8 +82,8 @@ def test_a_stage_that_is_killed_or_hangs_is_tried_again(project, server, whole, 
     assert project.ran() == ["samples@ava", "frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
 
 
-def test_a_killed_flow_leaves_its_stage_to_the_next_run(at_work, project, server, whole):
-    """It ends as soon as it has something to say, which nobody hears any more; the next run waits for that."""
+def test_the_next_run_waits_for_the_stage_of_a_killed_flow(at_work, project, server, whole):
+    """The stage ends at its next line of output, because nobody reads it any more. The next run waits for that."""
     run, stage = at_work
     os.kill(run.process.pid, signal.SIGKILL)
     run.process.wait()
@@ -96,12 +96,12 @@ def test_a_killed_flow_leaves_its_stage_to_the_next_run(at_work, project, server
     assert project.ran() == ["samples@ava", "frames@ava", "pose_extraction@ava"] and project.artifacts() == whole
 
 
-def test_after_the_machine_has_died_the_next_run_goes_on(at_work, project, whole):
+def test_the_next_run_continues_after_a_crash_of_the_machine(at_work, project, whole):
     run, stage = at_work
     os.kill(run.process.pid, signal.SIGKILL)
     os.killpg(os.getpgid(stage), signal.SIGKILL)
     kill(run.process)
-    assert f"artifacts/ava/.frames.{stage}.mkv" in project.artifacts()  # half of a file
+    assert f"artifacts/ava/.frames.{stage}.mkv" in project.artifacts()  # a partial file
     (project.folder / "frames@ava.order").unlink()
     assert [dvc_client.reproduce(f"{one}@ava") for one in PLAN] == [False, True, True]
     assert project.artifacts() == whole

@@ -1,4 +1,4 @@
-"""Prefect's server is killed while a stage runs."""
+"""Prefect's server is killed while a stage runs, or is not there."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ def states(url: str) -> list[str]:
     return asyncio.run(read())
 
 
-def test_the_stages_go_on_until_the_server_is_back(project, database, tmp_path):
+def test_stages_continue_while_the_server_is_down(project, database, tmp_path):
     project.stale(*PLAN)
     whole, order = project.artifacts(), project.order("frames@ava", "hang")
     home = shutil.copytree(database, tmp_path / "prefect")
@@ -30,7 +30,7 @@ def test_the_stages_go_on_until_the_server_is_back(project, database, tmp_path):
     assert project.ran() == [f"{stage}@ava" for stage in PLAN] and project.artifacts() == whole
 
 
-def test_a_server_that_is_not_there_is_told_without_a_traceback(project):
+def test_an_unreachable_server_is_reported_without_a_traceback(project):
     with Command(project.folder, "http://127.0.0.1:1/api", *GOAL) as run:
-        said = run.ends(1)
-    assert "Prefect's server at http://127.0.0.1:1/api does not answer" in said and "Traceback" not in said
+        output = run.ends(1)
+    assert "Prefect's server at http://127.0.0.1:1/api does not respond" in output and "Traceback" not in output

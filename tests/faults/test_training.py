@@ -1,4 +1,4 @@
-"""The real training, by the real DVC, killed: it goes on from its checkpoint, as if nothing was."""
+"""The real training, run by the real DVC, is killed and resumes from its checkpoint."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def project(subject: dict, folder: Path) -> None:
 
 
 @pytest.mark.subprocesses
-def test_training_that_was_killed_ends_with_the_bytes_of_an_unbroken_run(subject, tmp_path, monkeypatch, capfd):
+def test_a_killed_training_resumes_and_gives_the_same_bytes(subject, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "dvc"))
     made = {}
     for name in ("unbroken", "killed"):

@@ -1,4 +1,4 @@
-"""The miniature project as a study: two transfers, two variants, in git, and a small table of the paper."""
+"""Fixtures: the miniature project with two transfers and two variants, in git, and a small table of the paper."""
 
 import os
 import shutil
@@ -66,7 +66,7 @@ def git(*arguments: str, folder: Path | None = None) -> str:
 
 @pytest.fixture
 def prefect(server) -> Iterator[None]:
-    """Flows of this process run under the server."""
+    """Flows of this process run on the server."""
     with temporary_settings({PREFECT_API_URL: server}):
         yield
 
@@ -99,6 +99,6 @@ def study(ready, tmp_path, monkeypatch) -> Project:
     shutil.copytree(ready, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setenv("ORDERS", str(tmp_path / "project"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # nobody has told git who they are
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # git has no user name
     monkeypatch.setattr(tables, "PAPER", Path("paper.yaml"))
     return Project(tmp_path / "project")

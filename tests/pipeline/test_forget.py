@@ -1,5 +1,4 @@
-"""A person is removed from the miniature project: nothing that was made from them is left, in any version, and what is
-others' stays."""
+"""Deleting a person from the miniature project: all their files in all versions, and nothing of others."""
 
 import fcntl
 import hashlib
@@ -31,15 +30,15 @@ HERS = (".checkpoints/generator_training@ava_0123456789abcdef.pt", "artifacts/ta
         ".checkpoints/.generator_training@ava_0123456789abcdef.77.pt", "studio/videos/ava.mp4", "studio/videos/ava",
         "studio/shown/ava_from_ben.mp4")
 THEIRS = (".checkpoints/generator_training@ava_two_0123456789abcdef.pt", ".checkpoints/costs/frames@ava_two.json",
-          "artifacts/tables/table_1_demo_ben_ben.md", "studio/videos/ava_two.mp4")  # whose names begin like hers
-SAMPLES = b'"stage": "samples"'  # the rendered people, who stay
+          "artifacts/tables/table_1_demo_ben_ben.md", "studio/videos/ava_two.mp4")  # names with the same prefix
+SAMPLES = b'"stage": "samples"'  # the rendered samples stay
 
 
 def left(folder: Path) -> list[Path]:
-    """Files with something of ava's: of her artifacts, or where they lay."""
+    """Files with content from ava's artifacts or with their paths."""
     files = [file for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts]
-    apart = ("dvc.yaml", ".py", "ran", ".db", ".db-wal")
-    return [file for file in files if not file.name.endswith(apart) and any(word in file.read_bytes() for word in OURS)
+    ignored = ("dvc.yaml", ".py", "ran", ".db", ".db-wal")
+    return [file for file in files if not file.name.endswith(ignored) and any(word in file.read_bytes() for word in OURS)
             and SAMPLES not in file.read_bytes()]
 
 
@@ -50,8 +49,8 @@ def run(monkeypatch, *arguments: str) -> int:
 
 @pytest.fixture
 def versions(project, folder_remote) -> Path:
-    """The project with two versions of all that is ava's, one of them in git's history only, all of it in a remote too;
-    where that lies."""
+    """The project with two versions of ava's artifacts, one of them only in git's history, all of them also in a
+    remote. The folder of the remote."""
     folder_remote.configure(project.folder)
     git = ["git", *WHO]
     for consent in (agreed("first"), agreed("second")):
@@ -66,17 +65,17 @@ def versions(project, folder_remote) -> Path:
     return Path(folder_remote.url)
 
 
-def test_nothing_of_a_person_is_left_and_the_others_have_lost_nothing(project, versions, monkeypatch, capsys):
+def test_everything_of_a_person_is_deleted_and_nothing_of_others(project, versions, monkeypatch, capsys):
     others = {path: content for path, content in project.artifacts().items() if path.startswith("artifacts/ben/")}
     assert left(project.folder) and left(versions)
     assert run(monkeypatch, "ava", "--yes") == 0
-    told = capsys.readouterr().out
+    message = capsys.readouterr().out
     assert left(project.folder) == left(versions) == []
     assert [name for name in (*HERS, *THEIRS) if Path(name).exists()] == list(THEIRS)
     config = params.load()
     assert list(config.videos) == list(config.subjects) == ["ben"] and not config.transfers
     for word in ("artifacts/ava", "DVC's cache", "remote storage", "videos.ava", "artifacts/samples/ava.mp4 itself"):
-        assert word in told, told
+        assert word in message, message
     assert others.items() <= project.artifacts().items()
     assert dvc_client.pending(graph.plan(config, ["local_gan_training@ben"])) == {} and "up to date" in project.dvc("status")
     project.ran()
@@ -86,22 +85,22 @@ def test_nothing_of_a_person_is_left_and_the_others_have_lost_nothing(project, v
     assert left(project.folder) == []
 
 
-def test_whose_motion_it_was_goes_with_what_was_made_of_it(project, monkeypatch, capsys):
+def test_forgetting_a_source_deletes_its_transfers(project, monkeypatch, capsys):
     assert run(monkeypatch, "ben", "--yes") == 0
     assert not Path("artifacts/ava_from_ben").exists() and Path("artifacts/ava/generator").exists()
     assert list(params.load().subjects) == ["ava"]
 
 
 @pytest.mark.parametrize("answer, code", [("yes", 1), ("ava", 0)])
-def test_it_asks_first(project, monkeypatch, capsys, answer, code):
+def test_it_asks_for_confirmation(project, monkeypatch, capsys, answer, code):
     before = project.artifacts()
     monkeypatch.setattr("builtins.input", lambda _: answer)
     assert run(monkeypatch, "ava") == code
     assert (project.artifacts() == before) == bool(code)
-    assert capsys.readouterr().out.count("what there is of ava") == 1
+    assert capsys.readouterr().out.count("found of ava") == 1
 
 
-def test_while_it_asks_others_work_and_what_they_made_goes_too(project, monkeypatch, capsys):
+def test_files_made_during_the_question_are_deleted_too(project, monkeypatch, capsys):
     def answer(_) -> str:
         with Repo() as repo, repo.lock:  # as `dvc repro` does
             Path(HERS[0]).write_text("a training that went on meanwhile", encoding="utf-8")
@@ -116,7 +115,7 @@ def test_while_it_asks_others_work_and_what_they_made_goes_too(project, monkeypa
     monkeypatch.setattr("builtins.input", answer)
     assert run(monkeypatch, "ava") == 0
     assert not Path(HERS[0]).exists() and not params.load().transfers and left(project.folder) == []
-    before, _, after = capsys.readouterr().out.partition("removed. ")[0].rpartition("what there is of ava")
+    before, _, after = capsys.readouterr().out.partition("removed. ")[0].rpartition("found of ava")
     assert HERS[0] not in before and HERS[0] in after and "transfers.again" in after
 
 
@@ -128,18 +127,18 @@ def test_without_a_terminal_nothing_is_removed(project, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["cleo", "", ".", "..", "../ava", "*", "samples", "tables", "ava\n"])
-def test_nobody_is_refused(project, monkeypatch, capsys, name):
-    """Least of all a name that is a place; and what is everybody's stays."""
+def test_an_unknown_name_is_rejected(project, monkeypatch, capsys, name):
+    """Above all names that are paths. Shared folders stay."""
     before = project.artifacts()
     for folder in forget.SHARED_FOLDERS:
         folder.mkdir(parents=True)
     assert run(monkeypatch, name, "--yes") == 1
     assert project.artifacts() == before and Path("params.yaml").exists() and all(map(Path.exists, forget.SHARED_FOLDERS))
-    assert f"nobody is called `{name}`" in capsys.readouterr().err
+    assert f"unknown video `{name}`" in capsys.readouterr().err
 
 
-def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, capsys):
-    """With all that was to be made of it, computed or not; the same recording under another name is told."""
+def test_a_result_used_as_a_video_is_deleted_too(project, monkeypatch, capsys):
+    """With everything made from it. Another video of the same file is reported."""
     project.change(videos={"eve": {"file": "artifacts/ava_from_ben/video.mp4", "preset": "demo"},
                            "ava_two": {"file": "artifacts/samples/ava.mp4", "preset": "demo"}},
                    subjects={"eve": {"preset": "demo", "consent": "synthetic"}},
@@ -148,12 +147,12 @@ def test_a_result_that_was_taken_for_a_video_goes_too(project, monkeypatch, caps
     assert run(monkeypatch, "ava", "--yes") == 0
     config = params.load()
     assert (list(config.videos), list(config.subjects), list(config.transfers)) == (["ava_two", "ben"], ["ben"], [])
-    told = capsys.readouterr().out
-    assert "ava_two: made of the same file, and not removed with ava" in told
+    message = capsys.readouterr().out
+    assert "ava_two: made from the same file, and not removed with ava" in message
 
 
-def test_what_the_cache_holds_without_a_note_goes_too(project, monkeypatch):
-    """A worker that died has pulled it, or a stage was killed while DVC saved it."""
+def test_cache_files_without_a_record_are_deleted_too(project, monkeypatch):
+    """A worker that crashed has pulled it, or a stage was killed while DVC saved it."""
     content = b"a frame of ava"
     checksum = hashlib.md5(content).hexdigest()
     Path("artifacts/ava/frames.mkv").unlink()
@@ -165,7 +164,7 @@ def test_what_the_cache_holds_without_a_note_goes_too(project, monkeypatch):
     assert not stray.exists()
 
 
-def test_while_a_stage_works_on_it_nothing_is_removed(project, monkeypatch, capsys):
+def test_nothing_is_removed_while_a_stage_uses_it(project, monkeypatch, capsys):
     before = project.artifacts()
     working = {"pid": os.getppid(), "cmd": "dvc repro"}
     notes = {"write": {str(Path("artifacts/ava/generator").resolve()): working}, "read": {}}
@@ -173,21 +172,21 @@ def test_while_a_stage_works_on_it_nothing_is_removed(project, monkeypatch, caps
     assert run(monkeypatch, "ava", "--yes") == 1
     assert project.artifacts() == before and "ava" in params.load().subjects
     assert f"(PID {os.getppid()})" in capsys.readouterr().err
-    assert run(monkeypatch, "ben", "--yes") == 0  # which is nobody of whom it works
+    assert run(monkeypatch, "ben", "--yes") == 0  # the running stage does not use ben
 
 
 @pytest.mark.parametrize("lock, who", [
     (experiments.LOCK, "`table`"), (experiments.RUNNING_LOCK, "`table`"), (uploads.LOCK, "the studio")])
-def test_while_others_who_keep_copies_are_at_work_nothing_is_removed(project, monkeypatch, capsys, lock, who):
+def test_nothing_is_removed_while_table_or_studio_run(project, monkeypatch, capsys, lock, who):
     before = project.artifacts()
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert run(monkeypatch, "ava", "--yes") == 1
-    assert project.artifacts() == before and f"{who} is at work in this folder" in capsys.readouterr().err
+    assert project.artifacts() == before and f"{who} is running in this folder" in capsys.readouterr().err
 
 
-def test_what_cannot_be_taken_out_of_params_is_told_before_anything_is_removed(project, monkeypatch, capsys):
+def test_uneditable_params_are_reported_before_anything_is_removed(project, monkeypatch, capsys):
     before, path = project.artifacts(), Path("params.yaml")
     blocks = yaml.safe_load(path.read_text())
     path.write_text("".join(f"{name}: {json.dumps(entries)}\n" for name, entries in blocks.items()))
@@ -195,11 +194,11 @@ def test_what_cannot_be_taken_out_of_params_is_told_before_anything_is_removed(p
     assert project.artifacts() == before and "remove them by hand" in capsys.readouterr().err
 
 
-def test_who_was_interrupted_goes_on_to_the_same_end(project, monkeypatch, capsys):
-    """In the middle of the cache, where the lists of folders are by which their files are known."""
+def test_an_interrupted_forget_can_be_repeated(project, monkeypatch, capsys):
+    """It is interrupted in the cache, where the lists of folders name their files."""
     stage = Path("stages/generator_training.py")
     now = stage.read_text()
-    for text in (now.replace("x * value", "x * value + ord(key[0])"), now):  # an older version, of curves hers alone
+    for text in (now.replace("x * value", "x * value + ord(key[0])"), now):  # the older version has curves that only ava has
         stage.write_text(text)
         project.dvc("repro", "--single-item", "generator_training@ava")
     shutil.copytree(".", "../whole", symlinks=True)
@@ -228,15 +227,15 @@ def test_a_remote_that_cannot_be_used_is_named(project, monkeypatch, capsys):
     assert "remote cloud cannot be reached" in capsys.readouterr().err
 
 
-def test_what_was_renamed_in_params_is_found_by_dvcs_notes(project, monkeypatch, capsys):
-    """The transfer's entry is gone, what it made is still there."""
+def test_renamed_entries_are_found_in_dvcs_records(project, monkeypatch, capsys):
+    """The entry of the transfer is gone, its artifacts still exist."""
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("ava_from_ben:", "another:"))
     assert run(monkeypatch, "ava", "--yes") == 0
     assert left(project.folder) == []
 
 
-def test_a_remote_that_does_not_answer_stops_it_before_anything_is_removed(project, s3, s3_remote, monkeypatch, capsys):
+def test_an_unreachable_remote_stops_it_before_anything_is_removed(project, s3, s3_remote, monkeypatch, capsys):
     s3_remote.configure(project.folder)
     s3.stop()
     before = project.artifacts()

@@ -1,4 +1,4 @@
-"""A params.yaml of a stranger's under the real DVC, which reads it without us."""
+"""A hostile params.yaml with the real DVC, which reads it without our checks."""
 
 import os
 import subprocess
@@ -13,8 +13,8 @@ KEYS = ["x; touch pwned", "$(touch pwned)", "`touch pwned`", "x|touch pwned", "x
         "x' ; touch pwned; '", 'x" ; touch pwned; "', "${presets}", "-c", "x\ntouch pwned", "$DVC_STAGE"]
 
 
-def test_dvc_alone_runs_nothing_of_what_params_yaml_says(project):
-    """`dvc repro` reads params.yaml before we do: what a command line is made of must not come from there."""
+def test_dvc_runs_no_command_from_params_yaml(project):
+    """`dvc repro` reads params.yaml before we do, so no part of a command may come from it."""
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["samples"] |= {key: content["samples"]["ava"] for key in KEYS}
     content["videos"] |= {"own": {"file": "${samples}", "preset": "demo"},
@@ -30,8 +30,8 @@ def test_dvc_alone_runs_nothing_of_what_params_yaml_says(project):
 
 
 @pytest.mark.parametrize("arguments", [["stage", "samples@ava"], ["run", "ava", "--from", "ben"]], ids=["stage", "run"])
-def test_our_own_commands_refuse_such_a_file_before_dvc_sees_it(project, arguments):
-    """DVC clears a stage's outputs before it runs it, and an output that params.yaml names may lie anywhere."""
+def test_our_commands_reject_such_a_file_before_dvc_runs(project, arguments):
+    """DVC deletes a stage's outputs before it runs, and a hostile key could place an output anywhere."""
     Path("clips").mkdir()
     Path("clips/mum.mp4").write_text("dear")
     content = yaml.safe_load(Path("params.yaml").read_text())

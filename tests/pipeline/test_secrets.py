@@ -1,5 +1,4 @@
-"""The keys to a remote stay in DVC's local configuration: nothing that is printed, raised or given to Prefect has any.
-"""
+"""The keys of a remote stay in DVC's local configuration: they are never printed, raised or sent to Prefect."""
 
 import subprocess
 import sys
@@ -22,7 +21,7 @@ def leaks(text: str) -> list[str]:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """A request that fails is not tried again."""
+    """Failed requests are not retried."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
 
@@ -45,7 +44,7 @@ def is_gone(s3: S3Server) -> None:
 @pytest.mark.parametrize("does", [works, is_busy, knows_no_such_key, is_gone])
 @pytest.mark.parametrize("command", [["push"], ["repro", "--pull", "--single-item", ADDRESS]], ids=" ".join)
 def test_dvc_itself_never_prints_the_keys(project, s3, s3_remote, impatient, does, command):
-    """Not even where it says all it can."""
+    """Not even with all log messages."""
     s3_remote.configure(project.folder)
     does(s3)
     done = subprocess.run([sys.executable, "-m", "dvc", *command, "-vv"], capture_output=True, text=True)
@@ -54,40 +53,40 @@ def test_dvc_itself_never_prints_the_keys(project, s3, s3_remote, impatient, doe
 
 
 @pytest.mark.parametrize("does", [works, is_busy, is_gone])
-def test_neither_do_we(project, s3, s3_remote, impatient, capfd, does):
+def test_we_never_print_the_keys(project, s3, s3_remote, impatient, capfd, does):
     s3_remote.configure(project.folder)
     offered = transfer.push_inputs(params.load(), ADDRESS)
     does(s3)
-    said = []
+    output = []
     for work in (lambda: transfer.push_result(ADDRESS), lambda: transfer.pull_inputs(ADDRESS, offered),
                  lambda: dvc_client.restore(ADDRESS, pull=True)):
         try:
             work()
         except dvc_client.StageFailed as failure:
-            said.append(str(failure))
+            output.append(str(failure))
     shown = capfd.readouterr()
-    assert bool(said) == (does is not works)
-    assert leaks("".join([offered, *said, shown.out, shown.err])) == []
+    assert bool(output) == (does is not works)
+    assert leaks("".join([offered, *output, shown.out, shown.err])) == []
     assert "artifacts/ava/frames.mkv" in offered
 
 
-def test_a_password_in_an_address_is_blotted_out(project, capfd):
-    """DVC prints addresses as they stand in its configuration."""
+def test_a_password_in_a_url_is_masked(project, capfd):
+    """DVC prints URLs as they are in its configuration."""
     Remote("http://ann:hunter2@127.0.0.1:9/x").configure(project.folder)
     command = [sys.executable, "-m", "dvc", "repro", "--pull", "--single-item", ADDRESS]
     own = subprocess.run(command, capture_output=True, text=True)
     assert leaks(own.stdout + own.stderr) == ["hunter2"]
-    said = ""
+    output = ""
     Path("dvc.lock").unlink()
     try:
         dvc_client.restore(ADDRESS, pull=True)
     except dvc_client.StageFailed as failure:
-        said = str(failure)
+        output = str(failure)
     shown = capfd.readouterr()
-    assert "http://***@127.0.0.1:9/x" in shown.out + said and leaks(shown.out + shown.err + said) == []
+    assert "http://***@127.0.0.1:9/x" in shown.out + output and leaks(shown.out + shown.err + output) == []
 
 
-def test_the_file_that_holds_them_is_in_no_commit_and_in_no_cache(project, s3_remote):
+def test_the_file_with_the_keys_is_in_no_commit_and_no_cache(project, s3_remote):
     s3_remote.configure(project.folder)
     subprocess.run(["git", "add", "--all"], check=True)
     assert ".dvc/config.local" not in subprocess.run(["git", "ls-files"], capture_output=True, text=True).stdout.split()
@@ -96,7 +95,7 @@ def test_the_file_that_holds_them_is_in_no_commit_and_in_no_cache(project, s3_re
 
 
 def test_the_commands_of_the_readme_keep_the_keys_on_this_machine(project, s3_remote):
-    """The address goes to everybody, the keys do not."""
+    """The URL is committed, the keys are not."""
     bucket, address = s3_remote.url, s3_remote.options["endpointurl"]
     for command in (["remote", "add", "--default", "storage", bucket],
                     ["remote", "modify", "storage", "endpointurl", address],

@@ -1,4 +1,4 @@
-"""A real Prefect server, started as the README says: who can reach it, and who is let in."""
+"""A real Prefect server, started as in the README: who can reach it, and who gets access."""
 
 import base64
 import os
@@ -21,16 +21,16 @@ LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 @pytest.fixture(scope="module")
 def server(database, tmp_path_factory):
-    """The server's process, its port and the environment of its clients; it asks for WORDS."""
+    """The server's process, its port and the environment of its clients. It requires the password WORDS."""
     if not Path("/proc/net/tcp").exists():
         pytest.skip("needs Linux's /proc")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     home = shutil.copytree(database, tmp_path_factory.mktemp("prefect"), dirs_exist_ok=True)
-    apart = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    settings = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
              "DO_NOT_TRACK": "1"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | apart
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | settings
     log = tmp_path_factory.mktemp("log") / "server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
     with log.open("w") as file:
@@ -57,7 +57,7 @@ def answered(address: str, process: subprocess.Popen, log: Path) -> None:
 
 
 def descendants(number: int) -> list[int]:
-    """A process and all that it has started."""
+    """A process and all its children."""
     status = {path.parent: path.read_text() for path in Path("/proc").glob("[0-9]*/status")}
     parents = {int(path.name): int(re.search(r"PPid:\s*(\d+)", text)[1]) for path, text in status.items()}
     found = [number]
@@ -67,7 +67,7 @@ def descendants(number: int) -> list[int]:
 
 
 def listening(processes: list[int]) -> set[tuple[str, int]]:
-    """Address and port of every TCP socket on which they take connections."""
+    """Address and port of every TCP socket on which they accept connections."""
     links = {os.readlink(link) for one in processes for link in Path(f"/proc/{one}/fd").iterdir() if link.is_symlink()}
     rows = [line.split() for file in ("tcp", "tcp6") for line in Path(f"/proc/net/{file}").read_text().splitlines()[1:]]
     ends = [row[1].split(":") for row in rows if row[3] == LISTENS and f"socket:[{row[9]}]" in links]
@@ -91,12 +91,12 @@ def test_it_listens_on_this_machine_only(server):
 
 
 @pytest.mark.parametrize("words, code", [(None, 401), ("admin:wrong", 401), (WORDS, 200)])
-def test_it_answers_who_knows_the_words(server, words, code):
+def test_it_requires_the_password(server, words, code):
     _, port, _ = server
     assert ask(port, "/admin/settings", words) == code
 
 
-def test_a_worker_without_the_words_is_refused(server):
+def test_a_worker_without_the_password_is_rejected(server):
     _, _, environment = server
 
     def prefect(*arguments: str, **more: str) -> subprocess.CompletedProcess:

@@ -1,4 +1,4 @@
-"""Lines and bars in the terminal, and where nobody watches."""
+"""Lines and progress bars in a terminal and in a file."""
 
 import io
 import sys
@@ -23,12 +23,12 @@ def event(done: int, total: int | None = 2) -> dict:
     (True, ["a", "\rframes: half", "b", "\rframes: full", "c", "\rframes: some", "d"]),
     (False, ["a", "b", "frames: full", "c", "d"]),
 ])
-def test_lines_stand_below_bars(monkeypatch, watched, shown):
+def test_lines_and_bars(monkeypatch, watched, shown):
     screen = Screen(watched)
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setattr(terminal, "format_bar", lambda event, columns: f"frames: {event['name']}")
     half, full, again, some = (event(done, total) | {"name": name} for name, done, total in (
         ("half", 1, 2), ("full", 2, 2), ("again", 2, 2), ("some", 5, None)))
-    for said in ("a", half, "b\n", full, again, "c", some, "d"):
-        terminal.print_line(said) if isinstance(said, str) else terminal.draw_bar(said)
+    for output in ("a", half, "b\n", full, again, "c", some, "d"):
+        terminal.print_line(output) if isinstance(output, str) else terminal.draw_bar(output)
     assert screen.getvalue() == "".join(f"{line}\n" for line in shown)

@@ -1,5 +1,4 @@
-"""What can be seen of a stage while it runs and afterwards: in Prefect's view, under a real server, and by DVC's own
-commands."""
+"""What Prefect's UI and DVC's own commands show of a stage."""
 
 import csv
 import json
@@ -32,12 +31,12 @@ def line(text: str) -> dict:
 
 @pytest.fixture
 def unhurried(monkeypatch):
-    """The bars are only looked at when the test does, and at the end."""
+    """The bars are sent only when the test asks, and at the end."""
     monkeypatch.setattr(ui, "REFRESH_SECONDS", 1000.0)
 
 
 def shown(run) -> list:
-    """The artifacts of a flow run, in the order in which they were made."""
+    """The artifacts of a flow run, in the order of their creation."""
     with get_client(sync_client=True) as client:
         mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
         found = client.read_artifacts(artifact_filter=mine, sort=ArtifactSort.ID_DESC)
@@ -45,7 +44,7 @@ def shown(run) -> list:
 
 
 def logged(run) -> list[str]:
-    """What we put among the logs of a flow run and of its task runs, beside Prefect's own lines."""
+    """Our log lines of a flow run and its task runs, without Prefect's own."""
     ui.LOG.handlers[0].flush()
     with get_client(sync_client=True) as client:
         mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
@@ -54,11 +53,11 @@ def logged(run) -> list[str]:
 
 
 def in_a_flow(work):
-    """What `work` gives, called in a flow run with its id."""
+    """Calls `work` in a flow run, with its id."""
     return flow(lambda: work(FlowRunContext.get().flow_run.id), name="watched")()
 
 
-def test_a_bar_is_seen_as_it_grows(prefect, unhurried):
+def test_a_bar_grows(prefect, unhurried):
     def work(run):
         seen = []
         with ui.StageView("generator_training@ava") as watch:
@@ -71,17 +70,17 @@ def test_a_bar_is_seen_as_it_grows(prefect, unhurried):
     seen = in_a_flow(work)
     assert [[(one.type, one.data) for one in made] for made in seen] == [
         [("progress", percent)] for percent in (0, 45, 75, 100)]
-    assert len({made[0].id for made in seen}) == 1  # one that moves, not four
+    assert len({made[0].id for made in seen}) == 1  # one bar that is updated
     assert seen[1][0].key == "generator-training-ava"
     assert seen[1][0].description == "540/1200 [01:10<01:22,  8.00step/s, l1=0.0345]"
 
 
-SAID = [  # what a stage reports and prints: its state as a bar, what it is among the logs
+SAID = [  # (event or line, resulting bar, resulting log lines)
     (progress("crops", 12, 12, unit="batch"), (100, "crops 12/12 [01:10<00:00,  8.00batch/s]"), []),
     (progress("mask_segmentation: plate", 5, 100), (5, "mask_segmentation: plate 5/100 [01:10<00:11,  8.00step/s]"), []),
-    (progress("frames", 5, 100), (5, "5/100 [01:10<00:11,  8.00step/s]"), []),  # the stage's own
+    (progress("frames", 5, 100), (5, "5/100 [01:10<00:11,  8.00step/s]"), []),  # the stage's main bar
     (progress("", 1, 2), (50, "1/2 [01:10<00:00,  8.00step/s]"), []),
-    (progress("looking through", 25, None), None, []),  # of how many is not known
+    (progress("looking through", 25, None), None, []),  # the total is unknown
     ({"kind": "begun", "address": "frames@ava"}, None, []),
     (line(""), None, []),
     (line("x.py:1: UserWarning: old"), None, ["x.py:1: UserWarning: old"]),
@@ -89,15 +88,15 @@ SAID = [  # what a stage reports and prints: its state as a bar, what it is amon
 ]
 
 
-def test_bars_and_lines_are_told_apart(prefect, unhurried):
+def test_bars_and_lines_are_distinguished(prefect, unhurried):
     def work(run):
         found, bars, lines = [], 0, 0
-        for said, _, _ in SAID:
+        for output, _, _ in SAID:
             with ui.StageView("frames@ava") as watch:
-                watch.on_event(said)
+                watch.on_event(output)
             new, told = shown(run)[bars:], logged(run)[lines:]
             bars, lines = bars + len(new), lines + len(told)
-            found.append((said, (new[0].data, new[0].description) if new else None, told))
+            found.append((output, (new[0].data, new[0].description) if new else None, told))
         return found
 
     assert in_a_flow(work) == SAID
@@ -110,7 +109,7 @@ def vary(project, stage: str, **fields) -> None:
 
 
 def submitted(*addresses: str):
-    """The id of a flow run that ran these."""
+    """Runs these stages in a flow. Returns the id of the flow run."""
 
     @flow(log_prints=True)
     def run():
@@ -130,7 +129,7 @@ def test_a_flow_shows_bars_results_and_every_line_once(prefect, project, capfd):
     assert [line for line in lines if "works" in line or line.endswith("...")] == [
         "generator_training@ava ...", "generator_training ava works",
         "metrics@ava_from_ben ...", "metrics ava_from_ben works"]
-    assert len(lines) == len(set(lines)) == 8  # two of each task, two of each stage
+    assert len(lines) == len(set(lines)) == 8  # two from each task, two from each stage
     assert all(terminal.count(line) == 1 for line in lines)
     assert "%|" in terminal and "%|" not in "".join(lines)
 
@@ -145,11 +144,11 @@ def test_a_flow_shows_bars_results_and_every_line_once(prefect, project, capfd):
     for address, result in zip(addresses, results):
         took = json.loads(layout.cost(*address.split("@")).read_text())
         assert result.description == f"{address}: {took['seconds']:g} s, {took['peak_gib']:g} GiB at most"
-    assert shown(submitted(*addresses)) == []  # what is up to date is not told again
+    assert shown(submitted(*addresses)) == []  # nothing is shown for stages that are up to date
 
 
-@pytest.mark.filterwarnings("ignore")  # there is no run either, of which Prefect warns
-def test_a_stage_goes_on_where_no_server_answers(project, capfd):
+@pytest.mark.filterwarnings("ignore")  # Prefect warns that there is no run
+def test_a_stage_continues_without_a_server(project, capfd):
     vary(project, "metrics", min_score=0.4)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert tasks.reproduce("metrics@ava_from_ben") is True
@@ -158,7 +157,7 @@ def test_a_stage_goes_on_where_no_server_answers(project, capfd):
     assert told.err.count("metrics@ava_from_ben: progress is not shown in Prefect") == 1
 
 
-def test_dvc_shows_scores_and_curves_and_what_has_changed_in_them(project):
+def test_dvc_shows_changes_of_scores_and_curves(project):
     git = ["git", "-c", "user.name=a", "-c", "user.email="]
     subprocess.run([*git, "add", "--all"], check=True)
     subprocess.run([*git, "commit", "--quiet", "--message", "before"], check=True)

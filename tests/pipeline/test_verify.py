@@ -1,4 +1,4 @@
-"""`python -m pipeline verify FILE`: the exit status says whether a file is ours and untouched."""
+"""`python -m pipeline verify FILE`: the exit code says whether a file was made here and is unchanged."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def ask(folder: Path, file: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
-def test_ours_changed_stripped_and_no_video(result, tmp_path):
+def test_signed_changed_stripped_and_missing_files(result, tmp_path):
     file = "artifacts/ann_from_bob/video.mp4"
     done = ask(tmp_path, file)
     assert done.returncode == 0 and done.stdout.startswith(f"{file}: valid: made with FakeMotion") and not done.stderr

@@ -1,4 +1,4 @@
-"""`python -m pipeline weights`: what a preset needs, what is there, and that DVC can track it."""
+"""`python -m pipeline weights`: what a preset needs, what exists, and that DVC can track it."""
 
 import hashlib
 
@@ -13,7 +13,8 @@ VGG19 = pretrained.VGG["vgg19"]
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """Every known file stands at its publisher's, small and with its own checksum; the folder of weights is empty."""
+    """Replaces the publishers by a folder with small files that have their own checksums. The folder of weights is
+    empty."""
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     origin, table = tmp_path / "origin", {}
@@ -34,7 +35,7 @@ def there() -> set[str]:
 
 
 def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where no weights are
+    monkeypatch.chdir(tmp_path)  # no weights here
     demo, paper = config.presets["demo"], config.presets["paper"]
     assert set(weights.needed(demo)) == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
 
@@ -69,13 +70,13 @@ def test_an_unknown_model_is_named(config):
         weights.needed(wrong)
 
 
-def test_the_list_says_what_is_there(config, shelf):
+def test_the_list(config, shelf):
     pretrained.fetch(pretrained.ALEXNET)
     lines = {line.split()[0]: line for line in weights.listing(config).splitlines() if line.strip()}
     assert " yes " in lines[pretrained.ALEXNET] and " no " in lines[VGG19]
     digest = hashlib.sha256(VGG19.encode()).hexdigest()
-    for told in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
-        assert told in weights.listing(config)
+    for message in (digest, str(shelf), "BSD-3-Clause", "generator_training", "yolo11x"):
+        assert message in weights.listing(config)
 
 
 def test_the_list_stops_at_a_wrong_file(config, shelf):
@@ -94,7 +95,7 @@ def test_everything_that_is_needed_is_fetched(config, shelf):
     assert (pretrained.FOLDER / "yolo11n-seg.pt").exists()
 
 
-def test_what_cannot_be_fetched_does_not_stop_the_others(config, shelf):
+def test_a_failed_download_does_not_stop_the_others(config, shelf):
     (shelf / VGG19).unlink()
     with pytest.raises(InputError, match=f"(?s){VGG19}.*take FOLDER"):
         weights.fetch(config, [])
@@ -119,11 +120,11 @@ def test_a_folder_gives_what_it_has(config, shelf, tmp_path):
     assert there() >= set(pretrained.table())
     assert {path.name for path in pretrained.METRIC_FOLDER.iterdir()} == pretrained.METRIC_FILES
     assert not (pretrained.FOLDER / "notes.txt").exists()
-    with pytest.raises(InputError, match="no file of trained weights"):
+    with pytest.raises(InputError, match="no known weights"):
         weights.take(tmp_path)
 
 
-def test_without_a_folder_packages_give_what_they_have(tmp_path, monkeypatch):
+def test_without_a_folder_files_come_from_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path / "metric_weights")
     assert "alexnet.ckpt" in weights.take(None)
@@ -160,8 +161,8 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
     assert (folder / "net.pth").read_text() == "weights"
 
 
-def test_metrics_run_again_when_metric_weights_are_added(project):
-    """No other stage does, and an estimator's weights make none run again."""
+def test_new_metric_weights_rerun_the_metrics(project):
+    """No no other stage. The weights of an estimator rerun nothing."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
     weights = project.folder / "metric_weights" / pretrained.INCEPTION
@@ -173,4 +174,4 @@ def test_metrics_run_again_when_metric_weights_are_added(project):
     assert project.ran() == ["metrics@ava_from_ben"]
     weights.unlink()
     project.dvc("repro")
-    assert project.ran() == []  # the earlier result is in the cache
+    assert project.ran() == []  # the result result it is in the cache

@@ -1,4 +1,4 @@
-"""A folder of clips becomes people of params.yaml."""
+"""Importing a folder of clips into params.yaml."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def film(path: Path) -> Path:
 
 
 def run(monkeypatch, capsys, *arguments) -> tuple[int, str]:
-    """The command line's answer."""
+    """Runs `python -m pipeline import`. Returns the exit code, and the output or the error."""
     monkeypatch.setattr(sys, "argv", ["pipeline", "import", *map(str, arguments)])
     failed = main()
     out, error = capsys.readouterr()
@@ -50,13 +50,13 @@ def run(monkeypatch, capsys, *arguments) -> tuple[int, str]:
 
 
 def test_a_folder_of_clips(here, monkeypatch, capsys):
-    """ComplexMotion's form: a video or a folder of images a person; and one with two takes."""
+    """A video, a folder of images (as in ComplexMotion), and a folder with two takes."""
     film(here / "clips/Ana dances (1).mp4")
     images(here / "clips/2024_Bó", range(5))
     for take in ("1", "2"):
         images(here / "clips/cleo" / take, range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    assert not failed and "3 of 3 people are new, with 3 videos and 3 transfers" in told and "`consent`" in told
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
+    assert not failed and "3 of 3 people are new, with 3 videos and 3 transfers" in message and "`consent`" in message
     config = params.load()
     files = {"ana_dances_1": "clips/Ana dances (1).mp4", "clip_2024_bo": "clips/2024_Bó", "cleo": "clips/cleo"}
     for name, file in files.items():
@@ -67,20 +67,20 @@ def test_a_folder_of_clips(here, monkeypatch, capsys):
         with pytest.raises(InputError, match=f"subjects.{name} has no consent"):
             config.subjects[name].require_consent(name)
     before = (here / "params.yaml").read_text()
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    assert not failed and "0 of 3 people are new" in told and "`consent` of 3 of them" in told
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
+    assert not failed and "0 of 3 people are new" in message and "`consent` of 3 of them" in message
     assert (here / "params.yaml").read_text() == before
 
 
 def test_consent_is_written_for_all(here, monkeypatch, capsys):
     images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
-    assert not failed and "consent" not in told
+    assert not failed and "consent" not in message
     assert [config.subjects[name].consent.scope for name in "ab"] == [RECORD[2]] * 2
 
 
-def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, capsys):
+def test_a_second_import_keeps_the_users_changes(here, monkeypatch, capsys):
     images(here / "clips/a", range(3)), images(here / "clips/b", range(3))
     assert not run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")[0]
     text = (here / "params.yaml").read_text()
@@ -88,14 +88,14 @@ def test_what_an_import_wrote_may_be_changed_before_the_next(here, monkeypatch, 
     text = text.replace("file: clips/b,", "file: clips/b, end: 0.1,")
     (here / "params.yaml").write_text(text)
     images(here / "clips/c", range(3))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo", "--consent", *RECORD)
     config = params.load()
-    assert not failed and "1 of 3 people are new" in told and "`consent` of 1 of them" in told
+    assert not failed and "1 of 3 people are new" in message and "`consent` of 1 of them" in message
     assert [config.subjects[name].consent for name in "abc"] == ["synthetic", None, Consent(**dict(zip(folder.CONSENT_FIELDS, RECORD)))]
     assert config.subjects["a"].preset == "paper" and config.videos["b"].end == 0.1
 
 
-def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch, capsys):
+def test_unusable_clips_are_reported_and_the_others_imported(here, monkeypatch, capsys):
     images(here / "clips/whole", range(3))
     (here / "clips/notes.txt").write_text("not a video")
     (here / "clips/text.mp4").write_text("not a video either\n" * 99)
@@ -104,29 +104,29 @@ def test_what_is_no_person_is_told_and_the_others_are_imported(here, monkeypatch
     images(images(here / "clips/sizes", range(3)), [3], (48, 32))
     (images(here / "clips/broken", range(3)) / "001.jpg").write_bytes(b"no image")
     images(here / "clips/takes/1", range(3)), images(here / "clips/takes/2", range(3), (24, 40))
-    failed, told = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
-    lines = told.partition("left out:\n")[2].partition("missing:")[0].splitlines()
+    failed, message = run(monkeypatch, capsys, "folder", "clips", "--preset", "demo")
+    lines = message.partition("left out:\n")[2].partition("missing:")[0].splitlines()
     wanted = ["notes.txt: neither a folder nor", "clips/text.mp4: not a video", "clips/nothing: no images",
-              "A b.mp4, a-b.mov: all would be called a_b", "日本.mp4: no letter", "sizes/003.jpg: 32 x 48, but",
-              "broken/001.jpg: not an image", "takes/2/000.jpg: 40 x 24, but clips/takes/1/000.jpg 32 x 24"]
-    assert not failed and len(lines) == len(wanted) and "1 of 1 people are new" in told
+              "A b.mp4, a-b.mov: all would get the name a_b", "日本.mp4: no Latin letter", "sizes/003.jpg: 32 x 48, but",
+              "broken/001.jpg: not a readable image", "takes/2/000.jpg: 40 x 24, but clips/takes/1/000.jpg 32 x 24"]
+    assert not failed and len(lines) == len(wanted) and "1 of 1 people are new" in message
     assert [text for text in wanted if not any(text in line for line in lines)] == []
     assert set(params.load().subjects) == {"ava", "whole"}
 
 
-@pytest.mark.parametrize("make, arguments, told", [
+@pytest.mark.parametrize("make, arguments, message", [
     (lambda clips: None, [], "clips: no such folder"),
-    (lambda clips: clips.mkdir(), [], "clips: nobody can be imported"),
-    (lambda clips: (clips / "a").mkdir(parents=True), [], "nobody can be imported:\n  clips/a: no images"),
-    (lambda clips: images(clips, range(3)), [], "clips: holds images itself; expected"),
+    (lambda clips: clips.mkdir(), [], "clips: no clip can be imported"),
+    (lambda clips: (clips / "a").mkdir(parents=True), [], "no clip can be imported:\n  clips/a: no images"),
+    (lambda clips: images(clips, range(3)), [], "clips: has images itself; expected"),
     (lambda clips: images(clips / "a", range(3)), ["--preset", "worst"], "no preset `worst`; there are demo"),
-    (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: there already, and something else"),
+    (lambda clips: images(clips / "ava", range(3)), [], "videos.ava: exists already with other values"),
     (lambda clips: images(clips / "tables", range(3)), [], "videos.tables: the name is taken"),
 ])
-def test_where_nobody_can_be_imported_nothing_changes(here, monkeypatch, capsys, make, arguments, told):
+def test_without_a_usable_clip_nothing_changes(here, monkeypatch, capsys, make, arguments, message):
     make(here / "clips")
     before = (here / "params.yaml").read_bytes()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         raise InputError(run(monkeypatch, capsys, "folder", "clips", *arguments)[1])
     assert (here / "params.yaml").read_bytes() == before
 
@@ -140,7 +140,7 @@ def test_names(text, name):
     assert len(f"{name}_from_{name}") <= 48
 
 
-def test_files_outside_of_the_project_are_named_in_full(here, tmp_path_factory, monkeypatch, capsys):
+def test_files_outside_the_project_get_absolute_paths(here, tmp_path_factory, monkeypatch, capsys):
     away = tmp_path_factory.mktemp("away")
     images(away / "a", range(3))
     assert not run(monkeypatch, capsys, "folder", away, "--preset", "demo")[0]

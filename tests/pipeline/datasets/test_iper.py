@@ -1,4 +1,4 @@
-"""iPER in miniature, in the layout of its release."""
+"""Importing a miniature of iPER, in the layout of its release."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ OUTFITS = ("001/1", "001/10", "001/2", "007/1", "010/3")
 
 @pytest.fixture
 def data(here) -> Path:  # noqa: F811
-    """Two clips an outfit; the first ones' images have three digits, the others' four."""
+    """Two clips per outfit. The images of the first have three digits, those of the second four."""
     root = here / "data/iPER"
     for outfit in OUTFITS:
         images(root / "images_HD" / outfit / "1", range(6))
@@ -33,10 +33,10 @@ def imitations(config: params.Params) -> set[tuple[str, str]]:
 
 
 def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
-    failed, told = run(monkeypatch, capsys, "iper", data, "--consent", *RECORD)
+    failed, message = run(monkeypatch, capsys, "iper", data, "--consent", *RECORD)
     config = params.load()
     names = [f"iper_{outfit.replace('/', '_')}" for outfit in OUTFITS]
-    assert not failed and "5 of 5 people are new, with 5 videos and 8 transfers" in told and "left out" not in told
+    assert not failed and "5 of 5 people are new, with 5 videos and 8 transfers" in message and "left out" not in message
     assert list(config.videos)[2:] == [names[0], names[2], names[1], *names[3:]]  # 001/2 before 001/10
     for name, outfit in zip(names, OUTFITS):
         assert config.videos[name] == params.Video(file=f"data/iPER/images_HD/{outfit}", preset="best")
@@ -46,13 +46,13 @@ def test_every_outfit_is_a_person_with_two_takes(data, monkeypatch, capsys):
         assert [take.path.name for take in film.takes] == ["1", "2"] and len(list(film.frames())) == 26
     crossed = imitations(config)
     assert crossed == {("iper_001_2", "iper_007_1"), ("iper_007_1", "iper_010_3"), ("iper_010_3", "iper_001_2")}
-    assert "iPER_protocol.json is not there" in told
+    assert "iPER_protocol.json is missing" in message
     assert config.entry("metrics", "iper_001_2_from_iper_007_1").truth is None
 
 
 @pytest.mark.parametrize("fps, spans", [(None, ((7.2, 7.6), (0.0, 0.8))), (30.0, ((6.0, 6.3333), (0.0, 0.6667)))])
-def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys, fps, spans):
-    """The form of iPER's evaluators: first and last image, both of them included."""
+def test_imitations_of_the_protocol(data, monkeypatch, capsys, fps, spans):
+    """The ranges of iPER's evaluators include their first and last image."""
     images(data / "images_HD/007/1/2", range(190), digits=4)
     cross = lambda target, *span: {"source": ["000.jpg"], "cross_imitation": {"target": target, "range": span}}
     (data / "iPER_protocol.json").write_text(json.dumps({"val": {
@@ -61,10 +61,10 @@ def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys,
         "001/1/1": cross("007/1/2", 1, 2)}}))
     path = Path("params.yaml")
     path.write_text(path.read_text().replace("fps: null", f"fps: {'null' if fps is None else fps}"))
-    failed, told = run(monkeypatch, capsys, "iper", data / "images_HD", "--preset", "demo")
+    failed, message = run(monkeypatch, capsys, "iper", data / "images_HD", "--preset", "demo")
     config = params.load()
-    assert not failed and "is not there" not in told
-    assert "007/1/2 cannot imitate frames 10 to 20 of 010/3/2: it has 20" in told
+    assert not failed and "is missing" not in message
+    assert "007/1/2 cannot imitate frames 10 to 20 of 010/3/2: it has 20" in message
     crossed = imitations(config)
     assert crossed == {("iper_001_2", "iper_007_1_2_180_189"), ("iper_001_2", "iper_010_3_2_0_19"),
                        ("iper_007_1", "iper_010_3_2_0_19")}  # 001/1 is for training
@@ -76,17 +76,17 @@ def test_the_protocol_names_who_imitates_which_frames(data, monkeypatch, capsys,
         assert [round(picture.mean()) for picture in film.pictures()] == list(numbers)
 
 
-def test_nobody_imitates_a_clip_with_a_gap(data, monkeypatch, capsys):
-    """The protocol counts images, so that all after the gap would be others."""
+def test_a_clip_with_a_gap_is_not_imitated(data, monkeypatch, capsys):
+    """The protocol counts images, so that all numbers after the gap would be wrong."""
     (data / "images_HD/010/3/2/0005.jpg").unlink()
     cross = {"cross_imitation": {"target": "010/3/2", "range": [8, 12]}}
     (data / "iPER_protocol.json").write_text(json.dumps({"val": {"001/2/1": cross}}))
-    failed, told = run(monkeypatch, capsys, "iper", data, "--only", "001")
+    failed, message = run(monkeypatch, capsys, "iper", data, "--only", "001")
     assert not failed and imitations(params.load()) == set()
-    assert "001/2/1 cannot imitate frames 8 to 12 of 010/3/2: images missing in 2, from 0000 to 0019: 5" in told
+    assert "001/2/1 cannot imitate frames 8 to 12 of 010/3/2: images missing in 2, from 0000 to 0019: 5" in message
 
 
-def test_what_is_missing_is_told_at_once_and_the_rest_imported(data, monkeypatch, capsys):
+def test_all_problems_are_reported_and_the_rest_imported(data, monkeypatch, capsys):
     folders = data / "images_HD"
     for file in (folders / "001/2/1").iterdir():
         file.unlink()
@@ -98,44 +98,44 @@ def test_what_is_missing_is_told_at_once_and_the_rest_imported(data, monkeypatch
     with open(data / "val.txt", "a") as file:
         file.write("009/5/1\n009/5/2\n")
     (data / "train.txt").unlink()
-    failed, told = run(monkeypatch, capsys, "iper", data, "--preset", "demo")
-    assert not failed and "2 of 2 people are new" in told
+    failed, message = run(monkeypatch, capsys, "iper", data, "--preset", "demo")
+    assert not failed and "2 of 2 people are new" in message
     for text in ("001/2: no images in 1 (the turn in A-pose)", "007/1: no folder 2 (the random actions)",
-                 "007/1: folders beside 1 and 2: 3", "010/3: images missing in 2, from 0000 to 0019: 7, 9",
+                 "007/1: folders other than 1 and 2: 3", "010/3: images missing in 2, from 0000 to 0019: 7, 9",
                  "images_HD/001/10/1/005.jpg: 32 x 48, but ", "003: no outfits",
-                 "val.txt names clips that are not there: 007/1/2, 009/5/1, 009/5/2", "train.txt is not there",
-                 "neither list names 001/1, 001/10, 002/1", "missing: `consent`"):
-        assert text in told, text
+                 "val.txt lists missing clips: 007/1/2, 009/5/1, 009/5/2", "train.txt is missing",
+                 "in neither list: 001/1, 001/10, 002/1", "missing: `consent`"):
+        assert text in message, text
     assert set(params.load().subjects) == {"ava", "iper_001_1", "iper_002_1"}
 
 
 def test_only_some_subjects(data, monkeypatch, capsys):
-    failed, told = run(monkeypatch, capsys, "iper", data, "--only", "007,010", "--preset", "demo")
+    failed, message = run(monkeypatch, capsys, "iper", data, "--only", "007,010", "--preset", "demo")
     assert not failed and set(params.load().subjects) == {"ava", "iper_007_1", "iper_010_3"}
-    assert "not there: 0" not in told and "neither list" not in told
+    assert "missing clips: 0" not in message and "in neither list" not in message
     assert {"iper_007_1_from_iper_010_3", "iper_010_3_from_iper_007_1"} <= set(params.load().transfers)
 
 
-@pytest.mark.parametrize("make, arguments, told", [
-    (lambda data: (data / "images_HD").rename(data / "images"), [], "no folder images_HD; expected iPER as it is"),
+@pytest.mark.parametrize("make, arguments, message", [
+    (lambda data: (data / "images_HD").rename(data / "images"), [], "no folder images_HD; expected the layout of iPER"),
     (lambda data: None, ["--only", "007,099"], "no subject 099; there are 001, 007, 010"),
     (lambda data: None, ["--preset", "worst"], "no preset `worst`"),
     (lambda data: (data / "iPER_protocol.json").write_text('{"train": {}}'), [], "not iPER's protocol .*val"),
     (lambda data: (data / "iPER_protocol.json").write_text('{"val": {"001/2/1": {}}}'), [], "cross_imitation"),
     (lambda data: [shutil.rmtree(data / "images_HD" / outfit / "2") for outfit in OUTFITS], [],
-     "nobody can be imported:\n  001/1: no folder 2"),
+     "no clip can be imported:\n  001/1: no folder 2"),
 ])
-def test_what_is_not_iper_is_refused(data, monkeypatch, capsys, make, arguments, told):
+def test_another_folder_is_rejected(data, monkeypatch, capsys, make, arguments, message):
     make(data)
     before = Path("params.yaml").read_bytes()
     failed, error = run(monkeypatch, capsys, "iper", data, *arguments)
     assert failed == 1 and Path("params.yaml").read_bytes() == before
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=message):
         raise AssertionError(error)
 
 
 def test_dvc_runs_what_was_imported(project, monkeypatch, capsys):
-    """The folder is the dependency: a new image, and that outfit's frames are made again."""
+    """The folder is the dependency: after a new image, only the frames of that outfit are computed again."""
     for outfit in ("001/1", "002/1"):
         for take in "12":
             images(Path("data/images_HD") / outfit / take, range(3))

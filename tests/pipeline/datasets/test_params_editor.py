@@ -1,4 +1,4 @@
-"""New entries stand where they belong in params.yaml, and nothing else of the file changes."""
+"""Entries are added to params.yaml and removed, and nothing else in the file changes."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def presets() -> str:
 
 @pytest.fixture
 def file(tmp_path, presets):
-    """params.yaml of this text, in bytes, and its presets."""
+    """A function that writes params.yaml: presets, and this text."""
     def write(text: str) -> Path:
         path = tmp_path / "params.yaml"
         end = "\r\n" if "\r\n" in text else "\n"
@@ -41,16 +41,16 @@ LINE = "ben: {file: b c.mp4, preset: demo}"
 
 @pytest.mark.parametrize("text, before", [
     (HEAD + TAIL, HEAD),
-    (HEAD + "\n\n# people\n" + TAIL, HEAD),                                       # the comment is about the next block
+    (HEAD + "\n\n# people\n" + TAIL, HEAD),                                       # the comment belongs to the next block
     (HEAD + "  # cleo: {file: c.mp4}\n\n# people\n" + TAIL, HEAD + "  # cleo: {file: c.mp4}\n"),
     ((HEAD + "\n# people\n" + TAIL).replace("\n", "\r\n"), HEAD.replace("\n", "\r\n")),
     (HEAD.replace("  ava", "    ava") + TAIL, HEAD.replace("  ava", "    ava")),  # indented by four
-    (TAIL + HEAD.rstrip("\n"), TAIL + HEAD.rstrip("\n")),                         # last, without a last line's end
+    (TAIL + HEAD.rstrip("\n"), TAIL + HEAD.rstrip("\n")),                         # last, without a newline at the end
     (TAIL + HEAD + "# the end", TAIL + HEAD),
     (HEAD.replace("{file: a.mp4, preset: demo}", "\n    file: a.mp4 # hers\n    preset: demo") + TAIL, None),
     (HEAD + '  "dan": {file: d.mp4, preset: demo}\n' + TAIL, HEAD + '  "dan": {file: d.mp4, preset: demo}\n'),
 ], ids=["plain", "comment", "own comment", "CRLF", "four", "last", "end", "nested", "quoted"])
-def test_everything_else_stays_to_the_byte(file, text, before):
+def test_every_other_byte_stays(file, text, before):
     path = file(text)
     old, before = path.read_bytes(), before or text.removesuffix(TAIL)
     assert params_editor.add([ben()], path) == [ben()]
@@ -60,10 +60,10 @@ def test_everything_else_stays_to_the_byte(file, text, before):
     added = ("" if before.endswith("\n") else end) + indent + LINE + end
     assert new == old.replace(before.encode(), (before + added).encode())
     assert params.load(path).videos["ben"].file == "b c.mp4"
-    assert params_editor.add([ben()], path) == [] and path.read_bytes() == new  # it is there already
+    assert params_editor.add([ben()], path) == [] and path.read_bytes() == new  # it exists already
 
 
-def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
+def test_entries_of_several_blocks(tmp_path):
     path = tmp_path / "params.yaml"
     old = (ROOT / "params.yaml").read_text()
     path.write_text(old)
@@ -76,36 +76,36 @@ def test_the_repositorys_own_file_gains_entries_of_several_blocks(tmp_path):
     assert [line for line in lines if not line.strip().startswith(("ben: {preset", "ben_from_ben"))] == old.splitlines()
 
 
-def test_a_name_that_is_no_text_in_yaml_is_quoted(file):
+def test_a_name_that_yaml_would_read_as_a_boolean_is_quoted(file):
     path = file(HEAD + TAIL)
     params_editor.add([Entry.one_line("videos", "no", file="no.mp4", preset="demo")], path)
     assert params.load(path).videos["no"].file == "no.mp4"
 
 
-@pytest.mark.parametrize("text, told", [
-    (HEAD.replace("# files\n  ava", "{ava").replace("demo}\n", "demo}}\n") + TAIL, "`videos` cannot be added to"),
-    ('samples: {}\n"videos":\n  ava: {file: a.mp4, preset: demo}\n' + TAIL, "`videos` cannot be added to"),
-    (HEAD + "  ben: {file: other.mp4, preset: demo}\n" + TAIL, "videos.ben: there already, and something else"),
-    (HEAD + "  ben: {file: b c.mp4, preset: demo, start: 2}\n" + TAIL, "videos.ben: there already, and something else"),
+@pytest.mark.parametrize("text, message", [
+    (HEAD.replace("# files\n  ava", "{ava").replace("demo}\n", "demo}}\n") + TAIL, "cannot add to `videos`"),
+    ('samples: {}\n"videos":\n  ava: {file: a.mp4, preset: demo}\n' + TAIL, "cannot add to `videos`"),
+    (HEAD + "  ben: {file: other.mp4, preset: demo}\n" + TAIL, "videos.ben: exists already with other values"),
+    (HEAD + "  ben: {file: b c.mp4, preset: demo, start: 2}\n" + TAIL, "videos.ben: exists already with other values"),
 ])
-def test_what_cannot_be_added_to_is_left_alone(file, text, told):
+def test_an_uneditable_block_is_left_unchanged(file, text, message):
     path = file(text)
     old = path.read_bytes()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         params_editor.add([ben()], path)
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("entry, told", [
+@pytest.mark.parametrize("entry, message", [
     (Entry.one_line("videos", "ben", file="b.mp4", preset="best"), "params.yaml:(.|\n)*videos.ben.preset: no preset"),
     (Entry.one_line("videos", "Ben", file="b.mp4", preset="demo"), "params.yaml:(.|\n)*videos.Ben"),
     (Entry.one_line("subjects", "ben", preset="demo"), "subjects.ben: no video of that name"),
     (Entry.one_line("videos", "samples", file="b.mp4", preset="demo"), "videos.samples: the name is taken"),
 ])
-def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
+def test_an_invalid_file_is_not_written(file, entry, message):
     path = file(HEAD + TAIL)
     old = path.read_bytes()
-    with pytest.raises(InputError, match=told) as error:
+    with pytest.raises(InputError, match=message) as error:
         params_editor.add([entry], path)
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
     assert f".{path.stem}." not in str(error.value)  # the temporary file's name
@@ -118,7 +118,7 @@ def test_a_file_that_would_not_be_right_is_not_written(file, entry, told):
     ("videos:\r\n  ab: 1\r\n  a: 2\r\n", {"videos": ["a"]}, "videos:\r\n  ab: 1\r\n"),
     ("a:\n  x: 1\n  y: 2\nb:\n  x: 3\n", {"a": ["y", "x"], "b": ["x"]}, "a: {}\nb: {}\n"),
 ])
-def test_entries_are_taken_out_and_the_rest_stays(tmp_path, text, names, left):
+def test_removing_entries(tmp_path, text, names, left):
     path = tmp_path / "params.yaml"
     path.write_text(text, newline="")
     params_editor.remove(names, path)
@@ -126,15 +126,15 @@ def test_entries_are_taken_out_and_the_rest_stays(tmp_path, text, names, left):
 
 
 @pytest.mark.parametrize("text", ["videos: {a: 1, b: 2}\n", "videos:\n  a: &x {f: 1}\n  b: *x\n"])
-def test_an_entry_that_cannot_be_taken_out_is_left_and_named(tmp_path, text):
+def test_an_entry_that_cannot_be_removed_is_named(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match="videos.a: cannot be taken out"):
+    with pytest.raises(InputError, match="cannot remove videos.a"):
         params_editor.remove({"videos": ["a"]}, path)
     assert path.read_text() == text
 
 
-def test_an_empty_block_can_be_added_to(file):
+def test_adding_to_an_empty_block(file):
     path = file(HEAD + TAIL)
     params_editor.add([Entry.one_line("transfers", "one", target="ava", source="ava", preset="demo", truth="x.mp4")], path)
     assert list(params.load(path).transfers) == ["one"] and "transfers:\n" in path.read_text()

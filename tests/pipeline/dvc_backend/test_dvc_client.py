@@ -1,4 +1,4 @@
-"""The real DVC over the real dvc.yaml, with stages in miniature."""
+"""The real DVC with the real dvc.yaml and miniature stages."""
 
 import os
 import signal
@@ -49,14 +49,14 @@ def test_a_lost_artifact_comes_from_the_cache(project):
     assert project.ran() == [] and project.artifacts() == before
 
 
-def test_one_subject_changes_and_nobody_else(project):
+def test_a_changed_subject_affects_no_other(project):
     project.change(subjects={"ben": {"consent": agreed("to this test")}})
     project.dvc("repro")
     assert sorted(project.ran()) == [f"{stage}@ben" for stage in (
         "background_inpainting", "face_vector_indexing", "generator_training", "local_gan_training", "mask_segmentation")]
 
 
-def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(project):
+def test_a_stage_without_consent_says_what_to_write(project):
     """DVC would only say that a parameter is missing."""
     content = yaml.safe_load(Path("params.yaml").read_text())
     del content["subjects"]["ben"]["consent"]
@@ -70,8 +70,8 @@ def test_without_consent_it_is_the_stage_that_stops_and_says_what_to_write(proje
 
 
 @pytest.mark.parametrize("address", ["fusion@ava_from_ben", "signing@ava_from_ben", "mask_segmentation@ava"])
-def test_of_who_agrees_no_more_nothing_new_is_made(project, address):
-    """Though the weights are there, and this one stage is asked for alone."""
+def test_after_consent_is_withdrawn_no_stage_runs(project, address):
+    """Although the trained weights exist and only this stage is run."""
     project.change(subjects={"ava": {"consent": None}})
     project.stale(graph.split(address)[0])
     with pytest.raises(dvc_client.StageFailed, match="subjects.ava has no consent"):
@@ -79,18 +79,18 @@ def test_of_who_agrees_no_more_nothing_new_is_made(project, address):
     assert project.ran() == []
 
 
-def test_a_new_person_leaves_the_others_alone(project):
+def test_a_new_person_affects_no_other(project):
     project.change(samples={"cleo": dict(person="ava", motions=["turn"], seed=3, seconds=1.0, size=64)})
     project.dvc("repro")
     assert project.ran() == ["samples@cleo"]
 
 
 @pytest.mark.parametrize("file, added, ran", [
-    ("stages/retargeting.py", "changed = 1", ["retargeting@ava_from_ben"]),  # the same bytes: nothing after it runs
+    ("stages/retargeting.py", "changed = 1", ["retargeting@ava_from_ben"]),  # its output is the same, so no later stage runs
     ("stages/retargeting.py", "\n\n# a comment", []),
     ("stages/params.py", "changed = 1", []),
 ])
-def test_code_that_changes_runs_its_stage_again_and_comments_do_not(project, file, added, ran):
+def test_changed_code_reruns_its_stage_and_comments_do_not(project, file, added, ran):
     Path(file).write_text(f"{Path(file).read_text()}{added}\n")
     subprocess.run([sys.executable, "-P", "-m", "pipeline.dvc_backend.digests"], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     assert ("up to date" in project.dvc("status")) == (not ran)
@@ -103,17 +103,17 @@ def test_code_that_changes_runs_its_stage_again_and_comments_do_not(project, fil
     lambda: Path("artifacts/ava/poses.parquet").write_text("others") and ["repro", "--single-item", "retargeting@ava_from_ben"],
 ], ids=["all", "one and what it needs", "one alone"])
 @pytest.mark.subprocesses
-def test_dvc_itself_stops_where_a_digest_is_out_of_date(project, ask):
+def test_dvc_itself_stops_at_an_outdated_digest(project, ask):
     with Path("stages/retargeting.py").open("a") as code:
         code.write("changed = 1\n")
     done = project.try_dvc(*ask())
     assert done.returncode and project.ran() == []
-    told = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n"
+    message = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n"
     told += f"  {WRITE_COMMAND}"
-    assert told in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
 
 
-def test_so_does_the_pipeline(project):
+def test_the_pipeline_stops_at_an_outdated_digest(project):
     with Path("stages/retargeting.py").open("a") as code:
         code.write("changed = 1\n")
     with pytest.raises(dvc_client.StageFailed, match="digests/retargeting.txt is out of date: stages/retargeting.py changed"):
@@ -121,7 +121,7 @@ def test_so_does_the_pipeline(project):
 
 
 @pytest.mark.subprocesses
-def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
+def test_rejected_input_is_reported_with_the_stages_own_message(project, capsys):
     project.order("pose_extraction@ava", "refuse")
     Path("artifacts/ava/frames.mkv").write_text("another video")
     with pytest.raises(dvc_client.StageFailed) as failure:
@@ -133,7 +133,7 @@ def test_refused_input_is_told_in_the_stages_own_words(project, capsys):
 
 
 @pytest.mark.subprocesses
-def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
+def test_a_crash_is_reported_with_its_last_lines_and_the_next_run_works(project):
     order = project.order("retargeting@ava_from_ben", "crash")
     Path("artifacts/ava/poses.parquet").write_text("other poses")
     with pytest.raises(dvc_client.StageFailed, match="exited with 1(.|\n)*ZeroDivisionError: a bug") as failure:
@@ -143,7 +143,7 @@ def test_a_crash_is_told_by_its_last_lines_and_the_next_run_works(project):
     assert dvc_client.reproduce("retargeting@ava_from_ben") is True
 
 
-def test_dvcs_own_refusal_is_told(project):
+def test_an_error_of_dvc_is_reported(project):
     Path("artifacts/samples/ava.mp4").unlink()
     with pytest.raises(dvc_client.StageFailed, match="artifacts/samples/ava.mp4"):
         dvc_client.reproduce("frames@ava")
@@ -174,7 +174,7 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
     thread.join(timeout=30)
     assert not thread.is_alive() and len(failures) == 1 and not failures[0].permanent
     assert not Path("artifacts/ava_from_ben/driving.parquet").exists()
-    subprocesses._shutdown.clear()  # as in the next run's process
+    subprocesses._shutdown.clear()  # as in the process of the next run
     order.unlink()
     assert dvc_client.reproduce("retargeting@ava_from_ben") is True
     assert b"retargeting" in Path("artifacts/ava_from_ben/driving.parquet").read_bytes()
@@ -182,14 +182,14 @@ def test_a_killed_stage_leaves_nothing_and_the_next_run_works(project, kill, mon
 
 @pytest.mark.fault
 @pytest.mark.subprocesses
-def test_a_stage_that_says_nothing_is_ended_and_says_what_to_do(project):
+def test_a_stage_without_output_is_terminated(project):
     order = project.order("retargeting@ava_from_ben", "hang")
     Path("artifacts/ava/poses.parquet").write_text("other poses")
     with pytest.raises(dvc_client.StageFailed) as failure:
         dvc_client.reproduce("retargeting@ava_from_ben", idle_timeout=3)
     assert not failure.value.permanent and str(failure.value) == (
-        "retargeting@ava_from_ben was ended: no sign of life for 0.05 minutes. "
-        "--retries 1 tries again; --timeout MINUTES gives it longer")
+        "retargeting@ava_from_ben was terminated: no output for 0.05 minutes. "
+        "--retries 1 tries again; --timeout MINUTES allows more time")
     order.unlink()
     assert dvc_client.reproduce("retargeting@ava_from_ben", idle_timeout=30) is True
 
@@ -208,7 +208,7 @@ emit(kind="ended", address="a@b")
 """
 
 
-def test_only_what_the_stage_says_is_shown_and_heard(monkeypatch, capsys):
+def test_only_output_of_the_stage_is_shown_and_passed_on(monkeypatch, capsys):
     heard = []
     monkeypatch.setattr(dvc_client, "Program", lambda _, *rest: subprocesses.Program([sys.executable, "-c", SAYS], *rest))
     output = dvc_client._run([], "a@b", on_event=heard.append)

@@ -1,4 +1,4 @@
-"""What a fault has left of DVC's notes and cache, under the real DVC."""
+"""Damage to DVC's files and cache, repaired with the real DVC."""
 
 import json
 import os
@@ -17,18 +17,18 @@ POSES = Path("artifacts/ava/poses.parquet")
 
 @pytest.fixture(autouse=True)
 def first():
-    """Each test is a process of its own as to what has been looked at."""
+    """Each test starts like a new process, with an unverified cache."""
     dvc_client._verify_cache_once.cache_clear()
 
 
 def cached(path: Path) -> Path:
-    """Where DVC's cache has an artifact."""
+    """The path of an artifact in DVC's cache."""
     found = re.search(rf"path: {path}\n +hash: md5\n +md5: (\w\w)(\S+)", Path("dvc.lock").read_text())
     return Path(".dvc/cache/files/md5", *found.groups())
 
 
 def damage(file: Path, what: str) -> None:
-    """Other content, as large and as old, and as read-only as it was or as DVC first makes it."""
+    """Changes the content of a file but not its size, time or mode."""
     info, content = file.stat(), file.read_bytes()
     file.chmod(0o644)
     file.write_bytes({"a bit": bytes([content[0] ^ 1]) + content[1:], "truncated": content[:20], "empty": b""}[what])
@@ -37,9 +37,9 @@ def damage(file: Path, what: str) -> None:
 
 
 @pytest.mark.parametrize("what, ours", [("a bit", True), ("truncated", False), ("empty", False)])
-def test_a_damaged_file_of_the_cache_is_computed_anew(project, what, ours):
+def test_a_damaged_cache_file_is_recomputed(project, what, ours):
     before = project.artifacts()
-    if ours:  # DVC had put it into its cache by itself
+    if ours:  # our dvc_client has put it into the cache; otherwise DVC alone did
         project.stale("pose_extraction")
         assert dvc_client.reproduce("pose_extraction@ava") is True
     project.ran()
@@ -48,10 +48,10 @@ def test_a_damaged_file_of_the_cache_is_computed_anew(project, what, ours):
     assert dvc_client.reproduce("pose_extraction@ava") is True
     assert project.ran() == ["pose_extraction@ava"] and project.artifacts() == before
     POSES.unlink()
-    assert dvc_client.reproduce("pose_extraction@ava") is False and project.artifacts() == before  # whole again
+    assert dvc_client.reproduce("pose_extraction@ava") is False and project.artifacts() == before  # repaired
 
 
-def test_what_was_restored_is_looked_at_again(project):
+def test_a_restored_file_is_verified_again(project):
     before = project.artifacts()
     for ran in ([], ["pose_extraction@ava"]):
         POSES.unlink()
@@ -61,7 +61,7 @@ def test_what_was_restored_is_looked_at_again(project):
     assert project.artifacts() == before
 
 
-def test_a_cache_elsewhere_is_looked_at_too(project, tmp_path):
+def test_a_cache_in_another_folder_is_verified_too(project, tmp_path):
     project.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
     Path(".dvc/cache").rename(tmp_path / "cache")
     repair.force_verification(Path())
@@ -71,8 +71,8 @@ def test_a_cache_elsewhere_is_looked_at_too(project, tmp_path):
 
 @pytest.mark.parametrize("end", ["retargeting@ava_from_ben:\n", "artifacts/ava/poses.parquet\n      hash: md5\n",
                                  "artifacts/ava/poses.parquet\n      hash: md5\n      md5: ab"])
-def test_a_half_written_lock_costs_nothing(project, end):
-    """Whether DVC can read what is there of it or not."""
+def test_a_half_written_dvc_lock_causes_no_rerun(project, end):
+    """Whether DVC can read the rest of it or not."""
     before, (kept, *_) = project.artifacts(), Path("dvc.lock").read_text().partition(end.removesuffix("ab"))
     Path("dvc.lock").write_text(kept + end)
     assert dvc_client.reproduce("pose_extraction@ava") is False
@@ -80,19 +80,19 @@ def test_a_half_written_lock_costs_nothing(project, end):
     assert project.ran() == [] and project.artifacts() == before
 
 
-def test_a_lock_of_anything_else_costs_nothing(project):
+def test_a_corrupt_dvc_lock_causes_no_rerun(project):
     Path("dvc.lock").write_bytes(b"\xff\x00 nothing")
     assert dvc_client.reproduce("pose_extraction@ava") is False and project.ran() == []
 
 
 @pytest.mark.parametrize("notes", ["", '{"wri', "[]", '{"write": {"a": 3}}'])
-def test_notes_that_cannot_be_read_are_made_anew(project, notes):
+def test_an_unreadable_rwlock_is_recreated(project, notes):
     Path(".dvc/tmp/rwlock").write_text(notes)
     assert dvc_client.reproduce("pose_extraction@ava") is False
 
 
-def test_who_is_gone_does_not_hold_anybody_up(project):
-    """Its number may be another program's by now, or it may have ended with nobody to collect it."""
+def test_ended_processes_do_not_block(project):
+    """Their ids may belong to other programs by now, or they may be zombies."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
@@ -110,8 +110,8 @@ def test_who_is_gone_does_not_hold_anybody_up(project):
 
 
 @pytest.mark.subprocesses
-def test_a_dvc_that_works_is_waited_for(project, capsys):
-    """Until it has ended, whatever it is at."""
+def test_a_running_dvc_is_waited_for(project, capsys):
+    """Until it has ended, whatever it does."""
     folder = Path("dvc")
     folder.mkdir()
     (folder / "__main__.py").write_text("import sys; sys.stdin.read()")

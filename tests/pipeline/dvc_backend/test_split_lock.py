@@ -1,4 +1,4 @@
-"""DVC with the state of every stage in a file of its own, beside the plain program on the same project."""
+"""DVC with one state file per stage, compared with the plain program on the same project."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ def everything() -> dict[str, list[str]]:
 
 
 def run_all() -> None:
-    """What a flow does, one after another."""
+    """What a flow does, one stage after another."""
     for address in dvc_client.pending(everything()):
         dvc_client.reproduce(address)
     dvc_client.update_dvc_lock()
@@ -35,7 +35,7 @@ def test_what_dvc_has_computed_is_up_to_date(project):
     assert dvc_client.pending(everything()) == {} and project.ran() == []
 
 
-def test_a_project_computed_stage_by_stage_is_up_to_date_for_dvc_and_has_the_same_lock(project):
+def test_stage_by_stage_gives_the_same_dvc_lock(project):
     before, artifacts = locked(), project.artifacts()
     Path("dvc.lock").unlink()
     for folder in ("artifacts", ".dvc/cache"):
@@ -47,17 +47,17 @@ def test_a_project_computed_stage_by_stage_is_up_to_date_for_dvc_and_has_the_sam
     assert project.ran() == []
 
 
-def test_the_run_cache_is_one_in_both_directions(project):
+def test_both_programs_share_the_run_cache(project):
     goal = "retargeting@ava_from_ben"
     project.stale("retargeting")
     project.dvc("repro", goal)
     assert project.ran() == [goal]
     Path("dvc.lock").unlink()
     for address in graph.plan(params.load(), [goal]):
-        assert dvc_client.reproduce(address) is False  # it knows nothing but the run-cache
+        assert dvc_client.reproduce(address) is False  # from the run cache alone
     project.stale("retargeting")
     assert dvc_client.reproduce(goal) is True and project.ran() == [goal]
-    project.dvc("repro", goal)  # which has heard nothing of it
+    project.dvc("repro", goal)  # with its old dvc.lock
     assert project.ran() == []
 
 
@@ -76,7 +76,7 @@ BENS = [f"{stage}@ben" for stage in (
     (lambda project: project.change(transfers={"ava_from_ava": ITSELF}), ["retargeting@ava_from_ava"],
      [f"{stage}@ava_from_ava" for stage in ("retargeting", "fusion", "metrics", "pose_coverage", "signing", "report")]),
 ], ids=["parameter", "code", "lost artifact", "preset", "one more transfer"])
-def test_what_changes_runs_and_nothing_else(project, change, changed, ran):
+def test_only_changed_stages_run(project, change, changed, ran):
     change(project)
     left = dvc_client.pending(everything())
     assert [address for address, needs in left.items() if not needs] == changed
@@ -87,7 +87,7 @@ def test_what_changes_runs_and_nothing_else(project, change, changed, ran):
     assert "up to date" in project.dvc("status")
 
 
-def test_a_lock_that_git_brought_replaces_what_was_known(project):
+def test_a_dvc_lock_from_git_is_loaded(project):
     """dvc.lock of another commit: its outputs are checked out, not computed."""
     before, artifacts = Path("dvc.lock").read_text(), project.artifacts()
     project.change(subjects={"ben": {"consent": agreed("today")}})
@@ -99,7 +99,7 @@ def test_a_lock_that_git_brought_replaces_what_was_known(project):
     assert dvc_client.pending(everything()) == {} and project.artifacts() == artifacts
 
 
-def test_what_a_killed_flow_has_not_gathered_is_gathered_by_the_next(project):
+def test_states_of_a_killed_flow_are_merged_by_the_next(project):
     project.change(subjects={"ben": {"consent": agreed("today")}})
     left = dvc_client.pending(everything())
     for address in left:
@@ -110,7 +110,7 @@ def test_what_a_killed_flow_has_not_gathered_is_gathered_by_the_next(project):
 
 
 @pytest.mark.parametrize("damage", ["", '{"cmd": "python'])
-def test_a_state_that_a_disk_has_lost_is_found_again_in_the_run_cache(project, damage):
+def test_a_lost_state_is_restored_from_the_run_cache(project, damage):
     dvc_client.pending(everything())
     state = layout.state("pose_extraction@ava")
     whole = json.loads(state.read_text())
@@ -120,8 +120,8 @@ def test_a_state_that_a_disk_has_lost_is_found_again_in_the_run_cache(project, d
     assert json.loads(state.read_text()) == whole
 
 
-def test_only_what_is_new_is_written_into_the_lock(project):
-    """The other stages' text stays: what git shows is what was computed."""
+def test_only_new_states_are_written_into_dvc_lock(project):
+    """The text of the other stages stays, so that git shows only what was computed."""
     project.change(subjects={"ben": {"consent": agreed("today")}})
     run_all()
     before = Path("dvc.lock").read_text().splitlines()
@@ -132,3 +132,25 @@ def test_only_what_is_new_is_written_into_the_lock(project):
     assert len(after) == len(before)
     project.dvc("repro")
     assert project.ran() == [*BENS, *BENS]
+
+
+def test_plain_dvc_gives_the_same(project, monkeypatch):
+    """FAKEMOTION_SPLIT_LOCK=0: the same stages run, and dvc.lock has the same content."""
+    project.change(subjects={"ben": {"consent": agreed("today")}})
+    monkeypatch.setattr(dvc_client, "USE_SPLIT_LOCK", False)
+    left = dvc_client.pending(everything())
+    assert sorted(left) == sorted(BENS)
+    for address in left:
+        assert dvc_client.reproduce(address) is True
+        assert dvc_client.outputs(address) == locked()[address]["outs"]
+    dvc_client.update_dvc_lock()
+    assert dvc_client.pending(everything()) == {} and "up to date" in project.dvc("status")
+    monkeypatch.setattr(dvc_client, "USE_SPLIT_LOCK", True)
+    assert dvc_client.pending(everything()) == {} and sorted(project.ran()) == sorted(BENS)
+
+
+def test_plain_dvc_removes_states(project, monkeypatch):
+    monkeypatch.setattr(dvc_client, "USE_SPLIT_LOCK", False)
+    dvc_client.remove_states(["ben"])
+    assert not [address for address in locked() if address.endswith("@ben") and not address.startswith("samples@")]
+    assert "samples@ben" in locked() and "frames@ava" in locked()

@@ -1,4 +1,4 @@
-"""DVC's remotes, for real: what one machine computed another takes, over a folder or an S3 server that goes away."""
+"""Real DVC remotes: one machine pulls what another has computed, from a folder or from an S3 server with outages."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ WHO = ["-c", "user.name=a", "-c", "user.email=a@b"]
 
 
 def clone(project: Project, folder: Path, lock: bool, remote) -> Project:
-    """Another machine: what git holds of the project, and the remote."""
+    """Another machine: a git clone of the project with the same remote."""
     names = [".", *([] if lock else [":!dvc.lock"])]
     for command in (["add", *names], [*WHO, "commit", "-qm", "all"], ["clone", "-q", ".", str(folder)]):
         subprocess.run(["git", *command], cwd=project.folder, check=True)
@@ -29,7 +29,7 @@ def clone(project: Project, folder: Path, lock: bool, remote) -> Project:
     (True, [["pull", "--run-cache"]]),
     (False, [["repro", "--pull", "--single-item", f"{stage}@ava"] for stage in UPSTREAM]),
 ], ids=["all at once, by dvc.lock", "one by one, without"])
-def test_a_fresh_clone_takes_the_results_and_computes_nothing(project, tmp_path, remote, lock, commands):
+def test_a_fresh_clone_pulls_the_results(project, tmp_path, remote, lock, commands):
     remote.configure(project.folder)
     project.dvc("push", "--run-cache")
     other, made = clone(project, tmp_path / "other", lock, remote), project.artifacts()
@@ -41,7 +41,7 @@ def test_a_fresh_clone_takes_the_results_and_computes_nothing(project, tmp_path,
     assert other.ran() == []
 
 
-def test_what_one_machine_computes_anew_the_other_takes(project, tmp_path, remote):
+def test_a_new_result_is_pulled_by_another_machine(project, tmp_path, remote):
     remote.configure(project.folder)
     project.dvc("push", "--run-cache")
     project.change(videos={"ben": {"start": 0.25}})
@@ -54,8 +54,8 @@ def test_what_one_machine_computes_anew_the_other_takes(project, tmp_path, remot
     assert other.artifacts().items() <= project.artifacts().items()
 
 
-def test_a_push_outlasts_a_server_that_is_gone_for_seconds(project, tmp_path, s3, s3_remote):
-    """botocore tries again; how often, the environment says."""
+def test_a_push_survives_a_short_outage(project, tmp_path, s3, s3_remote):
+    """botocore retries; the environment sets how often."""
     s3_remote.configure(project.folder)
     patient = dict(os.environ, AWS_MAX_ATTEMPTS="10", AWS_RETRY_MODE="standard")
     push = subprocess.Popen([sys.executable, "-m", "dvc", "push", "--run-cache"], env=patient, stdout=subprocess.PIPE,
@@ -63,18 +63,18 @@ def test_a_push_outlasts_a_server_that_is_gone_for_seconds(project, tmp_path, s3
     s3.wait_for(8)
     s3.stop()
     before = len(s3.requests)
-    time.sleep(2)  # what is refused is seen by nobody
+    time.sleep(2)  # refused connections are not in `requests`
     assert push.poll() is None and len(s3.requests) <= before + 1
     s3.start()
-    said, _ = push.communicate(timeout=120)
-    assert push.returncode == 0 and "failed to transfer" not in said
+    output, _ = push.communicate(timeout=120)
+    assert push.returncode == 0 and "failed to transfer" not in output
     other = clone(project, tmp_path / "other", True, s3_remote)
     other.dvc("pull", "--run-cache")
     assert other.artifacts() == project.artifacts() and other.ran() == []
 
 
-def test_what_a_push_that_failed_has_left_does_no_harm(project, tmp_path, s3, s3_remote, monkeypatch):
-    """The run-cache goes first: without the data that it names, a result is not there, and no half of one is."""
+def test_a_failed_push_leaves_no_partial_result(project, tmp_path, s3, s3_remote, monkeypatch):
+    """The run cache is uploaded first. An entry without its files counts as no result."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
     s3.breaks = lambda request: "503 Slow Down" if request.startswith("PUT") and "/files/" in request else ""
@@ -93,8 +93,8 @@ def test_what_a_push_that_failed_has_left_does_no_harm(project, tmp_path, s3, s3
     assert other.ran() == [] and other.artifacts().items() <= project.artifacts().items() and other.artifacts()
 
 
-def test_a_push_that_lost_a_result_on_the_way_has_failed(project, s3, s3_remote, monkeypatch):
-    """DVC itself ends with 0 where only entries of the run-cache did not go."""
+def test_a_push_that_loses_a_run_cache_entry_fails(project, s3, s3_remote, monkeypatch):
+    """DVC itself ends with exit code 0 if only entries of the run cache were not uploaded."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
     s3.breaks = lambda request: "400 Bad Request" if request.startswith("PUT") and "/runs/" in request else ""

@@ -1,4 +1,4 @@
-"""Real programs: what they print, and that they end with everything that they have started."""
+"""Output, events and termination of real programs and their children."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pipeline.dvc_backend.subprocesses import Program
 from tests.server import ROOT, alive
 
 WITH_US = os.environ | {"PYTHONPATH": str(ROOT)}
-# Prints the number of a child that keeps its output open; both go on for a minute, deaf to SIGTERM where wanted.
+# Prints the id of a child that keeps the output open. Both run for a minute, and ignore SIGTERM with "deaf".
 PARENT = """
 import os, signal, sys, time
 if "deaf" in sys.argv:
@@ -27,7 +27,7 @@ if not (child and "leaves" in sys.argv):
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    """What was ended here goes for this test only."""
+    """Undoes `terminate_all` after each test."""
     monkeypatch.setattr(subprocesses, "_shutdown", threading.Event())
 
 
@@ -36,7 +36,7 @@ def python(code: str, *arguments: str, **options) -> Program:
 
 
 def family(program: Program) -> list[int]:
-    """The numbers of a PARENT and its child."""
+    """The process ids of PARENT and its child."""
     return [program.pid, int(next(program.output()))]
 
 
@@ -80,7 +80,7 @@ def test_events_are_those_of_one_program():
         assert list(other.output()) == [{"kind": "own", "number": 2}] and list(one.output()) == [{"kind": "own", "number": 1}]
 
 
-def test_a_line_comes_when_it_is_printed_and_not_at_the_end():
+def test_a_line_comes_when_it_is_printed():
     with python("import time; print('first', flush=True); time.sleep(60)") as program:
         assert next(program.output()) == "first\n" and alive(program.pid)
     assert gone([program.pid])
@@ -93,7 +93,7 @@ def test_its_folder_environment_errors_and_exit_code(tmp_path):
 
 
 @pytest.mark.parametrize("deaf", [(), ("deaf",)], ids=["", "deaf"])
-def test_it_ends_with_what_it_started_even_if_deaf(monkeypatch, deaf):
+def test_termination_includes_children_that_ignore_sigterm(monkeypatch, deaf):
     monkeypatch.setattr(subprocesses, "GRACE_SECONDS", 0.5)
     with python(PARENT, *deaf) as program:
         numbers = family(program)
@@ -103,14 +103,14 @@ def test_it_ends_with_what_it_started_even_if_deaf(monkeypatch, deaf):
     assert gone(numbers)
 
 
-def test_what_a_program_leaves_behind_is_ended_and_not_waited_for(monkeypatch):
+def test_remaining_children_are_terminated(monkeypatch):
     with python(PARENT, "leaves") as program:
         numbers = family(program)
         assert list(program.output()) == [] and program.wait() == 0
     assert gone(numbers)
 
 
-def test_what_a_killed_program_leaves_behind_is_ended_too():
+def test_children_of_a_killed_program_are_terminated():
     with python(PARENT) as program:
         numbers = family(program)
         os.kill(program.pid, signal.SIGKILL)
@@ -118,14 +118,14 @@ def test_what_a_killed_program_leaves_behind_is_ended_too():
     assert gone(numbers)
 
 
-def test_an_error_of_whoever_listens_ends_it():
+def test_an_error_of_the_caller_terminates_it():
     with pytest.raises(ZeroDivisionError), python(PARENT) as program:
         numbers = family(program)
         1 / 0
     assert gone(numbers)
 
 
-def test_after_the_end_of_all_nothing_starts():
+def test_after_terminate_all_no_program_runs():
     subprocesses.terminate_all()
     with python(PARENT) as program:
         assert list(program.output()) == [] and program.wait() == -signal.SIGTERM

@@ -1,4 +1,4 @@
-"""The flows under a real Prefect server; what DVC would do is real in one test and noted in the rest."""
+"""The flows on a real Prefect server. One test runs the real DVC; the others replace it."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ DEPLOY = Path(__file__).parents[3] / "pipeline/workers/deploy.yaml"
 
 @pytest.fixture
 def asked(monkeypatch) -> list[str]:
-    """The addresses that DVC is asked for, in order; nothing is run, or known to be up to date."""
+    """The addresses that DVC is asked to run, in order. No stage runs, and none is up to date."""
     addresses = []
     monkeypatch.setattr(dvc_client, "pending", lambda plan: plan)
     monkeypatch.setattr(dvc_client, "reproduce", lambda address, **_: addresses.append(address) or True)
@@ -51,7 +51,7 @@ def test_flow_and_dvc_share_one_cache_and_give_the_same(prefect, project, capfd)
     assert project.artifacts() == before
 
 
-def test_copy_motion_asks_for_all_it_needs_in_order_and_tells_the_results(prefect, project, asked, capfd):
+def test_copy_motion_runs_the_plan_in_order_and_prints_the_results(prefect, project, asked, capfd):
     assert flows.copy_motion("ava", "ben") == ["ava_from_ben"]
     assert asked == list(graph.plan(params.load(), ["pose_coverage@ava_from_ben", "report@ava_from_ben"]))
     shown = capfd.readouterr().out
@@ -59,7 +59,7 @@ def test_copy_motion_asks_for_all_it_needs_in_order_and_tells_the_results(prefec
         assert line in shown
 
 
-def test_several_sources_are_one_flow_and_nothing_is_asked_twice(prefect, project, asked):
+def test_several_sources_are_one_flow_and_no_stage_runs_twice(prefect, project, asked):
     itself = dict(target="ava", source="ava", preset="demo", truth="artifacts/samples/ava.mp4")
     project.change(transfers={"ava_from_ava": itself})
     shutil.copytree("artifacts/ava_from_ben", "artifacts/ava_from_ava")
@@ -78,7 +78,7 @@ def test_all_transfers_are_one_flow(prefect, project, asked):
 
 @pytest.mark.parametrize("flow, given", [
     (flows.copy_motion, ("ava", "ben")), (flows.copy_all, ()), (flows.stage, ("background_inpainting@ava",))])
-def test_a_flow_that_a_deployment_starts_wants_consent_too(project, asked, flow, given):
+def test_a_flow_of_a_deployment_requires_consent(project, asked, flow, given):
     project.change(subjects={"ava": {"consent": None}})
     with pytest.raises(InputError, match="subjects.ava has no consent"):
         flow.fn(*given)
@@ -86,21 +86,21 @@ def test_a_flow_that_a_deployment_starts_wants_consent_too(project, asked, flow,
 
 
 @pytest.mark.parametrize("arguments", [["ava"], ["--all", "ava", "--from", "ben"], [], ["--from", "ben"]])
-def test_run_wants_a_target_and_a_source_or_all(monkeypatch, capsys, arguments):
+def test_run_needs_a_target_and_a_source_or_all(monkeypatch, capsys, arguments):
     monkeypatch.setattr("sys.argv", ["pipeline", "run", *arguments])
     with pytest.raises(SystemExit):
         main()
     assert "either a target and --from, or --all" in capsys.readouterr().err
 
 
-def test_independent_stages_run_side_by_side(prefect, project, monkeypatch):
+def test_independent_stages_run_in_parallel(prefect, project, monkeypatch):
     meeting = threading.Barrier(2, timeout=20)
     monkeypatch.setattr(dvc_client, "reproduce", lambda address, **_: meeting.wait() is not None)
     Flow(flows.run_plan, name="two")({"samples@ava": [], "samples@ben": []}, jobs=2)
 
 
 @pytest.mark.parametrize("refused, retries, attempts", [(False, 0, 1), (False, 2, 3), (True, 2, 1)])
-def test_a_failure_stops_what_waits_for_it_and_is_tried_again_only_if_that_can_help(
+def test_a_failure_stops_its_dependents_and_is_retried_unless_permanent(
     prefect, project, monkeypatch, refused, retries, attempts
 ):
     asked = []
@@ -118,13 +118,13 @@ def test_a_failure_stops_what_waits_for_it_and_is_tried_again_only_if_that_can_h
     assert asked == ["samples@ava"] + ["frames@ava"] * attempts
 
 
-def test_one_task_a_stage_that_caches_nothing():
+def test_one_task_per_stage_without_a_result_cache():
     assert list(tasks.TASKS) == list(layout.KINDS)
     assert all(task.cache_policy is NO_CACHE and task.name == stage for stage, task in tasks.TASKS.items())
 
 
 def test_deployments_can_be_made(prefect, tmp_path):
-    """Prefect's own program makes them from deploy.yaml, in the pools that the file names."""
+    """Prefect's own program creates them from deploy.yaml, in the pools that the file names."""
     entries = yaml.safe_load(DEPLOY.read_text())["deployments"]
     wanted = {(entry["name"], entry["work_pool"]["name"]) for entry in entries}
     assert {pool for _, pool in wanted} == {"cpu", "gpu"}

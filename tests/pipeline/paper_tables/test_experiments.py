@@ -1,4 +1,4 @@
-"""The tables' experiments by the real DVC in the miniature project, stopped and killed on the way."""
+"""The tables' experiments in the miniature project with the real DVC, stopped and killed."""
 
 import signal
 import subprocess
@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from pipeline.__main__ import main
-from pipeline.dvc_backend import dvc_client
 from pipeline.file_lock import try_lock
 from pipeline.paper_tables import experiments
 from stages import InputError, layout, params, pretrained
@@ -30,7 +29,7 @@ sys.exit(__main__.main())
 
 
 def start() -> subprocess.Popen:
-    """The command, in a process of its own, until the stage hangs that was told to."""
+    """Starts the command in a process of its own, and waits until the stage hangs that was ordered to."""
     call = [sys.executable, "-P", "-c", CALL, str(ROOT)]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     process = subprocess.Popen(call, **pipes, start_new_session=True)
@@ -44,7 +43,7 @@ LEARNED = ["local_gan_training@ava", "retargeting@ava_from_ava", "fusion@ava_fro
 
 @pytest.mark.fault
 def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
-    """kill -9, then Ctrl-C, both while the second of two variants trains; then the same command again."""
+    """kill -9, then Ctrl-C, both while the second of two variants trains. Then the same command again."""
     before, config = study.artifacts(), params.load()
     order = study.order("generator_training@ava", "hang")
     process = start()
@@ -55,16 +54,16 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     state.write_text("what a training goes on from")
     process.kill()
     process.wait()
-    assert alive(training)  # kill -9 of the command leaves DVC and the stage at work
+    assert alive(training)  # after kill -9 of the command, DVC and the stage still run
 
     Path("hangs").unlink()
     process = start()
     assert not alive(training) and study.ran() == []
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "1 of 2 experiments are finished, 1 left" in told
-    assert "[1/1] td: generator_training@ava ..." in told
-    written = (layout.TABLES / "table_1_demo_ava_ben.md").read_text()  # what there is by then
+    message = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "1 of 2 experiments are finished, 1 left" in message
+    assert "[1/1] td: generator_training@ava ..." in message
+    written = (layout.TABLES / "table_1_demo_ava_ben.md").read_text()  # with the results so far
     assert "TD: not run yet" in written and "26.00 / 25.00" in written
 
     order.unlink()
@@ -79,7 +78,7 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     for variant, name in names.items():
         kept = params.Params(**yaml.safe_load(git("show", f"{refs[name]}:params.yaml")))
         assert kept.presets["demo"] == config.with_variants("demo", "complete", variant), "what ran is not the variant"
-    assert study.artifacts().items() >= before.items()  # what the user has is as it was
+    assert study.artifacts().items() >= before.items()  # the user's files have not changed
     assert git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml") == ""
 
     cells = pq.read_table(layout.TABLES / "table_1_demo_ava_ben.parquet").to_pylist()
@@ -90,11 +89,11 @@ def test_a_table_is_killed_stopped_and_finished(study, monkeypatch, capfd):
     assert found["TD", "reconstruction", "lpips"]["reason"] == "no weights"
     assert "## Table 1: In miniature" in Path("results.md").read_text()
 
-    assert main() == 0  # once more: nothing is left
+    assert main() == 0  # again: nothing is left to do
     assert "2 of 2 experiments are finished, 0 left" in capfd.readouterr().out and study.ran() == []
 
 
-def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
+def test_a_failed_experiment_is_reported_and_retried(study, monkeypatch, capfd):
     reduced = {**PAPER, 1: {**PAPER[1], "rows": PAPER[1]["rows"][1:]}}
     Path("paper.yaml").write_text(yaml.safe_dump(reduced, sort_keys=False))
     order = study.order("local_gan_training@ava", "refuse")
@@ -103,32 +102,32 @@ def test_one_that_fails_is_told_and_tried_again(study, monkeypatch, capfd):
     why = "local_gan_training@ava: nobody is in this video"
     out, error = capfd.readouterr()
     assert f"[1/1] complete: failed: {why}" in out
-    assert error == "1 of 1 experiments failed; the same command tries again\n"
+    assert error == "1 of 1 experiments failed; the same command tries them again\n"
     assert f"- Ours: {why} in no frame of it\n" in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
     order.unlink()
     assert main() == 0
     assert why not in (layout.TABLES / "table_1_demo_ava_ben.md").read_text()
 
 
-@pytest.mark.parametrize("given, told", [
-    (["--into", "nowhere/results.md"], "nowhere/results.md: expected a file in a folder that is there"),
-    (["--into", "artifacts"], "expected a file in a folder"),
+@pytest.mark.parametrize("given, message", [
+    (["--into", "nowhere/results.md"], "nowhere/results.md: expected a file in an existing folder"),
+    (["--into", "artifacts"], "expected a file in an existing folder"),
     (["--preset", "huge"], "no `huge` in `presets`; there are"),
-    (["--subject", "cleo"], "nobody transfers from `cleo` to `cleo`"),
-    (["--source", "cleo"], "nobody transfers from `cleo` to `ava`"),
+    (["--subject", "cleo"], "no transfer from `cleo` to `cleo`"),
+    (["--source", "cleo"], "no transfer from `cleo` to `ava`"),
 ])
-def test_a_table_of_what_is_not_there_is_refused_before_anything_runs(study, monkeypatch, capsys, given, told):
+def test_invalid_arguments_are_rejected_before_anything_runs(study, monkeypatch, capsys, given, message):
     monkeypatch.setattr(sys, "argv", ["pipeline", "table", "1", *given])
     assert main() == 1 and study.ran() == []
-    assert told in capsys.readouterr().err and not layout.TABLES.exists()
+    assert message in capsys.readouterr().err and not layout.TABLES.exists()
 
 
-def test_a_second_table_at_the_same_time_is_refused(study):
+def test_a_second_table_at_the_same_time_is_rejected(study):
     config = params.load()
     experiments.LOCK.parent.mkdir(exist_ok=True)
     with experiments.LOCK.open("w") as lock:
         assert try_lock(lock)
-        with pytest.raises(InputError, match="another `table` is at work"):
+        with pytest.raises(InputError, match="another `table` is running"):
             experiments.run(config, experiments.plan_experiments(config, "demo", ["td"], TRANSFERS), {})
 
 
@@ -136,7 +135,7 @@ def names(config=None, variants=("complete", "td")) -> list[str]:
     return [one.name for one in experiments.plan_experiments(config or params.load(), "demo", variants, TRANSFERS)]
 
 
-def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(study):
+def test_a_name_changes_only_with_what_scores_depend_on(study):
     first = names()
     assert len(set(first)) == 2
     Path("README.md").write_text("nothing")
@@ -153,7 +152,7 @@ def test_a_name_changes_with_all_that_scores_depend_on_and_with_nothing_else(stu
     assert not set(names()) & set(third)
 
 
-def test_each_seed_is_an_experiment_that_trains_anew_and_shares_what_comes_before(study):
+def test_each_seed_is_an_experiment_with_trainings_of_its_own(study):
     config = params.load()
     found = experiments.plan_experiments(config, "demo", ["complete", "td"], TRANSFERS, 3)
     assert [(one.variant, one.seed) for one in found] == [
@@ -175,11 +174,11 @@ def test_a_name_changes_with_the_users_video(study):
         found += names(variants=["td"])
     assert found[0] != found[1]
     Path("ben.mp4").unlink()
-    with pytest.raises(InputError, match="ben.mp4 is not there"):
+    with pytest.raises(InputError, match="ben.mp4 does not exist"):
         names()
 
 
-def test_a_name_changes_with_the_weights_that_judge(study):
+def test_a_name_changes_with_the_metric_weights(study):
     Path("weights").mkdir()
     found = []
     for file in (Path("weights/yolo.pt"), pretrained.METRIC_FOLDER / pretrained.RAFT):
@@ -189,7 +188,7 @@ def test_a_name_changes_with_the_weights_that_judge(study):
 
 
 def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch):
-    """What came during the experiments would give them other names, and they would not count as finished."""
+    """Weights that are added during the experiments would change their names, and they would not count as finished."""
     study.change(variants={"complete": {"metrics": {"weights": True}}})
     asked = []
     monkeypatch.setattr(pretrained, "fetch", lambda name: pretrained.path_of(name).write_text(name))
@@ -200,7 +199,7 @@ def test_metric_weights_are_fetched_before_a_table_is_planned(study, monkeypatch
     assert {one.name for one in asked} == set(names())
 
 
-def test_another_preset_is_named_in_every_entry(study):
+def test_another_preset_is_written_into_every_entry(study):
     config = params.load()
     one = experiments.plan_experiments(config, "paper", ["td"], TRANSFERS)[0]
     entries = {place: value for place, value in one.changes.items() if not place.startswith("presets.")}

@@ -1,4 +1,4 @@
-"""`python -m pipeline evaluate` on a transfer of made-up artifacts."""
+"""`python -m pipeline evaluate` on a transfer with made-up artifacts."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ KEY = "ann_from_ann"
 
 @pytest.fixture
 def transfer(tmp_path, monkeypatch) -> Path:
-    """ann's reconstruction in the current folder, and the frames of another system: ours, in noise."""
+    """ann's reconstruction in the current folder, and frames of another system: ours with noise."""
     monkeypatch.chdir(tmp_path)
     toy.write_all(Path())
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -47,22 +47,22 @@ def run(monkeypatch, capsys, name="lwgan", frames="frames", key=KEY) -> tuple[in
     return main(), *capsys.readouterr()
 
 
-def test_scores_lie_beside_the_transfers_own(transfer, monkeypatch, capsys):
+def test_scores_are_shown_next_to_ours(transfer, monkeypatch, capsys):
     config = params.load()
     files = toy.paths("metrics", KEY, config.entry("metrics", KEY), Path())
     metrics.run(**files, params=config.block("metrics", KEY), entry=config.entry("metrics", KEY), key=KEY)
     capsys.readouterr()
-    failed, told, _ = run(monkeypatch, capsys)
+    failed, message, _ = run(monkeypatch, capsys)
     found = json.loads(layout.system(KEY, "lwgan")["metrics"].read_text())["metrics"]
     ours = json.loads(files["metrics"].read_text())["metrics"]
     assert not failed and 20 < found["psnr"]["value"] < ours["psnr"]["value"]
-    line = next(line for line in told.splitlines() if line.startswith("  psnr ")).split()
+    line = next(line for line in message.splitlines() if line.startswith("  psnr ")).split()
     assert line == ["psnr", f"{found['psnr']['value']:.4g}", "dB", f"{ours['psnr']['value']:.4g}", "dB"]
     assert layout.system(KEY, "lwgan")["per_frame"].exists()
     assert other_systems.outdated_reason(layout.system(KEY, "lwgan")["metrics"], files["metrics"]) is None
 
 
-def test_how_frames_are_read_belongs_to_the_code_that_scores(tmp_path, monkeypatch):
+def test_code_checksum_includes_reading_frames(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(other_systems, "ROOT", tmp_path)
     before = other_systems.code_checksum()
@@ -82,26 +82,26 @@ def test_metric_settings_are_those_of_the_tables_own_rows(transfer, monkeypatch)
     assert given == [toy.METRICS.model_copy(update={"weights": True})]
 
 
-@pytest.mark.parametrize("given, told", [
-    ({"name": "LWGAN"}, "expected small letters, digits and _, such as lwgan"),
+@pytest.mark.parametrize("given, message", [
+    ({"name": "LWGAN"}, "expected lower-case letters, digits and _, such as lwgan"),
     ({"name": "complete"}, "not `complete`, which is ours"),
     ({"frames": "none"}, "none: no such file or folder"),
     ({"key": "bob_from_ann"}, "no `bob_from_ann` in `transfers`; there are ann_from_ann"),
 ])
-def test_what_cannot_be_scored_is_refused(transfer, monkeypatch, capsys, given, told):
+def test_invalid_arguments_are_rejected(transfer, monkeypatch, capsys, given, message):
     failed, _, error = run(monkeypatch, capsys, **given)
-    assert failed == 1 and told in error and "Traceback" not in error
+    assert failed == 1 and message in error and "Traceback" not in error
     assert not list(Path("artifacts").rglob("systems/*.json"))
 
 
-def test_an_error_stands_on_a_line_of_its_own(transfer, monkeypatch, capsys):
-    """Not behind the progress that was made by then."""
+def test_an_error_is_on_a_line_of_its_own(transfer, monkeypatch, capsys):
+    """Not behind a progress bar."""
     Path("frames/9.png").unlink()
     failed, _, error = run(monkeypatch, capsys)
     assert failed == 1 and error.splitlines()[-1].startswith("frames: 9 frames; expected 10")
 
 
-def test_a_transfer_that_was_not_prepared_says_what_prepares_it(transfer, monkeypatch, capsys):
+def test_missing_artifacts_name_their_stage(transfer, monkeypatch, capsys):
     shutil.rmtree(f"artifacts/{KEY}")
     failed, _, error = run(monkeypatch, capsys)
-    assert failed == 1 and f"`python -m pipeline stage retargeting@{KEY}` makes it" in error
+    assert failed == 1 and f"run `python -m pipeline stage retargeting@{KEY}`" in error

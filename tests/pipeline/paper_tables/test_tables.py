@@ -1,4 +1,4 @@
-"""The paper's tables beside scores of known content."""
+"""The paper's tables with known scores."""
 
 import json
 import re
@@ -25,7 +25,7 @@ FPS, FRAMES, SEEDS = 10.0, 60, 3
 
 
 def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None:
-    """Scores of frames that are hard and easy by turns for everybody."""
+    """Writes scores that vary from frame to frame in the same way for all methods."""
     noise = np.random.default_rng(round(1000 * psnr)).normal(0, 0.05, FRAMES)
     values = psnr + 3 * np.sin(np.arange(FRAMES) / 7) + noise
     columns = {field.name: pa.nulls(FRAMES, field.type) for field in PER_FRAME}
@@ -40,13 +40,12 @@ def write(files: dict[str, Path], psnr: float, fid: float | None = None) -> None
         "fps": FPS, "against": "the truth", "flow": "dis", "code": other_systems.code_checksum(), "metrics": metrics}))
 
 
-code = cache(other_systems.code_checksum)  # which no test here changes
+code = cache(other_systems.code_checksum)  # no test here changes the code
 
 
 @pytest.fixture(scope="module")
 def known(computed, tmp_path_factory) -> tuple[Path, tables.Table]:
-    """Table 1, of whose methods Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol; and where
-    that is so."""
+    """Table 1 and its folder. Ours, EDN, SS-FR and MLG have run, and LWGAN was evaluated in one protocol."""
     project = Project(shutil.copytree(computed.folder, tmp_path_factory.mktemp("table") / "project", symlinks=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
@@ -96,29 +95,29 @@ def cell(table, method, protocol, metric, failures=()):
     ("EDN", "reproduced", 1), ("SS-FR", "too close to tell", 0), ("MLG", "not reproduced", -1),
     ("LWGAN", "not tested: one training", 1),
 ])
-def test_a_difference_far_below_what_frames_vary_has_its_sign(table, method, verdict, sign):
+def test_a_small_difference_has_its_sign(table, method, verdict, sign):
     found = cell(table, method, "reconstruction", "psnr")
     assert found.verdict == verdict
     ours = cell(table, "Ours", "reconstruction", "psnr")
-    assert found.high > ours.low and ours.high > found.low  # which says nothing
+    assert found.high > ours.low and ours.high > found.low  # overlapping intervals do not decide it
     assert sign == (found.difference_low > 0) - (found.difference_high < 0)
 
 
 @pytest.mark.parametrize("seeds, verdict", [(1, "not tested: one training"), (2, "not tested: 2 trainings")])
-def test_fewer_than_three_seeds_have_no_verdict_however_sure_their_frames_are(table, seeds, verdict):
+def test_fewer_than_three_seeds_have_no_verdict(table, seeds, verdict):
     found = cell(table_of(seeds), "EDN", "reconstruction", "psnr")
     assert found.verdict == verdict and found.difference > 0.2 and found.trainings == seeds
     assert found.difference_low > 0 and (found.spread is None) == (seeds == 1)
 
 
-def test_seeds_that_are_missing_are_no_part_of_it(table):
+def test_missing_seeds_are_ignored(table):
     shutil.rmtree(layout.experiment(named(table, "edn", seed=1)))
     found = cell(table, "EDN", "reconstruction", "psnr")
     assert (found.trainings, found.verdict) == (2, "not tested: 2 trainings")
     assert cell(table, "MLG", "reconstruction", "psnr").verdict == "not reproduced"
 
 
-def test_a_value_of_several_seeds_is_their_mean_and_so_is_a_difference(table):
+def test_values_and_differences_are_means_over_seeds(table):
     values = {name: [json.loads(one.scores("ava_from_ava")["metrics"].read_text())["metrics"]["psnr"]["value"]
                      for one in table.experiments if one.variant == name] for name in ("complete", "edn")}
     ours, edn = (cell(table, method, "reconstruction", "psnr") for method in ("Ours", "EDN"))
@@ -126,17 +125,17 @@ def test_a_value_of_several_seeds_is_their_mean_and_so_is_a_difference(table):
     assert edn.difference == pytest.approx(np.mean(np.subtract(*values.values())))
 
 
-def test_what_the_paper_says_stands_beside_it(table):
+def test_values_of_the_paper(table):
     found = cell(table, "EDN", "reconstruction", "psnr")
     assert (found.complexmotion, found.iper, found.unit) == (24.36, 24.48, "dB")
     ours = cell(table, "Ours", "reconstruction", "psnr")
     assert (ours.complexmotion, ours.difference, ours.verdict) == (27.15, None, None)
     assert found.difference == pytest.approx(ours.value - found.value)
-    extra = cell(table, "EDN", "imitation", "psnr")  # the paper has none
+    extra = cell(table, "EDN", "imitation", "psnr")  # not in the paper
     assert (extra.complexmotion, extra.verdict) == (None, None) and extra.difference > 0
 
 
-def test_without_values_of_frames_seeds_give_the_interval(table):
+def test_without_per_frame_values_seeds_give_the_interval(table):
     found = cell(table, "EDN", "imitation", "fid")
     assert found.difference_low < found.difference < found.difference_high
     assert found.verdict == "too small to count"  # 0.3 of 75
@@ -150,18 +149,18 @@ def test_without_values_of_frames_seeds_give_the_interval(table):
     ("LWGAN", "imitation", "fid", "not evaluated: python -m pipeline evaluate --frames FRAMES --as lwgan ava_from_ben"),
     ("TD", "reconstruction", "psnr", "it diverged"),
 ])
-def test_an_empty_cell_says_why(table, method, protocol, metric, reason):
+def test_an_empty_cell_has_a_reason(table, method, protocol, metric, reason):
     found = cell(table, method, protocol, metric, {named(table, "td"): "it diverged"})
     assert (found.value, found.difference, found.reason) == (None, None, reason)
 
 
-def test_a_system_that_the_paper_does_not_know_is_a_row_too(table):
+def test_a_system_that_is_not_in_the_paper_is_a_row_too(table):
     found = cell(table, "mine", "reconstruction", "psnr")
     assert found.value is not None and found.complexmotion is None
     assert found.difference == pytest.approx(1.0, abs=0.1) and found.verdict is None
 
 
-def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_another_measure(table):
+def test_an_evaluated_row_needs_no_experiment(table):
     write(layout.system("ava_from_ava", "edn"), 10.0)
     again = table_of(SEEDS)
     assert {one.variant for one in again.experiments} == {"complete", "ss_fr", "mlg", "td"}
@@ -171,28 +170,28 @@ def test_a_row_that_was_evaluated_needs_no_experiment_and_another_preset_is_anot
     assert "mine" not in {row.name for row in other.rows}
 
 
-@pytest.mark.parametrize("change, told", [
+@pytest.mark.parametrize("change, message", [
     ({"against": "another truth"}, "scored against other frames than ours: the truth or the transfer has changed"),
     ({"flow": "raft"}, "scored with another flow model than ours, dis"),
-    ({"code": "an earlier one's"}, "scored by other code than there is now"),
+    ({"code": "an earlier one's"}, "scored with an older version of the code"),
 ])
-def test_a_system_that_was_scored_otherwise_is_not_shown(table, change, told):
+def test_outdated_scores_are_not_shown(table, change, message):
     path = layout.system("ava_from_ava", "lwgan")["metrics"]
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     found = cell(table, "LWGAN", "reconstruction", "psnr")
     assert (found.value, found.difference) == (None, None)
     again = "python -m pipeline evaluate --frames FRAMES --as lwgan ava_from_ava"
-    assert found.reason == f"{told}; evaluate again: {again}"
+    assert found.reason == f"{message}; evaluate again: {again}"
     assert cell(table, "mine", "reconstruction", "psnr").value is not None
 
 
-def test_where_ours_has_not_run_others_are_shown(table):
+def test_other_systems_are_shown_without_ours(table):
     for seed in range(SEEDS):
         shutil.rmtree(layout.experiment(named(table, "complete", seed)))
     assert cell(table, "LWGAN", "reconstruction", "psnr").value is not None
 
 
-@pytest.mark.parametrize("metric, low, high, paper, trainings, told", [
+@pytest.mark.parametrize("metric, low, high, paper, trainings, message", [
     ("psnr", 0.1, 0.3, [1.0, 2.0], 3, "reproduced"), ("psnr", -0.3, -0.1, [-1.0, -0.1], 3, "reproduced"),
     ("psnr", -0.3, -0.1, [1.0, 2.0], 3, "not reproduced"), ("psnr", 0.1, 0.3, [-1.0], 5, "not reproduced"),
     ("psnr", -0.1, 0.5, [1.0, 2.0], 3, "too close to tell"), ("psnr", 0.0, 0.3, [1.0, 2.0], 3, "too close to tell"),
@@ -203,13 +202,13 @@ def test_where_ours_has_not_run_others_are_shown(table):
     ("ssim", 0.001, 0.002, [1.0], 3, "too small to count"), ("tcm", 0.01, 0.03, [1.0], 3, "reproduced"),
     ("lpips", -0.2, -0.1, [-1.0], 3, "reproduced"), ("lpips", -0.1, -0.05, [-1.0], 3, "too small to count"),
 ])
-def test_verdicts(metric, low, high, paper, trainings, told):
-    """Of a score of ours of 5: 2 % of it are 0.1."""
+def test_verdicts(metric, low, high, paper, trainings, message):
+    """With a score of 5, a relative minimum of 2 % is 0.1."""
     difference = 0.2 if low is None else (low + high) / 2
-    assert verdict(metric, 5.0, difference, low, high, paper, trainings) == told
+    assert verdict(metric, 5.0, difference, low, high, paper, trainings) == message
 
 
-def test_every_score_that_the_paper_has_has_a_least_effect():
+def test_every_metric_of_the_paper_has_a_minimum_difference():
     names = {name for number in (1, 2) for columns in PAPER[number]["columns"].values() for name in columns}
     assert all(verdict(name, 5.0, 9.0, 8.0, 10.0, [1.0], 3) == "reproduced" for name in names)
 
@@ -238,7 +237,7 @@ class Reader(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def test_the_three_files_say_the_same(table):
+def test_the_three_files_have_the_same_content(table):
     cells = table.cells({})
     markdown, page, parquet = pages.write(table, cells, None)
     kept = pq.read_table(parquet).to_pylist()
@@ -249,18 +248,18 @@ def test_the_three_files_say_the_same(table):
     lines = [line for line in markdown.read_text().splitlines() if line.startswith("|") and "---" not in line]
     assert not reader.open and len(lines) == len(reader.rows)
     for line, row in zip(lines, reader.rows):
-        cells = [re.sub(r" \((.*)\)$", r"\1", text.strip()) for text in line[1:-1].split("|")]  # small below, in HTML
+        cells = [re.sub(r" \((.*)\)$", r"\1", text.strip()) for text in line[1:-1].split("|")]  # in HTML it is a small text below
         assert cells == [text.strip() for text in row]
     edn = next(line for line in lines if line.startswith("| EDN"))
     assert edn.split(" | ")[13] == "24.36 / 24.48" and "(± 0.0" in edn
-    assert "3 trainings with different seeds a method" in markdown.read_text()
+    assert "3 trainings with different seeds per method" in markdown.read_text()
 
 
-def test_of_one_training_a_page_has_no_verdict(table):
+def test_with_one_training_a_page_has_no_verdict(table):
     alone = table_of(1)
     markdown, page, _ = pages.write(alone, alone.cells({}), None)
     for text in (markdown.read_text(), page.read_text()):
-        assert "one training a method" in text and "not tested: one training, " in text
+        assert "one training per method" in text and "not tested: one training, " in text
         assert "to 26.70" in text and "reproduced: " not in text and "too close" not in text
 
 
@@ -271,8 +270,8 @@ def test_a_page_of_several_tables_keeps_the_others(tmp_path):
     assert page == "# Results\n\nIn words.\n\n## Table 1: t\n\none\n\n## Table 2: t\n\nchanged\n"
 
 
-def test_the_papers_values_are_whole(config):
-    """What Tables 1 and 2 have in common is the same, and Ours is the best of every column, as the paper says."""
+def test_the_papers_values_are_consistent(config):
+    """Values that are in both tables are equal, and Ours is the best in every column, as the paper says."""
     both = {}
     for number in (1, 2):
         about = PAPER[number]

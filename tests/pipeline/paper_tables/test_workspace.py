@@ -9,7 +9,7 @@ from stages import InputError, pretrained
 from tests.pipeline.conftest import git
 
 
-def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_path):
+def test_the_workspace_has_uncommitted_changes_and_the_users_files(study, tmp_path):
     Path("stages/retargeting.py").write_text("# changed")
     Path("stages/fresh.py").write_text("# new")
     Path("dvc.yaml").write_text(Path("dvc.yaml").read_text() + "# changed")
@@ -38,15 +38,15 @@ def test_the_workspace_has_what_is_not_committed_and_the_users_files(study, tmp_
     (pretrained.METRIC_FOLDER / "metric.pth").unlink()
     Workspace(given)
     assert not (there / pretrained.METRIC_FOLDER / "metric.pth").exists()
-    assert git("rev-parse", "HEAD", folder=there) == commit  # the same state is the same commit
+    assert git("rev-parse", "HEAD", folder=there) == commit  # the same state gives the same commit
 
 
-@pytest.mark.parametrize("files, told", [
-    ([Path("../ben.mp4")], "is outside of the project; write its whole path"), (None, "a git repository with a commit"),
+@pytest.mark.parametrize("files, message", [
+    ([Path("../ben.mp4")], "is outside the project; write its absolute path"), (None, "a git repository with a commit"),
 ])
-def test_what_cannot_be_taken_along_is_refused(study, tmp_path, monkeypatch, files, told):
+def test_errors(study, tmp_path, monkeypatch, files, message):
     if files is None:
         monkeypatch.chdir(tmp_path)
         git("init", "-q")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         Workspace(files or [])

@@ -1,4 +1,4 @@
-"""The studio in a real browser, from upload to download; its runs are real, on the miniature project."""
+"""The studio in a real browser, from upload to download. It runs the miniature project."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def clips(tmp_path) -> dict[str, Path]:
 
 @pytest.fixture
 def seeing(project, tmp_path):
-    """The miniature's last stages write a real video, and the background is a real picture."""
+    """Makes the miniature's last stages write a real video, and the background a real picture."""
     film(project.folder / "film.mp4", 40)
     png.write(project.folder / "plate.png", np.full((64, 64, 3), (200, 30, 30), np.uint8))
     copies = {"film.mp4": ("video",), "plate.png": ("background", "seen", "full_background")}
@@ -64,14 +64,14 @@ def seeing(project, tmp_path):
 
 @pytest.fixture
 def studio(seeing, server, tmp_path):
-    """The command as a user starts it, and its address."""
+    """Starts the command as a user does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (tmp_path / "nobody").mkdir()
     with Command(seeing.folder, server, "studio", "--port", str(port), CUDA_VISIBLE_DEVICES="",
                  HOME=str(tmp_path / "nobody"), HTTP_PROXY="http://127.0.0.1:1", GRADIO_SERVER_NAME="0.0.0.0", GRADIO_ALLOWED_PATHS="/") as running:
-        running.says("for your own browser")
+        running.says("open this address in your browser")
         running.address = f"http://127.0.0.1:{port}"
         running.door = re.search(rf"studio: ({running.address}/\?key=\S+)\n", running.said)[1]
         yield running
@@ -79,7 +79,7 @@ def studio(seeing, server, tmp_path):
 
 @pytest.fixture
 def watched(page):
-    """The page, which asks nobody but the studio and has no errors."""
+    """The page. It must send requests only to the studio and have no errors."""
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -118,7 +118,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     expect(page.get_by_role("alert")).to_have_count(0)
 
     order(page)
-    expect(page.get_by_role("alert")).to_contain_text("the video of the target is missing")
+    expect(page.get_by_role("alert")).to_contain_text("the target video is missing")
     for side, file in clips.items():
         drop(page, side, file)
     expect(page.locator(".clip video")).to_have_count(2)
@@ -127,7 +127,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     for label, text in CONSENT.items():
         page.get_by_label(label).fill(text)
     order(page)
-    expect(page.get_by_role("alert")).to_contain_text("nothing is made of a person who has not agreed")
+    expect(page.get_by_role("alert")).to_contain_text("required before a video of this person is made")
     assert not set(params.load().subjects) - {"ava", "ben"} and not list(Path("studio").glob("videos/*"))
     page.get_by_label("demo: 256 x 256").check()
     page.get_by_label("This person has agreed").check()
@@ -140,7 +140,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     key = "ana_dances_1_from_cho"
     expect(page.locator(".steps li.done")).to_have_count(len(seeing.ran()))
     expect(page.get_by_role("button", name="Stop this run")).to_be_hidden()
-    picture = page.get_by_alt_text("What background inpainting left behind for ana_dances_1")
+    picture = page.get_by_alt_text("Output of background inpainting for ana_dances_1")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") > 64
     player = page.locator(".result video")
@@ -173,7 +173,7 @@ def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     page = watched
     hanging = seeing.order("frames@ana_dances_1", "hang")
     page.goto(studio.door)
-    another = page.context.browser.new_page()  # in which nothing is ordered
+    another = page.context.browser.new_page()  # which only watches
     another.goto(studio.door)
     fill(page, clips)
     order(page)
@@ -184,11 +184,11 @@ def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     page.reload()
     fill(page, drop_again)
     order(page)
-    expect(page.get_by_text("Waits: 1 run before it. One is made at a time")).to_be_visible()
+    expect(page.get_by_text("Waiting: 1 run before it. One runs at a time")).to_be_visible()
     page.get_by_label("ana_dances_1 like cho").check()
-    expect(page.locator(".steps li.runs")).to_contain_text("frames")
+    expect(page.locator(".steps li.running")).to_contain_text("frames")
     page.get_by_role("button", name="Stop this run").click()
-    expect(page.get_by_text("Stopped. What was finished stays")).to_be_visible(timeout=MADE)
+    expect(page.get_by_text("Stopped. Finished stages are kept")).to_be_visible(timeout=MADE)
     assert not alive(stage)
     hanging.write_text("refuse")
     page.get_by_label("ana_dances_1 like ana_dances_1").check()
@@ -196,7 +196,7 @@ def test_one_at_a_time_and_it_can_be_stopped(studio, watched, clips, seeing):
     expect(page.get_by_role("alert")).not_to_contain_text("Traceback")
 
 
-def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server, tmp_path):
+def test_only_this_machine_has_access_and_ctrl_c_stops_it(studio, seeing, server, tmp_path):
     port = urlsplit(studio.address).port
     tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table.splitlines()[1:]]
@@ -211,7 +211,7 @@ def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server,
     for path in ("params.yaml", "artifacts/ava/generator", "studio/shown/../../params.yaml", "/etc/passwd"):
         assert status(studio, f"/gradio_api/file={(seeing.folder / path)}", **cookie) == 403, path
     with Command(seeing.folder, server, "studio", "--port", "1") as second:
-        assert "another studio works in this folder" in second.ends(1)
+        assert "another studio, or a run that it started" in second.ends(1)
     os.killpg(studio.process.pid, signal.SIGINT)
     wait_for(lambda: studio.process.poll() is not None, 30)
     assert "interrupted" in studio.said and "Traceback" not in studio.said
@@ -219,16 +219,16 @@ def test_it_is_for_this_machine_alone_and_ends_when_told(studio, seeing, server,
     assert list((tmp_path / "nobody").iterdir()) == []
     again = ("studio", "--port", str(port))
     with socket.create_server(("127.0.0.1", port)), Command(seeing.folder, server, *again) as late:
-        assert f"port {port} is taken" in late.ends(1)
+        assert f"port {port} is in use" in late.ends(1)
 
 
 @pytest.mark.parametrize("port", [0, 65536])
-def test_no_port(port):
+def test_an_invalid_port_is_rejected(port):
     with pytest.raises(InputError, match=f"--port {port}: expected one of 1 to 65535"):
         app.serve(port)
 
 
-def test_without_its_library(monkeypatch, tmp_path):
+def test_without_gradio(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with pytest.raises(InputError, match="pip install -r requirements-studio.txt"):

@@ -1,4 +1,4 @@
-"""Which requests come from the studio's own page, in the browser of who started it."""
+"""Which requests the studio accepts."""
 
 import pytest
 from starlette.datastructures import Headers
@@ -21,13 +21,13 @@ OTHER = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     ("POST", HERE | {"origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-site"}, False),
     ("POST", HERE | {"origin": "http://localhost:7860"}, False),
     ("POST", HERE | {"origin": "null"}, False),
-    ("GET", HERE | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, False),  # an <img> elsewhere
-    ("GET", HERE | OTHER | {"sec-fetch-dest": "document"}, True),   # a link elsewhere
-    ("GET", HERE | OTHER | {"sec-fetch-dest": "iframe"}, False),    # a frame elsewhere, over which something else lies
-    ("POST", HERE | OTHER | {"sec-fetch-dest": "document"}, False),  # a form elsewhere
+    ("GET", HERE | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, False),  # an <img> on another site
+    ("GET", HERE | OTHER | {"sec-fetch-dest": "document"}, True),   # a link on another site
+    ("GET", HERE | OTHER | {"sec-fetch-dest": "iframe"}, False),    # a frame on another site (clickjacking)
+    ("POST", HERE | OTHER | {"sec-fetch-dest": "document"}, False),  # a form on another site
     ("GET", HERE | {"sec-fetch-site": "none", "sec-fetch-dest": "document"}, True),
 ])
-def test_own(method, headers, own):
+def test_is_own_request(method, headers, own):
     assert auth.is_own_request(Headers(headers), method) is own
 
 
@@ -43,7 +43,7 @@ def test_own(method, headers, own):
     ("/gradio_api/file=/x.mp4", "", "", 401),
     ("/gradio_api/startup-events", "", "", None),
 ])
-def test_only_who_has_the_key_is_let_in(path, query, cookie, status):
+def test_a_key_is_required(path, query, cookie, status):
     headers = [(b"host", b"127.0.0.1:1"), (b"cookie", cookie.encode())]
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": headers}
     answer = auth.AuthMiddleware(None, "right", "studio_1").rejection(HTTPConnection(scope), "GET")
@@ -53,6 +53,6 @@ def test_only_who_has_the_key_is_let_in(path, query, cookie, status):
         assert answer.headers["set-cookie"] == "studio_1=right; HttpOnly; Path=/; SameSite=lax"
 
 
-def test_the_key_is_of_no_use_to_another_page():
+def test_the_key_does_not_help_another_site():
     scope = {"type": "http", "path": "/", "query_string": b"key=right", "headers": [(b"host", b"evil.example")]}
     assert auth.AuthMiddleware(None, "right", "studio_1").rejection(HTTPConnection(scope), "GET").status_code == 403

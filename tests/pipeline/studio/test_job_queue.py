@@ -1,4 +1,4 @@
-"""Orders in a line, with programs of a few lines in place of the runs."""
+"""The job queue, with small programs in place of pipeline runs."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ SAYS = "import os; open('{0}.saw', 'w').write(os.environ.get('CUDA_VISIBLE_DEVIC
 
 @dataclass
 class Small(Job):
-    """An order whose run is a program of ours."""
+    """A job whose run is a small program."""
 
     code: str = ""
 
@@ -38,8 +38,8 @@ def small(name: str, code: str = WAITS_FOR + SAYS, steps: tuple[str, ...] = ()) 
 
 
 @pytest.fixture
-def queue(tmp_path, monkeypatch):
-    """Made for so many GPUs; results lie where the layout says."""
+def make_queue(tmp_path, monkeypatch):
+    """A function that makes a queue for some GPUs."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shown").mkdir()
     lock = os.open("lock", os.O_CREAT)
@@ -68,8 +68,8 @@ def states(queue: job_queue.JobQueue) -> list[str]:
 
 
 @pytest.mark.parametrize("gpus, at_once", [("", 1), ("0", 1), ("0,1", 2)])
-def test_one_at_a_time_on_each_gpu(line, gpus, at_once):
-    queue = queue(gpus)
+def test_one_at_a_time_on_each_gpu(make_queue, gpus, at_once):
+    queue = make_queue(gpus)
     for name in "abc":
         queue.add(small(name))
     wait_for(lambda: states(queue).count(RUNNING) == at_once)
@@ -83,8 +83,8 @@ def test_one_at_a_time_on_each_gpu(line, gpus, at_once):
     assert first == set(gpus.split(",")) >= third
 
 
-def test_results_are_copied_for_the_page(queue):
-    queue = queue("")
+def test_results_are_copied_for_the_page(make_queue):
+    queue = make_queue("")
     queue.add(small("a"))
     go("a")
     wait_for(lambda: states(queue) == [DONE], 20)
@@ -92,10 +92,10 @@ def test_results_are_copied_for_the_page(queue):
         "video": ("a.mp4", "a"), "report": ("a.html", "a")}
 
 
-def test_a_run_that_fails_does_not_stop_the_next(queue):
-    queue = queue("")
+def test_a_run_that_fails_does_not_stop_the_next(make_queue):
+    queue = make_queue("")
     queue.add(small("bad", "print('no room', flush=True); raise SystemExit(3)"))
-    queue.add(small("nothing", "pass"))  # ends well, and has left no result
+    queue.add(small("nothing", "pass"))  # succeeds without a result
     queue.add(small("good"))
     go("good")
     wait_for(lambda: states(queue)[2] == DONE, 20)
@@ -103,8 +103,8 @@ def test_a_run_that_fails_does_not_stop_the_next(queue):
     assert "FileNotFoundError" in queue.jobs[1].error
 
 
-def test_stopping_one_that_runs_and_one_that_waits(queue):
-    queue = queue("")
+def test_stopping_a_running_and_a_waiting_job(make_queue):
+    queue = make_queue("")
     for name in "abc":
         queue.add(small(name))
     wait_for(lambda: states(queue)[0] == RUNNING)
@@ -114,19 +114,19 @@ def test_stopping_one_that_runs_and_one_that_waits(queue):
     assert not Path("a.saw").exists() and not Path("b.saw").exists()
 
 
-def test_the_line_has_an_end_and_nothing_is_in_it_twice(queue):
-    queue = queue("")
+def test_the_queue_is_limited_and_has_no_duplicates(make_queue):
+    queue = make_queue("")
     queue.add(small("a"))
-    with pytest.raises(InputError, match="ana like a, demo: is being made already"):
+    with pytest.raises(InputError, match="ana like a, demo: is already in the queue"):
         queue.add(small("a"))
     for i in range(job_queue.MAX_WAITING):
         queue.add(small(f"b{i}"))
-    with pytest.raises(InputError, match=f"{job_queue.MAX_WAITING} are waiting already"):
+    with pytest.raises(InputError, match=f"{job_queue.MAX_WAITING} jobs are waiting already"):
         queue.add(small("c"))
 
 
-def test_a_training_is_seen_while_it_goes_on(queue):
-    queue = queue("")
+def test_a_training_shows_its_previews(make_queue):
+    queue = make_queue("")
     folder, other = (Checkpoint(f"generator_training@{name}", [], Subject(preset="demo")).path.with_suffix("")
                      for name in ("ana", "ana_2"))
     folder.mkdir(parents=True), other.mkdir()
@@ -143,11 +143,11 @@ def test_a_training_is_seen_while_it_goes_on(queue):
     assert step.picture.read_bytes() == b"new" and "so far" in step.caption and queue.jobs[0].state == RUNNING
 
 
-def test_pictures_of_stages_or_why_there_is_none(queue, monkeypatch):
+def test_pictures_of_stages_or_why_there_is_none(make_queue, monkeypatch):
     code = "import cv2, numpy, sys; print('all'); sys.argv[1] == 'frames@ana' or sys.exit('none, because'); " \
            "cv2.imwrite(sys.argv[2], numpy.full((8, 8, 3), 200, 'uint8'))"
     Path("stages/reporting").mkdir(parents=True)
-    queue = queue("")
+    queue = make_queue("")
     Path("stages/__init__.py").touch(), Path("stages/reporting/__init__.py").touch()
     Path("stages/reporting/previews.py").write_text(code)
     steps = ("frames@ana", "pose_extraction@ana")
@@ -162,8 +162,8 @@ def test_pictures_of_stages_or_why_there_is_none(queue, monkeypatch):
     assert (second.picture, second.picture_error) == (None, "none, because")
 
 
-def test_a_run_that_outlives_us_keeps_the_lock(queue, tmp_path, monkeypatch):
-    queue("")  # for its folder
+def test_a_run_that_outlives_this_process_keeps_the_lock(make_queue, tmp_path, monkeypatch):
+    make_queue("")  # creates the folder
     with open("other", "a") as lock:
         assert try_lock(lock)
         ours = job_queue.JobQueue(tmp_path / "shown", lock.fileno())
@@ -175,7 +175,7 @@ def test_a_run_that_outlives_us_keeps_the_lock(queue, tmp_path, monkeypatch):
         wait_for(lambda: try_lock(lock), 20)
 
 
-def test_gpus_by_nvidia_s_own_tool(tmp_path, monkeypatch):
+def test_gpus_from_nvidia_smi(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert job_queue.gpus() == []

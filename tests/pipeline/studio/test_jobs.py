@@ -1,4 +1,4 @@
-"""What an order writes into params.yaml, and what it makes of what a run reports."""
+"""What a job writes into params.yaml, and how it interprets the events of its run."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ PLAN = ["frames@ana", "pose_extraction@ana", "frames@cho"]
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> dict[str, Path]:
-    """Two videos, beside a project with the repository's own params.yaml."""
+    """Two videos, next to a project with the repository's own params.yaml."""
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
@@ -39,7 +39,7 @@ def ordered(clips, target="ana", source="cho", preset="demo", agreed=True, **con
     return jobs.create_job(*files, preset, CONSENT | consent, agreed)
 
 
-def test_an_order_becomes_entries(clips):
+def test_a_job_becomes_entries(clips):
     made = ordered(clips)
     config = params.load()
     assert made.command() == ["-m", "pipeline", "run", "ana", "--from", "cho", "--as", "ana_from_cho"]
@@ -49,51 +49,51 @@ def test_an_order_becomes_entries(clips):
     assert {name: str(getattr(consent, name)) for name in CONSENT} == CONSENT and "cho" not in config.subjects
     transfer = config.transfers["ana_from_cho"]
     assert (transfer.target, transfer.source, transfer.truth) == ("ana", "cho", "studio/videos/cho.mp4")
-    steps = list(made.steps)  # in the order in which they run: who has to film more is told before anything is trained
+    steps = list(made.steps)  # in the order of the plan: pose_coverage runs before any training
     assert steps.index("pose_coverage@ana_from_cho") < steps.index("generator_training@ana")
     assert steps[-1] == "report@ana_from_cho"
 
 
-def test_a_record_stands_on_one_line(clips):
+def test_a_record_is_written_on_one_line(clips):
     ordered(clips, scope=" one dance,\n for  'her' site: #1 ")
     assert params.load().subjects["ana"].consent.scope == "one dance, for 'her' site: #1"
 
 
 @pytest.mark.parametrize("scope", [
     '"one" dance: {it}, [x] & *y #1 %', "- 'no'", "a\x00b\u2028c \U0001F483", "null", "~", "7"])
-def test_what_they_agreed_to_is_text_whatever_it_says(clips, scope):
+def test_any_text_of_a_record_stays_text(clips, scope):
     ordered(clips, scope=scope)
     assert params.load().subjects["ana"].consent.scope == scope.replace("\u2028", " ")
 
 
-def test_the_same_order_again_changes_nothing_and_keeps_the_first_consent(clips):
+def test_the_same_job_again_keeps_the_first_consent(clips):
     ordered(clips)
     before = Path("params.yaml").read_bytes()
     ordered(clips, when="2020-02-03")
     assert Path("params.yaml").read_bytes() == before
 
 
-def test_a_subject_whose_consent_is_gone_is_not_given_another_one(clips):
+def test_a_removed_consent_is_not_replaced(clips):
     ordered(clips)
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["subjects"]["ana"]["consent"] = None
     Path("params.yaml").write_text(before := yaml.safe_dump(content))
-    with pytest.raises(InputError, match="consent: of ana, params.yaml has no record. Write subjects.ana.consent there"):
+    with pytest.raises(InputError, match="consent: params.yaml has the subject ana without consent. Write subjects.ana.consent there"):
         ordered(clips, source="ana")
     assert Path("params.yaml").read_text() == before
 
 
 @pytest.mark.parametrize("name", ["who", "scope", "record"])
-def test_another_consent_for_the_same_person_is_not_passed_over(clips, name):
-    """A narrower one would be given the hash of the first."""
+def test_a_different_consent_for_the_same_person_is_rejected(clips, name):
+    """Otherwise a narrower consent would get the hash of the first."""
     ordered(clips)
     before = Path("params.yaml").read_bytes()
-    with pytest.raises(InputError, match="consent: of ana, params.yaml says: Ana Ruiz.*change subjects.ana.consent"):
+    with pytest.raises(InputError, match="consent: params.yaml has another record for ana: Ana Ruiz.*change subjects.ana.consent"):
         ordered(clips, **{name: "something else"})
     assert Path("params.yaml").read_bytes() == before and ordered(clips, **{name: f" {CONSENT[name]}  "})
 
 
-def test_a_signed_form_goes_in_with_its_checksum(clips):
+def test_a_signed_form_is_recorded_with_its_checksum(clips):
     Path("forms").mkdir()
     Path("forms/ana.pdf").write_bytes(b"signed")
     ordered(clips)
@@ -102,7 +102,7 @@ def test_a_signed_form_goes_in_with_its_checksum(clips):
     params.load().subjects["ana"].require_consent("ana")
 
 
-def test_what_the_user_has_changed_in_params_yaml_stays(clips):
+def test_the_users_changes_to_params_yaml_stay(clips):
     ordered(clips)
     file = Path("params.yaml")
     text = file.read_text().replace("truth: studio/videos/cho.mp4", "truth: none.mp4, label: false, label_reason: test")
@@ -123,24 +123,24 @@ def test_a_source_can_become_a_target(clips):
 
 
 @pytest.mark.parametrize("change, told", [
-    ({"target": "nobody"}, "the video of the target is missing"),
-    ({"source": "nobody"}, "the video of the source is missing"),
+    ({"target": "nobody"}, "the target video is missing"),
+    ({"source": "nobody"}, "the source video is missing"),
     ({"who": " "}, "consent: write who agreed$"),
     ({"who": "", "scope": "", "record": ""}, "write who agreed; what they agreed to; where that is written down"),
     ({"when": None}, "consent: write when they agreed"),
-    ({"when": "22.11.2026"}, "consent: 22.11.2026 is not a day"),
-    ({"when": f"{date.today() + timedelta(1)}"}, "is still to come"),
-    ({"agreed": False}, "nothing is made of a person who has not agreed"),
+    ({"when": "22.11.2026"}, "consent: 22.11.2026 is not a date"),
+    ({"when": f"{date.today() + timedelta(1)}"}, "is in the future"),
+    ({"agreed": False}, "required before a video of this person is made"),
     ({"preset": "worst"}, "no preset `worst`; there are demo"),
 ])
-def test_what_is_missing_is_told_and_nothing_is_kept(clips, change, told):
+def test_missing_fields_are_reported_and_nothing_is_stored(clips, change, told):
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match=told):
         ordered(clips, **change)
     assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
 
 
-def test_a_source_that_cannot_be_used_leaves_nothing_of_the_target(clips):
+def test_an_unusable_source_stores_nothing_of_the_target(clips):
     clips["cho"].write_text("text")
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match="cho.mp4: not a video"):
@@ -152,10 +152,10 @@ def event(kind: str, address: str = "frames@ana", **fields) -> dict:
     return {"kind": kind, "address": address} | fields
 
 
-def heard(*said: str | dict) -> tuple[Job, list[str]]:
-    """An order that has heard all this, and the addresses of the steps that were over, in order."""
+def heard(*output: str | dict) -> tuple[Job, list[str]]:
+    """A job that has handled these items, and the addresses of the steps that ended, in order."""
     made = Job("ana", "cho", "ana_from_cho", "demo", {address: Step(address) for address in PLAN}, RUNNING)
-    return made, [step.address for one in said for step in made.on_output(one)]
+    return made, [step.address for one in output for step in made.on_output(one)]
 
 
 def states(made: Job) -> list[str]:
@@ -167,7 +167,7 @@ def test_steps_follow_what_is_reported():
     made, over = heard("1 of 3 stages are up to date\n", event("started", poses),
                        event("progress", poses, what="pose_extraction", done=3, total=6, unit="it", elapsed=1.0, rate=2.9,
                              note=None))
-    assert states(made) == [Step.KEPT, RUNNING, WAITING] and over == ["frames@ana"]
+    assert states(made) == [Step.UP_TO_DATE, RUNNING, WAITING] and over == ["frames@ana"]
     assert made.running_step.percent == 50 and made.running_step.progress_text == "3/6 [00:01<00:01,  2.90it/s]"
     made.on_output(event("line", poses, text="pose_extraction: a body in 6 of 6 frames: all"))
     made.on_output(event("line", poses, text="pose_extraction@ana: 1.9 s, 0.4 GiB at most"))
@@ -176,16 +176,16 @@ def test_steps_follow_what_is_reported():
     step = made.steps[poses]
     assert (step.last_line, step.progress_text, made.num_done) == ("a body in 6 of 6 frames: all", "2.0 s", 2)
     assert [step.address for step in made.on_exit(0)] == ["frames@cho"]
-    assert made.state == DONE and states(made) == [Step.KEPT, DONE, Step.KEPT]
+    assert made.state == DONE and states(made) == [Step.UP_TO_DATE, DONE, Step.UP_TO_DATE]
 
 
-def test_what_came_from_a_cache_is_up_to_date():
+def test_a_cached_stage_is_up_to_date():
     made, over = heard(event("started"), event("done", computed=False, seconds=0.4), event("started", "others@ana"),
-                       "pose_extraction@ana ...\n")  # what is printed is for people
-    assert states(made) == [Step.KEPT, WAITING, WAITING] and over == ["frames@ana"]
+                       "pose_extraction@ana ...\n")  # printed lines are not interpreted
+    assert states(made) == [Step.UP_TO_DATE, WAITING, WAITING] and over == ["frames@ana"]
 
 
-def test_stages_side_by_side_are_told_apart():
+def test_parallel_stages_are_distinguished():
     made, _ = heard(event("started"), event("started", "frames@cho"), event("line", text="frames: of ana"),
                     event("line", "frames@cho", text="frames: of cho"))
     assert [made.steps[f"frames@{who}"].last_line for who in ("ana", "cho")] == ["of ana", "of cho"]
@@ -196,19 +196,19 @@ def test_stages_side_by_side_are_told_apart():
      "frames@ana: nobody is in this video\n  in no frame of it"),
     (["Traceback\n", "ZeroDivisionError: a bug\n"], "works\nTraceback\nZeroDivisionError: a bug"),
 ])
-def test_a_failure_tells_the_run_s_own_reason(last, error):
+def test_a_failure_shows_the_runs_own_error(last, error):
     made, _ = heard(event("started"), "works\n", *last)
     assert made.on_exit(1) == [] and made.state == FAILED and made.error == error
     assert states(made) == [FAILED, WAITING, WAITING]
 
 
-def test_what_was_stopped_has_not_failed():
+def test_a_stopped_job_has_not_failed():
     made, _ = heard(event("started"), event("failed", message="ended"))
     made.stopping = True
     made.on_exit(143)
     assert (made.state, made.error) == (STOPPED, "") and states(made) == [STOPPED, WAITING, WAITING]
 
 
-def test_results_are_what_the_layout_says():
+def test_result_files():
     assert {name: path.name for name, path in jobs.result_files("a_from_b").items()} == {
         "video": "video.mp4", "report": "report.html"}

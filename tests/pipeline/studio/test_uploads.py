@@ -1,4 +1,4 @@
-"""Files that were dropped: what is in them counts, not their names; what is kept has a safe name."""
+"""Uploads: their content counts, not their names, and they are stored under a safe name."""
 
 import shutil
 from collections import namedtuple
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A project with the repository's own params.yaml, and in it a folder of what was dropped."""
+    """A project with the repository's own params.yaml, and in it a folder for uploads."""
     (tmp_path / "project/dropped").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "project")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
@@ -31,27 +31,27 @@ def film(path: Path, shade: int = 0) -> Path:
     return path.with_suffix(".mp4").rename(path)
 
 
-def test_what_can_be_decoded_is_taken(here):
+def test_decodable_files_are_accepted(here):
     uploads.check(film(here / "a.mp4"))
     uploads.check(film(here / "named wrongly.avi"))
 
 
-@pytest.mark.parametrize("name, make, told", [
+@pytest.mark.parametrize("name, make, message", [
     ("text.mp4", lambda path: path.write_text("text\n" * 99), "text.mp4: not a video that can be read"),
     ("empty.mov", lambda path: path.write_bytes(b""), "empty.mov: "),
     ("list.mp4", lambda path: path.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), "list.mp4: not a video"),
     ("picture.mp4", lambda path: png.write(path.with_suffix(".png"), np.zeros((9, 9, 3), np.uint8))
         or path.with_suffix(".png").rename(path), "picture.mp4: "),
-    ("gone.mp4", lambda path: None, "gone.mp4: it was dropped before"),
+    ("gone.mp4", lambda path: None, "gone.mp4: the upload is gone"),
 ])
-def test_what_cannot_is_refused_by_its_name_alone(here, name, make, told):
+def test_other_files_are_rejected_without_their_path(here, name, make, message):
     make(here / name)
-    with pytest.raises(InputError, match=told) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         uploads.check(here / name)
     assert "dropped/" not in str(refused.value)
 
 
-def test_too_large_a_file_is_refused_before_it_is_read(here):
+def test_too_large_a_file_is_rejected_before_it_is_read(here):
     with (here / "huge.mp4").open("wb") as file:
         file.truncate(uploads.MAX_BYTES + 1)
     with pytest.raises(InputError, match="huge.mp4: 2 GB; at most 2 GB"):
@@ -79,7 +79,7 @@ def known(name: str, place: Path, preset: str = "demo") -> params.Params:
 
 def test_the_same_video_keeps_its_name_and_another_one_gets_its_own(here):
     first = uploads.store(params.load(), film(here / "ana.mp4"), "demo")
-    assert uploads.store(params.load(), here / "ana.mp4", "demo") == first  # though no entry came of it
+    assert uploads.store(params.load(), here / "ana.mp4", "demo") == first  # although there is no entry yet
     config = known(*first)
     assert uploads.store(config, here / "ana.mp4", "demo") == first
     assert uploads.store(config, here / "ana.mp4", "best")[0] == "ana_2"
@@ -93,6 +93,6 @@ def test_the_same_video_keeps_its_name_and_another_one_gets_its_own(here):
 def test_the_disk_is_not_filled(here, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, uploads.MIN_FREE_BYTES))
-    with pytest.raises(InputError, match="make room"):
+    with pytest.raises(InputError, match="free some space"):
         uploads.store(params.load(), film(here / "ana.mp4"), "demo")
     assert list(uploads.VIDEOS.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The job template of a Kubernetes pool, checked without a cluster: by Prefect's server and its Kubernetes worker."""
+"""The job template of a Kubernetes pool, checked without a cluster by Prefect's server and its Kubernetes worker."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from prefect.utilities.schema_tools import is_valid_schema, validate
 TEMPLATE = json.loads((Path(__file__).parents[3] / "pipeline/workers/kubernetes.json").read_text())
 
 
-def test_every_value_that_is_asked_for_is_declared_and_the_other_way_round():
+def test_used_and_declared_variables_are_the_same():
     asked = set(re.findall(r"{{ (\w+) }}", json.dumps(TEMPLATE["job_configuration"])))
     assert asked == set(TEMPLATE["variables"]["properties"])
     is_valid_schema(TEMPLATE["variables"])
@@ -31,7 +31,7 @@ def test_values_are_checked(values, wrong):
     assert not errors if not wrong else wrong in " ".join(errors)
 
 
-def test_the_server_takes_it(prefect):
+def test_the_server_accepts_it(prefect):
     with get_client(sync_client=True) as client:
         made = client.create_work_pool(WorkPoolCreate(name="fleet", type="kubernetes", base_job_template=TEMPLATE))
         assert made.base_job_template["job_configuration"] == TEMPLATE["job_configuration"]
@@ -41,7 +41,7 @@ def test_the_server_takes_it(prefect):
             client.create_work_pool(bad)
 
 
-def test_the_worker_makes_a_job_of_it(prefect):
+def test_the_worker_creates_a_job_from_it(prefect):
     worker = pytest.importorskip("prefect_kubernetes.worker")
     values = {"image": "registry/fakemotion:1", "gpus": 2, "env": {"PREFECT_LOGGING_LOG_PRINTS": "true"}}
     job = asyncio.run(worker.KubernetesWorkerJobConfiguration.from_template_and_values(TEMPLATE, values))

@@ -1,4 +1,4 @@
-"""What a worker is offered, and what it would not take."""
+"""The inputs that a worker gets, and those that it rejects."""
 
 import shutil
 from pathlib import Path
@@ -19,12 +19,12 @@ def offered(project, folder_remote) -> str:
     return transfer.push_inputs(params.load(), ADDRESS)
 
 
-def test_without_a_remote_it_says_how_to_add_one(project):
+def test_without_a_remote_the_error_says_how_to_add_one(project):
     with pytest.raises(InputError, match="dvc remote add --default --local storage s3://"):
         transfer.require_remote()
 
 
-def test_of_nobody_without_consent_anything_is_offered(project, folder_remote):
+def test_without_consent_nothing_is_pushed(project, folder_remote):
     folder_remote.configure(project.folder)
     project.change(subjects={"ava": {"consent": None}})
     with pytest.raises(dvc_client.StageFailed, match="local_gan_training@ava: .*subjects.ava has no consent") as error:
@@ -32,7 +32,7 @@ def test_of_nobody_without_consent_anything_is_offered(project, folder_remote):
     assert error.value.permanent and not Path(folder_remote.url).exists()
 
 
-def test_what_is_offered_comes_back_as_it_was(offered, project):
+def test_pushed_inputs_are_pulled_unchanged(offered, project):
     transfer.require_remote()
     before = project.artifacts()
     transfer.check_inputs(params.load(), ADDRESS, offered)
@@ -50,17 +50,17 @@ def test_what_is_offered_comes_back_as_it_was(offered, project):
     lambda outs: outs.pop(),
     lambda outs: outs.append(dict(outs[0], path="artifacts/ben/frames.mkv")),
 ], ids=["outside", "code", "another remote", "too little", "too much"])
-def test_anything_else_is_refused(offered, change):
+def test_other_inputs_are_rejected(offered, change):
     content = yaml.safe_load(offered)
     change(content["outs"])
-    with pytest.raises(InputError, match="local_gan_training@ava: offered were"):
+    with pytest.raises(InputError, match="local_gan_training@ava: got the inputs"):
         transfer.check_inputs(params.load(), ADDRESS, yaml.safe_dump(content))
 
 
 @pytest.mark.parametrize("answer, worth_retrying", [
     ("403 Forbidden", False), ("401 Unauthorized", False), ("503 Slow Down", True), ("500 Internal Server Error", True)])
 @pytest.mark.parametrize("does", ["push", "pull"])
-def test_a_remote_that_refuses_us_is_not_asked_again(project, s3, s3_remote, monkeypatch, answer, worth_retrying, does):
+def test_a_remote_that_denies_access_is_not_retried(project, s3, s3_remote, monkeypatch, answer, worth_retrying, does):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3_remote.configure(project.folder)
     offered = transfer.push_inputs(params.load(), ADDRESS)
@@ -78,7 +78,7 @@ def test_a_remote_that_refuses_us_is_not_asked_again(project, s3, s3_remote, mon
     ("ERROR: unexpected error - Unable to locate credentials", False),
     ("ERROR: failed to connect to s3 (bucket/files) - [Errno 111] Connect call failed", True),
 ])
-def test_what_would_fail_again_is_not_tried_again(printed, worth_retrying):
+def test_permanent_errors_are_not_retried(printed, worth_retrying):
     def work() -> None:
         raise dvc_client._failure(ADDRESS, printed, [])
 
