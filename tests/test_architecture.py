@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import yaml
 from dvc.repo import Repo
 
 from pipeline import graph

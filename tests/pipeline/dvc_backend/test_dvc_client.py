@@ -109,7 +109,7 @@ def test_dvc_itself_stops_at_an_outdated_digest(project, ask):
     done = project.try_dvc(*ask())
     assert done.returncode and project.ran() == []
     message = "digests/retargeting.txt is out of date: stages/retargeting.py changed since it was written.\n"
-    told += f"  {WRITE_COMMAND}"
+    message += f"  {WRITE_COMMAND}"
     assert message in done.stdout + done.stderr
 
 
