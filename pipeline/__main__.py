@@ -105,7 +105,7 @@ def _table(options: argparse.Namespace) -> None:
     code_digest.check()
     if options.into and (options.into.is_dir() or not options.into.parent.is_dir()):  # before hours of computation
         raise InputError(f"--into {options.into}: expected a file in an existing folder, such as docs/results.md")
-    weights.fetch_metric_weights(config.varied(options.preset, experiments.BASE_VARIANT))  # no stage downloads them
+    weights.fetch_metric_weights(config.with_variants(options.preset, experiments.BASE_VARIANT))  # no stage downloads them
     table = tables.Table(options.number, config, options.preset, options.subject, options.source, options.seeds)
     failures = {}
     try:

@@ -31,9 +31,10 @@ from tests.benchmarks import held_out
 
 PAIRS = 12  # of held-out frames that are scored: TCM needs neighbours
 SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py",
-           *(f"stages/measures/{name}.py" for name in ("likeness", "names", "reference", "scoring")),
-           *(f"stages/nets/{name}.py" for name in ("flax", "judges", "perception")),
-           *(f"stages/vision/{name}.py" for name in ("blend", "crops", "flow", "matting", "quality")))
+           *(f"stages/evaluation/{name}.py" for name in
+             ("image_similarity", "metric_names", "perceptual_distance", "references", "scoring")),
+           "stages/nets/flax.py", "stages/pose/part_boxes.py", "stages/matting/alpha_matte.py",
+           *(f"stages/imaging/{name}.py" for name in ("compositing", "image_quality", "optical_flow")))
 FITTED = {"steps", "checkpoint_every", "preview_every"}  # what held_out.learn sets itself
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 

@@ -56,13 +56,14 @@ def test_every_row_has_the_same_frames(clip, measured):
     assert shown[0].startswith("| ann, 4 of 10 held-out frames | box: PSNR |") and len(shown) == 2 + len(found)
 
 
-def test_the_truth_is_best_and_the_watermark_adds_lpips(measured):
+def test_the_truth_is_best_and_the_watermark_changes_little(measured):
     found, marks = measured
     column = {name: {row: values[:, i].mean() for row, values in found.items()} for i, name in enumerate(seen.COLUMNS)}
     for place in seen.REGIONS:
         psnr, far = column[f"{place}: PSNR"], column[f"{place}: LPIPS"]
         assert psnr[OTHERS] == 100 > psnr[seen.TRUTH] > psnr[seen.BEFORE]
-        assert psnr[seen.TRUTH] > psnr[seen.MARKED] and far[OTHERS] == 0 < far[seen.TRUTH] < far[seen.MARKED]
+        assert psnr[seen.TRUTH] > psnr[seen.MARKED] and far[OTHERS] == 0 < far[seen.TRUTH]
+        assert far[seen.MARKED] == pytest.approx(far[seen.TRUTH], abs=0.005)
         assert 0 < marks[place]
     assert column["whole: PSNR"][seen.BEFORE] > column["box: PSNR"][seen.BEFORE]  # a wall is easy
     assert column["sharpness"][OTHERS] == 1

@@ -5,7 +5,6 @@ import re
 import shutil
 from html.parser import HTMLParser
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -57,8 +56,7 @@ def decoded(source: str, folder) -> list[np.ndarray]:
     """The frames of an MP4 in a data URL."""
     file = folder / "carried.mp4"
     file.write_bytes(base64.b64decode(source.split(",")[1]))
-    with av.open(str(file)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return list(video_file.frames(file))
 
 
 def movies(page) -> list[str]:
@@ -94,7 +92,8 @@ def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder
         wanted = {(0, 0): source[t], (1, 0): result, (1, 1): made.true_picture(t)}
         for (row, column), picture in wanted.items():
             quarter = frames[t][64 * row :, 64 * column :][:64, :64].astype(float)
-            assert np.abs(quarter - picture).mean() < 12, (t, row, column)
+            error = quarter - picture  # (64, 64, 3): noise, compressed
+            assert np.abs(error).mean() < 15 and np.abs(error.mean((0, 1))).max() < 1, (t, row, column)
         assert (frames[t][:64, 64:].max(-1) < 40).mean() > 0.5  # lines on black
 
 

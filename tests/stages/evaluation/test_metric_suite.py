@@ -58,7 +58,7 @@ def test_flow_raft_is_not_replaced_by_dis(no_weights):
 
 def test_a_broken_file_of_weights_is_not_replaced_either(no_weights, tmp_path):
     (tmp_path / pretrained.RAFT).write_bytes(b"something else")
-    with pytest.raises(pretrained.InputError, match="not the file that is known"):
+    with pytest.raises(pretrained.InputError, match="not the known file"):
         metric_suite.build_flow(changed(flow="auto"))
 
 

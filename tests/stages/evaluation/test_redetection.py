@@ -91,7 +91,7 @@ class Scripted:
     def __init__(self, poses):
         self.poses, self.batches, self.people = iter(poses), [], []
 
-    def sightings(self, pictures, people):
+    def estimate(self, pictures, people):
         self.batches.append(len(pictures))
         self.people += people
         return [one and PoseDetection(one) for one in (next(self.poses) for _ in pictures)]

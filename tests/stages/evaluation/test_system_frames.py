@@ -94,7 +94,7 @@ def test_every_frame_of_a_video_counts_whatever_its_time_stamp(own, tmp_path, ro
     (lambda frames: [], "no images in this folder"),
     (lambda frames: [cv2.resize(frame, (48, 48)) for frame in frames],
      "frame 0 is 48 x 48; expected 64 x 64, the target's square, or 96 x 80, its full frame"),
-    (lambda frames: [*frames[:3], frames[3][:60], *frames[4:]], "all images of a folder must have one size"),
+    (lambda frames: [*frames[:3], frames[3][:60], *frames[4:]], "all images of a folder must have the same size"),
     (lambda frames: [np.float32(frame) * np.nan for frame in frames],
      "frame_1.tiff: an image of float32; expected 8 or 16 bits a channel"),
 ])
