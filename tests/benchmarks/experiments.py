@@ -4,9 +4,9 @@ Trains every experiment of recipes.py on every person, rendered or filmed, with 
 steps as take the same time as --steps of the base; the schedule is scaled to that number. Computes the scores of held-out
 frames as the stage `metrics` does, and prints the table of docs/experiments.md with LPIPS first. LPIPS needs its network
 (python -m pipeline weights take).
-Each finished training is written to DIR/experiments.jsonl. Run again, the command continues with trainings that are missing
-or out of date because parameters, code or data have changed. The base comes first, then one experiment after the other. With
-the defaults each takes about 10 minutes, and 7 more for two clips.
+Each finished training is written to DIR/experiments.jsonl. Run again, the command continues with trainings that are
+missing or out of date because parameters, code or data have changed. The base comes first, then one experiment after
+the other. With the defaults each takes about 10 minutes, and 7 more for two clips.
 
 --only adam,edn      some experiments, by name, in addition to the base
 --people NAMES       rendered people (stranger_301,stranger_302,stranger_303)
