@@ -5,7 +5,7 @@
 # make docs         build the documentation as a site: docs/_build/README.html
 # make links        check the external links of the documentation; needs a network
 # make digests      update digests/, and inputs and outputs in dvc.yaml, after a change of stages/
-# make clean        delete all generated files: artifacts, caches, the virtual environment, dvc.lock
+# make clean        delete all generated files: artifacts, caches, .venv, and dvc.lock (`git checkout dvc.lock` restores it)
 #
 # VENV=folder       the virtual environment (default: .venv)
 # PYTHON=program    the Python that creates it (default: python3.11, or else python3)
