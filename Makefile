@@ -1,16 +1,16 @@
-# make demo         run the whole pipeline on rendered people: ava dances like ben, and ava's held-out part is reconstructed
+# make demo         run the whole pipeline on rendered people: copy ben's motion to ava, and reconstruct ava's held-out part
 # make studio       start a web page that runs the pipeline on two videos of your own; the address is printed
 # make test         run the tests, in two processes with one thread each, so that they do not compete for cores
 # make test-faults  run the slow tests: killed programs, full disks, servers that do not respond
 # make docs         build the documentation as a site: docs/_build/README.html
 # make links        check the external links of the documentation; needs a network
 # make digests      update digests/, and inputs and outputs in dvc.yaml, after a change of stages/
-# make clean        delete everything that was made: artifacts, caches, the environment
+# make clean        delete all generated files: artifacts, caches, .venv, and dvc.lock (`git checkout dvc.lock` restores it)
 #
-# VENV=folder       where the environment is
-# PYTHON=program    the Python to create it with
+# VENV=folder       the virtual environment (default: .venv)
+# PYTHON=program    the Python that creates it (default: python3.11, or else python3)
 # EXTRA=file        more requirements to install, such as requirements-ultralytics.txt
-# FAULTS=files      which files `make test-faults` runs
+# FAULTS=files      the test files that `make test-faults` runs
 
 VENV   ?= .venv
 FAULTS ?= tests/faults tests/pipeline/dvc_backend/test_dvc_client.py tests/pipeline/paper_tables/test_experiments.py

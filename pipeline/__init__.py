@@ -1,8 +1,8 @@
-"""The order of the stages: what runs when, where and how often. This package runs DVC and Prefect and contains no
-science.
+"""The command line, and everything that runs the stages: order, caching, retries, other machines. This package uses DVC
+and Prefect and contains no image processing.
 
-dvc_backend/ runs DVC, orchestration/ has the Prefect flows, workers/ gives stages to other machines, studio/ is the web
-page, datasets/ edits params.yaml, paper_tables/ computes the tables of the paper."""
+dvc_backend/ runs DVC, orchestration/ contains the Prefect flows, workers/ runs stages on other machines, studio/ is the
+web page, datasets/ edits params.yaml, paper_tables/ computes the tables of the paper."""
 
 import os
 

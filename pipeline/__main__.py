@@ -15,8 +15,8 @@ CONTINUE = "finished stages are kept, and the same command continues from there"
 
 
 def main() -> int:
-    """Runs a command and returns the exit code. It is 141 (a shell's code for SIGPIPE) if the reader of the output has
-    gone, as with `| head -1`."""
+    """Runs a command and returns the exit code. It is 141 (a shell's code for SIGPIPE) if the output is a pipe that the
+    other program has closed, as with `| head -1`."""
     try:
         try:
             return _run_command(cli.arguments())
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def _run_command(options: argparse.Namespace) -> int:
-    """Errors of the user's input and interruptions become a message and an exit code."""
+    """Runs a command. Turns errors of the user's input and interruptions into a message and an exit code."""
     _bypass_proxy()
     try:
         return COMMANDS[options.command](options) or 0
@@ -46,7 +46,7 @@ def _run_command(options: argparse.Namespace) -> int:
 
 
 def _bypass_proxy() -> None:
-    """Keeps requests to this machine (Prefect's server, the studio) away from a proxy that the environment sets."""
+    """Excludes requests to this machine (Prefect's server, the studio) from a proxy that the environment sets."""
     others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     os.environ["no_proxy"] = ",".join([*([others] if others else []), "127.0.0.1", "localhost"])
 
@@ -97,7 +97,7 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    """Runs the missing experiments of a table. The table is written with what there is, also after an error."""
+    """Runs the missing experiments of a table. The table is written with the results so far, also after an error."""
     from pipeline.paper_tables import experiments, pages, tables
 
     config = params.load()

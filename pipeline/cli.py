@@ -1,7 +1,7 @@
 """The command line.
 
-  python -m pipeline run ava --from ben        ava moves like ben; --from ava reconstructs ava's held-out part
-  python -m pipeline run --all --gpu-pool gpu   all transfers; workers of a Prefect work pool run the trainings
+  python -m pipeline run ava --from ben        copies ben's motion to ava; --from ava reconstructs ava's held-out part
+  python -m pipeline run --all --gpu-pool gpu  runs all transfers; workers of a Prefect work pool run the trainings
   python -m pipeline stage generator_training@ava      runs one stage and what it depends on
   python -m pipeline inspect generator_training@ava    shows its outputs as a table and a picture
   python -m pipeline verify FILE               checks who made a video, and whether it was changed
@@ -9,7 +9,7 @@
   python -m pipeline import folder CLIPS       adds the people of a folder of clips to params.yaml; iper: those of iPER
   python -m pipeline table 1 --seeds 3         computes the paper's Table 1 (or 2) into artifacts/tables/
   python -m pipeline evaluate --frames FOLDER --as lwgan ava_from_ben    scores the frames of another system
-  python -m pipeline studio                    a web page on this machine: upload two videos, download the result
+  python -m pipeline studio                    starts a web page on this machine: upload two videos, download the result
   python -m pipeline forget ava                deletes a person: artifacts, caches, remote copies
   python -m pipeline weights                   lists the pretrained weights that the presets need; also: fetch, take
 """
@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
         prog="python -m pipeline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="copy the motion of one video to the person of another")
+    run = commands.add_parser("run", help="copy the motion in one video to the person in another")
     run.add_argument("target", nargs="?", help="the person who will move, a subject in params.yaml")
     run.add_argument("--from", dest="sources", nargs="+", default=[], metavar="SOURCE",
                      help="the videos whose motion is copied")
@@ -41,7 +41,8 @@ def arguments() -> argparse.Namespace:
     variant.add_argument("--of", dest="preset", required=True, metavar="PRESET", help="the preset to vary")
     import_ = commands.add_parser("import", help="add the people of a data set to params.yaml")
     kinds = import_.add_subparsers(dest="kind", required=True)
-    for kind, what in (("iper", "iPER, as it is released"), ("folder", "a folder with one clip per person")):
+    for kind, what in (("iper", "the iPER data set, in the layout of its release"),
+                       ("folder", "a folder with one clip per person")):
         one = kinds.add_parser(kind, help=what)
         one.add_argument("folder", type=Path, metavar="DIR")
         one.add_argument("--preset", default="best", help="the preset of the new people (default: best)")
@@ -56,7 +57,8 @@ def arguments() -> argparse.Namespace:
     table.add_argument("--source", default="ben", help="the video to imitate (default: ben)")
     table.add_argument("--seeds", type=_count, default=1, metavar="N",
                        help="trainings of each method (default: 1); a verdict needs 3")
-    table.add_argument("--into", type=Path, metavar="FILE", help="a page with several tables to update as well")
+    table.add_argument("--into", type=Path, metavar="FILE",
+                       help="also write the table into this Markdown page, in place of its previous version")
     evaluate = commands.add_parser("evaluate", help="score the frames of another system")
     evaluate.add_argument("key", metavar="TRANSFER", help="a transfer in params.yaml, such as ava_from_ben")
     evaluate.add_argument("--frames", type=Path, required=True, metavar="PATH", help="a folder of images or a video")

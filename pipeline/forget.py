@@ -1,9 +1,9 @@
-"""Deletes a person: everything that was made from their video, in all versions, here and in DVC's remotes.
+"""Deletes everything that was made from a person's video, in all versions, on this machine and in DVC's remotes.
 
-The artifacts of a person are those in the folders of their keys, and everything that was made from those. DVC's records
-of its runs show which: the run cache here and in the remotes, and dvc.lock, now and in git's history. The files are
-deleted, unless an artifact of another person has the same bytes. The records go last, so that an interrupted `forget`
-finds the same files again."""
+The artifacts of a person are those in the folders of their keys, and everything that was made from those. They are
+found in DVC's records of its runs: the run cache on this machine and in the remotes, and dvc.lock, now and in git's
+history. The files are deleted, unless an artifact of another person has the same bytes. The records are deleted last,
+so that an interrupted `forget` finds the same files again."""
 
 import json
 import re
@@ -25,13 +25,13 @@ from stages.media.files import human_size, md5, remove
 from stages.params import Params
 
 SHARED_KEYS = ("samples", layout.TABLES.name)  # folders of artifacts that belong to no person
-SHARED_FOLDERS = (layout.EXPERIMENTS, uploads.SERVED)  # copies of everybody's files, which are made again when needed
+SHARED_FOLDERS = (layout.EXPERIMENTS, uploads.SERVED)  # copies of files of all people; created again when needed
 RunRecord = dict  # of one run of a stage: `deps` and `outs`, each with `path` and `md5`
 
 
 @dataclass
 class Traces:
-    """What exists of a person. `keys`: of their video and of all transfers with it."""
+    """Everything that exists of a person. `keys`: of their video and of all transfers with it."""
 
     keys: set[str]
     entries: dict[str, list[str]]  # in params.yaml: {block: names}
@@ -42,7 +42,8 @@ class Traces:
 
 
 def find_traces(config: Params, name: str, stores: list[Store]) -> Traces:
-    """What exists of the video `name` here and in the stores. Raises InputError if nothing does."""
+    """Everything that exists of the video `name` in the project and in the stores. Raises InputError if there is
+    nothing."""
     run_cache = {store.name: dict(store.runs()) for store in stores}
     records = [*_local_records(), *(record for runs in run_cache.values() for record in runs.values())]
     named = _keys_about(config, name) if re.fullmatch(layout.NAME, name) and name not in SHARED_KEYS else set()
@@ -61,8 +62,8 @@ def find_traces(config: Params, name: str, stores: list[Store]) -> Traces:
 
 
 def forget(config: Params, name: str, sure: bool) -> str:
-    """Deletes a person, after a question unless `sure`. Returns what was deleted, if it differs from what the question
-    listed, and what could not be deleted."""
+    """Deletes everything of a person, after asking for confirmation unless `sure`. Returns a text: what was deleted, if
+    it differs from the list that was shown for confirmation, and what could not be deleted."""
     shown = ""
     if not sure:
         with _no_other_program(), open_stores() as stores:
@@ -84,8 +85,8 @@ def forget(config: Params, name: str, sure: bool) -> str:
 
 
 def _find(config: Params, name: str, stores: list[Store]) -> tuple[Traces, str]:
-    """What exists of a person by now, and a table of it. Raises InputError if their entries cannot be removed from
-    params.yaml."""
+    """Everything that exists of a person now, and a table of it. Raises InputError if their entries cannot be removed
+    from params.yaml."""
     found = find_traces(config, name, stores)
     params_editor.text_without(found.entries)  # raises the error before anything is deleted
     return found, format_traces(name, found, stores)
@@ -93,7 +94,8 @@ def _find(config: Params, name: str, stores: list[Store]) -> tuple[Traces, str]:
 
 @contextmanager
 def _no_other_program() -> Iterator[None]:
-    """Keeps `table` and the studio, which have copies of their own, from running. Raises InputError if one runs now."""
+    """Prevents `table` and the studio, which keep their own copies, from starting. Raises InputError if one is
+    running."""
     with ExitStack() as stack:
         for path in (experiments.LOCK, experiments.RUNNING_LOCK, uploads.LOCK):
             if path.exists() and not try_lock(stack.enter_context(path.open("a", encoding="utf-8"))):
@@ -171,8 +173,8 @@ def _keys_of(files: Iterable[dict]) -> set[str]:
 
 
 def _keys_about(config: Params, name: str) -> set[str]:
-    """The keys of params.yaml that are about a video: itself, transfers with it, and videos that are the results of
-    those."""
+    """The keys of params.yaml that belong to a video: its own, those of transfers with it, and those of videos that are
+    results of these transfers."""
     keys = {name}
     while more := {
         *(key for key, one in config.transfers.items() if {one.target, one.source} & keys),

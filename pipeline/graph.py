@@ -1,7 +1,7 @@
-"""Which stages a goal needs and in which order, from params.yaml and stages/layout.py.
+"""The graph of stages: determines from params.yaml and stages/layout.py which stages a goal needs, and their order.
 
-A stage of one key has an address, `stage@key`. It depends on the addresses whose outputs it reads. dvc.yaml says the
-same to DVC; a test compares the two."""
+A stage of one key has an address, `stage@key`. It depends on the addresses whose outputs it reads. dvc.yaml defines the
+same graph for DVC; a test compares the two."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -53,16 +53,17 @@ def producers(config: Params) -> dict[Path, str]:
 
 
 def goals(keys: Iterable[str]) -> list[str]:
-    """The last stages of these transfers. pose_coverage comes first, because it tells the user what to film."""
+    """The last stages of these transfers. pose_coverage comes first, because it shows which poses are missing before
+    the trainings start."""
     return [f"{last}@{key}" for last in ("pose_coverage", "report") for key in keys]
 
 
 def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
-    """The goals and all that they depend on, in an order in which they can run: {address: addresses it depends on}.
-    What the first goal needs comes first.
+    """The goals and everything that they depend on, in an order in which they can run: {address: addresses it depends
+    on}. The stages that the first goal needs come first.
 
-    Raises InputError if a file of the user is missing, a subject has not agreed, or the graph has a cycle. Every run
-    starts with a plan, so these errors come before any stage runs."""
+    Raises InputError if a file of the user is missing, a subject has no consent record, or the graph has a cycle. Every
+    run starts with a plan, so these errors are raised before any stage runs."""
     goals = list(goals)
     made_by, needs, todo = producers(config), {}, list(goals)
     for address in todo:  # grows in the loop
@@ -96,7 +97,7 @@ def plan(config: Params, goals: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _require_consent(config: Params, addresses: Iterable[str]) -> None:
-    """Raises InputError if a stage would learn a subject who has not agreed."""
+    """Raises InputError if a stage uses a subject that has no consent record."""
     for name in dict.fromkeys(key for stage, key in map(split, addresses) if layout.KINDS[stage] == "subjects"):
         config.subjects[name].require_consent(name)
 

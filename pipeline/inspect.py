@@ -49,8 +49,8 @@ def show_sheet(address: str) -> str:
 
 
 def summary(key: str) -> str:
-    """Where the results of a transfer are, and its most important scores: of video.mp4, and of the generated person
-    without the parts of the video that the networks did not generate."""
+    """A text with the paths of a transfer's results and its most important scores: of video.mp4, and of the generated
+    frames before label, watermark and video compression."""
     video, metrics, report = (
         layout.outputs(stage, key)[name]
         for stage, name in (("signing", "video"), ("metrics", "metrics"), ("report", "report"))
@@ -73,7 +73,7 @@ def missing_scores(scores: dict[str, dict], names: Iterable[str]) -> list[str]:
 
 
 def results(address: str) -> list[dict[str, str]]:
-    """The results of a stage as rows of a table: of a training the losses at some steps, of `metrics` the scores, of
+    """The results of a stage as rows of a table: for a training the losses at some steps, for `metrics` the scores, for
     other stages nothing."""
     stage, key = graph.split(address)
     made = layout.outputs(stage, key)
@@ -171,8 +171,8 @@ def _describe_table(path: Path) -> str:
 
 
 def sparkline(losses: list[float]) -> str:
-    """The course of a loss: the means of its first and last part, and a line of at most SPARKLINE_WIDTH blocks, scaled
-    to its largest value."""
+    """A loss over the training as text: the means of its first and last part, and a line of at most SPARKLINE_WIDTH
+    block characters, scaled to the largest value."""
     known = [loss for loss in losses if math.isfinite(loss)]
     if not any(known):
         return "not used"

@@ -1,7 +1,7 @@
 """Polling intervals and retry delays. The environment variable FAKEMOTION_PACE scales all of them, which makes tests
 fast.
 
-Timeouts for others (SERVER_TIMEOUT, --timeout) are not scaled."""
+Timeouts while waiting for other programs (SERVER_TIMEOUT, --timeout) are not scaled."""
 
 import os
 

@@ -1,7 +1,7 @@
 """Shows a running stage in Prefect's UI: its lines as logs, its progress bars, and a table of its results.
 
-A thread of its own talks to the server, so that no stage waits for it. If the server cannot be reached, the stage goes
-on."""
+A separate thread sends the data to the server, so that no stage waits for it. If the server cannot be reached, the
+stage continues."""
 
 import logging
 import re

@@ -1,1 +1,1 @@
-"""Adds people and clips of data sets, and variants of presets, to params.yaml."""
+"""Writes entries of params.yaml: people and clips of data sets, and variants of presets."""

@@ -66,7 +66,7 @@ def import_people(found: ImportedPeople, source: Path, preset: str, consent: lis
 
 
 def is_imported(config: Params, entry: Entry) -> bool:
-    """Whether the entry exists, whatever other fields the user has changed or added."""
+    """Whether the entry exists. Only IDENTITY_FIELDS are compared; the user may have changed or added other fields."""
     existing = getattr(config, entry.block).get(entry.name)
     fields = IDENTITY_FIELDS[entry.block]
     return existing is not None and all(getattr(existing, field) == entry.content[field] for field in fields)
@@ -78,8 +78,8 @@ def video_entry(name: str, file: Path, preset: str, **span) -> Entry:
 
 
 def transfer_entry(target: str, source: str, file: Path, preset: str) -> Entry:
-    """An entry of `transfers`. file: the source's video; the field `truth` is required, and this value means that there
-    is none."""
+    """An entry of `transfers` without a true video. The field `truth` is required; the source's own video, `file`,
+    means that there is none."""
     name = f"{target}_from_{source}"
     return Entry.one_line("transfers", name, target=target, source=source, preset=preset, truth=relative_path(file))
 

@@ -3,7 +3,7 @@
     images_HD/<subject>/<outfit>/1/NNN.jpg   a turn in A-pose
     images_HD/<subject>/<outfit>/2/NNN.jpg   random actions
     train.txt, val.txt                       one clip per line: <subject>/<outfit>/<1 or 2>
-    iPER_protocol.json                       from its evaluators: which frames of which clip each clip of val.txt imitates
+    iPER_protocol.json                       of its evaluation code: clip and frames that a clip of val.txt imitates
 
 An outfit becomes one person with two takes. Without the protocol, each outfit of val.txt imitates the next one of
 another subject."""
@@ -69,7 +69,7 @@ def numbered_folders(path: Path) -> list[Path]:
 
 
 def outfit_problems(outfit: Path) -> Iterator[str]:
-    """What is missing in an outfit's folder, or should not be there."""
+    """Problems of an outfit's folder: missing, unexpected or wrongly named files and folders."""
     there = [take.name for take in outfit.iterdir() if take.is_dir() and not take.name.startswith(".")]
     if more := sorted(set(there) - set(CLIPS)):
         yield f"folders other than 1 and 2: {shorten(more)}"
@@ -92,7 +92,7 @@ def listed_clips(file: Path, only: list[str]) -> list[str]:
 
 
 def list_problems(root: Path, outfits: dict[str, Path], listed: dict[str, list[str]]) -> Iterator[str]:
-    """Where the lists and the folders disagree."""
+    """Differences between the lists and the folders."""
     for file, lines in listed.items():
         if not (root / file).is_file():
             yield f"{root / file} is missing"

@@ -1,6 +1,6 @@
 """Writes a variant of a preset into params.yaml as a preset of its own.
 
-DVC tracks `presets.<name>.<stage>`. Only a preset of its own can be cached separately."""
+DVC tracks `presets.<name>.<stage>`, so the results of a variant are cached separately only if it is a preset."""
 
 from pathlib import Path
 

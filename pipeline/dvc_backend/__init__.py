@@ -1,1 +1,1 @@
-"""Everything that knows DVC: running it, reading its messages, its lock file, its caches and its remotes."""
+"""The interface to DVC: runs the dvc program, and reads its messages, lock file, caches and remotes."""

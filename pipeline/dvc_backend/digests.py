@@ -14,7 +14,7 @@ LISTS = ("outs", "metrics", "plots")  # a stage's outputs in dvc.yaml; DVC can s
 
 
 def write(root: Path = Path()) -> None:
-    """Writes all digests and the lists in dvc.yaml. The user's own files stay in the lists as they are."""
+    """Writes all digests and the lists in dvc.yaml. Paths of the user's files in these lists are not changed."""
     write_digests(root)
     path = root / "dvc.yaml"
     path.write_text(_with_layout(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Runs the dvc program. No other module does. DVC owns all caches and decides which stages are up to date."""
+"""Runs the dvc program; no other module does. DVC manages all caches and decides which stages are up to date."""
 
 import fcntl
 import json
@@ -31,7 +31,7 @@ TIMEOUT_MINUTES = 30.0   # default: a stage without output or events for so long
 
 class StageFailed(RuntimeError):
     """A stage ended with an error. `permanent`: a retry would fail in the same way, because the stage rejected its input
-    (the message is then the stage's own), the disk is full or the remote denies access."""
+    (then the message comes from the stage), the disk is full or the remote denies access."""
 
     def __init__(self, message: str, permanent: bool = False):
         super().__init__(message)
@@ -46,7 +46,7 @@ def ignore_event(_: Event) -> None:
 
 
 class NotComputed(StageFailed):
-    """The outputs of a stage are in no cache, and the caller did not want them computed."""
+    """The outputs of a stage are in no cache, and computing them was not allowed (see `restore`)."""
 
 
 def reproduce(address: str, on_event: EventHandler = ignore_event, idle_timeout: float | None = None) -> bool:
@@ -93,8 +93,8 @@ def outputs(address: str) -> list[dict]:
 
 
 def pending(plan: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The part of a plan that is left to do: stages that are not up to date, and those that depend on them. Raises
-    StageFailed if the code digests are out of date."""
+    """The stages of a plan that are not up to date, and those that depend on them. Raises StageFailed if the code
+    digests are out of date."""
     changed, left = _changed([DIGESTS, *plan]), {}
     if DIGESTS in changed:
         reproduce(DIGESTS)
@@ -112,7 +112,7 @@ def check_digests() -> None:
 
 
 def _changed(addresses: list[str]) -> set[str]:
-    """Those of the stages whose inputs, outputs, parameters or command have changed since they last ran."""
+    """The stages whose inputs, outputs, parameters or command have changed since they last ran."""
     if USE_SPLIT_LOCK:
         return set(_split_lock("pending", *addresses))
     return set(json.loads(_query("dvc", "--wait-for-lock", "status", "--json", *addresses)))
@@ -135,7 +135,7 @@ def _split_lock(*arguments: str) -> list[str]:
 
 
 def _query(module: str, *arguments: str) -> str:
-    """What `python -m module` prints. It is run again after DVC's files have been repaired."""
+    """The output of `python -m module`. It is run again after DVC's files have been repaired."""
     _verify_cache_once(Path().resolve())
     for _ in range(MAX_ATTEMPTS):
         done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, encoding="utf-8")
@@ -171,8 +171,8 @@ def stop_all() -> None:
 def _run(arguments: list[str], address: str, folder: Path = Path(), lock: Path | None = None,
          on_event: EventHandler = ignore_event, idle_timeout: float | None = None,
          environment: dict[str, str] | None = None) -> str:
-    """Runs `dvc`, again if other processes were in its way or its files had to be repaired. Returns its output. Files
-    that it may have added to its cache are marked for verification."""
+    """Runs `dvc`. Runs it again if other processes used the same files or DVC's files had to be repaired. Returns its
+    output. Files that it may have added to its cache are marked for verification."""
     _verify_cache_once(folder.resolve())
     for _ in range(MAX_ATTEMPTS):
         program, output, events = _run_once(arguments, folder, lock, on_event, idle_timeout, environment or {})
@@ -203,8 +203,8 @@ def _run_once(arguments: list[str], folder: Path, lock: Path | None, on_event: E
     """Runs `dvc` to its end. Returns the program, its output, and the events of its stages except progress. Lines of the
     stages go to the terminal as they come.
 
-    It is a process of its own because DVC's locks do not work between threads of one process. It holds `lock`, with its
-    process id in the file, as long as it lives."""
+    It runs in a separate process because DVC's locks do not work between threads of one process. It holds `lock`, with
+    its process id in the file, until it ends."""
     module = SPLIT_LOCK if USE_SPLIT_LOCK and folder == Path() else "dvc"
     command, lines, events = [sys.executable, "-m", module, *arguments], [], []
     with lock.open("w", encoding="utf-8") if lock else nullcontext() as lock_file:
@@ -233,7 +233,8 @@ def _run_once(arguments: list[str], folder: Path, lock: Path | None, on_event: E
 
 
 def _environment() -> dict[str, str]:
-    """Makes `python` in dvc.yaml this interpreter, and progress bars as wide as the terminal."""
+    """The environment of `dvc`: `python` in dvc.yaml is this interpreter, and progress bars are as wide as the
+    terminal."""
     folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     columns = str(shutil.get_terminal_size().columns)

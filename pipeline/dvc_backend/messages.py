@@ -1,6 +1,6 @@
-"""Interprets the text that the dvc program prints, where DVC offers no other source.
+"""Parses the text output of the dvc program, for information that DVC does not provide in another form.
 
-tests/pipeline/dvc_backend/test_messages.py provokes every message, and fails if another version of DVC words it
+tests/pipeline/dvc_backend/test_messages.py triggers every message, and fails if another version of DVC words it
 differently."""
 
 import re
@@ -29,12 +29,12 @@ _PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")  # in the URL of a remote
 
 
 def is_dvc_message(line: str) -> bool:
-    """Whether a line is DVC's own bookkeeping message, which is not shown."""
+    """Whether a line is a message of DVC itself, which is not shown, and not of the stage."""
     return bool(_DVC_MESSAGE.match(line))
 
 
 def failed_stage(output: str) -> tuple[str, str, str] | None:
-    """The stage that DVC says has failed, the reason, and the output before that."""
+    """The stage that failed according to DVC, the reason, and the output before that message."""
     if not (found := _FAILED.search(output)):
         return None
     return found["address"], found["reason"].strip().removeprefix("failed to run: "), output[: found.start()]

@@ -1,6 +1,7 @@
 """Repairs DVC's files after a crash, and makes DVC verify its cache.
 
-A killed process stays registered as a reader or writer, and may leave half of a dvc.lock or a damaged cache file."""
+A killed process stays registered as a reader or writer, and may leave an incomplete dvc.lock or a damaged cache
+file."""
 
 import configparser
 import fcntl
@@ -20,8 +21,8 @@ _READ_ONLY = 0o444
 
 
 def recover(folder: Path, output: str) -> bool:
-    """Tries to remove the cause why the dvc program failed with this output. Returns whether to run it again: it had
-    met other processes, which have finished, or files that could not be read."""
+    """Tries to remove the cause of a failed dvc program, given its output. Returns whether to run it again: the cause
+    was another process, which has finished, or a file that could not be read."""
     if busy := messages.busy_file(output):
         path, others = busy
         _wait_for(Path(path), others)

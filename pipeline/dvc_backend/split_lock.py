@@ -1,14 +1,14 @@
-"""Needed for hundreds of subjects only: DVC with one state file per stage in place of a single dvc.lock.
+"""Runs DVC with one state file per stage instead of a single dvc.lock. Needed for hundreds of subjects only.
 
-DVC parses dvc.lock before every stage and rewrites it after. With 300 subjects it has 20 MB, and that takes minutes per
-stage. Nothing else of DVC is replaced. dvc.lock is still there for git and for the user's own `dvc`: changes to it are
-loaded first, and `merge` writes the new states into it. FAKEMOTION_SPLIT_LOCK=0 in the environment switches to plain
-`dvc` (see dvc_client.py); dvc.lock is the same.
+DVC parses dvc.lock before every stage and rewrites it afterwards. With 300 subjects the file has 20 MB, and this takes
+minutes per stage. Nothing else of DVC is replaced. dvc.lock still exists for git and for the user's own `dvc`: changes
+to it are loaded first, and `merge` writes the new states into it. With FAKEMOTION_SPLIT_LOCK=0 in the environment,
+plain `dvc` runs instead (see dvc_client.py); dvc.lock is the same in both cases.
 
-`python -m pipeline.dvc_backend.split_lock ARGUMENTS` is `dvc ARGUMENTS`, with three commands more, which print a list
-as JSON:
+`python -m pipeline.dvc_backend.split_lock ARGUMENTS` is `dvc ARGUMENTS` with three additional commands, which print a
+list as JSON:
 
-  pending ADDRESS ...   those of the stages that are not up to date
+  pending ADDRESS ...   the stages among these that are not up to date
   merge                 brings dvc.lock up to date
   remove KEY ...        removes the states of all stages of these keys
 """
@@ -40,8 +40,8 @@ NEW_STATES = STATES_FOLDER / "new"   # an empty file for every stage whose state
 
 
 class States:
-    """The recorded state of each stage, by address: as much of a dict as DVC needs in place of the content of dvc.lock.
-    """
+    """The recorded state of each stage, by address. Implements the methods of a dict that DVC calls on the content of
+    dvc.lock."""
 
     def get(self, address: str, default: dict | None = None) -> dict | None:
         try:
@@ -73,8 +73,8 @@ class SplitLock(Lockfile):
 
 
 def pending(repo: Repo, *addresses: str) -> list[str]:
-    """Those of the stages that DVC would run if it were asked for them now, one by one."""
-    merge(repo)  # states that a killed flow has left
+    """The stages among these that DVC would run now."""
+    merge(repo)  # states of a killed flow that are not in dvc.lock yet
     stages, known = ProjectFile(repo, PROJECT_FILE).stages, {}
     return [address for address in addresses if is_changed(stages[address], known)]
 

@@ -1,7 +1,7 @@
 """Reads and deletes the contents of DVC's cache and of its remotes.
 
-Each stores files by their checksum, and the run cache: one entry for every run of a stage, with its inputs and outputs.
-"""
+A store (cache or remote) contains files, by their checksum, and the run cache: one entry for every run of a stage, with
+its inputs and outputs."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ class Store:
         return [(path, entry) for path, entry in found if isinstance(entry, dict) and "outs" in entry]
 
     def existing(self, checksums: set[str]) -> list[str]:
-        """Those of the checksums whose files are there."""
+        """The checksums among these whose files exist in this store."""
         with _storage_errors(self.name):
             return list(self.files.list_oids_exists(checksums)) if checksums else []
 
@@ -52,7 +52,8 @@ class Store:
             return sum(self.files.fs.size(self.files.oid_to_path(one)) for one in checksums)
 
     def remove(self, checksums: Iterable[str]) -> None:
-        """Deletes files. Lists of folders go last: an interrupted `forget` needs them to find what is left."""
+        """Deletes files. Lists of folders are deleted last: an interrupted `forget` needs them to find the remaining
+        files."""
         for lists in (False, True):
             these = [one for one in checksums if one.endswith(".dir") == lists]
             self._remove(self.files.fs, [self.files.oid_to_path(one) for one in these])

@@ -1,4 +1,4 @@
-"""Runs programs: reads their output and events as they come, and terminates them with all their child processes."""
+"""Runs programs: reads their output and events while they run, and terminates them with all their child processes."""
 
 import codecs
 import json
@@ -24,10 +24,10 @@ _shutdown = threading.Event()
 
 
 class Program:
-    """A program in a session of its own. As a context manager it is gone, with all its children, at the end.
+    """A program that runs in its own session. At the end of the context manager it is terminated with all its children.
 
-    pass_fds: file descriptors that it inherits. `idle_timeout` may be changed while it runs: it is terminated after so
-    many seconds without output or events, and `timed_out` is set."""
+    pass_fds: file descriptors that it inherits. idle_timeout: after so many seconds without output or events the
+    program is terminated, and `timed_out` is set; may be changed while the program runs."""
 
     def __init__(self, command: list[str], folder: Path | None = None, environment: dict[str, str] | None = None,
                  pass_fds: tuple[int, ...] = ()):

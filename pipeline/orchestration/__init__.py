@@ -1,1 +1,1 @@
-"""Prefect: the flows, one task per stage, the flow that workers run, and cancellation."""
+"""The Prefect side: flows, one task per stage, the flow that workers run, and cancellation."""

@@ -22,7 +22,7 @@ POLL_SECONDS = scaled_seconds(2.0)
 @contextmanager
 def cancellation_monitor() -> Iterator[threading.Event]:
     """Within this context, the stages are terminated as soon as the flow run is cancelled. Yields an event that is set
-    then. Without a server (PREFECT_API_URL) nobody can cancel a run, and nothing is polled."""
+    then. Without a server (PREFECT_API_URL) a run cannot be cancelled, and nothing is polled."""
     cancelled, finished = threading.Event(), threading.Event()
     arguments = (_poll, runtime.flow_run.id, cancelled, finished)
     thread = threading.Thread(target=copy_context().run, args=arguments, daemon=True)

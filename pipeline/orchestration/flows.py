@@ -1,4 +1,5 @@
-"""The Prefect flows: run some transfers, all of them, or one stage, each with all stages that it depends on."""
+"""The Prefect flows that the command line starts: some transfers (copy_motion), all transfers (copy_all), or one stage
+(stage), each with all stages that it depends on."""
 
 from collections.abc import Iterable
 from contextlib import suppress

@@ -1,4 +1,5 @@
-"""One Prefect task per stage. It calls DVC here, or asks a worker to. Prefect's own result cache is off."""
+"""One Prefect task per stage. A task runs DVC on this machine or submits the stage to a worker. Prefect's result cache
+is off."""
 
 import time
 
@@ -13,8 +14,8 @@ from stages.events import Event
 
 
 def reproduce(address: str, deployment: str | None = None, timeout: float = dvc_client.TIMEOUT_MINUTES) -> bool:
-    """Brings `stage@key` up to date, here or by a worker of `deployment`, and logs a line at its start and at its end.
-    timeout: minutes without output after which the stage is terminated. Returns whether it was computed."""
+    """Brings `stage@key` up to date, on this machine or on a worker of `deployment`, and logs a line at its start and
+    at its end. timeout: minutes without output after which the stage is terminated. Returns whether it was computed."""
     ui.log(f"{address} ...")
     events.emit("started", address=address)
     start = time.monotonic()
@@ -49,8 +50,8 @@ TASKS = {
 
 
 def task_for(address: str, retries: int = 0, deployment: str | None = None) -> Task:
-    """The task of a stage, retried `retries` times after a failure, and longer if a DVC remote does not respond. It is
-    not retried if a retry would fail again or if all stages are being terminated."""
+    """The task of a stage. It is retried `retries` times after a failure, and more often if a DVC remote does not
+    respond. It is not retried if a retry would fail again or if all stages are being terminated."""
 
     def worth_retrying(_, run, state) -> bool:
         if subprocesses.shutting_down():

@@ -1,7 +1,7 @@
-"""The flow that a worker runs: one stage for another machine.
+"""The flow that a worker runs: computes one stage for another machine, the caller.
 
-It pulls the inputs of the stage, runs it and pushes the result. It rejects the stage if its own code or parameters
-differ from the caller's."""
+It pulls the inputs of the stage, runs it and pushes the result. It stops with an error if the worker's code or
+parameters differ from the caller's."""
 
 from prefect import State, flow
 from prefect.states import Failed
@@ -32,7 +32,7 @@ def remote_stage(address: str, inputs: str, caller: Fingerprint,
 
 
 def check_fingerprint(config: params.Params, address: str, caller: Fingerprint) -> None:
-    """Raises InputError with the differences if this machine would compute something else than the caller."""
+    """Raises InputError with the differences if code or parameters on this machine differ from the caller's."""
     ours = fingerprint_of(config, address)
     if lines := differences(ours, caller):
         shown = "\n  ".join(lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20))

@@ -1,9 +1,9 @@
 """Runs the methods of the paper's tables as DVC experiments.
 
-The name of an experiment contains a hash of all that its scores depend on: parameters, code, the user's videos. Its
-scores are kept under that name in artifacts/tables/experiments/, so that a finished experiment is not run again.
+The name of an experiment contains a hash of everything that its scores depend on: parameters, code, the user's videos.
+Its scores are stored under that name in artifacts/tables/experiments/, so that a finished experiment is not run again.
 Experiments run one after another and in the foreground, because DVC's queue leaves a worker process behind. They use
-the project's cache: only what differs is computed."""
+the project's cache, so only the stages that differ are computed."""
 
 import hashlib
 import json
@@ -48,8 +48,9 @@ class Experiment:
 
 def plan_experiments(config: Params, preset: str, variants: Iterable[str], transfers: tuple[str, ...], seeds: int = 1
             ) -> list[Experiment]:
-    """One experiment per variant and seed. In it, everything that `transfers` need uses `preset`, varied. All variants
-    come before the next seed, so that a partial table can be compared."""
+    """One experiment per variant and seed. In an experiment, all entries that `transfers` need use `preset` with the
+    changes of the variant. The order is by seed, then by variant, so that the methods can be compared before all seeds
+    are done."""
     goals, variants = [f"metrics@{key}" for key in transfers], list(variants)
     files = _input_checksums(config, goals)
     return [_experiment(config, preset, variant, seed, transfers, files)

@@ -1,5 +1,5 @@
-"""`python -m pipeline evaluate`: scores the frames of any other system for a transfer, with the code that scores ours.
-"""
+"""`python -m pipeline evaluate`: scores the frames of another system for a transfer, with the code of the stage
+`metrics`."""
 
 import hashlib
 import json
@@ -39,14 +39,14 @@ def evaluate(config: Params, frames: Path, name: str, key: str) -> str:
 
 
 def code_checksum() -> str:
-    """A checksum of all code that computes scores. DVC recomputes our own scores after a change; scores of other
-    systems are compared by this."""
+    """A checksum of all code that computes scores. After a change of code, DVC recomputes our own scores; outdated
+    scores of other systems are recognised by this checksum."""
     return hashlib.sha256(Code(ROOT).digest("evaluation.system_frames").encode()).hexdigest()
 
 
 def outdated_reason(theirs: Path, ours: Path | None) -> str | None:
-    """Why the scores of another system are out of date, compared with `ours` of the same transfer if they are known.
-    None if they are not."""
+    """The reason why the scores of another system are out of date, compared with `ours` of the same transfer if these
+    exist. None if they are up to date."""
     found, own = (json.loads(file.read_text(encoding="utf-8")) if file else {} for file in (theirs, ours))
     if found.get("code") != code_checksum():
         return "scored with an older version of the code"

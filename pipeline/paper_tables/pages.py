@@ -1,4 +1,5 @@
-"""Writes a table of the paper as Markdown and HTML to read, and as Parquet (one row per cell) to compute with."""
+"""Writes a table of the paper in three formats: Markdown and HTML for reading, Parquet (one row per cell) for
+analysis."""
 
 import platform
 import re
@@ -79,7 +80,7 @@ def replace_section(page: str, head: str, section: str) -> str:
 
 
 def _introduction(table: Table, cells: list[Cell]) -> list[str]:
-    """The paragraphs above the tables: when, where, with what, and how to read the verdicts."""
+    """The paragraphs above the tables: date, machine, preset, and how the verdicts and intervals are defined."""
     verdicts = Counter(cell.verdict for cell in cells if cell.verdict)
     printed = sum(cell.complexmotion is not None for cell in cells) - sum(map(len, _paper_metrics(table).values()))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())

@@ -1,8 +1,8 @@
 """The paper's Tables 1 and 2 next to what was measured on this machine: one `Cell` per method and metric.
 
-A value comes from the row's experiment or, if another system was evaluated under the row's name, from that. With
-several seeds it is the mean. The difference between "Ours" and a row is computed per seed and per frame; verdicts.py
-says what it means."""
+The value of a row comes from its experiment or, if another system was evaluated under the row's name, from that
+evaluation. With several seeds it is the mean. The difference between "Ours" and a row is computed per seed and per
+frame; verdicts.py decides whether it reproduces the paper's difference."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from stages import layout
 from stages.params import Params
 
 PAPER = Path(__file__).with_name("paper.yaml")
-EXTERNAL = -1  # the "seed" of another system's frames, of which there is one set
+EXTERNAL = -1  # stands for the seed if the frames come from another system, of which there is one set
 Files = dict[str, Path]  # score files: metrics, per_frame
 DATASETS = {"complexmotion": "ComplexMotion", "iper": "iPER"}
 

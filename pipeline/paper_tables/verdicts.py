@@ -1,6 +1,6 @@
 """Decides whether a measured difference between two methods reproduces the paper's.
 
-One training proves nothing about a method. A verdict needs MIN_SEEDS trainings of both methods, an interval that
+One training is not enough to judge a method. A verdict requires MIN_SEEDS trainings of both methods, an interval that
 includes their variation, and a difference of a minimum size. Only the sign is compared with the paper's."""
 
 MIN_SEEDS = 3  # of both methods

@@ -1,10 +1,10 @@
 """A clone of the project in which DVC's experiments run.
 
-`dvc exp run` rewrites params.yaml and stashes and resets the folder that it runs in. In the user's own folder, a kill
-at the wrong moment would leave their work in git's stash.
+`dvc exp run` rewrites params.yaml, and stashes and resets the changes in the folder in which it runs. In the user's own
+folder, an interruption could leave the user's changes in git's stash.
 
-The clone shares git's objects, DVC's cache and the weights with the project. It has a `.checkpoints` of its own, so
-that a stopped training resumes. Uncommitted changes are added to it as one more commit."""
+The clone shares git's objects, DVC's cache and the weights with the project. It has its own folder `.checkpoints`, from
+which a stopped training is resumed. Uncommitted changes of the project are added to the clone as one more commit."""
 
 import os
 import shutil
@@ -18,8 +18,8 @@ GIT_IDENTITY = ["-c", "user.name=FakeMotion", "-c", "user.email=", "-c", "commit
 
 
 class Workspace:
-    """The clone, in the state of the project now. files: the user's videos that a stage reads. Raises InputError if
-    there is no commit or a file is outside the project."""
+    """The clone, with the current state of the project. files: the user's videos that a stage reads. Raises InputError
+    if there is no commit or a file is outside the project."""
 
     def __init__(self, files: list[Path], root: Path = Path()):
         self.root, self.folder = root.resolve(), (root / layout.EXPERIMENTS).resolve()

@@ -28,7 +28,7 @@ ENVIRONMENT = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefi
 
 def serve(port: int) -> None:
     """Serves the page until the program is interrupted, and then stops its runs. Raises InputError if another studio
-    runs in this folder or the port is taken."""
+    runs in this folder or the port is in use."""
     if not 0 < port < 2**16:
         raise InputError(f"--port {port}: expected one of 1 to 65535")
     served = uploads.SERVED.resolve()
@@ -54,7 +54,7 @@ def serve(port: int) -> None:
 
 
 def _gradio(folder: Path):
-    """Imports Gradio with settings that keep it from writing outside `folder` and from contacting any server."""
+    """Imports Gradio, with settings that prevent it from writing outside `folder` and from connecting to any server."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]  # the environment must not make the page public
     os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1",

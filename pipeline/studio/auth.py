@@ -1,8 +1,8 @@
-"""Lets only the studio's own page, in the browser of the user who started it, send requests.
+"""Accepts requests only from the studio's own page, in the browser of the user who started the studio.
 
-Any other website open in the browser can send requests to this machine, and with a host name that resolves to 127.0.0.1
-it could read the responses. So can other users of this machine. Only the user who started the studio knows its key,
-which the browser keeps as a cookie."""
+Other websites that are open in the browser can also send requests to this machine; with a host name that resolves to
+127.0.0.1 they could read the responses. Other users of this machine can send requests too. Therefore a secret key is
+printed when the studio starts, and the browser stores it as a cookie."""
 
 import secrets
 
@@ -32,7 +32,7 @@ class AuthMiddleware:
             await send({"type": "websocket.close", "code": 1008})
 
     def rejection(self, request: HTTPConnection, method: str) -> PlainTextResponse | RedirectResponse | None:
-        """The response to a request that does not get through; None if it does."""
+        """The response to a request that is rejected; None if the request is accepted."""
         if not is_own_request(request.headers, method):
             return PlainTextResponse("only the studio's own page on this machine may send requests", 403)
         if self._is_key(request.query_params.get("key", "")):

@@ -1,6 +1,6 @@
-"""Runs the studio's jobs one after another: one at a time on each GPU, or on a machine without one.
+"""Runs the studio's jobs in order: one at a time per GPU; without a GPU, one at a time.
 
-A job runs as `python -m pipeline run` in a process of its own, as if a user had started it in a terminal."""
+A job runs as `python -m pipeline run` in a separate process, as if a user had started it in a terminal."""
 
 import os
 import shutil
@@ -31,8 +31,8 @@ def gpus() -> list[str]:
 
 
 class JobQueue:
-    """Runs jobs as long as this process lives. served: the folder of files for the page. lock: a locked file descriptor
-    that every run inherits, so that the lock is held until the last run has ended, even after this process."""
+    """Runs jobs until this process ends. served: the folder of files for the page. lock: a locked file descriptor that
+    every run inherits, so that the lock is held until the last run has ended, even if this process has ended before."""
 
     def __init__(self, served: Path, lock: int):
         self.jobs: list[Job] = []  # all jobs so far, the oldest first
@@ -130,7 +130,7 @@ class JobQueue:
                 step.picture, step.caption = path, "skeleton, generated and true foreground so far"
 
     def _picture(self, step: Step) -> None:
-        """Draws the outputs of a stage, in a process of its own because it decodes files that a user has uploaded."""
+        """Draws the outputs of a stage, in a separate process because it decodes files that a user has uploaded."""
         path = self._served / f"{step.address}.jpg"
         command = [*PYTHON, "-m", "stages.reporting.previews", step.address, str(path)]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)

@@ -109,8 +109,7 @@ class Job:
         return []
 
     def on_exit(self, code: int) -> list[Step]:
-        """Handles the end of the run. Returns the steps that have ended with it and about which the run reported
-        nothing."""
+        """Handles the end of the run. Returns the steps that are done although the run reported no event for them."""
         if not code:
             self.state = DONE
             return [_finish(step, Step.UP_TO_DATE) for step in self.steps.values() if step.state == WAITING]

@@ -1,7 +1,7 @@
 """Compares the code and parameters of two machines before one computes a stage for the other.
 
-Without this check DVC would not notice a difference: the result would be stored under another name and never be found.
-"""
+DVC does not detect such a difference: the worker's result would be stored under another key of the run cache, and the
+caller would not find it."""
 
 import json
 from pathlib import Path

@@ -31,7 +31,8 @@ def require_remote() -> None:
 
 
 def push_inputs(config: Params, address: str) -> str:
-    """Pushes the inputs of a stage that other stages made. Returns what a worker needs to pull them."""
+    """Pushes the inputs of a stage that other stages wrote. Returns the text of a .dvc file with which a worker pulls
+    them."""
     read = _stage_inputs(config, address)
     made_by = sorted(set(read.values()))
     _with_remote(dvc_client.push, made_by, address)  # by address: for a path DVC would search all stages
@@ -40,7 +41,7 @@ def push_inputs(config: Params, address: str) -> str:
 
 
 def check_inputs(config: Params, address: str, inputs: str) -> None:
-    """Raises InputError if `inputs` (text of a .dvc file) lists anything else than the inputs of the stage."""
+    """Raises InputError if `inputs` (text of a .dvc file) lists other files than the inputs of the stage."""
     outs, read = yaml.safe_load(inputs)["outs"], list(map(str, _stage_inputs(config, address)))
     if [out["path"] for out in outs] != read or any(set(out) - OUTPUT_FIELDS for out in outs):
         raise InputError(f"{address}: got the inputs {outs}; expected the checksums of {', '.join(read)}")
@@ -55,13 +56,13 @@ def pull_inputs(address: str, inputs: str) -> None:
 
 
 def _stage_inputs(config: Params, address: str) -> dict[Path, str]:
-    """The inputs of a stage that other stages made: {path: address of that stage}."""
+    """The inputs of a stage that other stages wrote: {path: address of that stage}."""
     producers = graph.producers(config)
     return {path: producers[path] for path in graph.reads(config, address).values() if path in producers}
 
 
 def push_result(address: str) -> None:
-    """Pushes the outputs of a stage, and the run cache, in which others find them."""
+    """Pushes the outputs of a stage, and the run cache, through which other machines find them."""
     _with_remote(dvc_client.push, [address], address)
     _with_remote(dvc_client.push, [address], address, run_cache=True)  # last: its entries need their files
 
@@ -82,7 +83,8 @@ def fetch_result(address: str) -> bool:
 
 
 def _with_remote(function: Callable[..., None], *arguments, **options) -> None:
-    """Calls a function that uses the remote. A failure becomes Unreachable, unless a retry would fail again."""
+    """Calls a function that uses the remote. Raises Unreachable if it fails, or the error itself if a retry would fail
+    again."""
     try:
         function(*arguments, **options)
     except dvc_client.NotComputed:

@@ -1,4 +1,5 @@
-"""Runs a stage on a worker, from the caller's side: Prefect finds the worker, DVC's remote moves the files."""
+"""The caller's side of a stage on a worker: submits it to Prefect, which assigns it to a worker, waits for the end, and
+fetches the result from DVC's remote."""
 
 import hashlib
 import json
@@ -54,7 +55,7 @@ def find_deployment(pool: str) -> str:
 
 
 def reproduce(address: str, deployment: str, timeout: float) -> bool:
-    """Brings a stage up to date by a worker. Returns False if that was not needed.
+    """Brings a stage up to date on a worker. Returns False if no worker was needed.
 
     timeout: minutes without output after which the worker terminates the stage. Raises StageFailed."""
     config = params.load()
@@ -83,8 +84,8 @@ def reproduce(address: str, deployment: str, timeout: float) -> bool:
 
 
 def submit(deployment: str, parameters: dict) -> tuple[FlowRun, bool]:
-    """The worker's run with these parameters, and whether it was created here. A run that is already in progress is
-    used, whoever created it."""
+    """The worker's run with these parameters, and whether it was created by this call. If a run with the same
+    parameters is in progress, it is used, even if another caller created it."""
     address = parameters["address"]
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
     with get_client(sync_client=True) as client:

@@ -1,20 +1,20 @@
 """What makes the generator better in the same time: python -m tests.benchmarks.experiments --keep DIR
 
-Trains every experiment of recipes.py on every person, rendered or filmed, with every seed: for as long as so many steps
-of the base take, on one thread, the schedule fitted to that. Scores pairs of held-out frames as the stage `metrics`
-does and prints the table of docs/experiments.md, led by LPIPS, whose network has to be there
+Trains every experiment of recipes.py on every person, rendered or filmed, with every seed, on one thread, for as many
+steps as take the same time as --steps of the base; the schedule is scaled to that number. Computes the scores of held-out
+frames as the stage `metrics` does, and prints the table of docs/experiments.md with LPIPS first. LPIPS needs its network
 (python -m pipeline weights take).
-Each training is written to DIR/experiments.jsonl as it ends; run again, it goes on with what is missing, or what other
-parameters, code or data have made out of date. The base comes first, then one experiment after the other; with the
-defaults each takes about 10 minutes, and 7 more for two clips.
+Each finished training is written to DIR/experiments.jsonl. Run again, the command continues with trainings that are
+missing or out of date because parameters, code or data have changed. The base comes first, then one experiment after
+the other. With the defaults each takes about 10 minutes, and 7 more for two clips.
 
---only adam,lines    some experiments, by name, beside the base
---people NAMES       rendered strangers (stranger_301,stranger_302,stranger_303)
---clips FILES        filmed people, named by their files
---seeds 3            how many
---steps 300          of the base; the others get as many as take as long
---jobs 1             trainings at the same time, each with a core of its own
---table              trains nothing, prints what is there
+--only adam,edn      some experiments, by name, in addition to the base
+--people NAMES       rendered people (stranger_301,stranger_302,stranger_303)
+--clips FILES        videos of real people
+--seeds 3            number of seeds
+--steps 300          steps of the base; the others get as many as take the same time
+--jobs 1             trainings at the same time, each on its own core
+--table              prints the table of the finished trainings, without training
 """
 
 import argparse
