@@ -34,8 +34,8 @@ class Crops:
 
     @classmethod
     def centred_on(cls, boxes: np.ndarray, size: int, patch_size: int, crop_size: np.ndarray) -> "Crops":
-        """Crops of size `crop_size` (width, height), centred on the boxes (B, 4) but moved to lie inside the size x size
-        frame."""
+        """Crops of size `crop_size` (width, height), centred on the boxes (B, 4) but moved to lie inside the
+        size x size frame."""
         low, high = snap_to_patches(boxes, size, patch_size)
         corners = low - np.floor((crop_size - (high - low)) / 2 / patch_size) * patch_size
         return cls(corners.clip(0, size - crop_size).astype(int), *crop_size.astype(int).tolist())
