@@ -5,8 +5,8 @@ generated points to real points. The value measures how much the distances betwe
 the frames of a batch or the patches of one frame (stages/nets/vgg.py).
 
 The solver: projected gradient steps (Eq. 4), accelerated by Anderson's method. Each step needs a plan with uniform
-marginals for a new kernel, which Sinkhorn's algorithm (Eq. 6) and then Newton's method compute. `g` is log b of Eq. 6; a
-follows from it. Leading axis b: independent pairs of sets.
+marginals for a new kernel, which Sinkhorn's algorithm (Eq. 6) and then Newton's method compute. `g` is log b of Eq. 6;
+a follows from it. Leading axis b: independent pairs of sets.
 """
 
 import math
@@ -79,13 +79,13 @@ def _objective(dx: Tensor, dy: Tensor, plan: Tensor) -> Tensor:
 
 
 def _plan(dx: Tensor, dy: Tensor, epsilon: float, outer: int, inner: int, tolerance: float) -> Tensor:
-    """The plan (b, n, m). The error of the marginals is at most 1/1000 of the plan's change in the previous step, and at
-    most the tolerance for the returned plan."""
+    """The plan (b, n, m). In each step the error of the marginals is at most 1/1000 of the plan's change in the
+    previous step; for the returned plan it is at most the tolerance."""
     b, n, m = dx.shape[0], dx.shape[1], dy.shape[1]
     squares = (-2 / epsilon) * ((dx**2).mean(2).unsqueeze(2) + (dy**2).mean(2).unsqueeze(1))  # (b, n, m)
     log_kernel = squares + (4 / epsilon) * dx.mean(2).unsqueeze(2) * dy.mean(2).unsqueeze(1)  # for the uniform plan
     start, history = dx.new_full((b, n, m), 1 / (n * m)), []
-    g, moved, jacobian = dx.new_zeros(b, m, 1), dx.new_ones(b, 1, 1), None  # g: log b of Eq. 6, initial for the next step
+    g, moved, jacobian = dx.new_zeros(b, m, 1), dx.new_ones(b, 1, 1), None  # g: log b of Eq. 6, kept between the steps
     for _ in range(outer):
         g, plan, jacobian = _meet_marginals(log_kernel, g, jacobian, inner, (moved / 1000).clamp_min(tolerance))
         step = plan - start
@@ -143,8 +143,8 @@ def _sinkhorn(log_kernel: Tensor, g: Tensor, iterations: int, tolerance: Tensor)
 def _meet_marginals(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, inner: int, tolerance: Tensor
                     ) -> tuple[Tensor, Tensor, Jacobian | None]:
     """Computes the plan that meets the marginals of rows and columns, with an error of at most the tolerance or the
-    rounding error for this kernel. Returns g, the plan and the Jacobian. If Newton's method does not converge from g, it
-    starts from the solution for a smoother kernel (half the exponent). Raises InputError if it still does not
+    rounding error for this kernel. Returns g, the plan and the Jacobian. If Newton's method does not converge from g,
+    it starts from the solution for a smoother kernel (half the exponent). Raises InputError if it still does not
     converge."""
     reachable = tolerance.clamp_min(-4 * torch.finfo(g.dtype).eps * log_kernel.amin())
     new_g, plan, error_norm, jacobian = _newton(log_kernel, g, jacobian, inner, reachable)
@@ -159,11 +159,11 @@ def _meet_marginals(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, in
 
 def _newton(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, inner: int, tolerance: Tensor
             ) -> tuple[Tensor, Tensor, Tensor, Jacobian | None]:
-    """Damped Newton's method for the marginals of the columns as functions of g, where a meets those of the rows (Brauer
-    et al. 2017). For small epsilon it converges much faster than Sinkhorn. The Jacobian is expensive, so it is reused as
-    long as it reduces the error, also for the next kernels. Sinkhorn iterations are made before the first Jacobian, and
-    whenever a new one does not reduce the error. Returns g, the plan, the norm of the error of the columns' marginals,
-    and the Jacobian."""
+    """Damped Newton's method for the marginals of the columns as functions of g, where a meets those of the rows
+    (Brauer et al. 2017). For small epsilon it converges much faster than Sinkhorn. The Jacobian is expensive, so it is
+    reused as long as it reduces the error, also for the next kernels. Sinkhorn iterations are made before the first
+    Jacobian, and whenever a new one does not reduce the error. Returns g, the plan, the norm of the error of the
+    columns' marginals, and the Jacobian."""
     n, m = log_kernel.shape[1:]
     g, plan, error, error_norm = _chord_steps(log_kernel, g, jacobian, tolerance)
     damping, stuck = torch.full_like(error_norm, 1e-4), torch.full_like(error_norm, jacobian is None, dtype=torch.bool)
@@ -189,9 +189,9 @@ def _newton(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, inner: int
 
 def _chord_steps(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, tolerance: Tensor
                  ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Newton steps with one Jacobian, repeated as long as each halves the error of the columns' marginals. They multiply
-    the rows and columns of the plan at g. No entry changes by more than a factor of e^200, so entries that underflowed
-    at g are negligible. Returns g, the plan, the error of the columns' marginals and its norm."""
+    """Newton steps with one Jacobian, repeated as long as each halves the error of the columns' marginals. They
+    multiply the rows and columns of the plan at g. No entry changes by more than a factor of e^200, so entries that
+    underflowed at g are negligible. Returns g, the plan, the error of the columns' marginals and its norm."""
     n, m = log_kernel.shape[1:]
     plan, log_b = _plan_of(log_kernel, g), torch.zeros_like(g)
     error, error_norm = _marginal_error(plan)
