@@ -80,8 +80,8 @@ class DifferenceMatting:
         return result
 
     def probability(self, picture: np.ndarray, soft: np.ndarray, shown: np.ndarray, unit: float) -> np.ndarray:
-        """The probability (h, w) that a pixel shows the person. picture: luma and chroma, (h, w, 3). unit: pixels of
-        the frame in 1/256 of its side."""
+        """The probability (h, w) that a pixel shows the person. picture: luma and chroma, (h, w, 3). unit: 1/256 of the
+        frame's side, in pixels."""
         away = cv2.dilate(soft, np.ones((5, 5), np.uint8)) < 0.05
         odds = _person(picture, soft, unit) - self._background(picture, away & shown, unit)
         evidence = _guided(picture[..., 0], np.clip(odds, -self.limit, self.limit).astype(np.float32))
