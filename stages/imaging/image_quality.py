@@ -1,6 +1,6 @@
-"""Image similarity: PSNR, PSNR after alignment, SSIM and sharpness of RGB pictures (height, width, 3) uint8, and the
-box in which a person is compared. SSIM as in Wang et al. 2004: Gaussian window 11, sigma 1.5, windows inside the
-picture only, mean over channels. """
+"""Image quality metrics (paper section 3.1): PSNR, PSNR after alignment, SSIM and sharpness of RGB pictures (height,
+width, 3) uint8; and the box in which a person is compared. SSIM is that of Wang et al. 2004: a Gaussian window of 11
+pixels with sigma 1.5, only windows that lie inside the picture, mean over channels."""
 
 import cv2
 import numpy as np

@@ -22,7 +22,7 @@ _GUESS = (6.0, 2.0)  # additional noise of covered pixels, 8-bit steps: constant
 
 @dataclass(frozen=True)
 class Plate:
-    """The background of a video, with noise."""
+    """The background without the person, and its noise."""
 
     colour: np.ndarray  # (H, W, 3) float32, RGB in 8-bit steps
     noise: np.ndarray   # (H, W, 3) float32, standard deviation in 8-bit steps
