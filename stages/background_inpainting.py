@@ -1,8 +1,9 @@
-"""The background without the person (paper section 2.3): from the frames in which each part of it is uncovered, and by
-inpainting where the person always covers it.
+"""Background inpainting (paper section 2.3): estimates the background without the person from the frames in which it is
+uncovered, and inpaints the part that the person always covers.
 
-Training frames only. Outputs: `full_background`, the whole frame of the user's video (for a moving camera a mosaic of
-everything that it saw), `background`, its S x S square, and `seen` (255 where the square was uncovered at least once).
+Uses only training frames. Outputs: `full_background`, the background of the whole frame of the user's video (for a
+moving camera a mosaic of all its views); `background`, that of the S x S square; and `seen`, a mask with 255 where the
+square was uncovered at least once.
 """
 
 from pathlib import Path
@@ -21,10 +22,10 @@ from stages.media.view import read_view
 from stages.params import BackgroundInpainting
 from stages.progress import Progress
 
-SAMPLE = 160     # square frames, at most
-COVERED = 12     # alpha of 255 from which a pixel shows the person
-AROUND = 0.5     # width of the context around a hole, in its longer sides
-MOST = 512       # pixels, longer side of the input of OpenCV's inpainters
+SAMPLE = 160     # largest number of S x S frames that are used
+COVERED = 12     # alpha (of 255) from which a pixel counts as covered by the person
+AROUND = 0.5     # width of the context around a hole, share of the hole's longer side
+MOST = 512       # pixels, largest longer side of the input of OpenCV's inpainters
 METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
@@ -74,14 +75,14 @@ def collect(frames: Path, masks: Path, chosen: np.ndarray, whole: list[int]) -> 
 
 
 def uncropped(alpha: np.ndarray, crop: list[float], shape: tuple[int, int]) -> np.ndarray:
-    """The mask of the square, mapped to the full frame: (height, width) bool."""
+    """The mask alpha (S, S) uint8 of the square, mapped to the full frame of `shape`: (height, width) bool."""
     matrix = footage.crop_to_frame(crop, len(alpha))
     return cv2.warpAffine(alpha, matrix, shape[::-1], flags=cv2.INTER_LINEAR) >= COVERED
 
 
 def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The plate (H, W, 3) with its unknown part copied seamlessly from another plate of the same view (Perez et al.
-    2003). Returns the other one if nothing is known."""
+    """The plate (H, W, 3) with its unknown part filled from `other`, another plate of the same view, by Poisson image
+    editing (Perez et al. 2003). Returns `other` if nothing is known."""
     if not known.any():
         return other
     start, wanted, missing = np.where(known[..., None], plate, other), other.astype(np.float32), ~known
@@ -93,9 +94,10 @@ def completed(plate: np.ndarray, known: np.ndarray, other: np.ndarray) -> np.nda
 def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: BackgroundInpainting
          ) -> tuple[np.ndarray, str]:
     """Completes the plate (H, W, 3). Areas that the person always covers are inpainted from their surroundings, at a
-    bounded size; areas that the camera never saw, the corners of a mosaic, take the nearest known pixel.
+    limited resolution. Areas outside all views of the camera (the corners of a mosaic) get the colour of the nearest
+    known pixel.
 
-    Returns the plate and a phrase about how it was filled."""
+    Returns the plate, and a text for the log that says how it was filled. Raises InputError if nothing is known."""
     if not known.any():
         raise InputError("background_inpainting: the person covers every pixel in every frame; "
                          "step back from the camera")
@@ -130,7 +132,8 @@ def opencv(picture: np.ndarray, hole: np.ndarray, radius: float, method: str) ->
 
 
 def chosen_inpainter(hidden: np.ndarray, params: BackgroundInpainting) -> tuple[str, str]:
-    """The inpainter for a hole (H, W) bool, and the reason. Small or narrow holes are not worth training a network."""
+    """The name of the inpainter for a hole (H, W) bool, and the reason as a text. For small or narrow holes it is
+    `small_inpainter`, because training a network would improve them little."""
     side = min(hidden.shape)
     share = hidden.sum() / side**2
     depth = cv2.distanceTransform(hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5).max() / side

@@ -1,8 +1,8 @@
-"""The index of the subject's real faces by orientation (paper section 2.3, Fig. 3).
+"""Face vector indexing (paper section 2.3, Fig. 3): builds an index of the subject's real faces by their orientation.
 
-Training frames only. Output: `faces` (parquet.FACES), one row for each frame in which all five points are known: the
-points, the five orientation vectors and a square crop. If no face is visible in any frame, the table is empty and its
-metadata give the reason.
+Uses only training frames. Output: `faces` (parquet.FACES), one row for each frame in which all five points have at
+least the score `min_score`: the points, the five orientation vectors and a square crop. If there is no such frame, the
+table is empty and its metadata contain the reason.
 """
 
 from itertools import islice
@@ -21,7 +21,7 @@ from stages.pose import part_boxes
 from stages.progress import Progress
 
 SIDE = (32, 256)  # pixels, smallest and largest side of a crop
-CHUNK = 64        # faces in memory
+CHUNK = 64        # number of faces that are written at once; limits memory
 
 
 def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
@@ -47,11 +47,12 @@ def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVect
 
 
 def face_boxes(points: np.ndarray, scale: float) -> np.ndarray:
-    """Square boxes of `scale` face sizes around the points of faces, (N, 5, 2) -> (N, 4)."""
+    """Square boxes with a side of `scale` face sizes, centred on the points of faces: (N, 5, 2) -> (N, 4), pixels."""
     middle, half = points.mean(1), scale * face_vectors.face_size(points)[:, None] / 2
     return np.concatenate([middle - half, middle + half], 1)  # (N, 4)
 
 
 def encoded_crop(frame: np.ndarray, box: np.ndarray) -> bytes:
+    """The content of a box (4,) of a frame as a PNG file, at the box's resolution within the limits SIDE."""
     side = int(np.clip(np.ceil(box[2] - box[0]), *SIDE))
     return cv2.imencode(".png", part_boxes.crop(frame, box, side)[..., ::-1])[1].tobytes()

@@ -1,11 +1,12 @@
-"""Fusion (paper section 2.3, Eqs. 9-12): driving poses -> the target's foreground, refined, over the target's
-background, as seen by the target's camera.
+"""Fusion (paper section 2.3, Eqs. 9-12): generates the target's foreground for each driving pose, refines it, and
+composites it over the target's background.
 
-Reads the driving poses, everything learned of the target, and the source's frames (for frame rate and sound). Writes
-`foreground.mkv` (RGBA, S x S) and `unsigned.mp4` (H.264, the target's resolution). The video has a visible label, an
-invisible watermark, and metadata that say that it is AI-generated, of whom, after whom and by what; signing adds its
-Content Credentials. If the target's camera moves, the static background is a mosaic of all its views: a reconstruction
-follows the camera of its own frames, an imitation is seen from the reference frame.
+Reads the driving poses, the generator, local GANs, face index and background of the target, and the source's frames
+(for frame rate and sound). Writes `foreground.mkv` (RGBA, S x S) and `unsigned.mp4` (H.264, the target's resolution).
+The video has a visible label, an invisible watermark, and metadata with target, source and FakeMotion's version. The
+stage `signing` adds the Content Credentials. If the target's camera moves, the background is a mosaic of all its views:
+a reconstruction shows each frame in the view of that frame's camera, an imitation shows all frames in the view of the
+reference frame.
 """
 
 import hashlib
@@ -37,18 +38,18 @@ from stages.provenance.label import Label
 if TYPE_CHECKING:
     from stages.params import Fusion, Transfer
 
-CUBIC_REACH = 2  # pixels that cubic interpolation uses on either side
+CUBIC_REACH = 2  # pixels on each side that cubic interpolation reads
 
 
 def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_background: Path,
         target_clock: Path, target_view: Path, source_frames: Path, source_clock: Path, foreground: Path,
         unsigned: Path, params: "Fusion", entry: "Transfer") -> None:
-    """Writes one frame for every driving pose."""
+    """Writes one frame of both videos for every driving pose."""
     device = devices.choose(params.device)
     poses, columns, _ = read_poses(driving)
     inference, gans = GeneratorInference(generator, device), LocalGans(local_gans, device)
     index = FaceIndex.read(faces)
-    stage_threads = threads.Threads(spare=1, fixed=device.type != "cpu")  # one processor is left for the other steps
+    stage_threads = threads.Threads(spare=1, fixed=device.type != "cpu")  # leaves one processor for the other steps
     timeline = read_clock(source_clock)
     static = Placement.from_crop(
         read_clock(target_clock).about["crop"], inference.size, png.read(full_background))
@@ -77,7 +78,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     number = watermark_number(generator, driving)
     fps = timeline.about["fps"]
     mark, label = watermark.Watermark(number, size, fps), Label(size) if entry.label else None
-    audio = None if entry.reconstruction else source_frames  # a held-out part starts later than the sound
+    audio = None if entry.reconstruction else source_frames  # no sound for a held-out part: it would not be in sync
     with (
         video_file.lossless(foreground, fps, "rgba") as write_foreground,
         video_file.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
@@ -93,8 +94,8 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
 
 
 def placements(static: "Placement", view: View, rows: np.ndarray | None) -> Callable[[int], "Placement"]:
-    """A function from a frame of the result to its placement: seen by the target's camera in frame rows[i] of the
-    target's video or, without rows, always in the reference frame."""
+    """A function from the number i of a frame of the result to its placement: the view of the target's camera in frame
+    rows[i] of the target's video or, without rows, in the reference frame."""
     if not view.about["moving"]:
         return lambda frame: static
     size = tuple(view.about["frame_size"])
@@ -106,25 +107,28 @@ def placements(static: "Placement", view: View, rows: np.ndarray | None) -> Call
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the S x S square lies in the background."""
+    """A background, and the position of the S x S frame in it."""
 
     matrix: np.ndarray      # (3, 3) pixels of the square -> pixels of the background
     background: np.ndarray  # (H, W, 3)
 
     @classmethod
     def from_crop(cls, crop: list[float], size: int, background: np.ndarray) -> "Placement":
-        """In the target's full frame. crop: left, top and side of the square there."""
+        """The placement in the target's full frame. crop: left, top and side of the square there, in pixels. size: S,
+        pixels."""
         return cls(np.vstack([footage.crop_to_frame(crop, size), [0, 0, 1]]), background)
 
     def in_camera(self, camera: np.ndarray, size: tuple[int, int]) -> "Placement":
-        """In a frame of this size (width, height) of a moving camera (3, 3), a homography frame -> full frame."""
+        """The placement in a frame of a moving camera. camera (3, 3): homography from pixels of this frame to pixels of
+        the full frame. size: width and height of this frame, pixels."""
         to_frame = np.linalg.inv(camera)
         background = cv2.warpPerspective(
             self.background, to_frame, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return Placement(to_frame @ self.matrix, background)
 
     def affected_box(self, alpha: np.ndarray) -> np.ndarray:
-        """The box (4,) of the background that a foreground with this alpha (S, S) can change; may be empty."""
+        """The bounding box (4,) of the background's pixels that a foreground with this alpha (S, S) can change; may be
+        empty."""
         x, y, width, height = cv2.boundingRect(np.ascontiguousarray(alpha))
         if width == 0:
             return np.zeros(4, int)
@@ -135,7 +139,8 @@ class Placement:
         return np.stack([first, last]).clip(0, self.background.shape[1::-1]).astype(int).ravel()
 
     def composite(self, foreground: np.ndarray) -> np.ndarray:
-        """The foreground (S, S, 4), straight alpha, over the background; Eq. 12. Computed only where the person is."""
+        """The composite (H, W, 3) uint8 of a foreground (S, S, 4) uint8 with straight alpha over the background (Eq.
+        12). Only the `affected_box` is computed."""
         picture = self.background.copy()
         left, top, right, bottom = self.affected_box(foreground[..., 3])
         if left >= right or top >= bottom:
@@ -152,7 +157,8 @@ class Placement:
 
 
 def watermark_number(generator: Path, driving: Path) -> int:
-    """The number in the watermark: a hash of the trained generator and the driving poses."""
+    """The number that the watermark encodes: the first watermark.BITS bits of a hash of the trained generator and the
+    driving poses."""
     both = files.sha256(generator / "model.safetensors") + files.sha256(driving)
     return int.from_bytes(hashlib.sha256(both.encode()).digest()[: watermark.BITS // 8])
 

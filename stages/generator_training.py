@@ -1,9 +1,9 @@
-"""Generator training (paper sections 2.2 and 2.4): poses of the target -> their foregrounds.
+"""Generator training (paper sections 2.2 and 2.4): trains the network that maps poses to foregrounds of the target.
 
-Reads frames, masks, background and poses of the subject; only the training part of the clock is used. Writes the folder
-`generator/`: the averaged weights (model.safetensors), their description (about.json), the losses of every step
-(log.parquet) and previews of skeletons, generated and true foregrounds (preview_*.png); and `plots`: the losses as
-curves.
+Reads frames, masks, background and poses of the subject, and uses only the training frames of the clock. Writes the
+folder `generator/`: the moving average of the weights (model.safetensors), their description (about.json), the losses
+of every step (log.parquet), and previews of skeletons, generated and real foregrounds (preview_*.png). Also writes
+`plots`, the losses as curves.
 """
 
 from pathlib import Path
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from stages.params import GeneratorTraining, Subject
 
 LOG = pa.schema([("step", pa.int32())] + [(name, pa.float32()) for name in LOSSES])
-CHECK_INTERVAL = 10  # steps for which the losses stay on the device before they are checked and logged
+CHECK_INTERVAL = 10  # steps between two checks: until then the losses stay on the device, to avoid synchronisation
 PREVIEW_FRAMES = 6
 
 
 def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, generator: Path, plots: Path,
         params: "GeneratorTraining", entry: "Subject", key: str) -> None:
-    """Trains, or resumes from the last checkpoint. Raises InputError without consent, if the video has no training
-    part, if pre-trained features are missing, if memory runs out, and if the training diverges."""
+    """Trains the generator, or resumes from the last checkpoint. Raises InputError without consent, if the video has
+    too few training frames, if pre-trained weights of VGG are missing, if memory runs out, and if the training
+    diverges."""
     consent = entry.require_consent(key)
     timeline = read_clock(clock)
     training_frames = timeline.training_frames()
@@ -81,7 +82,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
 
 def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews: Path, stage_threads: threads.Threads
           ) -> np.ndarray:
-    """All remaining steps; the losses of all steps, (steps, LOSSES)."""
+    """Makes all remaining steps. Returns the losses of all steps, (steps, len(LOSSES))."""
     params, fabric = training.params, training.fabric
     log = np.empty((0, len(LOSSES)), np.float32)
     if state := checkpoint.load():
@@ -128,7 +129,7 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 
 @torch.no_grad()
 def preview(training: Training, batches: Batches) -> np.ndarray:
-    """Skeletons, generated and true foregrounds of six training frames, (3 h, 6 w, 3) RGB."""
+    """Skeletons, generated and real foregrounds of six training frames, (3 h, 6 w, 3) RGB uint8."""
     batch = batches.without_augmentation(evenly_spaced(batches.data.count, PREVIEW_FRAMES))
     skeletons = torch.nn.functional.interpolate(batch.skeletons, batch.real.shape[-2:])
     return preview_sheet([skeletons, training.average(batch.pose_maps)[:, :3], batch.real[:, :3]])

@@ -1,11 +1,11 @@
-"""Local GAN training (paper section 2.3, Eqs. 9-11 and 15): one refiner each for face, hands and feet.
+"""Local GAN training (paper section 2.3, Eqs. 9-11 and 15): trains one refiner for each body part: face, hands, feet.
 
 Reads the subject's training frames, masks, background, poses and face index, and the trained generator. Writes the
-folder `local_gans/`: the refiners (model.safetensors, about.json), the losses of every step (log.parquet) and crops
-before, after and true (preview.png); and `plots`: the losses as curves.
+folder `local_gans/`: the refiners (model.safetensors, about.json), the losses of every step (log.parquet), and
+generated, refined and real crops (preview.png). Also writes `plots`, the losses as curves.
 
-The last part of the training frames is kept for validation. Each refiner's residual gets the strength that minimises
-the squared error there; a part whose error it does not reduce is switched off.
+The last `validation_share` of the training frames is used for validation. There the factor (`strength`) of each
+refiner's residual is chosen that minimises the squared error. A refiner that does not reduce the error is not saved.
 """
 
 from pathlib import Path
@@ -41,8 +41,8 @@ PREVIEW_FRAMES = 8
 
 def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
         local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
-    """Trains, or resumes from the last checkpoint. A part that no training frame shows gets no refiner. Raises
-    InputError without consent."""
+    """Trains the refiners, or resumes from the last checkpoint. A part that is unknown in all training frames has no
+    refiner. Raises InputError without consent."""
     consent = entry.require_consent(key)
     timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
@@ -84,7 +84,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
 
 def train(gans: dict[str, LocalGan], pairs: CropPairs, checkpoint: Checkpoint, stage_threads: threads.Threads,
           params: "LocalGanTraining", device: torch.device) -> list[dict[str, float]]:
-    """All remaining steps of all parts; the losses of every step, `<part>_<loss>`."""
+    """Makes all remaining steps of all parts. Returns the losses of every step, by the name `<part>_<loss>`."""
     step, log = 0, []
     if state := checkpoint.load():
         step, log = state["step"], state["log"]
@@ -122,8 +122,8 @@ def refiner_strength(gan: LocalGan, pairs: CropPairs, part: str, batch: int) -> 
 
 @torch.no_grad()
 def preview(gans: dict[str, LocalGan], strengths: dict[str, float], pairs: CropPairs) -> np.ndarray:
-    """Three rows for every part: generated, refined and true crops of eight frames (validation frames if there are
-    any); RGB."""
+    """A picture with three rows for every part: generated, refined and real crops of eight frames (validation frames if
+    there are any); RGB uint8."""
     rows = []
     for part, gan in gans.items():
         frames = pairs.validation_frames[part] if len(pairs.validation_frames[part]) else pairs.training_frames[part]

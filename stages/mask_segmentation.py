@@ -1,9 +1,10 @@
-"""The person's soft alpha matte in every frame (paper section 2.1).
+"""Mask segmentation (paper section 2.1): computes the person's alpha matte in every frame.
 
-First a segmentation network: the silhouettes of pose_extraction if the same estimator made them, otherwise masks
-prompted with the pose. Then, with `against_plate`, each frame is compared with the empty background: the median of a
-sample of training frames only, so that training masks do not depend on held-out frames. Without it the edges of the
-network's mask are only aligned with those of the image.
+The first pass uses a segmentation network: the silhouettes of pose_extraction if the same estimator computed them,
+otherwise masks that are prompted with a box around the pose. With `against_plate`, a second pass compares each frame
+with the plate, the temporal median of a sample of training frames. The sample contains no held-out frames, so that
+training masks do not depend on them. Without `against_plate`, only the edges of the network's mask are aligned with
+those of the image.
 
 Output: `masks`, one 8-bit alpha matte for each frame. It is 0 where there is no person and outside the camera's view.
 """
@@ -31,10 +32,10 @@ from stages.pose.skeleton import L_HIP, R_HIP, Pose
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 
-PROMPT_RADIUS = 0.9  # of the circle around all points: a larger view of the person was measured to be better
-SAMPLE = 100   # frames in the plate, at most
-COVERED = 12   # mask value of 255 from which a pixel may show the person
-HALO = 0.004   # in S: margin around the mask in which the person still affects colours
+PROMPT_RADIUS = 0.9  # half side of the prompt box, in radii of the circle around the hips that contains all points
+SAMPLE = 100   # largest number of frames from which the plate is computed
+COVERED = 12   # mask value (of 255) from which a pixel may show the person
+HALO = 0.004   # margin around the mask in which the person still affects colours, share of S
 
 
 def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path,
@@ -74,8 +75,8 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
 
 def soft_masks(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, params: MaskSegmentation
                ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every frame (S, S, 3) uint8 with the network's soft mask (S, S) float32 in [0, 1]: its silhouette or, where that
-    is empty, the mask that the segmenter gives for the person's box."""
+    """Yields every frame (S, S, 3) uint8 with the network's soft mask (S, S) float32 in [0, 1]: the silhouette from
+    pose_extraction or, if that is empty, the segmenter's mask for the person's box."""
     given = video_file.frames(silhouettes, "gray") if silhouettes else repeat(np.zeros((1, 1), np.uint8), len(pose))
     network, t = None, 0
     for batch in batches(zip_strict(frames, video_file.frames(frames), given), params.batch):
@@ -92,7 +93,7 @@ def soft_masks(frames: Path, silhouettes: Path | None, pose: Pose, scene: View, 
 
 
 def zip_strict(frames: Path, pictures: Iterator, silhouettes: Iterator) -> Iterator[tuple]:
-    """Pairs of picture and silhouette. Raises InputError if their numbers differ."""
+    """Yields pairs of picture and silhouette. Raises InputError if their numbers differ."""
     try:
         yield from zip(pictures, silhouettes, strict=True)
     except ValueError:
@@ -113,8 +114,8 @@ def prompt_box(pose: Pose, box: np.ndarray) -> Person | None:
 
 
 def make_plate(pairs: Iterator, soft_file: Path, fps: float, scene: View, timeline: Clock) -> plate.Plate:
-    """One pass over frames and soft masks: returns the plate of a sample of the training frames and writes the masks to
-    `soft_file`."""
+    """Reads all frames and soft masks once. Writes the masks to `soft_file` and returns the plate, computed from a
+    sample of the training frames."""
     count, usable, size = len(scene.box), timeline.usable(), timeline.about["size"]
     sample = evenly_spaced(usable, SAMPLE).tolist()
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)

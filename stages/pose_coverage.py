@@ -1,9 +1,9 @@
-"""Pose coverage (not in the paper): how much of the driving motion is near poses that the target was filmed in. It is
-known before anything is trained, so that missing poses can be filmed first.
+"""Pose coverage (not in the paper): measures which share of the driving poses is similar to a training pose of the
+target. It is computed before the training, so that missing poses can be filmed first.
 
 Input: the driving poses, the target's poses and clock, and the frames of both for the picture. Output: `coverage`, a
-COVERAGE table (about: near, share), and `farthest`, a picture of poses to film. Its first row shows the driving frames
-that are farthest from all training poses, the second row their poses, the third row the nearest training frames.
+COVERAGE table (its metadata: near, share), and `farthest`, a picture of poses to film. Its first row shows the driving
+frames that are farthest from all training poses, the second row their poses, the third row the nearest training frames.
 """
 
 from pathlib import Path
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
         source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
-    """InputError if no driving pose can be compared with a training pose."""
+    """Writes table and picture. Raises InputError if no driving pose can be compared with a training pose, because too
+    few joints are known."""
     poses, columns, _ = read_poses(driving)
     training = read_clock(target_clock).usable()
     with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
@@ -54,10 +55,11 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
 
 
 def poses_to_film(distances: np.ndarray, poses: Pose, near: float, count: int) -> np.ndarray:
-    """At most `count` driving frames whose poses should be filmed, the farthest first.
+    """Indices of at most `count` driving poses that should be filmed, in descending order of their distance.
 
-    Frames within `near` of one that is already chosen are left out. If all distances (T,) are within `near`, the result
-    is the farthest frame; if all are NaN, it is empty."""
+    distances (T,): to the nearest training pose, in torso lengths. Poses within the distance `near` of one that is
+    already chosen are left out. If no distance is larger than `near`, the result is the pose with the largest one; if
+    all are NaN, it is empty."""
     left = np.flatnonzero(distances > near)
     if not len(left) and np.isfinite(distances).any():
         left = np.array([np.nanargmax(distances)])

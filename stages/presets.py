@@ -1,5 +1,5 @@
-"""The blocks of a preset, one per stage: names, types and ranges. No field has a default, so that params.yaml alone
-tells what ran."""
+"""Pydantic models of the blocks of a preset, one block per stage: names, types and ranges of all parameters. The
+comments in params.yaml explain them. No field has a default, so params.yaml contains every value that is used."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,14 +10,14 @@ from stages import layout
 Name = Annotated[str, StringConstraints(pattern=layout.NAME)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]  # 0 switches a term off
+Weight = Annotated[float, Field(ge=0)]  # weight of a loss term, 0 switches it off; also durations and strengths
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # the range that both NumPy and PyTorch accept
-Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of a running mean; at 1 it would never change
+Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of an exponential moving average; with 1 it would be constant
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
-RENAMED = {  # block -> former key or value -> its name now
+RENAMED = {  # block -> former name of a key, or former `key: value` -> new name
     "GeneratorTraining": {
         "runs": "clips", "run_length": "clip_length", "singles": "single_frames", "window": "crop",
         "window_margin": "crop_margin", "widest": "max_channels", "levels": "num_downsamples", "stem": "patch_size",
@@ -35,7 +35,7 @@ class PresetBlock(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def has_no_former_names(cls, values: Any) -> Any:
-        """Rejects the former name of a key or of a value (RENAMED) with an error that says its new name."""
+        """Rejects the former name of a key or of a value (RENAMED). The error contains the new name."""
         names = RENAMED.get(cls.__name__, {})
         entries = values.items() if isinstance(values, dict) and names else ()
         found = [f"`{key}` is now called `{names[key]}`" for key, _ in entries if key in names]
@@ -47,7 +47,7 @@ class PresetBlock(BaseModel):
 
 
 class Estimated(PresetBlock):
-    """A stage that runs a trained estimator: its back end, model, device and batch size."""
+    """Common parameters of the stages that run a pre-trained detector, pose network or segmentation network."""
 
     estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
     model: str
@@ -238,7 +238,7 @@ class Fusion(PresetBlock):
 
 
 class Signing(PresetBlock):
-    """Nothing to choose: whose certificate it is depends on the machine, see stages/provenance/certificates.py."""
+    """No parameters. The certificate is configured by environment variables, see stages/provenance/certificates.py."""
 
 
 class Metrics(PresetBlock):

@@ -1,11 +1,11 @@
-"""Retargeting: the driving poses, in pixels of the target's S x S square.
+"""Retargeting: computes the driving poses, in pixels of the target's S x S square.
 
-Reconstruction (target == source, the paper's Person Reconstruction): the held-out poses, unchanged. Action imitation:
-every pose of the source after global pose normalisation (`pose.pose_normalisation`); body, hands, feet and face are
-moved by the same similarity transform.
+Reconstruction (target == source, the paper's Person Reconstruction): the poses of the held-out frames, unchanged.
+Action imitation: every pose of the source after global pose normalisation (`pose.pose_normalisation`). The same scale
+and translation is applied to body, hands, feet and face.
 
-Input: poses and clocks of both. Output: `driving`, a DRIVING table whose `frame` is the source's frame; about: fps,
-first, reconstruction, scale (median), outside (share of the known joints outside of the square).
+Input: poses and clocks of both. Output: `driving`, a DRIVING table whose `frame` is the source's frame. Its metadata:
+fps, first (source frame), reconstruction, scale (median), outside (share of the known joints outside the square).
 """
 
 from pathlib import Path
@@ -29,7 +29,8 @@ MAX_OUTSIDE = 0.01  # share of joints outside of the target's square; a larger s
 
 def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
         params: "Retargeting", entry: "Transfer") -> None:
-    """InputError if there is no held-out part to reconstruct, or if a video does not show the whole person."""
+    """Writes the driving poses. Raises InputError if there is no held-out part to reconstruct, or if a video does not
+    show the whole person."""
     pose, columns, _ = read_poses(source_poses)
     clock, side = read_clock(source_clock), read_clock(target_clock).about["size"]
     with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:
@@ -57,7 +58,7 @@ def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_cl
 
 
 def held_out(clock: Clock) -> np.ndarray:
-    """The frames of the test part; InputError if the video has none."""
+    """The indices of the test frames. Raises InputError if the video has none."""
     if not clock.is_split():
         raise InputError(
             f"{clock.about['file']}: no held-out frames to reconstruct: {clock.about['split_reason']}. Give a longer "
@@ -81,8 +82,9 @@ def outside_share(body: np.ndarray, side: int) -> float:
 
 
 def _stance(poses: Path, clock: Path, role: str) -> pose_normalisation.Stance:
-    """How the person of a video stands. Of the target only training frames are used, so that the held-out part stays
-    unseen. role: `target` or `source`."""
+    """Measures the stance of the person in a video. Only training frames of the target are used, so that the result
+    does not depend on its held-out frames. role: `target` or `source`. Raises InputError if the ankles or the head are
+    never visible."""
     timeline, body = read_clock(clock), read_poses(poses)[0].body
     about = timeline.about
     (left, _, side), size = about["crop"], about["size"]

@@ -1,8 +1,8 @@
 """Self-supervised face enhancement (paper section 2.3, Eq. 9): real faces of the target with a similar orientation are
 blended into the generated face.
 
-The real faces are first aligned to the five points of the driving face by a similarity transform; without alignment the
-average shows ghosts.
+The real faces are first aligned to the five points of the driving face by a similarity transform, because the mean of
+faces that are not aligned shows double contours.
 """
 
 import cv2
@@ -12,19 +12,20 @@ from stages.face import face_vectors
 from stages.face.face_index import FaceIndex
 from stages.pose import part_boxes
 
-INNER = 1.2  # side of the inner face, in face sizes: rarely contains background
+INNER = 1.2  # side of the square `inner_face`, in face sizes (face_vectors.face_size): rarely contains background
 
 
 def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIndex, chosen: np.ndarray,
             similarity: np.ndarray, alpha: float, beta: float) -> np.ndarray:
     """Applies Eq. 9 to a generated crop. Returns (c, c, 4) float32.
 
-    face         (c, c, 4) float, RGB times alpha and alpha in [0, 1]: the content of the square `box` of the frame
-    points       (5, 2) points of the driving face
-    chosen       (m,) indices of the faces to blend
-    similarity   (m,) their similarities, normalised to lambda_i
+    face         (c, c, 4) float, RGB times alpha, and alpha, in [0, 1]: the content of the square `box` of the frame
+    box          (4,) left, top, right, bottom in pixels of the frame
+    points       (5, 2) points of the driving face in pixels of the frame
+    chosen       (m,) indices of the real faces in `index`
+    similarity   (m,) their similarities; divided by their sum they are lambda_i
     alpha, beta  weights of the real faces and of the generated face
-    Only the inner face, an ellipse around the points, is changed.
+    Only a circle around the points is changed, with a soft edge. Alpha is not changed.
     """
     weights = similarity / similarity.sum()  # lambda_i
     side = face.shape[0]
@@ -36,8 +37,8 @@ def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIn
 
 
 def inner_face(picture: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
-    """The inner face resized to (side, side, C): a square of INNER face sizes around the points (5, 2), which are in
-    pixels of the picture."""
+    """The inner face: a square of INNER face sizes around the points (5, 2), which are in pixels of the picture,
+    resized to (side, side, C)."""
     middle, half = points.mean(0), INNER * face_vectors.face_size(points) / 2
     return part_boxes.crop(picture, np.concatenate([middle - half, middle + half]), side)
 
@@ -56,7 +57,7 @@ def _aligned(index: FaceIndex, i: int, points: np.ndarray, box: np.ndarray, side
     """Face i, aligned to `points` and resampled in `box`: (side, side, 3) in [0, 1]."""
     crop = index.crop(i)
     source = _to_crop(index.points[i], index.boxes[i], crop.shape[0])
-    # OpenCV: whole numbers are pixel centres
+    # minus 0.5, because in OpenCV's coordinates whole numbers are pixel centres
     matrix = similarity_transform(source - 0.5, _to_crop(points, box, side) - 0.5)
     warped = cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return warped.astype(np.float32) / 255
@@ -68,7 +69,7 @@ def _to_crop(points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
 
 
 def _ellipse(points: np.ndarray, side: int) -> np.ndarray:
-    """A soft mask (side, side): 1 over the five points, falling to 0 around them."""
+    """A circular mask (side, side) in [0, 1] with a soft edge: 1 at the five points, falling to 0 outside them."""
     centre = points.mean(0)
     radius = 1.6 * np.linalg.norm(points - centre, axis=1).max() + 1e-6
     y, x = np.mgrid[:side, :side] + 0.5

@@ -1,1 +1,1 @@
-"""Pictures as arrays: compositing, optical flow, image quality and contact sheets."""
+"""Functions on pictures: compositing, optical flow, image quality and contact sheets."""

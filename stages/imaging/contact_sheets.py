@@ -1,5 +1,5 @@
-"""Overlays of results on frames, and contact sheets. Pictures are RGB (height, width, 3) uint8, points are in pixels of
-the frame.
+"""Draws results over frames, and arranges pictures in contact sheets. Pictures are RGB (height, width, 3) uint8, points
+are in pixels of the frame.
 """
 
 import cv2
@@ -15,7 +15,7 @@ VECTORS = (  # face orientation, Fig. 3: from, to (points of Pose.face; -1 is th
 
 
 def with_skeleton(frame: np.ndarray, pose: Pose) -> np.ndarray:
-    """The pose drawn over the frame, which is darkened a little."""
+    """The frame, darkened to 75 %, with the pose drawn over it."""
     drawn = draw(pose, frame.shape[0], parts=DRAWN_PARTS)
     return np.where(drawn.any(-1, keepdims=True), drawn, (frame * 0.75).astype(np.uint8))
 
@@ -27,7 +27,7 @@ def cut_out(frame: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def never_seen(background: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The background with the inpainted pixels (0 in `seen`) in red."""
+    """The background with its inpainted pixels, those with 0 in the mask `seen` (height, width), tinted red."""
     tint = np.float32([235, 60, 60])
     return np.where(seen[..., None] > 0, background, np.rint(0.35 * background + 0.65 * tint)).astype(np.uint8)
 

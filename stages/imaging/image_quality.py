@@ -1,6 +1,6 @@
-"""Image similarity: PSNR, PSNR after alignment, SSIM and sharpness of RGB pictures (height, width, 3) uint8, and the
-box in which a person is compared. SSIM as in Wang et al. 2004: Gaussian window 11, sigma 1.5, windows inside the
-picture only, mean over channels. """
+"""Image quality metrics (paper section 3.1): PSNR, PSNR after alignment, SSIM and sharpness of RGB pictures (height,
+width, 3) uint8; and the box in which a person is compared. SSIM is that of Wang et al. 2004: a Gaussian window of 11
+pixels with sigma 1.5, only windows that lie inside the picture, mean over channels."""
 
 import cv2
 import numpy as np
@@ -8,13 +8,13 @@ import numpy as np
 from stages.pose.skeleton import Pose
 
 WINDOW = 11           # pixels, of SSIM
-REACH = WINDOW - 1    # difference in size of a picture and the map of its windows, pixels
+REACH = WINDOW - 1    # pixels by which the map of all windows is smaller than the picture
 SIGMA = 1.5           # pixels, of the window
 SMALLEST = 16         # pixels, smallest side of the person's box
-MAX_PSNR = 100.0      # dB, of equal pictures, so that means stay finite
+MAX_PSNR = 100.0      # dB, value for equal pictures, so that means are finite
 BLOCK = 16            # pixels, side of the blocks of aligned PSNR
-MARGIN = 0.1          # around a pose, in shares of its height: joints lie inside the body
-MIDDLE = 127.5        # of intensities: subtracted before squaring, so that single precision suffices
+MARGIN = 0.1          # of the person's box around the joints, share of the pose's height
+MIDDLE = 127.5        # subtracted from intensities before squaring, so that single precision suffices
 DARK, FLAT = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # C1 and C2 of SSIM
 
 
@@ -97,8 +97,8 @@ def ssim_map(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """SSIM of one channel, (height, width); the picture is mirrored at its edges. Computed by channel and in place, so
-    that the data stay in the processor's cache: a third of the time."""
+    """SSIM of one channel, (height, width); the picture is mirrored at its edges. Computed for each channel separately
+    and in place, which is three times as fast because the data fit into the processor's cache."""
     a, b = (np.subtract(channel, MIDDLE, dtype=np.float32) for channel in (a, b))
     mean_a, mean_b, covariance = _blurred(a), _blurred(b), _blurred(a * b)
     a *= a
@@ -164,9 +164,9 @@ def person_box(pose: Pose, size: int) -> tuple[int, int, int, int] | None:
 
 
 def nearest_poses(body: np.ndarray, bodies: np.ndarray) -> np.ndarray:
-    """For each pose (T, 18, 3) the index of the nearest among (N, 18, 3), by the mean distance of the common joints in
-    the frame (poses are not aligned, as a copied frame would not be moved). -1 if no pose has half of the joints in
-    common."""
+    """For each pose (T, 18, 3) the index (T,) of the nearest pose among (N, 18, 3), by the mean distance of the common
+    joints. Poses are not aligned, because the result is used to detect copied frames, in which the person has the same
+    position. -1 if no pose has at least half of the joints in common."""
     out = np.full(len(body), -1)
     for t, pose in enumerate(body):
         common = (pose[:, 2] > 0) & (bodies[..., 2] > 0)                                   # (N, 18)

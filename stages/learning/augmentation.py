@@ -1,4 +1,4 @@
-"""Augmentation: a foreground and its pose are moved, scaled and rotated together, so the person stands elsewhere."""
+"""Data augmentation: the same random translation, scale and rotation for a foreground and its pose."""
 
 from dataclasses import astuple, dataclass
 
@@ -11,17 +11,17 @@ from stages.learning.frame_store import Box, FrameStore
 from stages.nets.refiner import clamp_premultiplied
 from stages.pose.skeleton import Pose
 
-BICUBIC_REACH = 1.5  # pixels beyond a pixel's edge that bicubic interpolation spreads it
-TOLERANCE = 1e-6     # pixels by which a whole-pixel move may be off
+BICUBIC_REACH = 1.5  # pixels: bicubic interpolation spreads a pixel this far beyond its edge
+TOLERANCE = 1e-6     # pixels: a translation that is this close to whole pixels counts as one
 
 
 @dataclass(frozen=True)
 class AffineAugment:
-    """A similarity transform of the frame: scale and rotation about its centre, then a translation. The numbers may be
-    arrays (B,), one transform for each frame.
+    """A similarity transform of the frame: scale and rotation about its centre, then a translation. Each field is a
+    number, or an array (B,) with one value for each of B frames.
 
-    A translation by whole pixels keeps every pixel as it was filmed. All others resample the foreground (bicubic, Keys
-    1981), which costs some sharpness."""
+    A translation by whole pixels does not change any pixel value. All other transforms resample the foreground with
+    bicubic interpolation (Keys 1981), which makes it slightly less sharp."""
 
     scale: float | np.ndarray = 1.0
     x: float | np.ndarray = 0.0      # translation, share of the frame's side
@@ -31,8 +31,11 @@ class AffineAugment:
     @classmethod
     def draw(cls, amount: float, max_angle: float, resampled: float, size: int, random: np.random.Generator
              ) -> "AffineAugment":
-        """A random transform: a translation within +- amount in whole pixels of a size x size frame; for a share
-        `resampled` of the draws, also a scale within 1 +- amount and an angle within +- max_angle."""
+        """A random transform for a size x size frame: by default a translation by whole pixels. With probability
+        `resampled` it also has a scale and an angle, and then its translation is any fraction of pixels.
+
+        amount: limit of the translation, share of the frame's side, and of the scale's difference from 1.
+        max_angle: limit of the rotation, radians."""
         scale, x, y, angle = random.uniform(-1, 1, 4) * (amount, amount, amount, max_angle)
         if random.random() < resampled:
             return cls(1 + scale, x, y, angle)
@@ -40,35 +43,37 @@ class AffineAugment:
 
     @classmethod
     def repeated(cls, augments: "list[AffineAugment]", counts: list[int]) -> "AffineAugment":
-        """The first transform for the first counts[0] frames, and so on."""
+        """Transforms for sum(counts) frames: augments[i] is repeated counts[i] times."""
         return cls(*np.repeat([(one.scale, one.x, one.y, one.angle) for one in augments], counts, 0).T)
 
     def __getitem__(self, index) -> "AffineAugment":
         return AffineAugment(self.scale[index], self.x[index], self.y[index], self.angle[index])
 
     def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """A (..., 2, 2) and b (..., 2): a point p of the frame, a row vector in pixels, is moved to p A + b."""
+        """The transform as a matrix A (..., 2, 2) and a vector b (..., 2): it maps a point p, a row vector in pixels
+        of the size x size frame, to p A + b."""
         cosine, sine = self.scale * np.cos(self.angle), self.scale * np.sin(self.angle)
         linear = np.array([[cosine, -sine], [sine, cosine]]).T
         return linear, size * (0.5 - linear.sum(-2) / 2 + np.array([self.x, self.y]).T)
 
     def pose(self, pose: Pose, size: int) -> Pose:
-        """The transformed pose."""
+        """The transformed pose, in pixels of the size x size frame. Scores do not change."""
         linear, move = self.matrix(size)
         return pose.map(lambda points: np.concatenate(
             [points[..., :2] @ linear + move[..., None, :], points[..., 2:]], -1).astype(np.float32))
 
     def boxes(self, boxes: np.ndarray, size: int) -> np.ndarray:
-        """Boxes (..., 4) around the transformed content of boxes (..., 4), as far as interpolation spreads it."""
+        """The bounding boxes (..., 4) of the transformed boxes (..., 4), enlarged by the reach of the interpolation."""
         linear, move = self.matrix(size)
         boxes = boxes + np.array([-BICUBIC_REACH, -BICUBIC_REACH, BICUBIC_REACH, BICUBIC_REACH])
         corners = boxes[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] @ linear + move[..., None, :]  # (..., 4, 2)
         return np.concatenate([corners.min(-2), corners.max(-2)], -1)
 
     def foregrounds(self, data: FrameStore, indices: np.ndarray, boxes: np.ndarray | Box) -> Tensor:
-        """The transformed foregrounds of frames, (B, 4, h, w), channels last; 0 where the source is outside the frame.
+        """The transformed foregrounds of B frames, (B, 4, h, w) in [0, 1], channels last: RGB times alpha, and alpha. 0
+        where the transform would read pixels outside the frame.
 
-        boxes: crops to one box, or to one box for each frame (B, 4), all of one size."""
+        boxes: crops to one box, or to one box for each frame (B, 4), all of one size, in whole pixels."""
         boxes, indices = np.broadcast_to(boxes, (len(indices), 4)), np.asarray(indices)
         augments = AffineAugment(*(np.broadcast_to(number, len(indices)) for number in astuple(self)))
         linear, move = augments.matrix(data.size)
@@ -82,14 +87,15 @@ class AffineAugment:
         return found
 
     def resampled(self, data: FrameStore, index: int, box: np.ndarray) -> Tensor:
-        """The transformed foreground of one frame in a box (4,), (4, h, w). Only the mask's box is resampled."""
+        """The transformed foreground of one frame, cropped to a box (4,) in whole pixels: (4, h, w). Only the bounding
+        box of the mask is resampled; all other pixels are 0."""
         linear, move = self.matrix(data.size)
         corner, sides = box[:2], box[2:] - box[:2]
         source = to_pixels(data.boxes[index], data.size)
         left, top, right, bottom = target = to_pixels(
             self.boxes(data.boxes[index], data.size) - np.tile(corner, 2), sides)
         scale = 2 / (source[2:] - source[:2])  # to grid_sample's coordinates, -1 to 1 over the source
-        inverse = linear.T / self.scale**2 * scale  # A's inverse is its transpose over scale squared
+        inverse = linear.T / self.scale**2 * scale  # the inverse of A is its transpose divided by the squared scale
         first = target[:2] + corner + 0.5 - move
         x, y = (torch.from_numpy(axis.astype(np.float32)).to(data.device) for axis in (
             (first[0] + np.arange(right - left))[:, None] * inverse[0] - (source[:2] * scale + 1),
@@ -103,7 +109,8 @@ class AffineAugment:
 
 
 def to_pixels(box: np.ndarray, high: np.ndarray | int) -> np.ndarray:
-    """A box (4,) enlarged to whole pixels within 0 .. high, at least one pixel wide and high."""
+    """A box (4,), enlarged to whole pixels and clipped to 0 .. high; at least one pixel wide and high. NaN counts as
+    0."""
     box = np.nan_to_num(box)
     start = np.floor(box[:2]).clip(0, np.subtract(high, 1))
     return np.concatenate([start, np.ceil(box[2:]).clip(start + 1, high)]).astype(int)

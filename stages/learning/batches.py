@@ -1,7 +1,7 @@
-"""The batches of the generator's training: from a step's number to the networks' inputs.
+"""Loads the training batches of the generator: `Batches.at_step` maps the number of a step to the networks' inputs.
 
-The poses reach the generator by `Batches.at_step` -> `Batches.load` -> `Conditioning.pose_maps`. A step's batch can be
-loaded in micro-batches; together they are the undivided batch.
+`at_step` draws the clips, `load` transforms, crops and draws their poses (`Conditioning.pose_maps`) and crops their
+frames. A batch can be loaded in several micro-batches, which together contain the same frames as the undivided batch.
 """
 
 from collections.abc import Callable
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """B frames: first `num_clips` clips of `clip_length` consecutive frames, then single frames."""
+    """B frames: first `num_clips` clips of `clip_length` consecutive frames, then single frames. All are cropped to
+    h x w pixels."""
 
     pose_maps: Tensor    # (B, in_channels, h / patch_size, w / patch_size), the generator's input
     real: Tensor         # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
     backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
     num_clips: int
     clip_length: int
-    draw_skeletons: Callable[[], Tensor]
+    draw_skeletons: Callable[[], Tensor]  # computes `skeletons`
 
     @cached_property
     def skeletons(self) -> Tensor:
-        """Drawn skeletons of P_t for the discriminators, (B, 3, h / patch_size, w / patch_size). Drawn at first use."""
+        """Drawn skeletons of the poses P_t, for the discriminators: (B, 3, h / patch_size, w / patch_size) in [0, 1].
+        Computed at first use, because not every step needs them."""
         return self.draw_skeletons()
 
     def frame_windows(self, x: Tensor, length: int) -> Tensor:
@@ -57,7 +59,8 @@ class Batches:
         self.in_channels = self.conditioning.in_channels
 
     def at_step(self, step: int, index: int = 0, count: int = 1) -> Batch:
-        """Micro-batch `index` of the `count` into which the step's batch is divided."""
+        """Micro-batch number `index` (from 0) of the `count` micro-batches into which the batch of this step is
+        divided. Raises InputError if the clips or the single frames cannot be divided by `count`."""
         p = self.params
         if p.clips % count or p.single_frames % count:
             raise InputError(f"clips ({p.clips}) and single_frames ({p.single_frames}) cannot be divided by {count}; "
@@ -67,17 +70,18 @@ class Batches:
         return self.load(clips, self.crops(clips, crop_size), num_clips // count)
 
     def without_augmentation(self, frames: np.ndarray) -> Batch:
-        """These frames, one by one, as they were filmed."""
+        """A batch of these single frames (B,), without augmentation."""
         clips = [Clip(frame[None], AffineAugment()) for frame in np.asarray(frames)]
         return self.load(clips, self.crops(clips, self.sampler.frame_crop_sizes[frames].max(0)), 0)
 
     def load(self, clips: list[Clip], crops: Crops, num_clips: int) -> Batch:
-        """The networks' inputs for clips, each seen through its crop."""
+        """The networks' inputs for these clips. crops: one crop for each clip. num_clips: how many of the clips are
+        not single frames."""
         frames, clip_of, augment = flattened(clips)
         crops = crops[clip_of]  # one for each frame
         context = self.conditioning.context_frames(frames, self.data.take)  # (B, 2 k + 1) frames
-        keys = context + self.data.count * clip_of[:, None]  # a number for each (frame, clip)
-        keys, index = np.unique(keys, return_inverse=True)  # so that each pose is augmented once
+        keys = context + self.data.count * clip_of[:, None]  # one number for each pair of frame and clip
+        keys, index = np.unique(keys, return_inverse=True)  # so that each pose is transformed only once
         index = index.reshape(len(frames), -1)
         first_frame_of = np.searchsorted(clip_of, keys // self.data.count)
         poses = augment[first_frame_of].pose(self.data.poses[keys % self.data.count], self.data.size)
@@ -91,9 +95,10 @@ class Batches:
                 poses[index[:, self.conditioning.pose_context]], crops))
 
     def crops(self, clips: list[Clip], crop_size: np.ndarray) -> Crops:
-        """One crop for each clip, of size `crop_size` (width, height), centred on its augmented poses.
+        """One crop for each clip, of size `crop_size` (width, height), centred on the clip's transformed poses.
 
-        Mask pixels outside the crop are ignored: at inference nothing can be shown there."""
+        Pixels of the person outside the crop are ignored, because inference uses the same crops and leaves everything
+        outside them empty."""
         p, size = self.params, self.data.size
         if not p.crop:
             return Crops.full_frame(len(clips), size)

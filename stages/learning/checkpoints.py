@@ -1,7 +1,8 @@
-"""The resume state of a training. It is stored outside the artifacts, as DVC deletes a stage's outputs before it runs.
+"""Checkpoints, from which an interrupted training resumes. They are stored outside the artifacts, because DVC deletes a
+stage's outputs before it runs.
 
-A state's file name has a hash of the inputs, the parameters and the stage's code, so it is only resumed by the same
-training. It needs no state of random number generators: batches draw from (seed, step).
+The file name contains a hash of the inputs, the parameters and the stage's code, so that only the same training resumes
+from it. The state of random number generators is not stored, because every step is seeded with (seed, step).
 """
 
 import hashlib
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Checkpoint:
-    """The resume state of the training `stage@key` (address) with these inputs and params."""
+    """The checkpoint file of one training. address: `stage@key`; inputs: the files and folders that the stage reads."""
 
     def __init__(self, address: str, inputs: list[Path], params: BaseModel):
         digest = hashlib.sha256(params.model_dump_json().encode())
@@ -39,7 +40,7 @@ class Checkpoint:
             torch.save(state, file)
 
     def remove(self) -> None:
-        """To be called when the artifact is complete."""
+        """Deletes the file. To be called when the artifact is complete."""
         remove(self.path)
 
 

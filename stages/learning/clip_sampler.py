@@ -1,6 +1,6 @@
-"""Which frames a training step uses: clips of consecutive frames, then single frames from anywhere in the video.
+"""Selects the frames of a training step: clips of consecutive frames, then single frames from anywhere in the video.
 
-All random draws come from (seed, step), so a resumed training sees the same batches.
+The random generator is seeded with (seed, step), so a resumed training uses the same batches.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,12 @@ class Clip:
 
 
 class ClipSampler:
-    """Draws the clips of a step. All crops of a step have one size.
+    """Draws the clips of a step. All crops of a step have the same size.
 
-    The first clip is drawn from all clips and sets the crop size; the others are drawn from clips with the same crop
-    size (if there is none, from clips with smaller crops). So every frame is used equally often, and no small crop is
-    enlarged to match a large one. Steps without discriminators use single frames only, for more variety."""
+    The first clip is drawn from all clips and sets the crop size. The others are drawn from the clips that have this
+    crop size or, if there are none, from those with smaller crops. So all frames are used about equally often, and
+    small crops are rarely enlarged. Steps without discriminators need no consecutive frames, so they use as many single
+    frames instead, for more variety."""
 
     def __init__(self, data: FrameStore, params: "GeneratorTraining"):
         self.data, self.params = data, params
@@ -41,7 +42,8 @@ class ClipSampler:
         self._clip_crop_sizes = {}
 
     def draw(self, step: int) -> tuple[list[Clip], np.ndarray, int]:
-        """The clips of a step, their crop size (width, height), and how many of them are no single frames."""
+        """The clips of a step, their crop size (width, height), and the number of clips that come before the single
+        frames."""
         p = self.params
         num_clips, num_singles = p.clips, p.single_frames
         if step % p.adversarial_interval:
@@ -51,7 +53,7 @@ class ClipSampler:
         return clips, crop_size, num_clips
 
     def draw_clips(self, random: np.random.Generator, lengths: list[int]) -> tuple[list[Clip], np.ndarray]:
-        """Clips of these lengths, and their crop size (width, height)."""
+        """Random clips of these lengths (in frames), and their crop size (width, height)."""
         clips, crop_size, starts = [], None, {}
         for length in lengths:
             if not clips:
@@ -75,8 +77,8 @@ class ClipSampler:
         return np.flatnonzero(take[: len(take) - length + 1] == take[length - 1 :])
 
     def clip_crop_sizes(self, length: int) -> np.ndarray:
-        """The crop size (T - length + 1, 2) of the clip that starts at each frame: it holds all poses of the clip, and
-        is at least as large as each frame's own crop."""
+        """The crop size (T - length + 1, 2) of the clip that starts at each frame. The crop contains all poses of the
+        clip, and is at least as large as the crop of each of its frames."""
         if length not in self._clip_crop_sizes:
             boxes = union_box(np.moveaxis(sliding_window_view(self.boxes, length, 0), -1, 0))
             smallest = smallest_crop_sizes(boxes, self.data.size, self.grid, self.params.patch_size)
@@ -85,7 +87,7 @@ class ClipSampler:
         return self._clip_crop_sizes[length]
 
     def matching_starts(self, length: int, crop_size: np.ndarray) -> np.ndarray:
-        """Those `clip_starts` whose clips have this crop size, or else a smaller one."""
+        """Those `clip_starts` whose clips have this crop size or, if there are none, a smaller one."""
         starts = self.clip_starts(length)
         if not self.params.crop:
             return starts

@@ -1,7 +1,7 @@
-"""The conditioning of the generator: maps of the poses P_t-k .. P_t+k (paper section 2.2).
+"""The input of the generator: maps of the poses P_t-k .. P_t+k around frame t (paper section 2.2).
 
-Two kinds of maps: `skeleton`, drawn skeletons of all 2 k + 1 poses, as in the paper; `limbs`, for every pixel its
-position relative to every limb of P_t, and the motion to the other poses.
+There are two kinds of maps. `skeleton`: the drawn skeletons of all 2 k + 1 poses, as in the paper. `limbs`: for every
+pixel its position relative to every limb of P_t, and the motion of the nearby limbs from P_t to the other poses.
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,9 @@ class Conditioning:
         return limb_map_channels(self.parts, self.pose_context)
 
     def context_frames(self, frames: np.ndarray, take: np.ndarray) -> np.ndarray:
-        """The frames t-k .. t+k of each frame t, (B, 2 k + 1). Beyond the ends of its take, the take's first or last
-        frame is repeated. take (T,): the number of each frame's take, ascending."""
+        """The indices (B, 2 k + 1) of the frames t-k .. t+k around each frame t. Indices beyond the ends of the frame's
+        take are replaced by the first or last frame of the take. take (T,): the number of each frame's take,
+        ascending."""
         first, last = (np.searchsorted(take, take[frames], side)[:, None] for side in ("left", "right"))
         offsets = np.arange(-self.pose_context, self.pose_context + 1)
         return np.clip(np.asarray(frames)[:, None] + offsets, first, last - 1)

@@ -1,4 +1,4 @@
-"""The training data of the local GANs: generated and true crops of every body part."""
+"""The training data of the local GANs (paper section 2.3): pairs of a generated and a real crop of every body part."""
 
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class CropPairs:
-    """Crops of every part in every training frame, generated (faces enhanced, Eq. 9) and true, with random access; in a
-    memory-mapped file.
+    """Generated and real crops of every part in every training frame, with random access. Generated faces are enhanced
+    by Eq. 9. The crops are stored in a memory-mapped file.
 
-    training_frames, validation_frames: for each part, the frames in which it is known; the last `validation_share` of
-    them is for validation."""
+    training_frames, validation_frames: for each part, the frames in which it is known. The last `validation_share` of
+    them are for validation. fps: frames per second of the video."""
 
     def __init__(self, data: FrameStore, generator: GeneratorInference, face_enhancer: FaceEnhancer, fps: float,
                  params: "LocalGanTraining"):
@@ -46,7 +46,7 @@ class CropPairs:
                     frames, corners = indices[rows], self.corners[indices[rows], j]
                     pair = [crop_parts([image[i] for i in rows], corners, params.crop_size) for image in
                             (foregrounds.cpu(), real.cpu())]
-                    if REFINED_PARTS[j] == "face":  # the frame's own face and its neighbours would be too similar
+                    if REFINED_PARTS[j] == "face":  # without faces from neighbouring frames, which are too similar
                         allowed = [face_enhancer.index.candidates(i, round(fps / 2)) for i in frames]
                         pair[0] = enhance_faces(face_enhancer, pair[0], data.poses[frames], corners, allowed)
                     self.pixels[j, frames] = (torch.stack(pair, 1) * 255).round().byte().numpy()
@@ -56,13 +56,15 @@ class CropPairs:
         self.validation_frames = {part: known[split[part] :] for part, known in frames.items()}
 
     def batch(self, part: str, size: int, seed: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`crops` of training frames drawn from the seed, and the backgrounds of these crops (B, 3, c, c)."""
+        """A random batch of `size` training frames: the three tensors of `crops`, and the background in the same crops
+        (B, 3, c, c)."""
         frames = np.random.default_rng(seed).choice(self.training_frames[part], size)
         corners = self.corners[frames, REFINED_PARTS.index(part)]
         return *self.crops(part, frames), crop_parts([self.background] * size, corners, self.params.crop_size)
 
     def crops(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Generated crops (B, 4, c, c), their conditioning (B, channels, c, c) and true crops (B, 4, c, c)."""
+        """Generated crops (B, 4, c, c), their conditioning (B, channels, c, c) and real crops (B, 4, c, c). Crops are
+        RGB times alpha, and alpha, in [0, 1]."""
         j, p = REFINED_PARTS.index(part), self.params
         generated, real = (torch.from_numpy(self.pixels[j, frames]).float() / 255).unbind(1)
         conditioning = part_conditioning(

@@ -1,9 +1,10 @@
-"""Crops: rectangles of the S x S frame around the person. The networks see only these.
+"""Crops: rectangles of the S x S frame around the person. The networks process only these.
 
-Crops depend on the poses alone, so training and inference use the same ones. This matters because the networks'
-normalisation depends on how much of a crop the person fills. Outside its crop a foreground is empty. All crops of a
-batch have one size, a multiple of the grid that the networks' downsampling needs; their corners are multiples of the
-patch size. Boxes are (left, top, right, bottom) in pixels of the frame; NaN if the frame has no known point.
+Crops are computed from the poses alone, so training and inference use the same crops. This is necessary because the
+statistics in the networks' normalisation layers depend on the share of the crop that the person fills. Outside its crop
+a foreground is empty. All crops of a batch have the same size, a multiple of `grid` (patch size times the total
+downsampling of the generator). Their corners are multiples of the patch size. Boxes are (left, top, right, bottom) in
+pixels of the frame; NaN if the frame has no known point.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from stages.pose.skeleton import Pose
 
-HEADROOM = 2.0     # margins above the pose: its topmost points are eyes and ears, hair reaches higher
-STEADY_FRAMES = 6  # a crop already has its larger size this many frames before it must, and keeps it as long
+HEADROOM = 2.0     # factor of the margin above the pose: its topmost points are eyes and ears, but hair is higher
+STEADY_FRAMES = 6  # frames before and after a frame over which the maximum of the crop sizes is taken
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Crops:
 
     @classmethod
     def centred_on(cls, boxes: np.ndarray, size: int, patch_size: int, crop_size: np.ndarray) -> "Crops":
-        """Crops of size `crop_size` (width, height) centred on the boxes (B, 4), but inside the size x size frame."""
+        """Crops of size `crop_size` (width, height), centred on the boxes (B, 4) but moved to lie inside the
+        size x size frame."""
         low, high = snap_to_patches(boxes, size, patch_size)
         corners = low - np.floor((crop_size - (high - low)) / 2 / patch_size) * patch_size
         return cls(corners.clip(0, size - crop_size).astype(int), *crop_size.astype(int).tolist())
@@ -49,21 +51,22 @@ class Crops:
 
 
 def snap_to_patches(boxes: np.ndarray, size: int, patch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Clips boxes (B, 4) to the frame and enlarges them to whole patches; top left and bottom right corners, (B, 2)
-    each."""
+    """Clips boxes (B, 4) to the frame and enlarges them to whole patches. Returns their top left and bottom right
+    corners, (B, 2) each. NaN is replaced by the centre of the frame."""
     boxes = np.where(np.isnan(boxes), size / 2, boxes).clip(0, size)
     return np.floor(boxes[:, :2] / patch_size) * patch_size, np.ceil(boxes[:, 2:] / patch_size) * patch_size
 
 
 def smallest_crop_sizes(boxes: np.ndarray, size: int, grid: int, patch_size: int) -> np.ndarray:
-    """Width and height (B, 2) of the smallest crop that holds each box (B, 4): multiples of `grid`, at most `size`."""
+    """Width and height (B, 2) of the smallest crop that contains each box (B, 4): multiples of `grid`, at most
+    `size`."""
     low, high = snap_to_patches(boxes, size, patch_size)
     return np.clip(np.ceil((high - low) / grid), 1, size // grid).astype(int) * grid
 
 
 def steady_crop_sizes(boxes: np.ndarray, take: np.ndarray, size: int, grid: int, patch_size: int) -> np.ndarray:
-    """Width and height (T, 2) of each frame's crop: the largest of `smallest_crop_sizes` within STEADY_FRAMES frames of
-    the same take, so that sizes change rarely.
+    """Width and height (T, 2) of each frame's crop: the maximum of `smallest_crop_sizes` over the STEADY_FRAMES frames
+    before and after it in the same take, so that sizes change rarely.
 
     boxes (T, 4); take (T,) the number of each frame's take."""
     smallest = smallest_crop_sizes(boxes, size, grid, patch_size)
@@ -72,7 +75,8 @@ def steady_crop_sizes(boxes: np.ndarray, take: np.ndarray, size: int, grid: int,
 
 
 def pose_boxes(poses: Pose, margin: float) -> np.ndarray:
-    """Boxes (B, 4) around the known points of poses (leading axis B). margin: share of the longer side of the box."""
+    """Boxes (B, 4) around the known points of B poses, with a margin: a share of the longer side of the box. NaN if no
+    point is known."""
     points = np.concatenate([poses.body, poses.left_hand, poses.right_hand, poses.feet, poses.face], 1)  # (B, 69, 3)
     known = points[..., 2:] > 0
     low = np.where(known, points[..., :2], np.inf).min(1)
@@ -102,5 +106,5 @@ def overlap_slices(box: np.ndarray, size: int) -> tuple[tuple, tuple]:
 
 
 def union_box(boxes: np.ndarray) -> np.ndarray:
-    """The smallest box around boxes (n, ..., 4), ignoring NaN; (..., 4)."""
+    """The bounding box (..., 4) of n boxes (n, ..., 4). NaN is ignored."""
     return np.concatenate([np.fmin.reduce(boxes[..., :2]), np.fmax.reduce(boxes[..., 2:])], -1)

@@ -1,4 +1,4 @@
-"""Devices and precision of the networks, and the exchange of tensors between processes."""
+"""Chooses the device and the precision of the networks, and exchanges tensors between processes."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ def choose(name: str) -> torch.device:
 
 
 def supports_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 natively; emulated, it is slower than float32."""
+    """Whether the hardware supports bfloat16. Emulated bfloat16 is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
@@ -33,7 +33,7 @@ def supports_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """A context with bfloat16 if the device supports it, else float32."""
+    """An autocast context: bfloat16 if the device supports it, else float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=supports_bfloat16(device))
 
 
@@ -60,7 +60,7 @@ def fabric(name: str, devices: int, kind: str = "auto") -> "Fabric":
 
 
 def average(fabric: "Fabric", tensors: list[torch.Tensor]) -> None:
-    """Replaces tensors, such as gradients, by their mean over all processes, in one message."""
+    """Replaces tensors, such as gradients, by their mean over all processes, in place, with one all-reduce."""
     if fabric.world_size == 1:
         return
     flat = fabric.all_reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduce_op="mean")
@@ -69,7 +69,7 @@ def average(fabric: "Fabric", tensors: list[torch.Tensor]) -> None:
 
 
 def gather(fabric: "Fabric", rows: torch.Tensor) -> torch.Tensor:
-    """The rows (n, d) of all processes, (world * n, d), in the order of ranks; without gradient."""
+    """Concatenates the rows (n, d) of all processes in the order of their ranks: (processes * n, d). No gradient."""
     if fabric.world_size == 1:
         return rows
     return fabric.all_gather(rows).flatten(0, 1)  # (world, n, d) -> (world * n, d)

@@ -1,27 +1,29 @@
-"""Checks whether a training has diverged: losses that are not finite, or a discriminator that has won."""
+"""Detects that a training has diverged: a loss is not finite, or the loss of a discriminator stays at zero."""
 
 import numpy as np
 
 from stages import InputError
 
-WON = 1e-4     # mean loss of a discriminator that is never fooled; while it is undecided, its loss is 0.25 to 0.7
-PATIENCE = 40  # consecutive steps
+WON = 1e-4     # a smaller loss means that the discriminator makes no errors; at chance level the loss is 0.25 to 0.7
+PATIENCE = 40  # consecutive steps with a smaller loss than WON
 
 
 class Diverged(InputError):
-    """The training cannot go on; its last good state is kept."""
+    """The training has diverged and cannot continue. Its last checkpoint is kept."""
 
 
 class DivergenceCheck:
     """Checks the losses of consecutive steps."""
 
     def __init__(self, names: tuple[str, ...], discriminator_names: tuple[str, ...]):
-        """names: the columns of the losses; discriminator_names: those that are losses of discriminators in use."""
+        """names: the names of all losses, in the order of the columns. discriminator_names: those that are losses of
+        discriminators in use."""
         self.names, self.discriminator_names = names, discriminator_names
         self._steps_won = dict.fromkeys(discriminator_names, 0)  # consecutive
 
     def check(self, first: int, rows: np.ndarray) -> None:
-        """Checks the losses (n, names) of the steps from `first` on. Raises Diverged, naming the loss and the step."""
+        """Checks the losses (n, len(names)) of n steps, of which the first has the number `first`. Raises Diverged with
+        the name of the loss and the step."""
         for step, row in enumerate(rows, first):
             if not np.isfinite(row).all():
                 name = self.names[np.flatnonzero(~np.isfinite(row))[0]]

@@ -1,9 +1,8 @@
-"""Face enhancement with the index of real faces (paper section 2.3): similar real faces are found and blended in (Eq.
-9).
+"""Face enhancement with the index of real faces (paper section 2.3): retrieves the real faces that are most similar to
+a generated face, and blends them into it (Eq. 9).
 
-How they are found (`faces` in params.yaml): `vectors` compares face vectors (Eq. 8); `features` compares VGG features
-of the inner faces by their cosine similarity, the alternative that the paper argues against; `none` leaves the
-generated face unchanged.
+The parameter `faces` selects the similarity. `vectors`: similarity of the face vectors (Eq. 8). `features`: cosine
+similarity of VGG features of the inner faces, the baseline `Image feature` of Table 2. `none`: no enhancement.
 """
 
 import numpy as np
@@ -13,13 +12,13 @@ from stages.face import face_vectors
 from stages.face.face_enhancement import enhance, inner_face
 from stages.face.face_index import FaceIndex
 
-SIDE = 32   # pixels of the faces that VGG compares
-BLOCKS = 3  # of VGG
+SIDE = 32   # pixels, side of the faces that are compared by VGG features
+BLOCKS = 3  # number of VGG blocks for these features
 
 
 class FaceEnhancer:
-    """Enhances faces with the real faces of one person. params: faces, face_vectors, candidates, alpha, beta,
-    features."""
+    """Enhances faces with the real faces of one person. params: the values of faces, face_vectors, candidates, alpha,
+    beta and features in the preset's block local_gan_training."""
 
     def __init__(self, index: FaceIndex, params: dict):
         self.index, self.params = index, params
@@ -33,10 +32,11 @@ class FaceEnhancer:
 
     def enhance(self, face: np.ndarray, corner: np.ndarray, points: np.ndarray, rows: np.ndarray | None = None
                 ) -> np.ndarray:
-        """Eq. 9 on a crop (c, c, 4) with its top left pixel at `corner`, and the driving face's points (5, 3).
+        """Applies Eq. 9 to a generated crop (c, c, 4): RGB times alpha, and alpha, in [0, 1].
 
-        rows: the rows of the index that may be used; default all. Returns the face unchanged if a point is unknown or
-        no real face is available."""
+        corner: x and y of the crop's top left pixel in the frame. points: the five points of the driving face (5, 3),
+        in pixels of the frame. rows: the rows of the index that may be used, by default all. Returns the crop unchanged
+        if a point is unknown or no real face is available."""
         rows = np.arange(len(self.index)) if rows is None else rows
         if self.params["faces"] == "none" or len(rows) == 0 or not (points[:, 2] > 0).all():
             return face
@@ -54,7 +54,7 @@ class FaceEnhancer:
         return enhance(face, box, places, self.index, rows[nearest], similarity, alpha, beta)
 
     def points_in_crop(self, i: int) -> np.ndarray:
-        """The points (5, 2) of face i of the index, in pixels of its crop."""
+        """The five points (5, 2) of face number i in the index, in pixels of its crop."""
         left, top, right, _ = self.index.boxes[i]
         return (self.index.points[i] - (left, top)) / (right - left) * self.index.crop(i).shape[0]
 

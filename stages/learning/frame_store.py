@@ -1,8 +1,9 @@
-"""The training frames with random access: the foreground of any frame, or a crop of it.
+"""The training frames with random access: returns the foreground of any frame, or a crop of it.
 
-A pixel that the person covers partly also shows the background. As the background is known, it is subtracted.
-Pixels are stored as bytes: on the GPU if at most half of its free memory is needed, else in a memory-mapped file on the
-project's disk, so memory does not grow with the length of the video.
+Pixels at the person's edge are mixtures of foreground and background. The background is known, so its share is
+subtracted (Eq. 12 solved for the foreground). Pixels are stored as bytes: on the GPU if they need at most half of its
+free memory, else in a memory-mapped file on the project's disk, so that memory does not grow with the length of the
+video.
 """
 
 from pathlib import Path
@@ -25,8 +26,9 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 class FrameStore:
     """The first `count` frames of a video, with their masks and poses.
 
-    background (3, S, S) in [0, 1], on the device; boxes (count, 4) around everything that the masks show; take
-    (count,): the number of each frame's take, by default one take for all."""
+    background (3, S, S): RGB in [0, 1], on the device. boxes (count, 4): bounding boxes of the masks, NaN if a mask is
+    empty. take (count,): the number of each frame's take, by default one take for all. Raises InputError if the
+    background has another size than the frames, or if there are fewer frames than `count`."""
 
     def __init__(self, frames: Path, masks: Path, background: Path, poses: Pose, count: int,
                  device: torch.device = torch.device("cpu"), take: np.ndarray | None = None):
@@ -50,7 +52,7 @@ class FrameStore:
         self.background = torch.from_numpy(plate).permute(2, 0, 1).to(device).float().div_(255)
 
     def _allocate(self, shape: tuple[int, ...]) -> Tensor:
-        """Bytes for all frames."""
+        """Allocates uint8 memory for all frames, on the GPU or in the scratch file."""
         if self.device.type == "cuda" and np.prod(shape) <= MAX_GPU_SHARE * torch.cuda.mem_get_info(self.device)[0]:
             return torch.empty(shape, dtype=torch.uint8, device=self.device)
         return torch.from_numpy(np.memmap(self._file, np.uint8, "w+", shape=shape))
@@ -65,7 +67,7 @@ class FrameStore:
 
 
 def mask_box(mask: np.ndarray) -> np.ndarray:
-    """The box (4,) around the nonzero pixels of a mask (h, w); NaN if there are none."""
+    """The bounding box (4,) of the nonzero pixels of a mask (h, w); NaN if there are none."""
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     if not len(rows):
         return np.full(4, np.nan)

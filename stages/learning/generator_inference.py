@@ -15,7 +15,7 @@ from stages.pose.skeleton import Pose
 
 
 class GeneratorInference:
-    """The generator of the folder `generator/`. size: S, pixels."""
+    """The trained generator from the folder `generator/`. size: S, the side of the frames in pixels."""
 
     def __init__(self, folder: Path, device: torch.device):
         state, about = saved_networks.load(folder)
@@ -30,8 +30,9 @@ class GeneratorInference:
     @torch.no_grad()
     def foregrounds(self, poses: Pose, batch: int, take: np.ndarray | None = None
                     ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """The foregrounds of all poses (T), in order, as (indices (B,), foregrounds (B, 4, S, S): RGB times alpha, and
-        alpha, in [0, 1]). The foreground of an unknown pose is empty.
+        """Generates the foregrounds of T poses in order, in batches of at most `batch`. Yields pairs of indices (B,)
+        and foregrounds (B, 4, S, S): RGB times alpha, and alpha, in [0, 1]. The foreground of a pose without any known
+        point is empty.
 
         take (T,): the number of each pose's take, ascending; by default one take for all."""
         take = np.zeros(len(poses), int) if take is None else take

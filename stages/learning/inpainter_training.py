@@ -1,8 +1,8 @@
-"""Self-supervised training of the inpainter on the background that it has to complete, and its use.
+"""Trains the inpainter, self-supervised, on the one background that it has to complete, and completes it.
 
-For training, further holes are cut into the known part of the background: the hole to be filled, moved and mirrored, or
-free-form strokes. Pixels that were never seen are holes too, and are ignored by all losses. Images are RGB (H, W, 3)
-uint8, holes (H, W) bool.
+For training, additional holes are cut into the known part of the background. They have the shape of the hole to be
+filled, moved and mirrored, or are free-form strokes. Pixels that are unknown (`unseen`) are holes in every training
+sample, and are ignored by all losses. Images are RGB (H, W, 3) uint8, holes (H, W) bool.
 """
 
 import json
@@ -25,17 +25,17 @@ from stages.progress import Progress
 if TYPE_CHECKING:
     from stages.params import BackgroundInpainting
 
-OWN_SHAPE_SHARE = 0.7          # of the training holes; the others are strokes
-MAX_SHIFT = 0.5, 0.15          # of the own shape, horizontal and vertical, share of the side
-BRUSH_WIDTH = 12 / 256, 40 / 256  # share of the side
-ROBUST = 2.0                   # an error e counts as e / (1 + ROBUST e): unforeseeable content has less weight
-DISCRIMINATOR_WIDTH = 64 / 48  # relative to the inpainter's
+OWN_SHAPE_SHARE = 0.7          # share of the training holes with the shape of the hole to be filled; the rest: strokes
+MAX_SHIFT = 0.5, 0.15          # largest horizontal and vertical translation of that shape, share of the image's side
+BRUSH_WIDTH = 12 / 256, 40 / 256  # smallest and largest width of a stroke, share of the shorter side
+ROBUST = 2.0                   # an error e counts as e / (1 + ROBUST e): less weight for unpredictable content
+DISCRIMINATOR_WIDTH = 64 / 48  # the discriminator's width relative to that of the inpainter
 TELEA_RADIUS = 3               # pixels
-WARM_UP, DECAY = 0.1, 0.5      # shares of the steps in which the learning rate rises, and falls to zero
+WARM_UP, DECAY = 0.1, 0.5      # first and last share of the steps, in which the learning rate rises and falls
 
 
 def inpaint(image: np.ndarray, hole: np.ndarray, params: "BackgroundInpainting") -> np.ndarray:
-    """The image with its hole filled; all other pixels are unchanged."""
+    """Trains an inpainter on the image and returns the image with its hole filled. Other pixels are unchanged."""
     height, width = hole.shape
     borders = (0, -height % 8, 0, -width % 8)
     padded = cv2.copyMakeBorder(image, *borders, cv2.BORDER_REPLICATE)
@@ -43,15 +43,16 @@ def inpaint(image: np.ndarray, hole: np.ndarray, params: "BackgroundInpainting")
     device = devices.choose(params.device)
     network = train(padded, unseen, params, device).eval()
     images, holes = image_tensor(telea(padded, unseen))[None].to(device), mask_tensor(unseen)[None].to(device)
-    with torch.no_grad():  # averaged with the mirrored image, as training mirrors too
+    with torch.no_grad():  # mean of the results for the image and the mirrored image (training mirrors images too)
         plain, mirrored = network(images, holes)[1], network(images.flip(-1), holes.flip(-1))[1].flip(-1)
     filled = (((plain + mirrored) / 2 + 1) * 127.5).clamp(0, 255).round()[0].byte().permute(1, 2, 0).cpu().numpy()
     return np.where(hole[..., None], filled[:height, :width], image)
 
 
 def train(image: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting", device: torch.device) -> Inpainter:
-    """The inpainter with the weights in params, or random ones, after `params.steps` steps on this image, whose H and W
-    are multiples of 8."""
+    """The inpainter after `params.steps` training steps on this image, whose H and W are multiples of 8. The initial
+    weights are those of the file `params.weights`, or random. Raises InputError if there are neither steps nor
+    weights, or if the file does not fit."""
     if not params.steps and not params.weights:
         raise InputError("params.yaml: background_inpainting: `inpainter: gated` with 0 steps needs `weights`")
     torch.manual_seed(params.seed)
@@ -71,7 +72,7 @@ def train(image: np.ndarray, unseen: np.ndarray, params: "BackgroundInpainting",
 
 
 def load_weights(network: Inpainter, path: Path) -> None:
-    """Loads a file's weights into the network. Raises InputError if they do not fit."""
+    """Loads the weights of a file into the network. Raises InputError if their names or shapes do not fit."""
     try:
         network.load_state_dict(pretrained.load(path))
     except RuntimeError as error:
@@ -81,8 +82,9 @@ def load_weights(network: Inpainter, path: Path) -> None:
 
 
 def training_sample(rng: np.random.Generator, image: np.ndarray, unseen: np.ndarray) -> tuple[Tensor, ...]:
-    """The image with a further hole, filled by Telea's method (3, H, W); all its holes (1, H, W); the true image (3, H,
-    W); and the mask of known pixels in the further hole, which the losses count (1, H, W)."""
+    """A training sample, the four arguments of `InpainterTraining.advance`: the image with one additional hole, all
+    holes filled by Telea's method (3, H, W); the mask of all holes (1, H, W); the original image (3, H, W); and the
+    mask of the known pixels in the additional hole, where the losses are computed (1, H, W)."""
     further = moved_shape(rng, unseen) if rng.random() < OWN_SHAPE_SHARE else None
     if further is None:
         further = strokes(rng, unseen.shape)
@@ -92,7 +94,8 @@ def training_sample(rng: np.random.Generator, image: np.ndarray, unseen: np.ndar
 
 
 def moved_shape(rng: np.random.Generator, unseen: np.ndarray) -> np.ndarray | None:
-    """The hole, moved to where the background is known, and perhaps mirrored; None if no free place was found."""
+    """The shape of the hole, moved to a place where the background is known, and mirrored with probability 1/2, (H, W)
+    bool. None if no such place is found in eight trials."""
     height, width = unseen.shape
     shape = unseen.astype(np.uint8)
     if rng.random() < 0.5:
@@ -106,7 +109,7 @@ def moved_shape(rng: np.random.Generator, unseen: np.ndarray) -> np.ndarray | No
 
 
 def strokes(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """A few free-form brush strokes, as in Yu et al."""
+    """A mask of `shape` (H, W) bool with one to three free-form brush strokes (Yu et al. 2019)."""
     canvas, side = np.zeros(shape, np.uint8), min(shape)
     for _ in range(rng.integers(1, 4)):
         point, angle = rng.uniform(0, 1, 2) * shape[::-1], rng.uniform(0, 2 * np.pi)
@@ -120,7 +123,7 @@ def strokes(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def telea(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The image with its hole filled by Telea's method, the start of the networks."""
+    """The image with its hole filled by Telea's method: the input that the networks correct."""
     return cv2.inpaint(image, hole.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA)
 
 
@@ -136,17 +139,18 @@ class InpainterTraining:
             for part in (network, self.discriminator))
 
     def advance(self, started: Tensor, holes: Tensor, images: Tensor, counted: Tensor, progress: float) -> float:
-        """One step of both networks; returns the mean absolute error (of [-1, 1]) of the refined images where
-        `counted`.
+        """One step of both networks. Returns the mean absolute error of the refined images, whose range is [-1, 1],
+        over the pixels `counted`.
 
-        started: images filled by Telea's method; counted: the mask of pixels that the losses count; see
-        `training_sample`. progress: share of the steps done."""
+        started: images filled by Telea's method. counted: the mask of the pixels where the losses are computed. For all
+        shapes see `training_sample`, with a leading batch axis. progress: share of the steps that are done, in
+        [0, 1)."""
         for optimiser in (self.optimiser, self.discriminator_optimiser):
             rise, fall = (progress + 1 / self.params.steps) / WARM_UP, (1 - progress) / DECAY
             optimiser.param_groups[0]["lr"] = self.params.learning_rate * min(1, rise, fall)
         with devices.autocast(started.device):
             coarse, refined = self.network(started, holes)
-            real = torch.where((holes > 0) & (counted == 0), started, images)  # unseen pixels: the same in both
+            real = torch.where((holes > 0) & (counted == 0), started, images)  # unknown pixels: equal in real and fake
             fake = torch.where(counted > 0, refined, real)
             adversarial = refined.new_zeros(())
             if self.params.weight_adversarial:
@@ -160,7 +164,7 @@ class InpainterTraining:
 
 
 def robust_l1(images: Tensor, true: Tensor, counted: Tensor) -> Tensor:
-    """Mean absolute error where `counted`, with less weight for large errors."""
+    """Mean absolute error over the pixels `counted`, with less weight for large errors."""
     error = (images - true).abs()
     return (counted * error / (1 + ROBUST * error.detach())).sum() / (3 * counted.sum() + 1e-6)
 

@@ -1,9 +1,11 @@
-"""Limb maps: for every pixel its position relative to every limb, and the body's motion there.
+"""Limb maps: an input of the generator that gives for every pixel its position relative to every limb, and the motion
+of the body there (not in the paper).
 
-Drawn lines are thin and leave most pixels empty, so a network first has to learn to carry them to where the body is.
-Limb maps give this directly. Each limb has five channels: nearness, position along the limb (linear, and as a wave for
-stripes and prints), and signed distance across it. Each pose before and after adds the motion to it. Maps are computed
-from continuous coordinates, so they keep sub-pixel positions at any resolution.
+In a drawn skeleton most pixels are empty, so a network first has to learn to propagate the thin lines over the whole
+body. Limb maps make this unnecessary. Each limb has five channels: nearness, linear position along the limb, signed
+distance across it, and sine and cosine of the position (a positional encoding, for textures such as stripes). Each pose
+before and after P_t adds two channels with the motion to that pose. Maps are computed from continuous coordinates, so
+sub-pixel positions are kept at any resolution.
 """
 
 import math
@@ -18,12 +20,12 @@ from stages.learning.crops import Crops
 from stages.pose.skeleton import FEET, LIMBS, Pose
 
 CHANNELS_PER_LIMB = 5    # nearness, along, across, and sine and cosine of the wave
-CHANNELS_PER_MOTION = 2  # x and y, for each pose before or after
-WAVE_PERIODS = 4         # of the wave along a limb
-SPREAD = 0.03            # distance at which nearness is 1 / 2, share of the frame's side
-MOTION_FADE = 0.01       # squared nearness at which the motion has faded to half
-HAND = ((0, 9), (9, 12), (0, 4))  # wrist to middle knuckle, to its tip; wrist to thumb tip
-FACE = ((0, 1), (3, 2))           # eye to eye, mouth corner to mouth corner
+CHANNELS_PER_MOTION = 2  # x and y, for each pose before and after P_t
+WAVE_PERIODS = 4         # periods of the wave along a limb
+SPREAD = 0.03            # distance from a limb at which nearness is 1 / 2, share of the frame's side
+MOTION_FADE = 0.01       # sum of the limbs' squared nearness at which the motion is reduced to half
+HAND = ((0, 9), (9, 12), (0, 4))  # wrist - middle knuckle, middle knuckle - middle tip, wrist - thumb tip
+FACE = ((0, 1), (3, 2))           # right eye - left eye, right - left mouth corner
 
 
 def limb_count(parts: tuple) -> int:
@@ -41,15 +43,16 @@ def draw_limb_maps(poses: Pose, context: np.ndarray, crops: Crops, size: int, pa
                    device: torch.device) -> Tensor:
     """Limb maps in B crops of a size x size frame, one value for every patch_size x patch_size pixels:
     (B, channels, h / patch_size, w / patch_size), channels last. context (B, 2 k + 1): indices in `poses` of
-    P_t-k .. P_t+k. The channels are, each for all limbs:
+    P_t-k .. P_t+k. The channels are, each for all limbs of P_t:
 
-    nearness  1 on the limb, 1 / 2 at SPREAD from it; 0 everywhere for an unknown limb
+    nearness  1 on the limb, 1 / 2 at the distance SPREAD from it; 0 everywhere for an unknown limb
     along     nearness times the position along the limb, -1/2 at its first end, 1/2 at the second
-    across    nearness times the signed distance from the limb's line, in SPREADs
-    wave      nearness times sine and cosine of WAVE_PERIODS periods along the limb
+    across    nearness times the signed distance from the limb's line, divided by SPREAD
+    wave      nearness times sine, and nearness times cosine, of WAVE_PERIODS periods along the limb
 
     and then, for each other pose:
-    motion    of the nearest limbs from P_t to that pose, x and y, in SPREADs
+    motion    x and y of the motion from P_t to that pose: mean over the limbs, weighted by squared nearness; divided by
+              SPREAD
     """
     limbs, middle = _limbs(poses[context], parts) / size, context.shape[1] // 2  # (B, 2 k + 1, L, 2, 2) in frame sides
     now = limbs[:, middle]
@@ -63,7 +66,7 @@ def draw_limb_maps(poses: Pose, context: np.ndarray, crops: Crops, size: int, pa
     def tensor(values):
         return torch.from_numpy(values.astype(np.float32)).to(device)
 
-    # everything linear is a sum of a function of x, (B, 1, w, L), and a function of y, (B, h, 1, L)
+    # linear functions of the position are sums of a function of x, (B, 1, w, L), and a function of y, (B, h, 1, L)
     along_x, along_y = tensor(x * (dx / length2)[:, None])[:, None], tensor(y * (dy / length2)[:, None])[:, :, None]
     across = (tensor(x * (-dy / length / SPREAD)[:, None])[:, None]
               + tensor(y * (dx / length / SPREAD)[:, None])[:, :, None])
@@ -84,7 +87,8 @@ def draw_limb_maps(poses: Pose, context: np.ndarray, crops: Crops, size: int, pa
 
 
 def _motion(limbs: np.ndarray, nearness: Tensor, along: Tensor, tensor: Callable) -> Tensor:
-    """The motion channels (B, h, w, 4 k) for limbs (B, 2 k + 1, L, 2, 2) in frame sides. Overwrites `along`."""
+    """The motion channels (B, h, w, 4 k) for limbs (B, 2 k + 1, L, 2, 2) in units of the frame's side. Overwrites
+    `along`."""
     count, middle = len(limbs), limbs.shape[1] // 2
     move = np.nan_to_num((np.delete(limbs, middle, 1) - limbs[:, middle, None]) / SPREAD)  # (B, 2 k, L, 2, 2)
     ends = move.transpose(3, 0, 1, 4, 2).reshape(2, count, 4 * middle, -1)  # (2, B, 4 k, L)
@@ -98,7 +102,7 @@ def _motion(limbs: np.ndarray, nearness: Tensor, along: Tensor, tensor: Callable
 
 
 def _limbs(poses: Pose, parts: tuple) -> np.ndarray:
-    """Both ends of every limb, (..., L, 2, 2); NaN if unknown."""
+    """The two end points of every limb, (..., L, 2, 2): limb, end, x and y. NaN if an end is unknown."""
     limbs = []
     if "body" in parts:
         limbs.append(poses.body[..., LIMBS, :])

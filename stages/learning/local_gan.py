@@ -18,8 +18,8 @@ WARM_UP = 10  # steps in which the learning rate rises
 
 
 class LocalGan:
-    """A refiner G_j and its discriminator D_j, with their optimisers; `average` is the moving average of G_j's weights,
-    which inference uses."""
+    """A refiner G_j and its discriminator D_j, with their optimisers. `average` is a refiner with the exponential
+    moving average of G_j's weights, which inference uses."""
 
     def __init__(self, params: "LocalGanTraining", part: str, device: torch.device):
         torch.manual_seed(params.seed + REFINED_PARTS.index(part))
@@ -37,9 +37,11 @@ class LocalGan:
 
     def advance(self, generated: Tensor, conditioning: Tensor, real: Tensor, backgrounds: Tensor, step: int
                 ) -> dict[str, float]:
-        """One step of D_j and G_j; their losses. The discriminator sees how each crop changes the background.
+        """One step of D_j and of G_j. Returns their losses. The input of D_j is the difference between the composited
+        crop and its background (`background_change`).
 
-        generated, real (B, 4, c, c); conditioning (B, channels, c, c); backgrounds (B, 3, c, c)."""
+        generated, real (B, 4, c, c): RGB times alpha, and alpha, in [0, 1]; conditioning (B, channels, c, c);
+        backgrounds (B, 3, c, c) in [0, 1]; step: number of the step, from 0."""
         p = self.params
         refined = refine(self.refiner, generated, conditioning)
         loss_d, adversarial = real.new_zeros(()), real.new_zeros(())
@@ -58,7 +60,8 @@ class LocalGan:
         return {"l1": l1.item(), "l2": l2.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
 
     def learning_rate_factor(self, step: int) -> float:
-        """Rises to 1, stays there, and falls to zero."""
+        """Factor of the learning rate: rises to 1 in WARM_UP steps, stays there, and falls to 0 in the last steps (from
+        `decay_from`)."""
         p = self.params
         return min(1, (step + 1) / WARM_UP, (p.steps - step) / max(1, p.steps * (1 - p.decay_from)))
 

@@ -16,8 +16,8 @@ from stages.pose.skeleton import Pose
 
 
 class LocalGans:
-    """The local GANs of the folder `local_gans/`. A part without a refiner stays as it was generated (a face: as it was
-    enhanced)."""
+    """The trained local GANs from the folder `local_gans/`. A part without a refiner is not changed, except that a face
+    is still enhanced by Eq. 9."""
 
     def __init__(self, folder: Path, device: torch.device):
         state, self.about = saved_networks.load(folder)
@@ -30,9 +30,10 @@ class LocalGans:
 
     @torch.no_grad()
     def polish(self, foregrounds: Tensor, poses: Pose, index: FaceIndex) -> Tensor:
-        """Refines all parts of foregrounds (B, 4, S, S), RGB times alpha and alpha in [0, 1], with their poses (B).
+        """Refines all parts of B foregrounds (B, 4, S, S), RGB times alpha, and alpha, in [0, 1], with their B poses.
+        Returns new foregrounds of the same shape.
 
-        Each part's change is added to the frame; a part is refined in all frames at once."""
+        One part after the other is refined in all frames at once. The change of each part is added to the frame."""
         images, size = foregrounds.to(self.device, copy=True), foregrounds.shape[-1]
         if self.face_enhancer is None or self.face_enhancer.index is not index:
             self.face_enhancer = FaceEnhancer(index, self.about["enhancement"])
@@ -58,8 +59,8 @@ class LocalGans:
 
 def enhance_faces(enhancer: FaceEnhancer, crops: Tensor, poses: Pose, corners: np.ndarray, rows: list | None = None
                   ) -> Tensor:
-    """Eq. 9 on crops (B, 4, c, c) of faces. rows: for each crop, the rows of the face index that it may use; default
-    all."""
+    """Applies Eq. 9 to crops (B, 4, c, c) of faces. corners (B, 2): x and y of their top left pixels. rows: for each
+    crop, the rows of the face index that may be used, by default all."""
     if enhancer.params["faces"] == "none":
         return crops
     images = crops.permute(0, 2, 3, 1).cpu().numpy()  # (B, c, c, 4)

@@ -1,4 +1,4 @@
-"""When a training runs out of memory: finds settings that fit."""
+"""Finds parameters with which a training fits into memory, after it has run out of memory."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from stages.learning.training import Training
     from stages.params import GeneratorTraining
 
-SIZE_STEP = 32  # pixels; frames.size is a multiple
+SIZE_STEP = 32  # pixels: frames.size must be a multiple of this
 
 
 class ScaledBatches:
-    """Batches resized by a factor `scale`."""
+    """Batches whose images and maps are resized by the factor `scale`."""
 
     def __init__(self, batches: Batches, scale: float):
         self.batches, self.scale = batches, scale
@@ -33,8 +33,8 @@ class ScaledBatches:
 
 
 def suggest_settings(training: "Training", batches: Batches) -> str:
-    """The text of the error: the first of several cheaper settings that fits. Each is tried by one step of this
-    training, which is of no use afterwards."""
+    """The text of the error, with the first of the `cheaper_settings` that fits. Each of them is tried with one
+    training step, which changes the networks: the training cannot be continued afterwards."""
     p, size = training.params, batches.data.size
     frames = (p.clips * p.clip_length + p.single_frames) // (p.devices * p.accumulation)
     problem = f"out of memory on {training.fabric.device} with {frames} frames of {size} x {size} pixels at once"
@@ -49,7 +49,8 @@ def suggest_settings(training: "Training", batches: Batches) -> str:
 
 
 def cheaper_settings(p: "GeneratorTraining", size: int) -> Iterator[tuple[str, dict, float]]:
-    """(its name in the error, the changed params, the scale of the frames), the least harmful first."""
+    """Settings that need less memory, in the order of their effect on quality, the smallest first: their name in the
+    error, the changed params, the scale of the frames."""
     for n in range(p.accumulation + 1, max(p.clips, p.single_frames) + 1):
         if p.clips % n == 0 and p.single_frames % n == 0:
             yield f"`accumulation: {n}`, which learns the same,", {"accumulation": n}, 1.0
@@ -65,7 +66,7 @@ def cheaper_settings(p: "GeneratorTraining", size: int) -> Iterator[tuple[str, d
 
 
 def fits(training: "Training", batches: Batches, params: "GeneratorTraining", scale: float) -> bool:
-    """Whether one step with these params and frames of this scale fits into memory."""
+    """Whether one training step with these params, and with frames resized by `scale`, fits into memory."""
     batches = Batches(batches.data, params, training.fabric.device)
     original = training.params
     training.params = training.objective.params = params

@@ -1,8 +1,8 @@
 """Optimiser steps, and the moving average of a network's weights.
 
-`NetworkOptimiser` trains one network with Adam, or with Muon (Jordan et al. 2024) for its matrices, that is its
-convolutions, and Adam for all other weights. Muon makes each update orthogonal, so all directions of a layer learn
-equally fast: far fewer steps are needed.
+`NetworkOptimiser` trains one network with Adam, or with Muon (Jordan et al. 2024) for the weights of all convolutions
+except the last, and Adam for all other weights. Muon orthogonalises the update of each weight matrix, so it needs fewer
+steps than Adam.
 """
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 
 class NetworkOptimiser:
-    """kind: adam or muon; rate: Adam's learning rate; matrix_rate: Muon's."""
+    """The optimiser of one network. kind: `adam` or `muon`. rate, betas: learning rate and betas of Adam. matrix_rate:
+    learning rate of Muon."""
 
     def __init__(self, network: nn.Module, kind: str, rate: float, betas: tuple[float, float], matrix_rate: float):
         weights = list(network.parameters())
@@ -24,7 +25,8 @@ class NetworkOptimiser:
             self.optimisers.append(torch.optim.Muon(self.views, matrix_rate, weight_decay=0.0, momentum=0.9))
 
     def step(self, factor: float) -> None:
-        """One step with the weights' gradients, which are then cleared. factor: of both learning rates."""
+        """One step with the gradients of the weights, which are then cleared. factor: multiplies the learning
+        rates."""
         for view, weight in zip(self.views, self.matrices):
             view.grad, weight.grad = as_matrix(weight.grad), None
         for optimiser, rate in zip(self.optimisers, self.rates):
@@ -41,7 +43,7 @@ class NetworkOptimiser:
 
 
 def minimise(loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """One optimiser step of a network for a loss; other networks in the loss get no gradient."""
+    """Computes the gradient of the loss for the weights of this network only, and makes one optimiser step."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward(inputs=list(network.parameters()))
     optimiser.step()
@@ -49,15 +51,15 @@ def minimise(loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer)
 
 @torch.no_grad()
 def ema_update(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
-    """Updates the exponential moving average of a network's weights after step 0, 1, ... In the first steps the decay
-    is smaller, so the initial weights are forgotten."""
+    """Updates the exponential moving average of a network's weights, in place. step: number of the training step, from
+    0. In the first steps the decay is smaller, so that the initial weights get little weight."""
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """A convolution's weight (O, I, h, w) as a matrix that shares its memory: (O, I h w) if contiguous, (O, h w I) if
-    channels last. The order of the columns makes no difference to Muon."""
+    """A view of a convolution's weight (O, I, h, w) as a matrix with the same memory: (O, I h w) if it is contiguous,
+    (O, h w I) if it is channels last. Muon does not depend on the order of the columns."""
     if weight.is_contiguous():
         return weight.flatten(1)
     return weight.permute(0, 2, 3, 1).flatten(1)

@@ -1,7 +1,7 @@
-"""What a local GAN sees of a body part: a square crop around it, and maps of the part's limbs in this crop.
+"""The input of a local GAN: a square crop around a body part, and limb maps of the part in this crop.
 
-Crops are not resampled, so a refiner's residual is added to the frame pixel by pixel. Corners (B, 2) are x and y of the
-crops' top left pixels, which may lie outside the frame.
+Crops are not resampled, so a refiner's residual can be added to the frame pixel by pixel. Corners (B, 2) are x and y of
+the crops' top left pixels, which may lie outside the frame.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from stages.pose.skeleton import (
 )
 
 CHANNELS_PER_LIMB = 3  # nearness, along, across
-SPREAD = 0.05          # distance at which nearness is 1 / 2, share of the crop's side
-FEATHER = 0.08         # width of the border in which a change fades out, share of the crop's side
-OWN = len(Pose.unknown().body)  # point numbers below are joints of the body; OWN + i is point i of the part itself
+SPREAD = 0.05          # distance from a limb at which nearness is 1 / 2, share of the crop's side
+FEATHER = 0.08         # width of the crop's border in which a change falls to 0, share of the crop's side
+OWN = len(Pose.unknown().body)  # in PART_LIMBS smaller numbers are joints of the body; OWN + i is point i of the part
 
 _HAND = [(0, 5), (5, 17), (17, 0)] + [(4 * k + 1 + i, 4 * k + 2 + 2 * i) for k in range(5) for i in (0, 1)]
 _POINTS = dict(zip(REFINED_PARTS, ("face", "right_hand", "left_hand", "feet", "feet")))  # field of Pose
@@ -32,7 +32,7 @@ PART_LIMBS = {
 
 
 def crop_corners(boxes: np.ndarray, side: int) -> np.ndarray:
-    """Corners (..., 2) of the side x side crops centred on boxes (..., 4), rounded to pixels."""
+    """Corners (..., 2) of the side x side crops centred on boxes (..., 4), rounded to whole pixels."""
     return np.rint((boxes[..., :2] + boxes[..., 2:] - side) / 2).astype(int)
 
 
@@ -42,7 +42,8 @@ def crop_parts(images: list[Tensor], corners: np.ndarray, side: int) -> Tensor:
 
 
 def add_changes(images: list[Tensor], changes: Tensor, corners: np.ndarray) -> None:
-    """Adds changes (B, C, c, c) to the images (C, S, S), in place. They fade out at the border of their crops."""
+    """Adds changes (B, C, c, c) to B images (C, S, S), in place. Within FEATHER of the crop's border the change falls
+    linearly to 0."""
     side = changes.shape[-1]
     position = (torch.arange(side, device=changes.device) + 0.5) / side
     ramp = ((0.5 - (position - 0.5).abs()) / FEATHER).clamp(0, 1)
@@ -58,9 +59,9 @@ def _boxes(corners: np.ndarray, side: int) -> np.ndarray:
 def draw_part_limb_maps(poses: Pose, part: str, corners: np.ndarray, side: int, device: torch.device) -> Tensor:
     """The part's limbs in side x side crops of B poses, (B, 3 * limbs, side, side). The channels of each limb:
 
-    nearness  1 on the limb, 1 / 2 at SPREAD from it; 0 everywhere for an unknown limb
+    nearness  1 on the limb, 1 / 2 at the distance SPREAD from it; 0 everywhere for an unknown limb
     along     nearness times the position along the limb, -1/2 at its first end, 1/2 at the second
-    across    nearness times the signed distance from the limb's line, in SPREADs
+    across    nearness times the signed distance from the limb's line, divided by SPREAD
     """
     points = np.concatenate([poses.body, getattr(poses, _POINTS[part])], 1)
     points = points[:, np.array(PART_LIMBS[part])]  # (B, L, 2, 3)
@@ -82,12 +83,13 @@ def draw_part_limb_maps(poses: Pose, part: str, corners: np.ndarray, side: int, 
 
 def part_conditioning(poses: Pose, part: str, corners: np.ndarray, side: int, limb_maps: bool, device: torch.device
                       ) -> Tensor:
-    """What a refiner sees besides its crop, (B, channels, side, side): the part's limb maps, or nothing."""
+    """The conditioning of a refiner, (B, channels, side, side): the part's limb maps, or no channels if `limb_maps` is
+    false."""
     if limb_maps:
         return draw_part_limb_maps(poses, part, corners, side, device)
     return torch.zeros(len(poses), 0, side, side, device=device)
 
 
 def part_conditioning_channels(part: str, limb_maps: bool) -> int:
-    """Channels of `part_conditioning`."""
+    """Number of channels of `part_conditioning`."""
     return CHANNELS_PER_LIMB * len(PART_LIMBS[part]) if limb_maps else 0

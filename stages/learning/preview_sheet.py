@@ -1,4 +1,4 @@
-"""Preview pictures of a training: rows of images, and evenly spaced frames to show."""
+"""Preview pictures of a training: chooses evenly spaced frames, and joins rows of images into one picture."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def evenly_spaced(count: int, wanted: int) -> np.ndarray:
-    """`wanted` indices from 0 to count - 1, evenly spaced; some repeat if there are fewer."""
+    """`wanted` evenly spaced indices from 0 to count - 1. If count < wanted, some indices repeat."""
     return np.linspace(0, count - 1, wanted).round().astype(int)
 
 

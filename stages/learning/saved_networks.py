@@ -1,4 +1,5 @@
-"""Trained networks as artifacts: weights (model.safetensors), and the network's shape and settings (about.json)."""
+"""Saves and loads trained networks as artifacts: the weights (model.safetensors), and the network's shape and settings
+(about.json)."""
 
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ from stages.media.files import existing
 
 
 def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
+    """Writes weights (by name) and `about` to the folder, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     save_file(plain, folder / "model.safetensors", artifact_metadata.current() or None)
@@ -18,6 +20,6 @@ def save(folder: Path, weights: dict[str, torch.Tensor], about: dict) -> None:
 
 
 def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
-    """The weights by name, and the content of about.json."""
+    """The weights by name, and the content of about.json. Raises InputError if the network is not trained yet."""
     about = existing(folder / "about.json", "trained weights; run the training stage").read_text(encoding="utf-8")
     return load_file(folder / "model.safetensors"), json.loads(about)

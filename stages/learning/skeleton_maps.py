@@ -1,9 +1,10 @@
-"""Skeleton maps: drawn skeletons of many poses at once, on the device.
+"""Skeleton maps: draws the skeletons of many poses at once, on the device.
 
-They show what `stages.pose.skeleton.draw` shows, with exact antialiasing in place of OpenCV's. Every limb is a capsule;
-a pixel's coverage is 1 / 2 on the capsule's edge and linear across one pixel. Only the pixels in a strip along each
-limb are computed: for each step along its longer axis, the few pixels across it. Later limbs are drawn over earlier
-ones. Poses have one leading axis, B, and are in pixels of the S x S frame.
+The result is that of `stages.pose.skeleton.draw`, except that OpenCV's antialiasing is replaced by exact coverage.
+Every limb is a capsule; the coverage of a pixel is 1 / 2 on the capsule's edge and changes linearly over one pixel.
+Only pixels in a strip along each limb are computed: for each step along the limb's longer axis (x or y), a few pixels
+along the other axis. Later limbs are drawn over earlier ones. Poses have one leading axis, B, and are in pixels of the
+S x S frame.
 """
 
 import math
@@ -15,9 +16,9 @@ from torch import Tensor
 from stages.learning.crops import Crops
 from stages.pose.skeleton import COLOURS, FEET, FINGERS, LIMBS, Pose
 
-LINE_WIDTH = 0.0075                     # share of the side
-SHADE = 0.75                            # a limb's colour is its joint's, times this
-HANDS = (255, 120), (0, 255)            # red and green of the right and left hand; blue numbers the fingers
+LINE_WIDTH = 0.0075                     # share of the frame's side
+SHADE = 0.75                            # a limb has the colour of its joint, multiplied by this
+HANDS = (255, 120), (0, 255)            # red and green of the right and left hand; blue encodes the finger
 WHITE = (255, 255, 255)
 SHORT_STEPS = 8                         # limbs of at most this many steps are computed together
 
@@ -32,7 +33,7 @@ def draw_skeleton_maps(poses: Pose, crops: Crops, size: int, patch_size: int, pa
     start, end, colours, radii = limbs_to_draw(in_map, parts, max(1.0, LINE_WIDTH * size / patch_size))
     colours = torch.tensor(colours / 255, dtype=torch.float32, device=device)
 
-    canvas = torch.zeros(count * (height * width + 1), 3, device=device)  # each map has one more pixel, for the outside
+    canvas = torch.zeros(count * (height * width + 1), 3, device=device)  # the extra pixel receives all pixels outside
     for i, pixels, covers in limb_covers(start, end, radii, height, width, device):
         canvas.index_copy_(0, pixels, torch.lerp(canvas.index_select(0, pixels), colours[i], covers[:, None]))
     maps = canvas.unflatten(0, (count, -1))[:, :-1].unflatten(1, (height, width))
@@ -40,8 +41,8 @@ def draw_skeleton_maps(poses: Pose, crops: Crops, size: int, patch_size: int, pa
 
 
 def limbs_to_draw(poses: Pose, parts: tuple, line_width: float) -> tuple[np.ndarray, ...]:
-    """First ends (B, L, 3), second ends (B, L, 3), colours (L, 3) and radii (L,) of all limbs, in the order of drawing.
-    A joint is a limb of length 0."""
+    """First ends (B, L, 3), second ends (B, L, 3), colours (L, 3) in 0 .. 255 and radii (L,) in pixels of all L limbs,
+    in the order of drawing. A joint is drawn as a limb of length 0."""
     found = []
     if "body" in parts:
         a, b = np.transpose(LIMBS)
@@ -64,8 +65,8 @@ def limbs_to_draw(poses: Pose, parts: tuple, line_width: float) -> tuple[np.ndar
 
 
 def limb_covers(start: np.ndarray, end: np.ndarray, radii: np.ndarray, height: int, width: int, device: torch.device):
-    """For each limb in turn: its number, the pixels near it in all B maps, as rows of the canvas (B * n), and its
-    coverage of each pixel (B * n)."""
+    """For each limb in the order of drawing: its number; the n pixels near it in each of the B maps, as indices of the
+    canvas's rows (B * n,); and its coverage of these pixels (B * n,) in [0, 1]."""
     known = (start[..., 2] > 0) & (end[..., 2] > 0) & np.isfinite(start + end).all(-1)  # (B, L)
     start, end = (np.where(known[..., None], ends, -1e3)[..., :2] for ends in (start, end))
     steep = np.abs(end - start).argmax(-1) == 1  # longer along y
@@ -81,7 +82,7 @@ def limb_covers(start: np.ndarray, end: np.ndarray, radii: np.ndarray, height: i
     numbers = np.stack(
         [first, *np.moveaxis(start, -1, 0), dx, dy, slope, dx / length2, dy / length2, reach, steep, sides])
     found = {}
-    for short in (True, False):  # in two groups, as all limbs of a group get as many steps as its longest
+    for short in (True, False):  # two groups, because all limbs of a group get the number of steps of its longest limb
         chosen = np.flatnonzero((steps > 0) & ((steps <= SHORT_STEPS) == short))
         if len(chosen):
             pixels, covers = cover_near_limbs(numbers[..., chosen], int(steps[chosen].max()), height, width, device)
@@ -91,7 +92,11 @@ def limb_covers(start: np.ndarray, end: np.ndarray, radii: np.ndarray, height: i
 
 def cover_near_limbs(numbers: np.ndarray, steps: int, height: int, width: int, device: torch.device
                      ) -> tuple[Tensor, Tensor]:
-    """Canvas rows and coverage, each (L, B * steps * across), near limbs given by 11 numbers (11, B, L)."""
+    """Rows of the canvas and coverage of the pixels near limbs, each (L, B * steps * across).
+
+    numbers (11, B, L): the first pixel along the limb's longer axis; its first end, x0 and y0; its vector dx, dy; dy /
+    dx; the vector divided by its squared length; radius + 1/2; whether the longer axis is y, so that x and y are
+    swapped; and the map's side along the longer axis."""
     across = math.ceil(2 * math.sqrt(2) * numbers[8].max()) + 1
     numbers = torch.from_numpy(numbers.transpose(0, 2, 1).astype(np.float32)).to(device)[..., None, None]
     first, x0, y0, dx, dy, slope, along_x, along_y, reach, steep, side = numbers  # each (L, B, 1, 1)

@@ -1,9 +1,9 @@
-"""The training of G, D_q and D_t: one step at a time, on one device or several.
+"""Training steps of G, D_q and D_t, on one device or several.
 
-A step's batch may be split into micro-batches (`accumulation`) and over processes (`devices`). All terms of the
-objective but one are means over frames, so their gradients add up. Gromov-Wasserstein compares all frames of the batch:
-first the feature vectors of all micro-batches are gathered, then each micro-batch gets the gradient with respect to its
-own vectors.
+The batch of a step may be divided into micro-batches (`accumulation`) and over processes (`devices`). All terms of the
+objective except Gromov-Wasserstein are means over frames, so their gradients are accumulated. Gromov-Wasserstein
+depends on all pairs of frames of the batch: first the feature vectors of all micro-batches are gathered and the
+gradient with respect to them is computed, then this gradient is propagated through each micro-batch.
 """
 
 from typing import TYPE_CHECKING
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 class Training:
-    """The networks, their optimisers and the moving average of G's weights. `advance` trains each for one step.
+    """The networks, their optimisers, and the exponential moving average of G's weights (`average`). `advance` makes
+    one training step.
 
-    networks: "generator" is G, "spatial" is D_q, "temporal" is D_t."""
+    networks: "generator" is G, "spatial" is D_q, "temporal" is D_t. in_channels: channels of the generator's input."""
 
     def __init__(self, params: "GeneratorTraining", fabric: "Fabric", in_channels: int):
         torch.manual_seed(params.seed)
@@ -53,14 +54,14 @@ class Training:
                             for name, discriminator in self.discriminators.items()}
         self.objective = Objective(p, fabric, self.discriminators)
         self.step = 0
-        self.losses = dict.fromkeys(LOSSES, torch.zeros((), device=device))  # the last value of each
+        self.losses = dict.fromkeys(LOSSES, torch.zeros((), device=device))  # the latest value of each
 
     def advance(self, batches: "Batches") -> Tensor:
-        """One step of every network; returns the LOSSES (10,) of this process, on the device."""
+        """One training step. Returns the latest values of all LOSSES (10,) in this process, on the device."""
         p = self.params
         first, count = self.fabric.global_rank * p.accumulation, p.devices * p.accumulation
         micro_batches = [batches.at_step(self.step, first + i, count) for i in range(p.accumulation)]
-        with torch.set_grad_enabled(len(micro_batches) == 1):  # several graphs at once would need too much memory
+        with torch.set_grad_enabled(len(micro_batches) == 1):  # to save memory, not several graphs at the same time
             fakes = [self.generate(batch) for batch in micro_batches]
         threads.recheck()
         if self.adversarial:
@@ -81,7 +82,7 @@ class Training:
             return self.generator(batch.pose_maps).float()
 
     def train_discriminators(self, micro_batches: "list[Batch]", fakes: list[Tensor]) -> dict[str, Tensor]:
-        """One step of D_q and of D_t; their losses."""
+        """One step of D_q and of D_t. Returns their losses."""
         losses = {}
         for name in self.discriminators:
             for batch, fake in zip(micro_batches, fakes):
@@ -92,7 +93,8 @@ class Training:
         return losses
 
     def train_generator(self, micro_batches: "list[Batch]", fakes: list[Tensor]) -> dict[str, Tensor]:
-        """One step of G; its losses. With several micro-batches, each one's graph is built again, one at a time."""
+        """One step of G. Returns its losses. With several micro-batches, the foregrounds of each are generated again,
+        with a graph, one micro-batch after the other."""
         objective, adversarial, undivided = self.objective, self.adversarial, len(micro_batches) == 1
         losses, gw_grads = {}, [None] * len(micro_batches)
         features = (objective.perceptual_features(batch, fake, adversarial)
@@ -115,16 +117,17 @@ class Training:
         return losses
 
     def backward(self, name: str, loss: Tensor) -> None:
-        """Adds the gradient of the loss to that of one network's weights."""
+        """Accumulates the gradient of the loss in the weights of the network `name`, and only there."""
         threads.recheck()
         loss.backward(inputs=list(self.networks[name].parameters()))
 
     def optimizer_step(self, name: str) -> None:
+        """Averages the gradients of the network `name` over all processes, and updates its weights."""
         devices.average(self.fabric, [parameter.grad for parameter in self.networks[name].parameters()])
         self.optimisers[name].step(self.learning_rate_factor())
 
     def learning_rate_factor(self) -> float:
-        """1 until `decay_from`, then falling linearly to 0."""
+        """Factor of the learning rates: 1 until `decay_from`, then falling linearly to 0."""
         left = 1 - self.step / self.params.steps
         return min(1.0, left / max(1 - self.params.decay_from, 1e-9))
 
@@ -133,6 +136,7 @@ class Training:
         return all(bool(value.isfinite().all()) for network in self.networks.values() for value in network.parameters())
 
     def state(self) -> dict:
+        """Everything that a checkpoint needs; see `restore`."""
         return {
             "step": self.step, "losses": self.losses, "average": self.average.state_dict(),
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
@@ -149,7 +153,8 @@ class Training:
 
 
 def build_discriminators(params: "GeneratorTraining") -> dict[str, nn.Module]:
-    """D_q ("spatial") and D_t ("temporal"), or pix2pixHD's ("spatial"); each only if its weight is not 0."""
+    """The discriminators whose weight is not 0: D_q ("spatial") and D_t ("temporal") or, with `discriminators:
+    multiscale`, that of pix2pixHD ("spatial")."""
     width, patch_size = params.discriminator_width, params.patch_size
     if params.discriminators == "multiscale":
         return {"spatial": MultiscaleDiscriminator(width, params.scales)} if params.weight_spatial else {}

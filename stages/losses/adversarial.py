@@ -1,9 +1,9 @@
-"""The adversarial losses (paper section 2.4, Eqs. 13-15), from the outputs of a discriminator
+"""The adversarial losses (paper section 2.4, Eqs. 13-15), computed from the outputs of a discriminator
 (stages/nets/discriminators.py).
 
 `logistic`: the discriminator maximises log D(real) + log(1 - D(fake)); the generator minimises -log D(fake), the
-non-saturating form. `least_squares` (Mao et al. 2017; pix2pixHD): squared distance of the logits to 1 for real, to 0
-for fake patches. Losses are means over patches, summed over scales.
+non-saturating form. `least_squares` (Mao et al. 2017; pix2pixHD): squared difference between the logits and 1 for real
+patches, 0 for fake patches. Losses are means over patches and sums over scales.
 """
 
 from torch import Tensor
@@ -13,19 +13,19 @@ from stages.nets.discriminators import DiscriminatorOutputs
 
 
 def discriminator_loss(real: DiscriminatorOutputs, fake: DiscriminatorOutputs, kind: str = "logistic") -> Tensor:
-    """The mean of the losses on real and on fake patches. An undecided discriminator has log 2 (logistic) or 1/4 (least
-    squares) per scale."""
+    """The loss of the discriminator: the mean of its losses on real and on fake patches. At chance level it is log 2
+    (logistic) or 1/4 (least squares) per scale. Raises ValueError if `kind` is unknown."""
     return (_logit_loss(real, kind, is_real=True) + _logit_loss(fake, kind, is_real=False)) / 2
 
 
 def generator_loss(fake: DiscriminatorOutputs, kind: str = "logistic") -> Tensor:
-    """The loss of generated patches when the discriminator should take them for real."""
+    """The loss of the generator: small if the discriminator classifies the generated patches as real."""
     return _logit_loss(fake, kind, is_real=True)
 
 
 def feature_matching(real: DiscriminatorOutputs, fake: DiscriminatorOutputs) -> Tensor:
-    """Mean L1 distance between all layers before the logits (pix2pixHD); all layers of all scales have the same
-    weight."""
+    """The feature matching loss (pix2pixHD): mean L1 distance between the outputs of all layers before the logits. All
+    layers of all scales have the same weight."""
     pairs = [pair for scales in zip(real, fake, strict=True) for pair in list(zip(*scales, strict=True))[:-1]]
     return sum((x.detach().float() - y.float()).abs().mean() for x, y in pairs) / len(pairs)
 

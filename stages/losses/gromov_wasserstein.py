@@ -1,8 +1,12 @@
 """The entropic Gromov-Wasserstein loss (paper section 2.2, Eqs. 1-7; solver after Peyre et al. 2016).
 
-Two sets of feature vectors are compared by the distances within each set only. The transport plan assigns generated
-points to real points; the value says how much the distances of assigned points differ. Points are the frames of a batch
-or the patches of one frame (stages/nets/vgg.py).
+Two sets of feature vectors (`points`) are compared only by the distances within each set. The transport plan assigns
+generated points to real points. The value measures how much the distances between assigned points differ. Points are
+the frames of a batch or the patches of one frame (stages/nets/vgg.py).
+
+The solver: projected gradient steps (Eq. 4), accelerated by Anderson's method. Each step needs a plan with uniform
+marginals for a new kernel, which Sinkhorn's algorithm (Eq. 6) and then Newton's method compute. `g` is log b of Eq. 6;
+a follows from it. Leading axis b: independent pairs of sets.
 """
 
 import math
@@ -13,33 +17,34 @@ from torch import Tensor
 from stages import InputError
 
 TOLERANCE = 1e-9        # of a plan: norm of the error of its marginals, and of its change in the last step
-_LOG_INTERVAL = 10      # Sinkhorn iterations per iteration in the log domain
-_MAX_JACOBIANS = 40     # before a kernel is approached from a smoother one
-_MAX_CHORD_STEPS = 10   # steps with one Jacobian
-_OVER_RELAXATION = 0.1  # share by which each outer step goes farther than Eq. 4's
+_LOG_INTERVAL = 10      # one of this many Sinkhorn iterations is computed in the log domain
+_MAX_JACOBIANS = 40     # Jacobians for one kernel, before it is solved from a smoother kernel
+_MAX_CHORD_STEPS = 10   # Newton steps with one Jacobian
+_OVER_RELAXATION = 0.1  # share by which each outer step is longer than that of Eq. 4
 Jacobian = tuple[Tensor, Tensor]  # LU-decomposed, for torch.linalg.lu_solve
 
 
 def intra_space_distances(features: Tensor) -> Tensor:
-    """Mean absolute difference between all feature vectors, (..., n, d) -> (..., n, n): the L1 norms of Eq. 3
-    divided by d, so that epsilon means the same for every network."""
+    """Mean absolute difference between all pairs of feature vectors, (..., n, d) -> (..., n, n): the L1 norms of Eq. 3
+    divided by d, so that epsilon does not depend on the network's number of features."""
     return torch.cdist(features, features, p=1) / features.shape[-1]
 
 
 def gromov_wasserstein(dx: Tensor, dy: Tensor, epsilon: float, outer: int, inner: int,
                        tolerance: float = TOLERANCE) -> tuple[Tensor, Tensor]:
-    """Value of Eq. 3 at the plan of Eqs. 4-7, and that plan.
+    """Value of Eq. 3 for the plan of Eqs. 4-7, and this plan.
 
-    dx, dy     symmetric intra-space costs, (b, n, n) and (b, m, m); float, of the order of 1
-    epsilon    regularisation, in units of dx^2
-    outer      maximum number of projected gradient steps (Eq. 4's C, contracted with the plan); fewer if they converge
-    inner      Sinkhorn iterations (Eq. 6) before the first Newton step, and whenever a Newton step does not help;
-               Newton steps go on until the marginals are met
+    dx, dy     symmetric intra-space distances, (b, n, n) and (b, m, m); float, of the order of 1
+    epsilon    weight of the entropy, in units of dx^2
+    outer      maximum number of projected gradient steps (Eq. 4); fewer if they converge
+    inner      Sinkhorn iterations (Eq. 6) before the first Newton step, and whenever a Newton step does not reduce the
+               error; Newton steps are repeated until the marginals are met
+    tolerance  see TOLERANCE
 
-    Returns the value (b,) in the type of dx, and the plan (b, n, m) float64. Costs that are not finite give values that
-    are not finite. Solved in float64 on detached costs. The gradient is that of the value with the plan held fixed. By
-    the envelope theorem, at a converged plan this is the gradient of what the plan minimises, value - epsilon *
-    entropy.
+    Returns the value (b,) in the type of dx, and the plan (b, n, m) float64. Distances that are not finite give values
+    that are not finite. The plan is computed in float64 without gradient. The gradient of the value is that for a
+    constant plan. By the envelope theorem, at a converged plan this is the gradient of the minimised function, value -
+    epsilon * entropy. Raises InputError if no plan meets the marginals.
     """
     with torch.no_grad(), torch.autocast(dx.device.type, enabled=False):
         plan = _plan(dx.detach().double(), dy.detach().double(), epsilon, outer, inner, tolerance)
@@ -48,15 +53,15 @@ def gromov_wasserstein(dx: Tensor, dy: Tensor, epsilon: float, outer: int, inner
 
 def gromov_wasserstein_loss(generated: Tensor, real: Tensor, epsilon: float, outer: int, inner: int,
                             debiased: bool = False) -> Tensor:
-    """GW between feature vectors (n, d), or the mean over b pairs of sets (b, n, d); a scalar. Both cost matrices are
-    divided by the maximum of the real one, so epsilon is relative to the spread of the real points. The vectors may be
-    gathered from micro-batches and processes; then only the rows whose gradient is wanted need a graph.
+    """The Gromov-Wasserstein loss of two sets of feature vectors (n, d), or its mean over b pairs of sets (b, n, d); a
+    scalar. Both distance matrices are divided by the maximum of the real one, so epsilon is relative to the spread of
+    the real points. For the other arguments see `gromov_wasserstein`.
 
-    debiased   2 GW(x, y) - GW(x, x) - GW(y, y) (Bunne et al. 2019), which is zero for equal sets in spite of epsilon
+    debiased   2 GW(x, y) - GW(x, x) - GW(y, y) (Bunne et al. 2019), which is zero for equal sets with any epsilon
     """
     n, real = real.shape[-2], real.double()
     dx, dy = (intra_space_distances(x.double()).reshape(-1, n, n) for x in (generated, real))
-    least = 1e-3 * real.abs().mean().clamp_min(1e-9)  # in case all real points are equal
+    least = 1e-3 * real.abs().mean().clamp_min(1e-9)  # avoids a division by 0 if all real points are equal
     spread = dy.amax((1, 2), keepdim=True).clamp_min(least).detach()
     dx, dy = dx / spread, dy / spread
     if not debiased:
@@ -67,15 +72,15 @@ def gromov_wasserstein_loss(generated: Tensor, real: Tensor, epsilon: float, out
 
 
 def _objective(dx: Tensor, dy: Tensor, plan: Tensor) -> Tensor:
-    """sum |dx_ik - dy_jl|^2 plan_ij plan_kl, (b,), in the closed form of the square loss."""
+    """The value of Eq. 3: sum over i, j, k, l of |dx_ik - dy_jl|^2 plan_ij plan_kl, (b,), in closed form."""
     p, q = plan.sum(2, keepdim=True), plan.sum(1, keepdim=True).mT  # marginals (b, n, 1), (b, m, 1)
     squares = (p.mT @ dx**2 @ p + q.mT @ dy**2 @ q).flatten()       # (b,)
     return squares - 2 * (dx * (plan @ dy @ plan.mT)).sum((1, 2))
 
 
 def _plan(dx: Tensor, dy: Tensor, epsilon: float, outer: int, inner: int, tolerance: float) -> Tensor:
-    """The plan (b, n, m). The marginals of each step are met to 1/1000 of the last step's change, those of the returned
-    plan to the tolerance."""
+    """The plan (b, n, m). In each step the error of the marginals is at most 1/1000 of the plan's change in the
+    previous step; for the returned plan it is at most the tolerance."""
     b, n, m = dx.shape[0], dx.shape[1], dy.shape[1]
     squares = (-2 / epsilon) * ((dx**2).mean(2).unsqueeze(2) + (dy**2).mean(2).unsqueeze(1))  # (b, n, m)
     log_kernel = squares + (4 / epsilon) * dx.mean(2).unsqueeze(2) * dy.mean(2).unsqueeze(1)  # for the uniform plan
@@ -89,22 +94,23 @@ def _plan(dx: Tensor, dy: Tensor, epsilon: float, outer: int, inner: int, tolera
             break
         history = _extended(history, (torch.add(plan, step, alpha=_OVER_RELAXATION), step), moved < 0.9 * before)
         start = _anderson(*zip(*history))
-        # Eq. 5 of Eq. 4's C in closed form; 2 C is the objective's gradient
+        # Eq. 5, with C of Eq. 4 in closed form; 2 C is the gradient of the objective
         log_kernel = torch.baddbmm(squares, torch.bmm(dx, start), dy, alpha=4 / epsilon)
     return _meet_marginals(log_kernel, g, jacobian, inner, moved.new_tensor(tolerance))[1]
 
 
 def _extended(history: list[tuple[Tensor, Tensor]], latest: tuple[Tensor, Tensor], shrinking: Tensor
               ) -> list[tuple[Tensor, Tensor]]:
-    """The last three (end, step). For sets whose steps do not shrink, the latest replaces the earlier ones."""
+    """The last three pairs of a step's end point and the step. For sets whose steps do not shrink, the latest pair
+    replaces the earlier ones."""
     if not shrinking.all():
         history = [tuple(torch.where(shrinking, x, y) for x, y in zip(old, latest)) for old in history]
     return [*history[-2:], latest]
 
 
 def _anderson(ends: tuple[Tensor, ...], steps: tuple[Tensor, ...]) -> Tensor:
-    """Anderson acceleration (1965): the mixture of the ends of the last steps, with the weights that make the same
-    mixture of the steps shortest."""
+    """Anderson acceleration (Anderson 1965): the weighted mean of the end points of the last steps, with the weights
+    that minimise the norm of the weighted mean of the steps."""
     steps = torch.stack(steps, 1).flatten(2)  # (b, k, n m)
     products = torch.bmm(steps, steps.mT)     # (b, k, k)
     ridge = 1e-13 * products.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-100)
@@ -115,9 +121,10 @@ def _anderson(ends: tuple[Tensor, ...], steps: tuple[Tensor, ...]) -> Tensor:
 
 
 def _sinkhorn(log_kernel: Tensor, g: Tensor, iterations: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
-    """Eq. 6 starting from log b = g; returns g and the plan of Eq. 7, which meets the marginals of the rows. Every
-    tenth iteration runs in the log domain, the others on the plan found there: an iteration changes a and b by a factor
-    of at most n, so nothing over- or underflows. Stops when the marginals of the columns are met too."""
+    """Sinkhorn iterations (Eq. 6) from log b = g. Returns g and the plan of Eq. 7, which meets the marginals of the
+    rows. Every tenth iteration is computed in the log domain, the others as factors of the plan found there. An
+    iteration changes a and b by a factor of at most n, so the factors do not overflow or underflow. Stops when the
+    marginals of the columns are met too."""
     n, m = log_kernel.shape[1:]
     for start in range(0, iterations, _LOG_INTERVAL):
         log_plan = torch.log_softmax(log_kernel + g.mT, 2) - math.log(n)
@@ -135,9 +142,10 @@ def _sinkhorn(log_kernel: Tensor, g: Tensor, iterations: int, tolerance: Tensor)
 
 def _meet_marginals(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, inner: int, tolerance: Tensor
                     ) -> tuple[Tensor, Tensor, Jacobian | None]:
-    """Meets the marginals of the columns too, to the tolerance or as far as rounding allows for this kernel; returns g,
-    the plan and the Jacobian. If a kernel is too sharp to start from g, the solution for a smoother kernel (half the
-    exponent) is the start."""
+    """Computes the plan that meets the marginals of rows and columns, with an error of at most the tolerance or the
+    rounding error for this kernel. Returns g, the plan and the Jacobian. If Newton's method does not converge from g,
+    it starts from the solution for a smoother kernel (half the exponent). Raises InputError if it still does not
+    converge."""
     reachable = tolerance.clamp_min(-4 * torch.finfo(g.dtype).eps * log_kernel.amin())
     new_g, plan, error_norm, jacobian = _newton(log_kernel, g, jacobian, inner, reachable)
     if (error_norm > reachable).any():
@@ -151,10 +159,11 @@ def _meet_marginals(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, in
 
 def _newton(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, inner: int, tolerance: Tensor
             ) -> tuple[Tensor, Tensor, Tensor, Jacobian | None]:
-    """Damped Newton's method for the marginals of the columns as functions of g, with those of the rows met (Brauer et
-    al. 2017). It stays fast for small epsilon, where Sinkhorn is slow. The Jacobian is expensive, so it is reused as
-    long as it helps, for the next kernels too. Sinkhorn runs before the first Jacobian, and whenever a new one does not
-    help. Returns g, the plan, the norm of the error of the columns' marginals, and the Jacobian."""
+    """Damped Newton's method for the marginals of the columns as functions of g, where a meets those of the rows
+    (Brauer et al. 2017). For small epsilon it converges much faster than Sinkhorn. The Jacobian is expensive, so it is
+    reused as long as it reduces the error, also for the next kernels. Sinkhorn iterations are made before the first
+    Jacobian, and whenever a new one does not reduce the error. Returns g, the plan, the norm of the error of the
+    columns' marginals, and the Jacobian."""
     n, m = log_kernel.shape[1:]
     g, plan, error, error_norm = _chord_steps(log_kernel, g, jacobian, tolerance)
     damping, stuck = torch.full_like(error_norm, 1e-4), torch.full_like(error_norm, jacobian is None, dtype=torch.bool)
@@ -180,9 +189,9 @@ def _newton(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, inner: int
 
 def _chord_steps(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, tolerance: Tensor
                  ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Newton steps with one Jacobian, as long as each halves the error of the columns' marginals. They scale the plan
-    found at g. As no entry grows or shrinks by more than e^200, entries that underflowed there do not matter. Returns
-    g, the plan, the error of the columns' marginals and its norm."""
+    """Newton steps with one Jacobian, repeated as long as each halves the error of the columns' marginals. They
+    multiply the rows and columns of the plan at g. No entry changes by more than a factor of e^200, so entries that
+    underflowed at g are negligible. Returns g, the plan, the error of the columns' marginals and its norm."""
     n, m = log_kernel.shape[1:]
     plan, log_b = _plan_of(log_kernel, g), torch.zeros_like(g)
     error, error_norm = _marginal_error(plan)
@@ -207,7 +216,7 @@ def _marginal_error(plan: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _plan_of(log_kernel: Tensor, g: Tensor) -> Tensor:
-    """The plan of Eq. 7 for log b = g and the a that meets the marginals of the rows."""
+    """The plan of Eq. 7 (b, n, m) for log b = g, with the a that meets the marginals of the rows."""
     return torch.softmax(log_kernel + g.mT, 2) / log_kernel.shape[1]
 
 

@@ -1,1 +1,1 @@
-"""Alpha mattes, and the empty background that they are refined against."""
+"""Alpha mattes of the person, and the background without the person."""

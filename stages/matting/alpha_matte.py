@@ -1,5 +1,5 @@
-"""Refines a network's soft mask to a person's alpha matte: edges that follow the image, no holes in the body, no
-islands.
+"""Refines a network's soft mask to a person's alpha matte: aligns its edges with those of the image, fills holes in the
+body, and removes islands (components that are not connected to the body).
 
 Alpha mattes are (H, W) float32 in [0, 1], pictures are (H, W, 3) uint8 RGB.
 """
@@ -10,22 +10,22 @@ import numpy as np
 from stages.pose import skeleton
 from stages.pose.skeleton import LIMBS, L_HIP, L_SHOULDER, NOSE, R_HIP, R_SHOULDER, Pose
 
-_EPSILON = 1e-3   # of the guided filter, for colours in [0, 1]: weaker edges are ignored
-_CONTRAST = 2.0   # compensates the softening by the filter
-_BONE = 0.012     # radius around a bone that is certainly body, in heights
-_FINGER = 0.02    # width of a finger, in heights
-_POSSIBLE = 0.4   # alpha of fingers drawn from the pose
-_FAINT = 0.15     # alpha from which pixels are connected to components
+_EPSILON = 1e-3   # of the guided filter, for colours in [0, 1]: a variance below which edges are ignored
+_CONTRAST = 2.0   # factor of alpha's contrast around 1/2, because the filter blurs alpha
+_BONE = 0.012     # radius around a bone that is certainly body, share of the person's height
+_FINGER = 0.02    # width of a finger, share of the person's height
+_POSSIBLE = 0.4   # alpha of fingers that are drawn from the pose
+_FAINT = 0.15     # threshold of alpha for connected components
 
 
 def refine(rgb: np.ndarray, alpha: np.ndarray, radius: int, pose: Pose) -> np.ndarray:
     """Aligns the edges of `alpha` with those of the image within `radius` pixels, then fills holes in the body and
-    removes islands (see `cleaned`)."""
+    removes islands (see `cleaned`). rgb (H, W, 3), alpha (H, W) -> (H, W)."""
     return cleaned(_align_edges(rgb, alpha, radius), pose)
 
 
 def cleaned(alpha: np.ndarray, pose: Pose) -> np.ndarray:
-    """`alpha` without holes in the body and without islands: components that are not connected to the body. Unchanged
+    """`alpha` (H, W) without holes in the body and without components that are not connected to the body. Not changed
     if the pose has no known limbs."""
     body = body_core(pose, len(alpha))
     if not body.any():
@@ -44,7 +44,7 @@ def _align_edges(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
 
 
 def person_region(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
-    """Rows and columns of the bounding box of the nonzero alpha, with a margin in pixels; None if alpha is empty."""
+    """Rows and columns of the bounding box of alpha > 0.02, with a margin in pixels; None if there is no such pixel."""
     rows, columns = (np.flatnonzero((alpha > 0.02).any(axis)) for axis in (1, 0))
     if not len(rows):
         return None
@@ -52,10 +52,11 @@ def person_region(alpha: np.ndarray, margin: int) -> tuple[slice, slice] | None:
 
 
 def guided_filter(guide: np.ndarray, alpha: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """The guided filter with a colour guide (He et al. 2013): in each window alpha is a linear function of colour.
+    """The guided filter with a colour guide (He et al. 2013), which approximates alpha in each window by a linear
+    function of the colour.
 
-    guide (H, W, 3) in [0, 1] and alpha (H, W), float32 -> (H, W) float32. (cv2.ximgproc.guidedFilter treats the borders
-    and the windows differently; its results differ.)"""
+    guide (H, W, 3) in [0, 1] and alpha (H, W), float32 -> (H, W) float32. cv2.ximgproc.guidedFilter gives other
+    results, because it treats borders and windows differently."""
     def mean(x):
         return cv2.blur(x, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
@@ -73,8 +74,8 @@ def guided_filter(guide: np.ndarray, alpha: np.ndarray, radius: int, epsilon: fl
 
 
 def _solve(a, b, c, d, e, f, right):
-    """Solves [[a b c] [b d e] [c e f]] x = right (..., 3) for every pixel. By cofactors, because NumPy's solver is
-    slow."""
+    """Solves [[a b c] [b d e] [c e f]] x = right (..., 3) for every pixel, by cofactors, which is faster than NumPy's
+    solver."""
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     fifth, sixth, ninth = a * f - c * c, b * c - a * e, a * d - b * b
     x, y, z = (right[..., i] for i in range(3))
@@ -84,7 +85,8 @@ def _solve(a, b, c, d, e, f, right):
 
 
 def with_hands(alpha: np.ndarray, pose: Pose) -> np.ndarray:
-    """`alpha` with the fingers of the pose drawn in at _POSSIBLE, because networks often miss them."""
+    """`alpha` (H, W) with at least _POSSIBLE on the fingers of the pose, because segmentation networks often miss
+    them."""
     canvas, height = np.zeros(alpha.shape, np.uint8), skeleton.person_height(pose.body)
     for hand in (pose.left_hand, pose.right_hand):
         for a, b in skeleton.FINGERS:
@@ -96,8 +98,8 @@ def with_hands(alpha: np.ndarray, pose: Pose) -> np.ndarray:
 
 
 def body_core(pose: Pose, size: int) -> np.ndarray:
-    """Where the body certainly is: thin lines along the bones, and the torso between shoulders and hips, (size, size)
-    bool."""
+    """A mask (size, size) bool of pixels that certainly belong to the body: thin lines along the bones, and the torso
+    between shoulders and hips. Empty if the person's height is unknown."""
     canvas = np.zeros((size, size), np.uint8)
     height = skeleton.person_height(pose.body)
     if not np.isfinite(height):
@@ -114,7 +116,7 @@ def body_core(pose: Pose, size: int) -> np.ndarray:
 
 
 def without_islands(alpha: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Alpha without the connected components that do not touch the body."""
+    """Alpha (H, W) without the connected components that do not overlap with the mask `body` (H, W) bool."""
     _, labels = cv2.connectedComponents((alpha > _FAINT).astype(np.uint8), connectivity=8)
     connected = np.isin(labels, np.setdiff1d(labels[body], 0))
     rim = cv2.dilate(connected.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # edges too faint to be labelled

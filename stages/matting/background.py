@@ -1,13 +1,19 @@
-"""The empty background of a still camera, from frames with a person before it: typical gradients of those frames in
-which both pixels are free, put together to the colours where evidence is thick (Weiss 2001).
+"""Estimates the background without the person from frames of a still camera (paper section 2.3).
 
-Three things spoil it near the person. Their blur and what a mask misses: so for every pixel, and every pair of
-neighbours, those frames are taken in which the person is far, if there are enough of them, else those in which they are
-less far. Their shadow: its edge moves, so of a pair's frames only those are taken in which brightness is the most even
-around it, both pixels lit or both in shadow. Light that changes: gradients do not know it. The more frames are far, the
-more a colour holds; between such colours gradients fill in. Colours come from a pixel's brightest frames, however few
-they are, and lose their weight, by iteratively reweighted least squares (Holland and Welsch 1977), where they are
-darker than gradients say: there it was never lit.
+A pixel is free in a frame if the person does not cover it; its clearance is its distance from the person in steps. The
+background combines two estimates over time by weighted least squares (poisson.py): the colour of each pixel, and the
+gradient of each pair of neighbouring pixels, from the frames in which both are free (Weiss 2001). The weight of a
+colour increases with the share of frames in which the person is far from the pixel. Where it is small, gradients
+determine the result.
+
+This handles three disturbances near the person:
+- Motion blur, and parts of the person that the mask misses: each estimate uses the frames with the largest clearance
+  that enough frames have.
+- The person's shadow: a gradient uses only the frames in which the brightness around its two pixels differs least, so
+  that both are lit or both are in shadow. A colour is the mean over the brightest frames. If it is still darker than
+  its surroundings and the gradients predict, the pixel was always in shadow, and iteratively reweighted least squares
+  (Holland and Welsch 1977) reduce its weight.
+- Changes of the light: gradients hardly depend on them.
 """
 
 from collections.abc import Iterator
@@ -18,33 +24,34 @@ import numpy as np
 from stages.matting import poisson
 from stages.matting.temporal_median import near_median
 
-RADII = 1, 2, 4, 8  # distance of the person, in units of the smallest radius
-ENOUGH, LEAST = 0.1, 3  # share of the frames that is enough at one radius, and their minimum number
-AROUND = 0.6        # smallest radii, sigma of the neighbourhood of a pair
-EVEN, STEP = 0.02, 1.0  # quantile of a pair's unevenness that counts as even, plus 8-bit steps in a sigma
-POWER = 8           # of the share of frames at the largest radius: a colour's weight beside a gradient's, which is 1,
-LOOSE = 1e-7, 1e-5  # and the least one, of a camera that stood still and of one that moved
-BRIGHTEST, WITHIN = 0.02, 2  # share of a pixel's frames that are its brightest at most, and 8-bit steps around them
-LIT, MANY = 0.01, 16         # weight of their colour, and the frames from which it has all of that
-DARKER = 16, 8, 4, 4, 4      # 8-bit steps below what the surroundings say at which it keeps a quarter, by round
-THICK = 0.9         # share from which a colour is kept
-_FINE = 32          # steps of brightness in an 8-bit step
-_ROWS = 32          # processed at a time, which bounds memory
+RADII = 1, 2, 4, 8  # distances from the person that separate the clearances, in units of the smallest radius
+ENOUGH, LEAST = 0.1, 3  # share and number of frames that a clearance needs at least to be used
+AROUND = 0.6        # sigma of the Gaussian window of a pixel's mean brightness, in units of the smallest radius
+EVEN, STEP = 0.02, 1.0  # a pair's brightness difference may exceed this quantile over time by STEP / sigma 8-bit steps
+POWER = 8           # a colour's weight is the share of frames at the largest radius to this power; a gradient's is 1
+LOOSE = 1e-7, 1e-5  # smallest weight of a colour, for a still and for a moving camera
+BRIGHTEST, WITHIN = 0.02, 2  # the brightest frames of a pixel: near this upper quantile, tolerance in 8-bit steps
+LIT, MANY = 0.01, 16         # smallest weight of their mean colour, and the number of frames at which it is reached
+DARKER = 16, 8, 4, 4, 4      # by iteration: a colour that is this many 8-bit steps too dark has a quarter of its weight
+THICK = 0.9         # share of frames at the largest radius from which the colour is used unchanged
+_FINE = 32          # units of brightness in an 8-bit step
+_ROWS = 32          # rows that are processed at a time; limits memory
 
 
 def clearance(covered: np.ndarray, viewed: np.ndarray, radius: float) -> np.ndarray:
-    """How many of the distances RADII x `radius` (pixels) each pixel exceeds from the covered area (H, W) bool, as
-    (H, W) uint8. 0 means covered, too near, or not in the mask `viewed` (H, W) bool."""
+    """The clearance of each pixel (H, W) uint8: the number of distances RADII * `radius` (pixels) that its distance
+    from the covered area (H, W) bool exceeds. 0 means covered, too near, or outside the mask `viewed` (H, W) bool of
+    pixels inside the camera's view."""
     distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     return (np.searchsorted(np.multiply(RADII, max(radius, 1)), distance) * viewed).astype(np.uint8)
 
 
 def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Estimates the background from frames (T, H, W, 3) uint8 and their clearances (T, H, W) at the smallest `radius`.
+    """Estimates the background from frames (T, H, W, 3) uint8 and their clearances (T, H, W).
 
-    Returns the background (H, W, 3) uint8, 0 where it was never free, and where it was free at least once (H, W) bool.
-    still: whether the camera stood still. Otherwise parallax moves edges in front of the background, and they cannot be
-    told from those of a shadow."""
+    radius: the smallest radius of `clearance`, pixels. still: whether the camera does not move. If it moves, shadows
+    are not handled, because edges that move by parallax cannot be distinguished from edges of a shadow.
+    Returns the background (H, W, 3) uint8, and which pixels were free at least once (H, W) bool; the others are 0."""
     seen = clear.any(0)
     colour, share = np.zeros(pictures.shape[1:], np.float32), np.zeros(seen.shape, np.float32)
     for rows in _blocks(len(seen)):
@@ -59,8 +66,8 @@ def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -
 
 
 def _typical(values: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The typical values of (T, h, w, 3) over the frames at the largest radius that enough frames reach, (h, w, 3)
-    float32; and the share of frames at the largest radius of all (h, w), 0 where these are not enough."""
+    """The temporal mode (h, w, 3) float32 of values (T, h, w, 3) over the frames with the largest clearance that enough
+    frames have; and the share of frames at the largest radius (h, w), 0 if these are too few."""
     enough, taken = max(LEAST, round(ENOUGH * len(values))), clear > 0
     for radius in range(2, len(RADII) + 1):
         far = clear >= radius
@@ -71,9 +78,9 @@ def _typical(values: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour: np.ndarray, weight: np.ndarray,
             seen: np.ndarray) -> np.ndarray:
-    """The colours (H, W, 3) that fit the typical gradients, and the given ones as far as these have weight (H, W);
-    without a sigma of what is around a pair, of all frames however uneven. With one, the colours given are those of the
-    brightest frames; one that is darker than its surroundings say is a shadow's, and loses its weight."""
+    """The colours (H, W, 3) that fit both the gradients and the given colours with their weight (H, W), by least
+    squares. sigma: pixels, of the window for brightness (AROUND); None if shadows are not handled. Otherwise the mean
+    colours of the brightest frames replace the given ones, and those that are too dark get less weight."""
     bright = None if sigma is None else np.stack([_brightness(*one, sigma) for one in zip(pictures, clear)])
     gradients, links = [], []
     for axis in (1, 0):
@@ -102,8 +109,8 @@ def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour
 
 
 def _lit(pictures: np.ndarray, clear: np.ndarray, bright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean colours (H, W, 3) float32 of the frames in which it is brightest around each free pixel, and of how many
-    frames (H, W); 0 where it was free in too few."""
+    """The mean colour of each pixel (H, W, 3) float32 over the free frames in which its surroundings are brightest, and
+    the number of these frames (H, W). Both are 0 if the pixel is free in too few frames."""
     colour, count = np.zeros(pictures.shape[1:], np.float32), np.zeros(clear.shape[1:], np.float32)
     for rows in _blocks(len(count)):
         free = clear[:, rows] > 0
@@ -117,7 +124,8 @@ def _lit(pictures: np.ndarray, clear: np.ndarray, bright: np.ndarray) -> tuple[n
 
 
 def _brightness(picture: np.ndarray, clear: np.ndarray, sigma: float) -> np.ndarray:
-    """Mean grey of the free pixels around every pixel of a frame, (H, W) int16 in 1 / _FINE of an 8-bit step."""
+    """The mean brightness of the free pixels around every pixel of a frame, (H, W) int16 in 1 / _FINE of an 8-bit
+    step."""
     free = (clear > 0).astype(np.float32)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) * free
     total, weight = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (grey, free))
@@ -125,8 +133,8 @@ def _brightness(picture: np.ndarray, clear: np.ndarray, sigma: float) -> np.ndar
 
 
 def _even(change: np.ndarray, clear: np.ndarray, step: float) -> np.ndarray:
-    """Clearances (T, h, w) of pairs, set to 0 in frames in which their brightness differs (T, h, w) more than in the
-    most even frames."""
+    """The clearances (T, h, w) of pairs of pixels, set to 0 in the frames in which the brightness around the two pixels
+    differs more than in the frames with the smallest difference. change (T, h, w): the difference of brightness."""
     change = np.where(clear > 0, np.abs(change), np.int16(2**14))
     ordered = np.ascontiguousarray(np.moveaxis(change, 0, -1))
     ordered.sort(axis=-1)

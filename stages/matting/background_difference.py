@@ -1,13 +1,15 @@
-"""The second pass of matting: background difference, which compares a frame with the plate (the empty background) to
-correct the network's mask where it is uncertain.
+"""Background difference matting: compares a frame with the plate (the background without the person) to correct the
+network's mask where it is uncertain.
 
-1. Log-odds that a pixel shows the person: those of the network, plus the log-likelihood ratio of its colour under the
-   person's colours nearby and under the plate. The plate may be darker by a factor, as in a shadow; the factor expected
-   is that of the certain background nearby. Where person and plate have similar colours, and where a colour fits
-   neither (another person, a ball), the network decides.
-2. Pixels at the edge are mixtures: alpha is the position of their colour on the line from background to person.
+1. The log-odds that a pixel shows the person are the sum of those of the network and of the log-likelihood ratio of the
+   pixel's colour under two models: the person's colours nearby, and the plate. The plate may be multiplied by a
+   brightness factor, for shadows; the expected factor is that of the certain background nearby. If both models or
+   neither of them explain the colour (such as another person or a ball), the network's log-odds dominate.
+2. Pixels at the edge are mixtures of person and background. Their alpha is the position of their colour on the line
+   from the background's colour to the person's.
 
-Colours are luma and half of the chroma, because video stores chroma at half the resolution and it bleeds over edges.
+Colours are luma and chroma. Chroma is multiplied by 1/2, because videos store it at half of the resolution, so it is
+inaccurate at edges.
 """
 
 from dataclasses import dataclass, fields
@@ -20,21 +22,22 @@ from stages.matting.plate import Plate
 
 _OPPONENT = np.float32([[0.299, 0.587, 0.114], [0.25, -0.2095, -0.0405], [-0.0845, -0.1655, 0.25]])
 _SUM = np.ones((1, 3), np.float32)
-_LEAST_NOISE = 3.5         # 8-bit steps, noise of a codec where something moves
-_RELATIVE_NOISE = 0.015    # of the plate's luma
-_SHADOW = (0.35, 1.15)     # brightness relative to the plate: deepest shadow, and a plate that was itself in shadow
+_LEAST_NOISE = 3.5         # 8-bit steps, smallest noise: that of a codec in moving areas
+_RELATIVE_NOISE = 0.015    # additional noise, share of the plate's luma
+_SHADOW = (0.35, 1.15)     # range of the brightness factor: darkest shadow; above 1, as the plate may contain shadows
 _SHADOW_SPREAD = 0.04      # standard deviation of a pixel's brightness factor from that of the background nearby
-_UNEXPECTED = 16.0         # cost of a shadow of another depth, as a squared distance in noise
+_UNEXPECTED = 16.0         # cost of a darker factor than nearby, as a squared distance in units of the noise
 _VARIETY = 50.0            # 8-bit steps squared, smallest variance of the person's colours
-_RARE = -16.0              # log density of a colour that is found neither nearby on the person nor in the plate
-_EVIDENCE = 5.0            # largest log-odds from colour;
-_GUESSED = 25.0            # half of that where the plate has this noise, 8-bit steps
+_RARE = -16.0              # smallest log density of a colour under either model
+_EVIDENCE = 5.0            # largest log-odds from colour if the plate has no noise
+_GUESSED = 25.0            # 8-bit steps, noise of the plate at which this limit is halved
 _SPREAD = (1, 100.0)       # guided filter of the evidence: radius in pixels, epsilon as a variance of luma
-_PRIOR = (0.02, 1.5)       # bound on the network's probability, which colour cannot override; weight of its log-odds
-_SURE = 0.8                # network's alpha from which colours are taken as the person's
+_PRIOR = (0.02, 1.5)       # the network's probability is clipped to this and 1 minus this; weight of its log-odds
+_SURE = 0.8                # network's alpha from which a pixel's colour is used as a colour of the person
 _CERTAIN = 0.9             # probability from which a pixel is not a mixture
-_MIXED = 54.0              # squared distance of two colours, in noise, from which their mixture gives alpha
-_FAINT = 0.1               # network's alpha from which a pixel may be the person
+_MIXED = 54.0              # squared distance of the two colours, in units of the noise, at which alpha is the mean of
+                           # the position in the mixture and of the probability
+_FAINT = 0.1               # network's alpha from which a pixel may belong to the person
 _INNER, _OUTER = 5, 6      # pixels of 256 by which this pass may move the network's edge inwards and outwards
 _NEAR, _AROUND = 10, 30    # pixels of 256, radius of the neighbourhood, and of the fallback where it is empty
 _AROUND_WEIGHT = 0.02
@@ -43,13 +46,13 @@ _MARGIN = 16               # pixels of 256 around the mask that are processed
 
 @dataclass(frozen=True)
 class DifferenceMatting:
-    """Matting against one plate. The fields are precomputed from the plate."""
+    """Background difference matting with one plate. The fields are computed from the plate in advance."""
 
     colour: np.ndarray     # (S, S, 3) luma and chroma
     precision: np.ndarray  # (S, S, 3) inverse variance of the noise
     energy: np.ndarray     # (S, S) squared colour in units of the noise
     volume: np.ndarray     # (S, S) log of the product of the noise's standard deviations
-    limit: np.ndarray      # (S, S) largest log-odds from colour: small where the plate is estimated
+    limit: np.ndarray      # (S, S) largest log-odds from colour: small where the plate is extrapolated
 
     @classmethod
     def from_plate(cls, plate: Plate) -> "DifferenceMatting":
@@ -67,7 +70,7 @@ class DifferenceMatting:
 
         rgb    (S, S, 3) uint8
         soft   (S, S) float32, the network's mask
-        shown  (S, S) bool, pixels that the camera saw
+        shown  (S, S) bool, pixels inside the camera's view
         """
         result, unit = np.zeros(soft.shape, np.float32), len(soft) / 256
         region = person_region(soft, round(_MARGIN * unit))
@@ -77,7 +80,8 @@ class DifferenceMatting:
         return result
 
     def probability(self, picture: np.ndarray, soft: np.ndarray, shown: np.ndarray, unit: float) -> np.ndarray:
-        """The probability (h, w) that a pixel shows the person. picture: luma and chroma, (h, w, 3)."""
+        """The probability (h, w) that a pixel shows the person. picture: luma and chroma, (h, w, 3). unit: 1/256 of the
+        frame's side, in pixels."""
         away = cv2.dilate(soft, np.ones((5, 5), np.uint8)) < 0.05
         odds = _person(picture, soft, unit) - self._background(picture, away & shown, unit)
         evidence = _guided(picture[..., 0], np.clip(odds, -self.limit, self.limit).astype(np.float32))
@@ -102,12 +106,12 @@ class DifferenceMatting:
         return np.logaddexp(-np.minimum(lit, shaded) / 2 - self.volume, _RARE)
 
     def _distance(self, picture: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """Squared distance, in noise, to the plate times a brightness factor `light` (h, w)."""
+        """Squared distance, in units of the noise, to the plate multiplied by the brightness factor `light` (h, w)."""
         difference = picture - light[..., None] * self.colour
         return _sum(difference * difference * self.precision)
 
     def edges(self, picture: np.ndarray, probability: np.ndarray) -> np.ndarray:
-        """Alpha (h, w): from colour mixtures at the edge, elsewhere 0 or 1."""
+        """Alpha (h, w): at the edge from the mixture of colours, elsewhere 0 or 1."""
         hard, ring = (probability > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)
         core = cv2.erode(hard, ring) * (probability > _CERTAIN).astype(np.float32)
         free = cv2.erode(1 - hard, ring) * (probability < 1 - _CERTAIN).astype(np.float32)

@@ -1,8 +1,8 @@
-"""The plate: the empty background of a still camera, with the noise of every pixel.
+"""The plate: the background without the person for a still camera, with the noise of every pixel.
 
-The colour is the temporal median of the uncovered pixels, the noise comes from their median absolute deviation, both
-over a sample of frames. Pixels that are always covered take the mean colour of their surroundings, and its spread
-counts as noise: near the border the plate is nearly as good as observed, far inside it carries no information.
+The colour is the temporal median of the uncovered pixels; the noise is computed from their median absolute deviation,
+both over a sample of frames. Pixels that are always covered get the mean colour of their surroundings, and its standard
+deviation as noise, which increases with the distance from the observed pixels.
 """
 
 from dataclasses import dataclass
@@ -12,22 +12,24 @@ import numpy as np
 
 from stages.matting.temporal_median import uncovered_median
 
-_ROWS = 64          # processed at a time, which bounds memory
-_GAUSSIAN = 1.4826  # standard deviations in a median absolute deviation of normal noise
-_LEAST = 3          # uncovered frames that are enough to measure a pixel's noise
-_SCALES = (2, 5, 12, 30, 80)  # pixels of 256, sigmas of the surroundings, fine to coarse
-_FALL = 0.03        # weight of each scale relative to the finer one
-_GUESS = (6.0, 2.0)  # noise of a colour taken from the surroundings: 8-bit steps, and growth a pixel of distance
+_ROWS = 64          # rows that are processed at a time; limits memory
+_GAUSSIAN = 1.4826  # standard deviation divided by median absolute deviation, for a normal distribution
+_LEAST = 3          # smallest number of uncovered frames from which colour and noise of a pixel are measured
+_SCALES = (2, 5, 12, 30, 80)  # pixels of 256, sigmas of the Gaussian windows for the surroundings
+_FALL = 0.03        # weight of each scale relative to the next finer one
+_GUESS = (6.0, 2.0)  # additional noise of covered pixels, 8-bit steps: constant, and per pixel (of 256) of distance
 
 
 @dataclass(frozen=True)
 class Plate:
+    """The background without the person, and its noise."""
+
     colour: np.ndarray  # (H, W, 3) float32, RGB in 8-bit steps
     noise: np.ndarray   # (H, W, 3) float32, standard deviation in 8-bit steps
 
 
 def of(pictures: np.ndarray, covered: np.ndarray) -> Plate:
-    """The plate of frames (T, H, W, 3) uint8 and the masks of the person in them (T, H, W) bool."""
+    """The plate from frames (T, H, W, 3) uint8 and the masks of the person in them, `covered` (T, H, W) bool."""
     colour, noise = np.zeros((2, *pictures.shape[1:]), np.float32)
     for top in range(0, len(colour), _ROWS):
         rows = np.s_[top : top + _ROWS]
@@ -39,7 +41,8 @@ def of(pictures: np.ndarray, covered: np.ndarray) -> Plate:
 
 
 def _completed(colour: np.ndarray, noise: np.ndarray, seen: np.ndarray) -> Plate:
-    """Fills unseen pixels with the mean colour of the seen ones around them, and its spread as noise."""
+    """The plate with the colour of pixels outside `seen` (H, W) bool replaced by the mean of the seen pixels around
+    them, and their noise by its standard deviation."""
     weight, size = seen.astype(np.float32)[..., None], len(seen) / 256
     parts = np.concatenate([weight, weight * colour, weight * colour**2], -1)  # (H, W, 7)
     around = sum(_FALL**i * _blurred(parts, scale * size) for i, scale in enumerate(_SCALES))

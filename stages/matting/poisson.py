@@ -1,4 +1,4 @@
-"""Poisson image editing: a picture from its gradients, by weighted least squares.
+"""Poisson image editing: computes a picture from its gradients by weighted least squares.
 
 The picture x minimises  sum w (x_b - x_a - g)^2 + sum a (x - x_0)^2: the first sum is over all neighbours a, b with the
 target gradient g and its weight w, the second over all pixels with the weight a of the value x_0 (Perez et al. 2003,
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SWEEPS, _DAMPING = 2, 0.8  # of Jacobi's method, before and after each coarser level
-_COARSEST = 16              # pixels, longer side, solved directly
-_MOST = 200                 # steps
+_SWEEPS, _DAMPING = 2, 0.8  # iterations and damping of Jacobi's method, before and after each coarser level
+_COARSEST = 16              # pixels, longer side of the coarsest level, which is solved directly
+_MOST = 200                 # largest number of conjugate gradient steps
 
 
 def integrate(start: np.ndarray, across: np.ndarray, down: np.ndarray, weight_across: np.ndarray,
@@ -50,7 +50,7 @@ class _System:
     anchor: np.ndarray   # (h, w, 1)
     across: np.ndarray   # (h, w - 1, 1)
     down: np.ndarray     # (h - 1, w, 1)
-    inverse: np.ndarray  # (h, w, 1) of the diagonal, 0 where that is
+    inverse: np.ndarray  # (h, w, 1) reciprocal of the diagonal of A; 0 where the diagonal is 0
 
     @classmethod
     def of(cls, anchor: np.ndarray, across: np.ndarray, down: np.ndarray) -> "_System":
@@ -97,7 +97,8 @@ def _levels(anchor: np.ndarray, across: np.ndarray, down: np.ndarray) -> list[_S
 
 
 def _sums(values: np.ndarray, *axes: int) -> np.ndarray:
-    """Sums of every two neighbours along the axes, by default both. With an odd number the last one stays alone."""
+    """Sums of every two neighbours along the axes, by default both. If their number is odd, the last value is not
+    changed."""
     for axis in axes or (0, 1):
         values = np.add.reduceat(values, np.arange(0, values.shape[axis], 2), axis=axis)
     return values

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-NEAR = 4    # 8-bit steps, window of mean shift: twice a camera's noise
+NEAR = 4    # 8-bit steps, radius of the mean shift window: twice the noise of a typical camera
 _ROUNDS = 2  # iterations of mean shift
-_ROWS = 32  # processed at a time, which bounds memory
+_ROWS = 32  # rows that are processed at a time; limits memory
 
 
 def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,8 +23,8 @@ def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndar
 
 
 def near_median(values: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """The mode over time by mean shift (Cheng 1995), started at the median: as robust as a median, but with values
-    between whole steps, as the gradients of a smooth wall have.
+    """The mode over time by mean shift (Cheng 1995), started at the median. It is as robust as a median but not rounded
+    to whole 8-bit steps, which matters for the small gradients of smooth surfaces.
 
     values (T, h, w, C) of at most 10 bits and free (T, h, w) bool, which of them count -> (h, w, C) float32, 0 where
     none counts."""
@@ -38,7 +38,8 @@ def near_median(values: np.ndarray, free: np.ndarray) -> np.ndarray:
 
 
 def _ordered(values: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values sorted over time, int16 (h, w, C, T), those that count first, and their number (h, w, 1, 1)."""
+    """The values sorted over time, int16 (h, w, C, T), where values that are not `free` come last; and the number of
+    free values (h, w, 1, 1)."""
     ordered = np.where(free[..., None], values, np.int16(2**13))
     ordered = np.ascontiguousarray(np.moveaxis(ordered, 0, -1))
     ordered.sort(axis=-1)

@@ -1,12 +1,13 @@
-"""The two discriminators of the generator (paper section 2.2): D_q sees one frame, D_t three consecutive frames.
+"""The two discriminators of the generator (paper section 2.2): D_q for single frames, D_t for three consecutive frames.
 
-Both see a skeleton map (..., 3, h / patch_size, w / patch_size) and how the foreground changes the background (..., 3,
-h, w). They do not see alpha: in real frames it is exactly 0 or 1 almost everywhere, which would give them away. Nor do
-they see the background, which is the same in real and generated frames. The frame's pixels are folded into channels
-(pixel unshuffle), so nothing is lost although the networks work at 1 / patch_size of the resolution.
+The inputs of both are a skeleton map (..., 3, h / patch_size, w / patch_size) and the difference between the composited
+frame and the background (..., 3, h, w), see `background_change`. Alpha is not an input: in real frames it is exactly 0
+or 1 almost everywhere, so real frames could be recognised by it alone. The background is not an input either, because
+it is the same in real and generated frames. Pixel unshuffle moves patch_size x patch_size pixels into the channels, so
+no detail is lost although the networks work at 1 / patch_size of the resolution.
 
-A discriminator returns DiscriminatorOutputs: for each scale (here one) the outputs of all layers. The last are patch
-logits, higher if the patch looks real.
+A discriminator returns DiscriminatorOutputs: for each scale (here one) the outputs of all layers. The last of them are
+the logits of patches: the larger, the more likely the patch is real.
 """
 
 import torch
@@ -26,14 +27,14 @@ def background_change(foregrounds: Tensor, backgrounds: Tensor) -> Tensor:
 
 
 def downsampling(inputs: int, outputs: int, normalised: bool = True) -> nn.Sequential:
-    """A convolution that halves the resolution, normalisation, leaky ReLU."""
+    """A strided convolution that halves the resolution, group normalisation (optional), leaky ReLU."""
     layers = [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not normalised)]
     layers += [group_norm(outputs)] if normalised else []
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
 
 
 def layer_outputs(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
-    """The outputs of all layers."""
+    """Applies the layers one after the other and returns the outputs of all of them."""
     features = []
     for layer in layers:
         x = layer(x)
@@ -42,7 +43,8 @@ def layer_outputs(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
 
 
 class QualityDiscriminator(nn.Module):
-    """D_q: (P_t, frame t) -> one scale; its logits are (B, 1, h / patch_size / 8, w / patch_size / 8)."""
+    """D_q: skeleton map of P_t and frame t -> DiscriminatorOutputs of one scale, with logits
+    (B, 1, h / patch_size / 8, w / patch_size / 8). width: channels of the first layer."""
 
     num_frames = 1
 
@@ -61,10 +63,11 @@ class QualityDiscriminator(nn.Module):
 
 
 class TemporalDiscriminator(nn.Module):
-    """D_t: three frames (B, 3, ., ., .) -> one scale, by parallel dilated convolutions across the frames.
+    """D_t: the skeleton maps and frames t-1, t, t+1, (B, 3, C, h, w) -> DiscriminatorOutputs of one scale, by parallel
+    dilated convolutions over time.
 
-    Each frame is encoded separately. Then three branches combine the frames at three temporal scales, each with its own
-    spatial dilation: t-1, t, t+1 together; neighbours (t-1, t) and (t, t+1); and (t-1, t+1).
+    Each frame is encoded separately. Then three branches with different temporal kernels and spatial dilations combine
+    the frames: all three; the neighbours (t-1, t) and (t, t+1); and (t-1, t+1). width: channels of the first layer.
     """
 
     num_frames = 3

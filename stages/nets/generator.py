@@ -1,18 +1,19 @@
 """The generator G: a U-Net with dense skip connections, from poses to a foreground (paper section 2.2, Fig. 2).
 
-Input: maps of the poses t-k .. t+k, (B, inputs, h / patch_size, w / patch_size). Output: the foreground at t, (B, 4, h,
-w): RGB multiplied by alpha, and alpha, in [0, 1]. h and w are multiples of patch_size * 2^num_downsamples. Alpha is the
-mask M of Eq. 12; for a new pose no pre-processing can provide it.
+Input: maps of the poses P_t-k .. P_t+k, (B, inputs, h / patch_size, w / patch_size). Output: the foreground of frame t,
+(B, 4, h, w): RGB multiplied by alpha, and alpha, in [0, 1]. h and w are multiples of patch_size * 2^num_downsamples.
+Alpha is the mask M of Eq. 12. It is predicted because there is no frame from which the mask of a new pose could be
+segmented.
 
-With three downsamplings, the inputs of each block (x2: upsampled, /k: pooled by k; the pooled ones only if dense):
+The inputs of each block with three downsamplings (x2: upsampled by 2; /k: average-pooled by k, only if `dense`):
 
     1 / patch_size  E0: pose maps       D0: D1 x2, E0                      picture: D0
     1/2 of it       E1: E0              D1: D2 x2, E1, E0 /2
     1/4 of it       E2: E1              D2: bottleneck x2, E2, E1 /2, E0 /4
     1/8 of it       E3: E2              bottleneck: E3, residual blocks
 
-All blocks are 3 x 3 convolutions, group normalisation and leaky ReLU. `picture` ends in a convolution, pixel shuffle
-and sigmoids.
+All blocks consist of a 3 x 3 convolution, group normalisation and leaky ReLU. `picture` is the output head: one block,
+a convolution, pixel shuffle and sigmoids.
 """
 
 from dataclasses import dataclass
@@ -27,16 +28,17 @@ class GeneratorShape:
     """The sizes of the network, as in params.yaml."""
 
     width: int            # channels at the finest level, doubled with every downsampling
-    max_channels: int
-    num_downsamples: int  # by 2 each
-    patch_size: int       # the network works at S / patch_size
-    dense: bool           # every decoder also reads all finer encoders
+    max_channels: int     # limit of the doubling
+    num_downsamples: int  # each by a factor of 2
+    patch_size: int       # the network works at 1 / patch_size of the resolution
+    dense: bool           # every decoder also reads the outputs of all finer encoders
     inputs: int           # channels of the pose maps
     blocks: int = 2       # residual blocks at the coarsest level
 
 
 def group_norm(width: int) -> nn.GroupNorm:
-    """Group normalisation with eight channels a group; unlike instance normalisation it keeps the memory layout."""
+    """Group normalisation with eight channels in a group. Unlike instance normalisation it keeps the channels-last
+    memory layout."""
     return nn.GroupNorm(max(1, width // 8), width)
 
 
@@ -53,7 +55,7 @@ class ConvBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + two blocks, at the coarsest level, where the receptive field covers the whole body."""
+    """x + two ConvBlocks(x). Used at the coarsest level, where the receptive field covers the whole body."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -64,7 +66,8 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Encoders E_0 .. E_L, decoders D_L-1 .. D_0; D_i reads D_i+1, E_i and, if dense, pooled E_0 .. E_i-1."""
+    """Pose maps -> foregrounds; see the module. Decoder D_i reads D_i+1, E_i and, if `dense`, the pooled E_0 ..
+    E_i-1."""
 
     def __init__(self, shape: GeneratorShape):
         super().__init__()
@@ -87,7 +90,7 @@ class Generator(nn.Module):
         features, x = [], pose_maps
         for encode in self.encoders:
             x = encode(x)
-            features.append(x)  # (B, width_i, S / patch_size / 2^i, ...)
+            features.append(x)  # (B, width_i, h / patch_size / 2^i, w / patch_size / 2^i)
 
         x = self.bottleneck(features.pop())
         for i in reversed(range(self.shape.num_downsamples)):
@@ -95,7 +98,7 @@ class Generator(nn.Module):
             x = self.decoders[i](torch.cat([x, *self._skips(features, i)], dim=1))
 
         colour, alpha = self.picture(x).sigmoid().split([3, 1], dim=1)
-        return torch.cat([colour * alpha, alpha], dim=1)  # (B, 4, S, S)
+        return torch.cat([colour * alpha, alpha], dim=1)  # (B, 4, h, w)
 
     def _skips(self, features: list[Tensor], i: int) -> list[Tensor]:
         finer = range(i) if self.shape.dense else ()

@@ -1,4 +1,4 @@
-"""The generators by their names in params.yaml (`architecture`)."""
+"""Builds a generator from its name, the parameter `architecture`."""
 
 from dataclasses import fields
 
@@ -11,6 +11,7 @@ ARCHITECTURES = {"fakemotion": (Generator, GeneratorShape), "pix2pixhd": (Global
 
 
 def build_generator(architecture: str, sizes: dict) -> nn.Module:
-    """An untrained generator. sizes: the fields of GeneratorShape; each architecture takes those it has."""
+    """An untrained generator. sizes: values for all fields of GeneratorShape; those that the architecture does not have
+    are ignored."""
     network, shape = ARCHITECTURES[architecture]
     return network(shape(**{field.name: sizes[field.name] for field in fields(shape)}))

@@ -1,7 +1,9 @@
-"""The free-form inpainter of Yu et al. (2019): gated convolutions in two stages, and its discriminator SN-PatchGAN.
+"""The free-form inpainting network of Yu et al. (2019), a coarse and a refinement network of gated convolutions, and
+its discriminator SN-PatchGAN.
 
-Images are RGB (B, 3, H, W) in [-1, 1], H and W multiples of 8, with holes already filled by a simple method. Holes are
-(B, 1, H, W), 1 for pixels that were never seen. The networks learn a correction of the simple method, initially zero.
+Images are RGB (B, 3, H, W) in [-1, 1], H and W multiples of 8. Their holes are already filled by a simple method, which
+differs from the publication: the networks learn a correction of it, initially zero. Holes are masks (B, 1, H, W), 1
+where the image is unknown.
 """
 
 import torch
@@ -10,11 +12,11 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 DILATIONS = (2, 4, 8, 16)
-GAIN = 2.4  # of the features' initial weights: compensates for the gate
+GAIN = 2.4  # factor of the initial weights of the features, because the gate reduces the variance
 
 
 class GatedConv(nn.Module):
-    """ELU(features) * sigmoid(gate). The gate weighs every pixel and channel."""
+    """Gated convolution: ELU(features) * sigmoid(gate), where both are outputs of one convolution (`both`)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1):
         super().__init__()
@@ -31,8 +33,9 @@ class GatedConv(nn.Module):
 
 
 class ContextualAttention(nn.Module):
-    """Rebuilds all features from similar known ones: 3 x 3 patches are compared by their cosine similarity at 1 / RATE
-    of the resolution, and the patches at these positions are copied at full resolution."""
+    """Contextual attention (Yu et al. 2018): replaces each patch of features by a weighted mean of known patches. The
+    weights are a softmax of the cosine similarity of 3 x 3 patches at 1 / RATE of the resolution; the patches that are
+    averaged have full resolution."""
 
     RATE = 2
 
@@ -41,7 +44,8 @@ class ContextualAttention(nn.Module):
         self.scale = scale  # of the softmax
 
     def forward(self, features: Tensor, holes: Tensor) -> Tensor:
-        """Features (B, C, h, w) and holes (B, 1, h, w), h and w even; n = h w / RATE^2 patches."""
+        """Features (B, C, h, w) and holes (B, 1, h, w) -> (B, C, h, w). h and w are even; there are n = h w / RATE^2
+        patches."""
         rate, shape = self.RATE, features.shape[2:]
         patches = F.normalize(F.unfold(F.avg_pool2d(features, rate), 3, padding=1), dim=1)  # (B, C * 9, n)
         in_hole = F.unfold(F.max_pool2d(holes, rate), 3, padding=1).amax(1, keepdim=True)   # (B, 1, n)
@@ -55,8 +59,11 @@ class ContextualAttention(nn.Module):
 
 
 class Inpainter(nn.Module):
-    """(images, holes) -> the coarse and the refined images, both (B, 3, H, W). Pixels outside the holes do not
-    change."""
+    """(images, holes) -> the coarse and the refined images, both (B, 3, H, W). Pixels outside the holes do not change.
+    width: channels at full resolution.
+
+    The refinement network has two branches: dilated convolutions (`around`), and contextual attention (`alike`,
+    `attention`, `pasted`). Its decoder (`refined`) joins them."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -71,7 +78,7 @@ class Inpainter(nn.Module):
             nn.init.zeros_(stage[-1].bias)
 
     def forward(self, images: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:
-        masks = torch.cat([torch.ones_like(holes), holes], 1)  # the ones mark the image against its zero padding
+        masks = torch.cat([torch.ones_like(holes), holes], 1)  # ones: distinguish the image from zero padding
         coarse = images + holes * self.coarse(torch.cat([images, masks], 1))
         x = torch.cat([coarse, masks], 1)
         pasted = self.pasted(self.attention(self.alike(x), F.max_pool2d(holes, 4)))
@@ -79,7 +86,7 @@ class Inpainter(nn.Module):
 
 
 def encoder(width: int) -> list[nn.Module]:
-    """An image, ones and holes -> 4 * width channels at 1/4 of the resolution."""
+    """Layers: image, ones and holes (B, 5, H, W) -> features (B, 4 * width, H / 4, W / 4)."""
     return [
         GatedConv(5, width, 5), GatedConv(width, 2 * width, stride=2), GatedConv(2 * width, 2 * width),
         GatedConv(2 * width, 4 * width, stride=2), GatedConv(4 * width, 4 * width), GatedConv(4 * width, 4 * width),
@@ -87,12 +94,12 @@ def encoder(width: int) -> list[nn.Module]:
 
 
 def dilated_layers(width: int) -> list[nn.Module]:
-    """Dilated convolutions with a large receptive field."""
+    """Layers: dilated gated convolutions, which enlarge the receptive field; 4 * width channels."""
     return [GatedConv(4 * width, 4 * width, dilation=dilation) for dilation in DILATIONS]
 
 
 def decoder(inputs: int, width: int) -> list[nn.Module]:
-    """Features at 1/4 of the resolution -> RGB."""
+    """Layers: features (B, inputs, H / 4, W / 4) -> RGB (B, 3, H, W)."""
     up = nn.Upsample(scale_factor=2.0, mode="nearest")
     return [
         GatedConv(inputs, 4 * width), GatedConv(4 * width, 4 * width),
@@ -102,8 +109,8 @@ def decoder(inputs: int, width: int) -> list[nn.Module]:
 
 
 class PatchDiscriminator(nn.Module):
-    """SN-PatchGAN: (images, holes) -> a score for every position and channel at 1/64 of the resolution, higher if it
-    looks real. Spectrally normalised 5 x 5 convolutions with width, 2 * width and then 4 * width channels."""
+    """SN-PatchGAN: (images, holes) -> logits (B, 4 * width, H / 64, W / 64), positive if a patch is classified as real.
+    Six spectrally normalised 5 x 5 convolutions with width, 2 * width and then 4 * width channels."""
 
     def __init__(self, width: int):
         super().__init__()

@@ -2,7 +2,8 @@
 Now (Chan et al. 2019) uses them.
 
 The generator works at full resolution, without skip connections; its bottleneck has residual blocks at 1 /
-2^num_downsamples of the resolution. The discriminator sees two consecutive poses with their frames, at several scales.
+2^num_downsamples of the resolution. The discriminator has two consecutive poses and frames as its input, at several
+scales.
 """
 
 from dataclasses import dataclass
@@ -18,15 +19,15 @@ from stages.nets.discriminators import DiscriminatorOutputs, layer_outputs
 class GlobalShape:
     """The sizes of the generator, as in params.yaml."""
 
-    width: int            # channels at full size, doubled with every downsampling
-    num_downsamples: int  # by 2 each
+    width: int            # channels at full resolution, doubled with every downsampling
+    num_downsamples: int  # each by a factor of 2
     blocks: int           # residual blocks at the coarsest level
     inputs: int           # channels of the pose maps
-    patch_size: int = 1   # it always works at full resolution
+    patch_size: int = 1   # always 1: the network works at full resolution
 
 
 class GlobalResidual(nn.Module):
-    """x + two convolutions with reflection padding."""
+    """x + two convolutions(x), with reflection padding and instance normalisation."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -39,8 +40,8 @@ class GlobalResidual(nn.Module):
 
 class GlobalGenerator(nn.Module):
     """Pose maps (B, inputs, h, w), h and w multiples of 2^num_downsamples -> foreground (B, 4, h, w): RGB times alpha,
-    and alpha, in [0, 1]. The original ends in tanh and RGB; this one gives colour and alpha by sigmoids, as
-    stages/nets/generator.py does."""
+    and alpha, in [0, 1]. The original generates RGB with tanh; this one generates colour and alpha with sigmoids, like
+    stages/nets/generator.py."""
 
     def __init__(self, shape: GlobalShape):
         super().__init__()
@@ -63,8 +64,8 @@ class GlobalGenerator(nn.Module):
 
 
 class MultiscaleDiscriminator(nn.Module):
-    """Two consecutive skeleton maps and frames, (B, 2, 3, h, w) each -> the outputs of every scale: first at full
-    resolution, then each at half the resolution of the one before."""
+    """Two consecutive skeleton maps and frames, (B, 2, 3, h, w) each -> DiscriminatorOutputs with `scales` scales: the
+    first at full resolution, each following one at half of the resolution of the previous one."""
 
     num_frames = 2
 
@@ -82,7 +83,7 @@ class MultiscaleDiscriminator(nn.Module):
 
 
 def _patch_gan(inputs: int, width: int, layers: int) -> nn.Sequential:
-    """PatchGAN with 4 x 4 kernels: `layers` downsamplings, one more convolution, logits."""
+    """PatchGAN with 4 x 4 kernels: `layers` convolutions with stride 2, one with stride 1, and one for the logits."""
     widths = [width * min(2**i, 8) for i in range(layers + 1)]
     blocks = [nn.Sequential(nn.Conv2d(inputs, width, 4, 2, 2), nn.LeakyReLU(0.2, inplace=True))]
     for i, (a, b) in enumerate(zip(widths, widths[1:]), 1):

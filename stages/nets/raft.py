@@ -10,11 +10,13 @@ from torchvision.models.optical_flow import raft_large
 
 from stages import pretrained
 
-GRID = 8        # pixels: the network works at 1/8 of the resolution
-MIN_SIDE = 128  # pixels: and compares cells at four scales
+GRID = 8        # pixels: sides must be multiples, because the network works at 1/8 of the resolution
+MIN_SIDE = 128  # pixels: smallest side, because its correlation pyramid has four levels
 
 
 class Raft:
+    """RAFT as a FlowModel. Raises MissingWeights if its weights are not in the folder of pre-trained weights."""
+
     name = "RAFT large (torchvision, C+T+S+K+H)"
 
     def __init__(self, device: torch.device):
@@ -38,7 +40,7 @@ class Raft:
     def _flow(self, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
         """The flow (B, h, w, 2) from each first to each second image, (h, w, 3) uint8, all of one size."""
         height, width = first[0].shape[:2]
-        flow = self._network(self._tensor(first), self._tensor(second))[-1]  # the last of its refinements
+        flow = self._network(self._tensor(first), self._tensor(second))[-1]  # the result of the last iteration
         return flow[..., :height, :width].permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (B, 2, H, W) -> (B, h, w, 2)
 
     def _tensor(self, images: list[np.ndarray]) -> torch.Tensor:

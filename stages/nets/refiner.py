@@ -1,9 +1,10 @@
 """The networks of a local GAN (paper section 2.3): a refiner G_j that adds a residual to one body part, and its
 discriminator D_j.
 
-The refiner reads a crop of the foreground (B, 4, c, c), RGB times alpha, and alpha, in [0, 1], and its conditioning
-(B, inputs - 4, c, c). The discriminator reads how a crop changes the background (B, 3, c, c). With 3 downsamplings,
-5 blocks and patch size 1, the refiner is the face GAN of Everybody Dance Now.
+The inputs of the refiner are a crop of the foreground (B, 4, c, c), RGB times alpha, and alpha, in [0, 1], and its
+conditioning (B, inputs - 4, c, c). The input of the discriminator is the difference between the composited crop and the
+background (B, 3, c, c). With 3 downsamplings, 5 blocks and patch size 1, the refiner corresponds to the face GAN of
+Everybody Dance Now.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,14 @@ class RefinerShape:
 
     inputs: int           # channels of the crop and its conditioning
     width: int            # channels at the finest level, doubled with every downsampling
-    num_downsamples: int  # by 2 each
+    num_downsamples: int  # each by a factor of 2
     blocks: int           # residual blocks at the coarsest level
     patch_size: int       # the network works at c / patch_size; pixel shuffle restores the full size
 
 
 class Refiner(nn.Module):
-    """G_j: crop and conditioning -> residual F_r of Eqs. 10 and 11, (B, 4, c, c) in [-1, 1], initially 0. A U-Net."""
+    """G_j, a U-Net: crop and conditioning (B, inputs, c, c) -> residual F_r of Eqs. 10 and 11, (B, 4, c, c) in [-1, 1],
+    initially 0."""
 
     def __init__(self, shape: RefinerShape):
         super().__init__()
@@ -57,7 +59,7 @@ class Refiner(nn.Module):
 
 
 class PartDiscriminator(nn.Module):
-    """D_j of Eq. 15: crop -> one scale; its logits are (B, 1, c / 4, c / 4)."""
+    """D_j of Eq. 15: (B, 3, c, c) -> DiscriminatorOutputs of one scale, with logits (B, 1, c / 4, c / 4)."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -72,7 +74,8 @@ class PartDiscriminator(nn.Module):
 
 
 def refine(refiner: Refiner, crops: Tensor, conditioning: Tensor, strength: float = 1.0) -> Tensor:
-    """Eqs. 10 and 11: crop + strength * residual."""
+    """Eqs. 10 and 11: crop + strength * residual, clamped to valid values. crops (B, 4, c, c), conditioning
+    (B, channels, c, c) -> (B, 4, c, c)."""
     return clamp_premultiplied(crops + strength * refiner(torch.cat([crops, conditioning], 1)))
 
 

@@ -12,13 +12,15 @@ from stages import InputError, pretrained
 from stages.nets import flax
 
 Features = list[Tensor]
-_CONFIGURATION = {"vgg16": "D", "vgg19": "E", "random": "E"}  # letters of their authors
+_CONFIGURATION = {"vgg16": "D", "vgg19": "E", "random": "E"}  # names of the configurations in the publication
 _RELU = {"D": (2, 7, 12, 19, 26), "E": (2, 7, 12, 21, 30)}    # number of layers up to relu1_1 .. relu5_1
 _SEED = 19
 
 
 class Vgg(nn.Module):
-    """Images (B, 3, H, W), RGB in [0, 1] -> the features of `depth` blocks, finest first. Not trainable."""
+    """Images (B, 3, H, W), RGB in [0, 1] -> the features relu1_1 .. relu<depth>_1, finest first. Not trainable.
+
+    kind: vgg19, vgg16 or random. Raises InputError if the file of the pre-trained weights is missing."""
 
     def __init__(self, kind: str, depth: int):
         super().__init__()
@@ -42,12 +44,14 @@ class Vgg(nn.Module):
 
 
 def frame_vectors(features: Features) -> Tensor:
-    """z of Eq. 1, one vector for each frame: the deepest features (B, C, h, w), pooled to 4 x 4 cells; (B, C * 16)."""
+    """z of Eq. 1, one vector for each frame: the deepest features (B, C, h, w), average-pooled to 4 x 4 cells;
+    (B, C * 16)."""
     return nn.functional.adaptive_avg_pool2d(features[-1], 4).flatten(1)
 
 
 def patch_vectors(features: Features) -> Tensor:
-    """One vector for each patch: the deepest features (B, C, h, w), pooled to 8 x 8 cells; (B, 64, C)."""
+    """z of Eq. 1, one vector for each of 64 patches of a frame: the deepest features (B, C, h, w), average-pooled to
+    8 x 8 cells; (B, 64, C)."""
     return nn.functional.adaptive_avg_pool2d(features[-1], 8).flatten(2).mT
 
 

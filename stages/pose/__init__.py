@@ -1,1 +1,2 @@
-"""Poses over time: the skeleton, its parts, smoothing and normalisation. Arrays in, arrays out."""
+"""Functions on poses: the skeleton, boxes of body parts, smoothing over time, and normalisation. They map arrays to
+arrays and read no files."""

@@ -1,13 +1,14 @@
-"""Short gaps in tracked points, filled by linear interpolation over time."""
+"""Fills short gaps in tracked points by linear interpolation over time."""
 
 import numpy as np
 
 
 def fill(points: np.ndarray, max_gap: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fills gaps of at most `max_gap` frames between two known points with half of the lower score of the two.
+    """Fills gaps of at most `max_gap` frames between two known points. The score of a filled point is half of the lower
+    score of the two.
 
-    points  (T, n, 3) x, y, score; unknown ones are NaN with score 0
-    Returns the points and which of them were filled (T, n) bool."""
+    points  (T, n, 3) x and y in pixels, score; unknown points are NaN with score 0
+    Returns the points (T, n, 3), and which of them were filled (T, n) bool."""
     filled, known = points.copy(), points[..., 2] > 0
     for j in range(points.shape[1]):
         frames = np.flatnonzero(known[:, j])

@@ -1,4 +1,4 @@
-"""The five body parts that local GANs refine (paper section 2.3): boxes and crops of face, hands and feet.
+"""Boxes and crops of the five body parts that local GANs refine (paper section 2.3): face, hands and feet.
 
 A box is left, top, right, bottom in continuous pixels of the frame; the origin is the outer corner of the top left
 pixel. A box may reach outside the frame; crops are 0 there.
@@ -12,14 +12,14 @@ from stages.pose.skeleton import (
     L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_WRIST, NECK, NOSE, R_ANKLE, R_ELBOW, R_HIP, R_KNEE, R_WRIST, Pose,
 )
 
-PART_SIZES = {  # side of the square box, in heights of the person
+PART_SIZES = {  # side of the square box, share of the person's height
     "face": 0.16, "right_hand": 0.13, "left_hand": 0.13, "right_foot": 0.15, "left_foot": 0.15,
 }
 
 
 def part_boxes(pose: Pose, frame_size: int) -> np.ndarray:
-    """The boxes (5, 4) of face, right hand, left hand, right foot, left foot for one pose. NaN where the pose does not
-    show the part, or where its centre lies outside the frame."""
+    """The boxes (5, 4) of face, right hand, left hand, right foot and left foot of one pose. NaN if the part's centre
+    is unknown or outside the frame. frame_size: S, pixels."""
     height = _person_height(pose.body)
     centres = [
         _first_known(_centre(pose.face), _xy(pose.body[NOSE])),
@@ -36,7 +36,8 @@ def part_boxes(pose: Pose, frame_size: int) -> np.ndarray:
 
 
 def crop(image: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
-    """Crops a box and resizes it, (H, W, C) -> (side, side, C): area averaging to shrink it, bilinear to enlarge."""
+    """Crops a box (4,) and resizes it, (H, W, C) -> (side, side, C): by area averaging if it is reduced, bilinearly if
+    it is enlarged."""
     scale = side / (box[2] - box[0])
     if scale >= 1:
         return _warp(image, _crop_matrix(box, scale), side, side)
@@ -57,8 +58,8 @@ def _warp(image: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.
 
 
 def _person_height(body: np.ndarray) -> float:
-    """The person's height in pixels: nose to ankles, or an estimate from the limbs if that is larger, as in a bent or
-    partly hidden pose."""
+    """The person's height in pixels: the largest of the distance from nose to ankles and estimates from the lengths of
+    arms and legs, which are larger if the person bends or is partly hidden. NaN if nothing is known."""
     def length(*joints):
         points = np.array([_xy(body[j]) for j in joints])
         return np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
@@ -74,7 +75,7 @@ def _xy(point: np.ndarray) -> np.ndarray:
 
 
 def _centre(points: np.ndarray) -> np.ndarray:
-    """Centre of the bounding box of the known points; NaN if fewer than two are known."""
+    """The centre of the bounding box of the known points; NaN if fewer than two points are known."""
     known = points[points[:, 2] > 0, :2]
     return (known.min(0) + known.max(0)) / 2 if len(known) > 1 else np.full(2, np.nan)
 

@@ -1,22 +1,22 @@
-"""The distance of driving poses to the poses that the target was filmed in. Far poses must be extrapolated by the
-generator.
+"""The distance from each driving pose to the nearest pose in the target's video. The larger it is, the more the
+generator has to extrapolate.
 
-The distance does not depend on where in the frame a person stands: poses are aligned at the middle of the hips.
+Poses are aligned at the middle of the hips, so the distance does not depend on the person's position in the frame.
 """
 
 import numpy as np
 
 from stages.pose.skeleton import L_HIP, NECK, R_HIP, Pose
 
-CHUNK = 64      # driving poses compared with all others at once, which bounds memory
-MIN_JOINTS = 6  # joints that both poses must have
+CHUNK = 64      # number of driving poses that are compared with all known poses at once; limits memory
+MIN_JOINTS = 6  # smallest number of joints that are known in both poses
 
 
 def distance_to_nearest(driving: Pose, known: Pose) -> tuple[np.ndarray, np.ndarray]:
     """Compares each of T driving poses with K known poses of the target.
 
-    Returns the mean distance over the common joints to the nearest known pose, in lengths of the target's torso, (T,)
-    float, NaN where no pose has enough common joints; and its index, (T,) int, -1 where there is none."""
+    Returns, for the nearest known pose, the mean distance over the common joints, divided by the length of the target's
+    torso, (T,) float; and its index, (T,) int. NaN and -1 if no known pose has MIN_JOINTS common joints."""
     driving_points, known_points = _centred(driving.body), _centred(known.body)  # (T, 18, 2), (K, 18, 2)
     torsos = np.linalg.norm(known_points[:, NECK], axis=-1)
     torso = np.nanmedian(torsos) if np.isfinite(torsos).any() else np.nan        # pixels

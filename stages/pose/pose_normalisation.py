@@ -1,11 +1,12 @@
-"""Global pose normalisation (Everybody Dance Now, as formulated in HF-NHMT): scale and translation that place the
-source person's pose where the target person would stand, at the target's size.
+"""Global pose normalisation (Everybody Dance Now, Chan et al. 2019, in the form of Kappel et al. 2021, HF-NHMT): a
+scale and a translation for each frame that map the source person's pose to the position and size that the target person
+would have.
 
-`measure_stance` turns a person's body joints (T, 18, 3), in pixels of that person's S x S frame, into a `Stance`;
-`normalise` turns two stances into one scale and one offset for each frame. The published method takes the height and
-the ankle line of single frames, which squats, kicks and jumps distort. Here the height is that of the upright frames
-(stature), and the ankle line is replaced by the ground below the person, which a jump does not move. The published
-bound on `far` against jumps is then not needed.
+`measure_stance` computes a `Stance` from a person's body joints (T, 18, 3), in pixels of that person's S x S frame.
+`normalise` computes one scale and one offset for each frame from two stances. The published method uses the height and
+the ankle line of single frames, which change in squats, kicks and jumps. Here the height is that of the upright frames
+(the stature), and the ankle line is replaced by the ground line below the person, which does not change in a jump. So
+the published lower bound of `far`, which compensates for jumps, is not needed.
 """
 
 from dataclasses import dataclass
@@ -15,35 +16,37 @@ from scipy.ndimage import grey_closing, median_filter
 
 from stages.pose.skeleton import L_ANKLE, L_HIP, R_ANKLE, R_HIP, person_height
 
-GROUND_SECONDS = 1.0  # longer than a jump: the lowest ankle within this time is on the ground
-ONE_DEPTH = 0.05      # statures: if the ground line moves less, the person stays at one depth
-UPRIGHT = 95          # percentile of the distance nose - ankles that is the stature: squats and kicks only shorten it
-LIFTED = 0.03         # statures above the ground from which the lower ankle is in the air
-ABOVE = 0.95          # weight of heights above the fitted stature, where the person changes depth (expectile)
-MIDDLE = 0.06         # statures: if the mean position is this close to the middle of the picture, it is taken to be the
-                      # middle: the camera was pointed at this spot
+GROUND_SECONDS = 1.0  # longer than a jump: the lowest ankle position within this time is on the ground
+ONE_DEPTH = 0.05      # statures: if the range of the ground line is smaller, the distance to the camera is constant
+UPRIGHT = 95          # the stature is this percentile of the distance nose - ankles, which squats and kicks reduce
+LIFTED = 0.03         # statures: if the lower ankle is higher above the ground, the person is in the air
+ABOVE = 0.95          # weight of heights above the fitted line; those below have 1 - ABOVE (expectile regression)
+MIDDLE = 0.06         # statures: if the person's mean x is this close to the middle of the full picture, `centre` is
+                      # the middle, because the camera was probably pointed at this place
 
 
 @dataclass(frozen=True)
 class Stance:
-    """Where a person stands and how tall they appear there. far <= med <= close are ground lines (y in pixels)."""
+    """The positions of a person on the ground, and the person's height in pixels there. far <= med <= close are the
+    1st, 50th and 99th percentile of the ground line (y in pixels): far from the camera, median, and close to it."""
 
-    take: np.ndarray        # (T,) take number of each frame, ascending
-    ground: np.ndarray      # (T,) y of the ground below the person in pixels; NaN where unknown
-    confidence: np.ndarray  # (T,) mean score of the ankles
-    centre: float           # x around which the person moves, in pixels
+    take: np.ndarray        # (T,) number of each frame's take, ascending
+    ground: np.ndarray      # (T,) ground line: y of the ground below the person in pixels; NaN if unknown
+    confidence: np.ndarray  # (T,) mean score of the ankles; 0 if the ground is unknown
+    centre: float           # mean x of the person, in pixels
     close: float
     med: float
     far: float
-    stature_close: float    # pixels, at `close`
-    stature_far: float
+    stature_close: float    # height of the upright person in pixels at `close`
+    stature_far: float      # the same at `far`
 
 
 def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float) -> Stance:
     """The stance of one person over T frames.
 
     body    (T, 18, 3) joints in pixels
-    take    (T,) take number of each frame
+    take    (T,) number of each frame's take, ascending
+    fps     frames per second
     middle  x of the middle of the full picture, in pixels
     Raises ValueError if no frame shows the ankles, or none shows them together with the head.
     """
@@ -77,14 +80,15 @@ def measure_stance(body: np.ndarray, take: np.ndarray, fps: float, middle: float
 
 
 def normalise(target: Stance, source: Stance, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scale (T,) and offset (T, 2) in pixels for every source frame: a source point k is mapped to k * scale + offset.
+    """Scale (T,) and offset (T, 2) in pixels for each of T source frames: a source point k is mapped to k * scale +
+    offset.
 
-    Both are smoothed by a confidence-weighted median over `frames` frames within each take. Frames without known
-    ankles keep the last transform."""
+    Both are smoothed by a median over `frames` frames within each take, weighted by the source's confidence. Frames
+    without known ankles have the transform of the previous frame with known ankles."""
     if source.close > source.far:
         p = np.clip((source.ground - source.far) / (source.close - source.far), -0.2, 1.2)  # (T,)
         anchor = source.ground
-    else:  # the source stays at one depth: the target stays at its median depth
+    else:  # if the source's distance to the camera is constant, the target is placed at its median distance
         p = (target.med - target.far) / (target.close - target.far) if target.close > target.far else 0.0
         p, anchor = np.where(np.isfinite(source.ground), p, np.nan), source.med
     line = target.far + p * (target.close - target.far)
@@ -96,9 +100,11 @@ def normalise(target: Stance, source: Stance, frames: int) -> tuple[np.ndarray, 
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray, take: np.ndarray, frames: int) -> np.ndarray:
-    """Weighted median over a centred window of `frames` rows of (T, n), with weights (T,), within each take (T,).
+    """Weighted median of each column of values (T, n) over a centred window of `frames` rows, with weights (T,), within
+    each take (T,).
 
-    Rows of weight 0 are ignored and get the last known result; at the start of a take they get the first known one."""
+    Rows of weight 0 are ignored. Their result is that of the previous row with a weight or, at the start of a take,
+    that of the next one."""
     half, out = frames // 2, np.full(values.shape, np.nan)
     usable = (weights > 0) & np.isfinite(values).all(1)
     for t in np.flatnonzero(usable):
@@ -115,15 +121,17 @@ def weighted_median(values: np.ndarray, weights: np.ndarray, take: np.ndarray, f
 
 
 def _ground(toe: np.ndarray, fps: float) -> np.ndarray:
-    """The lower ankle (T,) with jumps closed down to the ground by a morphological closing; walking is not changed."""
+    """The ground line (T,) from y of the lower ankle (T,): a morphological closing over GROUND_SECONDS removes jumps,
+    but does not change walking."""
     window = max(3, round(GROUND_SECONDS * fps) | 1)
     toe = median_filter(toe, size=3, mode="nearest")  # removes single outliers
     return grey_closing(toe, window, mode="nearest")
 
 
 def _upright_line(ground: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Stature as a linear function of the ground line, which follows from perspective. Expectile regression: heights
-    above the line weigh more than those below, so that it follows the upright frames."""
+    """The coefficients (2,) of the stature as a linear function of the ground line, which holds under perspective.
+    Fitted by expectile regression: heights above the line have a larger weight than those below, so that the line
+    fits the upright frames."""
     weights = np.ones(len(height))
     for _ in range(30):
         line = np.polyfit(ground, height, 1, w=np.sqrt(weights))
@@ -132,6 +140,6 @@ def _upright_line(ground: np.ndarray, height: np.ndarray) -> np.ndarray:
 
 
 def _stature_at(stance: Stance, p: np.ndarray) -> np.ndarray:
-    """Stature between far (p = 0) and close (p = 1). Under perspective it is linear in the ground line; the scale that
-    the published method interpolates is not."""
+    """The stature in pixels at p, linear between far (p = 0) and close (p = 1). Under perspective the stature is linear
+    in the ground line, unlike the scale, which the published method interpolates."""
     return stance.stature_far + p * (stance.stature_close - stance.stature_far)

@@ -1,4 +1,4 @@
-"""The skeleton: OpenPose's 18 joints, hands, feet and five face points, and its drawing.
+"""The skeleton: OpenPose's 18 body joints, hands, feet and five face points; and a function that draws it.
 
 Coordinates are continuous pixels of the S x S frame; the origin is the outer corner of the top left pixel. An unknown
 point is NaN with score 0. Left and right are those of the person.
@@ -91,7 +91,8 @@ def person_height(body: np.ndarray) -> np.ndarray:
 def draw(pose: Pose, size: int, scale: float = 1.0, parts: tuple[str, ...] = ("body",)) -> np.ndarray:
     """Draws one pose (no leading axes) as an RGB picture (size, size, 3) uint8. Points are multiplied by `scale`.
 
-    Lines are 0.75 % of the size wide. Unknown points, and limbs that end in one, are not drawn."""
+    The lines' width is 0.75 % of the size. Unknown points, and limbs with an unknown end, are not drawn. parts: any of
+    DRAWN_PARTS."""
     canvas = np.zeros((size, size, 3), np.uint8)
     width = max(1, round(0.0075 * size))
     body, feet = pose.body * (scale, scale, 1), pose.feet * (scale, scale, 1)

@@ -1,7 +1,7 @@
-"""Cleaning poses over time: left and right sides that are swapped briefly, outliers, and noise.
+"""Corrects poses over time: removes swaps of left and right limbs, outliers, and noise.
 
-Points are (T, n, 3): x, y in pixels and score; an unknown point is NaN with score 0. All filters use the frames before
-and after, so that the motion does not lag.
+Points are (T, n, 3): x, y in pixels and score; an unknown point is NaN with score 0. All filters use both previous and
+following frames, so the motion is not delayed.
 """
 
 from dataclasses import replace
@@ -13,13 +13,13 @@ from stages.pose.skeleton import (
     L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, R_ANKLE, R_ELBOW, R_HIP, R_KNEE, R_SHOULDER, R_WRIST, Pose,
 )
 
-CUT_OFF = 6.0      # Hz, at strength 1; human motion lies below (Winter, Biomechanics of human movement)
-_ORDER = 3         # of the penalised differences: with the third, parabolas over time are not changed
+CUT_OFF = 6.0      # Hz, at strength 1; human motion has lower frequencies (Winter, Biomechanics of human movement)
+_ORDER = 3         # order of the penalised differences: with order 3, parabolas over time do not change
 _MIN_JUMP = 0.05   # smallest jump of an outlier, in body sizes
-_ABRUPT = 2.5      # smallest jump of an outlier, in steps of the frames around it
+_ABRUPT = 2.5      # smallest ratio of an outlier's jump to the largest step of the frames around it
 _BRIEF = 0.24      # seconds, longest duration of an outlier
-_SWAP_COST = 0.5   # body sizes a second: the acceleration that a swap must remove to be accepted
-_FILLED = 0.01     # weight of a filled point; that of a detected point is its score
+_SWAP_COST = 0.5   # body sizes per second: cost of each swapped frame, compared with the acceleration that it removes
+_FILLED = 0.01     # factor of the weight of a filled point; the weight of a detected point is its score
 _ARMS = ([R_SHOULDER, R_ELBOW, R_WRIST], [L_SHOULDER, L_ELBOW, L_WRIST])
 _LEGS = ([R_HIP, R_KNEE, R_ANKLE], [L_HIP, L_KNEE, L_ANKLE])
 
@@ -31,7 +31,8 @@ def body_size(body: np.ndarray) -> float:
 
 
 def without_swapped_sides(pose: Pose, fps: float) -> Pose:
-    """Corrects arms and legs whose left and right side are swapped in some frames."""
+    """The pose (T) with arms (and hands) and legs (and feet) exchanged in the frames in which the estimator swapped
+    left and right."""
     body, feet, size = pose.body.copy(), pose.feet.copy(), body_size(pose.body)
     legs = np.concatenate([body[:, _LEGS[0]], feet[:, :2]], 1), np.concatenate([body[:, _LEGS[1]], feet[:, 2:]], 1)
     swapped = swapped_frames(body[:, _ARMS[0]], body[:, _ARMS[1]], size, fps)
@@ -47,8 +48,9 @@ def without_swapped_sides(pose: Pose, fps: float) -> Pose:
 def swapped_frames(right: np.ndarray, left: np.ndarray, size: float, fps: float) -> np.ndarray:
     """The frames (T,) bool in which two limbs (T, n, 3) are swapped.
 
-    Finds the assignment of sides with the least acceleration (sum of the joints' second differences) plus a cost for
-    each swapped frame, by Viterbi's algorithm over the assignments of two successive frames."""
+    Finds the assignment of sides with the least total cost, by the Viterbi algorithm over the assignments of two
+    successive frames. The cost is the acceleration (sum of the norms of the joints' second differences), plus a cost
+    for each swapped frame. size: body size in pixels."""
     count, n = right.shape[:2]
     if count < 3:
         return np.zeros(count, bool)
@@ -73,8 +75,9 @@ def _swap(points: np.ndarray, frames: np.ndarray, right: list[int], left: list[i
 
 
 def outliers(points: np.ndarray, size: float, fps: float) -> np.ndarray:
-    """Which points (T, n) bool are outliers: between a jump away and a jump back that are both much longer than every
-    step before, between and after. Fast motion is not detected, because its steps grow and shrink gradually."""
+    """Which points (T, n) bool are outliers: those between a jump away and a jump back that are both much longer than
+    the steps before, between and after them. Fast motion is not detected, because its steps change gradually. size:
+    body size in pixels."""
     steps = np.linalg.norm(np.diff(points[..., :2], axis=0), axis=-1)  # (T - 1, n); NaN where either end is unknown
     outlier = np.zeros(points.shape[:2], bool)
     for length in range(1, int(_BRIEF * fps)):
@@ -93,7 +96,7 @@ def outliers(points: np.ndarray, size: float, fps: float) -> np.ndarray:
 def smooth(points: np.ndarray, filled: np.ndarray, strength: float, fps: float) -> np.ndarray:
     """Smooths each point over time, with its score as the weight. `filled` (T, n) bool marks interpolated points.
 
-    Oscillations at CUT_OFF / strength are halved; slower motion is kept and faster motion is removed."""
+    A low-pass filter: the amplitude at the frequency CUT_OFF / strength is halved."""
     result, known = points.copy(), points[..., 2] > 0
     for j in np.flatnonzero(known.any(0)):
         weight = np.where(filled[:, j], _FILLED, 1.0) * points[:, j, 2]
@@ -103,8 +106,9 @@ def smooth(points: np.ndarray, filled: np.ndarray, strength: float, fps: float) 
 
 
 def _whittaker(values: np.ndarray, weight: np.ndarray, known: np.ndarray, cut_off: float) -> np.ndarray:
-    """Whittaker smoother of values (T, 2): least squares of the weighted deviations and of the third differences within
-    each run of known frames. cut_off: the frequency in cycles a frame that is halved at weight 1."""
+    """Whittaker smoother of values (T, 2): minimises the weighted squared deviations plus the squared third differences
+    within each run of consecutive known frames. cut_off: the frequency in cycles per frame whose amplitude is halved at
+    weight 1."""
     coefficients, length = np.array([-1.0, 3, -3, 1]), len(values) - _ORDER
     smoothness = (2 * np.sin(np.pi * min(cut_off, 0.5))) ** (-2 * _ORDER)
     bands = np.zeros((_ORDER + 1, len(values)))  # of the lower triangle
