@@ -28,7 +28,7 @@ def limit() -> int | None:
 
 
 def quota(root: Path = Path("/")) -> float:
-    """The CPU quota of this process's control groups (Linux, version 1 or 2), in processors; infinite without a limit."""
+    """The CPU quota of this process's control groups (Linux, version 1 or 2), in processors; infinite if unlimited."""
     shares = [math.inf]
     for line in _words(root / "proc/self/cgroup", "\n"):
         number, controllers, group = line.split(":", 2)
@@ -47,7 +47,7 @@ class Reading:
 
     wall: float
     used: float         # CPU time of this process, summed over its threads
-    idle: float | None  # idle time of its processors, summed, since the machine started; None if the system has no count
+    idle: float | None  # idle time of its processors, summed, since the machine started; None if unknown
 
     @classmethod
     def now(cls) -> Self:

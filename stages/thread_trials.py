@@ -12,11 +12,11 @@ from collections import deque
 from statistics import median
 
 TRIAL = 3        # minimum number of steps of a trial, rounded up to whole rounds
-REACH = 1 / 4, 1 / 2, 3 / 8, 1 / 8  # steps of the search, shares of the settled number; used in turn after lost trials
+REACH = 1 / 4, 1 / 2, 3 / 8, 1 / 8  # distances of trials, shares of the settled number; the next after two lost trials
 WON = 0.95       # a trial must take less than this share of the usual time to be won
 LOST = 1.3       # a trial is ended early if it takes longer than this multiple of the usual time
-SLOW = 2.0       # a step is slow above this multiple of the usual time. A trial starts after one slow step if there is no
-                 # room for all threads, else after two in a row
+SLOW = 2.0       # a step is slow above this multiple of the usual time. A trial starts after one slow step if there is
+                 # no room for the settled number, else after two in a row
 WAIT = 1.0, 10.0  # seconds of steps after a lost trial: first and maximum value; doubled after each lost trial
 COST = 0.03      # maximum share of the time that lost trials may waste
 LATELY = 0.3     # seconds; time constant of the running mean of the room
@@ -81,8 +81,8 @@ class Trials:
             self._begin(self._by)
 
     def _begin(self, by: int, count: int | None = None) -> None:
-        """Starts a trial with `count` threads or, without `count`, with fewer (by = -1) or more (by = 1) than the settled
-        number. If that direction is not possible, the other one is used."""
+        """Starts a trial with `count` threads or, without `count`, with fewer (by = -1) or more (by = 1) than the
+        settled number. If that direction is not possible, the other one is used."""
         self._by = by if 1 <= self._settled + by <= self._most else -by
         reach = max(1, round(REACH[self._lost // 2 % len(REACH)] * self._settled))  # difference from the settled number
         self.count = count or min(max(1, self._settled + self._by * reach), self._most)
