@@ -5,10 +5,10 @@ A homography describes a camera that turns and zooms on the spot exactly; it can
 Corners of the background, outside all people, are tracked from keyframes into each frame (pyramidal Lucas-Kanade,
 forward and backward), and a homography is fitted robustly (MAGSAC). Each frame is registered to the keyframe that
 overlaps it most, and becomes a keyframe itself if no overlap is large enough. Drift therefore grows with how far the
-camera turns, not with time, and memory grows with the area that it has seen. Where tracking fails (a jolt, a black
-second) the ORB features of the keyframes relocate the frame. Pictures are reduced (WORKING_SIZE) RGB (h, w, 3) uint8;
-`covered` (h, w) bool is true where people may be, with a margin; homographies are (3, 3) in OpenCV's coordinates:
-whole numbers are pixel centres.
+camera turns, not with time, and memory grows with the area that it has seen. Where tracking fails (a jolt, black
+frames), the frame is registered by the ORB features of the keyframes. Pictures are reduced (WORKING_SIZE) RGB (h, w, 3)
+uint8; `covered` (h, w) bool is true where people may be, with a margin; homographies are (3, 3) in OpenCV's
+coordinates: whole numbers are pixel centres.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ from stages.camera.point_tracks import (
 )
 
 WORKING_SIZE = 480      # pixels, longer side of the pictures
-MIN_POINTS = 12         # points that a homography must rest on
-MIN_OVERLAP = 0.75      # of a frame with its keyframe; below it the frame becomes a keyframe
+MIN_POINTS = 12         # minimum number of points for a homography
+MIN_OVERLAP = 0.75      # overlap of a frame with its keyframe, below which the frame becomes a keyframe
 MIN_TRACKED = 0.3       # share of the points that must be tracked
 INLIER = 1.5, 0.5       # pixels within which a point agrees with the homography, in the first and second refinement
 CERTAIN = 0.75          # residual in pixels below which no other registration is tried
-RESIDUAL_QUANTILE = 0.75  # quantile of the points' distances that is called the residual
-MAX_LOST_SECONDS = 0.25   # frames that may be lost in a row: a jolt, or a person who walks past the lens
+RESIDUAL_QUANTILE = 0.75  # the residual is this quantile of the distances of the points
+MAX_LOST_SECONDS = 0.25   # seconds of frames that may be lost in a row: a jolt, or a person who walks past the lens
 MAX_LOST = 0.05         # share of all frames that may be lost
 MAX_CANVAS = 3.0        # sides of the canvas, in sides of the frame
 MAX_KEYFRAMES = 200
@@ -88,8 +88,8 @@ class Keyframe:
 
 
 class Registration:
-    """Registers the frames one by one; `path` returns the cameras. Raises InputError as soon as homographies do not
-    explain the frames."""
+    """Registers the frames one by one; `path` returns the cameras. Raises InputError as soon as the motion of the
+    background cannot be described by homographies."""
 
     def __init__(self, file: str, size: tuple[int, int], fps: float, max_residual: float,
                  locate: Callable[[int], str]):

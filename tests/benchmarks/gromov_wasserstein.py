@@ -31,9 +31,9 @@ def gw(_: Path) -> list[Figure]:
 
 
 def agreement() -> list[Figure]:
-    """Compares value and gradient with POT, for an epsilon at which POT's Sinkhorn iterations also converge. The gradient
-    is that of the minimised quantity, value - epsilon * entropy: ours by the envelope theorem, POT's by backpropagation
-    through all iterations."""
+    """Compares value and gradient with POT, for an epsilon at which POT's Sinkhorn iterations also converge. The
+    gradient is that of the minimised quantity, value - epsilon * entropy: ours by the envelope theorem, POT's by
+    backpropagation through all iterations."""
     epsilon, (dx, dy) = 0.2, costs(16)
     value, _ = gromov_wasserstein(dx[None], dy[None], epsilon, 200, 10)
     gradient, = torch.autograd.grad(value.sum(), dx)
@@ -78,8 +78,8 @@ def speed(n: int, goal: float) -> Figure:
 
 
 def costs(n: int) -> tuple[Tensor, Tensor]:
-    """Two cost matrices of n consecutive frames: from features that follow a random walk, and from the same features with
-    small errors, as a generator would make."""
+    """Two cost matrices of n consecutive frames: from features that follow a random walk, with small errors as a
+    generator would make, and without."""
     draw = torch.Generator().manual_seed(n)
     real = torch.randn(n, 64, generator=draw, dtype=torch.float64).cumsum(0)
     generated = real + 0.1 * real.std() * torch.randn(n, 64, generator=draw, dtype=torch.float64)

@@ -41,7 +41,7 @@ from tests.boundaries import boundary_f
 
 ROOT = Path(__file__).parents[2]
 TARGET, SOURCE = "stranger_101", "stranger_102"
-HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the true room": 0.01}  # goals with --world hard
+HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the true room": 0.01}  # with --world hard
 ANKLES = [R_ANKLE, L_ANKLE]
 
 
