@@ -1,5 +1,5 @@
-"""`python -m stages.reporting.previews STAGE@KEY FILE` writes a small JPEG of what a stage wrote, for the studio, and
-prints its caption. Stages that write nothing visible (numbers, pages) get none."""
+"""`python -m stages.reporting.previews STAGE@KEY FILE` writes a small JPEG of a stage's outputs, for the studio, and
+prints its caption. Stages without visible outputs (numbers, pages) have no preview."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The artifacts of one transfer, as every part of the report reads them."""
+"""The artifacts of one transfer: the common input of all parts of the report."""
 
 from dataclasses import dataclass
 from functools import cached_property
