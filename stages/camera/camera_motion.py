@@ -137,9 +137,9 @@ class Registration:
         canvas = high - low
         if (canvas > MAX_CANVAS * np.array(self.size)).any():
             raise InputError(
-                f"{self.file}: the camera turns too far: all that it sees is {canvas[0]} x {canvas[1]} pixels, more "
-                f"than {MAX_CANVAS:g} times the frame's {self.size[0]} x {self.size[1]}; name a part of the video that "
-                "turns less (start, end)")
+                f"{self.file}: the camera turns too far: its views cover {canvas[0]} x {canvas[1]} pixels, more "
+                f"than {MAX_CANVAS:g} times the frame's {self.size[0]} x {self.size[1]}; select a part of the video in "
+                "which it turns less (start, end)")
         shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
         onto_canvas = np.stack([normalised(shift @ camera) for camera in cameras])
         return CameraPath(onto_canvas, (int(canvas[0]), int(canvas[1])), reference, np.array(self.residuals))
@@ -177,7 +177,7 @@ class Registration:
     def _add_keyframe(self, grey: np.ndarray, covered: np.ndarray, camera: np.ndarray) -> np.ndarray:
         if len(self.keyframes) == MAX_KEYFRAMES:
             raise InputError(f"{self.locate(len(self.cameras))}: the camera turns over too large an area (more than "
-                             f"{MAX_KEYFRAMES} keyframes); name a shorter part of the video (start, end)")
+                             f"{MAX_KEYFRAMES} keyframes); select a shorter part of the video (start, end)")
         keypoints, descriptors = self.orb.detectAndCompute(grey, None)
         features = np.float32([keypoint.pt for keypoint in keypoints]).reshape(-1, 2), descriptors  # (m, 2)
         points = corners(grey)
@@ -258,4 +258,4 @@ class Registration:
                   f"{residual:.1f} pixels ({residual / max(self.size):.1%} of the longer side), more than "
                   f"{self.max_residual:.1%} (frames.max_residual)")
         return InputError(f"{self.locate(frame)}: {reason}. Turn the camera on the spot instead of walking with it, "
-                          "or name the part of the video without this (start, end)")
+                          "or select a part of the video without this (start, end)")

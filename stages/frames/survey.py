@@ -23,7 +23,7 @@ SAMPLE = 64        # pictures kept, at most
 DETECTOR_SIZE = 384  # pixels, longer side of the detector's input
 DETECTION_INTERVAL, CROWDED_INTERVAL = 0.2, 0.08  # seconds between two detections: normally, and while people overlap
 THUMBNAIL = 96     # pixels, longer side
-REMEDY = ("Name one of them in the video's entry of params.yaml", "Make each of them a take of its own")
+REMEDY = ("Select one of them in the video's entry of params.yaml", "Make each of them a separate take")
 MARGIN = 0.3       # around a box, as a share of its height: the person may reach beyond the box
 
 

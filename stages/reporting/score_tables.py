@@ -103,7 +103,7 @@ def rounded(values: np.ndarray) -> list[float | None]:
 
 def read_metrics(inputs: ReportInputs) -> dict:
     """The content of metrics.json."""
-    return json.loads(existing(inputs.paths["metrics"], "the metrics; run their stage").read_text(encoding="utf-8"))
+    return json.loads(existing(inputs.paths["metrics"], "scores; run the stage metrics").read_text(encoding="utf-8"))
 
 
 def tables(scores: dict) -> dict:

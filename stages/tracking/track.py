@@ -118,7 +118,7 @@ def choose_track(tracks: list[Track], person: None | int | tuple, scale: float, 
         scores = [iou(tuple(wanted), tuple(track.detections[0])) for track in first]
         where, threshold = f"box ({', '.join(f'{side:g}' for side in person)})", 0.2
     if not scores or max(scores) <= threshold:
-        raise InputError(f"{file}: nobody is at the {where} in the first frame. Give the number of one of these "
+        raise InputError(f"{file}: no person is at the {where} in the first frame. Give the number of one of these "
                          f"people, or a point on them or their box in the first frame, in pixels:\n{listed}")
     return first[int(np.argmax(scores))]
 
