@@ -69,7 +69,7 @@ def who(people: str, clips: str) -> dict[str, str]:
             raise InputError(f"{name}: expected a small letter first, then small letters, digits and _; rename the "
                              "file") from None
         if names.count(name) > 1:
-            raise InputError(f"{name}: there twice; rename one of the files")
+            raise InputError(f"{name}: used twice; rename one of the files")
     for name in rendered:
         if not name.rsplit("_")[-1].isdigit():
             raise InputError(f"--people {name}: expected a rendered stranger, such as stranger_301")
