@@ -34,7 +34,7 @@ KINDS = {  # stage: the block of params.yaml whose entries it runs over; in the 
     "report": "transfers",
 }
 
-THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # outputs vary with `threads`
+THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes vary with `threads`
 
 SUBJECT_KINDS = ("subjects", "transfers")  # kinds whose artifacts show a subject and record their consent
 
