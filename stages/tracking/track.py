@@ -1,4 +1,4 @@
-"""The track of one person through a video, and the choice of the track that params.yaml asks for.
+"""The track of one person through a video, and the choice of the track that is selected in params.yaml.
 
 Boxes are left, top, right, bottom in pixels of the detector's input: the reduced pictures in which people are detected.
 """
