@@ -66,7 +66,7 @@ def main() -> int:
             events.emit("elsewhere", address=address)
             print(f"{address}: to be computed elsewhere ({layout.ELSEWHERE} is set)", file=sys.stderr)
             return 1
-        code_digest.check([stage], Path(__file__).parents[1])  # the code that runs here, not the current folder's
+        code_digest.check([stage], Path(__file__).parents[1])  # of the imported code, not of the current folder
         events.emit("begun", address=address)
         invoke(stage, key)
     except InputError as error:
@@ -76,7 +76,7 @@ def main() -> int:
         return 130
     finally:
         events.emit("ended", address=address)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to clean up, and exiting takes a moment
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # no more clean-up; exiting takes a moment
     return 0
 
 

@@ -1,8 +1,8 @@
 """Consent of the people whose likeness is used. Without a record of it, nothing is trained on a person.
 
 `synthetic` stands for rendered people. The hash of a record is written into every artifact made from that person
-(`stages/media/artifact_metadata.py`). It links a video to the consent without disclosing its text; whoever guesses the
-whole record can confirm it.
+(`stages/media/artifact_metadata.py`). It links a video to the consent without disclosing its text. Someone who guesses
+the whole record can, however, confirm the guess.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The paths of all artifacts; no other module spells them out.
+"""The paths of all artifacts. No other module contains them.
 
 An address is `stage@key`. The artifacts of a key are in `artifacts/<key>/`, those of rendered people in
 `artifacts/samples/`. `INPUTS` gives, for each input of a stage's `run`, the stage that writes it and whose key it has:
@@ -10,14 +10,14 @@ from pathlib import Path
 ROOT = Path("artifacts")
 NAME = r"^[a-z][a-z0-9_]{0,47}$"  # of keys: they become names of folders and files
 TABLES = ROOT / "tables"
-CHECKPOINTS = Path(".checkpoints")  # not artifacts, so that DVC does not clear them: resume states of trainings, costs
+CHECKPOINTS = Path(".checkpoints")  # resume states, costs; no artifacts, since DVC deletes outputs before a run
 HASH = 16  # hexadecimal digits that distinguish the resume states of different runs of a training
 DIGESTS = Path("digests")  # digests of the code of each stage; see stages/code_digest.py
 STATES = Path(".dvc/tmp/states")  # DVC's record of each stage
-ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # environment variable: stages that are not up to date fail instead of computing
+ELSEWHERE = "FAKEMOTION_ELSEWHERE"  # environment variable: if set, a stage fails instead of computing
 EXPERIMENTS = CHECKPOINTS / "experiments"  # the clone of the project in which the tables' experiments run
 
-KINDS = {  # stage: the block of params.yaml with its keys; in the order of the pipeline
+KINDS = {  # stage: the block of params.yaml whose entries it runs over; in the order of the pipeline
     "samples": "samples",
     "frames": "videos",
     "pose_extraction": "videos",
@@ -34,7 +34,7 @@ KINDS = {  # stage: the block of params.yaml with its keys; in the order of the 
     "report": "transfers",
 }
 
-THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes depend on `threads`
+THREADED = ("background_inpainting", "generator_training", "local_gan_training", "fusion")  # bytes vary with `threads`
 
 SUBJECT_KINDS = ("subjects", "transfers")  # kinds whose artifacts show a subject and record their consent
 

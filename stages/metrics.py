@@ -1,13 +1,13 @@
-"""Metrics (paper section 3.2): compares the generated frames with the true ones, and with what copying would reach.
+"""Metrics (paper section 3.2): compares the generated frames with the true ones, and with a copying baseline.
 
 The S x S composite of Eq. 12 is compared with the target's own held-out frames (reconstruction) or with `truth`, a
-video of the target doing the source's motion (imitation, if there is one). The training frame whose pose is nearest
-(retrieval) gets the same scores: this is what copying would reach. The frames of the final video are scored as well,
-without the label. Pixels that a moving camera did not see are not scored.
+video of the target doing the source's motion (imitation, if there is one). The training frame with the nearest pose
+(retrieval) is scored in the same way, as a baseline: this is what copying frames would reach. The frames of the final
+video are scored as well, without the label. Pixels outside the view of a moving camera are not scored.
 
-Input: foreground, unsigned, driving, background, frames and views. Output: metrics.json, each score with its 95 %
-interval, or null and the reason; per_frame.parquet; and for `dvc metrics` and `dvc plots` the values alone
-(scores.json) and some of them over the frames.
+Input: foreground, unsigned, driving, background, frames and views. Output: metrics.json, with each score and its 95 %
+interval, or null and the reason; per_frame.parquet; scores.json, the values alone, for `dvc metrics`; and curves of
+some scores over the frames, for `dvc plots`.
 """
 
 import json

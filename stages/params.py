@@ -155,7 +155,7 @@ class Params(PresetBlock):
             raise InputError(f"params.yaml: no `{key}` in `{layout.KINDS[stage]}`; there are {known}")
         entry = entries[key]
         if isinstance(entry, Transfer) and entry.truth == self.videos[entry.source].file:
-            return entry.model_copy(update={"truth": None})  # no video shows the target in the same motion
+            return entry.model_copy(update={"truth": None})  # there is no true video
         return entry
 
     def consent(self, stage: str, key: str) -> str | None:

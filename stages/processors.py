@@ -1,4 +1,7 @@
-"""Processors: on how many this process may run, and how many of them other programs leave it."""
+"""The number of processors on which this process may run, and how many of them other programs leave free.
+
+A processor is what the operating system schedules threads on, a hardware thread.
+"""
 
 import math
 import os
@@ -8,24 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-LIMIT = "OMP_NUM_THREADS"  # in the environment: the most that its user wants
-CGROUPS = "sys/fs/cgroup", "sys/fs/cgroup/unified"  # version 2; beside other controllers of version 1
+LIMIT = "OMP_NUM_THREADS"  # environment variable with the user's maximum number of threads
+CGROUPS = "sys/fs/cgroup", "sys/fs/cgroup/unified"  # mount points of version 2: alone, and next to version 1
 
 
 def count() -> int:
-    """On so many this process may run at once: those of its affinity, its control group's quota, rounded up, and no
-    more than OMP_NUM_THREADS."""
+    """The number of processors that this process may use at once, at least 1: the smallest of its CPU affinity, the
+    quota of its control group (rounded up) and OMP_NUM_THREADS."""
     return max(1, math.ceil(min(len(_own()), quota(), limit() or math.inf)))
 
 
 def limit() -> int | None:
-    """The first number of OMP_NUM_THREADS: OpenMP lists one a level of nesting."""
+    """The first number in OMP_NUM_THREADS, which lists one for each nesting level; None if there is none."""
     found = re.match(r"\s*([1-9]\d*)", os.environ.get(LIMIT, ""))
     return int(found[1]) if found else None
 
 
 def quota(root: Path = Path("/")) -> float:
-    """Processors that the control groups (Linux, version 1 or 2) of this process leave it; infinite without a limit."""
+    """The CPU quota of this process's control groups (Linux, version 1 or 2), in processors; infinite if unlimited."""
     shares = [math.inf]
     for line in _words(root / "proc/self/cgroup", "\n"):
         number, controllers, group = line.split(":", 2)
@@ -40,11 +43,11 @@ def quota(root: Path = Path("/")) -> float:
 
 @dataclass
 class Reading:
-    """Clocks of this process and of its processors, in seconds."""
+    """CPU times at one moment, in seconds."""
 
     wall: float
-    used: float         # by this process, all its threads together
-    idle: float | None  # since the machine started, in which its processors had nothing to do; None where nothing tells
+    used: float         # CPU time of this process, summed over its threads
+    idle: float | None  # idle time of its processors, summed, since the machine started; None if unknown
 
     @classmethod
     def now(cls) -> Self:
@@ -54,14 +57,14 @@ class Reading:
         return self.wall - begun.wall
 
     def room_since(self, begun: Self) -> float | None:
-        """Processors that other programs left this process: those that it used, and those that had nothing to do."""
+        """The mean number of processors since `begun` that this process used or that were idle; None if unknown."""
         if self.idle is None or begun.idle is None or self.wall <= begun.wall:
             return None
         return (self.used - begun.used + self.idle - begun.idle) / (self.wall - begun.wall)
 
 
 def room(seconds: float) -> float | None:
-    """Processors that other programs leave this process, looked at for so long; None where the system does not tell."""
+    """The number of processors that other programs leave to this process, measured for `seconds`; None if unknown."""
     begun = Reading.now()
     if begun.idle is None:
         return None
@@ -70,20 +73,20 @@ def room(seconds: float) -> float | None:
 
 
 def idle(root: Path = Path("/")) -> float | None:
-    """Seconds, since the machine started, in which the processors of this process had nothing to do, all together."""
+    """The idle time of this process's processors, summed, in seconds since the machine started (Linux); else None."""
     own = {f"cpu{number}" for number in _own()}
     found = [line.split() for line in _words(root / "proc/stat", "\n") if line.split(" ", 1)[0] in own]
     return sum(int(line[4]) + int(line[5]) for line in found) / os.sysconf("SC_CLK_TCK") if found else None
 
 
 def _own() -> set[int]:
-    """Those of the affinity."""
+    """The numbers of the processors in this process's CPU affinity."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def _upwards(root: Path, mounts: tuple[str, ...], group: str) -> list[Path]:
-    """The folders of a group and of all above it. In a container the group may be named as the host sees it, and is
-    then the mount itself."""
+    """The folders of a control group and of its parents. In a container the group may have the path that it has on the
+    host; only the mount itself exists then."""
     parts = Path(group.lstrip("/")).parts
     return [root.joinpath(mount, *parts[:depth]) for mount in mounts for depth in range(len(parts) + 1)]
 

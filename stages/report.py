@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stages.params import Report, Transfer
 
 WORST_FRAMES = 8             # that the report lists
-MAX_VIDEO_BYTES = 6_000_000  # of a video.mp4 that is embedded; a larger one is only named
+MAX_VIDEO_BYTES = 6_000_000  # of a video.mp4 that is embedded; a larger one is only mentioned
 TEMPLATES = Path(__file__).parent / "reporting"
 
 

@@ -1,36 +1,44 @@
-"""The search for the number of threads that makes a step shortest."""
+"""Searches for the number of threads with which a step takes the least time.
+
+The settled number is the one in use. A trial runs a few steps with another number. If these steps are faster, that
+number becomes the settled one; otherwise the trial is lost, and the next one starts later. The usual time of a step is
+the median of its last times with the settled number. `period` steps are a round: the same place in each round does the
+same work, so times are only compared with those of the same place. Room is the number of processors that other programs
+leave to this process.
+"""
 
 import math
 from collections import deque
 from statistics import median
 
-TRIAL = 3        # steps at least, in whole rounds
-REACH = 1 / 4, 1 / 2, 3 / 8, 1 / 8  # shares of the threads, by which trials differ in turn: the next may be no better
-WON = 0.95       # share of the usual time in which a trial must be done
-LOST = 1.3       # of the usual time: a trial that takes longer is ended
-SLOW = 2.0       # of the usual time: such a step where others take a processor, or two in a row, and a trial begins
-WAIT = 1.0, 10.0  # seconds of steps from a lost trial to the next: at first, doubled each time, and at last
-COST = 0.03      # share of the time that lost trials may take
-LATELY = 0.3     # seconds over which the room is seen
-BLIND = 180.0    # seconds of steps after which more are tried without room: the other program may give way
+TRIAL = 3        # minimum number of steps of a trial, rounded up to whole rounds
+REACH = 1 / 4, 1 / 2, 3 / 8, 1 / 8  # distances of trials, shares of the settled number; the next after two lost trials
+WON = 0.95       # a trial must take less than this share of the usual time to be won
+LOST = 1.3       # a trial is ended early if it takes longer than this multiple of the usual time
+SLOW = 2.0       # a step is slow above this multiple of the usual time. A trial starts after one slow step if there is
+                 # no room for the settled number, else after two in a row
+WAIT = 1.0, 10.0  # seconds of steps after a lost trial: first and maximum value; doubled after each lost trial
+COST = 0.03      # maximum share of the time that lost trials may waste
+LATELY = 0.3     # seconds; time constant of the running mean of the room
+BLIND = 180.0    # seconds of steps after which more threads are tried even without room: the other program may yield
 
 
 class Trials:
-    """Every now and then, and as soon as steps become slow, a few steps are taken with fewer or more threads: with more
-    only where other programs leave room for them, since one step with a thread too many can take as long as forty."""
+    """Starts trials from time to time, and as soon as steps become slow. More threads are normally tried only if there
+    is room for them, because a single step with one thread too many can take as long as forty other steps."""
 
     def __init__(self, most: int, period: int = 1, fixed: bool = False, first: int | None = None):
-        self.count = self._settled = first or most  # of the next step; and while no other is tried
+        self.count = self._settled = first or most  # count: for the next step; _settled: when no trial runs
         self._most, self._period = most, period
         self._fixed = fixed or most == 1
-        self._usual = [deque(maxlen=3) for _ in range(period)]  # seconds of the last steps, by their place in a round
-        self._blind = BLIND  # when more are tried without room
-        self._room = None  # processors that other programs left of late
-        self._slow, self._tried = [], []  # of steps in a row, over the usual; (place, seconds) of the trial's steps
+        self._usual = [deque(maxlen=3) for _ in range(period)]  # by place in the round: seconds of the last steps
+        self._blind = BLIND  # time from which on more threads are tried without room
+        self._room = None  # running mean; None if unknown
+        self._slow, self._tried = [], []  # slow steps in a row, in usual times; (place, seconds) of the trial's steps
         self._step, self._now, self._next, self._wait, self._by, self._lost = 0, 0.0, 0.0, WAIT[0], -1, 0
 
     def note(self, seconds: float, room: float | None = None) -> None:
-        """A step with `count` threads took so long; other programs left so many processors meanwhile."""
+        """Records a step with `count` threads: its duration, and the mean room during it (None if unknown)."""
         place, self._now = self._step % self._period, self._now + seconds
         self._step += 1
         if room is not None:
@@ -45,15 +53,15 @@ class Trials:
             self._judge()
 
     def rest(self, seconds: float, room: float | None) -> int:
-        """With so many threads goes on what is left of a step that has taken so long, in which others left so many
-        processors: fewer where it is slow already for want of them."""
+        """The number of threads for the rest of a step that has already taken `seconds`: fewer if the step is slow and
+        there is no room for all threads."""
         usual = self._usual[self._step % self._period]
         if self._fixed or not usual or seconds < SLOW * median(usual):
             return self.count
         return min(self.count, self._roomy(room))
 
     def _roomy(self, room: float | None) -> int:
-        """As many threads as there is room for."""
+        """The number of threads that there is room for, from 1 to the maximum."""
         return self._most if room is None else min(max(1, math.floor(room + 0.5)), self._most)
 
     def _watch(self, place: int, seconds: float) -> None:
@@ -64,7 +72,7 @@ class Trials:
         self._slow = [*self._slow, seconds / usual[place]] if seconds > SLOW * usual[place] else []
         roomy = self._roomy(self._room)
         others = roomy < self._settled
-        if self._slow and (others or len(self._slow) == 2) and self._settled > 1:  # all steps take longer now
+        if self._slow and (others or len(self._slow) == 2) and self._settled > 1:  # scale the usual times of all places
             for times, one in zip(self._usual, usual):
                 times.clear()
                 times.append(one * sum(self._slow) / len(self._slow))
@@ -73,9 +81,10 @@ class Trials:
             self._begin(self._by)
 
     def _begin(self, by: int, count: int | None = None) -> None:
-        """A trial with so many, or with fewer (-1) or more (1), or the other way where there are none."""
+        """Starts a trial with `count` threads or, without `count`, with fewer (by = -1) or more (by = 1) than the
+        settled number. If that direction is not possible, the other one is used."""
         self._by = by if 1 <= self._settled + by <= self._most else -by
-        reach = max(1, round(REACH[self._lost // 2 % len(REACH)] * self._settled))  # to either side
+        reach = max(1, round(REACH[self._lost // 2 % len(REACH)] * self._settled))  # difference from the settled number
         self.count = count or min(max(1, self._settled + self._by * reach), self._most)
         self._slow, self._tried = [], []
         if self._by > 0 and self._now < self._blind:

@@ -1,9 +1,10 @@
-"""How many threads compute: the `threads` of params.yaml.
+"""The number of threads that PyTorch uses, as set by `threads` in params.yaml.
 
-Threads that share a computation wait for each other at its end. Where another program has the core of one of them, all
-wait, and a step takes many times as long as one thread would. `auto` starts with a thread for each processor that other
-programs leave, and tries fewer or more while it runs. A number stays as it is: PyTorch adds up in as many parts as
-there are threads, and rounds accordingly.
+Threads that share a computation wait for each other at its end. If another program uses the core of one of them, all
+have to wait, and a step can take many times as long as with a single thread. With `auto`, a loop starts with one thread
+for each processor that other programs leave free, and tries fewer or more threads while it runs (thread_trials.py). A
+number is never changed: PyTorch splits sums into as many parts as there are threads, so the rounding of results depends
+on their number.
 """
 
 from collections import Counter
@@ -19,15 +20,15 @@ from stages.thread_trials import Trials
 Setting = Literal["auto"] | int
 Item = TypeVar("Item")
 
-LOOK = 0.2  # seconds before the first step, in which is seen what other programs leave
+LOOK = 0.2  # seconds before the first step in which the free processors are measured
 
 _setting: Setting = "auto"
-_within: "Threads | None" = None  # whose step this is
+_within: "Threads | None" = None  # the object whose step is running; None between steps
 
 
 @contextmanager
 def chosen(setting: Setting) -> Iterator[None]:
-    """Within it, this is how many threads compute. InputError where the environment allows fewer."""
+    """Applies the setting inside the context. Raises InputError if the environment allows fewer threads."""
     global _setting
     if setting != "auto" and (limit := processors.limit()) and setting > limit:
         raise InputError(f"params.yaml: threads: {setting}, but {processors.LIMIT}={limit} in the environment allows "
@@ -44,23 +45,25 @@ def current() -> Setting:
 
 
 def workers() -> int:
-    """Threads for work that comes in many items, each computed by one of them."""
+    """The number of threads for work that consists of many independent items, with one thread per item."""
     return processors.count() if _setting == "auto" else _setting
 
 
 def recheck() -> None:
-    """Between the parts of a long step: where it is slow already, as others have taken a processor, what is left of it
-    goes on with fewer threads."""
+    """Called between the parts of a long step. Reduces the number of threads for the rest of the step if the step is
+    already slow because other programs use the processors."""
     if _within:
         _within._recheck()
 
 
 class Threads:
-    """PyTorch's in a loop: `with threads:` around each step. `used` counts the steps by their number of threads."""
+    """Sets PyTorch's number of threads in a loop: `with threads:` around each step. `used`: number of threads -> steps
+    that used it."""
 
     def __init__(self, period: int = 1, spare: int = 0, fixed: bool = False):
-        """period: steps after which their work repeats. spare: threads that others need meanwhile. fixed: no other
-        number is tried, as where a GPU computes, or code that was compiled for this number."""
+        """period: number of steps after which the work of the steps repeats. spare: threads to leave for other work of
+        this process. fixed: try no other numbers, for example because a GPU computes or because code was compiled for
+        this number."""
         most = min(_pytorchs(), processors.count()) if _setting == "auto" else _setting
         self.setting, self.used = _setting, Counter()
         self._most, self._period, self._fixed = max(1, most - spare), period, fixed or _setting != "auto"
@@ -87,12 +90,12 @@ class Threads:
         _set(self._trials.rest(now.seconds_since(self._begun), now.room_since(self._begun)))
 
     def _first(self) -> int:
-        """As many as other programs leave a processor for, just before the first step."""
+        """The number of threads for the first step: one for each processor that other programs leave free."""
         room = None if self._fixed or self._most == 1 else processors.room(LOOK)
         return self._most if room is None else max(1, min(round(room), self._most))
 
     def each(self, made: Iterable[Item]) -> Iterator[Item]:
-        """What is made, each of it a step."""
+        """The same items. Producing one item is one step."""
         made = iter(made)
         while True:
             try:
@@ -104,7 +107,7 @@ class Threads:
 
     @property
     def about(self) -> dict:
-        """For what an artifact says of itself; JSON."""
+        """The setting and the numbers of steps, as JSON for the metadata of an artifact."""
         return {"setting": self.setting, "steps": {str(count): self.used[count] for count in sorted(self.used)}}
 
     def __str__(self) -> str:
@@ -116,12 +119,12 @@ def _set(count: int) -> None:
     import torch
 
     if torch.get_num_threads() != count:
-        torch.set_num_threads(count)  # of this thread, and of those that begin later
+        torch.set_num_threads(count)  # applies to this thread and to threads that start later
 
 
 @cache
 def _pytorchs() -> int:
-    """What PyTorch chose when it was loaded: one a core, where a core runs two threads."""
+    """PyTorch's default number of threads: one per physical core, even if each core runs two hardware threads."""
     import torch
 
     return torch.get_num_threads()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LAYER_MODULES = ("torch.nn.modules.", "ultralytics.")  # modules whose classes become LayerStub
-NETWORK_KEYS = ("ema", "model", "state_dict")  # keys of a checkpoint that may hold the network, the preferred first
+NETWORK_KEYS = ("ema", "model", "state_dict")  # keys of a checkpoint that may contain the network, by preference
 _ARRAYS = {("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"), ("numpy", "ndarray"),
            ("numpy", "dtype"), ("collections", "OrderedDict"), ("_codecs", "encode")}
 

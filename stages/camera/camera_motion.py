@@ -5,10 +5,10 @@ A homography describes a camera that turns and zooms on the spot exactly; it can
 Corners of the background, outside all people, are tracked from keyframes into each frame (pyramidal Lucas-Kanade,
 forward and backward), and a homography is fitted robustly (MAGSAC). Each frame is registered to the keyframe that
 overlaps it most, and becomes a keyframe itself if no overlap is large enough. Drift therefore grows with how far the
-camera turns, not with time, and memory grows with the area that it has seen. Where tracking fails (a jolt, a black
-second) the ORB features of the keyframes relocate the frame. Pictures are reduced (WORKING_SIZE) RGB (h, w, 3) uint8;
-`covered` (h, w) bool is true where people may be, with a margin; homographies are (3, 3) in OpenCV's coordinates:
-whole numbers are pixel centres.
+camera turns, not with time, and memory grows with the area that it has seen. Where tracking fails (a jolt, black
+frames), the frame is registered by the ORB features of the keyframes. Pictures are reduced (WORKING_SIZE) RGB (h, w, 3)
+uint8; `covered` (h, w) bool is true where people may be, with a margin; homographies are (3, 3) in OpenCV's
+coordinates: whole numbers are pixel centres.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ from stages.camera.point_tracks import (
 )
 
 WORKING_SIZE = 480      # pixels, longer side of the pictures
-MIN_POINTS = 12         # points that a homography must rest on
-MIN_OVERLAP = 0.75      # of a frame with its keyframe; below it the frame becomes a keyframe
+MIN_POINTS = 12         # minimum number of points for a homography
+MIN_OVERLAP = 0.75      # overlap of a frame with its keyframe, below which the frame becomes a keyframe
 MIN_TRACKED = 0.3       # share of the points that must be tracked
 INLIER = 1.5, 0.5       # pixels within which a point agrees with the homography, in the first and second refinement
 CERTAIN = 0.75          # residual in pixels below which no other registration is tried
-RESIDUAL_QUANTILE = 0.75  # quantile of the points' distances that is called the residual
-MAX_LOST_SECONDS = 0.25   # frames that may be lost in a row: a jolt, or a person who walks past the lens
+RESIDUAL_QUANTILE = 0.75  # the residual is this quantile of the distances of the points
+MAX_LOST_SECONDS = 0.25   # seconds of frames that may be lost in a row: a jolt, or a person who walks past the lens
 MAX_LOST = 0.05         # share of all frames that may be lost
 MAX_CANVAS = 3.0        # sides of the canvas, in sides of the frame
 MAX_KEYFRAMES = 200
@@ -88,8 +88,8 @@ class Keyframe:
 
 
 class Registration:
-    """Registers the frames one by one; `path` returns the cameras. Raises InputError as soon as homographies do not
-    explain the frames."""
+    """Registers the frames one by one; `path` returns the cameras. Raises InputError as soon as the motion of the
+    background cannot be described by homographies."""
 
     def __init__(self, file: str, size: tuple[int, int], fps: float, max_residual: float,
                  locate: Callable[[int], str]):
@@ -137,9 +137,9 @@ class Registration:
         canvas = high - low
         if (canvas > MAX_CANVAS * np.array(self.size)).any():
             raise InputError(
-                f"{self.file}: the camera turns too far: all that it sees is {canvas[0]} x {canvas[1]} pixels, more "
-                f"than {MAX_CANVAS:g} times the frame's {self.size[0]} x {self.size[1]}; name a part of the video that "
-                "turns less (start, end)")
+                f"{self.file}: the camera turns too far: its views cover {canvas[0]} x {canvas[1]} pixels, more "
+                f"than {MAX_CANVAS:g} times the frame's {self.size[0]} x {self.size[1]}; select a part of the video in "
+                "which it turns less (start, end)")
         shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
         onto_canvas = np.stack([normalised(shift @ camera) for camera in cameras])
         return CameraPath(onto_canvas, (int(canvas[0]), int(canvas[1])), reference, np.array(self.residuals))
@@ -177,7 +177,7 @@ class Registration:
     def _add_keyframe(self, grey: np.ndarray, covered: np.ndarray, camera: np.ndarray) -> np.ndarray:
         if len(self.keyframes) == MAX_KEYFRAMES:
             raise InputError(f"{self.locate(len(self.cameras))}: the camera turns over too large an area (more than "
-                             f"{MAX_KEYFRAMES} keyframes); name a shorter part of the video (start, end)")
+                             f"{MAX_KEYFRAMES} keyframes); select a shorter part of the video (start, end)")
         keypoints, descriptors = self.orb.detectAndCompute(grey, None)
         features = np.float32([keypoint.pt for keypoint in keypoints]).reshape(-1, 2), descriptors  # (m, 2)
         points = corners(grey)
@@ -258,4 +258,4 @@ class Registration:
                   f"{residual:.1f} pixels ({residual / max(self.size):.1%} of the longer side), more than "
                   f"{self.max_residual:.1%} (frames.max_residual)")
         return InputError(f"{self.locate(frame)}: {reason}. Turn the camera on the spot instead of walking with it, "
-                          "or name the part of the video without this (start, end)")
+                          "or select a part of the video without this (start, end)")

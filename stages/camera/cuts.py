@@ -1,13 +1,15 @@
 """Shot boundary detection on thumbnails, frame by frame while the video is decoded.
 
-Two frames are of one shot if most textured blocks of one are found in the other, all shifted by the same amount, and
-if the shifted picture has kept its colours up to one change of exposure, or its blocks match in detail (as with lens
-flare). The correlation of blocks does not depend on exposure, the common shift allows for a pan, and a person who moves
-in front covers the smaller part. Frames without texture (black, or overexposed by a flash) are skipped.
+Two frames belong to the same shot if two conditions hold. First, most textured blocks of one are found in the other,
+all shifted by the same amount. Second, the colours are the same up to one change of exposure, or the blocks match in
+detail (as with lens flare). The correlation of blocks does not depend on exposure, the common shift allows for a pan,
+and a moving person covers only the smaller part of the blocks. Frames without texture (black, or overexposed by a
+flash) are skipped.
 
-A break counts as a cut once the frames after it have differed from those before it for a while. After a flash, or after
-a hand before the lens, the same shot goes on. A dissolve has no break: its two ends differ and every frame between is a
-mixture of them. The new shot begins where the old one has disappeared.
+If a frame does not belong to the shot of the frame before, this is a break. It counts as a cut if the frames of the
+next CONFIRMED seconds do not belong to the old shot either; after a flash, or a hand in front of the lens, they do. A
+dissolve has no break: its first and last frame differ, and each frame between is a mixture of both. The new shot begins
+at the frame in which the old one has disappeared.
 """
 
 from collections import deque
@@ -19,21 +21,21 @@ SIDE = 96           # pixels, longer side of the thumbnails compared
 BLOCK = 16          # pixels
 MAX_SHIFT = 12      # pixels that a block may move from frame to frame
 MIN_TEXTURE = 2.5   # standard deviation of a block that can be matched
-MATCH, SAME = 0.75, 0.95   # correlations from which a block is found again, and from which it is the same
-MIN_MATCHED, MIN_SAME = 0.5, 0.6  # shares of the blocks that must match, and be the same if the colours have changed
-COMMON = np.ones((5, 5), np.uint8)  # shifts that count as one
-COLOURS = 0.02      # colour change beyond one exposure in another shot: median of the absolute logarithm ...
-TINTS = 0.006       # ... and beyond one exposure for each of R, G and B
+MATCH, SAME = 0.75, 0.95   # correlation from which a block is found, and from which it matches in detail
+MIN_MATCHED, MIN_SAME = 0.5, 0.6  # shares of blocks that must be found; match in detail if the colours changed
+COMMON = np.ones((5, 5), np.uint8)  # neighbourhood of shifts that count as the same shift
+COLOURS = 0.02      # colour change of another shot, besides one change of exposure: median absolute logarithm
+TINTS = 0.006       # the same, besides one change of exposure for each of R, G and B
 MIN_UNCLIPPED = 0.4  # share of the picture that must be neither black nor clipped for its colours to be compared
 NEARLY_EQUAL = 4    # brightness difference of most of the picture below which the frames are not compared further
-CONFIRMED = 0.4     # seconds after which a break is a cut
+CONFIRMED = 0.4     # seconds after which a break counts as a cut
 DISSOLVE = 1.2      # seconds, the longest dissolve
-MIN_STEP = 16       # brightness difference of the ends of a dissolve, where it is distinguished from a pan
+MIN_STEP = 16       # difference of first and last frame; pixels below it are not used to detect a dissolve
 MAX_MIX_ERROR = 0.1  # median deviation of the mixing factor over the picture
 
 
 class CutDetector:
-    """Takes one thumbnail RGB (h, w, 3) uint8 a frame; `first_frames` returns the first frames of the new shots."""
+    """Takes one thumbnail RGB (h, w, 3) uint8 per frame; `first_frames` returns the first frames of the new shots."""
 
     def __init__(self, fps: float):
         self.cuts: list[int] = []
@@ -63,7 +65,7 @@ class CutDetector:
 
     def _cut(self, at: int, frame: np.ndarray) -> None:
         if at - self.dissolved < self.recent.maxlen:
-            self.cuts.pop()  # the same dissolve goes on until the old shot has disappeared
+            self.cuts.pop()  # the dissolve is still going on: move the cut to its end
         self.cuts.append(at)
         self.recent.clear()
         self.last, self.broken = frame, None
@@ -83,7 +85,7 @@ def prepared(thumbnail: np.ndarray) -> np.ndarray:
 
 
 def same_shot(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two prepared frames are of one shot."""
+    """Whether two prepared frames belong to the same shot."""
     if np.quantile(np.abs(first - second).max(-1), 0.8) < NEARLY_EQUAL:
         return True
     forward, backward = match_blocks(first, second), match_blocks(second, first)
@@ -99,7 +101,7 @@ def match_blocks(first: np.ndarray, second: np.ndarray, threshold: float = MATCH
     """Matches the textured blocks of the first picture in the second one. Blocks that are clipped in either picture are
     left out.
 
-    Returns the share of the blocks that match at one common shift, give or take a little, and this shift (x, y)."""
+    Returns the share of the blocks that match at one common shift (within COMMON), and this shift (x, y)."""
     first, second = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (first, second))
     clipped = (np.maximum(first, second) > 240) | (np.minimum(first, second) < 6)
     corners = textured_blocks(first, blocks(clipped).mean((1, 3)) < 0.2)
@@ -130,8 +132,8 @@ def blocks(grey: np.ndarray) -> np.ndarray:
 
 
 def colour_change(first: np.ndarray, second: np.ndarray, shift: tuple[int, int]) -> tuple[float, float]:
-    """How much the colours of the shifted picture have changed beyond one change of exposure, and beyond one for each
-    channel."""
+    """How much the colours of the shifted picture change, apart from one change of exposure for all channels, and apart
+    from one for each channel."""
     (x, y), (height, width) = shift, first.shape[:2]
     first = first[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
     second = second[max(0, y) : height - max(0, -y), max(0, x) : width - max(0, -x)]

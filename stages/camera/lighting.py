@@ -14,18 +14,19 @@ from stages.camera.homography import scaling
 from stages.camera.point_tracks import is_black
 
 SIDE = 96            # pixels, longer side of the pictures that are compared
-BLUR = 1.5           # sigma of their blur: so large that warping onto the canvas loses no further contrast
-LOW, HIGH = 10, 245  # pixels beyond are clipped
-MIN_FREE = 0.15      # share of the picture free of people that is enough to leave the people out
-MIN_USABLE = 0.03    # share of the picture that a fit must rest on
+BLUR = 1.5           # sigma of their blur: large enough that warping onto the canvas loses no further contrast
+LOW, HIGH = 10, 245  # pixels outside of this range count as clipped
+MIN_FREE = 0.15      # people are excluded if at least this share of the picture is free of them
+MIN_USABLE = 0.03    # minimum share of the picture for a fit
 MAX_GAIN = 3.0       # a gain above it, or below its inverse, is a fade to black, not a change of light
-MAX_ROUNDS, CONVERGED = 8, 0.002  # of median and fit; they have converged when no light changes by more
+MAX_ROUNDS, CONVERGED = 8, 0.002  # rounds of median and fit; converged if no light changes by more
 OFFSET_PRIOR = 0.003  # weight of a zero offset: over a plain wall gain and offset cannot be told apart
 UNCHANGED = np.repeat(np.float32([1, 0]), 3)
 
 
 class LightMeter:
-    """Flicker: how much the light changes from one frame to the next. Takes the thumbnails of all frames in order."""
+    """Measures flicker: how much the light changes from one frame to the next. Takes the thumbnails of all frames in
+    order."""
 
     def __init__(self):
         self._before, self._changes = None, []
@@ -37,8 +38,8 @@ class LightMeter:
         self._before = now
 
     def change(self) -> float:
-        """The 90 % quantile over the frames, as a share of full brightness. Each frame counts with the median over its
-        pixels, which moving people do not change."""
+        """The 90 % quantile over the frames, as a share of full brightness. The change of a frame is the
+        median over its pixels, which moving people do not affect."""
         return float(np.quantile(self._changes, 0.9)) if self._changes else 0.0
 
 

@@ -1,0 +1,1 @@
+"""Detectors, masks and poses of people: the protocols (person.py, pose_estimator.py) and one adapter per library."""

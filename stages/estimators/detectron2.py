@@ -1,4 +1,5 @@
-"""detectron2's Keypoint R-CNN and Mask R-CNN (Apache-2.0), which the paper uses: its configurations, trained 3x."""
+"""detectron2's Keypoint R-CNN and Mask R-CNN (Apache-2.0), which the paper uses, in detectron2's configurations
+for the 3x schedule."""
 
 from collections.abc import Sequence
 

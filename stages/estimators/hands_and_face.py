@@ -2,7 +2,7 @@
 
 Hands: BlazePose's landmarks in, 21 landmarks of each hand out. Face: the face mesh with attention, on an enlarged crop
 of the head. Compared with MediaPipe's own face detector, it also finds small and dark faces, and its points are more
-accurate. Whether it finds a mesh also tells whether the face is visible.
+accurate. If no mesh is found, the face counts as not visible.
 """
 
 import cv2

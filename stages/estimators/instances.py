@@ -18,7 +18,7 @@ from stages.tracking.boxes import Person, iou
 
 MIN_SCORE = 0.3        # least score of a person whose position is known
 DETECTION_SCORE = 0.5  # least score of a person whose position is not known
-_MIN_OVERLAP = 0.3     # of the detected with the given box; below, it is another person
+_MIN_OVERLAP = 0.3     # overlap of the detected with the given box; below it, it is another person
 _OPTIONAL_BUFFERS = ("num_batches_tracked", "pixel_mean", "pixel_std")  # a counter and constants, which a file may lack
 
 
@@ -80,7 +80,7 @@ def adapter_classes(build: Callable[[str, str, str], Network]) -> tuple[Callable
 
 
 def _with_free_threads(network: Network) -> Network:
-    """The network, run with as many threads as there are free cores."""
+    """The network, with one thread for each free processor (stages/threads.py)."""
     free_threads = threads.Threads()
 
     def run(images: Sequence[np.ndarray]) -> list[Detections]:

@@ -43,11 +43,11 @@ node {
 """
 _HEAVY = "pose_landmark_heavy.tflite"  # the model at complexity 2; that of complexity 1 is in the wheel
 _MIN_INPUT_SIDE = 512        # pixels; smaller images are enlarged first: better than the graph's own resampling
-_MAX_CENTRE_DISTANCE = 0.6   # from the given position, radii; beyond, it is another person
+_MAX_CENTRE_DISTANCE = 0.6   # distance from the given position, radii; beyond it, it is another person
 _WIDE_ASPECT = 1.25          # above this ratio of the image's sides, squares along it may be searched too
 _SMALL_HEIGHT = 0.75         # people below this height (shorter image sides) are small
-_DUPLICATE_OVERLAP = 0.4     # of two boxes, from which they belong to one person
-_DETECTION_SCORE = 0.65      # least score of a detection; below, half of them are walls or trees
+_DUPLICATE_OVERLAP = 0.4     # overlap of two boxes from which they belong to one person
+_DETECTION_SCORE = 0.65      # least score of a detection; below it, half of the detections are walls or trees
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class PoseEstimator:
     """Landmarks and mask of the body, tracked from frame to frame: the region comes from the last pose or, if that does
     not agree with the given position of the person, from the given position.
 
-    Hands and face of a frame are processed in threads of their own, while the body of the next frame is.
+    Hands and face of a frame are processed in separate threads, while the body network processes the next frame.
     """
 
     provides_silhouettes = True

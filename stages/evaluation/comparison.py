@@ -26,7 +26,7 @@ Difference = tuple[float, float | None, float | None]  # mean and the ends of it
 
 
 def differences(pairs: Sequence[tuple[Path, Path]], fps: float) -> dict[str, Difference]:
-    """The first method's score less the second's, by score. Scores that no frame has in both are left out.
+    """The first method's score minus the second's, by score. Scores that no frame has in both are left out.
 
     pairs: the per_frame.parquet files of both methods, one pair for each seed. fps: of the transfer. InputError if the
     files do not have the same frames."""
@@ -74,7 +74,7 @@ def half_width(values: Sequence[float]) -> float:
 
 
 def _score_differences(first: Path, second: Path) -> np.ndarray:
-    """The first's scores less the second's, (frames, scores)."""
+    """The first method's scores minus the second's, (frames, scores)."""
     tables = [pq.read_table(existing(path, "scores; evaluate the transfer")) for path in (first, second)]
     frames = [table["frame"].to_pylist() for table in tables]
     if frames[0] != frames[1]:

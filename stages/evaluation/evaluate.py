@@ -1,4 +1,4 @@
-"""Evaluation of a transfer: scores its frames, whoever generated them, and writes metrics.json and
+"""Evaluation of a transfer: scores generated frames, of FakeMotion or of another system, and writes metrics.json and
 per_frame.parquet."""
 
 import json
@@ -29,9 +29,9 @@ def evaluate(generated: Iterable[np.ndarray], measured: dict[str, Path], metrics
              notes: dict | None = None, delivered: Iterable[DeliveredFrame] | None = None) -> Scores:
     """Scores the generated frames (S, S, 3) uint8 of a transfer and writes the files `metrics` and `per_frame`.
 
-    measured: the arguments of `references` but for `entry`. key: of the transfer. name: of the frames, for error
-    messages; remedy: what to do if they do not match the transfer. notes: entries to add to metrics.json. delivered:
-    the same frames in the final video, if there is one."""
+    measured: the arguments of `references` without `entry`. key: of the transfer. name: of the frames, for error
+    messages; remedy: what the user can do if they do not match the transfer. notes: entries to add to metrics.json.
+    delivered: the same frames in the final video, if there is one."""
     columns, about = read_poses(measured["driving"])[1:]
     flow, scorers = build_flow(params), build_metric_suite(params, entry, measured)
     with Progress(generated, "metrics", len(columns["frame"]), unit="frame") as frames:

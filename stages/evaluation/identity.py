@@ -2,8 +2,8 @@
 
 A face is aligned by its five points (pose/skeleton.py) in the same way as dlib aligns it. The descriptors of all people
 lie close together. In frames of 256 x 256, where a face is 20 pixels wide, the cosine similarity to the mean of a
-person's other faces is .97 for their own faces and .82 to .96 for the faces of other people. A score can therefore only
-be interpreted together with `Identity.own_similarity`.
+person's other faces is 0.97 for their own faces and 0.82 to 0.96 for the faces of other people. A score can therefore
+only be interpreted together with `Identity.own_similarity`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -58,7 +58,7 @@ class Identity:
 
 
 def dlib_describer() -> FaceDescriber:
-    """dlib's network. Raises pretrained.Missing if its weights are not there."""
+    """dlib's network. Raises pretrained.MissingWeights if its weights are missing."""
     path = pretrained.find(pretrained.FACES)
     import dlib  # here, because it is only needed if identity is measured
 
@@ -73,7 +73,7 @@ def is_visible(face: np.ndarray) -> np.ndarray:
 
 def align_face(picture: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     """The face with these points (5, 3), moved, rotated and scaled onto LANDMARKS, (FACE_SIZE, FACE_SIZE, 3). None if a
-    point is unknown or all are the same."""
+    point is unknown or all points are equal."""
     if not (points[:, 2] > 0).all():
         return None
     middle, goal = points[:4, :2].astype(float).mean(0), LANDMARKS.mean(0)

@@ -1,7 +1,7 @@
 """FID and IS (paper section 3.2), with the Inception network of the original TensorFlow release, as ported by
 torch-fidelity. Each picture passes through the network once for both.
 
-If the network's weights are missing, both scores are None with the reason; no other network takes its place. Pictures
+If the network's weights are missing, both scores are None with a reason; no other network is used instead. Pictures
 are (height, width, 3) uint8, in batches of BATCH_SIZE.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 8
 SPLITS = 10             # of the frames, for IS
 SEED = 0                # of the order in which IS splits them
-MAX_KEPT_FRAMES = 2000  # up to which FID and IS have an interval: their features stay in memory
+MAX_KEPT_FRAMES = 2000  # FID and IS of more frames have no interval, because all features would have to stay in memory
 NUM_FEATURES = 2048
 
 

@@ -29,7 +29,7 @@ Statistic = Callable[[np.ndarray], float]  # of the frames with these indices
 
 
 class FrameScorer(Protocol):
-    """Takes the generated frames one at a time and gives scores of each of them and of all together."""
+    """Takes the generated frames one at a time, and scores each of them and all together."""
 
     reasons: dict[str, str]  # by score: why it has no value
 
@@ -49,7 +49,7 @@ class FrameScorer(Protocol):
 
 @dataclass
 class DisabledScorer:
-    """Gives no scores, only the reason why."""
+    """Has no scores, only the reason why."""
 
     names: Iterable[str]
     reason: str
@@ -98,7 +98,7 @@ class RedetectionScorer:
 
 
 def build_flow(params: "Metrics") -> optical_flow.FlowModel:
-    """The optical flow that params.flow names; for `auto` RAFT if its weights are there, else DIS."""
+    """The optical flow that params.flow names; for `auto`, RAFT if its weights exist, else DIS."""
     if params.flow == "dis":
         return optical_flow.choose_flow("dis", None)
     from stages.learning import devices

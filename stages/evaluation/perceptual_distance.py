@@ -3,8 +3,8 @@ face, hands and feet, for the generated frames and for the final video.
 
 A box is cropped at its own size. If its shorter side is below MIN_SIDE pixels, too small for AlexNet's last layers, the
 crop is enlarged to that, and its longer side rounded to a multiple of SIDE_STEP, so that crops of the same size form
-batches (the boxes of parts are square up to one row or column). Each crop passes through the network once, no matter
-how many others it is compared with. Pictures are (height, width, 3) uint8.
+batches (the boxes of parts are square up to one row or column). Each crop passes through the network once, even if
+it is compared with several others. Pictures are (height, width, 3) uint8.
 """
 
 import warnings
@@ -96,7 +96,7 @@ class PerceptualDistance:
 
 def lpips_network() -> nn.Module:
     """LPIPS of pairs (n, 3, h, w) in [-1, 1]. Its linear weights come with the package lpips; AlexNet's come from
-    metric_weights/. Raises pretrained.Missing if they are not there."""
+    metric_weights/. Raises pretrained.MissingWeights if they are missing."""
     with warnings.catch_warnings(action="ignore"):  # it uses a deprecated argument of torchvision
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     flax.load_convolutions(network.net, pretrained.find(pretrained.ALEXNET), "AlexNet_0")

@@ -1,9 +1,11 @@
-"""References: what the frames of a transfer are compared with (paper section 3.1), whoever generated them.
+"""References: what the generated frames of a transfer are compared with (paper section 3.1). They do not depend on the
+system that generated the frames.
 
 Each driving pose has one `Reference`. Its `truth` is the target's own held-out frame (reconstruction) or a frame of the
 `truth` video, which shows the target doing the source's motion (imitation, if params.yaml names one). Its motion
 picture is the true frame or, without one, the source's frame: temporal consistency is measured against its optical
-flow. The training frame whose pose is nearest is what copying would reach. Pictures are (S, S, 3) uint8 RGB.
+flow. The training frame with the nearest pose is a baseline, called retrieval: it shows what copying frames would
+reach. Pictures are (S, S, 3) uint8 RGB.
 """
 
 import hashlib
@@ -33,13 +35,13 @@ if TYPE_CHECKING:
 
 
 SAME_MOTION = "a video of the target doing what the source does, from its first moment to its last"
-MAX_OVERRUN = 0.5  # seconds that the truth may go on after the source's last frame
+MAX_OVERRUN = 0.5  # seconds by which the truth may be longer than the source
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What one frame is compared with. Masks are (S, S) bool and mark the pixels that a moving camera saw: only these
-    are scored. None means all."""
+    """What one frame is compared with. Masks are (S, S) bool and mark the pixels in the view of a moving camera: only
+    these are scored. None means all."""
 
     source_frame: int                  # index; within a take, consecutive indices are consecutive moments
     take: int                          # of the source, index
@@ -122,7 +124,7 @@ def fingerprint(measured: dict[str, Path], entry: "Transfer") -> str:
 
 @dataclass(frozen=True)
 class _CameraCoverage:
-    """Which pixels of the square a moving camera saw."""
+    """Which pixels of the square are in the view of a moving camera."""
 
     view: View
     crop: list[float]
@@ -143,8 +145,8 @@ def combine_masks(first: np.ndarray | None, second: np.ndarray | None) -> np.nda
 def truth_frames(file: str, about: dict, view: View, fps: float) -> Iterator[np.ndarray]:
     """The frames of a truth video at `fps`, cropped and resized like the target's own, (S, S, 3).
 
-    about and view: of the target's own video. The truth must come from the same camera, standing still; if the target's
-    own camera moves, the truth's must stand where that one stood in its reference frame. InputError if the frame size
+    about and view: of the target's own video. The truth must come from the same camera, standing still. If the target's
+    own camera moves, the truth must be filmed from its position in the reference frame. InputError if the frame size
     differs."""
     width, height = view.about["frame_size"]
     for index, picture in enumerate(footage.open_footage(file, fps).pictures()):

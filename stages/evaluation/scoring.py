@@ -1,4 +1,4 @@
-"""Scoring of generated frames, whoever generated them: scores of each frame, and their means with 95 % intervals.
+"""Scoring of the generated frames of any system: scores of each frame, and their means with 95 % intervals.
 
 Input are the frames in order, a `Reference` for each and, for our own, the same frames in the final video. Frames are
 streamed and scored by `threads.workers()` threads; only the numbers of each frame are kept.
@@ -80,7 +80,7 @@ def score(generated: Iterable[np.ndarray], references: Iterable[Reference], fps:
     """Scores generated frames (S, S, 3) uint8, one for each reference, at `fps`.
 
     delivered: the same frames in the final video, if there is one. InputError if numbers or shapes of frames do not
-    match; name: of the frames, for the error, and remedy: what to do then."""
+    match; name: of the frames, for the error; remedy: what the user can do about it."""
     frames = _matched(prefetched(generated), references, name, remedy, delivered)
     columns, paired, pairs = defaultdict(list), False, 0
     for frame, regions, row in ordered_map(partial(_score_frame, flow), pairwise(chain(frames, [None]))):

@@ -81,7 +81,7 @@ def write_pictures(video: takes.Takes, survey: Survey, stabilisation: Stabilisat
 
 def stabilised_frames(video: takes.Takes, survey: Survey, stabilisation: Stabilisation, crop: tuple[int, int, int],
             whole: list[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """The square crop of every frame, stabilised and in the clip's typical light, and the full frame if it is one of
+    """The square crop of every frame, stabilised and with the clip's typical lighting, and the full frame if it is in
     `whole`, else None."""
     for index, picture in enumerate(video.pictures()):
         if picture.shape[1::-1] != survey.size:

@@ -1,5 +1,5 @@
 """The second pass over a video, needed only if the camera moves or the light changes: measures the homography and the
-light of each frame, which bring it to one still view in one light."""
+light of each frame, which map it to a static view with constant lighting."""
 
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ def measure_lights(video: takes.Takes, survey: Survey, stabilisation: Stabilisat
 
 
 def reduced_frames(video: takes.Takes, survey: Survey, title: str):
-    """Every frame, reduced, with the mask of where people may be in it."""
+    """Every frame, reduced, with a mask of the pixels that may show people."""
     for index, (_, shot) in enumerate(Progress(prefetched(video.frames()), title, survey.count, unit="frame")):
         picture = downscale(shot.picture(), camera_motion.WORKING_SIZE)
         yield picture, survey.covered(index, picture.shape)

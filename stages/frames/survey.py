@@ -21,9 +21,9 @@ from stages.tracking.tracker import Tracker
 
 SAMPLE = 64        # pictures kept, at most
 DETECTOR_SIZE = 384  # pixels, longer side of the detector's input
-DETECTION_INTERVAL, CROWDED_INTERVAL = 0.2, 0.08  # seconds between two detections, and while people overlap
+DETECTION_INTERVAL, CROWDED_INTERVAL = 0.2, 0.08  # seconds between two detections: normally, and while people overlap
 THUMBNAIL = 96     # pixels, longer side
-REMEDY = ("Name one of them in the video's entry of params.yaml", "Make each of them a take of its own")
+REMEDY = ("Select one of them in the video's entry of params.yaml", "Make each of them a separate take")
 MARGIN = 0.3       # around a box, as a share of its height: the person may reach beyond the box
 
 
@@ -35,7 +35,7 @@ class Survey:
     sample: dict[int, np.ndarray]    # frame: its reduced picture; evenly spaced
     tracks: list[list[Track]]        # of each take: all people, the most prominent first
     cuts: list[list[int]]            # of each take: the first frames of new shots, counted within the take
-    flicker: float                   # from frame to frame, as a share of full brightness
+    flicker: float                   # change of the light from frame to frame, as a share of full brightness
 
     @property
     def scale(self) -> float:
@@ -49,7 +49,7 @@ class Survey:
         return counts[np.searchsorted(frames, np.arange(self.count), side="right") - 1]
 
     def covered(self, frame: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Where people may be in a frame, with a margin: a mask (height, width) bool of the given shape."""
+        """The pixels of a frame that may show people, with a margin: a mask (height, width) bool of the given shape."""
         frames = np.array(sorted(self.detections))
         after = int(np.searchsorted(frames, frame, side="right"))
         hidden = np.zeros(shape[:2], bool)

@@ -1,0 +1,1 @@
+"""Reads and writes files: video, images, Parquet tables, and the user's footage."""

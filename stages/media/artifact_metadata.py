@@ -1,4 +1,5 @@
-"""Metadata that is embedded in every file that a stage writes: the consent hash and other things its bytes depend on.
+"""Metadata that is embedded in every file that a stage writes: the consent hash and other values that its
+bytes depend on.
 `python -m stages` sets it; the writers of images, tables, videos and weights embed it."""
 
 import struct

@@ -1,4 +1,5 @@
-"""The clock of a video: the time of each frame of frames.mkv and the split into training and test frames."""
+"""The clock of a video: a table with the time of each frame of frames.mkv, its take, and whether it is a training or a
+test frame."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ MIN_TRAINING, MIN_TEST = 16, 2  # frames
 
 @dataclass(frozen=True)
 class Clock:
-    """T frames of a video."""
+    """The table frames.parquet: one row for each of the T frames of a video."""
 
     path: Path
     frame: np.ndarray    # (T,) indices

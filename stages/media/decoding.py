@@ -27,14 +27,14 @@ class VideoDecoder:
         self.rate: Fraction | None = None  # frames per second declared by the file
         self.aspect = Fraction(1)          # of a pixel
         self.has_audio = False
-        self.count = 0                     # decoded frames
-        self.promised: int | None = None   # frames according to the file's index; None without an index
+        self.count = 0                     # number of decoded frames
+        self.promised: int | None = None   # frames in the index of the file; None without an index
         self.skipped: list[float] = []     # times of frames that could not be decoded
 
     def frames(self) -> Iterator[TimedFrame]:
         timed = self._deinterlaced(self._decoded(self.since))
         first = next(timed, None)
-        if first is not None and self.since is not None and first[0] > self.since:  # the index led too far
+        if first is not None and self.since is not None and first[0] > self.since:  # the file has a wrong index
             timed.close()
             timed = self._deinterlaced(self._decoded(None))
         elif first is not None:

@@ -1,9 +1,10 @@
 """Reads the user's footage: any video file that PyAV can decode, or a folder of images, as upright RGB images at a
 constant frame rate.
 
-Frames are selected by presentation time, so that a variable frame rate, missing frames, a wrong duration or a late
-start do no harm. Rotation metadata and non-square pixels are taken into account. Frames are read one at a time and
-converted to RGB only on request. Outside of a selected range nothing is decoded, except to reach its first key frame.
+Frames are selected by presentation time. A variable frame rate, missing frames, a wrong duration and a late start are
+therefore handled correctly. Rotation metadata and non-square pixels are taken into account. Frames are read one at a
+time and converted to RGB only on request. Outside of a selected range nothing is decoded, except to reach its first key
+frame.
 """
 
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ class DecodedFrame:
 
 @dataclass
 class Footage:
-    """`frames()` yields the frames and adds what it finds on the way to `remarks`."""
+    """`frames()` yields the frames, and records damage of the file in `remarks`."""
 
     path: Path
     fps: float

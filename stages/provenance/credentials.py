@@ -95,7 +95,7 @@ def read(path: Path, certificates: list[Certificate]) -> Credentials | None:
 
 
 def _read(path: Path, certificate: Certificate | None) -> Credentials | None:
-    """With one trusted certificate, because serial numbers are unique only per issuer."""
+    """The credentials, with one trusted certificate: serial numbers are unique only per issuer."""
     trust = {"trust": {"trust_anchors": certificate.issuer}} if certificate else {}
     try:
         with Context.from_dict(OFFLINE | trust) as context, Reader(path, context=context) as reader:

@@ -13,7 +13,7 @@ from stages.provenance import certificates, credentials, watermark
 from stages.provenance.credentials import Credentials
 from stages.provenance.statement import plain
 
-SEGMENT = 8.0    # seconds that are searched for the watermark: at the start, then from the middle
+SEGMENT = 8.0    # seconds that are searched for the watermark, at the start and then from the middle
 MAX_RATE = 30    # frames/s that are searched
 MAX_LENGTH = 400  # characters of a row; the text is untrusted
 

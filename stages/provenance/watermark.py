@@ -2,7 +2,7 @@
 
 The method follows Kalker, Depovere, Haitsma and Maes, "A video watermarking system for broadcast monitoring" (SPIE
 3657, 1999). There, a tile of pseudo-random noise is added to the luma repeatedly. The detector sums all tiles of a
-frame and correlates only the phases, which finds the tile at any offset, so that cropping does no harm.
+frame and correlates only the phases. This finds the tile at any offset, so the watermark survives cropping.
 
 Here the tile has a third dimension, time. Its waves travel, so that the detector can subtract the mean over time, which
 is most of a static scene. An amplitude of a quarter of a grey level can be read from two seconds of video, but not from
@@ -11,7 +11,7 @@ a single frame. The waves are long enough to survive H.264: 20 to 62 pixels, 0.4
 A quarter of the waves is the same for every number. The others are assigned to the 32 signs of a codeword, which the
 number selects from the second-order Reed-Muller code (Muller 1954). Any two codewords differ in at least 8 signs.
 
-The key is in this file, so that everybody can detect the watermark; with it, one can also remove the watermark.
+The key is in this file, so that everybody can detect the watermark. It can also be used to remove it.
 """
 
 import hashlib

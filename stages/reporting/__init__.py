@@ -1,1 +1,2 @@
-"""The report of a transfer, one part a module, and pictures of single artifacts for `inspect` and the studio."""
+"""The parts of a transfer's report, one module for each, and pictures of single artifacts for `inspect` and the
+studio."""

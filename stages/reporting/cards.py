@@ -1,4 +1,4 @@
-"""Cards: for each stage of a transfer what it does, what it found, its pictures, losses, parameters and costs."""
+"""One card of the report for each stage: what it does, its results, pictures, losses, parameters and costs."""
 
 import json
 from dataclasses import dataclass

@@ -13,11 +13,11 @@ from stages.reporting import score_tables
 from stages.reporting.report_inputs import ReportInputs
 from stages.reporting.spans import longest, spans
 
-RARE_PART = 0.02           # share of the training frames that show a part: below, there is too little to learn from
+RARE_PART = 0.02           # share of the training frames that show a part, below which it cannot be learned well
 UNSEEN_BACKGROUND = 0.002  # share of the square's pixels that show background which no frame has shown
 OUTSIDE_JOINTS = 0.01      # share of the driving joints outside of the target's square
-DELIVERY_LOSS = {  # score: difference between video and generated frames from which on it is visible: a tenth of the
-    # LPIPS of a good result, half of the sharpness that bicubic resampling takes, a quarter more squared error
+DELIVERY_LOSS = {  # score: smallest visible difference between video and generated frames: a tenth of the LPIPS of
+    # a good result, half of the sharpness that bicubic resampling costs, 25 % more squared error
     "lpips_person_box": 0.01, "lpips": 0.01, "sharpness": 0.05, "aligned_psnr_person_box": 1.0, "psnr": 1.0,
 }
 PART_LABELS = {"left_hand": "left hand", "right_hand": "right hand", "feet": "feet", "face": "face"}
@@ -28,7 +28,7 @@ NO_FRAMES = np.zeros(0, int)
 class Caution:
     title: str
     text: str
-    frames: np.ndarray  # of the result that are concerned, rising; empty for the whole result
+    frames: np.ndarray  # frames of the result that the warning is about, ascending; empty: the whole result
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -37,7 +37,7 @@ class Caution:
 
     @property
     def longest_spans(self) -> list[tuple[int, int]]:
-        """The spans that the page names."""
+        """The spans that the page lists."""
         return longest(self.spans)
 
 

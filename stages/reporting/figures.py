@@ -1,4 +1,4 @@
-"""Figures: what each stage wrote as contact sheets, for the report and for the studio's previews.
+"""Figures of the stages: contact sheets of what each stage wrote, for the report and for the studio's previews.
 
 `paths` are the artifacts of a transfer by the names of layout.INPUTS["report"], and `frames`, `clock` and `poses` of
 the video that is shown. Each function yields captions and pictures, RGB uint8; the first is the most informative.
@@ -85,7 +85,7 @@ def driving(paths: Paths, count: int) -> Figures:
     rows, source_pose = columns["frame"][sample], read_poses(paths["source_poses"])[0]
     source = _read_frames(paths["source_frames"], rows)
     size = read_clock(paths["target_clock"]).about["size"]
-    background = paths["background"]  # not there yet when the studio shows this stage
+    background = paths["background"]  # may not exist yet when the studio shows this stage
     plate = png.read(background) if background.exists() else np.zeros((size, size, 3), np.uint8)
     yield "the source's poses, and the driving poses for the target", contact_sheets.sheet([
         [contact_sheets.with_skeleton(frame, source_pose[row]) for frame, row in zip(source, rows)],

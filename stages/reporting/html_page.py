@@ -1,4 +1,4 @@
-"""Pictures, videos and line charts as text inside of an HTML page, so that the page is a single file."""
+"""Embeds pictures, videos and line charts in an HTML page, so that the page is a single file."""
 
 import base64
 import html

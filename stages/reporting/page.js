@@ -99,7 +99,7 @@ function seek(frame) {
   reach(Math.round(frame));
 }
 
-// A last frame may arrive after a pause.
+// One more frame may arrive after the video was paused.
 function played(seconds) {
   if (reel.seeking || wanted !== null) return;
   now = at(seconds);
@@ -145,7 +145,7 @@ const play = () => go(!going);
 reel.addEventListener("pause", () => {
   if (reel.ended) return;
   if (going) go(false); // paused by the browser or the device
-  if (!reel.seeking) reach(at(reel.currentTime)); // the screen may be one frame ahead
+  if (!reel.seeking) reach(at(reel.currentTime)); // the shown frame may be one ahead
 });
 reel.addEventListener("ended", () => { // the attribute `loop` would also restart after seeking to the last frame
   if (!going) return;

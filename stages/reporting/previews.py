@@ -1,5 +1,5 @@
-"""`python -m stages.reporting.previews STAGE@KEY FILE` writes a small JPEG of what a stage wrote, for the studio, and
-prints its caption. Stages that write nothing visible (numbers, pages) get none."""
+"""`python -m stages.reporting.previews STAGE@KEY FILE` writes a small JPEG of a stage's outputs, for the studio, and
+prints its caption. Stages without visible outputs (numbers, pages) have no preview."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ QUALITY = 85     # of the JPEG
 
 def preview(stage: str, key: str, config: params.Params) -> tuple[str, np.ndarray] | None:
     """Caption and picture RGB (height, width, 3) uint8; None for stages without figures. InputError if there is nothing
-    to see."""
+    to show."""
     if stage not in FIGURES:
         return None
     entry = config.entry(stage, key)
@@ -28,7 +28,7 @@ def preview(stage: str, key: str, config: params.Params) -> tuple[str, np.ndarra
         paths = layout.inputs(stage, key) | layout.outputs(stage, key)
     caption, picture = next(stage_figures(stage, paths, COLUMNS), (None, None))
     if caption is None:
-        raise InputError("there is nothing to see")
+        raise InputError("there is nothing to show")
     scale = MAX_WIDTH / picture.shape[1]
     if scale < 1:
         size = MAX_WIDTH, max(1, round(picture.shape[0] * scale))

@@ -1,6 +1,4 @@
-"""The reel: source, skeleton, result and truth as the four quarters of one video.
-
-In a single video the four views cannot get out of sync, as four players could.
+"""The reel: source, skeleton, result and truth as the four quarters of one video, so that the views stay in sync.
 """
 
 import tempfile

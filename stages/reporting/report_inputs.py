@@ -1,4 +1,4 @@
-"""The artifacts of one transfer, as every part of the report reads them."""
+"""The artifacts of one transfer: the common input of all parts of the report."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +65,7 @@ class ReportInputs:
     @cached_property
     def per_frame(self) -> pa.Table:
         """The scores of each frame, T rows."""
-        return pq.read_table(existing(self.paths["per_frame"], "the scores; run their stage"))
+        return pq.read_table(existing(self.paths["per_frame"], "scores; run the stage metrics"))
 
     @cached_property
     def retrieval_frames(self) -> list[int | None]:

@@ -103,14 +103,15 @@ def rounded(values: np.ndarray) -> list[float | None]:
 
 def read_metrics(inputs: ReportInputs) -> dict:
     """The content of metrics.json."""
-    return json.loads(existing(inputs.paths["metrics"], "the metrics; run their stage").read_text(encoding="utf-8"))
+    return json.loads(existing(inputs.paths["metrics"], "scores; run the stage metrics").read_text(encoding="utf-8"))
 
 
 def tables(scores: dict) -> dict:
     """How the page shows the content of metrics.json.
 
-    `main` and `parts`: the scores with a value, for two tables, in which those of the video and those compared with
-    have columns of their own. `missing`: the names of all others, by reason. `verdict`: one sentence."""
+    `main` and `parts`: the names of the scores with a value, one for each row of two tables. Scores of the final video
+    and scores shown for comparison are columns of these rows. `missing`: the names of all other scores, by reason.
+    `verdict`: one sentence."""
     missing = {}
     for name, score in scores["metrics"].items():
         if score["value"] is None:

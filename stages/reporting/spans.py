@@ -1,12 +1,12 @@
-"""Lists of frames, shortened for a reader: as spans, and as a few of the worst."""
+"""Shortens lists of frames for the report: to spans, or to the worst frames."""
 
 import numpy as np
 
-MAX_SPANS = 6  # of one list of frames that are shown
+MAX_SPANS = 6  # shown of one list of frames
 
 
 def spans(frames: np.ndarray, gap: int = 5) -> list[tuple[int, int]]:
-    """Rising frame numbers as spans (first, last). Frames that differ by at most `gap` belong to one span."""
+    """Ascending frame numbers as spans (first, last). Frames that differ by at most `gap` belong to one span."""
     frames = np.asarray(frames, int)
     if not len(frames):
         return []

@@ -17,7 +17,7 @@ from stages.samples.rig import NUM_BONES, Skeleton
 from stages.samples.signed_distance import compiled
 
 SUBSTEPS = 8             # per frame
-SETTLING_FRAMES = 25     # simulated before the first frame, so that the links hang still
+SETTLING_FRAMES = 25     # simulated before the first frame, until the links are at rest
 GRAVITY = 9.81           # m/s^2
 DRAG = 3.5               # damping, 1/s
 SEAM_STIFFNESS = 1500.0  # of the springs between neighbouring links, 1/s^2

@@ -2,7 +2,7 @@
 
 - The lamp stands to one side and a wall close behind the person, so that a soft shadow moves next to the person, with
   contact shadows at the feet.
-- The shutter is open while the person moves (motion blur), and the file has the bit rate of a phone's video.
+- There is motion blur, and the file has the bit rate of a phone's video.
 - Hair and clothes are simulated. Some people wear a skirt, some dark clothes in a dark corner, some hold an object.
 """
 

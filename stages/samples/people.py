@@ -23,7 +23,7 @@ class SamplePerson:
 
     height: float                   # metres, crown to sole
     head: float                     # crown to chin
-    shoulder: float                 # half the distance between the joints
+    shoulder: float                 # half the distance between the shoulder joints
     hip: float                      # half the distance between the joints
     leg: float                      # hip joint to ankle
     arm: float                      # shoulder to wrist

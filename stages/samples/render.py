@@ -44,8 +44,8 @@ def draw(bodies: list[PosedBody], camera: Camera, light: tuple[float, float, flo
 
 
 def visible(bodies: list[PosedBody], camera: Camera) -> list[np.ndarray]:
-    """For each body, which of its points the camera sees, (NUM_POINTS,) bool: nothing is in front of them but the
-    surface right above them."""
+    """For each body, which of its points the camera sees, (NUM_POINTS,) bool: only the surface directly above
+    a point lies in front of it."""
     prims, blend, labels, *_ = _concatenate(bodies)
     return [_visible_points(body.points, body.depths, prims, blend, labels, camera.eye) for body in bodies]
 
@@ -151,7 +151,7 @@ def _render(prims, blend, labels, bones, materials, faces, capsules, depth_range
                         red, green, blue, hits = red + r, green + g, blue + b, hits + 1
                         dark, bright = min(dark, r + g + b), max(bright, r + g + b)
                         coverage[row, column, labels[hit, 3]] += 1.0
-                    if s == 3 and hits == 4 and bright - dark < 0.12:  # the corners agree: no edge in this pixel
+                    if s == 3 and hits == 4 and bright - dark < 0.12:  # the corners are similar: no edge in this pixel
                         num_samples = 4
                         break
                 coverage[row, column] /= num_samples

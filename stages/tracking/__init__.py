@@ -1,1 +1,1 @@
-"""Who is who in a video: boxes, clothes and tracks of people."""
+"""Tracks people through a video by their bounding boxes and the colours of their clothes."""

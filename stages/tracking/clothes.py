@@ -1,7 +1,7 @@
 """The colours of a person's clothes. The tracker uses them to tell people apart and to re-identify those who come back.
 
 Trunk and legs are two colour histograms in CIELAB. The bins are finer near grey, where most clothes are, and coarse in
-lightness; the histograms are blurred. A turn, a shadow or another light therefore changes them little.
+lightness; the histograms are blurred. They therefore change little if the person turns, or if shadow or light changes.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ BINS = (8, 16, 16)           # of lightness, green-red and blue-yellow
 BLUR = (1.0, 0.8, 0.8)       # sigma in bins
 GREY, VIVID = 5.0, 80.0      # the colour axes are linear up to GREY and logarithmic up to VIVID
 TRUNK, LEGS = (-0.55, -0.05), (0.10, 0.62)  # rows: offset from the centre of the box, in half heights of the box
-HALF_WIDTH = 0.16            # columns: likewise; narrower than a person seen from the side
+HALF_WIDTH = 0.16            # half the width of both regions, in half heights; narrower than a person in profile
 SIDE = 24                    # pixels, side of a resampled region
 MAX_OBSERVATIONS = 40        # weight of the running mean
 

@@ -1,4 +1,4 @@
-"""The track of one person through a video, and the choice of the track that the user means.
+"""The track of one person through a video, and the choice of the track that is selected in params.yaml.
 
 Boxes are left, top, right, bottom in pixels of the detector's input: the reduced pictures in which people are detected.
 """
@@ -12,9 +12,9 @@ from stages import InputError
 from stages.tracking.boxes import box_centre, box_height, iou
 from stages.tracking.clothes import Clothes
 
-MAX_GAP = 1.0      # seconds without a detection after which the person has left
-HOLD = 0.2         # seconds that a box is kept before the first and after the last detection
-MAX_SPEED = 3.0    # heights a second
+MAX_GAP = 1.0      # seconds without a detection after which the person counts as out of view
+HOLD = 0.2         # seconds before the first and after the last detection in which the box is kept
+MAX_SPEED = 3.0    # of a person, heights per second
 FIT_WINDOW = 0.2   # seconds before and after an overlapped detection whose boxes are used to correct it
 MAX_LISTED = 10    # people listed in an error message
 
@@ -92,7 +92,7 @@ class Track:
 
 
 def choose_track(tracks: list[Track], person: None | int | tuple, scale: float, fps: float, file: str) -> Track:
-    """The track that the user means.
+    """The track that `person` describes.
 
     tracks   most prominent first
     person   as in params.yaml: a number (index into `tracks`), a point on the person or their box, both in the first
@@ -118,7 +118,7 @@ def choose_track(tracks: list[Track], person: None | int | tuple, scale: float, 
         scores = [iou(tuple(wanted), tuple(track.detections[0])) for track in first]
         where, threshold = f"box ({', '.join(f'{side:g}' for side in person)})", 0.2
     if not scores or max(scores) <= threshold:
-        raise InputError(f"{file}: nobody is at the {where} in the first frame. Give the number of one of these "
+        raise InputError(f"{file}: no person is at the {where} in the first frame. Give the number of one of these "
                          f"people, or a point on them or their box in the first frame, in pixels:\n{listed}")
     return first[int(np.argmax(scores))]
 

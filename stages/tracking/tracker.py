@@ -16,16 +16,16 @@ from stages.tracking.boxes import Person, body_overlap, box_centre, box_height, 
 from stages.tracking.clothes import Clothes
 from stages.tracking.track import HOLD, MAX_GAP, Track
 
-DIFFERENT = 0.5    # similarity of clothes below which it is another person
-SAME = 0.72        # similarity above which it is the same person who has come back
-MARGIN = 0.2       # difference of two similarities that tells two people apart
+DIFFERENT = 0.5    # similarity of clothes below which a detection is another person
+SAME = 0.72        # similarity above which two tracks are of one person who left and came back
+MARGIN = 0.2       # minimum difference of two similarities to distinguish two people
 CLOTHES = 2.0      # weight of the clothes in the matching cost; that of the overlap is 1
-REACH = 0.15, 1.5  # largest distance from the predicted box: heights, and heights a second
+REACH = 0.15, 1.5  # largest distance from the predicted box, in heights: constant, and per second
 CLOSE = 0.25       # body overlap above which two people are close to each other
 OCCLUDING = 0.4    # body overlap above which one person may hide the other
 OFFSETS = -0.1, -0.05, 0.0, 0.05, 0.1  # heights sideways from the predicted box, where a missed person is searched
 DUPLICATE = 0.7    # body overlap above which two boxes are of one person
-AHEAD = 0.6        # seconds that the motion of an undetected person is extrapolated
+AHEAD = 0.6        # seconds for which the motion of an undetected person is extrapolated
 PAINTED = 0.15     # half width of the area that is painted over for the second detection, in heights
 VELOCITY_WINDOW = 0.9  # seconds over which velocity is measured
 MIN_DETECTIONS = 3     # tracks with fewer are dropped
@@ -43,7 +43,7 @@ class _ActiveTrack:
     latest: Clothes
     occluded_frames: list[int] = field(default_factory=list)
     box: np.ndarray = field(init=False)       # filtered, less noisy than the last detection
-    velocity: np.ndarray = field(init=False)  # pixels a frame
+    velocity: np.ndarray = field(init=False)  # pixels per frame
 
     def __post_init__(self):
         self.box, self.velocity, self._ahead = self.detections[0], np.zeros(2), AHEAD * self.fps
@@ -59,8 +59,8 @@ class _ActiveTrack:
         return frame - max(self.frames[-1:] + self.occluded_frames[-1:]) > MAX_GAP * self.fps
 
     def add(self, frame: int, box: np.ndarray, isolated: bool, clothes: Clothes | None) -> None:
-        """Appends a detection. The box of one that is not `isolated` gets less weight; `clothes` is None where it is
-        not certain whose they are."""
+        """Appends a detection. The box of one that is not `isolated` gets less weight; `clothes` is None if it is not
+        certain whose clothes were seen."""
         prediction = self.predicted(frame)
         self.box = prediction + (0.8 if isolated else 0.5) * (box - prediction)
         self.frames.append(frame)

@@ -1,9 +1,10 @@
-"""One training of an experiment: a person and a seed; in a process of its own with one thread. It takes as long as so
-many steps of the base, told from a few steps of both in turns: what else runs on the machine slows both alike.
+"""One training of an experiment: one person and one seed, in a separate process with one thread. It takes the CPU time
+of a given number of steps of the base. To find the number of steps that fit in, a few steps of both are timed in turns,
+so that other load on the machine slows both equally.
 
-`key` names what its result depends on, so that it is measured once. `measure` starts the process
-(python -m tests.benchmarks.cell FOLDER CELL) and gives what it found: the steps that fitted, the CPU seconds they
-took, and the scores of the held-out frames (held_out.scores); or the error of a training that diverged.
+`key` is a hash of everything that the result depends on, so that no cell is measured twice. `measure` starts the
+process (python -m tests.benchmarks.cell FOLDER CELL) and returns the number of steps, their CPU seconds and the scores
+of the held-out frames (held_out.scores), or the error of a training that diverged.
 """
 
 import contextlib
@@ -29,13 +30,13 @@ from stages.media.files import existing
 from stages.params import GeneratorTraining
 from tests.benchmarks import held_out
 
-PAIRS = 12  # of held-out frames that are scored: TCM needs neighbours
+PAIRS = 12  # pairs of consecutive held-out frames that are scored; TCM needs pairs
 SCORING = ("tests/benchmarks/held_out.py", "tests/benchmarks/cell.py",
            *(f"stages/evaluation/{name}.py" for name in
              ("image_similarity", "metric_names", "perceptual_distance", "references", "scoring")),
            "stages/nets/flax.py", "stages/pose/part_boxes.py", "stages/matting/alpha_matte.py",
            *(f"stages/imaging/{name}.py" for name in ("compositing", "image_quality", "optical_flow")))
-FITTED = {"steps", "checkpoint_every", "preview_every"}  # what held_out.learn sets itself
+FITTED = {"steps", "checkpoint_every", "preview_every"}  # parameters that held_out.learn sets
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 
@@ -61,7 +62,7 @@ class Cell:
 
 @cache
 def prepared(folder: Path, person: str) -> str:
-    """A hash of what is trained on and scored with."""
+    """A hash of the data that is trained on and scored with."""
     digest = hashlib.sha256()
     for path in layout.inputs("generator_training", person).values():
         with existing(folder / path, "what prepares a person; run without --table").open("rb") as stream:
@@ -71,7 +72,7 @@ def prepared(folder: Path, person: str) -> str:
 
 @cache
 def code(root: Path) -> str:
-    """A hash of all that learns and scores, but for comments."""
+    """A hash of the code that trains and scores, without comments."""
     code = Code(root)
     return hashlib.sha256("".join([code.digest("generator_training"), *map(code.checksum, SCORING)]).encode()).hexdigest()
 

@@ -1,10 +1,10 @@
-"""Experiments compared with the base: paired differences with intervals, as the Markdown table of docs/experiments.md.
+"""Compares experiments with the base: paired differences with intervals, as the Markdown table of docs/experiments.md.
 
-A difference is that of two trainings of one person and seed. Differences are averaged over seeds, then over people.
-Their 95 % interval is Student's t with the spread between seeds, pooled over people: it holds for more seeds of these
-people, not for other people, of whom there are too few to say.
+A difference is that between two trainings on the same person with the same seed. Differences are averaged over seeds,
+then over people. The 95 % interval is by Student's t, with the standard deviation between seeds pooled over people. It
+holds for further seeds of these people, not for other people: too few were measured for that.
 
-LPIPS in the person's box judges, and PSNR guards: what gains in the one must not lose in the other.
+An experiment is judged by LPIPS in the person's box. The verdict also says if PSNR becomes worse.
 """
 
 from collections.abc import Iterable
@@ -20,16 +20,17 @@ from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")
 JUDGE, GUARD = LPIPS[1], "psnr"  # LPIPS in the person's box; PSNR of the frame
+# Scores in the table: column title, number format
 MEASURES = {JUDGE: ("LPIPS in the box", "{:+.4f}"), FACE_AND_HANDS: ("of face and hands", "{:+.4f}"),
             SHARPNESS: ("sharpness", "{:+.3f}"), ALIGNED_PSNR: ("aligned PSNR dB", "{:+.2f}"), "tcm": ("TCM", "{:+.3f}"),
-            GUARD: ("PSNR dB", "{:+.2f}"), "ssim": ("SSIM", "{:+.4f}")}  # how it is called and written
+            GUARD: ("PSNR dB", "{:+.2f}"), "ssim": ("SSIM", "{:+.4f}")}
 
-Rows = dict[tuple[str, int], dict]  # what was measured, by person and seed
+Rows = dict[tuple[str, int], dict]  # results by person and seed
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`half`: of the interval; NaN where no person has two seeds. `seeds`: of who has the fewest."""
+    """`half`: half the width of the interval; NaN if no person has two seeds. `seeds`: the minimum over people."""
 
     mean: float
     half: float
@@ -64,7 +65,7 @@ def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
 
 
 def verdict(base: Rows, other: Rows) -> str:
-    """On LPIPS, relative to the base's; and on PSNR where that is worse."""
+    """The verdict on LPIPS relative to the base, with a note if PSNR is worse."""
     judged, guarded = (difference(base, other, measure) for measure in (JUDGE, GUARD))
     if judged is None:
         return "-"
@@ -106,16 +107,17 @@ def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine:
     people = ", ".join(f"{sum(found == kind for found in kinds.values())} {kind}" for kind in KINDS)
     return (f"{len(rows)} trainings, each as long as {steps} steps of the base{spent}, one thread of {machine}; "
             f"people: {people}. "
-            "The base in absolute values, below it differences to it of one person and seed: the mean over people. "
-            "± is half of a 95 % interval (Student's t, spread between seeds pooled over people): of more seeds of "
-            "these people, not of others. LPIPS (AlexNet's, less is better) is called better or worse where its "
-            f"interval leaves out zero and it differs by {min_difference('lpips', 100):g} % of the base's or more, with "
-            f"{MIN_SEEDS} seeds at least; where PSNR is worse, by {min_difference('psnr', np.nan):g} dB or more, that stands beside "
-            "it. Sharpness: 1 is right. Steps: the mean, and from where to where.")
+            "The first row shows the base in absolute values, the others the difference from the base for the same "
+            "person and seed, averaged over people. ± is half the width of the 95 % interval (Student's t, standard "
+            "deviation between seeds pooled over people). It holds for further seeds of these people, not for other "
+            "people. LPIPS (AlexNet, lower is better) counts as better or worse if its interval excludes zero, the "
+            f"difference is at least {min_difference('lpips', 100):g} % of the base's LPIPS, and there are at least "
+            f"{MIN_SEEDS} seeds. The table also says where PSNR is worse by {min_difference('psnr', np.nan):g} dB or "
+            "more. Sharpness: 1 equals the truth. Steps: mean (smallest - largest).")
 
 
 def spelled(row: dict) -> str:
-    """What one training reached, in the order of the table."""
+    """The scores of one training, in the order of the table."""
     return ", ".join(f"{name} {_plain(style, row[measure])}" for measure, (name, style) in MEASURES.items())
 
 
@@ -124,7 +126,7 @@ def _of_kind(rows: Rows, kinds: dict[str, str], kind: str) -> Rows:
 
 
 def _mean(rows: Rows, measure: str) -> float:
-    """Over each person's mean, as the differences are, of the finite values; NaN where there is none."""
+    """The mean over people of each person's mean over finite values, as for the differences; NaN if there are none."""
     people: dict[str, list[float]] = {}
     for (person, _), row in rows.items():
         if np.isfinite(row[measure]):
@@ -148,7 +150,7 @@ def _differences(found: dict[str, Difference | None]) -> str:
 
 
 def _plain(style: str, value: float) -> str:
-    """Without a sign, and `-` for NaN."""
+    """The formatted value without a plus sign; `-` for NaN."""
     return "-" if np.isnan(value) else style.replace("+", "").format(value)
 
 

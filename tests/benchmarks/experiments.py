@@ -1,20 +1,24 @@
 """What makes the generator better in the same time: python -m tests.benchmarks.experiments --keep DIR
 
-Trains every experiment of recipes.py on every person, rendered or filmed, with every seed, on one thread, for as many
-steps as take the same time as --steps of the base; the schedule is scaled to that number. Computes the scores of held-out
-frames as the stage `metrics` does, and prints the table of docs/experiments.md with LPIPS first. LPIPS needs its network
-(python -m pipeline weights take).
-Each finished training is written to DIR/experiments.jsonl. Run again, the command continues with trainings that are
-missing or out of date because parameters, code or data have changed. The base comes first, then one experiment after
-the other. With the defaults each takes about 10 minutes, and 7 more for two clips.
+Trains every experiment of recipes.py on every person, rendered or filmed, with every seed. All trainings use one thread
+and the same CPU time: that of --steps steps of time base. The learning rate schedule is adjusted to the number of steps
+that fit in. Pairs of held-out
+frames are scored as in the stage `metrics`. Prints the table of docs/experiments.md.
+LPIPS needs the weights of its network (python -m pipeline weights take).
 
---only adam,edn      some experiments, by name, in addition to the base
+The result of each finished training is appended to DIR/experiments.jsonl. when it ends. The next run only trains trainings that are
+missing,
+or out of date because is out of date because parameters, code or data have changed. The base is trained first, then one experiment
+after
+the other. With the defaults, each takes about 10 minutes, and 7 more for two clips.
+
+--only adam,lines    names of the experiments to train, in addition to the base
 --people NAMES       rendered people (stranger_301,stranger_302,stranger_303)
---clips FILES        videos of real people
+--clips FILES        videos of filmed people; the file names are the names of the people
 --seeds 3            number of seeds
---steps 300          steps of the base; the others get as many as take the same time
---jobs 1             trainings at the same time, each on its own core
---table              prints the table of the finished trainings, without training
+--steps 300          steps of the base, which set the CPU time of all trainings
+--jobs 1             number of trainings at the same time, each on a core of its own core
+--table              prints the and prints the table of the saved results
 """
 
 import argparse
@@ -42,7 +46,7 @@ PEOPLE = "stranger_301,stranger_302,stranger_303"
 
 
 class Results:
-    """What was measured, by the cell's key: one JSON object a line, written as soon as it is there."""
+    """The saved results by the key of their cell: a file with one JSON object per line, one line per training."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -52,12 +56,12 @@ class Results:
     def add(self, row: dict) -> None:
         self.rows[row["key"]] = row
         with self.path.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")  # one write: whole or not at all
+            stream.write(json.dumps(row) + "\n")  # a single write, so that no partial line is left
 
 
 def who(people: str, clips: str) -> dict[str, str]:
-    """Names, and `rendered` or the path of a video. Raises InputError for a file that is not there, and for a name
-    that cannot be a folder's, is not a stranger's, or is there twice."""
+    """The people by name: `rendered` or the path of a video. Raises InputError if a file does not exist, or if a name
+    is used twice, is not valid in params.yaml, or is not that of a rendered stranger."""
     files = [Path(file).resolve() for file in clips.split(",") if file]
     rendered = [name for name in people.split(",") if name]
     names = rendered + [file.stem for file in files]
@@ -68,7 +72,7 @@ def who(people: str, clips: str) -> dict[str, str]:
             raise InputError(f"{name}: expected a small letter first, then small letters, digits and _; rename the "
                              "file") from None
         if names.count(name) > 1:
-            raise InputError(f"{name}: there twice; rename one of the files")
+            raise InputError(f"{name}: used twice; rename one of the files")
     for name in rendered:
         if not name.rsplit("_")[-1].isdigit():
             raise InputError(f"--people {name}: expected a rendered stranger, such as stranger_301")
@@ -80,13 +84,13 @@ def who(people: str, clips: str) -> dict[str, str]:
 
 def plan(experiments: Sequence[Experiment], config: params.Params, people: Sequence[str], seeds: int, steps: int
          ) -> list[Cell]:
-    """Row by row, each with every person before the next seed: what is there when it is stopped can be compared."""
+    """All trainings, ordered by experiment, seed and person, so that the results of a stopped run can be compared."""
     return [Cell(experiment.name, person, steps, experiment.block(config, seed), EXPERIMENTS[0].block(config, 0))
             for experiment in experiments for seed in range(seeds) for person in people]
 
 
 def gather(cells: Sequence[Cell], results: Results, folder: Path) -> dict[str, Rows]:
-    """What is there of the cells: by experiment, then by person and seed."""
+    """The saved results of the cells, by experiment, then by person and seed."""
     found: dict[str, Rows] = {}
     for cell in cells:
         if row := results.rows.get(cell.key(folder)):
@@ -95,7 +99,7 @@ def gather(cells: Sequence[Cell], results: Results, folder: Path) -> dict[str, R
 
 
 def run(cells: Sequence[Cell], results: Results, folder: Path, jobs: int, do=measure) -> None:
-    """Measures what is missing, in order; two experiments that come to the same are measured once."""
+    """Measures the missing cells in order. Experiments with identical parameters are measured once."""
     missing = {key: cell for cell in cells if (key := cell.key(folder)) not in results.rows}
     lock, counter = threading.Lock(), itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""Tracking one of two rendered people who cross, or of whom one leaves and comes back: rows of
+"""Accuracy of tracking one of two rendered people, who cross or of whom one leaves and comes back. Rows of
 tests.benchmarks.ground_truth."""
 
 from pathlib import Path
@@ -18,12 +18,12 @@ from tests.stages import duo
 ROOT = Path(__file__).parents[2]
 ONE, OTHER = person("stranger_103"), person("stranger_104")
 SIZE = 256
-MARGIN = 0.05  # share of the height: where they cross, the distance of both hips is within a detector's error
+MARGIN = 0.05  # share of the height: when the people cross, the distance of their hips is within a detector's error
 HIDDEN = 0.3  # share of joints hidden by the other person, below which a person should be tracked
 
 
 def following(folder: Path) -> list[Figure]:
-    """Tracks each of both people, in each film."""
+    """Tracks each of the two people in each video."""
     taken, poses, wanted = [], [], []
     for name, walkers in (("crossing", duo.crossing(ONE, OTHER)), ("leaving", duo.leaving(ONE, OTHER))):
         film = duo.Duo(walkers, walkers[0].path[-1][0], SIZE)

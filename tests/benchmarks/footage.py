@@ -19,7 +19,7 @@ from stages.media import footage
 from tests.benchmarks.figures import Figure
 
 TURNS = 3
-CODECS = {  # name: encoder, its options, pixels, size, frames a second
+CODECS = {  # name: encoder, its options, pixels, size, frames per second
     "H.264 1080p": ("libx264", {"preset": "veryfast"}, "yuv420p", (1920, 1080), 30),
     "HEVC 10-bit 1080p": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none"}, "yuv420p10le",
                           (1920, 1080), 30),
@@ -70,7 +70,7 @@ LOOPS = {loop.__name__: loop for loop in (ours, bare, opencv, thumbnails)}
 
 
 def measure(loop, path: Path) -> tuple[float, float]:
-    """Frames a second and peak memory in MiB, measured in a separate process."""
+    """Frames per second and peak memory in MiB, measured in a separate process."""
     done = subprocess.run([sys.executable, "-m", __spec__.name, loop.__name__, str(path)],
                           capture_output=True, text=True, check=True)
     rate, peak = done.stdout.split()

@@ -1,4 +1,5 @@
-"""Gromov-Wasserstein against POT, agreement and speed: rows of tests.benchmarks.ground_truth."""
+"""Agreement and speed of the Gromov-Wasserstein loss, compared with the library POT. Rows of
+tests.benchmarks.ground_truth."""
 
 import time
 import warnings
@@ -13,9 +14,9 @@ from stages.losses.gromov_wasserstein import gromov_wasserstein, intra_space_dis
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
-GOALS = {10: 20, 64: 50, 256: 100}  # points -> times as fast
-STEPS = 50  # outer ones at most; both stop where the plan moves by less than 1e-9
-REPEATS = 3  # in turns; the best of each counts
+GOALS = {10: 20, 64: 50, 256: 100}  # number of points -> speed relative to POT
+STEPS = 50  # maximum number of outer steps; both stop if the plan changes by less than 1e-9
+REPEATS = 3  # measured in turns; the best of each counts
 
 
 def gw(_: Path) -> list[Figure]:
@@ -23,15 +24,16 @@ def gw(_: Path) -> list[Figure]:
     torch.set_num_threads(1)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # POT's, that its Sinkhorn gave up
+            warnings.simplefilter("ignore", UserWarning)  # from POT: its Sinkhorn iterations did not converge
             return [*agreement(), *(speed(n, goal) for n, goal in GOALS.items())]
     finally:
         torch.set_num_threads(threads)
 
 
 def agreement() -> list[Figure]:
-    """Where POT's Sinkhorn converges too. The gradient is that of what the plan minimises, value - epsilon * entropy:
-    ours by the envelope theorem, POT's through all its iterations."""
+    """Compares value and gradient with POT, for an epsilon at which POT's Sinkhorn iterations also converge. The
+    gradient is that of the minimised quantity, value - epsilon * entropy: ours by the envelope theorem, POT's by
+    backpropagation through all iterations."""
     epsilon, (dx, dy) = 0.2, costs(16)
     value, _ = gromov_wasserstein(dx[None], dy[None], epsilon, 200, 10)
     gradient, = torch.autograd.grad(value.sum(), dx)
@@ -46,9 +48,9 @@ def agreement() -> list[Figure]:
 
 
 def speed(n: int, goal: float) -> Figure:
-    """Forward and backward at the demo's epsilon, CPU seconds of one thread, which others on the machine disturb least.
-    Ours meets the plan's marginals to 1e-9, POT at its defaults stops at 1e-9 or after 1,000 Sinkhorn iterations a
-    step."""
+    """The time of a forward and backward pass at the demo's epsilon. It is measured as CPU time of one thread, which
+    other programs affect least. Our plan has the required marginals up to 1e-9. POT, with its defaults, stops at 1e-9
+    or after 1,000 Sinkhorn iterations per step."""
     demo = params.load(ROOT / "params.yaml").presets["demo"].generator_training
     dx, dy = costs(n)
 
@@ -76,8 +78,8 @@ def speed(n: int, goal: float) -> Figure:
 
 
 def costs(n: int) -> tuple[Tensor, Tensor]:
-    """Intra-space costs of n consecutive frames' features, a walk, and of what a generator makes of them, which is
-    somewhat off."""
+    """Two cost matrices of n consecutive frames: from features that follow a random walk, with small errors as a
+    generator would make, and without."""
     draw = torch.Generator().manual_seed(n)
     real = torch.randn(n, 64, generator=draw, dtype=torch.float64).cumsum(0)
     generated = real + 0.1 * real.std() * torch.randn(n, 64, generator=draw, dtype=torch.float64)
@@ -86,5 +88,5 @@ def costs(n: int) -> tuple[Tensor, Tensor]:
 
 
 def missed(plan: Tensor) -> float:
-    """Norm of what the marginals miss."""
+    """The norm of the error of the marginals."""
     return max((plan.sum(i) - 1 / plan.shape[1 - i]).norm().item() for i in (0, 1))

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.ground_truth
 
---world hard     in the world that is as hard as a real one (stages/samples/hard_world.py): the same rows, with goals for the
+--world hard     renders the people in the hard world (stages/samples/hard_world.py): the same rows, with goals for the
                  background only
 --only pose,gw   some of: pose, following, mask, background, camera, face, retargeting, reconstruction, imitation, gw,
                  repro
@@ -41,12 +41,12 @@ from tests.boundaries import boundary_f
 
 ROOT = Path(__file__).parents[2]
 TARGET, SOURCE = "stranger_101", "stranger_102"
-HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the true room": 0.01}  # goals in that world
+HARD = {"background: PSNR of the pixels seen": 40, "background: LPIPS to the true room": 0.01}  # with --world hard
 ANKLES = [R_ANKLE, L_ANKLE]
 
 
 def project(world: str) -> dict:
-    """A params.yaml of the same form as the project's, with its presets and the strangers as its people."""
+    """The content of a params.yaml with the presets of the project and rendered strangers as people."""
     imitator = {"person": SOURCE, "motions": ["dance", "wave", "squat"], "seed": 102, "seconds": 6.0, "size": 256,
                 "world": world}
     motions = ["turn", "wave", "squat", "kick", "dance"]

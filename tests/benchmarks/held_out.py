@@ -1,5 +1,5 @@
-"""People to learn in benchmarks: rendered, or from a video file; training for a given time; and how near the generated
-held-out frames come to the true ones."""
+"""Helpers of benchmarks that train: prepare rendered people or videos, train for a given time, and score the generated
+held-out frames against the true ones."""
 
 import contextlib
 import os
@@ -36,14 +36,14 @@ from tests import settings
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
             "record": "its licence"}
 ROOT = Path(__file__).parents[2]
-MOTIONS, SECONDS = ["turn", "wave", "squat", "kick", "dance"], 20.0  # of who is rendered
-FACE_AND_HANDS = "lpips_face_and_hands"  # the mean of those that are in view
+MOTIONS, SECONDS = ["turn", "wave", "squat", "kick", "dance"], 20.0  # of rendered people
+FACE_AND_HANDS = "lpips_face_and_hands"  # mean over the parts that are in view
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
 
 
 def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict[str, dict] | None = None) -> None:
-    """Everything before training, for people by name: `rendered`, or the path of a video. What is there is kept.
-    changes: of the demo preset, by stage."""
+    """Runs all stages before training whose outputs are missing. people: name -> `rendered` or the path of a video.
+    changes: to the demo preset, by stage."""
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder, learned(people, size, changes or {}))
     for name, file in people.items():
@@ -52,7 +52,7 @@ def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict
 
 
 def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict:
-    """A params.yaml in which everybody is learned and reconstructed."""
+    """The content of a params.yaml in which each person is a subject and the target of a reconstruction."""
     samples = {name: {"person": name, "motions": MOTIONS, "seed": int(name.rsplit("_")[-1]), "seconds": SECONDS,
                       "size": size} for name, file in people.items() if file == "rendered"}
     films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
@@ -67,20 +67,20 @@ def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict
 
 
 def itself(name: str) -> str:
-    """The transfer that reconstructs a person's held-out part."""
+    """The name of the transfer that reconstructs a person's held-out frames."""
     return f"{name}_itself"
 
 
 def make(folder: Path, stage: str, key: str) -> None:
-    """Runs `stage@key` in the folder, unless its outputs are there."""
+    """Runs `stage@key` in the folder, unless its outputs exist."""
     if not all((folder / path).exists() for path in layout.outputs(stage, key).values()):
         subprocess.run([sys.executable, "-m", "stages", stage, key], cwd=folder, check=True,
                        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
 
 
 def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, least: float = 0.0) -> float:
-    """Seconds per step after a first one, measured over at least `steps` steps and `least` seconds, in whole rounds of
-    `adversarial_interval`, as not every step uses the discriminators."""
+    """Seconds per step without the first one, measured over at least `steps` steps and `least` seconds. The number of
+    steps is a multiple of `adversarial_interval`, because not every step uses the discriminators."""
     batches, training = begin(folder, name, block)
     training.advance(batches)
     begun, done = time.perf_counter(), 0
@@ -91,8 +91,8 @@ def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, leas
 
 
 def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: GeneratorTraining, rounds: int = 3) -> float:
-    """How many of the base's steps take as long as one of the block's, in CPU seconds; both run in turns, in whole
-    rounds of `adversarial_interval`, so that whatever else slows the machine slows both."""
+    """CPU time of a step with `block`, relative to a step of the base. Both run in turns of `adversarial_interval`
+    steps, so that other load on the machine slows both equally."""
     if block.model_copy(update={"seed": base.seed}) == base:
         return 1.0
     runs, taken = [begin(folder, name, each) for each in (base, block)], np.zeros((2, rounds))
@@ -108,7 +108,7 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 
 
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
-    """A training at its first step."""
+    """The batches and the training, before the first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
     timeline = read_clock(inputs["clock"])
     rows = timeline.training_frames()
@@ -120,7 +120,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
 
 
 def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to: Path) -> tuple[int, float]:
-    """Trains for about that time into the folder `to`: how many steps, and how long."""
+    """Trains for about `seconds` into the folder `to`. Returns the number of steps and the actual time in seconds."""
     steps = max(1, round(seconds / rate(folder, name, block, least=seconds / 20)))
     begun = time.perf_counter()
     learn(folder, name, block, steps, to)
@@ -128,7 +128,7 @@ def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to:
 
 
 def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Path) -> None:
-    """So many steps, the schedule fitted to them, into the folder `to`."""
+    """Trains for `steps` steps, with the schedule adjusted to them, into the folder `to`."""
     block = block.model_copy(update={"steps": steps, "checkpoint_every": 10**6, "preview_every": 10**6})
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
     with contextlib.chdir(folder):
@@ -137,10 +137,11 @@ def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Pat
 
 
 def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -> dict[str, float]:
-    """Means over held-out frames of the composite of Eq. 12, as the stage `metrics` scores it, by the names of
-    stages.evaluation.metric_names: HEADLINE_SCORES and WHOLE_FRAME, and FACE_AND_HANDS; NaN for what is in no frame. Of all that are held
-    out, or of so many pairs of consecutive ones, evenly spread (all where there are no more). Raises weights.Missing
-    where the network of LPIPS is not there."""
+    """Mean scores of the composites of Eq. 12 over held-out frames, as the stage `metrics` computes them:
+    HEADLINE_SCORES and WHOLE_FRAME of stages.evaluation.metric_names, and FACE_AND_HANDS; NaN if no frame has a score.
+
+    pairs: number of evenly spaced pairs of consecutive frames to score; None for all frames. Raises
+    pretrained.MissingWeights if the weights of LPIPS are missing."""
     pretrained.find(pretrained.ALEXNET)
     artifacts, cpu = folder / layout.ROOT / name, torch.device("cpu")
     pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
@@ -155,7 +156,7 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -
 
 
 def composites(artifacts: Path, generator: Path, pose: Pose, scored: np.ndarray) -> Iterator[np.ndarray]:
-    """Those of some of the poses, by their indices."""
+    """The composites of the poses with the indices `scored`."""
     plate = png.read(artifacts / "background.png")
     for indices, foregrounds in GeneratorInference(generator, torch.device("cpu")).foregrounds(pose, 8):
         for index, foreground in zip(indices, foregrounds.permute(0, 2, 3, 1).numpy()):  # (S, S, 4)
@@ -164,7 +165,7 @@ def composites(artifacts: Path, generator: Path, pose: Pose, scored: np.ndarray)
 
 
 def truths(artifacts: Path, pose: Pose, timeline: Clock, rows: np.ndarray) -> Iterator[Reference]:
-    """The frames of these rows as they really are."""
+    """The references of these rows: their true frames."""
     camera, file = read_view(artifacts / "view.parquet"), artifacts / "frames.mkv"
     for row, picture in zip(rows.tolist(), select_frames(video_file.frames(file), rows, file)):
         mask = camera.visible(row, timeline.about["crop"], len(picture)) if camera.about["moving"] else None
@@ -180,7 +181,7 @@ def perceived(network: nn.Module, *pictures: np.ndarray) -> float:
 
 
 def paired(count: int, pairs: int | None) -> np.ndarray:
-    """The indices of that many pairs of neighbours, evenly spread over `count` frames, without their gaps; rising."""
+    """The ascending indices of `pairs` pairs of consecutive frames, evenly spaced over `count` frames; all for None."""
     if pairs is None or 2 * pairs >= count:
         return np.arange(count)
     firsts = np.linspace(0, count - 2, pairs).round().astype(int)

@@ -1,7 +1,6 @@
-"""How fast a learned person is shown: fusion as it is run, from driving poses to the encoded video. Rows of
-tests.benchmarks.training.
+"""Speed of inference: the stage fusion, from driving poses to the encoded video. Rows of tests.benchmarks.training.
 
-The networks have a preset's shape and hardly any training, which costs the same."""
+The networks have the architecture of a preset but are hardly trained, which does not affect the speed."""
 
 import os
 import tempfile
@@ -17,19 +16,19 @@ from stages.pose.skeleton import Pose
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
-PERSON, MOTIONS, FPS, RENDERED, SHOWN = "stranger_301", ("dance",), 25.0, 60, 240  # frames
+PERSON, MOTIONS, FPS, RENDERED, SHOWN = "stranger_301", ("dance",), 25.0, 60, 240  # RENDERED, SHOWN: frames
 GOALS = {128: 12, 256: 4}
 ME = params.Transfer(target="me", source="me", preset="demo", truth=None)
 
 
 def inference() -> list[Figure]:
-    """The demo preset's, a row a size, on this machine's processors."""
+    """The speed with the demo preset on this machine's CPU, one row for each frame size."""
     remark = f"{os.cpu_count()} cores, {SHOWN} frames"
     return [Figure(f"inference: frames/s at {size}", speed(size), goal, remark=remark) for size, goal in GOALS.items()]
 
 
 def speed(size: int, device: str = "cpu", preset: str = "demo") -> float:
-    """Frames a second at size x size, start and end included."""
+    """Frames per second at size x size, including the start and the end of the stage."""
     preset = params.load(ROOT / "params.yaml").presets[preset]
     with tempfile.TemporaryDirectory() as scratch, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         root = Path(scratch)
@@ -40,7 +39,7 @@ def speed(size: int, device: str = "cpu", preset: str = "demo") -> float:
 
 
 def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
-    """All that fusion reads: the truth of a rendered person, and what the stages make of it in one step."""
+    """Writes the inputs of fusion: the ground truth of a rendered person, and networks trained on it for one step."""
     found = paths(root, "fusion", "me_from_me") | paths(root, "generator_training", "me")
     poses, count = [], RENDERED
     found["frames"].parent.mkdir(parents=True)
@@ -63,7 +62,7 @@ def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
     }, {"moving": False, "reference": 0, "frame_size": [size, size]})
 
     subject, before = params.Subject(preset="demo", consent="synthetic"), os.getcwd()
-    os.chdir(root)  # where the trainings keep their checkpoints
+    os.chdir(root)  # the trainings store their checkpoints in the current folder
     try:
         face_vector_indexing.run(**paths(root, "face_vector_indexing", "me"), params=preset.face_vector_indexing)
         for stage, block in ((generator_training, preset.generator_training),
@@ -75,7 +74,7 @@ def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
 
 
 def paths(root: Path, stage: str, key: str) -> dict[str, Path]:
-    """A stage's arguments that are files; the person is their own source."""
+    """The inputs and outputs of a stage by argument name; target and source are the same person."""
     ends = {"target": "me", "source": "me"} if layout.KINDS[stage] == "transfers" else {}
     found = layout.inputs(stage, key, **ends) | layout.outputs(stage, key)
     return {name: root / path for name, path in found.items()}

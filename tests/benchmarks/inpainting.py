@@ -2,8 +2,8 @@
 
 In each of several rendered rooms that were not used during development, a waving person hides a part of the background,
 which is inpainted with the parameters of the demo preset. Prints PSNR and SSIM inside the holes as a Markdown table,
-and exits with 1 if the demo's inpainter does not have the highest PSNR. The gated one takes one to two minutes a room
-on two cores.
+and exits with 1 if the demo's inpainter does not have the highest PSNR. The inpainter with gated convolutions takes one
+to two minutes per room on two cores.
 
 --rooms N        number of rooms (6)
 --first N        number of the first rendered person (401)

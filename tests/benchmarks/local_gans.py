@@ -1,5 +1,5 @@
-"""What the local GANs give: LPIPS (AlexNet) and PSNR of face, hands and feet in held-out frames, with them
-and without."""
+"""Effect of the local GANs: LPIPS (AlexNet) and PSNR of face, hands and feet in held-out frames, with and without
+them."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ MEASURES = ("lpips", "psnr")
 
 
 def local_gans(folder: Path, people: tuple[str, ...] = PEOPLE) -> list[Figure]:
-    """Trains both stages with the demo preset in the folder, where they have not been."""
+    """Runs both trainings with the demo preset in the folder, unless their outputs exist."""
     held_out.prepare(folder, dict.fromkeys(people, "rendered"))
     for person in people:
         for stage in ("generator_training", "local_gan_training"):
@@ -39,7 +39,7 @@ def local_gans(folder: Path, people: tuple[str, ...] = PEOPLE) -> list[Figure]:
 
 
 def figures(people: list[dict[str, np.ndarray]]) -> list[Figure]:
-    """Of what `gains` found of each person."""
+    """The rows of the table, from the result of `gains` for each person."""
     rows = []
     for part in REFINED_PARTS:
         found = [person[part].mean(0) for person in people if len(person[part])]
@@ -60,9 +60,9 @@ def _told(values: np.ndarray, digits: int) -> str:
 
 
 def gains(artifacts: Path) -> dict[str, np.ndarray]:
-    """For every part MEASURES (frames, 2, 2) of its box in the composite of Eq. 12, as the stage `metrics` scores it,
-    without and with the local GANs, against the true held-out frames. Raises weights.Missing where the network of
-    LPIPS is not there."""
+    """For each part, MEASURES (frames, 2, 2) of its box in the composite of Eq. 12, without and with the local GANs,
+    compared with the true held-out frames as in the stage `metrics`. Raises pretrained.MissingWeights if the weights of
+    LPIPS are missing."""
     pretrained.find(pretrained.ALEXNET)
     pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
     rows = np.flatnonzero(np.array(timeline.split) == "test")

@@ -43,7 +43,7 @@ ME = Transfer(target="me", source="me", preset="demo", truth=None)
 
 
 def make(root: Path) -> None:
-    """The footage: a person, and three transfers whose generated frames are blurred and on a plain background."""
+    """Writes the inputs: a person, and three transfers whose generated frames are blurred, on a plain background."""
     found, plate = paths(root, "metrics", "clip"), np.full((SIZE, SIZE, 3), (150, 140, 120), np.uint8)
     if found["target_view"].exists():
         return

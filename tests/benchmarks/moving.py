@@ -1,4 +1,5 @@
-"""A hand-held camera that pans over a rendered person in flickering light: rows of tests.benchmarks.ground_truth."""
+"""Accuracy of stabilisation and exposure correction, for a hand-held camera that pans over a rendered person in
+flickering light. Rows of tests.benchmarks.ground_truth."""
 
 from pathlib import Path
 

@@ -1,9 +1,10 @@
 """Accuracy of the background plate behind rendered people who cast a shadow: python -m tests.benchmarks.plates
 
-Renders strangers in the hard world of `samples`, runs the real stages with the demo preset of params.yaml, and holds
-the background's square against the true one. Prints one row a figure, beside the plain temporal median's where that
-tells something and that of the empty room filmed as long, which no method can pass; then the means over people. Exits
-with 1 where a goal is missed. Takes about five minutes on two cores.
+Renders people that were not used during development in the hard world of `samples`, runs the real stages with the demo
+preset of params.yaml, and compares the square of the background with the true one. Prints one row for each figure. For
+comparison, a row also shows the figure of a plain temporal median, where that is informative, and the figure of the
+empty room filmed for the same time, which is an upper bound for every method. The means over people follow. Exits with
+1 if a goal is missed. Takes about five minutes on two cores.
 
 --people N  number of people (2)
 --keep DIR  works in DIR and keeps it; artifacts that are there are not computed again
@@ -39,13 +40,13 @@ FIRST, SECONDS, SIZE = 511, 12.0, 256
 STAGES = ("samples", "frames", "pose_extraction", "mask_segmentation", "background_inpainting")
 PSNR, STEP, LPIPS = ("PSNR of the pixels seen", "largest step along old silhouettes, of 255",
                      "LPIPS (AlexNet) to the true background")
-# Shares of frames in which a pixel is free. The background is computed differently on both sides of these levels
+# Shares of frames in which a pixel is free of people. The background is computed differently above and below each level
 FREE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
-SEAM_WIDTH, SEAM_SIGMA = 2, 3.0  # pixels of 256: distance from such a line on both sides, and sigma along it
+SEAM_WIDTH, SEAM_SIGMA = 2, 3.0  # pixels at 256 x 256: zone on each side of a line, and sigma of local means
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """Runs the stages up to the background, as far as their outputs are missing."""
+    """Runs the stages up to the background whose outputs are missing."""
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder, settings.people({name: f"artifacts/samples/{name}.mp4" for name in names}, samples={
         name: {"person": name, "motions": held_out.MOTIONS, "seed": i, "seconds": SECONDS, "size": SIZE,
@@ -84,7 +85,7 @@ def figures(folder: Path, name: str, network: nn.Module) -> list[Figure]:
 
 
 def emptied(room: np.ndarray, count: int) -> np.ndarray:
-    """The mean of so many frames of the empty room (S, S, 3), with the sensor's noise and through the same H.264."""
+    """The mean of `count` frames of the empty room (S, S, 3), with sensor noise and the same H.264 settings."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "empty.mp4"
@@ -96,7 +97,7 @@ def emptied(room: np.ndarray, count: int) -> np.ndarray:
 
 
 def means(people: list[list[Figure]]) -> list[Figure]:
-    """Of every figure over people."""
+    """The mean of each figure over people."""
     return [Figure(f"mean: {what}", float(np.mean([figure.reached for figure in same])), None, same[0].unit)
             for what, *same in zip((PSNR, STEP, LPIPS), *people, strict=True)]
 
@@ -126,7 +127,8 @@ def main() -> int:
     given = parser.parse_args()
     names = [f"stranger_{number}" for number in range(FIRST, FIRST + given.people)]
     with tempfile.TemporaryDirectory() as temporary:
-        folder, network = (given.keep or Path(temporary)).resolve(), perceptual_distance.lpips_network().eval()  # before the work
+        # The network is loaded first, so that missing weights are reported before the stages run
+        folder, network = (given.keep or Path(temporary)).resolve(), perceptual_distance.lpips_network().eval()
         make(folder, names)
         found = [figures(folder, name, network) for name in names]
         return print_figures(sum(found, []) + (means(found) if len(found) > 1 else []))

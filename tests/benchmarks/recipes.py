@@ -1,5 +1,5 @@
 """The experiments of docs/experiments.md: what each changes in the demo's generator_training, the expected effect, and
-whether the demo keeps it. The most important come first."""
+whether the demo preset adopted it. The most important come first."""
 
 from dataclasses import dataclass, field
 

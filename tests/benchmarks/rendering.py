@@ -1,4 +1,4 @@
-"""Speed of rendering people: python -m tests.benchmarks.rendering. Exits with 1 below FLOORS."""
+"""Speed of rendering people: python -m tests.benchmarks.rendering. Exits with 1 if it is below FLOORS."""
 
 import sys
 import time

@@ -34,7 +34,7 @@ SECONDS = {  # of a stage on a GPU, roughly
     "face_vector_indexing": 10, "generator_training": 3600, "local_gan_training": 900, "retargeting": 5,
     "pose_coverage": 10, "fusion": 120, "signing": 1, "metrics": 180, "report": 20,
 }
-NO_OP = 60.0   # seconds at most for 300 subjects
+NO_OP = 60.0   # maximum seconds for 300 subjects
 LINEAR = 1.25  # largest exponent of growth: 1 is linear; constant costs make it less
 SLEEPER = f'''
 import json, sys, time

@@ -1,4 +1,4 @@
-"""Paired differences against statistics of other libraries, verdicts on LPIPS, and the table's words."""
+"""Paired differences compared with statistics of other libraries, verdicts on LPIPS, and the text of the table."""
 
 import numpy as np
 import pytest
@@ -114,7 +114,8 @@ def test_the_table():
     said = about(measured, kinds, 300, "a machine")
     assert said.startswith("14 trainings, each as long as 300 steps of the base (40 to 40 CPU seconds, reading "
                            "included), one thread of a machine; people: 2 rendered, 1 real.")
-    assert "differs by 2 % of the base's or more, with 3 seeds at least; where PSNR is worse, by 0.1 dB" in said
+    assert "difference is at least 2 % of the base's LPIPS, and there are at least 3 seeds" in said
+    assert "where PSNR is worse by 0.1 dB or more" in said
     assert spelled(dict.fromkeys(MEASURES, 0.5) | {LPIPS: float("nan")}) == (
         "LPIPS in the box -, of face and hands 0.5000, sharpness 0.500, aligned PSNR dB 0.50, TCM 0.500, PSNR dB 0.50, "
         "SSIM 0.5000")

@@ -1,4 +1,5 @@
-"""What is trained, in which order, and that a stopped run goes on; the trainings themselves stand elsewhere."""
+"""Which trainings are run, in which order, and how a stopped run is continued. The trainings are replaced by
+stubs."""
 
 import json
 

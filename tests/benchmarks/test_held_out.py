@@ -1,4 +1,4 @@
-"""Scores of held-out frames in benchmarks are those of the stage `metrics`; without LPIPS's network nothing starts."""
+"""Benchmarks score held-out frames like the stage `metrics`, and do not start without the weights of LPIPS."""
 
 import sys
 from types import SimpleNamespace

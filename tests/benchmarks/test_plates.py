@@ -1,4 +1,4 @@
-"""The measures of the background's benchmark against errors that are known."""
+"""The figures of the background benchmark, for known errors."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What benchmarks prepare people with: parameters that the stages take, and a clip through the stages themselves."""
+"""Preparation of people in benchmarks: the parameters are valid, and a clip passes through the real stages."""
 
 import contextlib
 from pathlib import Path

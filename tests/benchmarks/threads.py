@@ -1,12 +1,13 @@
 """Time of a training step while other programs are running: python -m tests.benchmarks.threads
 
-Prints milliseconds a step for `threads: auto` and for as many threads as processors, with OpenMP's default waiting: on
-an idle machine, next to one busy process, and next to three, which are one program in a session of its own, like a
-build in another terminal. The steps in which `auto` measures are included. Exits with 1 if a goal is missed. Needs an
-otherwise idle machine for four minutes, and one more minute to render a person.
+Prints milliseconds per step for `threads: auto`, and for a fixed number of threads that equals the number of processors
+and waits as OpenMP does by default. Each is measured on an idle machine, next to one busy process, and next to three
+busy processes, which run in a session of their own, like a build in another terminal. The trial steps of `auto` are
+included. Exits with 1 if a goal is missed. Needs an otherwise idle machine for four minutes, and one more minute to
+render a person.
 
 --only idle,one     some of: idle, one, three
---seconds 24        of each measurement
+--seconds 24        duration of each measurement
 --keep DIR          works in DIR and keeps it; artifacts that are there are not computed again
 """
 
@@ -25,8 +26,8 @@ from stages import params, processors, threads
 from tests.benchmarks import held_out, inference
 from tests.benchmarks.figures import Figure, argument_parser, print_figures
 
-BUSY = {"idle": 0, "one": 1, "three": 3}         # other processes
-GOALS = {"idle": 1.05, "one": 1.7, "three": 2.0}  # of the idle step with as many threads as processors
+BUSY = {"idle": 0, "one": 1, "three": 3}         # number of busy processes
+GOALS = {"idle": 1.05, "one": 1.7, "three": 2.0}  # relative to a step on an idle machine with all processors
 ALL_PROCESSORS = "all processors"
 THREAD_SETTINGS = ("auto", ALL_PROCESSORS)
 SPIN = "import os\nfor _ in range({count} - 1):\n    if not os.fork(): break\nwhile True: pass"
@@ -34,7 +35,7 @@ SPIN = "import os\nfor _ in range({count} - 1):\n    if not os.fork(): break\nwh
 
 @contextlib.contextmanager
 def busy_processes(count: int) -> Iterator[None]:
-    """Runs `count` processes that compute without end."""
+    """Runs `count` processes that keep a processor busy each."""
     if not count:
         yield
         return
@@ -51,7 +52,7 @@ class TrainingProcess:
 
     def __init__(self, folder: Path, way: str):
         environment = os.environ | {"PYTHONPATH": str(held_out.ROOT)}
-        if way == ALL_PROCESSORS:  # stages leave the threads alone if this is set, even to an empty text
+        if way == ALL_PROCESSORS:  # if set, even to an empty text, stages do not set GOMP_SPINCOUNT
             environment = {name: environment[name] for name in environment if name != "GOMP_SPINCOUNT"}
             environment["OMP_WAIT_POLICY"] = ""
         self._process = subprocess.Popen(
@@ -59,7 +60,7 @@ class TrainingProcess:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
 
     def steps(self, seconds: float) -> tuple[float, str]:
-        """Takes steps for some seconds. Returns milliseconds a step, and a text about the threads that were used."""
+        """Takes steps for `seconds`. Returns milliseconds per step, and a text about the numbers of threads used."""
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
         return tuple(json.loads(self._process.stdout.readline()))
@@ -86,7 +87,8 @@ def train(folder: Path, way: str, orders, answer) -> None:
 
 
 def alone() -> None:
-    """Ends it where another program computes already: no step is idle then, and every goal seems reached."""
+    """Exits if another program is already using the processors: the idle time would be too long, and every goal would
+    seem reached."""
     room = processors.room(1.0)
     if room is not None and room < processors.count() - 0.3:
         sys.exit(f"other programs leave {room:.1f} of {processors.count()} processors; expected a machine with nothing "

@@ -1,13 +1,14 @@
-"""Learning: how fast and how good, beside its goals: python -m tests.benchmarks.training
+"""Speed and quality of training, compared with goals: python -m tests.benchmarks.training
 
-Renders strangers, prepares them with the demo preset, and trains for equal time on this machine: the demo's generator
-and the baseline (the variant `edn`, Everybody Dance Now at full width). Prints one row a figure and exits with 1 where
-one is missed. `equal` and `parts` need the network of LPIPS (python -m pipeline weights take). Takes about 35 minutes on two cores with the defaults.
+Renders people that were not used during development and prepares them with the demo preset. The demo's generator and
+the baseline (the variant `edn`, Everybody Dance Now at full width) are trained for equal time on this machine. Prints
+one row for each figure, and exits with 1 if a goal is missed. `equal` and `parts` need the weights of LPIPS
+(python -m pipeline weights take). Takes about 35 minutes on two cores with the defaults.
 
 --only gw,speed      some of: gw, speed, share, equal, parts, demo, inference, gpu
---people 3           strangers of equal
---seconds 120        of each training of equal, the demo's budget
---keep DIR           works in DIR and leaves it; what is already prepared there is not made again
+--people 3           number of people of `equal`
+--seconds 120        training time of `equal`; the default is that of the demo
+--keep DIR           works in DIR and keeps it; artifacts that are there are not computed again
 """
 
 import contextlib
@@ -32,12 +33,12 @@ from tests.benchmarks.inference import inference
 from tests.benchmarks.local_gans import local_gans
 
 ROOT = Path(__file__).parents[2]
-PERCEIVED = LPIPS[1]  # in the person's box
+PERCEIVED = LPIPS[1]  # LPIPS in the person's box
 PEOPLE = ("stranger_301", "stranger_302", "stranger_303")
 
 
 def blocks() -> dict[str, GeneratorTraining]:
-    """What is compared: the demo's generator and Everybody Dance Now's on the same frames."""
+    """The parameters that are compared: the demo's generator and the one of Everybody Dance Now, on the same frames."""
     params = Params(**yaml.safe_load((ROOT / "params.yaml").read_text()))
     return {"best": params.presets["demo"].generator_training,
             "edn": params.with_variants("demo", "edn").generator_training}
@@ -48,7 +49,7 @@ def gw(_) -> list[Figure]:
 
 
 def speed(wanted) -> list[Figure]:
-    """Images a second of whole training steps."""
+    """Images per second of whole training steps."""
     prepare(wanted, PEOPLE[:1])
     rates = {}
     for name, block in blocks().items():
@@ -60,7 +61,7 @@ def speed(wanted) -> list[Figure]:
 
 
 def share(wanted) -> list[Figure]:
-    """Of whole training, its log, checkpoint and preview among it: all but `advance`, and in that the batches."""
+    """The share of the training time that is not network computation: log, checkpoint, preview, and loading batches."""
     prepare(wanted, PEOPLE[:1])
     block = blocks()["best"].model_copy(update={"steps": 100, "checkpoint_every": 100, "preview_every": 100})
     batches, training = held_out.begin(wanted.folder, PEOPLE[0], block)
@@ -94,7 +95,7 @@ def share(wanted) -> list[Figure]:
 
 
 def equal(wanted) -> list[Figure]:
-    """Held-out quality after equal time."""
+    """Quality of held-out frames after equal training time."""
     people, found = PEOPLE[: wanted.people], {name: [] for name in blocks()}
     prepare(wanted, people)
     for person in people:
@@ -120,7 +121,7 @@ def equal(wanted) -> list[Figure]:
 
 
 def lower(best: dict[str, float], edn: dict[str, float], what: str) -> float:
-    """By how many percent."""
+    """The percentage by which a score of the demo is lower than that of Everybody Dance Now."""
     return 100 * (1 - best[what] / edn[what])
 
 
@@ -133,7 +134,7 @@ def parts(wanted) -> list[Figure]:
 
 
 def demo(_) -> list[Figure]:
-    """What the last `make demo` in this checkout scored."""
+    """The scores of the last `make demo` in this checkout."""
     scores = ROOT / "artifacts/ava_from_ava/metrics.json"
     found = json.loads(scores.read_text())["metrics"] if scores.exists() else {}
     value = {name: found.get(name, {}).get("value") for name in
@@ -171,7 +172,7 @@ def prepare(wanted, people: tuple[str, ...]) -> None:
 
 PARTS = {part.__name__: part for part in (gw, speed, share, equal, parts, demo)} | {
     "inference": lambda _: inference(), "gpu": gpu}
-JUDGED = {"equal", "parts"}  # by LPIPS
+JUDGED = {"equal", "parts"}  # parts that need LPIPS
 
 
 def main() -> int:

@@ -55,7 +55,7 @@ def test_the_person_of_the_first_take_is_tracked_in_the_next(stranger, other, fr
     (lambda pictures, other: [picture[:200] for picture in pictures],
      r"me/2: pictures of 256 x 200, but of 256 x 256 in .*me/1; all takes must have one size"),
     (lambda pictures, other: [*pictures, *reversed(other)],
-     r"me/2: 2 shots, cut at frame 18; expected one. Make each of them a take(.|\n)*start: 0.72, end: 1.44"),
+     r"me/2: 2 shots, cut at frame 18; expected one. Make each of them a separate take(.|\n)*start: 0.72, end: 1.44"),
     (lambda pictures, other: other[::-1],
      r"me/2: frame \d+ .*the background (.|\n)*. A take of another place .* needs a video of its own"),
 ], ids=["size", "cut", "room"])

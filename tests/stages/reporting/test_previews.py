@@ -127,11 +127,11 @@ def test_output_of_the_command_without_a_preview(config, tmp_path, monkeypatch, 
         return previews.main(), *capsys.readouterr()
 
     assert run("metrics@ava_from_ben") == (0, "", "") and not (tmp_path / "out.jpg").exists()
-    assert run("local_gan_training@ava") == (1, "", "there is nothing to see\n")
+    assert run("local_gan_training@ava") == (1, "", "there is nothing to show\n")
     assert run("frames")[0] == 2
 
 
 def test_no_face_is_an_error(config, made):
     parquet.write(made / "artifacts/ava/faces.parquet", parquet.FACES, {name: [] for name in parquet.FACES.names})
-    with pytest.raises(InputError, match="there is nothing to see"):
+    with pytest.raises(InputError, match="there is nothing to show"):
         shown(config, "face_vector_indexing")

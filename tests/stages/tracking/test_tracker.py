@@ -121,8 +121,9 @@ def test_a_person_is_chosen_by_number_point_or_box(meant, middle):
 
 @pytest.mark.parametrize("meant, told", [
     (2, r"no person 2; there are 2.*\n  person: 0 .*from 0.0 s to 3.8 s.*box \(144, 100, 256, 380\) of frame 0"),
-    ((500, 60), r"nobody is at the point \(500, 60\) in the first frame(.|\n)*person: 1"),
-    ((500, 0, 560, 100), r"nobody is at the box \(500, 0, 560, 100\)"), ((600.0, 200.0), "nobody is at the point"),
+    ((500, 60), r"no person is at the point \(500, 60\) in the first frame(.|\n)*person: 1"),
+    ((500, 0, 560, 100), r"no person is at the box \(500, 0, 560, 100\)"),
+    ((600.0, 200.0), "no person is at the point"),
 ])
 def test_a_choice_that_matches_nobody_lists_the_people(meant, told):
     later = GREEN, 100, walking(300, 310, 40, 100)  # not yet there in the first frame
