@@ -1,24 +1,21 @@
 """What makes the generator better in the same time: python -m tests.benchmarks.experiments --keep DIR
 
 Trains every experiment of recipes.py on every person, rendered or filmed, with every seed. All trainings use one thread
-and the same CPU time: that of --steps steps of time base. The learning rate schedule is adjusted to the number of steps
-that fit in. Pairs of held-out
-frames are scored as in the stage `metrics`. Prints the table of docs/experiments.md.
+and the same CPU time: that of --steps steps of the base. The learning rate schedule is adjusted to the number of steps
+that fit in. Pairs of held-out frames are scored as in the stage `metrics`. Prints the table of docs/experiments.md.
 LPIPS needs the weights of its network (python -m pipeline weights take).
 
-The result of each finished training is appended to DIR/experiments.jsonl. when it ends. The next run only trains trainings that are
-missing,
-or out of date because is out of date because parameters, code or data have changed. The base is trained first, then one experiment
-after
-the other. With the defaults, each takes about 10 minutes, and 7 more for two clips.
+The result of each training is appended to DIR/experiments.jsonl when it ends. The next run only trains what is missing,
+or what is out of date because parameters, code or data have changed. The base is trained first, then one experiment
+after the other. With the defaults, each takes about 10 minutes, and 7 more for two clips.
 
---only adam,lines    names of the experiments to train, in addition to the base
+--only adam,edn      names of the experiments to train, in addition to the base
 --people NAMES       rendered people (stranger_301,stranger_302,stranger_303)
 --clips FILES        videos of filmed people; the file names are the names of the people
 --seeds 3            number of seeds
 --steps 300          steps of the base, which set the CPU time of all trainings
---jobs 1             number of trainings at the same time, each on a core of its own core
---table              prints the and prints the table of the saved results
+--jobs 1             number of trainings at the same time, each on a core of its own
+--table              trains nothing, and prints the table of the saved results
 """
 
 import argparse
