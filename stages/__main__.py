@@ -30,7 +30,7 @@ def invoke(stage: str, key: str) -> None:
         config.subjects[subject].require_consent(subject)
     start = time.perf_counter()
     consent = config.consent(stage, key)
-    with threads.chosen(config.threads), artifact_metadata.attached({"consent": consent} if consent else {}):
+    with threads.using(config.threads), artifact_metadata.attached({"consent": consent} if consent else {}):
         run(**arguments)
     record_cost(stage, key, time.perf_counter() - start)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from stages import InputError
 from stages.learning import inpainter_training
-from stages.matting.background import clearance, empty
+from stages.matting.background import clearance, estimate_background
 from stages.matting.poisson import integrate
 from stages.media import footage, png, video_file
 from stages.media.clock import read_clock
@@ -41,13 +41,13 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path
     still = not camera.about["moving"]
     clear = np.stack([clearance(alpha >= COVERED, camera.visible(frame, crop, size), radius)
                       for frame, alpha in zip(chosen, alphas)])
-    plate, known = empty(shown, clear, radius, still)
+    plate, known = estimate_background(shown, clear, radius, still)
 
     full, radius = np.stack(list(video_file.frames(full_frames))), params.dilate * crop[2]  # (n, height, width, 3)
     viewed = np.stack([camera.visible_full(frame, full.shape[2:0:-1]) for frame in whole])
     clear = np.stack([clearance(uncropped(alpha, crop, full.shape[1:3]), inside, radius)
                       for alpha, inside in zip(whole_alphas, viewed)])
-    full_plate, full_known = empty(full, clear, radius, still)
+    full_plate, full_known = estimate_background(full, clear, radius, still)
 
     full_plate, filled = fill(full_plate, full_known, viewed.any(0), params)
     png.write(full_background, full_plate)

@@ -61,7 +61,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
         torch.set_num_threads(1)
         indices, foregrounds = batch
-        images = gans.polish(foregrounds, poses[indices], index).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 4)
+        images = gans.refine_parts(foregrounds, poses[indices], index).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 4)
         return [compositing.straight(image) for image in images]
 
     def composited(numbered: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

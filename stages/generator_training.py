@@ -24,7 +24,7 @@ from stages.learning.objective import LOSSES
 from stages.learning.preview_sheet import evenly_spaced, preview_sheet
 from stages.learning.training import Training
 from stages.media import curves, files, parquet, png
-from stages.media.clock import read_clock, too_short
+from stages.media.clock import read_clock, too_short_error
 from stages.media.pose_table import read_poses
 from stages.progress import Progress
 
@@ -46,7 +46,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     training_frames = timeline.training_frames()
     pose, _, _ = read_poses(poses)
     if timeline.longest_clip() < params.clip_length:
-        raise too_short(clock, params.clip_length)
+        raise too_short_error(clock, params.clip_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
     stage_threads = threads.Threads(
         params.adversarial_interval, fixed=params.compile or fabric.device.type != "cpu")

@@ -128,4 +128,4 @@ def make_plate(pairs: Iterator, soft_file: Path, fps: float, scene: View, timeli
                 i = sample.index(t)
                 pictures[i] = frame
                 covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.visible(t, timeline.about["crop"], size)
-    return plate.of(pictures, covered)
+    return plate.estimate_plate(pictures, covered)

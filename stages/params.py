@@ -9,9 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 from stages import InputError, layout, safe_yaml
 from stages.consent import EXAMPLE, Consent, ConsentRecord, consent_digest
 from stages.presets import (
-    BackgroundInpainting, Count, Estimated, FaceVectorIndexing, Frames, Fusion, GeneratorTraining, LocalGanTraining,
-    MaskSegmentation, Metrics, Name, PoseCoverage, PoseExtraction, Positive, Preset, PresetBlock, Report, Retargeting,
-    Seed, Signing, Weight,
+    BackgroundInpainting, Count, EstimatorBlock, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
+    LocalGanTraining, MaskSegmentation, Metrics, Name, NonNegative, PoseCoverage, PoseExtraction, Positive, Preset,
+    PresetBlock, Report, Retargeting, Seed, Signing,
 )
 
 RESERVED = ("samples", layout.TABLES.name)  # other folders in artifacts/: no video or transfer may have these names
@@ -36,7 +36,7 @@ class Video(PresetBlock):
 
     file: str
     preset: Name
-    start: Weight | None = None
+    start: NonNegative | None = None
     end: Positive | None = None
     person: Annotated[int, Field(ge=0)] | tuple[float, float] | tuple[float, float, float, float] | None = None
 

@@ -10,10 +10,10 @@ from stages import layout
 Name = Annotated[str, StringConstraints(pattern=layout.NAME)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]  # weight of a loss term, 0 switches it off; also durations and strengths
+NonNegative = Annotated[float, Field(ge=0)]  # weight of a loss term, 0 switches it off; also durations and strengths
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # the range that both NumPy and PyTorch accept
-Kept = Annotated[float, Field(ge=0, lt=1)]    # decay of an exponential moving average; with 1 it would be constant
+Decay = Annotated[float, Field(ge=0, lt=1)]    # decay of an exponential moving average; with 1 it would be constant
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
@@ -46,7 +46,7 @@ class PresetBlock(BaseModel):
         return values
 
 
-class Estimated(PresetBlock):
+class EstimatorBlock(PresetBlock):
     """Common parameters of the stages that run a pre-trained detector, pose network or segmentation network."""
 
     estimator: Literal["mediapipe", "ultralytics", "torchvision", "detectron2"]
@@ -55,25 +55,25 @@ class Estimated(PresetBlock):
     batch: Count
 
 
-class Frames(Estimated):
+class Frames(EstimatorBlock):
     size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
     fps: Annotated[float, Field(gt=0, le=240)] | None
     margin: Share
     train_share: Annotated[float, Field(gt=0, lt=1)]
-    gap_seconds: Weight
+    gap_seconds: NonNegative
     max_camera_motion: Share
     max_residual: Share
     max_flicker: Share
 
 
-class PoseExtraction(Estimated):
+class PoseExtraction(EstimatorBlock):
     details: Literal["mediapipe", "none"]
     min_score: Share
-    max_gap_seconds: Weight
-    smoothing: Weight
+    max_gap_seconds: NonNegative
+    smoothing: NonNegative
 
 
-class MaskSegmentation(Estimated):
+class MaskSegmentation(EstimatorBlock):
     refine_radius: Share
     against_plate: bool
 
@@ -92,7 +92,7 @@ class BackgroundInpainting(PresetBlock):
     width: Annotated[int, Field(ge=4, multiple_of=2)]
     batch: Count
     learning_rate: Positive
-    weight_adversarial: Weight
+    weight_adversarial: NonNegative
     device: Device
 
 
@@ -132,19 +132,19 @@ class GeneratorTraining(PresetBlock):
     matrix_learning_rate: Positive
     discriminator_learning_rate: Positive
     decay_from: Share
-    betas: tuple[Kept, Kept]
-    ema: Kept
+    betas: tuple[Decay, Decay]
+    ema: Decay
     features: Literal["vgg16", "vgg19", "random"]
     features_depth: Annotated[int, Field(ge=1, le=5)]
     features_size: Annotated[int, Field(ge=32)]
-    weight_l1: Weight
-    weight_l2: Weight
-    weight_alpha: Weight
-    weight_vgg: Weight
-    weight_gw: Weight
-    weight_matching: Weight
-    weight_spatial: Weight
-    weight_temporal: Weight
+    weight_l1: NonNegative
+    weight_l2: NonNegative
+    weight_alpha: NonNegative
+    weight_vgg: NonNegative
+    weight_gw: NonNegative
+    weight_matching: NonNegative
+    weight_spatial: NonNegative
+    weight_temporal: NonNegative
     gw_points: Literal["frames", "patches"]
     gw_debiased: bool
     gw_epsilon: Positive
@@ -191,17 +191,17 @@ class LocalGanTraining(PresetBlock):
     patch_size: Literal[1, 2, 4]
     learning_rate: Positive
     decay_from: Share
-    betas: tuple[Kept, Kept]
-    ema: Kept
+    betas: tuple[Decay, Decay]
+    ema: Decay
     faces: Literal["vectors", "features", "none"]
     face_vectors: Annotated[int, Field(ge=2, le=5)]
     features: Literal["vgg16", "vgg19", "random"]
     candidates: Count
     alpha: Share
     beta: Share
-    weight_l1: Weight
-    weight_l2: Weight
-    weight_adversarial: Weight
+    weight_l1: NonNegative
+    weight_l2: NonNegative
+    weight_adversarial: NonNegative
     adversarial: Literal["logistic", "least_squares"]
     checkpoint_every: Count
     device: Device

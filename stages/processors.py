@@ -63,7 +63,7 @@ class Reading:
         return (self.used - begun.used + self.idle - begun.idle) / (self.wall - begun.wall)
 
 
-def room(seconds: float) -> float | None:
+def free_processors(seconds: float) -> float | None:
     """The number of processors that other programs leave to this process, measured for `seconds`; None if unknown."""
     begun = Reading.now()
     if begun.idle is None:

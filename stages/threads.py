@@ -20,14 +20,14 @@ from stages.thread_trials import Trials
 Setting = Literal["auto"] | int
 Item = TypeVar("Item")
 
-LOOK = 0.2  # seconds before the first step in which the free processors are measured
+PROBE_SECONDS = 0.2  # seconds before the first step in which the free processors are measured
 
 _setting: Setting = "auto"
-_within: "Threads | None" = None  # the object whose step is running; None between steps
+_current: "Threads | None" = None  # the object whose step is running; None between steps
 
 
 @contextmanager
-def chosen(setting: Setting) -> Iterator[None]:
+def using(setting: Setting) -> Iterator[None]:
     """Applies the setting inside the context. Raises InputError if the environment allows fewer threads."""
     global _setting
     if setting != "auto" and (limit := processors.limit()) and setting > limit:
@@ -49,11 +49,11 @@ def workers() -> int:
     return processors.count() if _setting == "auto" else _setting
 
 
-def recheck() -> None:
+def adapt_within_step() -> None:
     """Called between the parts of a long step. Reduces the number of threads for the rest of the step if the step is
     already slow because other programs use the processors."""
-    if _within:
-        _within._recheck()
+    if _current:
+        _current._adapt()
 
 
 class Threads:
@@ -64,34 +64,34 @@ class Threads:
         """period: number of steps after which the work of the steps repeats. spare: threads to leave for other work of
         this process. fixed: try no other numbers, for example because a GPU computes or because code was compiled for
         this number."""
-        most = min(_pytorchs(), processors.count()) if _setting == "auto" else _setting
+        most = min(_default_threads(), processors.count()) if _setting == "auto" else _setting
         self.setting, self.used = _setting, Counter()
         self._most, self._period, self._fixed = max(1, most - spare), period, fixed or _setting != "auto"
         self._trials = None
         _set(self._most)
 
     def __enter__(self) -> None:
-        global _within
+        global _current
         if not self._trials:
             self._trials = Trials(self._most, self._period, self._fixed, self._first())
         _set(self._trials.count)
-        self._begun, _within = Reading.now(), self
+        self._begun, _current = Reading.now(), self
 
     def __exit__(self, error: type | None, *_) -> None:
-        global _within
-        _within = None
+        global _current
+        _current = None
         if error is None:
             now = Reading.now()
             self.used[self._trials.count] += 1
             self._trials.note(now.seconds_since(self._begun), now.room_since(self._begun))
 
-    def _recheck(self) -> None:
+    def _adapt(self) -> None:
         now = Reading.now()
         _set(self._trials.rest(now.seconds_since(self._begun), now.room_since(self._begun)))
 
     def _first(self) -> int:
         """The number of threads for the first step: one for each processor that other programs leave free."""
-        room = None if self._fixed or self._most == 1 else processors.room(LOOK)
+        room = None if self._fixed or self._most == 1 else processors.free_processors(PROBE_SECONDS)
         return self._most if room is None else max(1, min(round(room), self._most))
 
     def each(self, made: Iterable[Item]) -> Iterator[Item]:
@@ -123,7 +123,7 @@ def _set(count: int) -> None:
 
 
 @cache
-def _pytorchs() -> int:
+def _default_threads() -> int:
     """PyTorch's default number of threads: one per physical core, even if each core runs two hardware threads."""
     import torch
 

@@ -15,7 +15,7 @@ from stages import InputError
 from stages.tracking.boxes import Person
 
 if TYPE_CHECKING:
-    from stages.params import Estimated
+    from stages.params import EstimatorBlock
 
 
 class Detector(Protocol):
@@ -31,15 +31,15 @@ class Segmenter(Protocol):
         """
 
 
-def detector(chosen: "Estimated") -> Detector:
+def detector(chosen: "EstimatorBlock") -> Detector:
     return adapter(chosen).Detector(chosen.model, chosen.device)
 
 
-def segmenter(chosen: "Estimated") -> Segmenter:
+def segmenter(chosen: "EstimatorBlock") -> Segmenter:
     return adapter(chosen).Segmenter(chosen.model, chosen.device)
 
 
-def adapter(chosen: "Estimated") -> ModuleType:
+def adapter(chosen: "EstimatorBlock") -> ModuleType:
     """The module of the chosen estimator. Its Detector, Segmenter and PoseEstimator are called with (model, device).
 
     Raises InputError if the library is not installed.

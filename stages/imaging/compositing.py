@@ -9,7 +9,7 @@ def compose(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     return over(premultiplied(foreground), background)
 
 
-def extracted(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+def extract_foreground(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Eq. 12 solved for M * F: the premultiplied foreground of a picture with a known background.
 
     picture (H, W, 3), alpha (H, W) and background (H, W, 3), uint8 -> RGB times alpha and alpha, (H, W, 4) uint8.

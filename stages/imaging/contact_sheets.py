@@ -26,7 +26,7 @@ def cut_out(frame: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.rint(opacity * frame + (1 - opacity) * np.float32(PAPER)).astype(np.uint8)
 
 
-def never_seen(background: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def with_inpainted_marked(background: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """The background with its inpainted pixels, those with 0 in the mask `seen` (height, width), tinted red."""
     tint = np.float32([235, 60, 60])
     return np.where(seen[..., None] > 0, background, np.rint(0.35 * background + 0.65 * tint)).astype(np.uint8)

@@ -16,7 +16,7 @@ TOLERANCE = 1e-6     # pixels: a translation that is this close to whole pixels 
 
 
 @dataclass(frozen=True)
-class AffineAugment:
+class SimilarityAugment:
     """A similarity transform of the frame: scale and rotation about its centre, then a translation. Each field is a
     number, or an array (B,) with one value for each of B frames.
 
@@ -30,7 +30,7 @@ class AffineAugment:
 
     @classmethod
     def draw(cls, amount: float, max_angle: float, resampled: float, size: int, random: np.random.Generator
-             ) -> "AffineAugment":
+             ) -> "SimilarityAugment":
         """A random transform for a size x size frame: by default a translation by whole pixels. With probability
         `resampled` it also has a scale and an angle, and then its translation is any fraction of pixels.
 
@@ -42,12 +42,12 @@ class AffineAugment:
         return cls(1.0, round(x * size) / size, round(y * size) / size)
 
     @classmethod
-    def repeated(cls, augments: "list[AffineAugment]", counts: list[int]) -> "AffineAugment":
+    def repeated(cls, augments: "list[SimilarityAugment]", counts: list[int]) -> "SimilarityAugment":
         """Transforms for sum(counts) frames: augments[i] is repeated counts[i] times."""
         return cls(*np.repeat([(one.scale, one.x, one.y, one.angle) for one in augments], counts, 0).T)
 
-    def __getitem__(self, index) -> "AffineAugment":
-        return AffineAugment(self.scale[index], self.x[index], self.y[index], self.angle[index])
+    def __getitem__(self, index) -> "SimilarityAugment":
+        return SimilarityAugment(self.scale[index], self.x[index], self.y[index], self.angle[index])
 
     def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The transform as a matrix A (..., 2, 2) and a vector b (..., 2): it maps a point p, a row vector in pixels
@@ -75,7 +75,7 @@ class AffineAugment:
 
         boxes: crops to one box, or to one box for each frame (B, 4), all of one size, in whole pixels."""
         boxes, indices = np.broadcast_to(boxes, (len(indices), 4)), np.asarray(indices)
-        augments = AffineAugment(*(np.broadcast_to(number, len(indices)) for number in astuple(self)))
+        augments = SimilarityAugment(*(np.broadcast_to(number, len(indices)) for number in astuple(self)))
         linear, move = augments.matrix(data.size)
         whole_pixels = (linear == np.eye(2)).all((1, 2)) & (np.abs(move - np.rint(move)) < TOLERANCE).all(1)
         height, width = boxes[0, 3] - boxes[0, 1], boxes[0, 2] - boxes[0, 0]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stages import InputError
-from stages.learning.augmentation import AffineAugment
+from stages.learning.augmentation import SimilarityAugment
 from stages.learning.clip_sampler import Clip, ClipSampler
 from stages.learning.conditioning import Conditioning
 from stages.learning.crops import Crops, crop_images, pose_boxes, union_box
@@ -71,7 +71,7 @@ class Batches:
 
     def without_augmentation(self, frames: np.ndarray) -> Batch:
         """A batch of these single frames (B,), without augmentation."""
-        clips = [Clip(frame[None], AffineAugment()) for frame in np.asarray(frames)]
+        clips = [Clip(frame[None], SimilarityAugment()) for frame in np.asarray(frames)]
         return self.load(clips, self.crops(clips, self.sampler.frame_crop_sizes[frames].max(0)), 0)
 
     def load(self, clips: list[Clip], crops: Crops, num_clips: int) -> Batch:
@@ -108,9 +108,9 @@ class Batches:
         return Crops.centred_on(np.stack(boxes), size, p.patch_size, crop_size)
 
 
-def flattened(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray, AffineAugment]:
+def flattened(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray, SimilarityAugment]:
     """All frames of the clips (B,), the number of each frame's clip (B,), and each frame's augmentation."""
     lengths = [len(clip.frames) for clip in clips]
     frames = np.concatenate([clip.frames for clip in clips])
-    augment = AffineAugment.repeated([clip.augment for clip in clips], lengths)
+    augment = SimilarityAugment.repeated([clip.augment for clip in clips], lengths)
     return frames, np.repeat(np.arange(len(clips)), lengths), augment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.learning.augmentation import AffineAugment
+from stages.learning.augmentation import SimilarityAugment
 from stages.learning.crops import pose_boxes, smallest_crop_sizes, steady_crop_sizes, union_box
 from stages.learning.frame_store import FrameStore
 
@@ -22,7 +22,7 @@ class Clip:
     """Consecutive frames with one augmentation. A single frame is a clip of length 1."""
 
     frames: np.ndarray  # (n,) indices of training frames
-    augment: AffineAugment
+    augment: SimilarityAugment
 
 
 class ClipSampler:
@@ -67,9 +67,9 @@ class ClipSampler:
             clips.append(Clip(start + np.arange(length), self.draw_augment(random)))
         return clips, crop_size
 
-    def draw_augment(self, random: np.random.Generator) -> AffineAugment:
+    def draw_augment(self, random: np.random.Generator) -> SimilarityAugment:
         p = self.params
-        return AffineAugment.draw(p.augment, p.rotate, p.resample, self.data.size, random)
+        return SimilarityAugment.draw(p.augment, p.rotate, p.resample, self.data.size, random)
 
     def clip_starts(self, length: int) -> np.ndarray:
         """The first frames of all clips of this length that lie within one take."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from stages import InputError
 
-WON = 1e-4     # a smaller loss means that the discriminator makes no errors; at chance level the loss is 0.25 to 0.7
+MIN_DISCRIMINATOR_LOSS = 1e-4     # a smaller loss means that the discriminator makes no errors; at chance level the loss is 0.25 to 0.7
 PATIENCE = 40  # consecutive steps with a smaller loss than WON
 
 
@@ -30,7 +30,7 @@ class DivergenceCheck:
                 raise Diverged(f"the loss `{name}` is not a finite number in step {step}; lower learning_rate or "
                                f"weight_{name.removeprefix('d_')}")
             for name in self.discriminator_names:
-                self._steps_won[name] = self._steps_won[name] + 1 if row[self.names.index(name)] < WON else 0
+                self._steps_won[name] = self._steps_won[name] + 1 if row[self.names.index(name)] < MIN_DISCRIMINATOR_LOSS else 0
                 if self._steps_won[name] >= PATIENCE:
                     raise Diverged(
                         f"the discriminator's loss `{name}` has been zero for {PATIENCE} steps, up to step {step}: it "

@@ -44,7 +44,7 @@ class FrameStore:
                 self._pixels = self._allocate((count, 4, *mask.shape))
             if index == count:
                 break
-            self._pixels[index] = torch.from_numpy(compositing.extracted(frame, mask, plate)).permute(2, 0, 1)
+            self._pixels[index] = torch.from_numpy(compositing.extract_foreground(frame, mask, plate)).permute(2, 0, 1)
             self.boxes[index] = mask_box(mask)
         if index + 1 < count:
             raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")

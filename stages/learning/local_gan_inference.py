@@ -29,7 +29,7 @@ class LocalGans:
             self.refiners[part] = refiner.eval().to(device, memory_format=torch.channels_last)
 
     @torch.no_grad()
-    def polish(self, foregrounds: Tensor, poses: Pose, index: FaceIndex) -> Tensor:
+    def refine_parts(self, foregrounds: Tensor, poses: Pose, index: FaceIndex) -> Tensor:
         """Refines all parts of B foregrounds (B, 4, S, S), RGB times alpha, and alpha, in [0, 1], with their B poses.
         Returns new foregrounds of the same shape.
 

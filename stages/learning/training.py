@@ -63,7 +63,7 @@ class Training:
         micro_batches = [batches.at_step(self.step, first + i, count) for i in range(p.accumulation)]
         with torch.set_grad_enabled(len(micro_batches) == 1):  # to save memory, not several graphs at the same time
             fakes = [self.generate(batch) for batch in micro_batches]
-        threads.recheck()
+        threads.adapt_within_step()
         if self.adversarial:
             self.losses |= self.train_discriminators(micro_batches, fakes)
         self.losses |= self.train_generator(micro_batches, fakes)
@@ -118,7 +118,7 @@ class Training:
 
     def backward(self, name: str, loss: Tensor) -> None:
         """Accumulates the gradient of the loss in the weights of the network `name`, and only there."""
-        threads.recheck()
+        threads.adapt_within_step()
         loss.backward(inputs=list(self.networks[name].parameters()))
 
     def optimizer_step(self, name: str) -> None:

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from stages.matting import poisson
-from stages.matting.temporal_median import near_median
+from stages.matting.temporal_median import temporal_mode
 
 RADII = 1, 2, 4, 8  # distances from the person that separate the clearances, in units of the smallest radius
 ENOUGH, LEAST = 0.1, 3  # share and number of frames that a clearance needs at least to be used
@@ -46,7 +46,7 @@ def clearance(covered: np.ndarray, viewed: np.ndarray, radius: float) -> np.ndar
     return (np.searchsorted(np.multiply(RADII, max(radius, 1)), distance) * viewed).astype(np.uint8)
 
 
-def empty(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -> tuple[np.ndarray, np.ndarray]:
+def estimate_background(pictures: np.ndarray, clear: np.ndarray, radius: float, still: bool) -> tuple[np.ndarray, np.ndarray]:
     """Estimates the background from frames (T, H, W, 3) uint8 and their clearances (T, H, W).
 
     radius: the smallest radius of `clearance`, pixels. still: whether the camera does not move. If it moves, shadows
@@ -73,7 +73,7 @@ def _typical(values: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndar
         far = clear >= radius
         plenty = far.sum(0) >= enough
         taken = np.where(plenty, far, taken)
-    return near_median(values, taken), np.where(plenty, far.mean(0), 0)
+    return temporal_mode(values, taken), np.where(plenty, far.mean(0), 0)
 
 
 def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour: np.ndarray, weight: np.ndarray,

@@ -28,7 +28,7 @@ class Plate:
     noise: np.ndarray   # (H, W, 3) float32, standard deviation in 8-bit steps
 
 
-def of(pictures: np.ndarray, covered: np.ndarray) -> Plate:
+def estimate_plate(pictures: np.ndarray, covered: np.ndarray) -> Plate:
     """The plate from frames (T, H, W, 3) uint8 and the masks of the person in them, `covered` (T, H, W) bool."""
     colour, noise = np.zeros((2, *pictures.shape[1:]), np.float32)
     for top in range(0, len(colour), _ROWS):

@@ -22,7 +22,7 @@ def uncovered_median(pictures: np.ndarray, covered: np.ndarray) -> tuple[np.ndar
     return median, ~covered.all(0)
 
 
-def near_median(values: np.ndarray, free: np.ndarray) -> np.ndarray:
+def temporal_mode(values: np.ndarray, free: np.ndarray) -> np.ndarray:
     """The mode over time by mean shift (Cheng 1995), started at the median. It is as robust as a median but not rounded
     to whole 8-bit steps, which matters for the small gradients of smooth surfaces.
 

@@ -46,7 +46,7 @@ def read_clock(path: Path) -> Clock:
     return Clock(Path(path), columns["frame"], columns["seconds"], columns["split"], columns["take"], about)
 
 
-def too_short(path: Path, needed: int) -> InputError:
+def too_short_error(path: Path, needed: int) -> InputError:
     """The error for a video with fewer than `needed` consecutive training frames."""
     clock = read_clock(path)
     return InputError(f"{clock.about['file']}: {clock.longest_clip()} consecutive training frames, but at least "

@@ -13,8 +13,8 @@ from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
 from stages.media.clock import read_clock
-from stages.media.sampling import evenly_spaced
 from stages.media.pose_table import read_poses
+from stages.media.sampling import evenly_spaced
 from stages.media.seek import SeekableVideo
 from stages.pose import skeleton
 from stages.reporting.face_map import face_tile, real_face
@@ -51,7 +51,7 @@ def masks(paths: Paths, count: int) -> Figures:
 
 def background(paths: Paths, count: int) -> Figures:
     plate, seen = png.read(paths["background"]), png.read(paths["seen"])[..., 0]
-    marked = contact_sheets.never_seen(plate, seen)
+    marked = contact_sheets.with_inpainted_marked(plate, seen)
     yield "the empty background; red: never seen, inpainted", contact_sheets.sheet([[plate, marked]], SINGLE_SIDE)
 
 

@@ -19,11 +19,11 @@ from tests.benchmarks.held_out import FACE_AND_HANDS
 from tests.benchmarks.recipes import Experiment
 
 KINDS = ("rendered", "real")
-JUDGE, GUARD = LPIPS[1], "psnr"  # LPIPS in the person's box; PSNR of the frame
+PRIMARY, SECONDARY = LPIPS[1], "psnr"  # LPIPS in the person's box; PSNR of the frame
 # Scores in the table: column title, number format
-MEASURES = {JUDGE: ("LPIPS in the box", "{:+.4f}"), FACE_AND_HANDS: ("of face and hands", "{:+.4f}"),
+MEASURES = {PRIMARY: ("LPIPS in the box", "{:+.4f}"), FACE_AND_HANDS: ("of face and hands", "{:+.4f}"),
             SHARPNESS: ("sharpness", "{:+.3f}"), ALIGNED_PSNR: ("aligned PSNR dB", "{:+.2f}"), "tcm": ("TCM", "{:+.3f}"),
-            GUARD: ("PSNR dB", "{:+.2f}"), "ssim": ("SSIM", "{:+.4f}")}
+            SECONDARY: ("PSNR dB", "{:+.2f}"), "ssim": ("SSIM", "{:+.4f}")}
 
 Rows = dict[tuple[str, int], dict]  # results by person and seed
 
@@ -66,10 +66,10 @@ def difference(base: Rows, other: Rows, measure: str) -> Difference | None:
 
 def verdict(base: Rows, other: Rows) -> str:
     """The verdict on LPIPS relative to the base, with a note if PSNR is worse."""
-    judged, guarded = (difference(base, other, measure) for measure in (JUDGE, GUARD))
+    judged, guarded = (difference(base, other, measure) for measure in (PRIMARY, SECONDARY))
     if judged is None:
         return "-"
-    found = judged.verdict(-min_difference("lpips", _mean(base, JUDGE)))
+    found = judged.verdict(-min_difference("lpips", _mean(base, PRIMARY)))
     return f"{found} (PSNR worse)" if guarded and guarded.verdict(min_difference("psnr", np.nan)) == "worse" else found
 
 
@@ -91,7 +91,7 @@ def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: d
             own = _of_kind(rows, kinds, kind)
             found = {measure: difference(whole[kind], own, measure) for measure in MEASURES}
             cells.append(_differences(found))
-            pairs.append(str(found[JUDGE].pairs if found[JUDGE] else 0))
+            pairs.append(str(found[PRIMARY].pairs if found[PRIMARY] else 0))
             verdicts.append(verdict(whole[kind], own))
         if failed := sum("error" in row for row in rows.values()):
             verdicts.append(f"{failed} of {len(rows)} diverged")
@@ -99,7 +99,7 @@ def table(experiments: Iterable[Experiment], measured: dict[str, Rows], kinds: d
     return "\n".join(lines)
 
 
-def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine: str) -> str:
+def caption(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine: str) -> str:
     """A sentence that describes the figures of the table."""
     rows = [row for rows in measured.values() for row in rows.values()]
     took = [row["took"] for row in rows if "took" in row]
@@ -116,7 +116,7 @@ def about(measured: dict[str, Rows], kinds: dict[str, str], steps: int, machine:
             "more. Sharpness: 1 equals the truth. Steps: mean (smallest - largest).")
 
 
-def spelled(row: dict) -> str:
+def format_scores(row: dict) -> str:
     """The scores of one training, in the order of the table."""
     return ", ".join(f"{name} {_plain(style, row[measure])}" for measure, (name, style) in MEASURES.items())
 

@@ -35,7 +35,7 @@ from stages import InputError, params, pretrained
 from stages.presets import Name
 from tests.benchmarks import held_out
 from tests.benchmarks.cell import Cell, measure
-from tests.benchmarks.comparison import Rows, about, spelled, table
+from tests.benchmarks.comparison import Rows, caption, format_scores, table
 from tests.benchmarks.figures import argument_parser
 from tests.benchmarks.recipes import EXPERIMENTS, Experiment
 
@@ -56,7 +56,7 @@ class Results:
             stream.write(json.dumps(row) + "\n")  # a single write, so that no partial line is left
 
 
-def who(people: str, clips: str) -> dict[str, str]:
+def people_by_name(people: str, clips: str) -> dict[str, str]:
     """The people by name: `rendered` or the path of a video. Raises InputError if a file does not exist, or if a name
     is used twice, is not valid in params.yaml, or is not that of a rendered stranger."""
     files = [Path(file).resolve() for file in clips.split(",") if file]
@@ -106,7 +106,7 @@ def run(cells: Sequence[Cell], results: Results, folder: Path, jobs: int, do=mea
         with lock:
             results.add(row)
             print(f"{next(counter)} of {len(missing)}: {cell.experiment}, {cell.person}, seed {cell.seed}: "
-                  f"{told(row)}", flush=True)
+                  f"{describe(row)}", flush=True)
 
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(one, key, cell) for key, cell in missing.items()]
@@ -118,10 +118,10 @@ def run(cells: Sequence[Cell], results: Results, folder: Path, jobs: int, do=mea
             raise
 
 
-def told(row: dict) -> str:
+def describe(row: dict) -> str:
     if "error" in row:
         return f"diverged: {row['error']}"
-    return f"{row['steps']} steps in {row['took']:.0f} s; {spelled(row)}"
+    return f"{row['steps']} steps in {row['took']:.0f} s; {format_scores(row)}"
 
 
 def main() -> int:
@@ -139,7 +139,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = (wanted.keep or Path(scratch)).resolve()
         try:
-            people = who(wanted.people, wanted.clips)
+            people = people_by_name(wanted.people, wanted.clips)
             experiments = [e for e in EXPERIMENTS if e is EXPERIMENTS[0] or e.name in wanted.only]
             cells = plan(experiments, params.load(held_out.ROOT / "params.yaml"), list(people), wanted.seeds,
                          wanted.steps)
@@ -155,7 +155,7 @@ def main() -> int:
     if others := len(results.rows.keys() - {cell.key(folder) for cell in cells}):
         print(f"left out: {others} trainings in {results.path} with other parameters, steps, people, data or code")
     kinds = {name: "rendered" if file == "rendered" else "real" for name, file in people.items()}
-    print(f"\n{about(found, kinds, wanted.steps, machine())}\n\n{table(experiments, found, kinds)}")
+    print(f"\n{caption(found, kinds, wanted.steps, machine())}\n\n{table(experiments, found, kinds)}")
     return 0
 
 

@@ -35,7 +35,7 @@ from tests import settings
 from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.following import following
 from tests.benchmarks.gromov_wasserstein import gw
-from tests.benchmarks.held_out import perceived
+from tests.benchmarks.held_out import lpips
 from tests.benchmarks.moving import camera
 from tests.boundaries import boundary_f
 
@@ -179,7 +179,7 @@ def background(folder: Path) -> list[Figure]:
 def perceived_background(found: np.ndarray, plate: np.ndarray) -> Figure:
     what = "background: LPIPS to the true room"
     try:
-        distance = perceived(lpips_network().eval(), *(np.ascontiguousarray(p[..., ::-1]) for p in (found, plate)))
+        distance = lpips(lpips_network().eval(), *(np.ascontiguousarray(p[..., ::-1]) for p in (found, plate)))
         return Figure(what, distance, None, "", True)
     except pretrained.MissingWeights as error:
         return Figure(what, None, None, "", True, f"not measured: {error}")

@@ -27,8 +27,8 @@ from stages.learning.training import Training
 from stages.media import png, video_file
 from stages.media.clock import Clock, read_clock
 from stages.media.pose_table import read_poses
-from stages.media.view import read_view
 from stages.media.seek import select_frames
+from stages.media.view import read_view
 from stages.params import GeneratorTraining, Subject
 from stages.pose.skeleton import Pose
 from tests import settings
@@ -48,7 +48,7 @@ def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict
     settings.write(folder, learned(people, size, changes or {}))
     for name, file in people.items():
         for stage in (("samples",) if file == "rendered" else ()) + PREPARED:
-            make(folder, stage, name)
+            run_missing(folder, stage, name)
 
 
 def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict:
@@ -57,7 +57,7 @@ def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict
                       "size": size} for name, file in people.items() if file == "rendered"}
     films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
     found = settings.people(films, samples=samples, transfers={
-        itself(name): {"target": name, "source": name, "preset": "demo", "truth": film}
+        reconstruction_key(name): {"target": name, "source": name, "preset": "demo", "truth": film}
         for name, film in films.items()})
     for stage, fields in changes.items():
         found["presets"]["demo"][stage] |= fields
@@ -66,12 +66,12 @@ def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict
     return found
 
 
-def itself(name: str) -> str:
+def reconstruction_key(name: str) -> str:
     """The name of the transfer that reconstructs a person's held-out frames."""
     return f"{name}_itself"
 
 
-def make(folder: Path, stage: str, key: str) -> None:
+def run_missing(folder: Path, stage: str, key: str) -> None:
     """Runs `stage@key` in the folder, unless its outputs exist."""
     if not all((folder / path).exists() for path in layout.outputs(stage, key).values()):
         subprocess.run([sys.executable, "-m", "stages", stage, key], cwd=folder, check=True,
@@ -175,7 +175,7 @@ def truths(artifacts: Path, pose: Pose, timeline: Clock, rows: np.ndarray) -> It
 
 
 @torch.no_grad()
-def perceived(network: nn.Module, *pictures: np.ndarray) -> float:
+def lpips(network: nn.Module, *pictures: np.ndarray) -> float:
     """LPIPS of two pictures (h, w, 3) uint8."""
     return float(network(*(torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1 for picture in pictures)))
 

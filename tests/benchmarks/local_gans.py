@@ -72,7 +72,7 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     truths = held_out.truths(artifacts, pose, timeline, rows)
     lpips, psnr = [PerceptualDistance(where) for _ in range(2)], []  # psnr: (frames, 2) dictionaries
     for indices, generated in generator.foregrounds(pose[rows], 8):
-        polished = local.polish(generated, pose[rows[indices]], index)
+        polished = local.refine_parts(generated, pose[rows[indices]], index)
         for i, before, after in zip(rows[indices], generated, polished):
             truth, places = next(truths), image_similarity.region_boxes(pose[i], len(plate))
             pair = [_composite(foreground, plate) for foreground in (before, after)]

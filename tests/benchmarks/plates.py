@@ -21,7 +21,6 @@ import yaml
 from torch import nn
 
 from stages import layout, samples
-from stages import layout, samples
 from stages.background_inpainting import COVERED, SAMPLE, collect
 from stages.evaluation import perceptual_distance
 from stages.imaging import image_quality
@@ -53,7 +52,7 @@ def make(folder: Path, names: list[str]) -> None:
                "world": "hard"} for i, name in enumerate(names)}))
     for name in names:
         for one in STAGES:
-            held_out.make(folder, one, name)
+            held_out.run_missing(folder, one, name)
 
 
 def figures(folder: Path, name: str, network: nn.Module) -> list[Figure]:
@@ -79,8 +78,8 @@ def figures(folder: Path, name: str, network: nn.Module) -> list[Figure]:
                       f"the empty room {image_quality.psnr(best[seen], true[seen]):.4g}"),
         Figure(f"{name}: {STEP}", steps.max(), 2, "", True,
                f"99 % below {np.percentile(steps, 99):.2g}; the plain median {median_steps.max():.3g}"),
-        Figure(f"{name}: {LPIPS}", held_out.perceived(network, found, true), 0.01, "", True,
-               f"the empty room {held_out.perceived(network, best, true):.2g}"),
+        Figure(f"{name}: {LPIPS}", held_out.lpips(network, found, true), 0.01, "", True,
+               f"the empty room {held_out.lpips(network, best, true):.2g}"),
     ]
 
 

@@ -42,7 +42,7 @@ from stages.media.seek import select_frames
 from stages.pose.skeleton import Pose
 from stages.provenance.watermark import Watermark
 from tests.benchmarks import held_out
-from tests.benchmarks.experiments import who
+from tests.benchmarks.experiments import people_by_name
 from tests.benchmarks.figures import Figure, print_figures
 from tests.benchmarks.films import Pictures, first_panel, frame_lag, lag_suffix, panel, shift_frames
 
@@ -69,7 +69,7 @@ class Clip:
     count: int  # frames that are scored
 
     def path(self, stage: str, argument: str) -> Path:
-        key = held_out.itself(self.name) if layout.KINDS[stage] == "transfers" else self.name
+        key = held_out.reconstruction_key(self.name) if layout.KINDS[stage] == "transfers" else self.name
         return self.folder / layout.outputs(stage, key)[argument]
 
     @cached_property
@@ -122,9 +122,9 @@ def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
     held_out.prepare(folder, {name: str(file) for name, file in files.items()}, changes=changes)
     for name in files:
         for stage in TRAINING_STAGES:
-            held_out.make(folder, stage, name)
+            held_out.run_missing(folder, stage, name)
         for stage in RESULT_STAGES:
-            held_out.make(folder, stage, held_out.itself(name))
+            held_out.run_missing(folder, stage, held_out.reconstruction_key(name))
 
 
 def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str, float]]:
@@ -151,7 +151,7 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
             part = regions(pose, size)["box"]
             png.write(clip.sheet, np.concatenate([one[part] for one in (truth, *shown.values())], 1))
         for region, part in regions(pose, size).items():
-            seen[region].append(held_out.perceived(lpips, shown[MARKED][part], shown[TRUTH][part]))
+            seen[region].append(held_out.lpips(lpips, shown[MARKED][part], shown[TRUTH][part]))
     return ({row: np.array(values) for row, values in found.items()},
             {region: float(np.mean(values)) for region, values in seen.items()})
 
@@ -160,7 +160,7 @@ def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, lpips: nn.Module)
     """The scores of one frame, in the order of COLUMNS."""
     height, width = truth.shape[:2]
     inside = image_similarity.certain_person_mask(pose, max(height, width))[:height, :width]
-    box, whole = ([image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.perceived(lpips, *pair)]
+    box, whole = ([image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.lpips(lpips, *pair)]
                   for pair in ((picture[part], truth[part]) for part in regions(pose, (width, height)).values()))
     return [*box, image_quality.sharpness(picture, truth, inside), *whole]
 
@@ -236,7 +236,7 @@ def main() -> int:
         parser.error("--panels: expected a video and how many panels lie in it side by side, as in video.avi 3")
     counts = {Path(file).stem: int(count) for file, count in given.panels}
     try:
-        files = who("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
+        files = people_by_name("", ",".join(map(str, [*given.clips, *(file for file, _ in given.panels)])))
         if not files:
             parser.error("expected --clips or --panels")
         lpips = perceptual_distance.lpips_network().eval()

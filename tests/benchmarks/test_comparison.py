@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.benchmarks.comparison import MEASURES, about, difference, spelled, table, verdict
+from tests.benchmarks.comparison import MEASURES, caption, difference, format_scores, table, verdict
 from tests.benchmarks.recipes import Experiment
 
 
@@ -111,11 +111,11 @@ def test_the_table():
     assert lines[4][2:] == ["+0.0050, +0.0000, +0.000, +0.00, +0.000, +0.00, +0.0000", "-, -, -, -, -, -, -",
                             "100 (100 - 100)", "1 + 0",
                             "one seed, -, 1 of 2 diverged", "no"]
-    said = about(measured, kinds, 300, "a machine")
+    said = caption(measured, kinds, 300, "a machine")
     assert said.startswith("14 trainings, each as long as 300 steps of the base (40 to 40 CPU seconds, reading "
                            "included), one thread of a machine; people: 2 rendered, 1 real.")
     assert "difference is at least 2 % of the base's LPIPS, and there are at least 3 seeds" in said
     assert "where PSNR is worse by 0.1 dB or more" in said
-    assert spelled(dict.fromkeys(MEASURES, 0.5) | {LPIPS: float("nan")}) == (
+    assert format_scores(dict.fromkeys(MEASURES, 0.5) | {LPIPS: float("nan")}) == (
         "LPIPS in the box -, of face and hands 0.5000, sharpness 0.500, aligned PSNR dB 0.50, TCM 0.500, PSNR dB 0.50, "
         "SSIM 0.5000")

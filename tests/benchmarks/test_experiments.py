@@ -9,7 +9,7 @@ import pytest
 from stages import InputError, layout
 from tests.benchmarks.cell import SCORING, Cell, code, prepared
 from tests.benchmarks.comparison import MEASURES
-from tests.benchmarks.experiments import Results, gather, plan, run, who
+from tests.benchmarks.experiments import Results, gather, people_by_name, plan, run
 from tests.benchmarks.held_out import paired
 from tests.benchmarks.recipes import EXPERIMENTS, PRESET, Experiment
 
@@ -116,13 +116,13 @@ def test_code_is_known_by_what_it_does(tmp_path):
 
 def test_who(tmp_path):
     (clip := tmp_path / "juggle.mp4").touch()
-    assert who("stranger_301", str(clip)) == {"stranger_301": "rendered", "juggle": str(clip)}
+    assert people_by_name("stranger_301", str(clip)) == {"stranger_301": "rendered", "juggle": str(clip)}
     (tmp_path / "My clip.mp4").touch()
     for people, clips, why in [("stranger_301,stranger_301", "", "twice"), ("ava", "", "stranger_301"),
                                ("", str(tmp_path / "none.mp4"), "no such file"),
                                ("", str(tmp_path / "My clip.mp4"), "rename")]:
         with pytest.raises(InputError, match=why):
-            who(people, clips)
+            people_by_name(people, clips)
 
 
 @pytest.mark.parametrize("count, pairs, expected", [

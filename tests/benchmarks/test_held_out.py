@@ -54,7 +54,7 @@ def test_the_scores_are_those_of_the_stage(tmp_path, monkeypatch, generated, tra
 @pytest.mark.parametrize("program, only", [(experiments, "adam"), (training, "equal"), (training, "gw,parts")])
 def test_without_the_network_of_lpips_it_stops_at_once(tmp_path, monkeypatch, capsys, program, only):
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
-    monkeypatch.setattr(held_out, "make", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(held_out, "run_missing", lambda *_: pytest.fail("begun"))
     monkeypatch.setattr(sys, "argv", ["benchmark", "--only", only, "--keep", str(tmp_path / "work")])
     with pytest.raises(SystemExit) as end:
         program.main()

@@ -41,7 +41,7 @@ def many(folder: Path) -> None:
 
 @pytest.mark.parametrize("prepare", [people, strangers, rooms, film, many], ids=lambda prepare: prepare.__name__)
 def test_every_benchmark_writes_parameters_with_a_consent_for_everybody(tmp_path, monkeypatch, prepare):
-    monkeypatch.setattr(held_out, "make", lambda *_: None)
+    monkeypatch.setattr(held_out, "run_missing", lambda *_: None)
     prepare(tmp_path)
     found = params.load(tmp_path / "params.yaml")
     assert found.subjects and PRESETS <= set(found.presets)
@@ -58,7 +58,7 @@ def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
         with contextlib.chdir(folder):  # here: loading MediaPipe five times would take longer than all of it
             invoke(stage, key)
 
-    monkeypatch.setattr(held_out, "make", make)
+    monkeypatch.setattr(held_out, "run_missing", make)
     held_out.prepare(tmp_path / "work", {"dancer": str(files["video"])}, changes={
         "frames": {"size": 64, "gap_seconds": 0.04}, "background_inpainting": {"inpainter": "telea"}})
     for stage in held_out.PREPARED:

@@ -29,7 +29,7 @@ def clip(tmp_path_factory) -> seen.Clip:
     frame early."""
     folder = tmp_path_factory.mktemp("seen")
     toy.write_person(folder / layout.ROOT, "ann", 40.0, (200, 80, 60))
-    toy.write_transfer(folder / layout.ROOT, held_out.itself("ann"), toy.RECONSTRUCTION)
+    toy.write_transfer(folder / layout.ROOT, held_out.reconstruction_key("ann"), toy.RECONSTRUCTION)
     plate = np.pad(toy.wall(), ((8, 8), (16, 16), (0, 0)))
     cv2.imwrite(str(folder / layout.outputs("background_inpainting", "ann")["full_background"]), plate[..., ::-1])
     poses, file = toy.poses(), folder / "ann.mkv"

@@ -73,7 +73,7 @@ class TrainingProcess:
 def train(folder: Path, way: str, orders, answer) -> None:
     """Runs in the process of TrainingProcess."""
     block = params.load(held_out.ROOT / "params.yaml").presets["demo"].generator_training
-    with threads.chosen("auto" if way == "auto" else processors.count()):
+    with threads.using("auto" if way == "auto" else processors.count()):
         batches, training = held_out.begin(folder, "me", block)
         own = threads.Threads(block.adversarial_interval)
         for order in orders:
@@ -86,10 +86,10 @@ def train(folder: Path, way: str, orders, answer) -> None:
             answer([1000 * (time.perf_counter() - begun) / done, str(own)])
 
 
-def alone() -> None:
+def require_idle() -> None:
     """Exits if another program is already using the processors: the idle time would be too long, and every goal would
     seem reached."""
-    room = processors.room(1.0)
+    room = processors.free_processors(1.0)
     if room is not None and room < processors.count() - 0.3:
         sys.exit(f"other programs leave {room:.1f} of {processors.count()} processors; expected a machine with nothing "
                  "else to do: end them, and measure again")
@@ -102,7 +102,7 @@ def measure(folder: Path, spells: list[str], seconds: float) -> list[Figure]:
             training.steps(1)
         for spell in dict.fromkeys(["idle", *spells]):
             for way, training in trainings.items():
-                alone()
+                require_idle()
                 with busy_processes(BUSY[spell]):
                     found[spell, way], used[spell, way] = training.steps(seconds)
                 if spell != "idle":

@@ -27,7 +27,7 @@ from stages.evaluation.metric_names import ALIGNED_PSNR, LPIPS, SHARPNESS
 from stages.learning.checkpoints import Checkpoint
 from stages.params import GeneratorTraining, Params
 from tests.benchmarks import gromov_wasserstein, held_out
-from tests.benchmarks.comparison import spelled
+from tests.benchmarks.comparison import format_scores
 from tests.benchmarks.figures import Figure, argument_parser, print_figures
 from tests.benchmarks.inference import inference
 from tests.benchmarks.local_gans import local_gans
@@ -103,7 +103,7 @@ def equal(wanted) -> list[Figure]:
             to = wanted.folder / f"{person}_{name}_{wanted.seconds:g}"
             steps, seconds = held_out.train(wanted.folder, person, block, wanted.seconds, to)
             found[name].append(held_out.scores(wanted.folder, person, to))
-            print(f"{person} {name}: {steps} steps in {seconds:.0f} s; {spelled(found[name][-1])}")
+            print(f"{person} {name}: {steps} steps in {seconds:.0f} s; {format_scores(found[name][-1])}")
     best, edn = ({what: np.nanmean([score[what] for score in found[name]]) for what in found[name][0]}
                  for name in ("best", "edn"))
     return [

@@ -142,7 +142,7 @@ def test_a_fixed_number_of_threads_gives_the_same_bytes_resumed_or_not(subject, 
             raise KeyboardInterrupt
         return advance(self, batches)
 
-    with threads.chosen(2):
+    with threads.using(2):
         for name in ("whole", "ended"):
             if name == "ended":
                 torch.set_num_threads(3)

@@ -115,7 +115,7 @@ def test_a_subject_without_a_visible_face_is_polished_too(learned, tmp_path, mon
     gans = LocalGans(folder, CPU)
     assert "face" not in gans.refiners and "right_hand" in gans.refiners
     foregrounds = torch.rand(2, 4, 64, 64)
-    polished = gans.polish(foregrounds, poses[np.array([0, 1])], FaceIndex.read(faceless["faces"]))
+    polished = gans.refine_parts(foregrounds, poses[np.array([0, 1])], FaceIndex.read(faceless["faces"]))
     assert polished.shape == foregrounds.shape and polished.isfinite().all()
 
 
@@ -123,7 +123,7 @@ def change(folder, learned: dict) -> torch.Tensor:
     """How much each pixel of a grey foreground changes, (S, S)."""
     poses, _, _ = read_poses(learned["poses"])
     foregrounds = torch.full((1, 4, 64, 64), 0.5)
-    polished = LocalGans(folder, CPU).polish(foregrounds, poses[np.array([3])], FaceIndex.read(learned["faces"]))
+    polished = LocalGans(folder, CPU).refine_parts(foregrounds, poses[np.array([3])], FaceIndex.read(learned["faces"]))
     return (polished - foregrounds).abs().sum(1)[0]
 
 
@@ -152,8 +152,8 @@ def test_polishing_a_batch_is_polishing_its_frames(learned, tmp_path, monkeypatc
     poses.body[1, 4] = poses.body[1, 3] = poses.right_hand[1] = (np.nan, np.nan, 0)  # one hand is not seen
     pictures = torch.rand(3, 4, 64, 64)
     pictures[:, :3] *= pictures[:, 3:]
-    whole = gans.polish(pictures, poses[np.arange(3)], index)
-    alone = torch.cat([gans.polish(pictures[i : i + 1], poses[np.array([i])], index) for i in range(3)])
+    whole = gans.refine_parts(pictures, poses[np.arange(3)], index)
+    alone = torch.cat([gans.refine_parts(pictures[i : i + 1], poses[np.array([i])], index) for i in range(3)])
     assert torch.allclose(whole, alone, atol=1e-5)
     assert (whole[:, :3] <= whole[:, 3:]).all()
 

@@ -75,7 +75,7 @@ def test_a_process_that_computes_takes_room_and_this_one_does_not():
     try:
         other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
-            assert processors.room(0.2) < 0.5
+            assert processors.free_processors(0.2) < 0.5
         finally:
             other.kill()
             other.wait()

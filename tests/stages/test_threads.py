@@ -12,15 +12,15 @@ def four(monkeypatch):
     """A machine that gives four threads; PyTorch's number is put back."""
     before = torch.get_num_threads()
     monkeypatch.setattr(processors, "count", lambda: 4)
-    monkeypatch.setattr(threads, "_pytorchs", lambda: 8)
-    monkeypatch.setattr(processors, "room", lambda seconds: None)
+    monkeypatch.setattr(threads, "_default_threads", lambda: 8)
+    monkeypatch.setattr(processors, "free_processors", lambda seconds: None)
     yield
     torch.set_num_threads(before)
 
 
 def test_a_number_is_kept_to(four, monkeypatch):
     monkeypatch.delenv(processors.LIMIT, raising=False)
-    with threads.chosen(3):
+    with threads.using(3):
         own = Threads()
         for _ in range(20):
             with own:
@@ -52,14 +52,14 @@ def test_auto_says_what_it_used(four, monkeypatch):
 @pytest.mark.parametrize("room, first", [(0.2, 1), (1.2, 1), (2.8, 3), (15.0, 4), (None, 4)])
 def test_it_starts_with_what_others_leave_just_before_the_first_step(four, monkeypatch, room, first):
     own, looked = Threads(), []
-    monkeypatch.setattr(processors, "room", lambda seconds: looked.append(seconds) or room)
+    monkeypatch.setattr(processors, "free_processors", lambda seconds: looked.append(seconds) or room)
     for _ in range(2):
         with own:
             assert torch.get_num_threads() == first
-    assert looked == [threads.LOOK]
-    with threads.chosen(1), Threads():
+    assert looked == [threads.PROBE_SECONDS]
+    with threads.using(1), Threads():
         assert len(looked) == 1  # has no choice
-    with threads.chosen("auto"), Threads(fixed=True):
+    with threads.using("auto"), Threads(fixed=True):
         assert torch.get_num_threads() == 4
 
 
@@ -71,14 +71,14 @@ def test_a_step_in_which_another_program_begins_goes_on_with_fewer(four, monkeyp
     while now[0] < begins or torch.get_num_threads() < 4:
         with own:
             now[0] += 4 / torch.get_num_threads()
-            threads.recheck()
+            threads.adapt_within_step()
     with own:
         now[0] += 20.0
-        threads.recheck()
+        threads.adapt_within_step()
         assert torch.get_num_threads() == 1
     with own:
         assert torch.get_num_threads() == 1
-    threads.recheck()  # outside of a step it does nothing
+    threads.adapt_within_step()  # outside of a step it does nothing
 
 
 def test_a_step_that_fails_is_no_step(four):
@@ -101,7 +101,7 @@ def test_where_nothing_else_may_be_tried(four, monkeypatch):
 
 def test_more_than_the_environment_allows_is_refused(monkeypatch):
     monkeypatch.setenv(processors.LIMIT, "2")
-    with pytest.raises(InputError, match="threads: 3, but OMP_NUM_THREADS=2 .* allows fewer"), threads.chosen(3):
+    with pytest.raises(InputError, match="threads: 3, but OMP_NUM_THREADS=2 .* allows fewer"), threads.using(3):
         pass
-    with threads.chosen(2):
+    with threads.using(2):
         pass

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.imaging.compositing import compose, extracted, over, straight
+from stages.imaging.compositing import compose, extract_foreground, over, straight
 
 
 def test_composition_is_the_linear_sum():
@@ -30,9 +30,9 @@ def test_an_extracted_foreground_composes_to_the_picture_again():
     rest = (255 - alpha[..., None]) / 255
     least = np.rint(rest * background).astype(np.uint8)
     picture = (least + np.floor(rng.random((256, 256, 3)) * (alpha[..., None] + 1))).astype(np.uint8)
-    found = extracted(picture, alpha, background)
+    found = extract_foreground(picture, alpha, background)
     assert (found[..., 3] == alpha).all() and (found[..., :3] <= alpha[..., None]).all()
     assert (over(found.astype(np.float32), background) == picture).all()
     for wrong, nearest in ((0, least), (255, least + alpha[..., None])):
-        found = extracted(np.full_like(picture, wrong), alpha, background)
+        found = extract_foreground(np.full_like(picture, wrong), alpha, background)
         assert np.abs(found[..., :3] + rest * background - nearest).max() < 0.51

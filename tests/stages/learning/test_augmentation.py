@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stages.learning.augmentation import AffineAugment
+from stages.learning.augmentation import SimilarityAugment
 from stages.learning.frame_store import FrameStore
 from stages.media.pose_table import read_poses
 from stages.pose import skeleton
@@ -25,7 +25,7 @@ def three(subject) -> list[Path]:
 
 def test_pose_box_and_foreground_are_transformed_alike(lossless, subject):
     """A dot painted at a joint is found at the transformed joint, and within the transformed box."""
-    augment, pose = AffineAugment(1.1, 0.05, -0.1, 0.2), skeleton.Pose.unknown()
+    augment, pose = SimilarityAugment(1.1, 0.05, -0.1, 0.2), skeleton.Pose.unknown()
     pose.body[0] = (40.5, 30.5, 1)
     mask = np.zeros((1, 64, 64), np.uint8)
     mask[:, 29:32, 39:42] = 255
@@ -55,12 +55,12 @@ def test_a_transformed_crop_is_a_crop_of_the_transformed_frame(data, augment, bo
     expected[:, 3].clamp_(0, 1)
     expected[:, :3] = expected[:, :3].clamp_min(0).minimum(expected[:, 3:])
     left, top, right, bottom = box
-    found = AffineAugment(*augment).foregrounds(data, np.array([2, 9]), box)
+    found = SimilarityAugment(*augment).foregrounds(data, np.array([2, 9]), box)
     assert torch.allclose(found, expected[:, :, top:bottom, left:right], atol=1e-4)
 
 
 def test_the_identity_changes_nothing(data):
-    still = AffineAugment.draw(0.0, 0.0, 1.0, 64, np.random.default_rng(0))
+    still = SimilarityAugment.draw(0.0, 0.0, 1.0, 64, np.random.default_rng(0))
     frames = np.array([1, 5])
     assert torch.equal(still.foregrounds(data, frames, (0, 0, 64, 64)), data.foregrounds(frames))
     assert still.pose(data.poses, 64).body == pytest.approx(data.poses.body)
@@ -69,14 +69,14 @@ def test_the_identity_changes_nothing(data):
 def test_most_transforms_move_by_whole_pixels(data):
     """These keep every pixel as it was filmed; the others are resampled."""
     random, frames, box = np.random.default_rng(3), np.array([1, 5]), (8, 0, 56, 64)
-    augments = [AffineAugment.draw(0.3, 0.2, 0.25, 64, random) for _ in range(400)]
+    augments = [SimilarityAugment.draw(0.3, 0.2, 0.25, 64, random) for _ in range(400)]
     moved = [augment for augment in augments if (augment.scale, augment.angle) == (1, 0)]
     assert 0.7 < len(moved) / len(augments) < 0.8
     square = torch.nn.functional.pad(data.foregrounds(frames), (64,) * 4)
     for augment in moved[:20]:
         x, y = round(64 * augment.x), round(64 * augment.y)
         assert torch.equal(augment.foregrounds(data, frames, box), square[:, :, 64 - y : 128 - y, 72 - x : 120 - x])
-    repeated = AffineAugment.repeated([moved[0], next(augment for augment in augments if augment.angle)], [1, 2])
+    repeated = SimilarityAugment.repeated([moved[0], next(augment for augment in augments if augment.angle)], [1, 2])
     found = repeated.foregrounds(data, np.array([1, 5, 2]), box)
     for i, frame in enumerate((1, 5, 2)):
         assert torch.equal(found[i : i + 1], repeated[i].foregrounds(data, np.array([frame]), box))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages import InputError
-from stages.learning.augmentation import AffineAugment
+from stages.learning.augmentation import SimilarityAugment
 from stages.learning.batches import Batches, flattened
 from stages.learning.clip_sampler import Clip
 from stages.learning.crops import Crops, pose_boxes, steady_crop_sizes
@@ -107,7 +107,7 @@ def test_foreground_over_background_is_the_filmed_frame(subject, batches):
     """As the discriminators see it. Augmentation moves the person, not the background."""
     pictures, chosen = video_file.pick(subject["frames"], [2, 9]), np.array([2, 9])
     data = batches()
-    clips = [Clip(frame[None], AffineAugment()) for frame in chosen]
+    clips = [Clip(frame[None], SimilarityAugment()) for frame in chosen]
     crops = data.crops(clips, data.sampler.frame_crop_sizes[chosen].max(0))
     batch = data.without_augmentation(chosen)
     seen = 255 * (batch.backgrounds + background_change(batch.real, batch.backgrounds)).permute(0, 2, 3, 1).numpy()

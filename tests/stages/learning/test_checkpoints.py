@@ -15,7 +15,7 @@ def test_only_the_same_training_finds_a_state(tmp_path, monkeypatch, config):
     again = Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load()
     assert again["step"] == 3 and torch.equal(again["weights"], torch.ones(2))
     assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block.model_copy(update={"seed": 9})).load() is None
-    with threads.chosen(1):
+    with threads.using(1):
         assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load() is None
     (tmp_path / "frames.mkv").write_bytes(b"others")
     assert Checkpoint("generator_training", [tmp_path / "frames.mkv"], block).load() is None

@@ -36,7 +36,7 @@ def film(shadow: float = 0.0, light: float = 0.0, sway: float = 20.0) -> tuple[n
 def found(pictures, covered, viewed=None, still=True):
     viewed = np.ones_like(covered) if viewed is None else viewed
     clear = np.stack([background.clearance(*one, RADIUS) for one in zip(covered, viewed)])
-    return background.empty(pictures, clear, RADIUS, still)
+    return background.estimate_background(pictures, clear, RADIUS, still)
 
 
 def step(error: np.ndarray) -> float:

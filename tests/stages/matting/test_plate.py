@@ -32,14 +32,14 @@ def filmed():
 
 
 def test_colour_and_noise_of_seen_pixels(filmed):
-    found, seen = plate.of(*filmed), ~filmed[1].all(0)
+    found, seen = plate.estimate_plate(*filmed), ~filmed[1].all(0)
     assert np.abs(found.colour - walls())[seen].mean() < 1
     for columns, noise in ((np.s_[:20], 9.0), (np.s_[20:47], 3.0)):
         assert np.median(found.noise[:, columns]) == pytest.approx(noise, rel=0.25)
 
 
 def test_unseen_pixels_take_the_colour_of_their_surroundings_with_noise_that_grows_inwards(filmed):
-    found = plate.of(*filmed)
+    found = plate.estimate_plate(*filmed)
     for row, near in ((20, (180, 170, 160)), (55, (70, 60, 90))):
         assert np.abs(found.colour[row, 48] - near).max() < 12
     noise = found.noise[25, 48:53, 0]
@@ -53,6 +53,6 @@ def test_pixels_seen_too_rarely_count_as_unseen(filmed):
     hidden[2:, 30, 30] = True
     lucky = pictures.copy()
     lucky[:2, 30, 30] = (0, 255, 0)
-    assert np.abs(plate.of(lucky, hidden).colour[30, 30] - (180, 170, 160)).max() < 5
-    nowhere = plate.of(pictures, np.ones_like(covered))
+    assert np.abs(plate.estimate_plate(lucky, hidden).colour[30, 30] - (180, 170, 160)).max() < 5
+    nowhere = plate.estimate_plate(pictures, np.ones_like(covered))
     assert np.isfinite(nowhere.colour).all() and nowhere.noise.min() > 100

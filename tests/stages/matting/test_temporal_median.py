@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from stages.matting.temporal_median import near_median, uncovered_median
+from stages.matting.temporal_median import temporal_mode, uncovered_median
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 8])
@@ -29,9 +29,9 @@ def test_the_mode_near_the_median_is_found_to_a_fraction_of_a_step(outliers):
     values = np.where(rng.random((400, 6, 7, 1)) < outliers, 100.3, 160.6) + rng.normal(0, 1.5, (400, 6, 7, 3))
     free = rng.random((400, 6, 7)) < 0.7
     values[~free] = 255
-    found = near_median(np.rint(values).astype(np.int16), free)
+    found = temporal_mode(np.rint(values).astype(np.int16), free)
     assert np.abs(found - 160.6).max() < 0.5 and np.abs(found.mean() - 160.6) < 0.1
 
 
 def test_always_covered_pixels_have_no_median():
-    assert not near_median(np.full((3, 2, 2, 3), 9, np.int16), np.zeros((3, 2, 2), bool)).any()
+    assert not temporal_mode(np.full((3, 2, 2, 3), 9, np.int16), np.zeros((3, 2, 2), bool)).any()
