@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from stages import pretrained
+from stages.face.face_enhancement import similarity_transform
 from stages.media import video_file
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import select_frames
@@ -76,14 +77,11 @@ def align_face(picture: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     point is unknown or all points are equal."""
     if not (points[:, 2] > 0).all():
         return None
-    middle, goal = points[:4, :2].astype(float).mean(0), LANDMARKS.mean(0)
-    here, there = (points[:4, :2] - middle) @ [1, 1j], (LANDMARKS - goal) @ [1, 1j]  # as complex numbers
-    if not here.any():
+    face = points[:4, :2].astype(float)
+    if not np.ptp(face, axis=0).any():
         return None
-    factor = np.vdot(here, there) / np.vdot(here, here)  # rotation and scale, least squares
-    matrix = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    shift = goal - 0.5 - matrix @ (middle - 0.5)  # OpenCV counts from the centres of pixels
-    return cv2.warpAffine(picture, np.column_stack([matrix, shift]), (FACE_SIZE, FACE_SIZE), flags=cv2.INTER_CUBIC,
+    matrix = similarity_transform(face - 0.5, LANDMARKS - 0.5)  # OpenCV's whole numbers are pixel centres
+    return cv2.warpAffine(picture, matrix, (FACE_SIZE, FACE_SIZE), flags=cv2.INTER_CUBIC,
                           borderMode=cv2.BORDER_REPLICATE)
 
 

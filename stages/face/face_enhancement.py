@@ -30,7 +30,7 @@ def enhance(face: np.ndarray, box: np.ndarray, points: np.ndarray, index: FaceIn
     weights = similarity / similarity.sum()  # lambda_i
     side = face.shape[0]
     blend = sum(weight * _aligned(index, i, points, box, side) for weight, i in zip(weights, chosen))
-    inner = _ellipse(_to_crop(points, box, side), side)[..., None]
+    inner = _circular_mask(_to_crop(points, box, side), side)[..., None]
     mixed = alpha * blend * face[..., 3:] + beta * face[..., :3]  # Eq. 9
     colour = inner * mixed + (1 - inner) * face[..., :3]
     return np.concatenate([colour, face[..., 3:]], -1).astype(np.float32)
@@ -68,7 +68,7 @@ def _to_crop(points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
     return (points - box[:2]) / (box[2:] - box[:2]) * side
 
 
-def _ellipse(points: np.ndarray, side: int) -> np.ndarray:
+def _circular_mask(points: np.ndarray, side: int) -> np.ndarray:
     """A circular mask (side, side) in [0, 1] with a soft edge: 1 at the five points, falling to 0 outside them."""
     centre = points.mean(0)
     radius = 1.6 * np.linalg.norm(points - centre, axis=1).max() + 1e-6
