@@ -1,0 +1,1 @@
+"""Loss functions (paper sections 2.2 to 2.4)."""

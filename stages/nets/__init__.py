@@ -1,0 +1,1 @@
+"""Networks as torch modules: generators, discriminators, refiners, the inpainter, VGG and RAFT."""
