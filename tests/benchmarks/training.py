@@ -86,7 +86,7 @@ def share(wanted) -> list[Figure]:
     training.advance, batches.at_step = timed(training.advance, "advance"), timed_batch
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         begun = time.perf_counter()
-        generator_training.train(training, batches, Checkpoint("share", [], block), Path("previews"),
+        generator_training.train(training, batches, Checkpoint("generator_training@share", [], block), Path("previews"),
                                  threads.Threads(block.adversarial_interval))
         whole = time.perf_counter() - begun
     data, rest = 100 * spent["batches"] / whole, 100 * (1 - spent["advance"] / whole)
