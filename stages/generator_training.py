@@ -21,11 +21,12 @@ from stages.learning.divergence import Diverged, DivergenceCheck
 from stages.learning.frame_store import FrameStore
 from stages.learning.memory import suggest_settings
 from stages.learning.objective import LOSSES
-from stages.learning.preview_sheet import evenly_spaced, preview_sheet
+from stages.learning.preview_sheet import preview_sheet
 from stages.learning.training import Training
 from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock, too_short_error
 from stages.media.pose_table import read_poses
+from stages.media.sampling import evenly_spaced_indices
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -130,6 +131,6 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 @torch.no_grad()
 def preview(training: Training, batches: Batches) -> np.ndarray:
     """Skeletons, generated and real foregrounds of six training frames, (3 h, 6 w, 3) RGB uint8."""
-    batch = batches.without_augmentation(evenly_spaced(batches.data.count, PREVIEW_FRAMES))
+    batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, PREVIEW_FRAMES))
     skeletons = torch.nn.functional.interpolate(batch.skeletons, batch.real.shape[-2:])
     return preview_sheet([skeletons, training.average(batch.pose_maps)[:, :3], batch.real[:, :3]])

@@ -24,10 +24,11 @@ from stages.learning.face_enhancer import FaceEnhancer
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
-from stages.learning.preview_sheet import evenly_spaced, preview_sheet
+from stages.learning.preview_sheet import preview_sheet
 from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
+from stages.media.sampling import evenly_spaced_indices
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.progress import Progress
 
@@ -127,6 +128,6 @@ def preview(gans: dict[str, LocalGan], strengths: dict[str, float], pairs: CropP
     rows = []
     for part, gan in gans.items():
         frames = pairs.validation_frames[part] if len(pairs.validation_frames[part]) else pairs.training_frames[part]
-        generated, conditioning, real = pairs.crops(part, frames[evenly_spaced(len(frames), PREVIEW_FRAMES)])
+        generated, conditioning, real = pairs.crops(part, frames[evenly_spaced_indices(len(frames), PREVIEW_FRAMES)])
         rows += [generated, refine(gan.average.cpu(), generated, conditioning, strengths[part]), real]
     return preview_sheet([row[:, :3] for row in rows])

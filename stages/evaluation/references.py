@@ -23,7 +23,6 @@ from stages.imaging.optical_flow import SimilarityTransform
 from stages.media import footage, video_file
 from stages.media.clock import read_clock
 from stages.media.files import sha256
-from stages.media.clock import read_clock
 from stages.media.images import list_images
 from stages.media.pose_table import read_poses
 from stages.media.seek import SeekableVideo, select_frames

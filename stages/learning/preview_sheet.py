@@ -1,13 +1,8 @@
-"""Preview pictures of a training: chooses evenly spaced frames, and joins rows of images into one picture."""
+"""Preview pictures of a training: rows of images joined into one picture."""
 
 import numpy as np
 import torch
 from torch import Tensor
-
-
-def evenly_spaced(count: int, wanted: int) -> np.ndarray:
-    """`wanted` evenly spaced indices from 0 to count - 1. If count < wanted, some indices repeat."""
-    return np.linspace(0, count - 1, wanted).round().astype(int)
 
 
 def preview_sheet(rows: list[Tensor]) -> np.ndarray:

@@ -18,7 +18,6 @@ from stages import InputError
 from stages.media import png, video_file
 from stages.media.prefetch import ordered_map
 from stages.params import SampleEntry
-from stages.params import SampleEntry
 from stages.pose.skeleton import Pose
 from stages.progress import Progress
 from stages.samples import hard_world, motion, people, render, scene

@@ -1,7 +1,5 @@
 """A foreground, its pose and its box are transformed together."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,18 +7,7 @@ from torch.nn import functional as F
 
 from stages.learning.augmentation import SimilarityAugment
 from stages.learning.frame_store import FrameStore
-from stages.media.pose_table import read_poses
 from stages.pose import skeleton
-
-
-@pytest.fixture(scope="module")
-def data(subject):
-    poses, _, _ = read_poses(subject["poses"])
-    return FrameStore(*three(subject), poses, 10)
-
-
-def three(subject) -> list[Path]:
-    return [subject[name] for name in ("frames", "masks", "background")]
 
 
 def test_pose_box_and_foreground_are_transformed_alike(lossless, subject):

@@ -12,12 +12,6 @@ from stages.media.pose_table import read_poses
 from stages.pose import skeleton
 
 
-@pytest.fixture(scope="module")
-def data(subject):
-    poses, _, _ = read_poses(subject["poses"])
-    return FrameStore(*three(subject), poses, 10)
-
-
 def three(subject) -> list[Path]:
     return [subject[name] for name in ("frames", "masks", "background")]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from stages.learning.preview_sheet import evenly_spaced, preview_sheet
+from stages.learning.preview_sheet import preview_sheet
 
 
 def test_images_stand_side_by_side_and_rows_below_each_other():
@@ -11,8 +11,3 @@ def test_images_stand_side_by_side_and_rows_below_each_other():
     assert sheet.shape == (12, 6, 3) and sheet.dtype == np.uint8
     assert (sheet[:4] == 0).all() and (sheet[4:8, :4] == 128).all() and (sheet[4:8, 4:] == 255).all()
     assert (sheet[8:] == 255).all()  # values are clamped
-
-
-def test_evenly_spaced_frames_include_the_first_and_the_last():
-    assert evenly_spaced(17, 5).tolist() == [0, 4, 8, 12, 16]
-    assert evenly_spaced(2, 4).tolist() == [0, 0, 1, 1]

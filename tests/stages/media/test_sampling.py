@@ -1,9 +1,9 @@
-"""Samples are even, hold both ends and no value twice."""
+"""Samples are evenly spaced and include both ends."""
 
 import numpy as np
 import pytest
 
-from stages.media.sampling import evenly_spaced
+from stages.media.sampling import evenly_spaced, evenly_spaced_indices
 
 
 @pytest.mark.parametrize("total, count, expected", [
@@ -12,3 +12,8 @@ from stages.media.sampling import evenly_spaced
 ])
 def test_samples_are_even_and_hold_both_ends(total, count, expected):
     assert evenly_spaced(np.arange(total), count).tolist() == expected
+
+
+def test_indices_include_both_ends_and_repeat_in_a_short_sequence():
+    assert evenly_spaced_indices(17, 5).tolist() == [0, 4, 8, 12, 16]
+    assert evenly_spaced_indices(2, 4).tolist() == [0, 0, 1, 1]
