@@ -54,13 +54,19 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**(30 if sys.platform == "darwin" else 20)
 
 
+def terminate(*_) -> None:
+    """Handles SIGTERM: exits, so that temporary files are removed. A second SIGTERM does not interrupt this."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main() -> int:
     if len(sys.argv) != 3:
         print("usage: python -m stages NAME KEY", file=sys.stderr)
         return 2
     stage, key = sys.argv[1], sys.argv[2].rpartition("@")[2]
     address = f"{stage}@{key}"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
+    signal.signal(signal.SIGTERM, terminate)
     try:
         if os.environ.get(layout.ELSEWHERE):
             events.emit("elsewhere", address=address)
