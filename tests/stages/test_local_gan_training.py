@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages import layout, local_gan_training, params
+from stages import layout, local_gan_training, params, threads
 from stages.face import face_vectors
 from stages.face.face_index import FaceIndex
 from stages.learning import saved_networks
@@ -77,7 +77,9 @@ def test_refined_parts_have_a_smaller_error(learned, tmp_path, monkeypatch, conf
 
 
 def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch, config):
+    """With a fixed number of threads, because the bytes depend on it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(threads, "_setting", 1)
     short = {"parts": TWO, "steps": 12, "checkpoint_every": 4}
     unbroken = train(learned, tmp_path / "a", config, **short).joinpath("model.safetensors").read_bytes()
 
