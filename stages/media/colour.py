@@ -15,6 +15,7 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
 
 from stages import InputError
+from stages.media import yuv
 
 UNSPECIFIED = 2    # matrix coefficients in H.273
 HD = 720           # lines
@@ -39,6 +40,8 @@ def rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndarray
         return _tone_mapped(_array(frame, "rgb48le", size), frame.color_trc, frame.color_primaries)
     if any(component.is_alpha for component in frame.format.components):
         return over_grey(_array(frame, "rgba", size))
+    if size is None and yuv.supports(frame):
+        return yuv.to_rgb(frame)
     return _array(frame, "rgb24", size)
 
 

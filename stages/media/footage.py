@@ -21,6 +21,7 @@ from stages import InputError
 from stages.media import colour
 from stages.media.decoding import TimedFrame, VideoDecoder
 from stages.media.images import IMAGES, ImageFrame, fit_within, list_images
+from stages.media.prefetch import ordered_map
 from stages.media.video_file import rate
 
 IMAGE_FPS = 25.0    # default for a folder of images
@@ -90,7 +91,8 @@ class Footage:
         self._report_damage(decoder)
 
     def pictures(self) -> Iterator[np.ndarray]:
-        return (frame.picture() for frame in self.frames())
+        """The pictures of all frames, converted in threads."""
+        return ordered_map(lambda frame: frame.picture(), self.frames())
 
     def _without_gaps(self, frames: Iterator[TimedFrame], length: float | None) -> Iterator[TimedFrame]:
         """The same frames. Raises InputError at a gap so long that the file's timestamps must be wrong."""

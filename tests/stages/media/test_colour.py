@@ -9,9 +9,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
-from stages.media import footage, video_file
+from stages.media import colour, footage, video_file, yuv
 
 COLOURS = np.array([(200, 40, 30), (20, 180, 60), (30, 60, 210), (128, 128, 128), (250, 250, 250), (5, 5, 5)], float)
 LUMA = {Colorspace.ITU709: (0.2126, 0.0722), Colorspace.ITU601: (0.299, 0.114), Colorspace.BT2020: (0.2627, 0.0593)}
@@ -228,3 +228,21 @@ def test_wide_gamuts(tmp_path, primaries):
     path = write(tmp_path / "a.mkv", patches("yuv444p10le", codes), matrix=Colorspace.ITU709, full=False,
                  primaries=primaries, curve=ColorTrc.BT709)
     assert_close(read(path), COLOURS, 3)
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuvj420p", "yuv420p10le"])
+@pytest.mark.parametrize("width, height", [(64, 48), (62, 10), (2, 2)])
+@pytest.mark.parametrize("matrix", [Colorspace.ITU601, Colorspace.ITU709])
+def test_420_is_converted_like_swscale_with_exact_rounding(kind, width, height, matrix):
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=kind, dst_colorspace=matrix)
+    frame.colorspace = matrix
+    exact = frame.to_ndarray(format="rgb24", interpolation=Interpolation.BILINEAR | colour.EXACT)
+    assert yuv.supports(frame) and np.abs(yuv.to_rgb(frame).astype(int) - exact).max() <= 1
+
+
+def test_420_of_odd_size():
+    plain = np.full((17, 31, 3), (200, 40, 30), np.uint8)
+    frame = av.VideoFrame.from_ndarray(plain, format="rgb24").reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601)
+    frame.colorspace = Colorspace.ITU601
+    assert yuv.to_rgb(frame).shape == plain.shape and np.abs(yuv.to_rgb(frame).astype(int) - plain).max() <= 2
