@@ -2,8 +2,8 @@
 
 Reads frames, masks, background and poses of the subject, and uses only the training frames of the clock. Writes the
 folder `generator/`: the moving average of the weights (model.safetensors), their description (about.json), the losses
-of every step (log.parquet), and previews of skeletons, generated and real foregrounds (preview_*.png). Also writes
-`plots`, the losses as curves.
+of every step (log.parquet), previews of skeletons, generated and real foregrounds (preview_*.png) and, with a limb
+atlas, its textures (atlas.png) and where they are seen (charts.png). Also writes `plots`, the losses as curves.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 
 from stages import InputError, __version__, threads
 from stages.learning import devices, saved_networks
+from stages.learning.atlas_sheet import atlas_sheet, chart_colours
 from stages.learning.batches import Batches
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.divergence import Diverged, DivergenceCheck
@@ -27,6 +28,7 @@ from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock, too_short_error
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced_indices
+from stages.nets.atlas import AtlasGenerator
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     data = FrameStore(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
                       timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
-    training = Training(params, fabric, batches.in_channels)
+    training = Training(params, fabric, batches.in_channels, data)
     checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, background, poses], params)
     previews = checkpoint.path.with_suffix("")  # the folder of the previews made so far
 
@@ -73,7 +75,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     with files.atomic_write(generator) as folder:
         saved_networks.save(folder, training.average.state_dict(), about)
         parquet.write(folder / "log.parquet", LOG, {"step": steps} | losses)
-        for picture in sorted(previews.glob("preview_*.png")):
+        for picture in sorted(previews.glob("*.png")):
             picture.rename(folder / picture.name)
     files.remove(previews)
     checkpoint.remove()
@@ -91,6 +93,8 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         log = state["log"].numpy()
         stage_threads.used.update(state["threads"])
         print(f"resumed at step {training.step} of {params.steps}")
+    else:
+        training.initialise(batches)
     divergence, unchecked = DivergenceCheck(LOSSES, tuple(f"d_{name}" for name in training.discriminators)), []
     is_first = fabric.global_rank == 0
     progress = Progress(total=params.steps, initial=training.step, desc="generator_training", unit="step",
@@ -121,6 +125,8 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         progress.set_postfix({name: f"{rows[-1, LOSSES.index(name)]:.4f}" for name in ("l1", "gw")}, refresh=False)
         if shows and is_first:
             png.write(previews / f"preview_{training.step:06d}.png", preview(training, batches))
+            for name, picture in atlas_pictures(training, batches).items():
+                png.write(previews / name, picture)
         if saves and is_first:
             checkpoint.save({"training": training.state(), "log": torch.from_numpy(log),
                              "threads": dict(stage_threads.used)})
@@ -129,8 +135,20 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 
 
 @torch.no_grad()
+def atlas_pictures(training: Training, batches: Batches) -> dict[str, np.ndarray]:
+    """Of a limb atlas: its textures, and the real foregrounds with the charts that the generator looks up in them; RGB
+    uint8 by file name."""
+    if not isinstance(training.average, AtlasGenerator):
+        return {}
+    batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, PREVIEW_FRAMES))
+    charts = training.average.chart_map(batch.pose_maps, batch.charts, chart_colours(batch.real.device))
+    return {"atlas.png": atlas_sheet(training.average.colours()),
+            "charts.png": preview_sheet([batch.real[:, :3], charts * batch.real[:, 3:]])}
+
+
+@torch.no_grad()
 def preview(training: Training, batches: Batches) -> np.ndarray:
     """Skeletons, generated and real foregrounds of six training frames, (3 h, 6 w, 3) RGB uint8."""
     batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, PREVIEW_FRAMES))
     skeletons = torch.nn.functional.interpolate(batch.skeletons, batch.real.shape[-2:])
-    return preview_sheet([skeletons, training.average(batch.pose_maps)[:, :3], batch.real[:, :3]])
+    return preview_sheet([skeletons, training.average(batch.pose_maps, batch.charts)[:, :3], batch.real[:, :3]])

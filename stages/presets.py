@@ -112,13 +112,17 @@ class GeneratorTraining(PresetBlock):
     resample: Share
     crop: bool
     crop_margin: Share
-    architecture: Literal["fakemotion", "pix2pixhd"]
+    architecture: Literal["limb_atlas", "fakemotion", "pix2pixhd"]
     width: Annotated[int, Field(ge=4)]
     max_channels: Annotated[int, Field(ge=4)]
     num_downsamples: Annotated[int, Field(ge=2, le=8)]
     blocks: Count
     patch_size: Literal[1, 2, 4]
     dense: bool
+    texture_size: Annotated[int, Field(ge=8, le=512)]
+    texture_channels: Annotated[int, Field(ge=3, le=64)]
+    texture_offsets: bool
+    max_joint_offset: Share
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]
     pose_maps: Literal["skeleton", "limbs"]
     pose_context: Annotated[int, Field(ge=0, le=4)]
@@ -137,6 +141,7 @@ class GeneratorTraining(PresetBlock):
     features: Literal["vgg16", "vgg19", "random"]
     features_depth: Annotated[int, Field(ge=1, le=5)]
     features_size: Annotated[int, Field(ge=32)]
+    features_view: Literal["window", "whole"]
     weight_l1: NonNegative
     weight_l2: NonNegative
     weight_alpha: NonNegative
@@ -172,6 +177,8 @@ class GeneratorTraining(PresetBlock):
         if self.adversarial_interval > 1 and not (self.weight_l1 or self.weight_l2 or self.weight_alpha):
             raise ValueError(f"adversarial_interval: {self.adversarial_interval}, but the steps in between have no "
                              "loss: set weight_l1, weight_l2 or weight_alpha, or use an interval of 1")
+        if self.architecture == "limb_atlas" and self.patch_size == 1:
+            raise ValueError("patch_size: limb_atlas needs a U-Net at reduced size; expected 2 or 4")
         if self.architecture == "pix2pixhd" and self.patch_size != 1:
             raise ValueError("patch_size: pix2pixhd works at full size; expected 1")
         return self

@@ -30,8 +30,12 @@ class Batch:
     h x w pixels."""
 
     pose_maps: Tensor    # (B, in_channels, h / patch_size, w / patch_size), the generator's input
+    charts: Tensor       # (B, K, 6), the generator's second input
     real: Tensor         # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
     backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
+    frames: Tensor       # (B,) indices of the frames
+    linear: Tensor       # (B, 2, 2), the linear part of their augmentation
+    window: np.ndarray   # (B, 2): place of the part that VGG sees, as in Clip
     num_clips: int
     clip_length: int
     draw_skeletons: Callable[[], Tensor]  # computes `skeletons`
@@ -86,13 +90,17 @@ class Batches:
         first_frame_of = np.searchsorted(clip_of, keys // self.data.count)
         poses = augment[first_frame_of].pose(self.data.poses[keys % self.data.count], self.data.size)
         boxes = np.array(crops.boxes())
+        now = poses[index[:, self.conditioning.pose_context]]
         return Batch(
             pose_maps=self.conditioning.pose_maps(poses, index, crops),
+            charts=self.conditioning.charts(now, crops),
             real=augment.foregrounds(self.data, frames, boxes),
             backgrounds=crop_images([self.data.background] * len(frames), boxes),
+            frames=torch.from_numpy(frames).to(self.conditioning.device),
+            linear=torch.from_numpy(augment.matrix(self.data.size)[0].astype(np.float32)).to(self.conditioning.device),
+            window=np.array([clip.window for clip in clips])[clip_of],
             num_clips=num_clips, clip_length=self.params.clip_length,
-            draw_skeletons=lambda: self.conditioning.skeleton_maps(
-                poses[index[:, self.conditioning.pose_context]], crops))
+            draw_skeletons=lambda: self.conditioning.skeleton_maps(now, crops))
 
     def crops(self, clips: list[Clip], crop_size: np.ndarray) -> Crops:
         """One crop for each clip, of size `crop_size` (width, height), centred on the clip's transformed poses.

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stages.learning.charts import chart_segments
 from stages.learning.crops import Crops
 from stages.learning.limb_maps import draw_limb_maps, limb_map_channels
 from stages.learning.skeleton_maps import draw_skeleton_maps
@@ -53,6 +54,12 @@ class Conditioning:
         maps = self.skeleton_maps(poses[views[:, 0]], Crops(views[:, 1:], crops.width, crops.height))
         index = torch.from_numpy(index.reshape(context.shape).T.copy()).to(self.device)
         return torch.cat([maps[rows].permute(0, 2, 3, 1) for rows in index], 3).permute(0, 3, 1, 2)
+
+    def charts(self, poses: Pose, crops: Crops) -> Tensor:
+        """The charts of B poses (stages/learning/charts.py), in pixels of their crops, (B, K, 6)."""
+        segments = chart_segments(poses)
+        segments[..., :4] -= np.tile(crops.corners, 2)[:, None]
+        return torch.from_numpy(segments).to(self.device)
 
     def skeleton_maps(self, poses: Pose, crops: Crops) -> Tensor:
         """Drawn skeletons of B poses in B crops, (B, 3, h / patch_size, w / patch_size) in [0, 1]."""

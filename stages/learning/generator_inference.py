@@ -47,8 +47,9 @@ class GeneratorInference:
                 crops = Crops.centred_on(boxes[same_size], self.size, self.shape["patch_size"], crop_size)
                 context = self.conditioning.context_frames(same_size, take)
                 pose_maps = self.conditioning.pose_maps(poses, context, crops)
+                charts = self.conditioning.charts(poses[same_size], crops)
                 with devices.autocast(self.device):
-                    foregrounds = self.generator(pose_maps)
+                    foregrounds = self.generator(pose_maps, charts)
                 for i, foreground, (left, top, right, bottom) in zip(same_size - start, foregrounds, crops.boxes()):
                     frames[i, :, top:bottom, left:right] = foreground
             yield indices, frames

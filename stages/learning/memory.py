@@ -29,7 +29,8 @@ class ScaledBatches:
         pose_maps, skeletons = (F.interpolate(maps, sides) for maps in (batch.pose_maps, batch.skeletons))
         real, backgrounds = (F.interpolate(images, [p.patch_size * side for side in sides])
                              for images in (batch.real, batch.backgrounds))
-        return replace(batch, pose_maps=pose_maps, draw_skeletons=lambda: skeletons, real=real, backgrounds=backgrounds)
+        charts = torch.cat([batch.charts[..., :5] * self.scale, batch.charts[..., 5:]], -1)
+        return replace(batch, pose_maps=pose_maps, charts=charts, draw_skeletons=lambda: skeletons, real=real, backgrounds=backgrounds)
 
 
 def suggest_settings(training: "Training", batches: Batches) -> str:

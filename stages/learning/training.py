@@ -13,8 +13,12 @@ from torch import Tensor, nn
 
 from stages import threads
 from stages.learning import devices
+from stages.learning.chart_offsets import ChartOffsets
+from stages.learning.charts import CHARTS
 from stages.learning.objective import LOSSES, Objective
 from stages.learning.optimisers import NetworkOptimiser, ema_update
+from stages.media.sampling import evenly_spaced_indices
+from stages.nets.atlas import AtlasGenerator
 from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
 from stages.nets.generators import build_generator
 from stages.nets.pix2pixhd import MultiscaleDiscriminator
@@ -23,21 +27,26 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from stages.learning.batches import Batch, Batches
+    from stages.learning.frame_store import FrameStore
     from stages.params import GeneratorTraining
 
 
+UNWARPED_FRAMES = 64  # training frames from which the initial textures of a limb atlas are made
+
+
 class Training:
-    """The networks, their optimisers, and the exponential moving average of G's weights (`average`). `advance` makes
-    one training step.
+    """The networks, their optimisers, and the exponential moving average of G's weights (`average`). `initialise` is
+    called before the first step, `advance` makes one training step.
 
-    networks: "generator" is G, "spatial" is D_q, "temporal" is D_t. in_channels: channels of the generator's input."""
+    networks: "generator" is G, "spatial" is D_q, "temporal" is D_t. in_channels: channels of the pose maps. data: the training frames."""
 
-    def __init__(self, params: "GeneratorTraining", fabric: "Fabric", in_channels: int):
+    def __init__(self, params: "GeneratorTraining", fabric: "Fabric", in_channels: int, data: "FrameStore"):
         torch.manual_seed(params.seed)
         p = self.params = params
         self.fabric, device = fabric, fabric.device
-        sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense")
-        self.shape = {name: getattr(p, name) for name in sizes} | {"inputs": in_channels}
+        sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense", "texture_size",
+                 "texture_channels", "texture_offsets")
+        self.shape = {name: getattr(p, name) for name in sizes} | {"inputs": in_channels, "charts": len(CHARTS)}
         self.discriminators = build_discriminators(p)
         self.generator = build_generator(p.architecture, self.shape)
         self.networks = {"generator": self.generator} | self.discriminators
@@ -52,9 +61,19 @@ class Training:
         self.optimisers = {"generator": NetworkOptimiser(self.generator, p.optimiser, p.learning_rate, *common)}
         self.optimisers |= {name: NetworkOptimiser(discriminator, "adam", p.discriminator_learning_rate, *common)
                             for name, discriminator in self.discriminators.items()}
+        self.chart_offsets = None
+        if p.architecture == "limb_atlas" and p.max_joint_offset:
+            self.chart_offsets = ChartOffsets(data.count, len(CHARTS), p.max_joint_offset * data.size).to(device)
         self.objective = Objective(p, fabric, self.discriminators)
         self.step = 0
         self.losses = dict.fromkeys(LOSSES, torch.zeros((), device=device))  # the latest value of each
+
+    def initialise(self, batches: "Batches") -> None:
+        """Sets the textures of a limb atlas to the colours of some training frames."""
+        if isinstance(self.generator, AtlasGenerator):
+            batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, UNWARPED_FRAMES))
+            self.generator.initialise(batch.charts, batch.real)
+            self.average.load_state_dict(self.generator.state_dict())
 
     def advance(self, batches: "Batches") -> Tensor:
         """One training step. Returns the latest values of all LOSSES (10,) in this process, on the device."""
@@ -78,8 +97,9 @@ class Training:
 
     def generate(self, batch: "Batch") -> Tensor:
         """The generated foregrounds (B, 4, h, w)."""
+        charts = self.chart_offsets.corrected(batch) if self.chart_offsets else batch.charts
         with self.fabric.autocast():
-            return self.generator(batch.pose_maps).float()
+            return self.generator(batch.pose_maps, charts).float()
 
     def train_discriminators(self, micro_batches: "list[Batch]", fakes: list[Tensor]) -> dict[str, Tensor]:
         """One step of D_q and of D_t. Returns their losses."""
@@ -110,16 +130,24 @@ class Training:
             loss = objective.weighted_sum(terms) / len(micro_batches)
             if gw_grad is not None:
                 loss = loss + (gw_grad * objective.feature_vectors(pair[0])).sum()
+            if self.chart_offsets:
+                loss = loss + self.chart_offsets.penalty(batch) / len(micro_batches)
             self.backward("generator", loss)
             for name, term in terms.items():
                 losses[name] = losses.get(name, 0) + term.detach() / len(micro_batches)
         self.optimizer_step("generator")
+        if self.chart_offsets:
+            devices.average(self.fabric, [self.chart_offsets.table.grad])
+            self.chart_offsets.step(self.learning_rate_factor())
         return losses
 
     def backward(self, name: str, loss: Tensor) -> None:
         """Accumulates the gradient of the loss in the weights of the network `name`, and only there."""
         threads.adapt_within_step()
-        loss.backward(inputs=list(self.networks[name].parameters()))
+        weights = list(self.networks[name].parameters())
+        if name == "generator" and self.chart_offsets:
+            weights += self.chart_offsets.parameters()
+        loss.backward(inputs=weights)
 
     def optimizer_step(self, name: str) -> None:
         """Averages the gradients of the network `name` over all processes, and updates its weights."""
@@ -140,6 +168,7 @@ class Training:
         return {
             "step": self.step, "losses": self.losses, "average": self.average.state_dict(),
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "chart_offsets": self.chart_offsets and self.chart_offsets.state(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
         }
 
@@ -147,6 +176,8 @@ class Training:
         self.step = state["step"]
         self.losses = {name: loss.to(self.fabric.device) for name, loss in state["losses"].items()}
         self.average.load_state_dict(state["average"])
+        if self.chart_offsets:
+            self.chart_offsets.restore(state["chart_offsets"])
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
             self.optimisers[name].load_state_dict(state["optimisers"][name])

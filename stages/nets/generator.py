@@ -65,9 +65,9 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
-class Generator(nn.Module):
-    """Pose maps -> foregrounds; see the module. Decoder D_i reads D_i+1, E_i and, if `dense`, the pooled E_0 ..
-    E_i-1."""
+class DenseUNet(nn.Module):
+    """Pose maps (B, inputs, h, w) -> features (B, width, h, w). Decoder D_i reads D_i+1, E_i and, if `dense`, the pooled
+    E_0 .. E_i-1; see the module."""
 
     def __init__(self, shape: GeneratorShape):
         super().__init__()
@@ -80,26 +80,38 @@ class Generator(nn.Module):
         for i in range(shape.num_downsamples):
             skips = sum(widths[: i + 1]) if shape.dense else widths[i]
             self.decoders.append(ConvBlock(widths[i + 1] + skips, widths[i]))
-        self.picture = nn.Sequential(
-            ConvBlock(widths[0], widths[0]),
-            nn.Conv2d(widths[0], 4 * shape.patch_size**2, 3, padding=1),
-            nn.PixelShuffle(shape.patch_size),
-        )
 
     def forward(self, pose_maps: Tensor) -> Tensor:
         features, x = [], pose_maps
         for encode in self.encoders:
             x = encode(x)
-            features.append(x)  # (B, width_i, h / patch_size / 2^i, w / patch_size / 2^i)
+            features.append(x)  # (B, width_i, h / 2^i, w / 2^i)
 
         x = self.bottleneck(features.pop())
         for i in reversed(range(self.shape.num_downsamples)):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.decoders[i](torch.cat([x, *self._skips(features, i)], dim=1))
-
-        colour, alpha = self.picture(x).sigmoid().split([3, 1], dim=1)
-        return torch.cat([colour * alpha, alpha], dim=1)  # (B, 4, h, w)
+        return x
 
     def _skips(self, features: list[Tensor], i: int) -> list[Tensor]:
         finer = range(i) if self.shape.dense else ()
         return [features[i], *(F.avg_pool2d(features[j], 2 ** (i - j)) for j in finer)]
+
+
+class Generator(nn.Module):
+    """Pose maps (B, inputs, h / patch_size, w / patch_size) -> foregrounds (B, 4, h, w); see the module."""
+
+    def __init__(self, shape: GeneratorShape):
+        super().__init__()
+        self.shape = shape
+        self.unet = DenseUNet(shape)
+        width = min(shape.width, shape.max_channels)
+        self.picture = nn.Sequential(
+            ConvBlock(width, width),
+            nn.Conv2d(width, 4 * shape.patch_size**2, 3, padding=1),
+            nn.PixelShuffle(shape.patch_size),
+        )
+
+    def forward(self, pose_maps: Tensor, charts: Tensor | None = None) -> Tensor:
+        colour, alpha = self.picture(self.unet(pose_maps)).sigmoid().split([3, 1], dim=1)
+        return torch.cat([colour * alpha, alpha], dim=1)  # (B, 4, h, w)

@@ -4,10 +4,15 @@ from dataclasses import fields
 
 from torch import nn
 
+from stages.nets.atlas import AtlasGenerator, AtlasShape
 from stages.nets.generator import Generator, GeneratorShape
 from stages.nets.pix2pixhd import GlobalGenerator, GlobalShape
 
-ARCHITECTURES = {"fakemotion": (Generator, GeneratorShape), "pix2pixhd": (GlobalGenerator, GlobalShape)}
+ARCHITECTURES = {
+    "limb_atlas": (AtlasGenerator, AtlasShape),
+    "fakemotion": (Generator, GeneratorShape),
+    "pix2pixhd": (GlobalGenerator, GlobalShape),
+}
 
 
 def build_generator(architecture: str, sizes: dict) -> nn.Module:

@@ -58,7 +58,7 @@ class GlobalGenerator(nn.Module):
         self.body = nn.Sequential(*layers)
         self.apply(_init_weights)
 
-    def forward(self, pose_maps: Tensor) -> Tensor:
+    def forward(self, pose_maps: Tensor, charts: Tensor | None = None) -> Tensor:
         colour, alpha = self.body(pose_maps).sigmoid().split([3, 1], dim=1)
         return torch.cat([colour * alpha, alpha], dim=1)
 

@@ -72,6 +72,10 @@ def generator(paths: Paths, count: int) -> Figures:
         rows = [np.array_split(png.read(path), 3)[1] for path in shown]  # the middle of three: see generator_training
         steps = ", ".join(str(_steps(path)) for path in shown)
         yield f"the generated foreground after {steps} steps, from top to bottom", np.vstack(rows)
+    if (atlas := paths["generator"] / "atlas.png").exists():
+        yield ("the textures of the limb atlas: trunk, head and face; right arm and leg; left arm and leg",
+               png.read(atlas))
+        yield "true foreground, and the limbs whose textures are seen", png.read(paths["generator"] / "charts.png")
 
 
 def local_gans(paths: Paths, count: int) -> Figures:

@@ -41,20 +41,23 @@ FACE_AND_HANDS = "lpips_face_and_hands"  # mean over the parts that are in view
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
 
 
-def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict[str, dict] | None = None) -> None:
+def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict[str, dict] | None = None,
+            world: str = "plain") -> None:
     """Runs all stages before training whose outputs are missing. people: name -> `rendered` or the path of a video.
-    changes: to the demo preset, by stage."""
+    changes: to the demo preset, by stage. world: of the rendered people."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings.write(folder, learned(people, size, changes or {}))
+    if not (folder / pretrained.FOLDER).exists():
+        (folder / pretrained.FOLDER).symlink_to(ROOT / pretrained.FOLDER)
+    settings.write(folder, learned(people, size, changes or {}, world))
     for name, file in people.items():
         for stage in (("samples",) if file == "rendered" else ()) + PREPARED:
             run_missing(folder, stage, name)
 
 
-def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict:
+def learned(people: dict[str, str], size: int, changes: dict[str, dict], world: str = "plain") -> dict:
     """The content of a params.yaml in which each person is a subject and the target of a reconstruction."""
-    samples = {name: {"person": name, "motions": MOTIONS, "seed": int(name.rsplit("_")[-1]), "seconds": SECONDS,
-                      "size": size} for name, file in people.items() if file == "rendered"}
+    samples = {name: {"person": name, "motions": MOTIONS, "seed": seed_of(name), "seconds": SECONDS,
+                      "size": size, "world": world} for name, file in people.items() if file == "rendered"}
     films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
     found = settings.people(films, samples=samples, transfers={
         reconstruction_key(name): {"target": name, "source": name, "preset": "demo", "truth": film}
@@ -64,6 +67,12 @@ def learned(people: dict[str, str], size: int, changes: dict[str, dict]) -> dict
     for name in people.keys() - samples.keys():
         found["subjects"][name]["consent"] = MEASURED
     return found
+
+
+def seed_of(person: str) -> int:
+    """The number in the name of a rendered person, such as stranger_301; 1 for a name without a number."""
+    number = person.rsplit("_")[-1]
+    return int(number) if number.isdigit() else 1
 
 
 def reconstruction_key(name: str) -> str:
@@ -116,7 +125,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
                    len(rows), fabric.device, timeline.take[rows])
     batches = Batches(data, block, fabric.device)
-    return batches, Training(block, fabric, batches.in_channels)
+    return batches, Training(block, fabric, batches.in_channels, data)
 
 
 def train(folder: Path, name: str, block: GeneratorTraining, seconds: float, to: Path) -> tuple[int, float]:

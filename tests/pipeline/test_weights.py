@@ -37,7 +37,7 @@ def there() -> set[str]:
 def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # no weights here
     demo, paper = config.presets["demo"], config.presets["paper"]
-    assert set(weights.needed(demo)) == {pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
+    assert set(weights.needed(demo)) == {VGG16, pretrained.ALEXNET, pretrained.INCEPTION, pretrained.FACES}
 
     def with_(block, preset=paper, **changes):
         return preset.model_copy(update={block: getattr(preset, block).model_copy(update=changes)})

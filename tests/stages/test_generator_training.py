@@ -19,7 +19,7 @@ from tests import settings
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"steps": 12, "clips": 1, "clip_length": 3, "width": 8, "num_downsamples": 3, "patch_size": 2,
-         "discriminator_width": 8, "features_depth": 1, "features_size": 32, "adversarial_interval": 1,
+         "discriminator_width": 8, "features_depth": 1, "features_size": 32, "features": "random", "adversarial_interval": 1,
          "precision": "float32", "checkpoint_every": 4, "preview_every": 6, "device": "cpu",
          "gw_outer": 3, "gw_inner": 10}
 

@@ -27,7 +27,7 @@ STAGES = {  # in order, with changes to the demo preset that make them fast
     generator_training: {
         "steps": 3, "clips": 1, "clip_length": 3, "single_frames": 1, "width": 8, "num_downsamples": 3,
         "patch_size": 2, "blocks": 1,
-        "discriminator_width": 8, "features_depth": 1, "features_size": 32, "adversarial_interval": 1, "gw_outer": 2,
+        "discriminator_width": 8, "features_depth": 1, "features_size": 32, "features": "random", "adversarial_interval": 1, "gw_outer": 2,
         "gw_inner": 5, "checkpoint_every": 99, "preview_every": 3, "precision": "float32", "device": "cpu"},
     local_gan_training: {
         "steps": 3, "batch": 4, "crop_size": 16, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,

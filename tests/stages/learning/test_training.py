@@ -17,7 +17,7 @@ from stages.params import GeneratorTraining
 from tests.settings import content
 
 SMALL = {"steps": 8, "clips": 2, "clip_length": 3, "single_frames": 4, "width": 8, "num_downsamples": 2, "blocks": 1,
-         "patch_size": 2, "discriminator_width": 8, "features_depth": 2, "features_size": 32, "adversarial_interval": 1,
+         "patch_size": 2, "discriminator_width": 8, "features_depth": 2, "features_size": 32, "features": "random", "adversarial_interval": 1,
          "precision": "float32", "device": "cpu", "gw_outer": 5, "gw_inner": 20, "optimiser": "adam",
          "learning_rate": 1e-4, "discriminator_learning_rate": 1e-4, "weight_l2": 1.0, "weight_gw": 5.0,
          "weight_matching": 1.0}
@@ -39,7 +39,7 @@ def data(subject):
 def run_steps(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
     """The losses of some steps, and the generator's weights after them."""
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
     losses = torch.stack([training.advance(batches) for _ in range(steps)]).numpy()
     return losses, training.networks["generator"].state_dict()
 
@@ -47,7 +47,7 @@ def run_steps(data, params, steps: int = 3) -> tuple[np.ndarray, dict]:
 def gradients(data, params) -> tuple[np.ndarray, dict]:
     """The losses and gradients of the first step, without optimiser steps."""
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
     found = {}
 
     def keep(name):
@@ -58,8 +58,8 @@ def gradients(data, params) -> tuple[np.ndarray, dict]:
     return training.advance(batches).numpy(), found
 
 
-@pytest.mark.parametrize("changes", [{}, {"gw_points": "patches"}, {"gw_debiased": True}, EDN],
-                         ids=["frames", "patches", "debiased", "pix2pixhd"])
+@pytest.mark.parametrize("changes", [{}, {"architecture": "fakemotion"}, {"gw_points": "patches"}, {"gw_debiased": True}, EDN],
+                         ids=["limb_atlas", "fakemotion", "patches", "debiased", "pix2pixhd"])
 def test_micro_batches_change_nothing(data, changes):
     """Including Gromov-Wasserstein, which compares the vectors of all micro-batches."""
     whole, grads = gradients(data, settings(**changes))
@@ -74,13 +74,13 @@ def test_micro_batches_change_nothing(data, changes):
 
 def test_gromov_wasserstein_of_a_split_batch_is_not_the_mean_of_its_parts(data):
     """So the test above would notice if the vectors were not gathered."""
-    params = settings()
+    params = settings(architecture="fakemotion")
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
 
     def value(count):
         objective, micro_batches = training.objective, [batches.at_step(0, i, count) for i in range(count)]
-        features = [objective.perceptual_features(batch, training.average(batch.pose_maps).detach(), True)
+        features = [objective.perceptual_features(batch, training.average(batch.pose_maps, batch.charts).detach(), True)
                     for batch in micro_batches]
         together = objective.gromov_wasserstein(features)[0]
         alone = [objective.gromov_wasserstein([one])[0] for one in features]
@@ -109,7 +109,7 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
     """Opaque or not, a foreground with the same composite over the background gives the same output."""
     params = settings(**changes)
     batches = Batches(data, params, torch.device("cpu"))
-    training, batch = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels), batches.at_step(0)
+    training, batch = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data), batches.at_step(0)
     foreground = 0.5 * batch.real
     frame = foreground[:, :3] + (1 - foreground[:, 3:]) * batch.backgrounds
     opaque, black = torch.cat([frame, torch.ones_like(frame[:, :1])], 1), torch.zeros_like(foreground)
@@ -119,10 +119,46 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
         assert (logits[0] - logits[2]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("view", ["window", "whole"])
+def test_vgg_sees_a_window_at_full_resolution_or_the_whole_foreground_downscaled(data, view):
+    params = settings(features_view=view)
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
+    batch = batches.at_step(0)
+    found = training.objective.perceptual_features(batch, batch.real, True)[1]
+    side = params.features_size
+    if view == "whole":
+        expected = torch.nn.functional.interpolate(batch.real[:, :3], scale_factor=side / max(batch.real.shape[-2:]), mode="area")
+    else:
+        corners = [[round(share * max(0, extent - side)) for share, extent in zip(window, batch.real.shape[-2:])]
+                   for window in batch.window]
+        expected = torch.stack([image[:3, y : y + side, x : x + side] for image, (y, x) in zip(batch.real, corners)])
+        assert len(set(map(tuple, corners))) > 1
+    for mine, wanted in zip(found, training.objective.vgg(expected), strict=True):
+        torch.testing.assert_close(mine, wanted)
+
+
+def test_joint_offsets_are_learned_for_the_frames_of_the_step_only(data):
+    params = settings(max_joint_offset=0.05)
+    batches = Batches(data, params, torch.device("cpu"))
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
+    training.initialise(batches)
+    training.advance(batches)
+    moved = set(training.chart_offsets.table.abs().sum(1).nonzero().flatten().tolist())
+    assert moved == set(batches.at_step(0).frames.tolist()) and len(moved) < data.count
+
+
+def test_without_joint_offsets_nothing_is_corrected(data):
+    for changes in ({"max_joint_offset": 0.0}, {"architecture": "fakemotion"}):
+        params = settings(**changes)
+        batches = Batches(data, params, torch.device("cpu"))
+        assert Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data).chart_offsets is None
+
+
 def test_a_training_resumes_from_a_saved_state(data):
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    first, second = (Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels) for _ in range(2))
+    first, second = (Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data) for _ in range(2))
     first.advance(batches)
     second.restore(copy.deepcopy(first.state()))
     assert torch.equal(first.advance(batches), second.advance(batches))
@@ -137,7 +173,7 @@ def test_an_out_of_memory_error_says_what_fits(data, monkeypatch, most, suggesti
     """With a generator that takes at most `most` frames at once."""
     params = settings()
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
     generate = training.generate
 
     def limited(batch):
@@ -155,7 +191,7 @@ def test_an_out_of_memory_error_says_what_fits(data, monkeypatch, most, suggesti
 def test_smaller_frames_are_suggested_if_a_single_one_does_not_fit(data, monkeypatch):
     params = settings(clips=1, single_frames=0)
     batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels)
+    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
     full, generate = batches.at_step(0).pose_maps[0].numel(), training.generate
 
     def limited(batch):

@@ -21,8 +21,8 @@ def test_dense_decoders_read_every_finer_encoder():
             width=8, max_channels=64, num_downsamples=3, patch_size=1, dense=dense, inputs=9))
         finest = torch.rand(1, 8, 32, 32, requires_grad=True)
         others = [torch.rand(1, 16, 16, 16), torch.rand(1, 32, 8, 8)]
-        skips = torch.cat(network._skips([finest, *others], 2), 1)
-        gradient, = torch.autograd.grad(network.decoders[2](torch.cat([torch.rand(1, 64, 8, 8), skips], 1)).sum(),
+        skips = torch.cat(network.unet._skips([finest, *others], 2), 1)
+        gradient, = torch.autograd.grad(network.unet.decoders[2](torch.cat([torch.rand(1, 64, 8, 8), skips], 1)).sum(),
                                         finest, allow_unused=True)
         return gradient is not None and bool(gradient.abs().sum() > 0)
 

@@ -1,0 +1,71 @@
+"""The charts of the limb atlas: the limbs that have a texture of their own (not in the paper).
+
+A chart is a segment between two points of the pose, with a width. It defines the coordinates in which the limb's texture
+is stored: along the segment, 0 at its start and 1 at its end, and across it, from -1 to 1 over the limb's width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.pose.skeleton import (
+    L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, NECK, NOSE, Pose, R_ANKLE, R_ELBOW, R_HIP, R_KNEE, R_SHOULDER,
+    R_WRIST,
+)
+
+
+@dataclass(frozen=True)
+class Chart:
+    name: str
+    start: tuple[str, tuple[int, ...]]  # a set of points of the pose, and which of them; their mean
+    end: tuple[str, tuple[int, ...]]
+    half_width: float  # share of the body's scale, about the length of the trunk
+    priority: float    # over other charts at the same distance, half widths: arms are usually in front of the trunk
+    beyond: tuple[float, float] = (0.0, 0.0)  # how far the limb reaches beyond start and end, shares of their distance
+
+
+def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int, ankle: int, heel: int) -> list[Chart]:
+    body, hand = (lambda joint: ("body", (joint,))), f"{side}_hand"
+    return [
+        Chart(f"{side}_upper_arm", body(shoulder), body(elbow), 0.16, 0.2),
+        Chart(f"{side}_forearm", body(elbow), body(wrist), 0.13, 0.4),
+        Chart(f"{side}_hand", (hand, (0,)), (hand, (12,)), 0.13, 0.5),
+        Chart(f"{side}_thigh", body(hip), body(knee), 0.2, 0.1),
+        Chart(f"{side}_shank", body(knee), body(ankle), 0.16, 0.1),
+        Chart(f"{side}_foot", ("feet", (heel,)), ("feet", (heel + 1,)), 0.13, 0.2),
+    ]
+
+
+HEAD = (NOSE, 14, 15, 16, 17)  # nose, eyes, ears
+CHARTS = (
+    Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0),
+    Chart("head", ("body", (NECK,)), ("body", HEAD), 0.22, 0.2, (0.0, 0.7)),
+    Chart("face", ("face", (2, 3)), ("face", (0, 1)), 0.16, 0.5, (0.5, 0.5)),  # middle of the mouth, middle of the eyes
+    *_limbs("right", R_SHOULDER, R_ELBOW, R_WRIST, R_HIP, R_KNEE, R_ANKLE, 0),
+    *_limbs("left", L_SHOULDER, L_ELBOW, L_WRIST, L_HIP, L_KNEE, L_ANKLE, 2),
+)
+LENGTHS = {"trunk": 1.0, "thigh": 0.8, "shank": 0.8, "upper_arm": 0.55, "forearm": 0.5}  # usual, in lengths of the trunk
+
+
+def chart_segments(poses: Pose) -> np.ndarray:
+    """The charts of B poses, (B, K, 6) float32: x and y of the start, x and y of the end, and the half width, in pixels of
+    the frame; and the priority. The half width is 0 if an end is unknown."""
+    ends = np.stack([np.stack([_point(poses, chart.start), _point(poses, chart.end)], -2) for chart in CHARTS], -3)
+    lengths = np.linalg.norm(ends[..., 1, :] - ends[..., 0, :], axis=-1)  # (B, K)
+    usual = np.array([LENGTHS.get(chart.name.removeprefix("right_").removeprefix("left_"), np.nan) for chart in CHARTS])
+    scale = np.nan_to_num(np.fmax.reduce(lengths / usual, -1))  # foreshortening only shortens a limb
+    beyond = np.array([chart.beyond for chart in CHARTS])[..., None] * (ends[..., 1:, :] - ends[..., :1, :])  # (B, K, 2, 2)
+    ends = ends + beyond * np.array([[-1], [1]])
+    known = np.isfinite(ends).all((-1, -2))
+    widths = np.array([chart.half_width for chart in CHARTS]) * scale[..., None] * known
+    priorities = np.broadcast_to([chart.priority for chart in CHARTS], known.shape)
+    return np.concatenate(
+        [np.nan_to_num(ends).reshape(*known.shape, 4), widths[..., None], priorities[..., None]], -1).astype(np.float32)
+
+
+def _point(poses: Pose, which: tuple[str, tuple[int, ...]]) -> np.ndarray:
+    """The mean of the known points (B, 2); NaN if none is known."""
+    points = getattr(poses, which[0])[..., list(which[1]), :].astype(np.float64)
+    known = points[..., 2:] > 0
+    count = known.sum(-2)
+    return np.where(count > 0, np.where(known, points[..., :2], 0).sum(-2) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,51 @@
+"""The initial textures of a limb atlas: the colours of some frames, unwarped to the coordinates of the charts."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stages.nets.chart_lookup import chart_coordinates, chart_distance, texture_position
+
+OPAQUE = 0.9  # alpha from which a pixel counts
+UNKNOWN = 0.5  # colour of a texture of which nothing was seen
+
+
+@torch.no_grad()
+def unwarped_textures(charts: Tensor, foregrounds: Tensor, size: int) -> Tensor:
+    """Textures (K, 3, size, size), RGB in [0, 1], of K charts (B, K, 6) seen in foregrounds (B, 4, h, w).
+
+    A pixel belongs to the nearest chart. Each texture is that of the frame which shows most of it, because a mean over
+    frames would be blurred. What this frame does not show is the mean over all frames, or else a mean over the
+    surroundings."""
+    k = charts.shape[1]
+    best, best_seen = charts.new_zeros(k, 4, size, size), charts.new_zeros(k) - 1
+    total = torch.zeros_like(best)
+    for chart, foreground in zip(charts, foregrounds):
+        found = _unwarped(chart, foreground, size)
+        seen = (found[:, 3] > 0).sum((1, 2)).float()
+        better = seen > best_seen
+        best, best_seen = torch.where(better[:, None, None, None], found, best), torch.where(better, seen, best_seen)
+        total += found
+    textures = torch.full_like(best[:, :3], UNKNOWN)
+    kernels = [2 ** n - 1 for n in range((2 * size - 1).bit_length(), 1, -1)]  # 127, 63, .. 3 for 64 texels
+    means = [F.avg_pool2d(total, kernel, 1, kernel // 2) for kernel in kernels]
+    for colours in (*means, total, best):
+        textures = torch.where(colours[:, 3:] > 0, colours[:, :3] / colours[:, 3:].clamp_min(1e-9), textures)
+    return textures
+
+
+def _unwarped(charts: Tensor, foreground: Tensor, size: int) -> Tensor:
+    """The sums of colours and the number of pixels, (K, 4, size, size), that one foreground (4, h, w) shows in each texel
+    of the charts (K, 6)."""
+    along, across = chart_coordinates(charts[None], *foreground.shape[-2:])  # (1, K, h, w)
+    distance, along, across = chart_distance(charts[None], along, across)[0], along[0], across[0]
+    least, nearest = distance.min(0, keepdim=True)  # (1, h, w)
+    u, v = ((position.gather(0, nearest) + 1) / 2 * size for position in texture_position(along, across))
+    u, v = u.floor().long(), v.floor().long()
+    seen = (foreground[3:] > OPAQUE) & least.isfinite() & (u >= 0) & (u < size) & (v >= 0) & (v < size)
+    colours = foreground.clone()
+    colours[:3] /= foreground[3:].clamp_min(OPAQUE)
+    colours[3] = 1
+    sums = foreground.new_zeros(len(charts) * size * size, 4)
+    sums.index_add_(0, ((nearest * size + v) * size + u)[seen], colours[:, seen[0]].T)
+    return sums.view(len(charts), size, size, 4).permute(0, 3, 1, 2)

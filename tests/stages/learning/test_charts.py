@@ -1,0 +1,42 @@
+"""Charts of poses with known points."""
+
+import numpy as np
+import pytest
+
+from stages.learning.charts import CHARTS, chart_segments
+from stages.pose.skeleton import L_HIP, NECK, Pose, R_ELBOW, R_HIP, R_SHOULDER, R_WRIST
+
+NAMES = [chart.name for chart in CHARTS]
+
+
+def pose(**points: tuple[float, float]) -> Pose:
+    """A pose with these points known, by set and number: body_1=(x, y)."""
+    found = Pose.unknown(1)
+    for name, xy in points.items():
+        part, number = name.rsplit("_", 1)
+        getattr(found, part)[0, int(number)] = *xy, 1.0
+    return found
+
+
+def test_the_trunk_lies_between_the_middle_of_the_hips_and_the_neck():
+    found = chart_segments(pose(**{f"body_{R_HIP}": (40, 80), f"body_{L_HIP}": (60, 80), f"body_{NECK}": (50, 30)}))
+    assert found.shape == (1, len(CHARTS), 6) and found.dtype == np.float32
+    assert found[0, NAMES.index("trunk")] == pytest.approx([50, 80, 50, 30, 0.35 * 50, 0])
+
+
+def test_a_limb_with_an_unknown_end_has_no_width():
+    found = chart_segments(pose(**{f"body_{R_SHOULDER}": (40, 40), f"body_{R_ELBOW}": (20, 60)}))[0]
+    known = {name for name, segment in zip(NAMES, found) if segment[4]}
+    assert known == {"right_upper_arm"} and np.isfinite(found).all()
+
+
+def test_widths_do_not_shrink_with_a_limb_that_points_to_the_camera():
+    arms = [pose(**{f"body_{R_SHOULDER}": (40, 40), f"body_{R_ELBOW}": (40, 70), f"body_{R_WRIST}": wrist})
+            for wrist in ((40, 95), (40, 72))]
+    long, short = chart_segments(Pose.concatenate(arms))[:, NAMES.index("right_forearm")]
+    assert long[4] == short[4] > 0
+
+
+def test_the_head_reaches_beyond_the_ears():
+    found = chart_segments(pose(**{f"body_{NECK}": (50, 50), "body_16": (45, 30), "body_17": (55, 30)}))
+    assert found[0, NAMES.index("head"), :4] == pytest.approx([50, 50, 50, 30 - 0.7 * 20])

@@ -1,0 +1,74 @@
+"""The generator with a limb atlas, on charts of known positions."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from stages.nets.atlas import AtlasGenerator, AtlasShape
+from stages.nets.chart_lookup import sample_textures
+
+CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0], [40, 8, 40, 40, 6, 0]], [[20, 10, 22, 44, 6, 0], [40, 8, 40, 40, 0, 0]]])
+
+
+def network(**changes) -> AtlasGenerator:
+    torch.manual_seed(0)
+    return AtlasGenerator(AtlasShape(**{
+        "width": 8, "max_channels": 32, "num_downsamples": 2, "patch_size": 4, "dense": True, "inputs": 5, "charts": 2,
+        "texture_size": 16, "texture_channels": 4, **changes}))
+
+
+def sampled(generator: AtlasGenerator, predicted: torch.Tensor, charts: torch.Tensor) -> torch.Tensor:
+    """What the textures show, before the convolutions at full resolution: (B, C, h, w)."""
+    chosen, weights, u, v = generator.locate(predicted, charts)
+    return (sample_textures(generator.textures, chosen, u, v) * weights).sum(2).transpose(0, 1)
+
+
+@pytest.mark.parametrize("patch_size", [2, 4])
+def test_foreground_is_a_premultiplied_picture_of_full_size(patch_size):
+    found = network(patch_size=patch_size)(torch.rand(2, 5, 64 // patch_size, 64 // patch_size), CHARTS)
+    assert found.shape == (2, 4, 64, 64) and found.isfinite().all()
+    assert (found >= 0).all() and (found[:, :3] <= found[:, 3:]).all()
+
+
+def test_an_untrained_network_shows_the_colours_of_the_frames_it_was_initialised_with():
+    painted = torch.zeros(1, 4, 64, 64)
+    painted[:, 0, :, :30], painted[:, 1, :, 30:], painted[:, 3] = 0.8, 0.8, 1
+    painted[:, 2] = 0.3
+    generator = network()
+    generator.initialise(CHARTS[:1], painted)
+    moved = CHARTS[:1] + torch.tensor([0, 16.0, 0, 16, 0, 0])
+    found = sampled(generator, torch.zeros(1, 6, 16, 16), moved)[:, :3].sigmoid()  # (1, 3, 64, 64)
+    for x, colour in ((20, (0.8, 0.02, 0.3)), (40, (0.02, 0.8, 0.3))):
+        assert found[0, :, 40, x].tolist() == pytest.approx(colour, abs=0.02)
+
+
+def test_a_chart_with_unknown_ends_is_not_seen():
+    generator = network()
+    with torch.no_grad():
+        generator.scaled_textures[0], generator.scaled_textures[1] = 1, -1
+    found = sampled(generator, torch.zeros(2, 6, 16, 16), CHARTS).detach()
+    assert float(found[1].max() - found[1].min()) < 1e-3 and found[0].min() < 0 < found[0].max()
+
+
+def test_offsets_move_the_texture_only_if_they_are_on():
+    predicted = torch.zeros(2, 6, 16, 16)
+    predicted[:, 2:] = 1.0
+    for on in (True, False):
+        generator = network(texture_offsets=on)
+        same = torch.equal(sampled(generator, torch.zeros_like(predicted), CHARTS), sampled(generator, predicted, CHARTS))
+        assert same != on
+
+
+def test_gradients_reach_textures_weights_offsets_and_charts():
+    generator, charts = network(), CHARTS.clone().requires_grad_()
+    found = generator(torch.rand(2, 5, 16, 16), charts)
+    F.l1_loss(found, torch.rand_like(found)).backward()
+    for grad in (generator.scaled_textures.grad, generator.lookup.weight.grad, charts.grad, generator.coarse[0].weight.grad):
+        assert grad.isfinite().all() and grad.abs().sum() > 0
+    assert (generator.lookup.bias.grad.view(3, 2).abs().sum(1) > 0).all()
+
+
+def test_the_chart_map_shows_each_chart_where_it_lies():
+    colours = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
+    found = network().chart_map(torch.rand(1, 5, 16, 16), CHARTS[:1], colours)  # (1, 3, 64, 64)
+    assert found[0, 0, 24, 20] > 0.9 and found[0, 2, 24, 40] > 0.9
