@@ -8,7 +8,7 @@ from pipeline import weights
 from pipeline.__main__ import main
 from stages import InputError, pretrained
 
-VGG19 = pretrained.VGG["vgg19"]
+VGG16, VGG19 = pretrained.VGG["vgg16"], pretrained.VGG["vgg19"]
 
 
 @pytest.fixture
