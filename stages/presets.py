@@ -141,7 +141,6 @@ class GeneratorTraining(PresetBlock):
     features: Literal["vgg16", "vgg19", "random"]
     features_depth: Annotated[int, Field(ge=1, le=5)]
     features_size: Annotated[int, Field(ge=32)]
-    features_view: Literal["window", "whole"]
     weight_l1: NonNegative
     weight_l2: NonNegative
     weight_alpha: NonNegative

@@ -35,7 +35,6 @@ class Batch:
     backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
     frames: Tensor       # (B,) indices of the frames
     linear: Tensor       # (B, 2, 2), the linear part of their augmentation
-    window: np.ndarray   # (B, 2): place of the part that VGG sees, as in Clip
     num_clips: int
     clip_length: int
     draw_skeletons: Callable[[], Tensor]  # computes `skeletons`
@@ -98,7 +97,6 @@ class Batches:
             backgrounds=crop_images([self.data.background] * len(frames), boxes),
             frames=torch.from_numpy(frames).to(self.conditioning.device),
             linear=torch.from_numpy(augment.matrix(self.data.size)[0].astype(np.float32)).to(self.conditioning.device),
-            window=np.array([clip.window for clip in clips])[clip_of],
             num_clips=num_clips, clip_length=self.params.clip_length,
             draw_skeletons=lambda: self.conditioning.skeleton_maps(now, crops))
 

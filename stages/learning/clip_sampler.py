@@ -23,7 +23,6 @@ class Clip:
 
     frames: np.ndarray  # (n,) indices of training frames
     augment: SimilarityAugment
-    window: tuple[float, float] = (0.5, 0.5)  # y and x of the part that VGG sees: 0 to 1, from the first possible to the last
 
 
 class ClipSampler:
@@ -65,7 +64,7 @@ class ClipSampler:
                 if length not in starts:
                     starts[length] = self.matching_starts(length, crop_size)
                 start = random.choice(starts[length])
-            clips.append(Clip(start + np.arange(length), self.draw_augment(random), tuple(random.random(2))))
+            clips.append(Clip(start + np.arange(length), self.draw_augment(random)))
         return clips, crop_size
 
     def draw_augment(self, random: np.random.Generator) -> SimilarityAugment:

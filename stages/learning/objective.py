@@ -128,22 +128,15 @@ class Objective:
         if not (adversarial and (self.params.weight_vgg or self.params.weight_gw)):
             return [], []
         with torch.no_grad():
-            real_features = self._vgg_features(batch, batch.real)
-        return self._vgg_features(batch, fake), real_features
+            real_features = self._vgg_features(batch.real)
+        return self._vgg_features(fake), real_features
 
-    def _vgg_features(self, batch: "Batch", foregrounds: Tensor) -> vgg.Features:
-        """VGG features of the premultiplied colour: of a window of at most `features_size` pixels or, with `features_view:
-        whole`, of the whole foreground after downscaling to this size."""
-        size, colour = self.params.features_size, foregrounds[:, :3]
-        sides = colour.shape[-2:]
-        if self.params.features_view == "window":
-            height, width = (min(size, side) for side in sides)
-            y, x = ((share * (side - extent)).round().astype(int).tolist()
-                    for share, side, extent in zip(batch.window.T, sides, (height, width)))
-            colour = torch.stack([image[:, top : top + height, left : left + width]
-                                  for image, top, left in zip(colour, y, x)])
-        elif (scale := size / max(sides)) < 1:
-            colour = F.interpolate(colour, [round(side * scale) for side in sides], mode="area")
+    def _vgg_features(self, foregrounds: Tensor) -> vgg.Features:
+        """VGG features of the premultiplied colour, after downscaling to `features_size` pixels if it is larger."""
+        scale = min(1.0, self.params.features_size / max(foregrounds.shape[-2:]))
+        colour = foregrounds[:, :3]
+        if scale < 1:
+            colour = F.interpolate(colour, [round(side * scale) for side in colour.shape[-2:]], mode="area")
         with self.fabric.autocast():
             return [feature.float() for feature in self.vgg(colour)]
 

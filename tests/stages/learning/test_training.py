@@ -119,25 +119,6 @@ def test_discriminators_see_frames_and_not_their_alpha(data, changes):
         assert (logits[0] - logits[2]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("view", ["window", "whole"])
-def test_vgg_sees_a_window_at_full_resolution_or_the_whole_foreground_downscaled(data, view):
-    params = settings(features_view=view)
-    batches = Batches(data, params, torch.device("cpu"))
-    training = Training(params, devices.fabric("cpu", 1, "float32"), batches.in_channels, data)
-    batch = batches.at_step(0)
-    found = training.objective.perceptual_features(batch, batch.real, True)[1]
-    side = params.features_size
-    if view == "whole":
-        expected = torch.nn.functional.interpolate(batch.real[:, :3], scale_factor=side / max(batch.real.shape[-2:]), mode="area")
-    else:
-        corners = [[round(share * max(0, extent - side)) for share, extent in zip(window, batch.real.shape[-2:])]
-                   for window in batch.window]
-        expected = torch.stack([image[:3, y : y + side, x : x + side] for image, (y, x) in zip(batch.real, corners)])
-        assert len(set(map(tuple, corners))) > 1
-    for mine, wanted in zip(found, training.objective.vgg(expected), strict=True):
-        torch.testing.assert_close(mine, wanted)
-
-
 def test_joint_offsets_are_learned_for_the_frames_of_the_step_only(data):
     params = settings(max_joint_offset=0.05)
     batches = Batches(data, params, torch.device("cpu"))
