@@ -81,8 +81,8 @@ class AtlasGenerator(nn.Module):
         x = self.block(self.unet(pose_maps))
         with torch.autocast(x.device.type, enabled=False):  # positions need more than 8 bits
             chosen, weights, u, v = self.locate(self.lookup(x.float()), charts)
-            sampled = sample_textures(self.textures, chosen, u, v)  # (C, B, L, h, w)
-            sampled = (sampled * weights).sum(2).transpose(0, 1)  # (B, C, h, w)
+            sampled = sample_textures(self.textures, chosen, u, v)  # (B, C, L, h, w)
+            sampled = (sampled * weights[:, None]).sum(2)  # (B, C, h, w)
         coarse = F.interpolate(self.coarse(x), sampled.shape[-2:], mode="bilinear")
         features = torch.cat([sampled.to(coarse.dtype), coarse], 1).contiguous(memory_format=torch.channels_last)
         colour, alpha = self.picture(features).split([3, 1], 1)

@@ -20,7 +20,7 @@ def network(**changes) -> AtlasGenerator:
 def sampled(generator: AtlasGenerator, predicted: torch.Tensor, charts: torch.Tensor) -> torch.Tensor:
     """What the textures show, before the convolutions at full resolution: (B, C, h, w)."""
     chosen, weights, u, v = generator.locate(predicted, charts)
-    return (sample_textures(generator.textures, chosen, u, v) * weights).sum(2).transpose(0, 1)
+    return (sample_textures(generator.textures, chosen, u, v) * weights[:, None]).sum(2)
 
 
 @pytest.mark.parametrize("patch_size", [2, 4])
