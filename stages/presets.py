@@ -120,7 +120,7 @@ class GeneratorTraining(PresetBlock):
     patch_size: Literal[1, 2, 4]
     dense: bool
     texture_size: Annotated[int, Field(ge=8, le=512)]
-    texture_channels: Annotated[int, Field(ge=3, le=64)]
+    texture_channels: Annotated[int, Field(ge=4, le=64)]
     texture_offsets: bool
     max_joint_offset: Share
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]

@@ -28,6 +28,8 @@ FALLOFF = 4.0          # of a chart's weight with the distance from it, before a
 UNKNOWN = -1e4         # weight of a chart whose ends are not known
 GAIN = 5.0             # of the textures, so that they learn faster than other weights
 COARSE = 8             # channels of the coarse features
+MAX_CHANGE = 3.0       # of the textures' logits: a limb cannot vanish because its pose was not filmed
+FADE = 10.0            # of alpha's logit outside of a texture, per half of its size
 MIXED = 16             # channels between the two convolutions at full resolution
 
 
@@ -37,7 +39,7 @@ class AtlasShape(GeneratorShape):
 
     charts: int = 15
     texture_size: int = 64        # texels along and across
-    texture_channels: int = 8     # the first three are colour
+    texture_channels: int = 8     # the first four are colour and alpha
     texture_offsets: bool = True  # whether the U-Net moves the position in a texture: folds, turning, perspective
 
 
@@ -64,7 +66,7 @@ class AtlasGenerator(nn.Module):
 
     @property
     def textures(self) -> Tensor:
-        """The textures (K, C, T, T). The first three channels are the logits of RGB."""
+        """The textures (K, C, T, T). The first four channels are the logits of RGB and alpha."""
         return GAIN * self.scaled_textures.unflatten(2, (self.shape.texture_size, -1))
 
     def colours(self) -> Tensor:
@@ -73,25 +75,23 @@ class AtlasGenerator(nn.Module):
 
     @torch.no_grad()
     def initialise(self, charts: Tensor, foregrounds: Tensor) -> None:
-        """Sets the textures to the colours of some foregrounds (B, 4, h, w)."""
-        colours = unwarped_textures(charts, foregrounds, self.shape.texture_size)
-        self.scaled_textures[:, :3] = colours.clamp(0.02, 0.98).logit().flatten(2) / GAIN
+        """Sets the textures to colour and alpha of some foregrounds (B, 4, h, w)."""
+        seen = unwarped_textures(charts, foregrounds, self.shape.texture_size)
+        self.scaled_textures[:, :4] = seen.clamp(0.02, 0.98).logit().flatten(2) / GAIN
 
     def forward(self, pose_maps: Tensor, charts: Tensor) -> Tensor:
         x = self.block(self.unet(pose_maps))
         with torch.autocast(x.device.type, enabled=False):  # positions need more than 8 bits
-            chosen, weights, u, v = self.locate(self.lookup(x.float()), charts)
-            sampled = sample_textures(self.textures, chosen, u, v)  # (B, C, L, h, w)
-            sampled = (sampled * weights[:, None]).sum(2)  # (B, C, h, w)
+            sampled = self.sampled(*self.locate(self.lookup(x.float()), charts))  # (B, C, h, w)
         coarse = F.interpolate(self.coarse(x), sampled.shape[-2:], mode="bilinear")
         features = torch.cat([sampled.to(coarse.dtype), coarse], 1).contiguous(memory_format=torch.channels_last)
-        colour, alpha = self.picture(features).split([3, 1], 1)
-        colour, alpha = (colour + sampled[:, :3]).sigmoid(), alpha.sigmoid()
+        change = MAX_CHANGE * torch.tanh(self.picture(features) / MAX_CHANGE)
+        colour, alpha = (sampled[:, :4] + change).sigmoid().split([3, 1], 1)
         return torch.cat([colour * alpha, alpha], 1)
 
     def locate(self, predicted: Tensor, charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel their weights and
-        the positions along and across in their textures, (B, L, h, w) each; positions are from -1 to 1.
+        the positions along and across in their textures, (B, L, h, w) each: -1 to 1 inside of a texture.
 
         predicted (B, 3 K, h / patch_size, w / patch_size): output of `lookup`."""
         patch_size = self.shape.patch_size
@@ -103,7 +103,15 @@ class AtlasGenerator(nn.Module):
             along, across = along + MAX_ALONG * along_offset.tanh(), across + MAX_ACROSS * across_offset.tanh()
         u, v = texture_position(along, across)
         logit, u, v = upsample_chosen(torch.stack([logit, u, v], 1), chosen, patch_size).unbind(1)  # (B, L, h, w)
-        return chosen, logit.softmax(1), u.clamp(-1, 1), v.clamp(-1, 1)
+        return chosen, logit.softmax(1), u, v
+
+    def sampled(self, chosen: Tensor, weights: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """The weighted mean of the textures at what `locate` returns, (B, C, h, w). Outside of a texture its edge
+        continues, with a falling alpha."""
+        outside = (u.abs() - 1).relu() + (v.abs() - 1).relu()
+        found = (sample_textures(self.textures, chosen, u.clamp(-1, 1), v.clamp(-1, 1)) * weights[:, None]).sum(2)
+        colour, alpha, rest = found.split([3, 1, found.shape[1] - 4], 1)
+        return torch.cat([colour, alpha - FADE * (outside * weights).sum(1, keepdim=True), rest], 1)
 
     @torch.no_grad()
     def chart_map(self, pose_maps: Tensor, charts: Tensor, colours: Tensor) -> Tensor:

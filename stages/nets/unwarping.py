@@ -12,16 +12,17 @@ UNKNOWN = 0.5  # colour of a texture of which nothing was seen
 
 @torch.no_grad()
 def unwarped_textures(charts: Tensor, foregrounds: Tensor, size: int) -> Tensor:
-    """Textures (K, 3, size, size), RGB in [0, 1], of K charts (B, K, 6) seen in foregrounds (B, 4, h, w).
+    """Textures (K, 4, size, size), RGB and alpha in [0, 1], of K charts (B, K, 6) seen in foregrounds (B, 4, h, w).
 
-    A pixel belongs to the nearest chart. Each texture is that of the frame which shows most of it, because a mean over
-    frames would be blurred. What this frame does not show is the mean over all frames, or else a mean over the
-    surroundings."""
+    A pixel belongs to the nearest chart. The colours are those of the frame which shows most of the chart, because a mean
+    over frames would be blurred. What this frame does not show is the mean over all frames, or else a mean over the
+    surroundings. Alpha is the mean over all frames, and 0 where no pixel ever was."""
     k = charts.shape[1]
     best, best_seen = charts.new_zeros(k, 4, size, size), charts.new_zeros(k) - 1
-    total = torch.zeros_like(best)
+    total, coverage = torch.zeros_like(best), charts.new_zeros(k, 2, size, size)
     for chart, foreground in zip(charts, foregrounds):
-        found = _unwarped(chart, foreground, size)
+        found, covered = _unwarped(chart, foreground, size).split([4, 2], 1)
+        coverage += covered
         seen = (found[:, 3] > 0).sum((1, 2)).float()
         better = seen > best_seen
         best, best_seen = torch.where(better[:, None, None, None], found, best), torch.where(better, seen, best_seen)
@@ -31,21 +32,21 @@ def unwarped_textures(charts: Tensor, foregrounds: Tensor, size: int) -> Tensor:
     means = [F.avg_pool2d(total, kernel, 1, kernel // 2) for kernel in kernels]
     for colours in (*means, total, best):
         textures = torch.where(colours[:, 3:] > 0, colours[:, :3] / colours[:, 3:].clamp_min(1e-9), textures)
-    return textures
+    return torch.cat([textures, coverage[:, :1] / coverage[:, 1:].clamp_min(1)], 1)
 
 
 def _unwarped(charts: Tensor, foreground: Tensor, size: int) -> Tensor:
-    """The sums of colours and the number of pixels, (K, 4, size, size), that one foreground (4, h, w) shows in each texel
-    of the charts (K, 6)."""
+    """Sums over the pixels that one foreground (4, h, w) has in each texel of the charts (K, 6), (K, 6, size, size): colours
+    of opaque pixels and their number, alpha and the number of all pixels."""
     along, across = chart_coordinates(charts[None], *foreground.shape[-2:])  # (1, K, h, w)
     distance, along, across = chart_distance(charts[None], along, across)[0], along[0], across[0]
     least, nearest = distance.min(0, keepdim=True)  # (1, h, w)
     u, v = ((position.gather(0, nearest) + 1) / 2 * size for position in texture_position(along, across))
     u, v = u.floor().long(), v.floor().long()
-    seen = (foreground[3:] > OPAQUE) & least.isfinite() & (u >= 0) & (u < size) & (v >= 0) & (v < size)
-    colours = foreground.clone()
-    colours[:3] /= foreground[3:].clamp_min(OPAQUE)
-    colours[3] = 1
-    sums = foreground.new_zeros(len(charts) * size * size, 4)
-    sums.index_add_(0, ((nearest * size + v) * size + u)[seen], colours[:, seen[0]].T)
-    return sums.view(len(charts), size, size, 4).permute(0, 3, 1, 2)
+    seen = least.isfinite() & (u >= 0) & (u < size) & (v >= 0) & (v < size)
+    colour, alpha = foreground.split([3, 1])
+    opaque = (alpha > OPAQUE).float()
+    values = torch.cat([opaque * colour / alpha.clamp_min(OPAQUE), opaque, alpha, torch.ones_like(alpha)])  # (6, h, w)
+    sums = foreground.new_zeros(len(charts) * size * size, 6)
+    sums.index_add_(0, ((nearest * size + v) * size + u)[seen], values[:, seen[0]].T)
+    return sums.view(len(charts), size, size, 6).permute(0, 3, 1, 2)

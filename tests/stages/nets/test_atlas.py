@@ -5,7 +5,6 @@ import torch
 from torch.nn import functional as F
 
 from stages.nets.atlas import AtlasGenerator, AtlasShape
-from stages.nets.chart_lookup import sample_textures
 
 CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0], [40, 8, 40, 40, 6, 0]], [[20, 10, 22, 44, 6, 0], [40, 8, 40, 40, 0, 0]]])
 
@@ -19,8 +18,7 @@ def network(**changes) -> AtlasGenerator:
 
 def sampled(generator: AtlasGenerator, predicted: torch.Tensor, charts: torch.Tensor) -> torch.Tensor:
     """What the textures show, before the convolutions at full resolution: (B, C, h, w)."""
-    chosen, weights, u, v = generator.locate(predicted, charts)
-    return (sample_textures(generator.textures, chosen, u, v) * weights[:, None]).sum(2)
+    return generator.sampled(*generator.locate(predicted, charts))
 
 
 @pytest.mark.parametrize("patch_size", [2, 4])
@@ -46,7 +44,7 @@ def test_a_chart_with_unknown_ends_is_not_seen():
     generator = network()
     with torch.no_grad():
         generator.scaled_textures[0], generator.scaled_textures[1] = 1, -1
-    found = sampled(generator, torch.zeros(2, 6, 16, 16), CHARTS).detach()
+    found = sampled(generator, torch.zeros(2, 6, 16, 16), CHARTS).detach()[:, :3]
     assert float(found[1].max() - found[1].min()) < 1e-3 and found[0].min() < 0 < found[0].max()
 
 
@@ -72,3 +70,26 @@ def test_the_chart_map_shows_each_chart_where_it_lies():
     colours = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
     found = network().chart_map(torch.rand(1, 5, 16, 16), CHARTS[:1], colours)  # (1, 3, 64, 64)
     assert found[0, 0, 24, 20] > 0.9 and found[0, 2, 24, 40] > 0.9
+
+
+def test_a_limb_does_not_vanish_in_a_pose_that_was_not_filmed():
+    """Even if the convolutions say that nothing is there."""
+    painted = torch.zeros(1, 4, 64, 64)
+    painted[:, :, 8:40, 14:46] = 1
+    generator = network()
+    generator.initialise(CHARTS[:1], painted)
+    with torch.no_grad():
+        generator.scaled_textures[:, 3] *= 2
+        generator.picture[-1].bias[3] = -1000
+    alpha = generator(torch.rand(1, 5, 16, 16), CHARTS[:1])[0, 3]
+    assert alpha[24, 20] > 0.9
+
+
+def test_nothing_is_seen_far_outside_of_the_textures():
+    """Even if a texture is opaque up to its edge."""
+    generator = network()
+    with torch.no_grad():
+        generator.scaled_textures[:, 3] = 2.0
+        generator.picture[-1].bias[3] = 1000
+    alpha = generator(torch.rand(1, 5, 32, 32), CHARTS[:1])[0, 3]
+    assert alpha[:, 80:].max() < 0.01 and alpha[24, 20] > 0.9

@@ -27,9 +27,9 @@ def at(texture: torch.Tensor, along: float, across: float) -> list[float]:
 def test_colours_stand_at_their_place_and_fill_what_was_not_seen():
     [texture] = unwarped_textures(LIMB, painted(), SIZE)
     for across in (-1.2, -0.5, 0.5, 1.2):
-        assert at(texture, 0.2, across) == pytest.approx([1, 0, 0], abs=0.2)  # a mean at the outer edge
-        assert at(texture, 0.8, across) == pytest.approx([0, 0, 1], abs=0.2)
-    assert at(texture, 1.35, 0) == pytest.approx([0, 0, 1])  # beyond the limb
+        assert at(texture[:3], 0.2, across) == pytest.approx([1, 0, 0], abs=0.2)  # a mean at the outer edge
+        assert at(texture[:3], 0.8, across) == pytest.approx([0, 0, 1], abs=0.2)
+    assert at(texture[:3], 1.35, 0) == pytest.approx([0, 0, 1])  # beyond the limb
 
 
 def test_a_pixel_belongs_to_the_nearest_chart():
@@ -37,16 +37,21 @@ def test_a_pixel_belongs_to_the_nearest_chart():
     frames = painted()
     frames[:, 1, :, 52:76] = frames[:, 3, :, 52:76] = 1
     first, second = unwarped_textures(torch.cat([LIMB, beside], 1), frames, SIZE)
-    assert at(first, 0.2, 0.5) == pytest.approx([1, 0, 0]) and at(second, 0.2, 0.5) == pytest.approx([0, 1, 0])
+    assert at(first[:3], 0.2, 0.5) == pytest.approx([1, 0, 0]) and at(second[:3], 0.2, 0.5) == pytest.approx([0, 1, 0])
 
 
 def test_the_frame_that_shows_most_wins():
     hidden, grey = painted(), torch.zeros(1, 4, 100, 80)
     grey[:, :, 10:60, 28:52] = 1  # shows less
     [texture] = unwarped_textures(LIMB.expand(2, -1, -1), torch.cat([grey, hidden]), SIZE)
-    assert at(texture, 0.2, 0) == pytest.approx([1, 0, 0])
+    assert at(texture[:3], 0.2, 0) == pytest.approx([1, 0, 0])
 
 
 @pytest.mark.parametrize("charts, frames", [(LIMB * torch.tensor([1, 1, 1, 1, 0, 0]), painted()), (LIMB, painted(0.5))])
 def test_nothing_seen_is_grey(charts, frames):
-    assert unwarped_textures(charts, frames, SIZE).flatten().tolist() == pytest.approx([0.5] * 3 * SIZE**2)
+    assert unwarped_textures(charts, frames, SIZE)[:, :3].flatten().tolist() == pytest.approx([0.5] * 3 * SIZE**2)
+
+
+def test_alpha_is_the_mean_over_all_frames():
+    alpha = unwarped_textures(LIMB.expand(2, -1, -1), torch.cat([painted(), painted(0.5)]), SIZE)[:, 3:]
+    assert at(alpha[0], 0.5, 0) == pytest.approx([0.75]) and at(alpha[0], 0.5, 1.25) == [0] and at(alpha[0], 1.3, 0) == [0]
