@@ -66,11 +66,12 @@ def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypa
     folder = train(subject, tmp_path, monkeypatch, steps=30, preview_every=15, learning_rate=0.003)
     log, _ = parquet.read(folder / "log.parquet", generator_training.LOG)
     assert log["step"].tolist() == list(range(1, 31))
-    assert log["l1"][-5:].mean() < 0.6 * log["l1"][:5].mean()
+    assert log["l1"][-5:].mean() < 0.8 * log["l1"][:5].mean()
     state, about = saved_networks.load(folder)
     assert about["threads"]["setting"] == "auto" and sum(about["threads"]["steps"].values()) == 30
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
-    assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
+    assert sorted(p.name for p in folder.glob("*.png")) == [
+        "atlas.png", "charts.png", "preview_000015.png", "preview_000030.png"]
     plots = layout.outputs("generator_training", "figure")["plots"]
     assert {file.stem for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
     drawn = np.loadtxt(plots / "l1.tsv", skiprows=1)

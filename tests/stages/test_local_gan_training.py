@@ -60,7 +60,7 @@ def train(learned: dict, folder, config, **changes):
 @pytest.mark.parametrize("changes", [
     {"parts": REFINED_PARTS}, {"limb_maps": False}, {"patch_size": 1, "num_downsamples": 3, "blocks": 2},
     {"adversarial": "least_squares"},
-    {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features"}, {"weight_adversarial": 0.0},
+    {"weight_l1": 20.0, "weight_l2": 0.0}, {"faces": "features", "features": "random"}, {"weight_adversarial": 0.0},
 ], ids=str)
 def test_refined_parts_have_a_smaller_error(learned, tmp_path, monkeypatch, config, changes):
     monkeypatch.chdir(tmp_path)
