@@ -28,8 +28,8 @@ def unwarped_textures(charts: Tensor, foregrounds: Tensor, size: int) -> Tensor:
         best, best_seen = torch.where(better[:, None, None, None], found, best), torch.where(better, seen, best_seen)
         total += found
     textures = torch.full_like(best[:, :3], UNKNOWN)
-    kernels = [2 ** n - 1 for n in range((2 * size - 1).bit_length(), 1, -1)]  # 127, 63, .. 3 for 64 texels
-    means = [F.avg_pool2d(total, kernel, 1, kernel // 2) for kernel in kernels]
+    cells = [2**n for n in range(size.bit_length() - 1, 0, -1)]  # texels: 64, 32, .. 2 for a size of 64
+    means = (F.interpolate(F.avg_pool2d(total, cell, ceil_mode=True), (size, size), mode="bilinear") for cell in cells)
     for colours in (*means, total, best):
         textures = torch.where(colours[:, 3:] > 0, colours[:, :3] / colours[:, 3:].clamp_min(1e-9), textures)
     return torch.cat([textures, coverage[:, :1] / coverage[:, 1:].clamp_min(1)], 1)

@@ -24,7 +24,7 @@ class Vgg(nn.Module):
 
     def __init__(self, kind: str, depth: int):
         super().__init__()
-        layers = models.vgg.make_layers(models.vgg.cfgs[_CONFIGURATION[kind]])
+        layers = models.vgg.make_layers(_configuration(kind, depth))
         _init_random(layers) if kind == "random" else _load_weights(layers, kind)
         starts = (0, *_RELU[_CONFIGURATION[kind]])
         self.blocks = nn.ModuleList(layers[starts[i] : starts[i + 1]] for i in range(depth))
@@ -55,6 +55,13 @@ def patch_vectors(features: Features) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(features[-1], 8).flatten(2).mT
 
 
+def _configuration(kind: str, depth: int) -> list[int | str]:
+    """The layers up to relu<depth>_1, in torchvision's notation: channels of a convolution, or M for max pooling."""
+    whole = models.vgg.cfgs[_CONFIGURATION[kind]]
+    pools = [i for i, layer in enumerate(whole) if layer == "M"]
+    return whole[: pools[depth - 2] + 2 if depth > 1 else 1]
+
+
 def _init_random(layers: nn.Sequential) -> None:
     generator = torch.Generator().manual_seed(_SEED)
     for layer in layers:
@@ -71,4 +78,4 @@ def _load_weights(layers: nn.Sequential, kind: str) -> None:
     if kind == "vgg16":
         return flax.load_convolutions(layers, path, "VGG16_0")
     state, prefix = pretrained.load(path), "features."
-    layers.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+    layers.load_state_dict({name: state[prefix + name] for name in layers.state_dict()})

@@ -61,6 +61,13 @@ def test_vgg16_is_torchvisions(trained):
         [[-0.5537, 0.1427, 0.5290], [-0.5831, 0.3566, 0.7657], [-0.6902, -0.0480, 0.4841]]), atol=5e-5)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
+def test_the_features_of_a_shallow_network_are_the_first_of_the_whole_one(depth):
+    picture = torch.rand(1, 3, 32, 32)
+    shallow, whole = (vgg.Vgg("random", n)(picture) for n in (depth, 5))
+    assert len(shallow) == depth and all(torch.equal(own, other) for own, other in zip(shallow, whole))
+
+
 @pytest.mark.parametrize("kind", ["vgg16", "vgg19"])
 def test_missing_weights_are_an_error_that_says_what_to_do(folder, kind):
     with pytest.raises(InputError, match=f"features: {kind}: .*weights fetch {kind}.*features: random"):
