@@ -16,7 +16,7 @@ import torch
 from stages import InputError, __version__, threads
 from stages.learning import devices, saved_networks
 from stages.learning.atlas_sheet import atlas_sheet, chart_colours
-from stages.learning.batches import Batches
+from stages.learning.batches import Batch, Batches
 from stages.learning.checkpoints import Checkpoint
 from stages.learning.divergence import Diverged, DivergenceCheck
 from stages.learning.frame_store import FrameStore
@@ -124,8 +124,9 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
         log = np.concatenate([log, rows])
         progress.set_postfix({name: f"{rows[-1, LOSSES.index(name)]:.4f}" for name in ("l1", "gw")}, refresh=False)
         if shows and is_first:
-            png.write(previews / f"preview_{training.step:06d}.png", preview(training, batches))
-            for name, picture in atlas_pictures(training, batches).items():
+            batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, PREVIEW_FRAMES))
+            png.write(previews / f"preview_{training.step:06d}.png", preview(training, batch))
+            for name, picture in atlas_pictures(training, batch).items():
                 png.write(previews / name, picture)
         if saves and is_first:
             checkpoint.save({"training": training.state(), "log": torch.from_numpy(log),
@@ -135,20 +136,18 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 
 
 @torch.no_grad()
-def atlas_pictures(training: Training, batches: Batches) -> dict[str, np.ndarray]:
+def atlas_pictures(training: Training, batch: Batch) -> dict[str, np.ndarray]:
     """Of a limb atlas: its textures, and the real foregrounds with the charts that the generator looks up in them; RGB
     uint8 by file name."""
     if not isinstance(training.average, AtlasGenerator):
         return {}
-    batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, PREVIEW_FRAMES))
     charts = training.average.chart_map(batch.pose_maps, batch.charts, chart_colours(batch.real.device))
     return {"atlas.png": atlas_sheet(training.average.colours()),
             "charts.png": preview_sheet([batch.real[:, :3], charts * batch.real[:, 3:]])}
 
 
 @torch.no_grad()
-def preview(training: Training, batches: Batches) -> np.ndarray:
+def preview(training: Training, batch: Batch) -> np.ndarray:
     """Skeletons, generated and real foregrounds of six training frames, (3 h, 6 w, 3) RGB uint8."""
-    batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, PREVIEW_FRAMES))
     skeletons = torch.nn.functional.interpolate(batch.skeletons, batch.real.shape[-2:])
     return preview_sheet([skeletons, training.average(batch.pose_maps, batch.charts)[:, :3], batch.real[:, :3]])

@@ -25,12 +25,14 @@ import torch
 
 from stages import params, pretrained, samples
 from stages.evaluation.perceptual_distance import lpips_network
+from stages.imaging import compositing
 from stages.learning import devices, saved_networks
 from stages.learning.batches import Batches
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import files, png, video_file
+from stages.media.sampling import evenly_spaced
 from stages.pose.skeleton import Pose
 from tests.benchmarks.held_out import lpips
 
@@ -115,13 +117,13 @@ def scores(film: Film, training: Training, out: Path, name: str) -> dict:
     saved_networks.save(folder, training.average.state_dict(), {
         "architecture": p.architecture, "shape": training.shape, "size": film.train.size, "parts": list(p.parts),
         "pose_maps": p.pose_maps, "pose_context": p.pose_context, "crop": p.crop, "crop_margin": p.crop_margin})
-    generator, plate, composites = GeneratorInference(folder, training.fabric.device), film.plate / 255, []
+    generator, composites = GeneratorInference(folder, training.fabric.device), []
     begun = time.perf_counter()
     for _, foregrounds in generator.foregrounds(film.held_out, 8):
         for foreground in foregrounds.permute(0, 2, 3, 1).cpu().numpy():
-            composites.append(np.rint(255 * (foreground[..., :3] + (1 - foreground[..., 3:]) * plate)).astype(np.uint8))
+            composites.append(compositing.compose(compositing.straight(foreground), film.plate))
     rate = len(composites) / (time.perf_counter() - begun)
-    shown = np.linspace(0, len(composites) - 1, min(SCORED, len(composites))).round().astype(int)
+    shown = evenly_spaced(np.arange(len(composites)), SCORED)
     png.write(out / f"{name}.png", np.vstack([np.hstack([pictures[i] for i in shown[::4]])
                                               for pictures in (film.truth, composites)]))
     try:

@@ -63,20 +63,25 @@ def train(subject, folder, monkeypatch, **changes):
 
 
 def test_the_loss_falls_and_the_artifact_is_complete(subject, tmp_path, monkeypatch):
-    folder = train(subject, tmp_path, monkeypatch, steps=60, preview_every=30, learning_rate=0.003)
+    folder = train(subject, tmp_path, monkeypatch, steps=30, preview_every=15, learning_rate=0.003,
+                   architecture="fakemotion")
     log, _ = parquet.read(folder / "log.parquet", generator_training.LOG)
-    assert log["step"].tolist() == list(range(1, 61))
-    assert log["l1"][-5:].mean() < 0.8 * log["l1"][:5].mean()
+    assert log["step"].tolist() == list(range(1, 31))
+    assert log["l1"][-5:].mean() < 0.6 * log["l1"][:5].mean()
     state, about = saved_networks.load(folder)
-    assert about["threads"]["setting"] == "auto" and sum(about["threads"]["steps"].values()) == 60
+    assert about["threads"]["setting"] == "auto" and sum(about["threads"]["steps"].values()) == 30
     assert about["features"] == "random" and about["consent_record"] == "synthetic" and about["training_frames"] == 17
-    assert sorted(p.name for p in folder.glob("*.png")) == [
-        "atlas.png", "charts.png", "preview_000030.png", "preview_000060.png"]
+    assert sorted(p.name for p in folder.glob("*.png")) == ["preview_000015.png", "preview_000030.png"]
     plots = layout.outputs("generator_training", "figure")["plots"]
     assert {file.stem for file in plots.iterdir()} == {name for name in generator_training.LOSSES if log[name].any()}
     drawn = np.loadtxt(plots / "l1.tsv", skiprows=1)
     assert (drawn[:, 0] == log["step"]).all() and (drawn[:, 1] == log["l1"]).all()
     assert not list(Path(".checkpoints").iterdir())
+
+
+def test_a_limb_atlas_is_shown_too(subject, tmp_path, monkeypatch):
+    folder = train(subject, tmp_path, monkeypatch, steps=2, preview_every=2)
+    assert sorted(p.name for p in folder.glob("*.png")) == ["atlas.png", "charts.png", "preview_000002.png"]
 
 
 @pytest.mark.parametrize("term", ["weight_vgg", "weight_gw", "weight_spatial", "weight_temporal", "weight_l1"])
