@@ -18,12 +18,13 @@ from stages.learning import devices, saved_networks
 from stages.learning.atlas_sheet import atlas_sheet, chart_colours
 from stages.learning.batches import Batch, Batches
 from stages.learning.checkpoints import Checkpoint
-from stages.learning.divergence import Diverged, DivergenceCheck
+from stages.learning.divergence import Diverged, DivergenceCheck, guessing
 from stages.learning.frame_store import FrameStore
 from stages.learning.memory import suggest_settings
 from stages.learning.objective import LOSSES
 from stages.learning.preview_sheet import preview_sheet
 from stages.learning.training import Training
+from stages.losses.adversarial import chance_level
 from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock, too_short_error
 from stages.media.pose_table import read_poses
@@ -63,14 +64,17 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     log = train(training, batches, checkpoint, previews, stage_threads)
     if fabric.global_rank:
         return
+    steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
+    multiscale = params.discriminators == "multiscale"
     about = {
         "architecture": params.architecture, "shape": training.shape, "size": data.size, "parts": list(params.parts),
         "pose_maps": params.pose_maps, "pose_context": params.pose_context, "crop": params.crop,
         "crop_margin": params.crop_margin, "steps": params.steps, "features": params.features,
         "training_frames": data.count, "consent": consent, "consent_record": entry.model_dump(mode="json")["consent"],
+        "gw_skipped": training.gw_skipped, "discriminators_guessing": guessing(
+            losses, training.discriminators, chance_level(params.adversarial, params.scales if multiscale else 1)),
         "threads": stage_threads.about, "version": __version__,
     }
-    steps, losses = np.arange(params.steps) + 1, dict(zip(LOSSES, log.T))
     curves.write(plots, "step", steps, losses)
     with files.atomic_write(generator) as folder:
         saved_networks.save(folder, training.average.state_dict(), about)

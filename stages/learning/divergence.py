@@ -1,11 +1,16 @@
-"""Detects that a training has diverged: a loss is not finite, or the loss of a discriminator stays at zero."""
+"""Checks of the losses: whether a training has diverged (a loss is not finite, or the loss of a discriminator stays at
+zero), and whether a discriminator has learned to tell real from generated frames."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from stages import InputError
 
-MIN_DISCRIMINATOR_LOSS = 1e-4     # a smaller loss means that the discriminator makes no errors; at chance level the loss is 0.25 to 0.7
-PATIENCE = 40  # consecutive steps with a smaller loss than WON
+MIN_DISCRIMINATOR_LOSS = 1e-4  # a smaller loss means that the discriminator makes no errors
+PATIENCE = 40         # consecutive steps with a smaller loss than that
+AT_CHANCE = 0.98      # share of the loss of guessing, from which a discriminator counts as guessing
+LAST_STEPS = 0.25     # share of the steps over which its loss is averaged
 
 
 class Diverged(InputError):
@@ -35,3 +40,10 @@ class DivergenceCheck:
                     raise Diverged(
                         f"the discriminator's loss `{name}` has been zero for {PATIENCE} steps, up to step {step}: it "
                         f"has won, and the generator learns nothing from it; lower discriminator_learning_rate")
+
+
+def guessing(losses: dict[str, np.ndarray], discriminators: Iterable[str], chance: float) -> list[str]:
+    """Those discriminators ("spatial", "temporal") that at the end of the training cannot tell real from generated frames,
+    so that their term of the loss has no effect. losses: of each step, by name. chance: the loss of guessing."""
+    return [name for name in discriminators
+            if losses[f"d_{name}"][-max(1, round(LAST_STEPS * len(losses[f"d_{name}"]))):].mean() > AT_CHANCE * chance]

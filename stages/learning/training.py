@@ -17,6 +17,7 @@ from stages.learning.chart_offsets import ChartOffsets
 from stages.learning.charts import CHARTS
 from stages.learning.objective import LOSSES, Objective
 from stages.learning.optimisers import NetworkOptimiser, ema_update
+from stages.losses.gromov_wasserstein import NoPlan
 from stages.media.sampling import evenly_spaced_indices
 from stages.nets.atlas import AtlasGenerator
 from stages.nets.discriminators import QualityDiscriminator, TemporalDiscriminator
@@ -65,7 +66,7 @@ class Training:
         if p.architecture == "limb_atlas" and p.max_joint_offset:
             self.chart_offsets = ChartOffsets(data.count, len(CHARTS), p.max_joint_offset * data.size).to(device)
         self.objective = Objective(p, fabric, self.discriminators)
-        self.step = 0
+        self.step = self.gw_skipped = 0  # gw_skipped: steps without the term `gw`, because its solver found no plan
         self.losses = dict.fromkeys(LOSSES, torch.zeros((), device=device))  # the latest value of each
 
     def initialise(self, batches: "Batches") -> None:
@@ -122,7 +123,10 @@ class Training:
         if undivided:
             features = list(features)
         if self.params.weight_gw and adversarial:
-            losses["gw"], gw_grads = objective.gromov_wasserstein(features)
+            try:
+                losses["gw"], gw_grads = objective.gromov_wasserstein(features)
+            except NoPlan:
+                self.gw_skipped += 1
         for batch, fake, gw_grad in zip(micro_batches, fakes, gw_grads, strict=True):
             fake = fake if undivided else self.generate(batch)
             pair = features[0] if undivided else objective.perceptual_features(batch, fake, adversarial)
@@ -166,14 +170,14 @@ class Training:
     def state(self) -> dict:
         """Everything that a checkpoint needs; see `restore`."""
         return {
-            "step": self.step, "losses": self.losses, "average": self.average.state_dict(),
+            "step": self.step, "gw_skipped": self.gw_skipped, "losses": self.losses, "average": self.average.state_dict(),
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "chart_offsets": self.chart_offsets and self.chart_offsets.state(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
         }
 
     def restore(self, state: dict) -> None:
-        self.step = state["step"]
+        self.step, self.gw_skipped = state["step"], state["gw_skipped"]
         self.losses = {name: loss.to(self.fabric.device) for name, loss in state["losses"].items()}
         self.average.load_state_dict(state["average"])
         if self.chart_offsets:

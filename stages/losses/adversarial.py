@@ -6,6 +6,8 @@ non-saturating form. `least_squares` (Mao et al. 2017; pix2pixHD): squared diffe
 patches, 0 for fake patches. Losses are means over patches and sums over scales.
 """
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,9 +15,14 @@ from stages.nets.discriminators import DiscriminatorOutputs
 
 
 def discriminator_loss(real: DiscriminatorOutputs, fake: DiscriminatorOutputs, kind: str = "logistic") -> Tensor:
-    """The loss of the discriminator: the mean of its losses on real and on fake patches. At chance level it is log 2
-    (logistic) or 1/4 (least squares) per scale. Raises ValueError if `kind` is unknown."""
+    """The loss of the discriminator: the mean of its losses on real and on fake patches; see `chance_level`. Raises
+    ValueError if `kind` is unknown."""
     return (_logit_loss(real, kind, is_real=True) + _logit_loss(fake, kind, is_real=False)) / 2
+
+
+def chance_level(kind: str, scales: int = 1) -> float:
+    """The loss of a discriminator of this many scales that cannot tell real from fake patches."""
+    return scales * {"logistic": math.log(2), "least_squares": 0.25}[kind]
 
 
 def generator_loss(fake: DiscriminatorOutputs, kind: str = "logistic") -> Tensor:

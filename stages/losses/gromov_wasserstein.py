@@ -24,6 +24,10 @@ _OVER_RELAXATION = 0.1  # share by which each outer step is longer than that of 
 Jacobian = tuple[Tensor, Tensor]  # LU-decomposed, for torch.linalg.lu_solve
 
 
+class NoPlan(InputError):
+    """The solver found no plan that meets the marginals."""
+
+
 def intra_space_distances(features: Tensor) -> Tensor:
     """Mean absolute difference between all pairs of feature vectors, (..., n, d) -> (..., n, n): the L1 norms of Eq. 3
     divided by d, so that epsilon does not depend on the network's number of features."""
@@ -44,7 +48,7 @@ def gromov_wasserstein(dx: Tensor, dy: Tensor, epsilon: float, outer: int, inner
     Returns the value (b,) in the type of dx, and the plan (b, n, m) float64. Distances that are not finite give values
     that are not finite. The plan is computed in float64 without gradient. The gradient of the value is that for a
     constant plan. By the envelope theorem, at a converged plan this is the gradient of the minimised function, value -
-    epsilon * entropy. Raises InputError if no plan meets the marginals.
+    epsilon * entropy. Raises NoPlan if no plan meets the marginals.
     """
     with torch.no_grad(), torch.autocast(dx.device.type, enabled=False):
         plan = _plan(dx.detach().double(), dy.detach().double(), epsilon, outer, inner, tolerance)
@@ -144,7 +148,7 @@ def _meet_marginals(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, in
                     ) -> tuple[Tensor, Tensor, Jacobian | None]:
     """Computes the plan that meets the marginals of rows and columns, with an error of at most the tolerance or the
     rounding error for this kernel. Returns g, the plan and the Jacobian. If Newton's method does not converge from g,
-    it starts from the solution for a smoother kernel (half the exponent). Raises InputError if it still does not
+    it starts from the solution for a smoother kernel (half the exponent). Raises NoPlan if it still does not
     converge."""
     reachable = tolerance.clamp_min(-4 * torch.finfo(g.dtype).eps * log_kernel.amin())
     new_g, plan, error_norm, jacobian = _newton(log_kernel, g, jacobian, inner, reachable)
@@ -152,7 +156,7 @@ def _meet_marginals(log_kernel: Tensor, g: Tensor, jacobian: Jacobian | None, in
         smooth_g, _, jacobian = _meet_marginals(log_kernel / 2, g / 2, jacobian, inner, tolerance)
         new_g, plan, error_norm, jacobian = _newton(log_kernel, 2 * smooth_g, jacobian, inner, reachable)
     if (error_norm > reachable).any():
-        raise InputError("Gromov-Wasserstein: the marginals of a plan cannot be met, the error is "
+        raise NoPlan("Gromov-Wasserstein: the marginals of a plan cannot be met, the error is "
                          f"{error_norm.max().item():.1e}; use a larger gw_epsilon")
     return new_g, plan, jacobian
 

@@ -60,13 +60,26 @@ def cautions(inputs: ReportInputs, unseen_background: np.ndarray) -> list[Cautio
     if about_of(inputs, "generator").get("features") == "random":
         out.append(Caution("Random features", "The generator was trained with random VGG features, not with "
                            "pre-trained ones.", NO_FRAMES))
-    return out
+    return [*out, *_terms_without_effect(about_of(inputs, "generator"))]
 
 
 def about_of(inputs: ReportInputs, name: str) -> dict:
     """The about.json of trained weights: `generator` or `local_gans`."""
     path = inputs.paths[name] / "about.json"
     return json.loads(existing(path, "trained weights; run the training stage").read_text(encoding="utf-8"))
+
+
+def _terms_without_effect(about: dict) -> list[Caution]:
+    """If a term of the generator's loss had no effect, or was left out in some steps."""
+    out = []
+    if found := about.get("discriminators_guessing"):
+        names = " and ".join({"spatial": "D_q", "temporal": "D_t"}[name] for name in found)
+        out.append(Caution("Discriminators without effect", "At the end of the training, the loss of the "
+                           f"generator's {names} is that of guessing.", NO_FRAMES))
+    if skipped := about.get("gw_skipped"):
+        out.append(Caution("Gromov-Wasserstein left out", f"In {skipped} training steps the solver found no transport "
+                           "plan, and the term was left out; use a larger gw_epsilon.", NO_FRAMES))
+    return out
 
 
 def _delivery_loss(inputs: ReportInputs) -> list[Caution]:

@@ -13,6 +13,7 @@ import torch
 from stages import InputError, generator_training, layout, params, processors, threads
 from stages.learning import objective, saved_networks, training
 from stages.learning.divergence import Diverged
+from stages.losses.gromov_wasserstein import NoPlan
 from stages.media import parquet
 from stages.media.clock import read_clock
 from tests import settings
@@ -176,6 +177,38 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_state(subject, t
     kept, = Path(".checkpoints").glob("*.pt")
     assert torch.load(kept, weights_only=True)["training"]["step"] == 4
     assert not (tmp_path / "artifacts/figure/generator").exists()
+
+
+def test_a_plan_that_cannot_be_met_leaves_the_term_out(subject, tmp_path, monkeypatch):
+    """In the second and third of four steps; counted, also by a training that is resumed."""
+    true, seen, advance = objective.gromov_wasserstein_loss, [], training.Training.advance
+
+    def broken(*arguments):
+        seen.append(1)
+        if len(seen) in (2, 3):
+            raise NoPlan("no plan")
+        return true(*arguments)
+
+    def interrupted(self, batches):
+        if self.step == 2 and len(seen) == 2:
+            raise KeyboardInterrupt
+        return advance(self, batches)
+
+    monkeypatch.setattr(objective, "gromov_wasserstein_loss", broken)
+    monkeypatch.setattr(training.Training, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(subject, tmp_path, monkeypatch, steps=4, checkpoint_every=2)
+    monkeypatch.setattr(training.Training, "advance", advance)
+    folder = train(subject, tmp_path, monkeypatch, steps=4, checkpoint_every=2)
+    assert saved_networks.load(folder)[1]["gw_skipped"] == 2
+    gw = parquet.read(folder / "log.parquet", generator_training.LOG)[0]["gw"]
+    assert gw[0] == gw[1] == gw[2] != gw[3]
+
+
+def test_discriminators_that_do_not_learn_are_named(subject, tmp_path, monkeypatch):
+    folder = train(subject, tmp_path, monkeypatch, steps=4, discriminator_learning_rate=1e-12, weight_temporal=0.0)
+    loss = parquet.read(folder / "log.parquet", generator_training.LOG)[0]["d_spatial"][-1]
+    assert loss > 0.98 * np.log(2) and saved_networks.load(folder)[1]["discriminators_guessing"] == ["spatial"]
 
 
 def test_weights_that_are_not_finite_are_not_saved(subject, tmp_path, monkeypatch):

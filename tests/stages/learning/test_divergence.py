@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from stages.learning.divergence import PATIENCE, Diverged, DivergenceCheck
+from stages.learning.divergence import PATIENCE, Diverged, DivergenceCheck, guessing
 
 NAMES = ("l1", "gw", "d_spatial", "d_temporal")
 GOOD = [0.1, 0.02, 0.6, 0.5]
@@ -49,3 +49,10 @@ def test_a_discriminator_that_recovers_is_fine():
         divergence.check(start + 1, rows)
     with pytest.raises(Diverged, match=f"up to step {200 + PATIENCE - 6}"):
         divergence.check(201, np.tile(np.float32([0.1, 0.1, 0.0, 0.5]), (PATIENCE, 1)))
+
+
+@pytest.mark.parametrize("begin, end, found", [
+    (0.69, 0.69, ["spatial"]), (0.5, 0.69, ["spatial"]), (0.69, 0.6, []), (0.7, 0.72, ["spatial"]), (0.69, 0.0, [])])
+def test_a_discriminator_that_guesses_at_the_end_is_named(begin, end, found):
+    losses = {"d_spatial": np.repeat([begin, end], [60, 40]), "d_temporal": np.full(100, 0.3)}
+    assert guessing(losses, ("spatial", "temporal"), chance=np.log(2)) == found

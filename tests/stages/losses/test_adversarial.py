@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
+from stages.losses.adversarial import chance_level, discriminator_loss, feature_matching, generator_loss
 
 
 def outputs(*logits: float) -> list[list[torch.Tensor]]:
@@ -31,6 +31,12 @@ def test_scales_are_summed(kind):
     apart = sum(discriminator_loss(outputs(r), outputs(f), kind) for r, f in ((1.0, 2.0), (-1.0, 0.5)))
     assert torch.allclose(discriminator_loss(outputs(1.0, -1.0), outputs(2.0, 0.5), kind), apart)
     assert torch.allclose(generator_loss(outputs(1.0, 1.0), kind), 2 * generator_loss(outputs(1.0), kind))
+
+
+@pytest.mark.parametrize("kind, undecided", [("logistic", 0.0), ("least_squares", 0.5)])
+def test_chance_is_the_loss_of_a_discriminator_that_cannot_decide(kind, undecided):
+    logits = outputs(undecided, undecided)
+    assert discriminator_loss(logits, logits, kind).item() == pytest.approx(chance_level(kind, scales=2))
 
 
 def test_an_unknown_kind_is_rejected():

@@ -125,6 +125,18 @@ def test_an_empty_index_of_faces(project):
     assert "only seen from behind" in found(project)["No face enhancement"].text
 
 
+def test_terms_without_effect(project):
+    about = project / "artifacts/ann/generator/about.json"
+    content = json.loads(about.read_text())
+    without = {"Discriminators without effect", "Gromov-Wasserstein left out"}
+    about.write_text(json.dumps(content | {"discriminators_guessing": [], "gw_skipped": 0}))
+    assert not without & set(found(project))
+    about.write_text(json.dumps(content | {"discriminators_guessing": ["spatial", "temporal"], "gw_skipped": 3}))
+    cautions = found(project)
+    assert "D_q and D_t" in cautions["Discriminators without effect"].text
+    assert "In 3 training steps" in cautions["Gromov-Wasserstein left out"].text
+
+
 def test_only_the_longest_spans_are_named():
     many = Caution("", "", np.arange(0, 200, 20))
     assert len(many.spans) == 10 and len(many.longest_spans) == 6
