@@ -58,6 +58,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
                       timeline.take[training_frames])
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.in_channels, data)
+    params = training.params  # with a number of steps in place of epochs
     checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, background, poses], params)
     previews = checkpoint.path.with_suffix("")  # the folder of the previews made so far
 

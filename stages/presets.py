@@ -1,6 +1,7 @@
 """Pydantic models of the blocks of a preset, one block per stage: names, types and ranges of all parameters. The
 comments in params.yaml explain them. No field has a default, so params.yaml contains every value that is used."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -103,7 +104,8 @@ class FaceVectorIndexing(PresetBlock):
 
 class GeneratorTraining(PresetBlock):
     seed: Seed
-    steps: Count
+    steps: Count | None
+    epochs: Count | None
     clips: Count
     clip_length: Annotated[int, Field(ge=2)]
     single_frames: Annotated[int, Field(ge=0)]
@@ -162,9 +164,23 @@ class GeneratorTraining(PresetBlock):
     accumulation: Count
     compile: bool
 
+    def for_frames(self, count: int) -> "GeneratorTraining":
+        """The same with `steps` in place of `epochs`, for this number of training frames."""
+        if self.epochs is None:
+            return self
+        batch = self.clips * self.clip_length + self.single_frames
+        return self.model_copy(update={"steps": math.ceil(self.epochs * count / batch), "epochs": None})
+
+    @property
+    def duration(self) -> str:
+        return f"{self.steps:,} steps" if self.epochs is None else f"{self.epochs:,} epochs"
+
     @model_validator(mode="after")
     def consistent(self) -> "GeneratorTraining":
         """Rejects combinations that cannot be trained."""
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError(f"steps: {self.steps}, epochs: {self.epochs}; expected a number for one of them, and null for "
+                             "the other")
         needed = 2 if self.discriminators == "multiscale" else 3 if self.weight_temporal else 1
         if self.clip_length < needed:
             raise ValueError(f"clip_length: {self.clip_length}, but the discriminators need {needed} "

@@ -89,7 +89,7 @@ def _build_page(gradio, queue: JobQueue):
     """The page: the form, and next to it the jobs."""
     config = params.load()
     presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
-                f"{preset.generator_training.steps:,} steps", name) for name, preset in config.presets.items()]
+                f"{preset.generator_training.duration}", name) for name, preset in config.presets.items()]
     clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 150}
     with gradio.Blocks(title="FakeMotion studio", analytics_enabled=False) as page:
         gradio.HTML("<h1>FakeMotion studio</h1>" + HINT.format(

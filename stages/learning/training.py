@@ -43,7 +43,7 @@ class Training:
 
     def __init__(self, params: "GeneratorTraining", fabric: "Fabric", in_channels: int, data: "FrameStore"):
         torch.manual_seed(params.seed)
-        p = self.params = params
+        p = self.params = params.for_frames(data.count)
         self.fabric, device = fabric, fabric.device
         sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense", "texture_size",
                  "texture_channels", "texture_offsets")

@@ -142,7 +142,7 @@ def paper(film: Film, block: params.GeneratorTraining, steps: int) -> dict:
     batches, training = begin(film, block)
     per_step = timed(batches, training, steps)
     return {"paper: images/s": block.clips * block.clip_length / per_step, "paper: memory, GiB": memory(training),
-            "paper: hours for all steps": per_step * block.steps / 3600}
+            "paper: hours for all steps": per_step * training.params.steps / 3600}
 
 
 def available(block: params.GeneratorTraining, device: str) -> params.GeneratorTraining:

@@ -76,6 +76,8 @@ DEMO = ("presets", "demo")
      "variants.td.generator_training.*consecutive frames"),
     (("variants", "td"), {"generator_training": {"adversarial_interval": 3, "weight_l1": 0, "weight_alpha": 0}},
      "variants.td.generator_training.*adversarial_interval: 3, but the steps in between have no loss"),
+    ((*DEMO, "generator_training", "epochs"), 120, "generator_training: .*steps: 900, epochs: 120; expected a number for one"),
+    ((*DEMO, "generator_training", "steps"), None, "generator_training: .*steps: None, epochs: None; expected a number for one"),
     ((*DEMO, "generator_training", "num_downsamples"), 7,
      "frames.size: 256, but .*patch_size 4 and num_downsamples 7 need a multiple of 512"),
     ((*DEMO, "generator_training", "run_length"), 3, "generator_training: .*`run_length` is now called `clip_length`"),
@@ -89,6 +91,14 @@ DEMO = ("presets", "demo")
 def test_wrong_entries_are_named(tmp_path, path, value, message):
     with pytest.raises(InputError, match=f"(?s)params.yaml.*{message}"):
         params.load(changed(tmp_path, *path, value=value))
+
+
+@pytest.mark.parametrize("epochs, frames, steps", [(120, 1500, 18_000), (1, 11, 2), (3, 10, 3)])
+def test_epochs_are_as_many_steps_as_draw_every_frame_that_often(epochs, frames, steps):
+    block = params.load(settings.FILE).presets["paper"].generator_training  # batches of ten frames
+    found = block.model_copy(update={"epochs": epochs}).for_frames(frames)
+    assert (found.steps, found.epochs) == (steps, None)
+    assert found.for_frames(7) == found
 
 
 def test_variants_are_checked_with_every_preset(tmp_path):
