@@ -23,8 +23,9 @@ def needed(preset: Preset) -> dict[str, list[str]]:
             uses.append((pretrained.file_name(block.estimator, task, block.model), stage))
     if preset.generator_training.features in pretrained.VGG:
         uses.append((pretrained.VGG[preset.generator_training.features], "generator_training"))
-    if preset.local_gan_training.faces == "features" and preset.local_gan_training.features in pretrained.VGG:
-        uses.append((pretrained.VGG[preset.local_gan_training.features], "local_gan_training"))
+    local_gans = preset.local_gan_training
+    if (local_gans.faces == "features" or local_gans.validation_share) and local_gans.features in pretrained.VGG:
+        uses.append((pretrained.VGG[local_gans.features], "local_gan_training"))
     if preset.metrics.flow != "dis":
         uses.append((pretrained.RAFT, "metrics"))
     if preset.metrics.weights and preset.metrics.redetect:

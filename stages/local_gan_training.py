@@ -5,7 +5,7 @@ folder `local_gans/`: the refiners (model.safetensors, about.json), the losses o
 generated, refined and real crops (preview.png). Also writes `plots`, the losses as curves.
 
 The last `validation_share` of the training frames is used for validation. There the factor (`strength`) of each
-refiner's residual is chosen that minimises the squared error. A refiner that does not reduce the error is not saved.
+refiner's residual is chosen that minimises the perceptual distance. A refiner that does not reduce it is not saved.
 """
 
 from pathlib import Path
@@ -25,11 +25,13 @@ from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan import LocalGan
 from stages.learning.preview_sheet import preview_sheet
+from stages.losses.perceptual import perceptual_loss
 from stages.media import curves, files, parquet, png
 from stages.media.clock import read_clock
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced_indices
 from stages.nets.refiner import REFINED_PARTS, refine
+from stages.nets.vgg import Vgg
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ if TYPE_CHECKING:
 LOG = pa.schema([("step", pa.int32())] + [
     (f"{part}_{name}", pa.float32()) for part in REFINED_PARTS for name in ("l1", "l2", "adversarial", "d")])
 PREVIEW_FRAMES = 8
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a refiner's residual
+VGG_DEPTH = 3  # blocks, of the perceptual distance by which the strength is chosen
 
 
 def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
         local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains the refiners, or resumes from the last checkpoint. A part that is unknown in all training frames has no
-    refiner. Raises InputError without consent."""
+    refiner. Raises InputError without consent, and if pre-trained weights of VGG are missing."""
     consent = entry.require_consent(key)
     timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
@@ -52,6 +56,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     device = devices.choose(params.device)
+    network = Vgg(params.features, VGG_DEPTH).to(device) if params.validation_share else None
     stage_threads = threads.Threads(fixed=device.type != "cpu")
 
     enhancement = {name: getattr(params, name) for name in
@@ -61,7 +66,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     gans = {part: LocalGan(params, part, device) for part in params.parts if len(pairs.training_frames[part])}
     log = train(gans, pairs, checkpoint, stage_threads, params, device)
 
-    strengths = {part: refiner_strength(gan, pairs, part, params.batch) for part, gan in gans.items()}
+    strengths = {part: refiner_strength(gan, pairs, part, params.batch, network) for part, gan in gans.items()}
     kept = {part: gan for part, gan in gans.items() if strengths[part] > 0}
     steps = np.arange(len(log)) + 1
     losses = {name: [row.get(name, float("nan")) for row in log] for name in LOG.names[1:]}
@@ -109,16 +114,20 @@ def train(gans: dict[str, LocalGan], pairs: CropPairs, checkpoint: Checkpoint, s
 
 
 @torch.no_grad()
-def refiner_strength(gan: LocalGan, pairs: CropPairs, part: str, batch: int) -> float:
-    """The factor of the residual, in [0, 1], that minimises the squared error on the validation frames; 1 if there are
-    none."""
-    product, square, frames = 0.0, 0.0, pairs.validation_frames[part]
+def refiner_strength(gan: LocalGan, pairs: CropPairs, part: str, batch: int, network: Vgg | None) -> float:
+    """The factor of the residual, one of STRENGTHS, with the smallest perceptual distance (stages/losses/perceptual.py) on
+    the validation frames; 1 if there are none, which needs no network. The squared error would prefer blurred parts."""
+    frames = pairs.validation_frames[part]
+    if not len(frames):
+        return 1.0
+    distances = np.zeros(len(STRENGTHS))
     for start in range(0, len(frames), batch):
         generated, conditioning, real = (x.to(gan.device) for x in pairs.crops(part, frames[start : start + batch]))
-        change = refine(gan.average, generated, conditioning) - generated
-        product += (change * (real - generated)).sum().item()
-        square += (change**2).sum().item()
-    return float(np.clip(product / max(square, 1e-12), 0, 1)) if len(frames) else 1.0
+        wanted = network(real[:, :3])
+        for i, strength in enumerate(STRENGTHS):
+            refined = refine(gan.average, generated, conditioning, strength)
+            distances[i] += len(real) * perceptual_loss(network(refined[:, :3]), wanted).item()
+    return STRENGTHS[distances.argmin()]
 
 
 @torch.no_grad()

@@ -110,11 +110,19 @@ def clean_take(pose: Pose, fps: float, strength: float, max_gap: int) -> tuple[P
         size = smoothing.body_size(pose.body)
         pose = pose.map(lambda points: without(points, smoothing.outliers(points, size, fps)))
     columns, filled = {}, {}
-    for name, points in pose.columns().items():
+    for name, points in (pose.point_sets() | {"depth": depth_points(pose)}).items():
         columns[name], filled[name] = gaps.fill(points, max_gap)
         if strength:
             columns[name] = smoothing.smooth(columns[name], filled[name], strength, fps)
+    columns["depth"] = columns["depth"][..., 0]
     return Pose(**columns), filled["body"].any(1)
+
+
+def depth_points(pose: Pose) -> np.ndarray:
+    """The depths of T poses as points (T, 18, 3), so that they are cleaned in the same way: depth, 0 and the score of the
+    joint; NaN with score 0 if the joint or its depth is unknown."""
+    points = np.stack([pose.depth, np.zeros_like(pose.depth), pose.body[..., 2]], -1)
+    return without(points, ~np.isfinite(pose.depth) | (pose.body[..., 2] == 0))
 
 
 def without(points: np.ndarray, removed: np.ndarray) -> np.ndarray:

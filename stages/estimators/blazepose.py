@@ -8,6 +8,7 @@ from stages.pose.skeleton import L_EAR, L_EYE, L_WRIST, NECK, NOSE, R_EAR, R_EYE
 # BlazePose landmark of each OpenPose joint; the neck (-1) is the middle of the shoulders
 _JOINTS = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
 _SHOULDERS = (12, 11)
+_TRUNK = (12, 11, 24, 23)   # shoulders and hips
 _FEET = (30, 32, 29, 31)    # right heel, right toe, left heel, left toe
 _FACE = (5, 2, 9, 10, 0)    # right eye, left eye, left mouth corner, right mouth corner, nose
 _SCORE_WITHOUT_MESH = 0.4   # factor on the score of face points that only the body network has found
@@ -35,7 +36,15 @@ def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray |
         hands.append(_hand_points(points.get(name), body[wrist, 2]))
         if name in points:  # two networks have located this wrist: average
             body[wrist, :2] = (body[wrist, :2] + hands[-1][0, :2]) / 2
-    return Pose(body, *hands, landmarks[list(_FEET)], five).map(hide_unknown)
+    depth = joint_depth(points["body"])
+    return Pose(body, *hands, landmarks[list(_FEET)], five, np.where(body[:, 2] > 0, depth, np.nan)).map(hide_unknown)
+
+
+def joint_depth(body: np.ndarray) -> np.ndarray:
+    """How far the joints (18,) are behind the middle of the trunk, body heights, from BlazePose's landmarks (33, 3)."""
+    joints = body[list(_JOINTS), 2]
+    joints[NECK] = body[list(_SHOULDERS), 2].mean()
+    return ((joints - body[list(_TRUNK), 2].mean()) / max(body_height(body), 1.0)).astype(np.float32)
 
 
 def nose_behind_ears(body: np.ndarray) -> bool:

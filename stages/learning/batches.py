@@ -30,7 +30,7 @@ class Batch:
     h x w pixels."""
 
     pose_maps: Tensor    # (B, in_channels, h / patch_size, w / patch_size), the generator's input
-    charts: Tensor       # (B, K, 6), the generator's second input
+    charts: Tensor       # (B, K, 7), the generator's second input
     real: Tensor         # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
     backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
     frames: Tensor       # (B,) indices of the frames

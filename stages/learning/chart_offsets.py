@@ -24,9 +24,9 @@ class ChartOffsets(nn.Module):
         self.optimiser = torch.optim.SparseAdam([self.table], RATE * limit, (0.5, 0.9))
 
     def corrected(self, batch: "Batch") -> Tensor:
-        """The charts of the batch with their offsets added, (B, K, 6)."""
+        """The charts of the batch with their offsets added, (B, K, 7)."""
         offsets = self.offsets(batch.frames).unflatten(1, (-1, 2)) @ batch.linear  # (B, 2 K, 2)
-        return batch.charts + nn.functional.pad(offsets.view(len(offsets), -1, 4), (0, 2))
+        return batch.charts + nn.functional.pad(offsets.view(len(offsets), -1, 4), (0, batch.charts.shape[-1] - 4))
 
     def penalty(self, batch: "Batch") -> Tensor:
         """Draws the offsets to 0."""

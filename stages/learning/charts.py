@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.pose.skeleton import (
-    L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, NECK, NOSE, Pose, R_ANKLE, R_ELBOW, R_HIP, R_KNEE, R_SHOULDER,
-    R_WRIST,
+    L_ANKLE, L_EAR, L_ELBOW, L_EYE, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, NECK, NOSE, Pose, R_ANKLE, R_EAR, R_ELBOW, R_EYE,
+    R_HIP, R_KNEE, R_SHOULDER, R_WRIST,
 )
 
 
@@ -21,35 +21,38 @@ class Chart:
     end: tuple[str, tuple[int, ...]]
     half_width: float  # share of the body's scale, about the length of the trunk
     priority: float    # over other charts at the same distance, half widths: arms are usually in front of the trunk
+    depth: tuple[int, ...] = ()  # joints of the body whose mean depth is the limb's; none: that of the trunk
     beyond: tuple[float, float] = (0.0, 0.0)  # how far the limb reaches beyond start and end, shares of their distance
 
 
 def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int, ankle: int, heel: int) -> list[Chart]:
     body, hand = (lambda joint: ("body", (joint,))), f"{side}_hand"
     return [
-        Chart(f"{side}_upper_arm", body(shoulder), body(elbow), 0.16, 0.2),
-        Chart(f"{side}_forearm", body(elbow), body(wrist), 0.13, 0.4),
-        Chart(f"{side}_hand", (hand, (0,)), (hand, (12,)), 0.13, 0.5),
-        Chart(f"{side}_thigh", body(hip), body(knee), 0.2, 0.1),
-        Chart(f"{side}_shank", body(knee), body(ankle), 0.16, 0.1),
-        Chart(f"{side}_foot", ("feet", (heel,)), ("feet", (heel + 1,)), 0.13, 0.2),
+        Chart(f"{side}_upper_arm", body(shoulder), body(elbow), 0.16, 0.2, (shoulder, elbow)),
+        Chart(f"{side}_forearm", body(elbow), body(wrist), 0.13, 0.4, (elbow, wrist)),
+        Chart(f"{side}_hand", (hand, (0,)), (hand, (12,)), 0.13, 0.5, (wrist,)),
+        Chart(f"{side}_thigh", body(hip), body(knee), 0.2, 0.1, (hip, knee)),
+        Chart(f"{side}_shank", body(knee), body(ankle), 0.16, 0.1, (knee, ankle)),
+        Chart(f"{side}_foot", ("feet", (heel,)), ("feet", (heel + 1,)), 0.13, 0.2, (ankle,)),
     ]
 
 
-HEAD = (NOSE, 14, 15, 16, 17)  # nose, eyes, ears
+HEAD, EARS = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR), (R_EAR, L_EAR)
 CHARTS = (
     Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0),
-    Chart("head", ("body", (NECK,)), ("body", HEAD), 0.22, 0.2, (0.0, 0.7)),
-    Chart("face", ("face", (2, 3)), ("face", (0, 1)), 0.16, 0.5, (0.5, 0.5)),  # middle of the mouth, middle of the eyes
+    Chart("head", ("body", (NECK,)), ("body", HEAD), 0.22, 0.2, EARS, (0.0, 0.7)),
+    Chart("face", ("face", (2, 3)), ("face", (0, 1)), 0.16, 0.5, EARS, (0.5, 0.5)),  # middle of the mouth, middle of the eyes
     *_limbs("right", R_SHOULDER, R_ELBOW, R_WRIST, R_HIP, R_KNEE, R_ANKLE, 0),
     *_limbs("left", L_SHOULDER, L_ELBOW, L_WRIST, L_HIP, L_KNEE, L_ANKLE, 2),
 )
+DEPTH = 0.3  # of a limb that is clearly in front of or behind the trunk, body heights
 LENGTHS = {"trunk": 1.0, "thigh": 0.8, "shank": 0.8, "upper_arm": 0.55, "forearm": 0.5}  # usual, in lengths of the trunk
 
 
 def chart_segments(poses: Pose) -> np.ndarray:
-    """The charts of B poses, (B, K, 6) float32: x and y of the start, x and y of the end, and the half width, in pixels of
-    the frame; and the priority. The half width is 0 if an end is unknown."""
+    """The charts of B poses, (B, K, 7) float32: x and y of the start, x and y of the end, and the half width, in pixels of
+    the frame; the priority; and how far the limb is in front of the trunk, from -1 to 1, 0 if unknown. The half width is 0
+    if an end is unknown."""
     ends = np.stack([np.stack([_point(poses, chart.start), _point(poses, chart.end)], -2) for chart in CHARTS], -3)
     lengths = np.linalg.norm(ends[..., 1, :] - ends[..., 0, :], axis=-1)  # (B, K)
     usual = np.array([LENGTHS.get(chart.name.removeprefix("right_").removeprefix("left_"), np.nan) for chart in CHARTS])
@@ -59,8 +62,18 @@ def chart_segments(poses: Pose) -> np.ndarray:
     known = np.isfinite(ends).all((-1, -2))
     widths = np.array([chart.half_width for chart in CHARTS]) * scale[..., None] * known
     priorities = np.broadcast_to([chart.priority for chart in CHARTS], known.shape)
-    return np.concatenate(
-        [np.nan_to_num(ends).reshape(*known.shape, 4), widths[..., None], priorities[..., None]], -1).astype(np.float32)
+    return np.concatenate([np.nan_to_num(ends).reshape(*known.shape, 4), widths[..., None], priorities[..., None],
+                           in_front(poses.depth)[..., None]], -1).astype(np.float32)
+
+
+def in_front(depth: np.ndarray) -> np.ndarray:
+    """How far each chart is in front of the trunk, (B, K): from -1, behind it, to 1; 0 if unknown. depth (B, 18): of the
+    joints, see stages/pose/skeleton.py."""
+    found = np.zeros((*depth.shape[:-1], len(CHARTS)))
+    for i, chart in enumerate(CHARTS):
+        if chart.depth:
+            found[..., i] = np.tanh(depth[..., list(chart.depth)].mean(-1) / -DEPTH)
+    return np.nan_to_num(found)
 
 
 def _point(poses: Pose, which: tuple[str, tuple[int, ...]]) -> np.ndarray:

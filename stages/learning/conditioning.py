@@ -56,7 +56,7 @@ class Conditioning:
         return torch.cat([maps[rows].permute(0, 2, 3, 1) for rows in index], 3).permute(0, 3, 1, 2)
 
     def charts(self, poses: Pose, crops: Crops) -> Tensor:
-        """The charts of B poses (stages/learning/charts.py), in pixels of their crops, (B, K, 6)."""
+        """The charts of B poses (stages/learning/charts.py), in pixels of their crops, (B, K, 7)."""
         segments = chart_segments(poses)
         segments[..., :4] -= np.tile(crops.corners, 2)[:, None]
         return torch.from_numpy(segments).to(self.device)

@@ -50,6 +50,7 @@ POSES = pa.schema([
     ("right_hand", points(21)),
     ("feet", points(4)),          # right heel, right toe, left heel, left toe
     ("face", points(5)),          # right eye, left eye, left mouth corner, right mouth corner, nose
+    ("depth", pa.list_(pa.float32(), 18)),  # of the body joints behind the trunk, body heights; NaN: unknown
     ("detected", pa.bool_()),     # false: no person found in this frame
     ("interpolated", pa.bool_()), # true: filled between detections
     ("people", pa.int32()),       # people detected in this frame; -1 if the estimator does not count them

@@ -1,10 +1,9 @@
 """The pose tables: `poses.parquet` and `driving.parquet` as a `Pose`."""
 
-from dataclasses import fields
 from pathlib import Path
 
 from stages.media import parquet
-from stages.pose.skeleton import Pose
+from stages.pose.skeleton import POINT_SETS, Pose
 
 
 def read_poses(path: Path) -> tuple[Pose, dict, dict]:
@@ -12,6 +11,6 @@ def read_poses(path: Path) -> tuple[Pose, dict, dict]:
 
     Returns the pose of every row (T rows), the other columns by name, and the table's metadata `about`."""
     columns, about = parquet.read(path, parquet.POSES, parquet.DRIVING)
-    names = [field.name for field in fields(Pose)]
-    pose = Pose(*(columns[name].reshape(len(columns[name]), -1, 3) for name in names))  # (T, n, 3)
-    return pose, {name: column for name, column in columns.items() if name not in names}, about
+    points = {name: columns[name].reshape(len(columns[name]), -1, 3) for name in POINT_SETS}  # (T, n, 3)
+    pose = Pose(**points, depth=columns["depth"])
+    return pose, {name: column for name, column in columns.items() if name not in pose.columns()}, about

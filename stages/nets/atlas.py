@@ -3,10 +3,13 @@ paper).
 
 The U-Net of Fig. 2, at 1 / patch_size of the resolution, predicts for every cell of patch_size x patch_size pixels which
 charts (limbs) are seen, the position in their textures, and coarse features. In every pixel the textures of the best two
-charts are sampled and combined with the coarse features by two narrow convolutions:
+charts are sampled, composited by depth, and combined with the coarse features by two narrow convolutions:
 
     U-Net -> weights of K charts, offsets along and across -> the best two charts -> their textures  ┐
           -> coarse features, upsampled --------------------------------------------------------------┴-> RGB and alpha
+
+Which of the two is in front is decided by nearness, the depths of the joints, and the predicted weights; outside of the front
+limb, where its texture is transparent, the other one is seen.
 """
 
 from dataclasses import dataclass
@@ -24,12 +27,16 @@ from stages.nets.unwarping import unwarped_textures
 LAYERS = 2             # charts that are combined in a pixel
 MAX_ALONG = 0.5        # largest offset along, lengths of the limb
 MAX_ACROSS = 0.8       # largest offset across, half widths
-FALLOFF = 4.0          # of a chart's weight with the distance from it, before anything is learned
-UNKNOWN = -1e4         # weight of a chart whose ends are not known
+FALLOFF = 4.0          # of a chart's logit with the distance from it, before anything is learned
+FRONT = 6.0            # logit of a limb that is clearly in front of the trunk
+MARGIN = 6.0           # a chart is transparent where its logit is lower than the best one by more than this
+UNKNOWN = -1e4         # logit of a chart whose ends are not known
 GAIN = 5.0             # of the textures, so that they learn faster than other weights
 COARSE = 8             # channels of the coarse features
 MAX_CHANGE = 3.0       # of the textures' logits: a limb cannot vanish because its pose was not filmed
 FADE = 10.0            # of alpha's logit outside of a texture, per half of its size
+LEAST = 1e-3           # of the sum of the layers' alpha, to divide by
+TRANSPARENT = 1e-5    # least alpha
 MIXED = 16             # channels between the two convolutions at full resolution
 
 
@@ -44,7 +51,7 @@ class AtlasShape(GeneratorShape):
 
 
 class AtlasGenerator(nn.Module):
-    """Pose maps (B, inputs, h / patch_size, w / patch_size) and charts (B, K, 6; stages/learning/charts.py) in pixels of
+    """Pose maps (B, inputs, h / patch_size, w / patch_size) and charts (B, K, 7; stages/learning/charts.py) in pixels of
     the crop -> foregrounds (B, 4, h, w): RGB times alpha, and alpha."""
 
     def __init__(self, shape: AtlasShape):
@@ -89,33 +96,52 @@ class AtlasGenerator(nn.Module):
         colour, alpha = (sampled[:, :4] + change).sigmoid().split([3, 1], 1)
         return torch.cat([colour * alpha, alpha], 1)
 
-    def locate(self, predicted: Tensor, charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel their weights and
-        the positions along and across in their textures, (B, L, h, w) each: -1 to 1 inside of a texture.
+    def locate(self, predicted: Tensor, charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel, (B, L, h, w) each:
+        the probability that the chart is in front, how much alpha's logit falls, and the positions along and across in
+        the texture, -1 to 1 inside of it.
 
         predicted (B, 3 K, h / patch_size, w / patch_size): output of `lookup`."""
         patch_size = self.shape.patch_size
         weight, along_offset, across_offset = predicted.unflatten(1, (3, -1)).unbind(1)  # (B, K, h', w')
         along, across = chart_coordinates(charts, *weight.shape[-2:], patch_size)
-        logit = (FALLOFF * (weight - chart_distance(charts, along, across))).clamp_min(UNKNOWN)
-        chosen = logit.topk(LAYERS, 1).indices  # (B, L, h', w')
+        near = (FALLOFF * (weight - chart_distance(charts, along, across))).clamp_min(UNKNOWN)
+        chosen = near.topk(LAYERS, 1).indices  # (B, L, h', w')
         if self.shape.texture_offsets:
             along, across = along + MAX_ALONG * along_offset.tanh(), across + MAX_ACROSS * across_offset.tanh()
         u, v = texture_position(along, across)
-        logit, u, v = upsample_chosen(torch.stack([logit, u, v], 1), chosen, patch_size).unbind(1)  # (B, L, h, w)
-        return chosen, logit.softmax(1), u, v
-
-    def sampled(self, chosen: Tensor, weights: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        """The weighted mean of the textures at what `locate` returns, (B, C, h, w). Outside of a texture its edge
-        continues, with a falling alpha."""
+        front = FRONT * charts[..., 6].gather(1, chosen.flatten(1)).view(chosen.shape)  # (B, L, h', w')
+        near, u, v = upsample_chosen(torch.stack([near, u, v], 1), chosen, patch_size).unbind(1)  # (B, L, h, w)
+        in_front = (near + F.interpolate(front, scale_factor=patch_size)).softmax(1)
         outside = (u.abs() - 1).relu() + (v.abs() - 1).relu()
-        found = (sample_textures(self.textures, chosen, u.clamp(-1, 1), v.clamp(-1, 1)) * weights[:, None]).sum(2)
-        colour, alpha, rest = found.split([3, 1, found.shape[1] - 4], 1)
-        return torch.cat([colour, alpha - FADE * (outside * weights).sum(1, keepdim=True), rest], 1)
+        far = (near.amax(1, keepdim=True) - near - MARGIN).relu()
+        return chosen, in_front, FADE * outside + far, u.clamp(-1, 1), v.clamp(-1, 1)
+
+    def sampled(self, chosen: Tensor, in_front: Tensor, fall: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """The textures at what `locate` returns, composited by depth, (B, C, h, w)."""
+        found = sample_textures(self.textures, chosen, u, v)  # (B, C, L, h, w)
+        alpha = found[:, 3] - fall  # (B, L, h, w), logits
+        shares = seen_shares(in_front, alpha)
+        colour, _, rest = (found * shares[:, None]).sum(2).split([3, 1, found.shape[1] - 4], 1)
+        return torch.cat([colour, union(alpha), rest], 1)
 
     @torch.no_grad()
     def chart_map(self, pose_maps: Tensor, charts: Tensor, colours: Tensor) -> Tensor:
         """Which charts are seen in every pixel: the mean of their colours (K, 3), (B, 3, h, w)."""
-        chosen, weights, _, _ = self.locate(self.lookup(self.block(self.unet(pose_maps))), charts)
-        shown = F.interpolate(chosen.float(), weights.shape[-2:]).long()
-        return torch.einsum("blhwc,blhw->bchw", colours[shown], weights)
+        chosen, in_front, fall, u, v = self.locate(self.lookup(self.block(self.unet(pose_maps))), charts)
+        alpha = sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - fall
+        shown = F.interpolate(chosen.float(), in_front.shape[-2:]).long()
+        return torch.einsum("blhwc,blhw->bchw", colours[shown], seen_shares(in_front, alpha))
+
+
+def seen_shares(in_front: Tensor, alpha: Tensor) -> Tensor:
+    """The shares of the colour that two layers have, (B, 2, h, w), with the sum 1: what one layer lets through of the
+    other, in both orders. in_front: the probabilities of the orders; alpha: logits."""
+    opaque = alpha.sigmoid()
+    seen = opaque * (in_front + (1 - in_front) * (1 - opaque.flip(1)))
+    return (seen + LEAST * in_front) / (seen.sum(1, keepdim=True) + LEAST)
+
+
+def union(alpha: Tensor) -> Tensor:
+    """The logit of alpha of two layers, one over the other, (B, 1, h, w): 1 - (1 - a)(1 - b), from logits (B, 2, h, w)."""
+    return F.softplus(alpha).sum(1, keepdim=True).clamp(TRANSPARENT, 30.0).expm1().log()

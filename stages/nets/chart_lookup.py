@@ -12,8 +12,8 @@ def chart_coordinates(charts: Tensor, h: int, w: int, cell: int = 1) -> tuple[Te
     """The coordinates along and across each chart, (B, K, h, w) each, at the centres of h x w cells of cell x cell pixels.
     Along is 0 at the chart's start and 1 at its end; across is -1 and 1 at the limb's edges.
 
-    charts (B, K, 6): x and y of start and end, and half width, in pixels; priority. A chart is never shorter than its half width, so
-    that a limb that points to the camera is not stretched without limit."""
+    charts (B, K, 7): see stages/learning/charts.py. A chart is never shorter than its half width, so that a limb that
+    points to the camera is not stretched without limit."""
     start, end, half_width = charts[..., :2], charts[..., 2:4], charts[..., 4].clamp_min(1.0)
     axis = end - start
     length = axis.square().sum(-1).clamp_min(1e-6).sqrt()
@@ -35,6 +35,20 @@ def chart_distance(charts: Tensor, along: Tensor, across: Tensor) -> Tensor:
 def texture_position(along: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
     """Chart coordinates -> positions along and across in the texture, from -1 to 1."""
     return (along - sum(ALONG) / 2) * (2 / (ALONG[1] - ALONG[0])), across / ACROSS
+
+
+def texel_positions(charts: Tensor, size: int) -> Tensor:
+    """The positions x, y of all texels of the charts (K, 7) in pixels, (K, size, size, 2): the inverse of
+    `chart_coordinates` and `texture_position` for one frame."""
+    start, end, half_width = charts[:, None, None, :2], charts[:, None, None, 2:4], charts[:, None, None, 4:5].clamp_min(1.0)
+    axis = end - start
+    length = axis.square().sum(-1, keepdim=True).clamp_min(1e-6).sqrt()
+    unit = axis / length
+    side = torch.stack([-unit[..., 1], unit[..., 0]], -1)
+    line = torch.linspace(-1, 1, size, device=charts.device)
+    along = line[None, :, None] * (ALONG[1] - ALONG[0]) / 2 + sum(ALONG) / 2  # of the columns
+    across = line[:, None, None] * ACROSS                                     # of the rows
+    return start + along * torch.maximum(length, half_width) * unit + across * half_width * side
 
 
 def upsample_chosen(fields: Tensor, chosen: Tensor, factor: int) -> Tensor:

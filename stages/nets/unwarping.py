@@ -4,49 +4,58 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages.nets.chart_lookup import chart_coordinates, chart_distance, texture_position
+from stages.nets.chart_lookup import chart_coordinates, chart_distance, texel_positions
 
 OPAQUE = 0.9  # alpha from which a pixel counts
+NEAR = 8      # texels, size of the cells from which alpha is continued
 UNKNOWN = 0.5  # colour of a texture of which nothing was seen
 
 
 @torch.no_grad()
 def unwarped_textures(charts: Tensor, foregrounds: Tensor, size: int) -> Tensor:
-    """Textures (K, 4, size, size), RGB and alpha in [0, 1], of K charts (B, K, 6) seen in foregrounds (B, 4, h, w).
+    """Textures (K, 4, size, size), RGB and alpha in [0, 1], of K charts (B, K, 7) seen in foregrounds (B, 4, h, w).
 
-    A pixel belongs to the nearest chart. The colours are those of the frame which shows most of the chart, because a mean
-    over frames would be blurred. What this frame does not show is the mean over all frames, or else a mean over the
-    surroundings. Alpha is the mean over all frames, and 0 where no pixel ever was."""
+    A pixel belongs to the nearest chart. The colours are those of the frame which shows the chart in most pixels, because a
+    mean over frames would be blurred. What this frame does not show is the mean over all frames, or else a mean over the
+    surroundings. Alpha is the mean over all frames, and 0 far from what any frame shows."""
     k = charts.shape[1]
-    best, best_seen = charts.new_zeros(k, 4, size, size), charts.new_zeros(k) - 1
+    best, most = charts.new_zeros(k, 4, size, size), charts.new_zeros(k) - 1
     total, coverage = torch.zeros_like(best), charts.new_zeros(k, 2, size, size)
     for chart, foreground in zip(charts, foregrounds):
-        found, covered = _unwarped(chart, foreground, size).split([4, 2], 1)
-        coverage += covered
-        seen = (found[:, 3] > 0).sum((1, 2)).float()
-        better = seen > best_seen
-        best, best_seen = torch.where(better[:, None, None, None], found, best), torch.where(better, seen, best_seen)
-        total += found
-    textures = torch.full_like(best[:, :3], UNKNOWN)
+        found, covered, pixels = _unwarped(chart, foreground, size)
+        better = pixels > most
+        best, most = torch.where(better[:, None, None, None], found, best), torch.where(better, pixels, most)
+        total, coverage = total + found, coverage + covered
+    colours = torch.full_like(best[:, :3], UNKNOWN)
     cells = [2**n for n in range(size.bit_length() - 1, 0, -1)]  # texels: 64, 32, .. 2 for a size of 64
-    means = (F.interpolate(F.avg_pool2d(total, cell, ceil_mode=True), (size, size), mode="bilinear") for cell in cells)
-    for colours in (*means, total, best):
-        textures = torch.where(colours[:, 3:] > 0, colours[:, :3] / colours[:, 3:].clamp_min(1e-9), textures)
-    return torch.cat([textures, coverage[:, :1] / coverage[:, 1:].clamp_min(1)], 1)
+    for seen in (*(_means(total, cell) for cell in cells), total, best):
+        colours = torch.where(seen[:, 3:] > 0, seen[:, :3] / seen[:, 3:].clamp_min(1e-9), colours)
+    alpha = torch.zeros_like(colours[:, :1])
+    for seen in (*(_means(coverage, cell) for cell in cells if cell <= NEAR), coverage):
+        alpha = torch.where(seen[:, 1:] > 0, seen[:, :1] / seen[:, 1:].clamp_min(1e-9), alpha)
+    return torch.cat([colours, alpha], 1)
 
 
-def _unwarped(charts: Tensor, foreground: Tensor, size: int) -> Tensor:
-    """Sums over the pixels that one foreground (4, h, w) has in each texel of the charts (K, 6), (K, 6, size, size): colours
-    of opaque pixels and their number, alpha and the number of all pixels."""
-    along, across = chart_coordinates(charts[None], *foreground.shape[-2:])  # (1, K, h, w)
-    distance, along, across = chart_distance(charts[None], along, across)[0], along[0], across[0]
-    least, nearest = distance.min(0, keepdim=True)  # (1, h, w)
-    u, v = ((position.gather(0, nearest) + 1) / 2 * size for position in texture_position(along, across))
-    u, v = u.floor().long(), v.floor().long()
-    seen = least.isfinite() & (u >= 0) & (u < size) & (v >= 0) & (v < size)
-    colour, alpha = foreground.split([3, 1])
-    opaque = (alpha > OPAQUE).float()
-    values = torch.cat([opaque * colour / alpha.clamp_min(OPAQUE), opaque, alpha, torch.ones_like(alpha)])  # (6, h, w)
-    sums = foreground.new_zeros(len(charts) * size * size, 6)
-    sums.index_add_(0, ((nearest * size + v) * size + u)[seen], values[:, seen[0]].T)
-    return sums.view(len(charts), size, size, 6).permute(0, 3, 1, 2)
+def _means(sums: Tensor, cell: int) -> Tensor:
+    """The means of sums (K, C, size, size) over cells of cell x cell texels, interpolated."""
+    return F.interpolate(F.avg_pool2d(sums, cell, ceil_mode=True), sums.shape[-2:], mode="bilinear")
+
+
+def _unwarped(charts: Tensor, foreground: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What one foreground (4, h, w) shows of the charts (K, 7): the colours of opaque texels times 1, and 1, (K, 4, size,
+    size); alpha and 1 of all texels in view, (K, 2, size, size); and the number of opaque pixels, (K,)."""
+    h, w = foreground.shape[-2:]
+    distance = chart_distance(charts[None], *chart_coordinates(charts[None], h, w))[0]  # (K, h, w)
+    least, nearest = distance.min(0)
+    positions = texel_positions(charts, size)  # (K, size, size, 2), pixels
+    x, y = positions.floor().long().unbind(-1)
+    inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    x, y = x.clamp(0, w - 1), y.clamp(0, h - 1)
+    own = inside & (nearest[y, x] == torch.arange(len(charts), device=x.device)[:, None, None]) & least[y, x].isfinite()
+    grid = positions * (2 / positions.new_tensor([w, h])) - 1
+    values = F.grid_sample(foreground.expand(len(charts), -1, -1, -1), grid, align_corners=False)  # (K, 4, size, size)
+    colour, alpha = values.split([3, 1], 1)
+    opaque = (own[:, None] & (alpha > OPAQUE)).float()
+    found = torch.cat([opaque * colour / alpha.clamp_min(OPAQUE), opaque], 1)
+    area = (charts[:, :2] - charts[:, 2:4]).norm(dim=1) * charts[:, 4]
+    return found, own[:, None] * torch.cat([alpha, torch.ones_like(alpha)], 1), opaque.mean((1, 2, 3)) * area

@@ -25,17 +25,26 @@ COLOURS = (  # RGB of each joint
 FINGERS = tuple((0 if i % 4 == 1 else i - 1, i) for i in range(1, 21))
 FEET = ((R_ANKLE, 0, 1), (L_ANKLE, 2, 3))  # ankle in the body, heel and toe in the feet
 DRAWN_PARTS = ("body", "hands", "feet", "face")
+POINT_SETS = ("body", "left_hand", "right_hand", "feet", "face")
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Five sets of points (..., n, 3): x, y in pixels and a score. The leading axes (frames) are the same for all."""
+    """Five sets of points (..., n, 3): x, y in pixels and a score; and the depth of the body joints. The leading axes
+    (frames) are the same for all."""
 
     body: np.ndarray        # (..., 18, 3)
     left_hand: np.ndarray   # (..., 21, 3)
     right_hand: np.ndarray  # (..., 21, 3)
     feet: np.ndarray        # (..., 4, 3): right heel, right toe, left heel, left toe
     face: np.ndarray        # (..., 5, 3): right eye, left eye, left mouth corner, right mouth corner, nose
+    # (..., 18): how far the joints are behind the middle of the trunk, body heights, less than 0 in front of it; NaN if
+    # unknown, as everywhere if the estimator finds no depth
+    depth: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.depth is None:
+            object.__setattr__(self, "depth", np.full(self.body.shape[:-1], np.nan, np.float32))
 
     def __getitem__(self, index) -> "Pose":
         return Pose(*(getattr(self, field.name)[index] for field in fields(self)))
@@ -45,7 +54,11 @@ class Pose:
 
     def map(self, function) -> "Pose":
         """Applies a function to each set of points (..., n, 3)."""
-        return replace(self, **{field.name: function(getattr(self, field.name)) for field in fields(self)})
+        return replace(self, **{name: function(points) for name, points in self.point_sets().items()})
+
+    def point_sets(self) -> dict[str, np.ndarray]:
+        """The five sets of points by name."""
+        return {name: getattr(self, name) for name in POINT_SETS}
 
     @classmethod
     def unknown(cls, *shape: int) -> "Pose":

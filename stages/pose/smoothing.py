@@ -33,16 +33,18 @@ def body_size(body: np.ndarray) -> float:
 def without_swapped_sides(pose: Pose, fps: float) -> Pose:
     """The pose (T) with arms (and hands) and legs (and feet) exchanged in the frames in which the estimator swapped
     left and right."""
-    body, feet, size = pose.body.copy(), pose.feet.copy(), body_size(pose.body)
+    body, feet, depth, size = pose.body.copy(), pose.feet.copy(), pose.depth.copy(), body_size(pose.body)
     legs = np.concatenate([body[:, _LEGS[0]], feet[:, :2]], 1), np.concatenate([body[:, _LEGS[1]], feet[:, 2:]], 1)
     swapped = swapped_frames(body[:, _ARMS[0]], body[:, _ARMS[1]], size, fps)
     left, right = pose.left_hand.copy(), pose.right_hand.copy()
     left[swapped], right[swapped] = pose.right_hand[swapped], pose.left_hand[swapped]
-    _swap(body, swapped, *_ARMS)
+    for values in (body, depth):
+        _swap(values, swapped, *_ARMS)
     swapped = swapped_frames(*legs, size, fps)
-    _swap(body, swapped, *_LEGS)
+    for values in (body, depth):
+        _swap(values, swapped, *_LEGS)
     _swap(feet, swapped, [0, 1], [2, 3])
-    return replace(pose, body=body, left_hand=left, right_hand=right, feet=feet)
+    return replace(pose, body=body, left_hand=left, right_hand=right, feet=feet, depth=depth)
 
 
 def swapped_frames(right: np.ndarray, left: np.ndarray, size: float, fps: float) -> np.ndarray:

@@ -4,7 +4,6 @@ Points as in parquet.POSES, in pixels of the rendered frame. Points outside the 
 score 0; all others have score 1.
 """
 
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +36,11 @@ def to_pose(pixels: np.ndarray, size: int) -> Pose:
 
 def write_truth(path: Path, poses: list[Pose], visible: list[np.ndarray], about: dict) -> None:
     parquet.write(path, TRUTH, {"frame": np.arange(len(poses)), "visible": np.stack(visible),
-                               **Pose.stack(poses).columns()}, about)
+                               **Pose.stack(poses).point_sets()}, about)
 
 
 def read_truth(path: Path) -> tuple[Pose, dict[str, np.ndarray]]:
     """The true poses (T frames) and, for each point set, which of its points are visible, (T, n) bool."""
     columns, _ = parquet.read(path, TRUTH)
-    pose = Pose(*(columns[field.name].reshape(len(columns["frame"]), -1, 3) for field in fields(Pose)))  # (T, n, 3)
+    pose = Pose(*(columns[name].reshape(len(columns["frame"]), -1, 3) for name in SIZES))  # (T, n, 3)
     return pose, split(columns["visible"] > 0.5)

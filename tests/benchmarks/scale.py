@@ -45,7 +45,7 @@ events.emit("begun", address=sys.argv[2])
 time.sleep({SECONDS!r}[stage] / {SHORTENED})
 for path in layout.outputs(stage, key).values():
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dict(metrics={{}}, of=f"{{stage}}@{{key}}", path=str(path))))
+    path.write_text(json.dumps(dict(metrics={{}}, headline=[], of=f"{{stage}}@{{key}}", path=str(path))))
 events.emit("ended", address=sys.argv[2])
 '''
 
@@ -97,7 +97,7 @@ def write_states(plan: list[str]) -> None:
         for address in plan:
             stage, (name, key) = stages[address], graph.split(address)
             for out in map(str, layout.outputs(name, key).values()):
-                text = json.dumps(dict(metrics={}, of=address, path=out))
+                text = json.dumps(dict(metrics={}, headline=[], of=address, path=out))
                 Path(out).parent.mkdir(parents=True, exist_ok=True)
                 Path(out).write_text(text)
                 digest = file(out)["md5"]

@@ -47,7 +47,8 @@ def test_what_a_preset_needs_follows_from_its_values(config, tmp_path, monkeypat
     with_vgg16 = weights.needed(with_("generator_training", features="vgg16"))
     assert with_vgg16[pretrained.VGG["vgg16"]] == ["generator_training"]
     assert VGG19 in weights.needed(with_("local_gan_training", demo, faces="features", features="vgg19"))
-    assert VGG19 not in weights.needed(with_("local_gan_training", demo, faces="vectors", features="vgg19"))
+    assert VGG19 not in weights.needed(with_("local_gan_training", demo, faces="vectors", features="vgg19", validation_share=0.0))
+    assert VGG19 in weights.needed(with_("local_gan_training", demo, faces="vectors", features="vgg19"))
     for stage in weights.TASKS:
         needed = weights.needed(with_(stage, demo, model="heavy")).get("pose_landmark_heavy.tflite")
         assert needed == (None if stage == "frames" else [stage])

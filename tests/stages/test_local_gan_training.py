@@ -17,6 +17,7 @@ from stages.media import parquet, video_file
 from stages.media.pose_table import read_poses
 from stages.nets.generator import Generator, GeneratorShape
 from stages.nets.refiner import REFINED_PARTS
+from stages.nets.vgg import Vgg
 
 CPU = torch.device("cpu")
 TWO = ("face", "left_foot")
@@ -50,7 +51,7 @@ def learned(subject, tmp_path_factory) -> dict:
 def train(learned: dict, folder, config, **changes):
     block = config.presets["demo"].local_gan_training.model_copy(
         update={"steps": 30, "batch": 4, "crop_size": 16, "width": 8, "blocks": 1, "checkpoint_every": 10, "device": "cpu",
-                "learning_rate": 0.005} | changes)
+                "learning_rate": 0.005, "features": "random"} | changes)
     inputs = {name: learned[name] for name in layout.INPUTS["local_gan_training"]}
     local_gan_training.run(**inputs, local_gans=folder / "local_gans", plots=folder / "plots", params=block,
                            key="figure", entry=params.Subject(preset="demo", consent="synthetic"))
@@ -160,9 +161,9 @@ def test_polishing_a_batch_is_polishing_its_frames(learned, tmp_path, monkeypatc
     assert (whole[:, :3] <= whole[:, 3:]).all()
 
 
-def test_the_strength_of_a_refiner_minimises_the_validation_error():
-    """It is 1/2 if the residual is twice as large as it should be, and 0 if it increases the error."""
-    real = torch.full((6, 4, 8, 8), 0.4)
+def test_the_strength_of_a_refiner_minimises_the_perceptual_distance():
+    """It is 1/2 if the residual is twice as large as it should be, and 0 if it increases the distance."""
+    real, network = torch.full((6, 4, 32, 32), 0.4), Vgg("random", 3)
 
     class ConstantResidual:
         device = CPU
@@ -172,16 +173,16 @@ def test_the_strength_of_a_refiner_minimises_the_validation_error():
             self.average = lambda inputs: torch.full_like(inputs[:, :4], step)
 
         def crops(self, part, frames):
-            return torch.full((len(frames), 4, 8, 8), 0.2), torch.zeros(len(frames), 0, 8, 8), real[frames]
+            return torch.full((len(frames), 4, 32, 32), 0.2), torch.zeros(len(frames), 0, 32, 32), real[frames]
 
     for step, wanted in ((0.4, 0.5), (0.2, 1.0), (0.1, 1.0), (-0.1, 0.0)):
-        found = local_gan_training.refiner_strength(ConstantResidual(step), ConstantResidual(step), "face", 4)
+        found = local_gan_training.refiner_strength(ConstantResidual(step), ConstantResidual(step), "face", 4, network)
         assert found == pytest.approx(wanted), step
 
 
 def test_a_part_that_gains_nothing_is_switched_off(learned, tmp_path, monkeypatch, config, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(local_gan_training, "refiner_strength", lambda local, pairs, part, batch: float(part != "face"))
+    monkeypatch.setattr(local_gan_training, "refiner_strength", lambda local, pairs, part, batch, network: float(part != "face"))
     gans = LocalGans(train(learned, tmp_path, config, steps=2), CPU)
     assert gans.about["off"] == ["face"] and set(gans.refiners) == set(REFINED_PARTS[1:])
     assert "face off (no gain)" in capsys.readouterr().out

@@ -31,7 +31,7 @@ STAGES = {  # in order, with changes to the demo preset that make them fast
         "gw_inner": 5, "checkpoint_every": 99, "preview_every": 3, "precision": "float32", "device": "cpu"},
     local_gan_training: {
         "steps": 3, "batch": 4, "crop_size": 16, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,
-        "faces": "vectors", "checkpoint_every": 99, "device": "cpu"},
+        "faces": "vectors", "features": "random", "checkpoint_every": 99, "device": "cpu"},
 }
 TRAINING = 25  # frames, as toy's clock has it
 FOLDER = layout.ROOT / "ann"
@@ -49,7 +49,7 @@ def prepare(root: Path, garbage: range) -> None:
     for t in garbage:
         pictures[t] = noise.integers(0, 256, pictures[t].shape, np.uint8)
         outlines[t] = np.roll(outlines[t], 20, 1)
-    for points in poses.columns().values():
+    for points in poses.point_sets().values():
         points[garbage, :, :2] = noise.uniform(0, toy.SIZE, points[garbage, :, :2].shape)
     toy.write_poses(folder / "poses.parquet", poses, {"silhouettes": "mediapipe"})
     whole = [np.pad(pictures[t], ((8, 8), (16, 16), (0, 0)), "edge") for t in FULL_FRAMES]
@@ -102,8 +102,9 @@ def test_training_frames_have_an_effect_on_everything(reference, tmp_path, confi
 def test_held_out_poses_do_not_smooth_into_the_training_part():
     poses, others = toy.poses(200), toy.poses(200)
     train, test = slice(0, 150), slice(175, 200)  # a gap of a second
-    for points in others.columns().values():
+    for points in others.point_sets().values():
         points[test, :, :2] = np.random.default_rng(0).uniform(0, toy.SIZE, points[test, :, :2].shape)
+    poses.depth[:], others.depth[:], others.depth[test] = 0, 0, 10
     one, other = (pose_extraction.clean_poses(pose, np.zeros(200, int), toy.FPS, 1.0, 10)[0].columns() for pose in (poses, others))
     for name in one:
         assert np.abs(one[name][train] - other[name][train]).max() < 1e-4, name

@@ -280,6 +280,18 @@ def test_takes_are_smoothed_apart():
     assert joined[38:42].all()
 
 
+def test_depths_are_smoothed_and_filled_with_their_joints():
+    pose, noise = toy.poses(60), np.random.default_rng(0).normal(0, 0.1, (60, 18)).astype(np.float32)
+    pose.depth[:], pose.depth[:, 2] = 0.4 + noise, np.nan
+    pose.body[20:24, 4] = np.nan, np.nan, 0
+    found, _ = pose_extraction.clean_poses(pose, np.zeros(60, int), 25.0, 1.0, 10)
+    assert np.isnan(found.depth[:, 2]).all() and np.isfinite(found.depth[:, 4]).all()
+    assert found.depth[:, 3].mean() == pytest.approx(0.4 + noise[:, 3].mean(), abs=0.01)
+    assert np.diff(found.depth[:, 3]).std() < 0.5 * np.diff(noise[:, 3]).std()
+    as_found, _ = pose_extraction.clean_poses(pose, np.zeros(60, int), 25.0, 0.0, 1)
+    assert np.array_equal(as_found.depth[:20, 4], pose.depth[:20, 4]) and np.isnan(as_found.depth[20:24, 4]).all()
+
+
 def test_a_take_without_a_person_stays_empty():
     both = Pose.concatenate([toy.poses(20), Pose.unknown(20)])
     found, filled = pose_extraction.clean_poses(both, np.repeat([0, 1], 20), 25.0, 1.0, 10)

@@ -8,7 +8,7 @@ import pytest
 from stages import InputError, pretrained
 from stages.estimators import blazepose, mediapipe, mediapipe_graph
 from stages.pose import skeleton
-from stages.pose.skeleton import L_EAR, L_WRIST, NECK, NOSE, R_EAR
+from stages.pose.skeleton import L_EAR, L_WRIST, NECK, NOSE, R_EAR, R_ELBOW, R_WRIST
 from stages.tracking.boxes import Person
 
 HEAVY = "pose_landmark_heavy.tflite"
@@ -40,6 +40,17 @@ def test_landmarks_become_openpose_joints():
     assert pose.body[NECK, 0] == 11.5
     assert pose.feet[:, 0].tolist() == [30, 32, 29, 31]
     assert (pose.face[:, 2] < 0.5).all() and not pose.left_hand[:, 2].any()
+
+
+def test_depth_is_relative_to_the_trunk_and_to_the_height():
+    """A hand 30 pixels in front of hips and shoulders, which are at the same depth; unknown for an unknown joint."""
+    points, score = landmarks(5)
+    points["body"][:, 2] = 7.0
+    points["body"][16, 2], score[14] = -23, 0
+    pose = blazepose.to_pose(points, score, None)
+    height = blazepose.body_height(points["body"])
+    assert pose.depth[[NECK, L_WRIST]].tolist() == [0, 0] and np.isnan(pose.depth[R_ELBOW])
+    assert pose.depth[R_WRIST] == pytest.approx(-30 / height)
 
 
 def test_seen_from_behind_there_is_no_face():

@@ -87,7 +87,7 @@ def test_a_missing_person_and_an_unknown_body(stranger):
     estimator = whole_body.WholeBodyEstimator(KnownBodies(stranger.pose.body[0], Pose.unknown().body))
     nobody, unknown = estimator.estimate(stranger.pictures[:2], [None, ANYWHERE])
     assert nobody is None
-    assert not any(points[:, 2].any() for points in unknown.pose.columns().values())
+    assert not any(points[:, 2].any() for points in unknown.pose.point_sets().values())
 
 
 @pytest.mark.parametrize("unknown", [[], [9], [9, 12], [9, 12, 0, 14, 15, 16, 17]])

@@ -20,8 +20,8 @@ def pose(**points: tuple[float, float]) -> Pose:
 
 def test_the_trunk_lies_between_the_middle_of_the_hips_and_the_neck():
     found = chart_segments(pose(**{f"body_{R_HIP}": (40, 80), f"body_{L_HIP}": (60, 80), f"body_{NECK}": (50, 30)}))
-    assert found.shape == (1, len(CHARTS), 6) and found.dtype == np.float32
-    assert found[0, NAMES.index("trunk")] == pytest.approx([50, 80, 50, 30, 0.35 * 50, 0])
+    assert found.shape == (1, len(CHARTS), 7) and found.dtype == np.float32
+    assert found[0, NAMES.index("trunk")] == pytest.approx([50, 80, 50, 30, 0.35 * 50, 0, 0])
 
 
 def test_a_limb_with_an_unknown_end_has_no_width():
@@ -40,3 +40,15 @@ def test_widths_do_not_shrink_with_a_limb_that_points_to_the_camera():
 def test_the_head_reaches_beyond_the_ears():
     found = chart_segments(pose(**{f"body_{NECK}": (50, 50), "body_16": (45, 30), "body_17": (55, 30)}))
     assert found[0, NAMES.index("head"), :4] == pytest.approx([50, 50, 50, 30 - 0.7 * 20])
+
+
+def test_a_limb_is_in_front_by_the_mean_depth_of_its_joints():
+    """Unknown depths say nothing, and nothing is said about the trunk."""
+    poses = Pose.unknown(4)
+    poses.depth[0, [R_ELBOW, R_WRIST]] = -0.1, -0.7
+    poses.depth[1, [R_ELBOW, R_WRIST]] = 0.1, 0.7
+    poses.depth[2, R_WRIST] = -0.7
+    found = chart_segments(poses)[..., 6]
+    forearm, hand = (NAMES.index(f"right_{name}") for name in ("forearm", "hand"))
+    assert 0.8 < found[0, forearm] < found[0, hand] < 1 and found[0, forearm] == -found[1, forearm]
+    assert found[2, forearm] == 0 < found[2, hand] and not found[3].any() and not found[:, NAMES.index("trunk")].any()

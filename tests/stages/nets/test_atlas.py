@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stages.nets.atlas import AtlasGenerator, AtlasShape
+from stages.nets.atlas import AtlasGenerator, AtlasShape, seen_shares, union
 
-CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0], [40, 8, 40, 40, 6, 0]], [[20, 10, 22, 44, 6, 0], [40, 8, 40, 40, 0, 0]]])
+CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0, 0], [40, 8, 40, 40, 6, 0, 0]], [[20, 10, 22, 44, 6, 0, 0], [40, 8, 40, 40, 0, 0, 0]]])
 
 
 def network(**changes) -> AtlasGenerator:
@@ -34,7 +34,7 @@ def test_an_untrained_network_shows_the_colours_of_the_frames_it_was_initialised
     painted[:, 2] = 0.3
     generator = network()
     generator.initialise(CHARTS[:1], painted)
-    moved = CHARTS[:1] + torch.tensor([0, 16.0, 0, 16, 0, 0])
+    moved = CHARTS[:1] + torch.tensor([0, 16.0, 0, 16, 0, 0, 0])
     found = sampled(generator, torch.zeros(1, 6, 16, 16), moved)[:, :3].sigmoid()  # (1, 3, 64, 64)
     for x, colour in ((20, (0.8, 0.02, 0.3)), (40, (0.02, 0.8, 0.3))):
         assert found[0, :, 40, x].tolist() == pytest.approx(colour, abs=0.02)
@@ -46,6 +46,32 @@ def test_a_chart_with_unknown_ends_is_not_seen():
         generator.scaled_textures[0], generator.scaled_textures[1] = 1, -1
     found = sampled(generator, torch.zeros(2, 6, 16, 16), CHARTS).detach()[:, :3]
     assert float(found[1].max() - found[1].min()) < 1e-3 and found[0].min() < 0 < found[0].max()
+
+
+@pytest.mark.parametrize("front, top", [(1.0, 0), (-1.0, 1)])
+def test_the_limb_in_front_is_seen_up_to_its_edge_and_the_other_one_beyond(front, top):
+    """A narrow limb, opaque inside of its edges, before or behind a wide one."""
+    charts = torch.tensor([[[32.0, 8, 32, 56, 4, 0.5, front], [32, 4, 32, 60, 16, 0, 0]]])
+    generator = network(texture_size=32)
+    textures = torch.full((2, 4, 32, 32), 4.0)
+    textures[0, 0], textures[1, 1] = -4, -4            # cyan; magenta
+    textures[0, 3, :4], textures[0, 3, -4:] = -9, -9  # across: transparent from 0.98 half widths
+    with torch.no_grad():
+        generator.scaled_textures.copy_(textures.flatten(2) / 5)
+    found = sampled(generator, torch.zeros(1, 6, 16, 16), charts).sigmoid()  # (1, 4, 64, 64)
+    assert (found[0, 3, 16:48, 20:44] > 0.9).all()
+    assert found[0, top, 32, 32] < 0.1 < 0.9 < found[0, 1 - top, 32, 32]
+    assert found[0, 1, 32, 22] < 0.1 < 0.9 < found[0, 0, 32, 22] and found[0, 1, 32, 38] < 0.1
+
+
+def test_two_layers_let_through_what_compositing_one_over_the_other_does():
+    alpha, in_front = torch.randn(3, 2, 4, 4), torch.rand(3, 1, 4, 4)
+    a, b = alpha.sigmoid().unbind(1)
+    first = in_front[:, 0] * a + (1 - in_front[:, 0]) * a * (1 - b)  # of the colour of the first layer
+    both = a + b - a * b
+    found = seen_shares(torch.cat([in_front, 1 - in_front], 1), alpha)
+    assert torch.allclose(found[:, 0], first / both, atol=0.01) and torch.allclose(found.sum(1), torch.ones(3, 4, 4))
+    assert torch.allclose(union(alpha)[:, 0].sigmoid(), both, atol=1e-5)
 
 
 def test_offsets_move_the_texture_only_if_they_are_on():

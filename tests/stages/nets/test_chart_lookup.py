@@ -8,7 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from stages.nets import chart_lookup
-from stages.nets.chart_lookup import chart_coordinates, sample_textures, upsample_chosen
+from stages.nets.chart_lookup import (
+    chart_coordinates, sample_textures, texel_positions, texture_position, upsample_chosen,
+)
 
 
 def chart(start, end, half_width) -> torch.Tensor:
@@ -78,3 +80,16 @@ def test_of_two_charts_at_one_distance_the_one_with_priority_is_nearer():
     charts[0, 1, 5], charts[0, 2, 4] = 0.3, 0
     near = chart_lookup.chart_distance(charts, *chart_coordinates(charts, 32, 32))
     assert (near[0, 0] - near[0, 1]).numpy() == pytest.approx(0.3, abs=1e-5) and near[0, 2].isinf().all()
+
+
+def test_texels_lie_where_their_coordinates_are_those_of_the_texture():
+    """A slanted limb; a texel's position is found again by `chart_coordinates`, which is read between pixels."""
+    limb = chart((30, 20), (60, 70), 9)
+    positions = texel_positions(limb[0], 9)[0]  # (9, 9, 2)
+    u, v = texture_position(*chart_coordinates(limb, 100, 100))
+    grid = positions[None] / 50 - 1
+    line = torch.linspace(-1, 1, 9)
+    inside = ((positions > 1) & (positions < 99)).all(-1)
+    for found, expected in ((u, line[None, :].expand(9, 9)), (v, line[:, None].expand(9, 9))):
+        read = F.grid_sample(found, grid, align_corners=False)[0, 0]
+        assert torch.allclose(read[inside], expected[inside], atol=1e-4) and inside.sum() > 60

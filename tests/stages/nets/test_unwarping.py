@@ -55,3 +55,13 @@ def test_nothing_seen_is_grey(charts, frames):
 def test_alpha_is_the_mean_over_all_frames():
     alpha = unwarped_textures(LIMB.expand(2, -1, -1), torch.cat([painted(), painted(0.5)]), SIZE)[:, 3:]
     assert at(alpha[0], 0.5, 0) == pytest.approx([0.75]) and at(alpha[0], 0.5, 1.25) == [0] and at(alpha[0], 1.3, 0) == [0]
+
+
+def test_a_limb_smaller_than_its_texture_has_no_holes():
+    """Ten by four pixels in 64 x 64 texels."""
+    small = torch.tensor([[[40.0, 10.0, 40.0, 20.0, 2.0, 0.0]]])
+    frame = torch.zeros(1, 4, 100, 80)
+    frame[:, 0, 10:20, 38:42] = frame[:, 3, 10:20, 38:42] = 1
+    [texture] = unwarped_textures(small, frame, 64)
+    inside = texture[:, 18:46, 18:46]  # from 0.1 to 0.9 along, and to 0.6 across
+    assert (inside[3] > 0.9).all() and (inside[0] > 0.9).all() and (inside[1:3] < 0.1).all()

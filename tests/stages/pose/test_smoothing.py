@@ -93,9 +93,9 @@ def test_fast_motion_is_not_an_outlier(fps, x):
 
 def test_motion_of_rendered_people_has_no_outliers_or_swaps(moving):
     size = smoothing.body_size(moving.body)
-    assert not any(smoothing.outliers(points, size, 25.0).any() for points in moving.columns().values())
+    assert not any(smoothing.outliers(points, size, 25.0).any() for points in moving.point_sets().values())
     same = smoothing.without_swapped_sides(moving, 25.0)
-    assert all(np.array_equal(a, b) for a, b in zip(same.columns().values(), moving.columns().values()))
+    assert all(np.array_equal(a, b) for a, b in zip(same.point_sets().values(), moving.point_sets().values()))
 
 
 @pytest.mark.parametrize("length", [1, 2, 4, 8])
@@ -110,7 +110,10 @@ def test_swapped_sides_are_corrected(moving, length):
     body[frames], feet[frames] = body[frames][:, order], feet[frames][:, [2, 3, 0, 1]]
     left = np.where(frames[:, None, None], pose.right_hand, pose.left_hand)
     right = np.where(frames[:, None, None], pose.left_hand, pose.right_hand)
-    mended = smoothing.without_swapped_sides(Pose(body, left, right, feet, pose.face), 25.0)
+    depth = np.where(np.arange(18) < 5, -1, 1) * np.ones((len(pose), 1))  # of the right arm and of the others
+    swapped = np.where(frames[:, None], depth[:, order], depth)
+    mended = smoothing.without_swapped_sides(Pose(body, left, right, feet, pose.face, swapped), 25.0)
+    assert (mended.depth != depth).any(1).sum() < (swapped != depth).any(1).sum() / 2
     for name in ("body", "feet", "left_hand", "right_hand"):
         wrong = np.linalg.norm(getattr(mended, name) - getattr(pose, name), axis=-1)
         assert (wrong > 0.05 * person_height(pose.body).max()).mean() < 0.01, name
@@ -123,7 +126,7 @@ def test_legs_that_really_cross_are_not_swapped(moving):
     for joint, side in ((L_ANKLE, 1), (R_ANKLE, -1)):
         body[:, joint, 0] = 100 + side * x
     still = moving[:1]
-    pose = Pose(body, *(np.repeat(points, 75, 0) for name, points in still.columns().items() if name != "body"))
+    pose = Pose(body, *(np.repeat(points, 75, 0) for name, points in still.point_sets().items() if name != "body"))
     assert np.array_equal(smoothing.without_swapped_sides(pose, 25.0).body, body)
 
 
