@@ -52,7 +52,8 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     parquet.write(poses, parquet.POSES, {
         "frame": np.arange(len(pose)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
-    }, {"estimator": params.estimator, "model": params.model, "details": params.details, "fps": fps,
+    }, {"estimator": params.estimator, "model": params.model, "details": params.details,
+        "mirrored": params.mirrored, "fps": fps,
         "smoothing": params.smoothing, "silhouettes": params.estimator if estimator.provides_silhouettes else None})
     print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, timeline))
 

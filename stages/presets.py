@@ -69,6 +69,7 @@ class Frames(EstimatorBlock):
 
 class PoseExtraction(EstimatorBlock):
     details: Literal["mediapipe", "none"]
+    mirrored: bool
     min_score: Share
     max_gap_seconds: NonNegative
     smoothing: NonNegative

@@ -38,12 +38,19 @@ class PoseEstimator(Protocol):
 
 
 def build_pose_estimator(chosen: "PoseExtraction") -> PoseEstimator:
-    """The chosen estimator; with `details: mediapipe`, MediaPipe's hands and face are added to other estimators."""
-    estimator = adapter(chosen).PoseEstimator(chosen.model, chosen.device)
-    if chosen.details == "mediapipe" and chosen.estimator != "mediapipe":
-        from stages.estimators.whole_body import WholeBodyEstimator
-        return WholeBodyEstimator(estimator)
-    return estimator
+    """The chosen estimator. With `details: mediapipe`, MediaPipe's hands and face are added to other estimators; with
+    `mirrored`, poses are the mean of each image's and its mirror image's."""
+    def build() -> PoseEstimator:
+        estimator = adapter(chosen).PoseEstimator(chosen.model, chosen.device)
+        if chosen.details == "mediapipe" and chosen.estimator != "mediapipe":
+            from stages.estimators.whole_body import WholeBodyEstimator
+            return WholeBodyEstimator(estimator)
+        return estimator
+
+    if chosen.mirrored:
+        from stages.estimators.mirrored import MirroredEstimator
+        return MirroredEstimator(build)
+    return build()
 
 
 def hide_unknown(points: np.ndarray, min_score: float = 0.0) -> np.ndarray:

@@ -132,14 +132,14 @@ def build_metric_suite(params: "Metrics", entry: "Transfer", measured: dict[str,
 
 
 def _redetection(params: "Metrics", preset: str, measured: dict[str, Path]) -> RedetectionScorer:
-    """With the estimator that extracted the target's own poses."""
+    """With the estimator that extracted the target's own poses; without mirror images, to save time."""
     from stages.evaluation.redetection import Redetection
     from stages.presets import PoseExtraction
 
     poses, _, about = read_poses(measured["target_poses"])
     chosen = PoseExtraction(
         estimator=about["estimator"], model=about["model"], details=about["details"], min_score=params.min_score,
-        device=params.device, batch=params.batch, max_gap_seconds=0, smoothing=0)
+        mirrored=False, device=params.device, batch=params.batch, max_gap_seconds=0, smoothing=0)
     identity = DISABLED.format(preset, "weights")
     if params.weights:
         identity = _identity(measured, poses)

@@ -105,6 +105,6 @@ def test_params_choose_the_estimator_of_hands_and_face(config, monkeypatch, esti
     plain = KnownBodies()
     adapter = type("adapter", (), {"PoseEstimator": lambda model, device: plain})
     monkeypatch.setattr(pose_estimator, "adapter", lambda chosen: adapter)
-    chosen = small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted)
+    chosen = small(config.presets["demo"].pose_extraction, estimator=estimator, details=wanted, mirrored=False)
     built = pose_estimator.build_pose_estimator(chosen)
     assert isinstance(built, whole_body.WholeBodyEstimator) if composed else built is plain
