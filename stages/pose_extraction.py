@@ -49,6 +49,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
         raise InputError(f"{timeline.about['file']}: no person in any of {len(pose)} frames; "
                          "expected one person, whole and upright")
     pose, interpolated = clean_poses(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
+    pose = pose.map(lambda points: without(points, ~in_view(points, timeline, scene)))  # smoothing may move points
     parquet.write(poses, parquet.POSES, {
         "frame": np.arange(len(pose)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,

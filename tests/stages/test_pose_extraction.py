@@ -101,7 +101,7 @@ def test_joints_and_face_are_accurate(stranger, whole):
     assert found.columns["detected"].all() and (found.columns["people"] == 1).all()
     true = stranger.alpha > 127
     assert ((found.masks > 127) & true).sum() / ((found.masks > 127) | true).sum() > 0.92
-    assert found.about == {"estimator": "mediapipe", "model": "full", "details": "mediapipe", "fps": 25.0,
+    assert found.about == {"estimator": "mediapipe", "model": "full", "details": "mediapipe", "mirrored": True, "fps": 25.0,
                            "smoothing": 1.0, "silhouettes": "mediapipe"}
 
 
