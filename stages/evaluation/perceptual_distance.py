@@ -94,12 +94,14 @@ class PerceptualDistance:
         return {}
 
 
-def lpips_network() -> nn.Module:
-    """LPIPS of pairs (n, 3, h, w) in [-1, 1]. Its linear weights come with the package lpips; AlexNet's come from
-    metric_weights/. Raises pretrained.MissingWeights if they are missing."""
+def lpips_network(kind: str = "alex") -> nn.Module:
+    """LPIPS of pairs (n, 3, h, w) in [-1, 1], by AlexNet ("alex") or VGG-16 ("vgg"). Its linear weights come with the
+    package lpips, those of the network from metric_weights/ or weights/. Raises pretrained.MissingWeights if they are
+    missing."""
+    file, name = {"alex": (pretrained.ALEXNET, "AlexNet_0"), "vgg": (pretrained.VGG["vgg16"], "VGG16_0")}[kind]
     with warnings.catch_warnings(action="ignore"):  # it uses a deprecated argument of torchvision
-        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    flax.load_convolutions(network.net, pretrained.find(pretrained.ALEXNET), "AlexNet_0")
+        network = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False)
+    flax.load_convolutions(network.net, pretrained.find(file), name)
     return network
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from stages import generator_training, layout, pretrained
-from stages.evaluation.metric_names import HEADLINE_SCORES, WHOLE_FRAME
-from stages.evaluation.perceptual_distance import PerceptualDistance
+from stages.evaluation.image_similarity import PixelBox
+from stages.evaluation.metric_names import HEADLINE_SCORES, PERSON_BOX, WHOLE_FRAME
+from stages.evaluation.perceptual_distance import PerceptualDistance, crop_for_lpips, lpips_network
 from stages.evaluation.references import Reference
 from stages.evaluation.scoring import score
 from stages.imaging import compositing, optical_flow
@@ -38,6 +39,7 @@ MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "not
 ROOT = Path(__file__).parents[2]
 MOTIONS, SECONDS = ["turn", "wave", "squat", "kick", "dance"], 20.0  # of rendered people
 FACE_AND_HANDS = "lpips_face_and_hands"  # mean over the parts that are in view
+LPIPS_VGG, VGG_INTERVAL = "lpips_vgg_person_box", 4  # frames
 PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpainting", "face_vector_indexing")
 
 
@@ -147,7 +149,8 @@ def learn(folder: Path, name: str, block: GeneratorTraining, steps: int, to: Pat
 
 def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -> dict[str, float]:
     """Mean scores of the composites of Eq. 12 over held-out frames, as the stage `metrics` computes them:
-    HEADLINE_SCORES and WHOLE_FRAME of stages.evaluation.metric_names, and FACE_AND_HANDS; NaN if no frame has a score.
+    HEADLINE_SCORES and WHOLE_FRAME of stages.evaluation.metric_names, FACE_AND_HANDS and LPIPS_VGG; NaN if no frame has a
+    score.
 
     pairs: number of evenly spaced pairs of consecutive frames to score; None for all frames. Raises
     pretrained.MissingWeights if the weights of LPIPS are missing."""
@@ -156,12 +159,35 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -
     pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
     rows = np.flatnonzero(np.array(timeline.split) == "test")
     scored = paired(len(rows), pairs)
+    vgg = VggDistance()
     found = score(composites(artifacts, generator, pose[rows], scored), truths(artifacts, pose, timeline, rows[scored]),
-                  timeline.about["fps"], optical_flow.DisFlow(), [PerceptualDistance(cpu)], str(generator), "train it again").metrics
+                  timeline.about["fps"], optical_flow.DisFlow(), [PerceptualDistance(cpu), vgg], str(generator),
+                  "train it again").metrics
     values = {key: np.nan if found[key].value is None else found[key].value for key in (*HEADLINE_SCORES, *WHOLE_FRAME)}
     parts = [found[f"lpips_{part}"].value for part in ("face", "right_hand", "left_hand")]
     known = [value for value in parts if value is not None]
-    return values | {FACE_AND_HANDS: float(np.mean(known)) if known else np.nan}
+    return values | {FACE_AND_HANDS: float(np.mean(known)) if known else np.nan, LPIPS_VGG: float(np.mean(vgg.distances))}
+
+
+class VggDistance:
+    """LPIPS by VGG-16 of the person's box in every VGG_INTERVAL-th frame, as a FrameScorer without columns: the stage
+    `metrics` has no such score, because it takes a second per frame."""
+
+    def __init__(self):
+        self.reasons, self.distances, self._frames = {}, [], 0
+        self._network = lpips_network("vgg").eval()
+
+    def add(self, picture: np.ndarray, reference: Reference, regions: dict[str, PixelBox], delivered: np.ndarray | None
+            ) -> None:
+        if self._frames % VGG_INTERVAL == 0 and PERSON_BOX in regions:
+            pictures = (crop_for_lpips(one, regions[PERSON_BOX]) for one in (picture, reference.truth))
+            self.distances.append(lpips(self._network, *pictures))
+        self._frames += 1
+
+    def columns(self) -> dict:
+        return {}
+
+    totals = statistics = columns
 
 
 def composites(artifacts: Path, generator: Path, pose: Pose, scored: np.ndarray) -> Iterator[np.ndarray]:

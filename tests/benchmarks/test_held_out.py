@@ -48,6 +48,7 @@ def test_the_scores_are_those_of_the_stage(tmp_path, monkeypatch, generated, tra
         for name in (*HEADLINE_SCORES, *WHOLE_FRAME):
             assert found[name] == pytest.approx(expected[name], rel=1e-5)
         parts = [expected[f"lpips_{part}"] for part in ("face", "right_hand", "left_hand")]
+        assert 0 < found[held_out.LPIPS_VGG] < 1
         assert found[held_out.FACE_AND_HANDS] == pytest.approx(np.mean(parts), rel=1e-5)
 
 

@@ -12,7 +12,7 @@ from stages.media import clock, video_file
 from tests import settings
 from tests.benchmarks import ground_truth, held_out, plates, preprocessing, scale
 
-PRESETS = {"demo", "best", "paper"}
+PRESETS = {"demo", "fine", "best", "paper"}
 
 
 def people(folder: Path) -> None:

@@ -14,6 +14,7 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from stages import pretrained
 from stages.evaluation import perceptual_distance
 from stages.evaluation.metric_names import LPIPS_SCORES
+from stages.nets.vgg import Vgg
 
 CPU = torch.device("cpu")
 REGIONS = {"person_box": (4, 10, 70, 96), "face": (30, 10, 54, 35), "left_hand": (0, 40, 11, 64)}
@@ -42,6 +43,15 @@ def test_the_network_of_lpips_is_torchvisions_alexnet(trained):
     row = next(perceptual_distance.lpips_network().net.parameters())[0, 0, 0]
     assert torch.allclose(row[[0, 1, 2, -3, -2, -1]], torch.tensor(
         [1.1864e-01, 9.4069e-02, 9.5435e-02, 5.5822e-02, 2.1575e-02, 4.9963e-02]), rtol=1e-4)
+
+
+def test_by_vgg_it_is_the_network_of_the_perceptual_loss(trained):
+    """Of equal pictures it is 0, and its first features are those of `Vgg`."""
+    network, picture = perceptual_distance.lpips_network("vgg").eval(), torch.rand(1, 3, 64, 64)
+    weights = dict(zip(("lpips", "loss"), (next(net.parameters()) for net in (network.net, Vgg("vgg16", 1)))))
+    assert torch.equal(weights["lpips"], weights["loss"])
+    with torch.no_grad():
+        assert network(picture, picture).item() == 0 < network(picture, picture.flip(-1)).item()
 
 
 def test_lpips_against_lpips_and_torchmetrics(trained):
