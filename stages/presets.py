@@ -128,6 +128,7 @@ class GeneratorTraining(PresetBlock):
     max_joint_offset: Share
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]
     pose_maps: Literal["skeleton", "limbs"]
+    pose_noise: Share
     pose_context: Annotated[int, Field(ge=0, le=4)]
     discriminators: Literal["dual", "multiscale"]
     discriminator_width: Annotated[int, Field(ge=4)]
@@ -147,6 +148,7 @@ class GeneratorTraining(PresetBlock):
     weight_l1: NonNegative
     weight_l2: NonNegative
     weight_alpha: NonNegative
+    weight_detail: NonNegative
     weight_vgg: NonNegative
     weight_gw: NonNegative
     weight_matching: NonNegative

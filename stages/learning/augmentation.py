@@ -1,6 +1,6 @@
-"""Data augmentation: the same random translation, scale and rotation for a foreground and its pose."""
+"""Data augmentation: the same random translation, scale and rotation for a foreground and its pose; and noise on poses."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,19 @@ from stages.nets.refiner import clamp_premultiplied
 from stages.pose.skeleton import Pose
 
 BICUBIC_REACH = 1.5  # pixels: bicubic interpolation spreads a pixel this far beyond its edge
+POINTS = 69          # of a pose
 TOLERANCE = 1e-6     # pixels: a translation that is this close to whole pixels counts as one
+
+
+def noisy(poses: Pose, deviation: float, seeds: list[list[int]]) -> Pose:
+    """B poses with independent normal errors in x and y of all points, like those of an estimator. deviation: standard
+    deviation, pixels. seeds: of the errors of each pose."""
+    if not deviation:
+        return poses
+    errors = np.stack([np.random.default_rng(seed).normal(0, deviation, (POINTS, 3)) for seed in seeds]).astype(np.float32)
+    errors[..., 2] = 0  # of the score
+    parts = np.split(errors, np.cumsum([points.shape[-2] for points in poses.point_sets().values()])[:-1], 1)
+    return replace(poses, **{name: points + part for (name, points), part in zip(poses.point_sets().items(), parts)})
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stages import InputError
-from stages.learning.augmentation import SimilarityAugment
+from stages.learning.augmentation import SimilarityAugment, noisy
 from stages.learning.clip_sampler import Clip, ClipSampler
 from stages.learning.conditioning import Conditioning
 from stages.learning.crops import Crops, crop_images, pose_boxes, union_box
@@ -70,16 +70,16 @@ class Batches:
                              "change clips, single_frames, devices or accumulation of generator_training")
         clips, crop_size, num_clips = self.sampler.draw(step)
         clips = clips[:num_clips][index::count] + clips[num_clips:][index::count]
-        return self.load(clips, self.crops(clips, crop_size), num_clips // count)
+        return self.load(clips, self.crops(clips, crop_size), num_clips // count, step)
 
     def without_augmentation(self, frames: np.ndarray) -> Batch:
         """A batch of these single frames (B,), without augmentation."""
         clips = [Clip(frame[None], SimilarityAugment()) for frame in np.asarray(frames)]
         return self.load(clips, self.crops(clips, self.sampler.frame_crop_sizes[frames].max(0)), 0)
 
-    def load(self, clips: list[Clip], crops: Crops, num_clips: int) -> Batch:
+    def load(self, clips: list[Clip], crops: Crops, num_clips: int, step: int | None = None) -> Batch:
         """The networks' inputs for these clips. crops: one crop for each clip. num_clips: how many of the clips are
-        not single frames."""
+        not single frames. step: of the training, from which the noise on the pose maps is drawn; None: no noise."""
         frames, clip_of, augment = flattened(clips)
         crops = crops[clip_of]  # one for each frame
         context = self.conditioning.context_frames(frames, self.data.take)  # (B, 2 k + 1) frames
@@ -88,10 +88,13 @@ class Batches:
         index = index.reshape(len(frames), -1)
         first_frame_of = np.searchsorted(clip_of, keys // self.data.count)
         poses = augment[first_frame_of].pose(self.data.poses[keys % self.data.count], self.data.size)
-        boxes = np.array(crops.boxes())
+        boxes, drawn = np.array(crops.boxes()), poses
+        if step is not None:
+            seeds = [[self.params.seed, step, frame] for frame in keys % self.data.count]
+            drawn = noisy(poses, self.params.pose_noise * self.data.size, seeds)
         now = poses[index[:, self.conditioning.pose_context]]
         return Batch(
-            pose_maps=self.conditioning.pose_maps(poses, index, crops),
+            pose_maps=self.conditioning.pose_maps(drawn, index, crops),
             charts=self.conditioning.charts(now, crops),
             real=augment.foregrounds(self.data, frames, boxes),
             backgrounds=crop_images([self.data.background] * len(frames), boxes),

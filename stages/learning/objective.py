@@ -4,6 +4,7 @@
       gw        Eqs. 1-7   Gromov-Wasserstein between the feature vectors of generated and real frames
       l1, l2               error of the premultiplied colour
       alpha                error of alpha, the mask M of Eq. 12
+      detail               whether each neighbourhood contains as much detail as in the real frame
       vgg                  perceptual loss: L1 between VGG features
       spatial   Eq. 13     adversarial loss of D_q, on single frames
       temporal  Eq. 14     adversarial loss of D_t, on windows of consecutive frames
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 
 from stages.learning import devices
 from stages.losses.adversarial import discriminator_loss, feature_matching, generator_loss
+from stages.losses.detail import detail_loss
 from stages.losses.gromov_wasserstein import gromov_wasserstein_loss
 from stages.losses.perceptual import perceptual_loss
 from stages.nets import vgg
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from stages.learning.batches import Batch
     from stages.params import GeneratorTraining
 
-PIXEL_TERMS = ("l1", "l2", "alpha")  # computed in every step, because they need no other network
+PIXEL_TERMS = ("l1", "l2", "alpha", "detail")  # computed in every step, because they need no other network
 TERMS = (*PIXEL_TERMS, "vgg", "gw", "matching", "spatial", "temporal")
 LOSSES = (*TERMS, "d_spatial", "d_temporal")
 
@@ -87,6 +89,8 @@ class Objective:
             terms["l2"] = colour_error.square().mean()
         if p.weight_alpha:
             terms["alpha"] = alpha_error.abs().mean()
+        if p.weight_detail:
+            terms["detail"] = detail_loss(fake[:, :3], real[:, :3])
         if not adversarial:
             return terms
         if p.weight_vgg:

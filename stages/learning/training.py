@@ -77,7 +77,7 @@ class Training:
             self.average.load_state_dict(self.generator.state_dict())
 
     def advance(self, batches: "Batches") -> Tensor:
-        """One training step. Returns the latest values of all LOSSES (10,) in this process, on the device."""
+        """One training step. Returns the latest values of all LOSSES (11,) in this process, on the device."""
         p = self.params
         first, count = self.fabric.global_rank * p.accumulation, p.devices * p.accumulation
         micro_batches = [batches.at_step(self.step, first + i, count) for i in range(p.accumulation)]

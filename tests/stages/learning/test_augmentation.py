@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stages.learning.augmentation import SimilarityAugment
+from stages.learning.augmentation import SimilarityAugment, noisy
 from stages.learning.frame_store import FrameStore
 from stages.pose import skeleton
+from stages.pose.skeleton import Pose
+from tests.conftest import waving_pose
 
 
 def test_pose_box_and_foreground_are_transformed_alike(lossless, subject):
@@ -67,3 +69,15 @@ def test_most_transforms_move_by_whole_pixels(data):
     found = repeated.foregrounds(data, np.array([1, 5, 2]), box)
     for i, frame in enumerate((1, 5, 2)):
         assert torch.equal(found[i : i + 1], repeated[i].foregrounds(data, np.array([frame]), box))
+
+
+def test_noise_has_the_given_deviation_and_depends_on_its_seed_only():
+    poses = Pose.stack([waving_pose(0.1)] * 200)
+    poses.body[0, 3] = np.nan, np.nan, 0
+    seeds = [[1, i] for i in range(200)]
+    found = noisy(poses, 0.7, seeds)
+    off = (found.points() - poses.points())[1:]
+    assert off[..., :2].std() == pytest.approx(0.7, rel=0.02) and not off[..., 2].any()
+    assert np.isnan(found.body[0, 3, :2]).all() and np.array_equal(found.depth, poses.depth, equal_nan=True)
+    assert np.array_equal(noisy(poses[50:60], 0.7, seeds[50:60]).body, found.body[50:60])
+    assert noisy(poses, 0.0, seeds) is poses

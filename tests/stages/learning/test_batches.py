@@ -18,7 +18,8 @@ from tests.conftest import small
 
 CPU = torch.device("cpu")
 DEMO = {"clips": 2, "clip_length": 4, "single_frames": 6, "patch_size": 2, "num_downsamples": 2,
-        "crop": True, "augment": 0.1, "rotate": 0.1, "resample": 0.5, "adversarial_interval": 1}
+        "crop": True, "augment": 0.1, "rotate": 0.1, "resample": 0.5, "adversarial_interval": 1,
+        "pose_noise": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,15 @@ def test_micro_batches_are_the_undivided_batch(batches, pose_maps, crop):
             clips = torch.cat([part[:4] for part in theirs])
             single_frames = torch.stack([part[4:] for part in theirs], 1).flatten(0, 1)  # distributed in turn
             assert torch.equal(torch.cat([clips, single_frames]), mine), name
+
+
+def test_noise_moves_the_pose_maps_and_nothing_else(batches):
+    plain, noise, other = (batches(pose_noise=share, seed=seed).at_step(3) for share, seed in ((0.0, 1), (0.02, 1), (0.02, 1)))
+    assert not torch.equal(plain.pose_maps, noise.pose_maps) and torch.equal(noise.pose_maps, other.pose_maps)
+    for name in ("charts", "real", "skeletons"):
+        assert torch.equal(getattr(plain, name), getattr(noise, name)), name
+    frames = np.arange(4)
+    assert torch.equal(*(batches(pose_noise=share).without_augmentation(frames).pose_maps for share in (0.0, 0.02)))
 
 
 @pytest.mark.parametrize("changes", [{"clips": 1}, {"single_frames": 3}])
