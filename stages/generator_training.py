@@ -3,7 +3,7 @@
 Reads frames, masks, background and poses of the subject, and uses only the training frames of the clock. Writes the
 folder `generator/`: the moving average of the weights (model.safetensors), their description (about.json), the losses
 of every step (log.parquet), previews of skeletons, generated and real foregrounds (preview_*.png) and, with a limb
-atlas, its textures (atlas.png) and where they are seen (charts.png). Also writes `plots`, the losses as curves.
+atlas, its textures (atlas.png) and where and with which offsets they are seen (charts.png). Also writes `plots`, the losses as curves.
 """
 
 from pathlib import Path
@@ -142,13 +142,13 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 
 @torch.no_grad()
 def atlas_pictures(training: Training, batch: Batch) -> dict[str, np.ndarray]:
-    """Of a limb atlas: its textures, and the real foregrounds with the charts that the generator looks up in them; RGB
-    uint8 by file name."""
+    """Of a limb atlas: its textures, and the real foregrounds with the charts and the offsets with which the generator looks
+    up the textures in them; RGB uint8 by file name."""
     if not isinstance(training.average, AtlasGenerator):
         return {}
-    charts = training.average.chart_map(batch.pose_maps, batch.charts, chart_colours(batch.real.device))
+    maps = training.average.maps(batch.pose_maps, batch.charts, chart_colours(batch.real.device))
     return {"atlas.png": atlas_sheet(training.average.colours()),
-            "charts.png": preview_sheet([batch.real[:, :3], charts * batch.real[:, 3:]])}
+            "charts.png": preview_sheet([batch.real[:, :3], *(one * batch.real[:, 3:] for one in maps)])}
 
 
 @torch.no_grad()

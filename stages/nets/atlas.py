@@ -126,12 +126,17 @@ class AtlasGenerator(nn.Module):
         return torch.cat([colour, union(alpha), rest], 1)
 
     @torch.no_grad()
-    def chart_map(self, pose_maps: Tensor, charts: Tensor, colours: Tensor) -> Tensor:
-        """Which charts are seen in every pixel: the mean of their colours (K, 3), (B, 3, h, w)."""
-        chosen, in_front, fall, u, v = self.locate(self.lookup(self.block(self.unet(pose_maps))), charts)
-        alpha = sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - fall
-        shown = F.interpolate(chosen.float(), in_front.shape[-2:]).long()
-        return torch.einsum("blhwc,blhw->bchw", colours[shown], seen_shares(in_front, alpha))
+    def maps(self, pose_maps: Tensor, charts: Tensor, colours: Tensor) -> tuple[Tensor, Tensor]:
+        """Two pictures (B, 3, h, w) of what is seen in every pixel: the colours (K, 3) of the charts; and the offsets along
+        (red) and across (green), 0.5 where they are 0. Both are means over the layers."""
+        predicted = self.lookup(self.block(self.unet(pose_maps)))
+        chosen, in_front, fall, u, v = self.locate(predicted, charts)
+        shares = seen_shares(in_front, sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - fall)
+        size = in_front.shape[-2:]
+        shown = F.interpolate(chosen.float(), size).long()
+        offsets = [F.interpolate(offset.tanh().gather(1, chosen), size) for offset in predicted.unflatten(1, (3, -1)).unbind(1)[1:]]
+        offsets = 0.5 + 0.5 * torch.stack([*offsets, torch.zeros_like(offsets[0])], 1)  # (B, 3, L, h, w)
+        return torch.einsum("blhwc,blhw->bchw", colours[shown], shares), (offsets * shares[:, None]).sum(2)
 
 
 def seen_shares(in_front: Tensor, alpha: Tensor) -> Tensor:

@@ -92,10 +92,15 @@ def test_gradients_reach_textures_weights_offsets_and_charts():
     assert (generator.lookup.bias.grad.view(3, 2).abs().sum(1) > 0).all()
 
 
-def test_the_chart_map_shows_each_chart_where_it_lies():
+def test_the_maps_show_each_chart_where_it_lies_and_its_offsets():
     colours = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
-    found = network().chart_map(torch.rand(1, 5, 16, 16), CHARTS[:1], colours)  # (1, 3, 64, 64)
-    assert found[0, 0, 24, 20] > 0.9 and found[0, 2, 24, 40] > 0.9
+    generator = network()
+    found, offsets = generator.maps(torch.rand(1, 5, 16, 16), CHARTS[:1], colours)  # (1, 3, 64, 64) each
+    assert found[0, 0, 24, 20] > 0.9 and found[0, 2, 24, 40] > 0.9 and torch.allclose(offsets, torch.tensor(0.5))
+    with torch.no_grad():
+        generator.lookup.bias[2] = 9.0  # along, of the first chart
+    offsets = generator.maps(torch.rand(1, 5, 16, 16), CHARTS[:1], colours)[1]
+    assert offsets[0, 0, 24, 20] > 0.9 and offsets[0, :, 24, 40].tolist() == pytest.approx([0.5] * 3, abs=0.01)
 
 
 def test_a_limb_does_not_vanish_in_a_pose_that_was_not_filmed():
