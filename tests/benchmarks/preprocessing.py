@@ -5,8 +5,9 @@ with 1 if a goal is missed. Takes about five minutes on two cores.
 
 speed   frames a second of pose_extraction (body, hands, face and mask in one pass), including decoding and encoding,
         relative to a plain loop over MediaPipe's Holistic (the same networks) that reads the clip and writes the masks
-        with OpenCV. Also shown, without a goal, is the speed together with mask_segmentation and frames, which do work
-        that the loop does not do: tracking, stabilisation, refinement. All run alternately in one process
+        with OpenCV. Also shown, without a goal, is the speed with the mirror images of the demo preset, and together with
+        mask_segmentation and frames, which do work that the loop does not do: tracking, stabilisation, refinement. All run
+        alternately in one process
 memory  peak memory of each stage's process for a video ten times as long, relative to that for the video itself
 large   a clip of 3840 x 2160 at 60 frames/s
 
@@ -45,10 +46,12 @@ _WATCH = """if True:
     code = subprocess.call(sys.argv[1:])
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
     sys.exit(code)"""
+ONE, BOTH = "pose_extraction@once", "pose_extraction@film"  # without and with the mirror images
 TIMED_STAGES = {  # label: the stages that are timed, and the goal
-    "pose_extraction": (("pose_extraction",), 0.9),
-    "pose_extraction + mask_segmentation": (("pose_extraction", "mask_segmentation"), None),
-    "frames + pose_extraction + mask_segmentation": (("frames", "pose_extraction", "mask_segmentation"), None),
+    "pose_extraction without mirror images": ((ONE,), 0.9),
+    "pose_extraction": ((BOTH,), None),
+    "pose_extraction + mask_segmentation": ((BOTH, "mask_segmentation@film"), None),
+    "frames + pose_extraction + mask_segmentation": (("frames@film", BOTH, "mask_segmentation@film"), None),
 }
 
 
@@ -56,7 +59,8 @@ def speed(rounds: int) -> list[Figure]:
     shares, rates = {what: [] for what in TIMED_STAGES}, []
     for _ in range(rounds):
         bare = timed(library, Path("film.mp4"))
-        taken = {stage: timed(invoke, stage, "film") for stage in STAGES[:3]}
+        taken = {address: timed(invoke, *address.split("@"))
+                 for address in ("frames@once", "frames@film", ONE, BOTH, "mask_segmentation@film")}
         rates.append(REPEATS["film"] * SECONDS * FPS / bare)
         for what, (needed, _) in TIMED_STAGES.items():
             shares[what].append(bare / sum(taken[stage] for stage in needed))
@@ -111,7 +115,12 @@ def peak(stage: str, key: str) -> float:
 
 def prepare(wanted: list[str]) -> None:
     """The videos: a rendered clip, its pictures several times, and they enlarged."""
-    settings.write(Path(), settings.people({key: f"{key}.mp4" for key in (*REPEATS, "large")}))
+    files = {key: f"{key}.mp4" for key in (*REPEATS, "large")} | {"once": "film.mp4"}
+    content = settings.people(files)
+    demo = content["presets"]["demo"]
+    content["presets"]["once"] = demo | {"pose_extraction": demo["pose_extraction"] | {"mirrored": False}}
+    content["videos"]["once"]["preset"] = content["subjects"]["once"]["preset"] = "once"
+    settings.write(Path(), content)
     if not Path("clip.mp4").exists():
         sample = params.SampleEntry(person="stranger_101", motions=("wave", "kick", "dance"), seed=101, seconds=SECONDS,
                                size=SIDE)
