@@ -30,7 +30,9 @@ def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int
     return [
         Chart(f"{side}_upper_arm", body(shoulder), body(elbow), 0.16, 0.2, (shoulder, elbow)),
         Chart(f"{side}_forearm", body(elbow), body(wrist), 0.13, 0.4, (elbow, wrist)),
-        Chart(f"{side}_hand", (hand, (0,)), (hand, (12,)), 0.13, 0.5, (wrist,)),
+        Chart(f"{side}_palm", (hand, (0,)), (hand, (9,)), 0.1, 0.5, (wrist,)),
+        Chart(f"{side}_fingers", (hand, (9, 13)), (hand, (12, 16)), 0.1, 0.5, (wrist,)),  # of the middle and ring finger
+        Chart(f"{side}_thumb", (hand, (1,)), (hand, (4,)), 0.05, 0.55, (wrist,)),
         Chart(f"{side}_thigh", body(hip), body(knee), 0.2, 0.1, (hip, knee)),
         Chart(f"{side}_shank", body(knee), body(ankle), 0.16, 0.1, (knee, ankle)),
         Chart(f"{side}_foot", ("feet", (heel,)), ("feet", (heel + 1,)), 0.13, 0.2, (ankle,)),

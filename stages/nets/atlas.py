@@ -44,7 +44,7 @@ MIXED = 16             # channels between the two convolutions at full resolutio
 class AtlasShape(GeneratorShape):
     """The sizes of the network, as in params.yaml."""
 
-    charts: int = 15
+    charts: int = 19
     texture_size: int = 64        # texels along and across
     texture_channels: int = 8     # the first four are colour and alpha
     texture_offsets: bool = True  # whether the U-Net moves the position in a texture: folds, turning, perspective

@@ -49,6 +49,6 @@ def test_a_limb_is_in_front_by_the_mean_depth_of_its_joints():
     poses.depth[1, [R_ELBOW, R_WRIST]] = 0.1, 0.7
     poses.depth[2, R_WRIST] = -0.7
     found = chart_segments(poses)[..., 6]
-    forearm, hand = (NAMES.index(f"right_{name}") for name in ("forearm", "hand"))
-    assert 0.8 < found[0, forearm] < found[0, hand] < 1 and found[0, forearm] == -found[1, forearm]
-    assert found[2, forearm] == 0 < found[2, hand] and not found[3].any() and not found[:, NAMES.index("trunk")].any()
+    forearm, palm = (NAMES.index(f"right_{name}") for name in ("forearm", "palm"))
+    assert 0.8 < found[0, forearm] < found[0, palm] < 1 and found[0, forearm] == -found[1, forearm]
+    assert found[2, forearm] == 0 < found[2, palm] and not found[3].any() and not found[:, NAMES.index("trunk")].any()
