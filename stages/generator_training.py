@@ -55,7 +55,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     stage_threads = threads.Threads(
         params.adversarial_interval, fixed=params.compile or fabric.device.type != "cpu")
     data = FrameStore(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
-                      timeline.take[training_frames])
+                      timeline.take[training_frames], params.shadows)
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.in_channels, data)
     params = training.params  # with a number of steps in place of epochs
@@ -69,7 +69,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     multiscale = params.discriminators == "multiscale"
     about = {
         "architecture": params.architecture, "shape": training.shape, "size": data.size, "parts": list(params.parts),
-        "pose_maps": params.pose_maps, "pose_context": params.pose_context, "crop": params.crop,
+        "pose_maps": params.pose_maps, "pose_context": params.pose_context, "shadows": params.shadows, "crop": params.crop,
         "crop_margin": params.crop_margin, "steps": params.steps, "features": params.features,
         "training_frames": data.count, "consent": consent, "consent_record": entry.model_dump(mode="json")["consent"],
         "gw_skipped": training.gw_skipped, "discriminators_guessing": guessing(

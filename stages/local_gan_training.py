@@ -52,7 +52,8 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training_frames()
-    data = FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows])
+    shadows = saved_networks.load(generator)[1].get("shadows", False)
+    data = FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows], shadows=shadows)
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     device = devices.choose(params.device)

@@ -126,6 +126,7 @@ class GeneratorTraining(PresetBlock):
     texture_channels: Annotated[int, Field(ge=4, le=64)]
     texture_offsets: bool
     max_joint_offset: Share
+    shadows: bool
     parts: tuple[Literal["body", "hands", "feet", "face"], ...]
     pose_maps: Literal["skeleton", "limbs"]
     pose_noise: Share

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stages import InputError
 from stages.imaging import compositing
+from stages.imaging.shadows import shadow
 from stages.learning.crops import crop_images
 from stages.media import files, png, video_file
 from stages.pose.skeleton import Pose
@@ -27,11 +28,12 @@ class FrameStore:
     """The first `count` frames of a video, with their masks and poses.
 
     background (3, S, S): RGB in [0, 1], on the device. boxes (count, 4): bounding boxes of the masks, NaN if a mask is
-    empty. take (count,): the number of each frame's take, by default one take for all. Raises InputError if the
-    background has another size than the frames, or if there are fewer frames than `count`."""
+    empty; with `shadows` those of the masks and the shadows, which then are part of the foregrounds. take (count,): the
+    number of each frame's take, by default one take for all. Raises InputError if the background has another size than
+    the frames, or if there are fewer frames than `count`."""
 
     def __init__(self, frames: Path, masks: Path, background: Path, poses: Pose, count: int,
-                 device: torch.device = torch.device("cpu"), take: np.ndarray | None = None):
+                 device: torch.device = torch.device("cpu"), take: np.ndarray | None = None, shadows: bool = False):
         self.poses, self.count, self.device = poses, count, device
         self.take = np.zeros(count, int) if take is None else take
         self.boxes = np.full((count, 4), np.nan)
@@ -44,8 +46,11 @@ class FrameStore:
                 self._pixels = self._allocate((count, 4, *mask.shape))
             if index == count:
                 break
-            self._pixels[index] = torch.from_numpy(compositing.extract_foreground(frame, mask, plate)).permute(2, 0, 1)
-            self.boxes[index] = mask_box(mask)
+            foreground = compositing.extract_foreground(frame, mask, plate)
+            if shadows:  # Eq. 12 over a black layer
+                foreground[..., 3] = np.rint(mask + (255 - mask) * shadow(frame, mask, plate))
+            self._pixels[index] = torch.from_numpy(foreground).permute(2, 0, 1)
+            self.boxes[index] = mask_box(foreground[..., 3])
         if index + 1 < count:
             raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")
         self.size = self._pixels.shape[-1]

@@ -46,7 +46,7 @@ class Training:
         p = self.params = params.for_frames(data.count)
         self.fabric, device = fabric, fabric.device
         sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense", "texture_size",
-                 "texture_channels", "texture_offsets")
+                 "texture_channels", "texture_offsets", "shadows")
         self.shape = {name: getattr(p, name) for name in sizes} | {"inputs": in_channels, "charts": len(CHARTS)}
         self.discriminators = build_discriminators(p)
         self.generator = build_generator(p.architecture, self.shape)

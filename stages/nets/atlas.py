@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.imaging.shadows import DARKEST
 from stages.nets.chart_lookup import (
     chart_coordinates, chart_distance, sample_textures, texture_position, upsample_chosen,
 )
@@ -37,6 +38,7 @@ MAX_CHANGE = 3.0       # of the textures' logits: a limb cannot vanish because i
 FADE = 10.0            # of alpha's logit outside of a texture, per half of its size
 LEAST = 1e-3           # of the sum of the layers' alpha, to divide by
 TRANSPARENT = 1e-5    # least alpha
+BORDER = 0.1           # width of the crop's border in which shadows vanish, share of its sides
 MIXED = 16             # channels between the two convolutions at full resolution
 
 
@@ -48,6 +50,7 @@ class AtlasShape(GeneratorShape):
     texture_size: int = 64        # texels along and across
     texture_channels: int = 8     # the first four are colour and alpha
     texture_offsets: bool = True  # whether the U-Net moves the position in a texture: folds, turning, perspective
+    shadows: bool = False         # whether the U-Net predicts the person's shadow, a black layer
 
 
 class AtlasGenerator(nn.Module):
@@ -65,6 +68,10 @@ class AtlasGenerator(nn.Module):
         nn.init.zeros_(self.lookup.bias)
         self.coarse = nn.Sequential(nn.Conv2d(width, 4 * COARSE, 3, padding=1), nn.PixelShuffle(2))
         self.scaled_textures = nn.Parameter(0.02 * torch.randn(k, shape.texture_channels, size * size))
+        if shape.shadows:
+            self.shadow = nn.Conv2d(width, 1, 3, padding=1)
+            nn.init.zeros_(self.shadow.weight)
+            nn.init.constant_(self.shadow.bias, -4.0)
         self.picture = nn.Sequential(
             nn.Conv2d(shape.texture_channels + COARSE, MIXED, 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
@@ -82,7 +89,10 @@ class AtlasGenerator(nn.Module):
 
     @torch.no_grad()
     def initialise(self, charts: Tensor, foregrounds: Tensor) -> None:
-        """Sets the textures to colour and alpha of some foregrounds (B, 4, h, w)."""
+        """Sets the textures to colour and alpha of some foregrounds (B, 4, h, w), without their shadows."""
+        if self.shape.shadows:
+            colour, alpha = foregrounds.split([3, 1], 1)
+            foregrounds = torch.cat([colour, ((alpha - DARKEST) / (1 - DARKEST)).clamp_min(0)], 1)
         seen = unwarped_textures(charts, foregrounds, self.shape.texture_size)
         self.scaled_textures[:, :4] = seen.clamp(0.02, 0.98).logit().flatten(2) / GAIN
 
@@ -94,7 +104,14 @@ class AtlasGenerator(nn.Module):
         features = torch.cat([sampled.to(coarse.dtype), coarse], 1).contiguous(memory_format=torch.channels_last)
         change = MAX_CHANGE * torch.tanh(self.picture(features) / MAX_CHANGE)
         colour, alpha = (sampled[:, :4] + change).sigmoid().split([3, 1], 1)
-        return torch.cat([colour * alpha, alpha], 1)
+        behind = (1 - alpha) * self.shadows(x, alpha.shape[-2:]) if self.shape.shadows else 0
+        return torch.cat([colour * alpha, alpha + behind], 1)
+
+    def shadows(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        """The alpha of the shadow, (B, 1, h, w). It vanishes towards the border of the crop, where it would be cut off."""
+        alpha = F.interpolate(DARKEST * self.shadow(features).sigmoid(), size, mode="bilinear")
+        ramps = [(0.5 - ((torch.arange(side, device=alpha.device) + 0.5) / side - 0.5).abs()) / BORDER for side in size]
+        return alpha * torch.minimum(ramps[0][:, None], ramps[1]).clamp(0, 1)
 
     def locate(self, predicted: Tensor, charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel, (B, L, h, w) each:

@@ -125,7 +125,7 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     rows = timeline.training_frames()
     fabric = devices.fabric(block.device, 1, block.precision)
     data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
-                   len(rows), fabric.device, timeline.take[rows])
+                   len(rows), fabric.device, timeline.take[rows], block.shadows)
     batches = Batches(data, block, fabric.device)
     return batches, Training(block, fabric, batches.in_channels, data)
 

@@ -63,3 +63,17 @@ def test_boxes_enclose_the_masks(data, subject, lossless):
     empty = lossless("empty.mkv", np.zeros((2, 64, 64), np.uint8), "gray")
     nobody = FrameStore(subject["frames"], empty, subject["background"], skeleton.Pose.unknown(2), 2)
     assert np.isnan(nobody.boxes).all()
+
+
+def test_shadows_are_part_of_the_foreground_if_wanted(lossless, tmp_path):
+    wall = np.full((64, 64, 3), 160, np.uint8)
+    png.write(tmp_path / "background.png", wall)
+    frame, mask = wall.copy(), np.zeros((64, 64), np.uint8)
+    frame[20:50, 20:30], mask[20:50, 20:30] = 40, 255
+    frame[20:50, 34:50] = 112  # 30 % darker
+    files = lossless("frames.mkv", frame[None]), lossless("masks.mkv", mask[None], "gray"), tmp_path / "background.png"
+    without, with_shadow = (FrameStore(*files, skeleton.Pose.unknown(1), 1, shadows=on) for on in (False, True))
+    plain, [found] = without.foregrounds([0])[0], with_shadow.foregrounds([0])
+    assert torch.equal(found[:3], plain[:3]) and (found[3, 30:40, 38:46] - 0.3).abs().max() < 0.03
+    assert not plain[3, :, 32:].any() and (found[3, 20:50, 20:30] == 1).all()
+    assert with_shadow.boxes[0, 2] > 46 and without.boxes[0].tolist() == [20, 20, 30, 50]

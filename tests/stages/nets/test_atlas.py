@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from stages.imaging.shadows import DARKEST
 from stages.nets.atlas import AtlasGenerator, AtlasShape, seen_shares, union
 
 CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0, 0], [40, 8, 40, 40, 6, 0, 0]], [[20, 10, 22, 44, 6, 0, 0], [40, 8, 40, 40, 0, 0, 0]]])
@@ -124,3 +125,23 @@ def test_nothing_is_seen_far_outside_of_the_textures():
         generator.picture[-1].bias[3] = 1000
     alpha = generator(torch.rand(1, 5, 32, 32), CHARTS[:1])[0, 3]
     assert alpha[:, 80:].max() < 0.01 and alpha[24, 20] > 0.9
+
+
+def test_a_shadow_is_black_and_vanishes_at_the_border_of_the_crop():
+    generator = network(shadows=True)
+    with torch.no_grad():
+        generator.scaled_textures[:, 3], generator.shadow.bias[:] = -2.0, 20.0  # no person, as dark as it can be
+    found = generator(torch.rand(1, 5, 16, 16), CHARTS[:1])[0].detach()
+    assert found[3, 32, 52] == pytest.approx(DARKEST, abs=0.01) and found[:3].max() < 0.01
+    assert found[3, 0].max() < 0.1 and found[3, :, -1].max() < 0.1
+    assert network(shadows=True)(torch.rand(1, 5, 16, 16), CHARTS[:1])[0, 3, 60, 60] < 0.02  # hardly any before training
+
+
+def test_textures_are_initialised_without_the_shadow():
+    painted = torch.zeros(1, 4, 64, 64)
+    painted[:, 3] = 0.4  # a shadow everywhere
+    painted[:, :, 8:40, 14:26] = 1
+    generator = network(shadows=True)
+    generator.initialise(CHARTS[:1], painted)
+    alpha = generator.textures[:, 3].sigmoid()
+    assert alpha[0, 8, 8] > 0.9 and alpha[1].max() < 0.05
