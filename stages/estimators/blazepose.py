@@ -11,13 +11,15 @@ _SHOULDERS = (12, 11)
 _TRUNK = (12, 11, 24, 23)   # shoulders and hips
 _FEET = (30, 32, 29, 31)    # right heel, right toe, left heel, left toe
 _FACE = (5, 2, 9, 10, 0)    # right eye, left eye, left mouth corner, right mouth corner, nose
+_HAND_DISTANCE = 0.08       # between the wrists of hand and body, body heights; beyond it, it is not this hand
 _SCORE_WITHOUT_MESH = 0.4   # factor on the score of face points that only the body network has found
 
 
 def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray | None) -> Pose:
     """BlazePose's landmarks -> a pose. If the head is seen from behind, eyes, nose and mouth are unknown.
 
-    points  body (33, 3) and, where found, left_hand and right_hand (21, 3): x, y and depth in pixels
+    points  body (33, 3) and, where found, left_hand and right_hand (21, 3): x, y and depth in pixels. A hand that is far from
+            its wrist is unknown
     score   (33,) of the body landmarks
     face    (7, 2) of FaceMesh.head, or None
     """
@@ -31,11 +33,14 @@ def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray |
         body[[R_EYE, L_EYE, NOSE, R_EAR, L_EAR], :2] = face[[0, 1, 4, 5, 6]]
     elif nose_behind_ears(points["body"]):
         five[:, 2] = body[[NOSE, R_EYE, L_EYE], 2] = 0
-    hands = []
+    hands, farthest = [], _HAND_DISTANCE * body_height(points["body"])
     for name, wrist in (("left_hand", L_WRIST), ("right_hand", R_WRIST)):
-        hands.append(_hand_points(points.get(name), body[wrist, 2]))
-        if name in points:  # two networks have located this wrist: average
-            body[wrist, :2] = (body[wrist, :2] + hands[-1][0, :2]) / 2
+        found = points.get(name)
+        if found is not None and np.linalg.norm(found[0, :2] - body[wrist, :2]) > farthest:
+            found = None
+        hands.append(_hand_points(found, body[wrist, 2]))
+        if found is not None:  # two networks have located this wrist: average
+            body[wrist, :2] = (body[wrist, :2] + found[0, :2]) / 2
     depth = joint_depth(points["body"])
     return Pose(body, *hands, landmarks[list(_FEET)], five, np.where(body[:, 2] > 0, depth, np.nan)).map(hide_unknown)
 

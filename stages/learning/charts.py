@@ -4,7 +4,7 @@ A chart is a segment between two points of the pose, with a width. It defines th
 is stored: along the segment, 0 at its start and 1 at its end, and across it, from -1 to 1 over the limb's width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,7 @@ CHARTS = (
     *_limbs("right", R_SHOULDER, R_ELBOW, R_WRIST, R_HIP, R_KNEE, R_ANKLE, 0),
     *_limbs("left", L_SHOULDER, L_ELBOW, L_WRIST, L_HIP, L_KNEE, L_ANKLE, 2),
 )
+STRAIGHT_HAND = {0: 0.0, 9: 0.35, 13: 0.35, 12: 0.72, 16: 0.72}  # points of a hand: distance from the wrist, forearms
 DEPTH = 0.3  # of a limb that is clearly in front of or behind the trunk, body heights
 LENGTHS = {"trunk": 1.0, "thigh": 0.8, "shank": 0.8, "upper_arm": 0.55, "forearm": 0.5}  # usual, in lengths of the trunk
 
@@ -55,6 +56,7 @@ def chart_segments(poses: Pose) -> np.ndarray:
     """The charts of B poses, (B, K, 7) float32: x and y of the start, x and y of the end, and the half width, in pixels of
     the frame; the priority; and how far the limb is in front of the trunk, from -1 to 1, 0 if unknown. The half width is 0
     if an end is unknown."""
+    poses = with_hands(poses)
     ends = np.stack([np.stack([_point(poses, chart.start), _point(poses, chart.end)], -2) for chart in CHARTS], -3)
     lengths = np.linalg.norm(ends[..., 1, :] - ends[..., 0, :], axis=-1)  # (B, K)
     usual = np.array([LENGTHS.get(chart.name.removeprefix("right_").removeprefix("left_"), np.nan) for chart in CHARTS])
@@ -76,6 +78,19 @@ def in_front(depth: np.ndarray) -> np.ndarray:
         if chart.depth:
             found[..., i] = np.tanh(depth[..., list(chart.depth)].mean(-1) / -DEPTH)
     return np.nan_to_num(found)
+
+
+def with_hands(poses: Pose) -> Pose:
+    """B poses in which hands that are unknown continue their forearms, straight and open; without the thumb."""
+    found = {}
+    for side, elbow, wrist in (("right", R_ELBOW, R_WRIST), ("left", L_ELBOW, L_WRIST)):
+        hand, arm = getattr(poses, f"{side}_hand").copy(), poses.body[:, [elbow, wrist]]
+        rows = ~(hand[..., 2] > 0).any(1) & (arm[..., 2] > 0).all(1)
+        for point, reach in STRAIGHT_HAND.items():
+            hand[rows, point, :2] = arm[rows, 1, :2] + reach * (arm[rows, 1, :2] - arm[rows, 0, :2])
+            hand[rows, point, 2] = arm[rows, 1, 2]
+        found[f"{side}_hand"] = hand
+    return replace(poses, **found)
 
 
 def _point(poses: Pose, which: tuple[str, tuple[int, ...]]) -> np.ndarray:

@@ -30,6 +30,16 @@ def test_a_limb_with_an_unknown_end_has_no_width():
     assert known == {"right_upper_arm"} and np.isfinite(found).all()
 
 
+def test_an_unknown_hand_continues_its_forearm():
+    arm = pose(**{f"body_{R_ELBOW}": (40, 70), f"body_{R_WRIST}": (40, 90)})
+    found = dict(zip(NAMES, chart_segments(arm)[0]))
+    assert found["right_palm"][:4] == pytest.approx([40, 90, 40, 97]) and found["right_palm"][4] > 0
+    assert found["right_fingers"][:4] == pytest.approx([40, 97, 40, 104.4]) and found["right_thumb"][4] == 0
+    arm.right_hand[0] = [60, 60, 1]
+    known = dict(zip(NAMES, chart_segments(arm)[0]))
+    assert known["right_palm"][:2].tolist() == [60, 60] and known["right_thumb"][4] > 0
+
+
 def test_widths_do_not_shrink_with_a_limb_that_points_to_the_camera():
     arms = [pose(**{f"body_{R_SHOULDER}": (40, 40), f"body_{R_ELBOW}": (40, 70), f"body_{R_WRIST}": wrist})
             for wrist in ((40, 95), (40, 72))]
