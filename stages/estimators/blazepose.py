@@ -11,7 +11,7 @@ _SHOULDERS = (12, 11)
 _TRUNK = (12, 11, 24, 23)   # shoulders and hips
 _FEET = (30, 32, 29, 31)    # right heel, right toe, left heel, left toe
 _FACE = (5, 2, 9, 10, 0)    # right eye, left eye, left mouth corner, right mouth corner, nose
-_HAND_DISTANCE = 0.08       # between the wrists of hand and body, body heights; beyond it, it is not this hand
+_HAND_DISTANCE = 0.05       # between the wrists of hand and body, body heights; beyond it, it is not this hand
 _SCORE_WITHOUT_MESH = 0.4   # factor on the score of face points that only the body network has found
 
 

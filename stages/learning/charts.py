@@ -24,6 +24,14 @@ class Chart:
     depth: tuple[int, ...] = ()  # joints of the body whose mean depth is the limb's; none: that of the trunk
     beyond: tuple[float, float] = (0.0, 0.0)  # how far the limb reaches beyond start and end, shares of their distance
 
+    @property
+    def group(self) -> str:
+        """The connected limbs to which the chart belongs: trunk, head, or an arm or a leg."""
+        side, _, limb = self.name.partition("_")
+        if not limb:
+            return "head" if self.name == "face" else self.name
+        return f"{side}_{'leg' if limb in ('thigh', 'shank', 'foot') else 'arm'}"
+
 
 def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int, ankle: int, heel: int) -> list[Chart]:
     body, hand = (lambda joint: ("body", (joint,))), f"{side}_hand"
@@ -50,6 +58,11 @@ CHARTS = (
 STRAIGHT_HAND = {0: 0.0, 9: 0.35, 13: 0.35, 12: 0.72, 16: 0.72}  # points of a hand: distance from the wrist, forearms
 DEPTH = 0.3  # of a limb that is clearly in front of or behind the trunk, body heights
 LENGTHS = {"trunk": 1.0, "thigh": 0.8, "shank": 0.8, "upper_arm": 0.55, "forearm": 0.5}  # usual, in lengths of the trunk
+
+
+def chart_groups() -> np.ndarray:
+    """The number of each chart's group (K,): charts of different groups may hide each other."""
+    return np.unique([chart.group for chart in CHARTS], return_inverse=True)[1]
 
 
 def chart_segments(poses: Pose) -> np.ndarray:

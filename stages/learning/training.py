@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stages import threads
 from stages.learning import devices
 from stages.learning.chart_offsets import ChartOffsets
-from stages.learning.charts import CHARTS
+from stages.learning.charts import CHARTS, chart_groups
 from stages.learning.objective import LOSSES, Objective
 from stages.learning.optimisers import NetworkOptimiser, ema_update
 from stages.losses.gromov_wasserstein import NoPlan
@@ -73,7 +73,7 @@ class Training:
         """Sets the textures of a limb atlas to the colours of some training frames."""
         if isinstance(self.generator, AtlasGenerator):
             batch = batches.without_augmentation(evenly_spaced_indices(batches.data.count, UNWARPED_FRAMES))
-            self.generator.initialise(batch.charts, batch.real)
+            self.generator.initialise(batch.charts, batch.real, torch.from_numpy(chart_groups()).to(batch.real.device))
             self.average.load_state_dict(self.generator.state_dict())
 
     def advance(self, batches: "Batches") -> Tensor:

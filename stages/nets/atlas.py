@@ -88,12 +88,13 @@ class AtlasGenerator(nn.Module):
         return self.textures[:, :3].detach().sigmoid()
 
     @torch.no_grad()
-    def initialise(self, charts: Tensor, foregrounds: Tensor) -> None:
-        """Sets the textures to colour and alpha of some foregrounds (B, 4, h, w), without their shadows."""
+    def initialise(self, charts: Tensor, foregrounds: Tensor, groups: Tensor | None = None) -> None:
+        """Sets the textures to colour and alpha of some foregrounds (B, 4, h, w), without their shadows. groups (K,): of the
+        charts, see stages/nets/unwarping.py."""
         if self.shape.shadows:
             colour, alpha = foregrounds.split([3, 1], 1)
             foregrounds = torch.cat([colour, ((alpha - DARKEST) / (1 - DARKEST)).clamp_min(0)], 1)
-        seen = unwarped_textures(charts, foregrounds, self.shape.texture_size)
+        seen = unwarped_textures(charts, foregrounds, self.shape.texture_size, groups)
         self.scaled_textures[:, :4] = seen.clamp(0.02, 0.98).logit().flatten(2) / GAIN
 
     def forward(self, pose_maps: Tensor, charts: Tensor) -> Tensor:

@@ -61,12 +61,12 @@ def test_seen_from_behind_there_is_no_face():
 
 def test_face_and_ears_come_from_the_mesh_and_wrists_from_two_networks():
     points, score = landmarks(5)
-    points["left_hand"] = np.tile([17.0, 32, 0], (21, 1))
+    points["left_hand"] = np.tile([16.0, 31, 0], (21, 1))
     mesh = np.column_stack([np.arange(7.0), np.full(7, 50.0)])
     pose = blazepose.to_pose(points, score, mesh)
     assert np.array_equal(pose.face[:, :2], mesh[:5]) and (pose.face[:, 2] > 0.5).all()
     assert np.array_equal(pose.body[[R_EAR, L_EAR], :2], mesh[5:])
-    assert pose.body[L_WRIST, :2].tolist() == [(15 + 17) / 2, (30 + 32) / 2]
+    assert pose.body[L_WRIST, :2].tolist() == [(15 + 16) / 2, (30 + 31) / 2]
     points["left_hand"] += 100  # far from the wrist: not this hand
     pose = blazepose.to_pose(points, score, mesh)
     assert pose.body[L_WRIST, :2].tolist() == [15, 30] and not pose.left_hand[:, 2].any()

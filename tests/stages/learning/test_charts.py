@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.learning.charts import CHARTS, chart_segments
+from stages.learning.charts import CHARTS, chart_groups, chart_segments
 from stages.pose.skeleton import L_HIP, NECK, Pose, R_ELBOW, R_HIP, R_SHOULDER, R_WRIST
 
 NAMES = [chart.name for chart in CHARTS]
@@ -62,3 +62,11 @@ def test_a_limb_is_in_front_by_the_mean_depth_of_its_joints():
     forearm, palm = (NAMES.index(f"right_{name}") for name in ("forearm", "palm"))
     assert 0.8 < found[0, forearm] < found[0, palm] < 1 and found[0, forearm] == -found[1, forearm]
     assert found[2, forearm] == 0 < found[2, palm] and not found[3].any() and not found[:, NAMES.index("trunk")].any()
+
+
+def test_charts_of_connected_limbs_are_a_group():
+    groups = {}
+    for chart, number in zip(CHARTS, chart_groups()):
+        groups.setdefault(int(number), set()).add(chart.name)
+    assert {"head", "face"} in groups.values() and {"trunk"} in groups.values() and len(groups) == 6
+    assert {f"left_{name}" for name in ("upper_arm", "forearm", "palm", "fingers", "thumb")} in groups.values()

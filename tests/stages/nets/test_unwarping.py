@@ -52,6 +52,21 @@ def test_nothing_seen_is_grey(charts, frames):
     assert unwarped_textures(charts, frames, SIZE)[:, :3].flatten().tolist() == pytest.approx([0.5] * 3 * SIZE**2)
 
 
+def test_a_limb_that_hides_another_one_shows_its_colours_where_it_hides_none():
+    """In the first frame a narrow limb lies wholly on a wide one, in the second one beside it and partly hidden."""
+    wide, narrow = LIMB + torch.tensor([0, 0, 0, 0, 10.0, 0]), LIMB + torch.tensor([0, 0, 0, 0, -8.0, 2.0])
+    beside = narrow + torch.tensor([34.0, 0, 34, 0, 0, 0])
+    charts = torch.cat([torch.cat([wide, narrow], 1), torch.cat([wide, beside], 1)])
+    on, off = torch.zeros(2, 4, 100, 120)
+    on[[1, 3], 10:90, 18:62] = 1                            # all green: the narrow one is badly placed
+    off[[1, 3], 10:90, 18:62] = off[[0, 3], 10:70, 70:78] = 1  # red, and shorter
+    [_, found] = unwarped_textures(charts, torch.stack([on, off]), SIZE, torch.tensor([0, 1]))
+    assert at(found[:3], 0.4, 0) == pytest.approx([1, 0, 0]) and at(found[3:], 0.4, 0) == pytest.approx([1])
+    assert at(found[3:], 0.95, 0)[0] < 0.1  # transparent where nothing was hidden
+    [_, without] = unwarped_textures(charts, torch.stack([on, off]), SIZE, torch.tensor([0, 0]))
+    assert at(without[:3], 0.4, 0) == pytest.approx([0, 1, 0])
+
+
 def test_alpha_is_the_mean_over_all_frames():
     alpha = unwarped_textures(LIMB.expand(2, -1, -1), torch.cat([painted(), painted(0.5)]), SIZE)[:, 3:]
     assert at(alpha[0], 0.5, 0) == pytest.approx([0.75]) and at(alpha[0], 0.5, 1.25) == [0] and at(alpha[0], 1.3, 0) == [0]
