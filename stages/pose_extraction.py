@@ -7,6 +7,7 @@ marked. Points are unknown in longer gaps and outside the camera's view.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, starmap, zip_longest
 from pathlib import Path
 
@@ -22,12 +23,13 @@ from stages.media.prefetch import batches, prefetched
 from stages.media.view import View, read_view
 from stages.params import PoseExtraction
 from stages.pose import gaps, smoothing
-from stages.pose.skeleton import Pose, person_height
+from stages.pose.skeleton import L_WRIST, R_WRIST, Pose, person_height
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 
 MARGIN = 0.1   # around a person's box, in shares of its longer side: the median of the joints must lie within
 BORDER = 0.01  # distance that a point may lie outside the camera's view, share of S
+HAND_DISTANCE = 0.05  # between the wrists of hand and body, body sizes
 SMALL = 64     # pixels of the user's video: a smaller person gives a warning
 
 
@@ -50,6 +52,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
                          "expected one person, whole and upright")
     pose, interpolated = clean_poses(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
     pose = pose.map(lambda points: without(points, ~in_view(points, timeline, scene)))  # smoothing may move points
+    pose = without_detached_hands(pose)
     parquet.write(poses, parquet.POSES, {
         "frame": np.arange(len(pose)), **pose.columns(), "detected": detected, "interpolated": interpolated,
         "people": scene.people,
@@ -118,6 +121,16 @@ def clean_take(pose: Pose, fps: float, strength: float, max_gap: int) -> tuple[P
             columns[name] = smoothing.smooth(columns[name], filled[name], strength, fps)
     columns["depth"] = columns["depth"][..., 0]
     return Pose(**columns), filled["body"].any(1)
+
+
+def without_detached_hands(pose: Pose) -> Pose:
+    """T poses in which hands are unknown whose wrist is not that of the body."""
+    farthest, hands = HAND_DISTANCE * smoothing.body_size(pose.body), {}
+    for name, wrist in (("left_hand", L_WRIST), ("right_hand", R_WRIST)):
+        hand = getattr(pose, name)
+        distance = np.linalg.norm(hand[:, 0, :2] - pose.body[:, wrist, :2], axis=-1)  # (T,), NaN if one is unknown
+        hands[name] = without(hand, np.broadcast_to(distance[:, None] > farthest, hand.shape[:2]))
+    return replace(pose, **hands)
 
 
 def depth_points(pose: Pose) -> np.ndarray:

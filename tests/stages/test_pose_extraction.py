@@ -13,7 +13,7 @@ from stages.estimators import pose_estimator
 from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
 from stages.media.pose_table import read_poses
-from stages.pose import skeleton
+from stages.pose import skeleton, smoothing
 from stages.pose.skeleton import L_ANKLE, L_HIP, L_KNEE, NECK, NOSE, R_ANKLE, R_HIP, R_KNEE, R_WRIST, Pose
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
@@ -290,6 +290,17 @@ def test_depths_are_smoothed_and_filled_with_their_joints():
     assert np.diff(found.depth[:, 3]).std() < 0.5 * np.diff(noise[:, 3]).std()
     as_found, _ = pose_extraction.clean_poses(pose, np.zeros(60, int), 25.0, 0.0, 1)
     assert np.array_equal(as_found.depth[:20, 4], pose.depth[:20, 4]) and np.isnan(as_found.depth[20:24, 4]).all()
+
+
+def test_a_hand_that_is_not_at_its_wrist_is_unknown():
+    pose = toy.poses(10)
+    size = smoothing.body_size(pose.body)
+    pose.left_hand[3, :, 0] += 0.06 * size
+    pose.right_hand[5, :, 0] += 0.03 * size
+    found = pose_extraction.without_detached_hands(pose)
+    assert not found.left_hand[3, :, 2].any() and np.isnan(found.left_hand[3, :, :2]).all()
+    assert np.array_equal(found.right_hand, pose.right_hand) and np.array_equal(found.body, pose.body)
+    assert np.array_equal(np.delete(found.left_hand, 3, 0), np.delete(pose.left_hand, 3, 0))
 
 
 def test_a_take_without_a_person_stays_empty():
