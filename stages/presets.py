@@ -175,10 +175,6 @@ class GeneratorTraining(PresetBlock):
         batch = self.clips * self.clip_length + self.single_frames
         return self.model_copy(update={"steps": math.ceil(self.epochs * count / batch), "epochs": None})
 
-    @property
-    def duration(self) -> str:
-        return f"{self.steps:,} steps" if self.epochs is None else f"{self.epochs:,} epochs"
-
     @model_validator(mode="after")
     def consistent(self) -> "GeneratorTraining":
         """Rejects combinations that cannot be trained."""

@@ -85,11 +85,15 @@ def _launch(gradio, page, port: int, key: str) -> None:
         raise InputError(f"port {port} is in use; choose another one with --port") from None
 
 
+def training_length(block: params.GeneratorTraining) -> str:
+    return f"{block.steps:,} steps" if block.epochs is None else f"{block.epochs:,} epochs"
+
+
 def _build_page(gradio, queue: JobQueue):
     """The page: the form, and next to it the jobs."""
     config = params.load()
     presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
-                f"{preset.generator_training.duration}", name) for name, preset in config.presets.items()]
+                + training_length(preset.generator_training), name) for name, preset in config.presets.items()]
     clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 150}
     with gradio.Blocks(title="FakeMotion studio", analytics_enabled=False) as page:
         gradio.HTML("<h1>FakeMotion studio</h1>" + HINT.format(

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from stages import InputError
 from stages.imaging import compositing
-from stages.imaging.shadows import shadow
 from stages.learning.crops import crop_images
+from stages.matting.shadows import shadow
 from stages.media import files, png, video_file
 from stages.pose.skeleton import Pose
 

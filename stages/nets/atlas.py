@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.imaging.shadows import DARKEST
+from stages.matting.shadows import DARKEST
 from stages.nets.chart_lookup import (
     chart_coordinates, chart_distance, sample_textures, texture_position, upsample_chosen,
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stages.imaging.shadows import DARKEST
+from stages.matting.shadows import DARKEST
 from stages.nets.atlas import AtlasGenerator, AtlasShape, seen_shares, union
 
 CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0, 0], [40, 8, 40, 40, 6, 0, 0]], [[20, 10, 22, 44, 6, 0, 0], [40, 8, 40, 40, 0, 0, 0]]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.imaging import compositing
-from stages.imaging.shadows import DARKEST, shadow
+from stages.matting.shadows import DARKEST, shadow
 
 SIDE = 128
 WALL = np.random.default_rng(0).integers(120, 200, (SIDE, SIDE, 3)).astype(np.uint8)
