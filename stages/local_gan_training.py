@@ -52,17 +52,18 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     timeline = read_clock(clock)
     pose, _, _ = read_poses(poses)
     rows = timeline.training_frames()
-    shadows = saved_networks.load(generator)[1].get("shadows", False)
-    data = FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows], shadows=shadows)
     inputs = [frames, clock, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     device = devices.choose(params.device)
+    inference = GeneratorInference(generator, device)
+    data = FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows],
+                      shadows=inference.about.get("shadows", False))
     network = Vgg(params.features, VGG_DEPTH).to(device) if params.validation_share else None
     stage_threads = threads.Threads(fixed=device.type != "cpu")
 
     enhancement = {name: getattr(params, name) for name in
                    ("faces", "face_vectors", "candidates", "alpha", "beta", "features")}
-    pairs = CropPairs(data, GeneratorInference(generator, device), FaceEnhancer(FaceIndex.read(faces), enhancement),
+    pairs = CropPairs(data, inference, FaceEnhancer(FaceIndex.read(faces), enhancement),
                       timeline.about["fps"], params)
     gans = {part: LocalGan(params, part, device) for part in params.parts if len(pairs.training_frames[part])}
     log = train(gans, pairs, checkpoint, stage_threads, params, device)

@@ -1,5 +1,5 @@
 """Averages the poses of each image and of its mirror image: the errors of a network in both are partly independent, so
-the mean is more accurate, and it trembles less.
+the mean is more accurate and has less jitter.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.estimators.pose_estimator import PoseDetection, PoseEstimator
+from stages.estimators.pose_estimator import PoseDetection, PoseEstimator, hide_unknown
 from stages.pose.skeleton import Pose
 from stages.tracking.boxes import Person
 
@@ -52,8 +52,7 @@ def mean_points(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The mean of points (n, 3); unknown points are NaN with score 0."""
     both = np.stack([one, other])
     known = both[..., 2:] > 0
-    mean = np.where(known, both, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known.any(0), mean, [np.nan, np.nan, 0]).astype(np.float32)
+    return hide_unknown(np.where(known, both, 0).sum(0) / np.maximum(known.sum(0), 1))
 
 
 def mirrored_person(person: Person, width: int) -> Person:

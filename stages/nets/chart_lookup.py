@@ -14,11 +14,7 @@ def chart_coordinates(charts: Tensor, h: int, w: int, cell: int = 1) -> tuple[Te
 
     charts (B, K, 7): see stages/learning/charts.py. A chart is never shorter than its half width, so that a limb that
     points to the camera is not stretched without limit."""
-    start, end, half_width = charts[..., :2], charts[..., 2:4], charts[..., 4].clamp_min(1.0)
-    axis = end - start
-    length = axis.square().sum(-1).clamp_min(1e-6).sqrt()
-    unit = axis / length[..., None]
-    length = torch.maximum(length, half_width)
+    start, unit, length, half_width = _axes(charts)
     x, y = ((torch.arange(count, device=charts.device) + 0.5) * cell for count in (w, h))
     x, y = (x - start[..., :1])[:, :, None], (y - start[..., 1:])[..., None]  # (B, K, 1, w), (B, K, h, 1)
     cosine, sine = unit[..., None, None, 0], unit[..., None, None, 1]
@@ -40,15 +36,19 @@ def texture_position(along: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
 def texel_positions(charts: Tensor, size: int) -> Tensor:
     """The positions x, y of all texels of the charts (K, 7) in pixels, (K, size, size, 2): the inverse of
     `chart_coordinates` and `texture_position` for one frame."""
-    start, end, half_width = charts[:, None, None, :2], charts[:, None, None, 2:4], charts[:, None, None, 4:5].clamp_min(1.0)
-    axis = end - start
-    length = axis.square().sum(-1, keepdim=True).clamp_min(1e-6).sqrt()
-    unit = axis / length
+    start, unit, length, half_width = _axes(charts[:, None, None])  # each (K, 1, 1, 2) or (K, 1, 1)
     side = torch.stack([-unit[..., 1], unit[..., 0]], -1)
     line = torch.linspace(-1, 1, size, device=charts.device)
     along = line[None, :, None] * (ALONG[1] - ALONG[0]) / 2 + sum(ALONG) / 2  # of the columns
     across = line[:, None, None] * ACROSS                                     # of the rows
-    return start + along * torch.maximum(length, half_width) * unit + across * half_width * side
+    return start + along * length[..., None] * unit + across * half_width[..., None] * side
+
+
+def _axes(charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Start (..., 2), unit vector from start to end (..., 2), length and half width (...) of charts (..., 7), in pixels."""
+    start, axis, half_width = charts[..., :2], charts[..., 2:4] - charts[..., :2], charts[..., 4].clamp_min(1.0)
+    length = axis.square().sum(-1).clamp_min(1e-6).sqrt()
+    return start, axis / length[..., None], torch.maximum(length, half_width), half_width
 
 
 def upsample_chosen(fields: Tensor, chosen: Tensor, factor: int) -> Tensor:

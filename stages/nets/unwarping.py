@@ -59,7 +59,7 @@ def _unwarped(charts: Tensor, foreground: Tensor, size: int, groups: Tensor) -> 
     inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
     x, y = x.clamp(0, w - 1), y.clamp(0, h - 1)
     own = inside & (nearest[y, x] == torch.arange(len(charts), device=x.device)[:, None, None]) & least[y, x].isfinite()
-    others = torch.stack([distance[groups != group].amin(0) if (groups != group).any() else torch.full_like(least, torch.inf)
+    others = torch.stack([distance.masked_fill((groups == group)[:, None, None], torch.inf).amin(0)
                           for group in range(int(groups.max()) + 1)])  # (groups, h, w)
     clear = (others[groups[:, None, None], y, x] > CLEAR)[:, None]
     grid = positions * (2 / positions.new_tensor([w, h])) - 1

@@ -57,10 +57,11 @@ def cautions(inputs: ReportInputs, unseen_background: np.ndarray) -> list[Cautio
         outside = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & (body[..., 2] > 0)
         out.append(Caution("Out of the picture", f"{inputs.about['outside']:.1%} of the driving joints are outside of "
                            "the target's square.", np.flatnonzero(outside.any(1))))
-    if about_of(inputs, "generator").get("features") == "random":
+    about = about_of(inputs, "generator")
+    if about.get("features") == "random":
         out.append(Caution("Random features", "The generator was trained with random VGG features, not with "
                            "pre-trained ones.", NO_FRAMES))
-    return [*out, *_terms_without_effect(about_of(inputs, "generator"))]
+    return [*out, *_terms_without_effect(about)]
 
 
 def about_of(inputs: ReportInputs, name: str) -> dict:
