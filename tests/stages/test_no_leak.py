@@ -16,6 +16,7 @@ from stages import (
 )
 from stages.media import video_file
 from stages.media.clock import read_clock
+from stages.pose.cleaning import clean_poses
 from tests.stages import toy
 
 SUBJECT = params.Subject(preset="demo", consent="synthetic")
@@ -105,7 +106,7 @@ def test_held_out_poses_do_not_smooth_into_the_training_part():
     for points in others.point_sets().values():
         points[test, :, :2] = np.random.default_rng(0).uniform(0, toy.SIZE, points[test, :, :2].shape)
     poses.depth[:], others.depth[:], others.depth[test] = 0, 0, 10
-    one, other = (pose_extraction.clean_poses(pose, np.zeros(200, int), toy.FPS, 1.0, 10)[0].columns() for pose in (poses, others))
+    one, other = (clean_poses(pose, np.zeros(200, int), toy.FPS, 1.0, 10)[0].columns() for pose in (poses, others))
     for name in one:
         assert np.abs(one[name][train] - other[name][train]).max() < 1e-4, name
         assert np.abs(one[name][150:175] - other[name][150:175]).max() > 0.1  # it would be seen
