@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, T
 
 from stages import InputError
 from stages.media.files import sha256
-from stages.presets import PresetBlock
+from stages.preset_block import PresetBlock
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 EXAMPLE = ('{who: Ana Ruiz, when: "2026-11-22", scope: "one dance video for her own site", '

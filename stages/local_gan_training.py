@@ -77,7 +77,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
         state = {f"{part}.{name}": tensor for part, gan in kept.items()
                  for name, tensor in gan.average.state_dict().items()}
         parts = {part: {"shape": vars(gan.shape), "strength": strengths[part]} for part, gan in kept.items()}
-        about = {"parts": parts, "off": sorted(set(gans) - set(kept)), "crop_size": params.crop_size,
+        about = {"parts": parts, "off": sorted(set(gans) - set(kept)), "crop_size": pairs.crop_size,
                  "limb_maps": params.limb_maps, "enhancement": enhancement, "steps": params.steps,
                  "threads": stage_threads.about, "consent": consent, "version": __version__}
         saved_networks.save(folder, state, about)

@@ -8,10 +8,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from stages import InputError, layout, safe_yaml
 from stages.consent import EXAMPLE, Consent, ConsentRecord, consent_digest
+from stages.preset_block import Count, Name, NonNegative, Positive, PresetBlock, Seed
 from stages.presets import (
-    BackgroundInpainting, Count, EstimatorBlock, FaceVectorIndexing, Frames, Fusion, GeneratorTraining,
-    LocalGanTraining, MaskSegmentation, Metrics, Name, NonNegative, PoseCoverage, PoseExtraction, Positive, Preset,
-    PresetBlock, Report, Retargeting, Seed, Signing,
+    BackgroundInpainting, EstimatorBlock, FaceVectorIndexing, Frames, Fusion, GeneratorTraining, LocalGanTraining,
+    MaskSegmentation, Metrics, PoseCoverage, PoseExtraction, Preset, Report, Retargeting, Signing,
 )
 
 RESERVED = ("samples", layout.TABLES.name)  # other folders in artifacts/: no video or transfer may have these names

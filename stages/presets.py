@@ -2,50 +2,13 @@
 comments in params.yaml explain them. No field has a default, so params.yaml contains every value that is used."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from stages import layout
+from stages.preset_block import Count, Decay, Device, NonNegative, Positive, PresetBlock, Seed, Share
 
-Name = Annotated[str, StringConstraints(pattern=layout.NAME)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]  # weight of a loss term, 0 switches it off; also durations and strengths
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]  # the range that both NumPy and PyTorch accept
-Decay = Annotated[float, Field(ge=0, lt=1)]    # decay of an exponential moving average; with 1 it would be constant
-Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-
-
-RENAMED = {  # block -> former name of a key, or former `key: value` -> new name
-    "GeneratorTraining": {
-        "runs": "clips", "run_length": "clip_length", "singles": "single_frames", "window": "crop",
-        "window_margin": "crop_margin", "widest": "max_channels", "levels": "num_downsamples", "stem": "patch_size",
-        "drawing": "pose_maps", "temporal": "pose_context", "judge_every": "adversarial_interval",
-        "pose_maps: lines": "skeleton", "pose_maps: fields": "limbs"},
-    "LocalGanTraining": {
-        "crop": "crop_size", "pose": "limb_maps", "keep_back": "validation_share", "halvings": "num_downsamples",
-        "stem": "patch_size"},
-}
-
-
-class PresetBlock(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def has_no_former_names(cls, values: Any) -> Any:
-        """Rejects the former name of a key or of a value (RENAMED). The error contains the new name."""
-        names = RENAMED.get(cls.__name__, {})
-        entries = values.items() if isinstance(values, dict) and names else ()
-        found = [f"`{key}` is now called `{names[key]}`" for key, _ in entries if key in names]
-        found += [f"`{entry}` is now `{key}: {names[entry]}`" for key, value in entries
-                  if (entry := f"{key}: {value}") in names]
-        if found:
-            raise ValueError("; ".join(found))
-        return values
-
+SIZE_STEP = 32  # that of stages/frame_size.py, which only two stages may import
 
 class EstimatorBlock(PresetBlock):
     """Common parameters of the stages that run a pre-trained detector, pose network or segmentation network."""
@@ -57,7 +20,8 @@ class EstimatorBlock(PresetBlock):
 
 
 class Frames(EstimatorBlock):
-    size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
+    size: Annotated[int, Field(ge=64, le=1024, multiple_of=SIZE_STEP)]
+    max_size: Annotated[int, Field(ge=64, le=1024, multiple_of=SIZE_STEP)]
     fps: Annotated[float, Field(gt=0, le=240)] | None
     margin: Share
     train_share: Annotated[float, Field(gt=0, lt=1)]
@@ -65,6 +29,12 @@ class Frames(EstimatorBlock):
     max_camera_motion: Share
     max_residual: Share
     max_flicker: Share
+
+    @model_validator(mode="after")
+    def consistent(self) -> "Frames":
+        if self.size > self.max_size:
+            raise ValueError(f"max_size: {self.max_size}, but size is {self.size}; expected at least that")
+        return self
 
 
 class PoseExtraction(EstimatorBlock):
@@ -204,7 +174,7 @@ class LocalGanTraining(PresetBlock):
     steps: Count
     batch: Count
     parts: tuple[Literal["face", "right_hand", "left_hand", "right_foot", "left_foot"], ...]
-    crop_size: Annotated[int, Field(ge=16, multiple_of=8)]
+    crop_share: Annotated[float, Field(gt=0, le=0.5)]
     limb_maps: bool
     validation_share: Annotated[float, Field(ge=0, le=0.5)]
     width: Annotated[int, Field(ge=4)]
@@ -227,14 +197,6 @@ class LocalGanTraining(PresetBlock):
     adversarial: Literal["logistic", "least_squares"]
     checkpoint_every: Count
     device: Device
-
-    @model_validator(mode="after")
-    def consistent(self) -> "LocalGanTraining":
-        grid = self.patch_size * 2**self.num_downsamples
-        if self.crop_size % grid:
-            raise ValueError(f"crop_size: {self.crop_size}, but patch_size {self.patch_size} and num_downsamples "
-                             f"{self.num_downsamples} need a multiple of {grid}")
-        return self
 
 
 class Retargeting(PresetBlock):
@@ -293,8 +255,10 @@ class Preset(PresetBlock):
 
     @model_validator(mode="after")
     def size_can_be_downsampled(self) -> "Preset":
-        learn, size = self.generator_training, self.frames.size
-        if size % (grid := learn.patch_size * 2**learn.num_downsamples):
-            raise ValueError(f"frames.size: {size}, but generator_training's patch_size {learn.patch_size} and "
-                             f"num_downsamples {learn.num_downsamples} need a multiple of {grid}")
+        learn, frames = self.generator_training, self.frames
+        grid = learn.patch_size * 2**learn.num_downsamples
+        if frames.size % grid or frames.max_size % grid or (frames.size < frames.max_size and SIZE_STEP % grid):
+            raise ValueError(f"frames.size and max_size: {frames.size} and {frames.max_size}, but generator_training's "
+                             f"patch_size {learn.patch_size} and num_downsamples {learn.num_downsamples} need multiples of "
+                             f"{grid}" + f", and between them every multiple of {SIZE_STEP}" * bool(SIZE_STEP % grid))
         return self

@@ -22,9 +22,9 @@ REAL = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "metric_weights/.gitignore",
     "pipeline/__init__.py", "pipeline/dvc_backend/split_lock.py",
     "stages/__init__.py", "stages/__main__.py", "stages/code_digest.py", "stages/consent.py", "stages/safe_yaml.py",
-    "stages/events.py", "stages/params.py", "stages/presets.py", "stages/processors.py", "stages/progress.py",
+    "stages/events.py", "stages/params.py", "stages/preset_block.py", "stages/presets.py", "stages/processors.py", "stages/progress.py",
     "stages/thread_trials.py", "stages/threads.py",
-    "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/artifact_metadata.py",
+    "stages/frame_size.py", "stages/layout.py", "stages/media/__init__.py", "stages/media/files.py", "stages/media/artifact_metadata.py",
 )
 PEOPLE = """
 threads: 1

@@ -92,7 +92,7 @@ def training_length(block: params.GeneratorTraining) -> str:
 def _build_page(gradio, queue: JobQueue):
     """The page: the form, and next to it the jobs."""
     config = params.load()
-    presets = [(f"{name}: {preset.frames.size} x {preset.frames.size} pixels, "
+    presets = [(f"{name}: up to {preset.frames.max_size} x {preset.frames.max_size} pixels, "
                 + training_length(preset.generator_training), name) for name, preset in config.presets.items()]
     clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 150}
     with gradio.Blocks(title="FakeMotion studio", analytics_enabled=False) as page:

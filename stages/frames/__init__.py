@@ -17,6 +17,7 @@ import numpy as np
 from stages import InputError
 from stages.camera import lighting
 from stages.estimators.person import Segmenter, detector, segmenter
+from stages.frame_size import choose_frame_size
 from stages.frames.stabilisation import Stabilisation, stabilise
 from stages.frames.survey import Survey, reject_cuts, survey_video
 from stages.media import footage, parquet, takes, video_file
@@ -39,31 +40,31 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: Fra
     tracks = choose_tracks(video, survey, entry.person)
     stabilisation = stabilise(video, survey, params)
     extent = person_extent(survey, tracks, stabilisation, segmenter(params), entry.file)
-    crop = square_around(extent, stabilisation.size, params.margin)
+    crop, size = choose_square(extent, stabilisation.size, params)
 
     seconds = np.arange(survey.count) / video.fps
     take = video.take_indices(survey.count)
     parts, reason = split(take, video.fps, params.train_share, params.gap_seconds)
     usable = parts.count("train") or survey.count
     whole = evenly_spaced(np.arange(usable), FULL_FRAMES).tolist()
-    write_pictures(video, survey, stabilisation, crop, whole, frames, full_frames, params.size)
+    write_pictures(video, survey, stabilisation, crop, whole, frames, full_frames, size)
 
     people = survey.people()
     columns = {"frame": np.arange(survey.count), "seconds": seconds, "split": parts, "take": take}
     parquet.write(clock, parquet.CLOCK, columns, {
         "fps": video.fps, "file": entry.file, "full_size": list(stabilisation.size), "crop": list(crop),
-        "size": params.size, "full_frames": whole, "people": int(people.max()), "split_reason": reason,
+        "size": size, "full_frames": whole, "people": int(people.max()), "split_reason": reason,
         "sha256": video.checksums(), **video.remarks,
     })
     to_canvas = lambda frame, box: project_box(box / survey.scale, stabilisation.cameras[frame])
     boxes = np.concatenate([track.mapped(to_canvas).boxes(survey.count)[take == n] for n, track in enumerate(tracks)])
-    boxes = (boxes - [*crop[:2], *crop[:2]]) * params.size / crop[2]
+    boxes = (boxes - [*crop[:2], *crop[:2]]) * size / crop[2]
     parquet.write(view, parquet.VIEW, {
         "frame": np.arange(survey.count), "box": boxes, "people": people,
         "camera": stabilisation.cameras.reshape(-1, 9), "light": stabilisation.lights,
     }, {"moving": stabilisation.moving, "reference": stabilisation.reference, "frame_size": list(survey.size),
         "residual": stabilisation.residual, "estimator": params.estimator, "model": params.model})
-    print_summary(video, survey, stabilisation, crop, parts, reason, params.size)
+    print_summary(video, survey, stabilisation, crop, parts, reason, size)
 
 
 def write_pictures(video: takes.Takes, survey: Survey, stabilisation: Stabilisation, crop: tuple[int, int, int],
@@ -156,18 +157,28 @@ def print_summary(video: takes.Takes, survey: Survey, stabilisation: Stabilisati
           + (f"; images without a rate, taken as {video.fps:g} frames/s" if "assumed_fps" in video.remarks else ""))
 
 
-def square_around(extent: np.ndarray, full_size: tuple[int, int], margin: float) -> tuple[int, int, int]:
+def choose_square(extent: np.ndarray, full_size: tuple[int, int], params: Frames) -> tuple[tuple[int, int, int], int]:
+    """The square crop (left, top, side), and S. The square is enlarged to S pixels if it then need not be resampled."""
+    crop = square_around(extent, full_size, params.margin)
+    size = choose_frame_size(crop[2], params.size, params.max_size)
+    if params.size < crop[2] <= size:
+        crop = square_around(extent, full_size, params.margin, size)
+    return crop, size
+
+
+def square_around(extent: np.ndarray, full_size: tuple[int, int], margin: float, side: int | None = None
+                  ) -> tuple[int, int, int]:
     """Left, top and side of the square crop: the extent with a margin on each side, clipped to the picture.
 
     The square lies inside the picture if it fits. If it is nearly as large as the picture's shorter side, it takes that
-    side."""
+    side. side: of a larger square with the same centre."""
     full, low, high = np.array(full_size), extent[:2], extent[2:]
     spare = margin * (high - low).max()
     low, high = np.maximum(low - spare, 0), np.minimum(high + spare, full)
-    side = int(np.ceil((high - low).max()))
     shorter = int(full.min())
-    if 0.85 * shorter < side < shorter:
-        side = shorter
+    if side is None:
+        side = int(np.ceil((high - low).max()))
+        side = shorter if 0.85 * shorter < side < shorter else side
     corner = np.round((low + high - side) / 2)
     fits = side <= full
     corner = np.where(fits, np.clip(corner, 0, full - side), np.round((full - side) / 2))

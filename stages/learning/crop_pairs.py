@@ -10,7 +10,7 @@ from stages.learning.face_enhancer import FaceEnhancer
 from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import enhance_faces
-from stages.learning.part_crops import crop_corners, crop_parts, part_conditioning
+from stages.learning.part_crops import crop_corners, crop_parts, crop_side, part_conditioning
 from stages.media import files
 from stages.nets.refiner import REFINED_PARTS
 from stages.pose.part_boxes import part_boxes
@@ -32,9 +32,10 @@ class CropPairs:
         self.params, self.poses, self.background = params, data.poses, data.background
         boxes = np.stack([part_boxes(data.poses[i], data.size) for i in range(data.count)])  # (T, 5, 4)
         known = np.isfinite(boxes).all(2)
-        self.corners = crop_corners(np.where(known[..., None], boxes, 0), params.crop_size)  # (T, 5, 2)
+        self.crop_size = crop_side(params.crop_share * data.size, params.patch_size * 2**params.num_downsamples)
+        self.corners = crop_corners(np.where(known[..., None], boxes, 0), self.crop_size)  # (T, 5, 2)
         self.file = files.scratch_file()
-        shape = (len(REFINED_PARTS), data.count, 2, 4, params.crop_size, params.crop_size)
+        shape = (len(REFINED_PARTS), data.count, 2, 4, self.crop_size, self.crop_size)
         self.pixels = np.memmap(self.file, np.uint8, "w+", shape=shape)
         wanted = [REFINED_PARTS.index(part) for part in params.parts]
         generated = generator.foregrounds(data.poses, params.batch, data.take)
@@ -44,7 +45,7 @@ class CropPairs:
                 rows = np.flatnonzero(known[indices, j])
                 if len(rows):
                     frames, corners = indices[rows], self.corners[indices[rows], j]
-                    pair = [crop_parts([image[i] for i in rows], corners, params.crop_size) for image in
+                    pair = [crop_parts([image[i] for i in rows], corners, self.crop_size) for image in
                             (foregrounds.cpu(), real.cpu())]
                     if REFINED_PARTS[j] == "face":  # without faces from neighbouring frames, which are too similar
                         allowed = [face_enhancer.index.candidates(i, round(fps / 2)) for i in frames]
@@ -60,7 +61,7 @@ class CropPairs:
         (B, 3, c, c)."""
         frames = np.random.default_rng(seed).choice(self.training_frames[part], size)
         corners = self.corners[frames, REFINED_PARTS.index(part)]
-        return *self.crops(part, frames), crop_parts([self.background] * size, corners, self.params.crop_size)
+        return *self.crops(part, frames), crop_parts([self.background] * size, corners, self.crop_size)
 
     def crops(self, part: str, frames: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Generated crops (B, 4, c, c), their conditioning (B, channels, c, c) and real crops (B, 4, c, c). Crops are
@@ -68,5 +69,5 @@ class CropPairs:
         j, p = REFINED_PARTS.index(part), self.params
         generated, real = (torch.from_numpy(self.pixels[j, frames]).float() / 255).unbind(1)
         conditioning = part_conditioning(
-            self.poses[frames], part, self.corners[frames, j], p.crop_size, p.limb_maps, generated.device)
+            self.poses[frames], part, self.corners[frames, j], self.crop_size, p.limb_maps, generated.device)
         return generated, conditioning, real

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from stages.frame_size import SIZE_STEP
 from stages.learning.batches import Batch, Batches
 
 if TYPE_CHECKING:
     from stages.learning.training import Training
     from stages.params import GeneratorTraining
 
-SIZE_STEP = 32  # pixels: frames.size must be a multiple of this
 
 
 class ScaledBatches:
@@ -40,7 +40,7 @@ def suggest_settings(training: "Training", batches: Batches) -> str:
     frames = (p.clips * p.clip_length + p.single_frames) // (p.devices * p.accumulation)
     problem = f"out of memory on {training.fabric.device} with {frames} frames of {size} x {size} pixels at once"
     if p.devices > 1:
-        return f"{problem}; raise generator_training.accumulation, or lower clips and single_frames, or frames.size"
+        return f"{problem}; raise generator_training.accumulation, or lower clips and single_frames, or frames.max_size"
     for network in training.networks.values():
         network.zero_grad(set_to_none=True)
     for name, changes, scale in cheaper_settings(p, size):
@@ -61,8 +61,8 @@ def cheaper_settings(p: "GeneratorTraining", size: int) -> Iterator[tuple[str, d
             yield f"`clips: {clips}` with `single_frames: {single_frames}`", fewer, 1.0
     for scale in (0.75, 0.5, 0.25):
         smaller = round(size * scale / SIZE_STEP) * SIZE_STEP
-        yield f"`frames.size: {smaller}`", {"accumulation": 1}, smaller / size
-        yield (f"`frames.size: {smaller}` with `clips: 1` and `single_frames: 0`",
+        yield f"`frames.max_size: {smaller}`", {"accumulation": 1}, smaller / size
+        yield (f"`frames.max_size: {smaller}` with `clips: 1` and `single_frames: 0`",
                {"clips": 1, "single_frames": 0, "accumulation": 1}, smaller / size)
 
 

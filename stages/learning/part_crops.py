@@ -4,6 +4,8 @@ Crops are not resampled, so a refiner's residual can be added to the frame pixel
 the crops' top left pixels, which may lie outside the frame.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -29,6 +31,12 @@ PART_LIMBS = {
     "right_foot": [(R_KNEE, R_ANKLE), (R_ANKLE, OWN), (OWN, OWN + 1), (R_ANKLE, OWN + 1)],
     "left_foot": [(L_KNEE, L_ANKLE), (L_ANKLE, OWN + 2), (OWN + 2, OWN + 3), (L_ANKLE, OWN + 3)],
 }
+
+
+def crop_side(side: float, grid: int) -> int:
+    """The side of the crops nearest to `side` pixels: a multiple of 8 and of `grid`, at least 16 pixels."""
+    step = math.lcm(8, grid)
+    return max(round(side / step), math.ceil(16 / step)) * step
 
 
 def crop_corners(boxes: np.ndarray, side: int) -> np.ndarray:

@@ -32,7 +32,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.paper_tables.pages import machine
 from stages import InputError, params, pretrained
-from stages.presets import Name
+from stages.preset_block import Name
 from tests.benchmarks import held_out
 from tests.benchmarks.cell import Cell, measure
 from tests.benchmarks.comparison import Rows, caption, format_scores, table

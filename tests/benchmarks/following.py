@@ -70,6 +70,6 @@ def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple
     pose_extraction.run(**{name: square[name] for name in ("frames", "clock", "view")}, **body,
                         params=preset.pose_extraction)
     left, top, side = read_clock(square["clock"]).about["crop"]
-    scale = side / preset.frames.size
+    scale = side / read_clock(square["clock"]).about["size"]
     boxes = read_view(square["view"]).box * scale + [left, top, left, top]
     return boxes, read_poses(body["poses"])[0].body[..., :2] * scale + [left, top]

@@ -60,7 +60,7 @@ def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
 
     monkeypatch.setattr(held_out, "run_missing", make)
     held_out.prepare(tmp_path / "work", {"dancer": str(files["video"])}, changes={
-        "frames": {"size": 64, "gap_seconds": 0.04}, "background_inpainting": {"inpainter": "telea"}})
+        "frames": {"size": 64, "max_size": 64, "gap_seconds": 0.04}, "background_inpainting": {"inpainter": "telea"}})
     for stage in held_out.PREPARED:
         assert all((tmp_path / "work" / path).exists() for path in layout.outputs(stage, "dancer").values())
     found = clock.read_clock(tmp_path / "work" / layout.outputs("frames", "dancer")["clock"])

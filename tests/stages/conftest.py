@@ -49,7 +49,7 @@ def lossless(tmp_path: Path):
 
 def frame(folder: Path, config: params.Params, file, video=(), **changes) -> tuple[Clock, dict[str, Path]]:
     """Runs the stage `frames` on a file; gives the clock and the paths."""
-    block = config.presets["demo"].frames.model_copy(update={"size": 128, **changes})
+    block = config.presets["demo"].frames.model_copy(update={"size": 128, "max_size": 128, **changes})
     paths = {"frames": folder / "frames.mkv", "clock": folder / "frames.parquet",
              "full_frames": folder / "full_frames.mkv", "view": folder / "view.parquet"}
     frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))

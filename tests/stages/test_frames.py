@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import InputError, frames
-from stages.media import parquet, video_file
+from stages.media import footage, parquet, video_file
 from stages.media.view import read_view
 from stages.samples import motion, people, render, scene
 from stages.samples.body import Body
@@ -172,6 +172,29 @@ def test_a_truncated_video_is_used_with_a_warning(stranger, framed, tmp_path, ca
 ])
 def test_square_around(extent, full, margin, expected):
     assert frames.square_around(np.array(extent, float), full, margin) == expected
+
+
+@pytest.mark.parametrize("extent, expected, expected_size", [
+    ((100, 20, 200, 120), (100, 20, 100), 128),   # fewer pixels than the least S: enlarged
+    ((100, 20, 200, 220), (38, 8, 224), 224),     # as many pixels as S can have: the square becomes S pixels
+    ((100, 20, 200, 244), (38, 20, 224), 224),
+    ((100, 20, 300, 350), (35, 20, 330), 256),    # more: reduced
+])
+def test_the_square_is_not_resampled_if_s_can_be_its_side(config, extent, expected, expected_size):
+    block = config.presets["demo"].frames.model_copy(update={"size": 128, "max_size": 256, "margin": 0.0})
+    crop, size = frames.choose_square(np.array(extent, float), (640, 400), block)
+    assert (crop, size) == (expected, expected_size)
+
+
+def test_frames_at_full_resolution_are_the_pixels_of_the_video(stranger, framed, tmp_path):
+    file = record(tmp_path / "wide.mp4", [beside(p, 100, 60) for p in stranger.pictures])
+    clock, paths = framed(file, max_size=256)
+    (left, top, side), size = clock.about["crop"], clock.about["size"]
+    assert 128 < side == size <= 256
+    for square, picture in zip(video_file.frames(paths["frames"]), footage.open_footage(file, None).pictures(), strict=True):
+        assert (square == footage.crop_square(picture, (left, top, side), side)).all()
+        inside = picture[max(top, 0) : top + side, left : left + side]
+        assert (square[max(-top, 0) :][: len(inside)] == inside).all()
 
 
 def test_the_clock_table_is_the_declared_one(stranger, framed):

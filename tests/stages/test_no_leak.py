@@ -31,7 +31,7 @@ STAGES = {  # in order, with changes to the demo preset that make them fast
         "discriminator_width": 8, "features_depth": 1, "features_size": 32, "features": "random", "adversarial_interval": 1, "gw_outer": 2,
         "gw_inner": 5, "checkpoint_every": 99, "preview_every": 3, "precision": "float32", "device": "cpu"},
     local_gan_training: {
-        "steps": 3, "batch": 4, "crop_size": 16, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,
+        "steps": 3, "batch": 4, "crop_share": 0.25, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,
         "faces": "vectors", "features": "random", "checkpoint_every": 99, "device": "cpu"},
 }
 TRAINING = 25  # frames, as toy's clock has it

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import InputError, params, presets
+from stages import InputError, params, preset_block, presets
 from tests import settings
 
 
@@ -36,6 +36,9 @@ DEMO = ("presets", "demo")
 
 @pytest.mark.parametrize("path, value, message", [
     ((*DEMO, "frames", "size"), 100, "presets.demo.frames.size.*multiple of 32"),
+    ((*DEMO, "frames", "max_size"), 128, "frames: .*max_size: 128, but size is 256; expected at least that"),
+    ((*DEMO, "generator_training", "num_downsamples"), 4,
+     "patch_size 4 and num_downsamples 4 need multiples of 64, and between them every multiple of 32"),
     ((*DEMO, "frames", "colour"), "red", "presets.demo.frames.colour.*not permitted"),
     ((*DEMO, "generator_training", "weight_gw"), -1, "weight_gw.*greater than or equal to 0"),
     ((*DEMO, "generator_training", "features"), "vgg11", "features.*vgg16.*vgg19"),
@@ -79,10 +82,10 @@ DEMO = ("presets", "demo")
     ((*DEMO, "generator_training", "epochs"), 120, "generator_training: .*steps: 900, epochs: 120; expected a number for one"),
     ((*DEMO, "generator_training", "steps"), None, "generator_training: .*steps: None, epochs: None; expected a number for one"),
     ((*DEMO, "generator_training", "num_downsamples"), 7,
-     "frames.size: 256, but .*patch_size 4 and num_downsamples 7 need a multiple of 512"),
+     "frames.size and max_size: 256 and 320, but .*patch_size 4 and num_downsamples 7 need multiples of 512"),
     ((*DEMO, "generator_training", "run_length"), 3, "generator_training: .*`run_length` is now called `clip_length`"),
     ((*DEMO, "generator_training", "pose_maps"), "fields", "`pose_maps: fields` is now `pose_maps: limbs`"),
-    ((*DEMO, "local_gan_training", "crop"), 40, "local_gan_training: .*`crop` is now called `crop_size`"),
+    ((*DEMO, "local_gan_training", "crop"), 40, "local_gan_training: .*`crop` is now called `crop_share`"),
     (("variants", "td"), {"generator_training": {"drawing": "lines"}},
      "variants.td.generator_training.*`drawing` is now called `pose_maps`"),
     (("variants", "td"), {"generator_training": 0}, "variants.td.generator_training.*dictionary"),
@@ -147,6 +150,6 @@ def test_unknown_addresses_are_named(config):
 
 
 def test_former_names_are_not_in_use():
-    for block, names in presets.RENAMED.items():
+    for block, names in preset_block.RENAMED.items():
         fields = getattr(presets, block).model_fields
         assert not set(names) & set(fields) and all(new in fields for old, new in names.items() if ":" not in old)

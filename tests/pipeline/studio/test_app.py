@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.dvc_backend.digests import write_digests
 from pipeline.studio import app, jobs
 from stages import InputError, layout, params
 from stages.media import png, video_file
@@ -59,6 +60,7 @@ def seeing(project, tmp_path):
     for stage in ("background_inpainting", *(stage for stage, kind in layout.KINDS.items() if kind == "transfers")):
         path = project.folder / f"stages/{stage}.py"
         path.write_text(path.read_text().replace(START, real + START))
+    write_digests(project.folder)
     return project
 
 
@@ -99,7 +101,7 @@ def fill(page: Page, clips: dict[str, Path]) -> None:
     expect(page.locator(".clip video")).to_have_count(2)
     for label, text in CONSENT.items():
         page.get_by_label(label).fill(text)
-    page.get_by_label("demo: 256 x 256").check()
+    page.get_by_label("demo: up to 320 x 320").check()
     page.get_by_label("This person has agreed").check()
 
 
@@ -129,7 +131,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     order(page)
     expect(page.get_by_role("alert")).to_contain_text("required before a video of this person is made")
     assert not set(params.load().subjects) - {"ava", "ben"} and not list(Path("studio").glob("videos/*"))
-    page.get_by_label("demo: 256 x 256").check()
+    page.get_by_label("demo: up to 320 x 320").check()
     page.get_by_label("This person has agreed").check()
     order(page)
 

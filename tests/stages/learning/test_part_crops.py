@@ -21,6 +21,12 @@ def test_a_crop_shows_its_pixels_and_is_empty_outside_the_frame(corner):
     assert torch.equal(crop, whole[:, y : y + 8, x : x + 8])
 
 
+@pytest.mark.parametrize("side, grid, expected", [
+    (0.156 * 256, 4, 40), (0.156 * 320, 4, 48), (0.156 * 512, 4, 80), (0.1875 * 512, 16, 96), (42, 16, 48), (3, 4, 16)])
+def test_the_side_of_crops_can_be_downsampled(side, grid, expected):
+    assert part_crops.crop_side(side, grid) == expected
+
+
 def test_crops_are_centred_on_their_boxes():
     boxes = np.array([[10, 20, 31, 41], [10.2, 20.4, 30.2, 40.4]])
     middles = part_crops.crop_corners(boxes, 8) + 4

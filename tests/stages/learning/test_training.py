@@ -181,7 +181,7 @@ def test_smaller_frames_are_suggested_if_a_single_one_does_not_fit(data, monkeyp
         return generate(batch)
 
     monkeypatch.setattr(training, "generate", limited)
-    assert "frames.size" in memory.suggest_settings(training, batches)
+    assert "frames.max_size" in memory.suggest_settings(training, batches)
 
 
 def test_more_gpus_than_available_are_rejected():
