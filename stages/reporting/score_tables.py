@@ -67,7 +67,7 @@ class ScoreCurve:
 
     @property
     def for_page(self) -> dict:
-        """As page.js reads it: numbers with four digits, null where a frame has none."""
+        """As page.js reads it: numbers with six digits (it shows three), null where a frame has none."""
         name, description = DESCRIPTIONS[self.score]
         return {
             "score": self.score, "name": name, "description": description, "unit": UNITS.get(self.score, ""),
@@ -98,7 +98,7 @@ def ranking(curves: list[ScoreCurve]) -> ScoreCurve | None:
 
 
 def rounded(values: np.ndarray) -> list[float | None]:
-    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
 
 
 def read_metrics(inputs: ReportInputs) -> dict:
