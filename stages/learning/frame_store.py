@@ -46,9 +46,8 @@ class FrameStore:
                 self._pixels = self._allocate((count, 4, *mask.shape))
             if index == count:
                 break
-            foreground = compositing.extract_foreground(frame, mask, plate)
-            if shadows:  # Eq. 12 over a black layer
-                foreground[..., 3] = np.rint(mask + (255 - mask) * shadow(frame, mask, plate))
+            extract = foreground_with_shadow if shadows else compositing.extract_foreground
+            foreground = extract(frame, mask, plate)
             self._pixels[index] = torch.from_numpy(foreground).permute(2, 0, 1)
             self.boxes[index] = mask_box(foreground[..., 3])
         if index + 1 < count:
@@ -69,6 +68,14 @@ class FrameStore:
         boxes = np.broadcast_to((0, 0, self.size, self.size) if boxes is None else boxes, (len(indices), 4))
         pixels = [self._pixels[i] for i in np.asarray(indices).tolist()]
         return crop_images(pixels, boxes).to(self.device).float().div_(255)
+
+
+def foreground_with_shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """The person of a picture and their shadow, composited: RGB times alpha, and alpha, (H, W, 4) uint8. Where alpha is
+    between 0 and 1, the background behind the person is in the shadow too. The inputs are those of `shadow`."""
+    layer = 255 * shadow(picture, alpha, background)
+    person = compositing.extract_foreground(picture, alpha, compositing.over(layer, background))
+    return np.rint(person + layer * (1 - alpha[..., None] / np.float32(255))).astype(np.uint8)
 
 
 def mask_box(mask: np.ndarray) -> np.ndarray:

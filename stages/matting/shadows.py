@@ -1,4 +1,4 @@
-"""The shadow that a person casts on the background, as a translucent black layer (not in the paper)."""
+"""The shadow that a person casts on the background, as a translucent dark layer (not in the paper)."""
 
 import cv2
 import numpy as np
@@ -10,15 +10,23 @@ EDGE = 5        # pixels: this close to the person, the background may be mixed 
 
 
 def shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """How much darker the picture (H, W, 3) is than the background (H, W, 3) where the person's alpha (H, W) is 0: the alpha
-    of a black layer, (H, W) float32 in [0, DARKEST]; all inputs uint8. It is blurred and continued behind the person."""
-    free = (cv2.dilate(alpha, np.ones((EDGE, EDGE), np.uint8)) == 0).astype(np.float32)
+    """How much darker the picture (H, W, 3) is than the background (H, W, 3) where the person's alpha (H, W) is 0: a layer
+    (H, W, 4) float32, RGB times alpha, and alpha, in [0, 1]; all inputs uint8. It is blurred and continued behind the person.
+
+    Light that is reflected into a shadow has a colour. Alpha is therefore that of the channel that is darkened most, at most
+    DARKEST, and the layer's colour is the light that is left in the others."""
+    free = (cv2.dilate(alpha, np.ones((EDGE, EDGE), np.uint8)) == 0).astype(np.float32)[..., None]
     deviation = BLUR * len(picture)
-    seen, empty = (cv2.GaussianBlur(free * cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), (0, 0), deviation)
-                   for one in (picture, background))
-    darker = np.clip(1 - (seen + 1) / (empty + 1), 0, DARKEST)
-    darker *= np.clip(darker / NOISE - 1, 0, 1)
-    near, wide = (cv2.GaussianBlur(free, (0, 0), factor * deviation) for factor in (1, 4))
-    behind = cv2.GaussianBlur(free * darker, (0, 0), 4 * deviation) / np.maximum(wide, 1e-6)
+    blurred = lambda values, factor=1: cv2.GaussianBlur(values, (0, 0), factor * deviation)
+    seen, empty = (blurred(free * one) for one in (picture, background))
+    brightness = np.minimum((seen + 1) / (empty + 1), 1)  # (H, W, 3)
+    brightness = np.maximum(brightness, 1 - DARKEST)
+    darkest = 1 - brightness.min(-1, keepdims=True)
+    brightness = 1 - (1 - brightness) * np.clip(darkest / NOISE - 1, 0, 1)
+    near, wide = (blurred(free, factor)[..., None] for factor in (1, 4))
+    behind = blurred(free * (1 - brightness), 4) / np.maximum(wide, 1e-6)
     share = np.clip(2 * near, 0, 1)
-    return share * darker + (1 - share) * behind
+    brightness = 1 - (share * (1 - brightness) + (1 - share) * behind)
+    least = brightness.min(-1, keepdims=True)
+    colour = (brightness - least) * blurred(background.astype(np.float32)) / 255
+    return np.concatenate([colour, 1 - least], -1).astype(np.float32)

@@ -50,7 +50,7 @@ class AtlasShape(GeneratorShape):
     texture_size: int = 64        # texels along and across
     texture_channels: int = 8     # the first four are colour and alpha
     texture_offsets: bool = True  # whether the U-Net moves the position in a texture: folds, turning, perspective
-    shadows: bool = False         # whether the U-Net predicts the person's shadow, a black layer
+    shadows: bool = False         # whether the U-Net predicts the person's shadow, a dark layer
 
 
 class AtlasGenerator(nn.Module):
@@ -69,7 +69,7 @@ class AtlasGenerator(nn.Module):
         self.coarse = nn.Sequential(nn.Conv2d(width, 4 * COARSE, 3, padding=1), nn.PixelShuffle(2))
         self.scaled_textures = nn.Parameter(0.02 * torch.randn(k, shape.texture_channels, size * size))
         if shape.shadows:
-            self.shadow = nn.Conv2d(width, 1, 3, padding=1)
+            self.shadow = nn.Conv2d(width, 4, 3, padding=1)  # logits of RGB and alpha
             nn.init.zeros_(self.shadow.weight)
             nn.init.constant_(self.shadow.bias, -4.0)
         self.picture = nn.Sequential(
@@ -105,14 +105,16 @@ class AtlasGenerator(nn.Module):
         features = torch.cat([sampled.to(coarse.dtype), coarse], 1).contiguous(memory_format=torch.channels_last)
         change = MAX_CHANGE * torch.tanh(self.picture(features) / MAX_CHANGE)
         colour, alpha = (sampled[:, :4] + change).sigmoid().split([3, 1], 1)
-        behind = (1 - alpha) * self.shadows(x, alpha.shape[-2:]) if self.shape.shadows else 0
-        return torch.cat([colour * alpha, alpha + behind], 1)
+        foreground = torch.cat([colour * alpha, alpha], 1)
+        return foreground + (1 - alpha) * self.shadows(x, alpha.shape[-2:]) if self.shape.shadows else foreground
 
     def shadows(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """The alpha of the shadow, (B, 1, h, w). It vanishes towards the border of the crop, where it would be cut off."""
-        alpha = F.interpolate(DARKEST * self.shadow(features).sigmoid(), size, mode="bilinear")
-        ramps = [(0.5 - ((torch.arange(side, device=alpha.device) + 0.5) / side - 0.5).abs()) / BORDER for side in size]
-        return alpha * torch.minimum(ramps[0][:, None], ramps[1]).clamp(0, 1)
+        """The shadow (B, 4, h, w), RGB times alpha, and alpha. It vanishes towards the border of the crop, where it would be
+        cut off."""
+        colour, alpha = self.shadow(features).sigmoid().split([3, 1], 1)
+        layer = F.interpolate(DARKEST * torch.cat([colour * alpha, alpha], 1), size, mode="bilinear")
+        ramps = [(0.5 - ((torch.arange(side, device=layer.device) + 0.5) / side - 0.5).abs()) / BORDER for side in size]
+        return layer * torch.minimum(ramps[0][:, None], ramps[1]).clamp(0, 1)
 
     def locate(self, predicted: Tensor, charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel, (B, L, h, w) each:

@@ -1,9 +1,11 @@
 """Shadows of known darkness on a textured wall."""
 
+import cv2
 import numpy as np
 import pytest
 
 from stages.imaging import compositing
+from stages.learning.frame_store import foreground_with_shadow
 from stages.matting.shadows import DARKEST, shadow
 
 SIDE = 128
@@ -22,19 +24,42 @@ def picture(darkness: float, columns: slice = slice(70, 100)) -> np.ndarray:
 @pytest.mark.parametrize("darkness", [0.1, 0.3, 0.5])
 def test_a_shadow_is_found_with_its_darkness_and_nothing_else(darkness):
     found = shadow(picture(darkness), PERSON, WALL)
+    assert found[..., :3].max() < 0.03
+    found = found[..., 3]
     assert found[50:100, 80:92] == pytest.approx(darkness, abs=0.02)
     assert found[:, :44].max() < 0.01 and found[:30].max() < 0.01 and found[:, 110:].max() < 0.01
 
 
 def test_over_the_background_it_gives_the_picture():
     filmed = picture(0.3)
-    foreground = compositing.extract_foreground(filmed, PERSON, WALL)
-    alone = compositing.over(foreground.astype(np.float32), WALL)
-    foreground[..., 3] = np.rint(PERSON + (255 - PERSON) * shadow(filmed, PERSON, WALL))
-    both = compositing.over(foreground.astype(np.float32), WALL)
+    alone, both = (compositing.over(extract(filmed, PERSON, WALL).astype(np.float32), WALL)
+                   for extract in (compositing.extract_foreground, foreground_with_shadow))
     inside = np.s_[45:105, 75:95]
     assert np.abs(alone[inside].astype(int) - filmed[inside]).mean() > 30
     assert np.abs(both[inside].astype(int) - filmed[inside]).mean() < 3
+
+
+def test_the_light_that_is_reflected_into_a_shadow_has_its_colour():
+    filmed, light = WALL.astype(float), np.array([0.9, 0.75, 0.6])
+    filmed[40:110, 70:100] *= light
+    filmed = np.rint(filmed).astype(np.uint8)
+    found = shadow(filmed, PERSON, WALL)
+    assert found[50:100, 80:92, 3] == pytest.approx(0.4, abs=0.02)
+    lit = compositing.over(255 * found, WALL)[50:100, 80:92].astype(float)
+    assert (lit / WALL[50:100, 80:92]).mean((0, 1)) == pytest.approx(light, abs=0.02)
+
+
+def test_a_soft_outline_in_shadow_gives_the_picture():
+    soft = cv2.GaussianBlur(PERSON, (0, 0), 2.0)
+    wall = np.full_like(WALL, 180)
+    dark = wall.astype(float)
+    dark[:, 20:110] *= 0.7
+    share = soft[..., None] / 255
+    filmed = np.rint(share * 20 + (1 - share) * dark).astype(np.uint8)
+    shown = compositing.over(foreground_with_shadow(filmed, soft, wall).astype(np.float32), wall)
+    rim = (soft > 20) & (soft < 235)
+    rim[:45], rim[95:] = False, False
+    assert np.abs(shown[rim].astype(int) - filmed[rim]).max() <= 4
 
 
 def test_noise_and_brighter_places_are_none():
@@ -44,5 +69,5 @@ def test_noise_and_brighter_places_are_none():
 
 
 def test_it_is_never_black_and_continues_behind_the_person():
-    found = shadow(picture(1.0, slice(30, 100)), PERSON, WALL)
+    found = shadow(picture(1.0, slice(30, 100)), PERSON, WALL)[..., 3]
     assert found.max() < DARKEST + 1e-4 and found[60:90, 52:68].min() > 0.5 * DARKEST
