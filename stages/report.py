@@ -14,7 +14,7 @@ import jinja2
 
 from stages.media.files import atomic_write, existing, human_size, sha256
 from stages.progress import Progress
-from stages.reporting import cards, cautions, face_map, html_page, origin, reel, score_tables
+from stages.reporting import cards, comparison_video, face_map, html_page, origin, quality_warnings, score_tables
 from stages.reporting.report_inputs import ReportInputs
 from stages.reporting.spans import worst_frames
 
@@ -36,28 +36,29 @@ def run(*, report: Path, params: "Report", entry: "Transfer", key: str, **paths:
         min_distance = round(inputs.about["fps"] / 2)
         worst = worst_frames(ranking.badness, WORST_FRAMES, min_distance) if ranking else []
         progress.update()
-        film = reel.make_reel(inputs, set(worst))
+        comparison = comparison_video.make_comparison_video(inputs, set(worst))
         progress.update()
-        warnings = cautions.cautions(inputs, film.unseen_background)
+        warnings = quality_warnings.quality_warnings(inputs, comparison.unseen_background)
         stage_cards = cards.cards(inputs, params.frames)
         progress.update()
         scores = score_tables.read_metrics(inputs)
         content = {
-            "key": key, "entry": entry, "about": inputs.about, "frames": len(inputs.source_frames), "reel": film,
-            "curves": [curve.for_page for curve in curves], "source_frames": inputs.source_frames.tolist(),
-            "cautions": warnings, "ranking": ranking.for_page if ranking else None,
-            "worst": [(frame, html_page.jpeg_url(film.stills[frame])) for frame in worst],
+            "key": key, "entry": entry, "about": inputs.about, "frames": len(inputs.source_frames),
+            "comparison": comparison, "curves": [curve.for_page for curve in curves],
+            "source_frames": inputs.source_frames.tolist(),
+            "warnings": warnings, "ranking": ranking.for_page if ranking else None,
+            "worst": [(frame, html_page.jpeg_url(comparison.stills[frame])) for frame in worst],
             "scores": scores, "descriptions": score_tables.DESCRIPTIONS, "compared_with": score_tables.COMPARED_WITH,
             **score_tables.tables(scores), "cards": stage_cards, "map": face_map.face_map(inputs),
             "map_size": (face_map.COLUMNS, face_map.ROWS), "faces": face_map.nearest(inputs),
-            "consent": origin.consent(cautions.about_of(inputs, "generator")), "versions": origin.versions(),
+            "consent": origin.consent(quality_warnings.about_of(inputs, "generator")), "versions": origin.versions(),
             "files": origin.files(paths), "checksum": sha256(paths["video"]), "video": _embedded(paths["video"]),
         }
         progress.update()
     text = _rendered(content)
     with atomic_write(report) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    titles = "; ".join(dict.fromkeys(caution.title for caution in warnings)) or "no warnings"
+    titles = "; ".join(dict.fromkeys(warning.title for warning in warnings)) or "no warnings"
     print(f"report: {report}, {human_size(report.stat().st_size)}; {titles}")
 
 

@@ -11,8 +11,8 @@ from stages import layout, params
 from stages.face.face_index import FaceIndex
 from stages.media import png
 from stages.reporting import figures, html_page
-from stages.reporting.cautions import about_of, known
-from stages.reporting.reel import unseen_pixels
+from stages.reporting.comparison_video import unseen_pixels
+from stages.reporting.quality_warnings import about_of, known
 from stages.reporting.report_inputs import ReportInputs
 
 TEXTS = {  # stage: title, what it does

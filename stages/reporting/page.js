@@ -1,8 +1,9 @@
 "use strict";
-// Each frame of the reel contains all four views. The canvas shows the result and another view, divided by a wipe.
+// Each frame of the comparison video contains all four views. The canvas shows the result and another view, divided
+// by a wipe.
 const find = (id) => document.getElementById(id);
 const data = JSON.parse(find("data").textContent);
-const reel = find("reel"), canvas = find("wipe"), edge = find("edge"), slider = find("frame");
+const comparison = find("comparison"), canvas = find("wipe"), edge = find("edge"), slider = find("frame");
 const context = canvas.getContext("2d");
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const RESULT = data.views.findIndex(([name]) => name === "result");
@@ -27,7 +28,7 @@ function draw() {
   const quarter = (view) => [view % 2 * side, Math.floor(view / 2) * side, side, side];
   context.imageSmoothingQuality = "high";
   context.globalCompositeOperation = "source-over";
-  context.drawImage(reel, ...quarter(RESULT), 0, 0, canvas.width, canvas.width);
+  context.drawImage(comparison, ...quarter(RESULT), 0, 0, canvas.width, canvas.width);
   context.save();
   if (find("difference").checked) {
     context.globalCompositeOperation = "difference";
@@ -36,7 +37,7 @@ function draw() {
     context.rect(cut, 0, canvas.width - cut, canvas.width);
     context.clip();
   }
-  context.drawImage(reel, ...quarter(against), 0, 0, canvas.width, canvas.width);
+  context.drawImage(comparison, ...quarter(against), 0, 0, canvas.width, canvas.width);
   context.restore();
 }
 
@@ -87,10 +88,10 @@ const at = (seconds) => Math.min(data.frames - 1, Math.floor(seconds * data.fps 
 function reach(frame) {
   now = Math.min(data.frames - 1, Math.max(0, frame));
   showTime();
-  if (reel.seeking) {
+  if (comparison.seeking) {
     wanted = now;
   } else {
-    reel.currentTime = (now + 0.5) / data.fps;
+    comparison.currentTime = (now + 0.5) / data.fps;
   }
 }
 
@@ -101,30 +102,30 @@ function seek(frame) {
 
 // One more frame may arrive after the video was paused.
 function played(seconds) {
-  if (reel.seeking || wanted !== null) return;
+  if (comparison.seeking || wanted !== null) return;
   now = at(seconds);
   showTime();
 }
 
-reel.addEventListener("seeked", () => {
+comparison.addEventListener("seeked", () => {
   if (wanted !== null) {
-    reel.currentTime = (wanted + 0.5) / data.fps;
+    comparison.currentTime = (wanted + 0.5) / data.fps;
     wanted = null;
   }
   draw();
 });
 
-if (reel.requestVideoFrameCallback) {
+if (comparison.requestVideoFrameCallback) {
   const next = (_, frame) => {
     played(frame.mediaTime);
     draw();
-    reel.requestVideoFrameCallback(next);
+    comparison.requestVideoFrameCallback(next);
   };
-  reel.requestVideoFrameCallback(next);
+  comparison.requestVideoFrameCallback(next);
 } else {
   const next = () => {
-    if (!reel.paused) {
-      played(reel.currentTime);
+    if (!comparison.paused) {
+      played(comparison.currentTime);
       draw();
     }
     requestAnimationFrame(next);
@@ -136,21 +137,21 @@ function go(on) {
   going = on;
   find("play").classList.toggle("playing", on);
   find("play").setAttribute("aria-label", on ? "Pause" : "Play");
-  if (on) reel.play().catch(() => go(false));
-  else reel.pause();
+  if (on) comparison.play().catch(() => go(false));
+  else comparison.pause();
 }
 
 const play = () => go(!going);
 
-reel.addEventListener("pause", () => {
-  if (reel.ended) return;
+comparison.addEventListener("pause", () => {
+  if (comparison.ended) return;
   if (going) go(false); // paused by the browser or the device
-  if (!reel.seeking) reach(at(reel.currentTime)); // the shown frame may be one ahead
+  if (!comparison.seeking) reach(at(comparison.currentTime)); // the shown frame may be one ahead
 });
-reel.addEventListener("ended", () => { // the attribute `loop` would also restart after seeking to the last frame
+comparison.addEventListener("ended", () => { // the attribute `loop` would also restart after seeking to the last frame
   if (!going) return;
-  reel.currentTime = 0;
-  reel.play().catch(() => go(false));
+  comparison.currentTime = 0;
+  comparison.play().catch(() => go(false));
 });
 
 // ---- the curve
@@ -190,16 +191,16 @@ if (find("download")) {
   find("download").href = find("whole").src;
   find("download").hidden = false;
 }
-reel.controls = reel.loop = false;
+comparison.controls = comparison.loop = false;
 for (const part of document.querySelectorAll(".deck > [hidden]")) part.hidden = false;
 canvas.width = canvas.height = Math.max(data.side, 768);
-reel.addEventListener("loadeddata", compare);
-reel.addEventListener("click", play);
-reel.addEventListener("error", () => { find("where").textContent = "This browser cannot play H.264 video."; });
+comparison.addEventListener("loadeddata", compare);
+comparison.addEventListener("click", play);
+comparison.addEventListener("error", () => { find("where").textContent = "This browser cannot play H.264 video."; });
 find("play").addEventListener("click", play);
 find("back").addEventListener("click", () => seek(now - 1));
 find("on").addEventListener("click", () => seek(now + 1));
-find("speed").addEventListener("change", (event) => { reel.playbackRate = event.target.value; });
+find("speed").addEventListener("change", (event) => { comparison.playbackRate = event.target.value; });
 slider.addEventListener("input", () => seek(Number(slider.value)));
 for (const name of ["edge", "against", "difference"]) find(name).addEventListener("input", compare);
 dragged(canvas, (share) => {

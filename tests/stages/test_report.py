@@ -13,7 +13,7 @@ from stages import report
 from stages.imaging import compositing
 from stages.media import parquet, video_file
 from stages.provenance.label import Label
-from stages.reporting import reel
+from stages.reporting import comparison_video
 from tests.stages import toy
 from tests.stages.reporting import made
 
@@ -82,7 +82,7 @@ def test_one_file_that_needs_no_other(pages, key):
         assert wanted in found.text, wanted
 
 
-def test_quarters_of_the_reel_are_source_skeleton_result_and_truth(pages, folder, tmp_path):
+def test_the_quarters_of_the_comparison_video_are_source_skeleton_result_and_truth(pages, folder, tmp_path):
     frames = decoded(movies(pages["ann_from_bob"])[0], tmp_path)
     assert len(frames) == toy.FRAMES and frames[0].shape == (128, 128, 3)
     made_by = video_file.pick(folder / "artifacts/ann_from_bob/foreground.mkv", [3, 33], "rgba")
@@ -118,10 +118,10 @@ def test_the_video_is_embedded_byte_for_byte(pages, folder):
         assert base64.b64decode(movies(page)[1].split(",")[1]) == (folder / f"artifacts/{key}/video.mp4").read_bytes()
 
 
-def test_a_large_video_is_not_embedded_and_a_long_reel_is_cut(folder, tmp_path, monkeypatch):
+def test_a_large_video_is_not_embedded_and_a_long_comparison_video_is_cut(folder, tmp_path, monkeypatch):
     copy = shutil.copytree(folder, tmp_path / "all")
     monkeypatch.setattr(report, "MAX_VIDEO_BYTES", 100)
-    monkeypatch.setattr(reel, "SIDES", ((20, 64),))
+    monkeypatch.setattr(comparison_video, "SIDES", ((20, 64),))
     found = Page(made.write_report(copy, "ann_from_bob").read_text())
     assert "too large for this page" in found.text and "the first 20 of 40 frames" in found.text
     assert [len(decoded(movie, tmp_path)) for movie in movies(found)] == [20]

@@ -11,12 +11,12 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import VIEW, chromium
 
-QUARTER = """view => {  // RGB of a quarter of the reel, or of the whole canvas, (64, 64, 3)
+QUARTER = """view => {  // RGB of a quarter of the comparison video, or of the whole canvas, (64, 64, 3)
     const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
     canvas.width = canvas.height = 64;
-    const wipe = document.getElementById('wipe'), reel = document.getElementById('reel');
+    const wipe = document.getElementById('wipe'), comparison = document.getElementById('comparison');
     if (view === 'wipe') context.drawImage(wipe, 0, 0, 64, 64);
-    else context.drawImage(reel, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
+    else context.drawImage(comparison, view % 2 * 64, Math.floor(view / 2) * 64, 64, 64, 0, 0, 64, 64);
     return [...context.getImageData(0, 0, 64, 64).data];
 }"""
 SOURCE, SKELETON, RESULT, TRUTH = range(4)
@@ -47,15 +47,16 @@ def report(page, reports):
     page.context.set_offline(True)
     page.emulate_media(reduced_motion="reduce")
     page.goto(reports["ann_from_bob"].as_uri())
-    until(page, "document.getElementById('reel').readyState >= 2")
+    until(page, "document.getElementById('comparison').readyState >= 2")
     return page
 
 
 @pytest.fixture(scope="module")
-def reel_frames(reports, tmp_path_factory):
-    """The frames of the reel as PyAV decodes them, (T, 128, 128, 3)."""
-    file = tmp_path_factory.mktemp("reel") / "reel.mp4"
-    source = re.search('id="reel"[^>]*src="data:video/mp4;base64,([^"]*)"', reports["ann_from_bob"].read_text())[1]
+def comparison_frames(reports, tmp_path_factory):
+    """The frames of the comparison video as PyAV decodes them, (T, 128, 128, 3)."""
+    file = tmp_path_factory.mktemp("comparison") / "comparison.mp4"
+    page = reports["ann_from_bob"].read_text()
+    source = re.search('id="comparison"[^>]*src="data:video/mp4;base64,([^"]*)"', page)[1]
     file.write_bytes(base64.b64decode(source))
     with av.open(str(file)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(float)
@@ -78,10 +79,10 @@ def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
     return np.abs(a - b).mean()
 
 
-def shown_frame(page, reel_frames) -> int:
-    """The frame that the reel really shows: the one with the most similar source."""
-    until(page, "!document.getElementById('reel').seeking")
-    return int(np.abs(reel_frames[:, :64, :64] - picture(page, SOURCE)).mean((1, 2, 3)).argmin())
+def shown_frame(page, comparison_frames) -> int:
+    """The frame that the comparison video shows: the one with the most similar source."""
+    until(page, "!document.getElementById('comparison').seeking")
+    return int(np.abs(comparison_frames[:, :64, :64] - picture(page, SOURCE)).mean((1, 2, 3)).argmin())
 
 
 def displayed_frame(page) -> int:
@@ -89,39 +90,40 @@ def displayed_frame(page) -> int:
     return int(re.match(r"frame (\d+) ", page.inner_text("#where"))[1])
 
 
-def settled(page, reel_frames) -> int:
+def settled(page, comparison_frames) -> int:
     """The frame number that the page displays, once it is the frame that is shown: after a pause a last one may
     come."""
     for _ in range(100):
-        if (frame := displayed_frame(page)) == shown_frame(page, reel_frames) == displayed_frame(page):
+        if (frame := displayed_frame(page)) == shown_frame(page, comparison_frames) == displayed_frame(page):
             return frame
         page.wait_for_timeout(20)
-    raise AssertionError(f"the page displays {displayed_frame(page)} and shows {shown_frame(page, reel_frames)}")
+    raise AssertionError(f"the page displays {displayed_frame(page)} and shows {shown_frame(page, comparison_frames)}")
 
 
-def test_it_plays_all_views_in_sync(report, reel_frames):
+def test_it_plays_all_views_in_sync(report, comparison_frames):
     report.click("#play")
     report.wait_for_selector("#play[aria-label=Pause]")
-    until(report, "document.getElementById('reel').currentTime > 0.3")
+    until(report, "document.getElementById('comparison').currentTime > 0.3")
     report.click("#play")
-    frame = settled(report, reel_frames)
+    frame = settled(report, comparison_frames)
     assert frame > 5
     for view in (SKELETON, RESULT, TRUTH):
         row, column = divmod(view, 2)
-        wanted = reel_frames[frame, 64 * row :, 64 * column :][:64, :64]
+        wanted = comparison_frames[frame, 64 * row :, 64 * column :][:64, :64]
         assert mean_difference(picture(report, view), wanted) < 4
     report.focus("#play")
     report.keyboard.press("End")
     report.keyboard.press("Space")  # on a button: as it is clicked
-    until(report, "document.getElementById('reel').currentTime < 1 && !document.getElementById('reel').paused")
+    video = "document.getElementById('comparison')"
+    until(report, f"{video}.currentTime < 1 && !{video}.paused")
     assert report.get_attribute("#play", "aria-label") == "Pause"
     report.emulate_media(reduced_motion="no-preference")
     report.reload()  # without reduced motion it plays by itself
-    until(report, "document.getElementById('reel').currentTime > 0.1")
+    until(report, "document.getElementById('comparison').currentTime > 0.1")
     assert report.messages == [] and all(url.startswith(("file:", "data:", "blob:")) for url in report.requests)
 
 
-def test_keyboard_and_single_steps(report, reel_frames):
+def test_keyboard_and_single_steps(report, comparison_frames):
     reached = []
     for _ in range(20):
         report.keyboard.press("Tab")
@@ -130,24 +132,24 @@ def test_keyboard_and_single_steps(report, reel_frames):
     assert [name for name in reached if name in wanted] == wanted
     for action, wanted in (("on", 1), ("on", 2), ("back", 1)):
         report.click(f"#{action}")
-        assert displayed_frame(report) == wanted == shown_frame(report, reel_frames)
+        assert displayed_frame(report) == wanted == shown_frame(report, comparison_frames)
     report.focus("#on")
     for key, wanted in (("ArrowRight", 2), ("Shift+ArrowRight", 12), ("ArrowLeft", 11), ("End", 39), ("ArrowRight", 39),
                         ("Home", 0)):
         report.keyboard.press(key)
-        assert displayed_frame(report) == wanted == shown_frame(report, reel_frames)
+        assert displayed_frame(report) == wanted == shown_frame(report, comparison_frames)
     report.focus("#frame")
     report.keyboard.press("ArrowRight")
     assert displayed_frame(report) == 1
 
 
-def test_the_curve_shows_the_score_and_seeks(report, reports, reel_frames):
+def test_the_curve_shows_the_score_and_seeks(report, reports, comparison_frames):
     table = pq.read_table(reports["ann_from_bob"].parent / "per_frame.parquet")
     curve = report.locator("#chart .plane")
     curve.scroll_into_view_if_needed()
     box = curve.bounding_box()
     report.mouse.click(box["x"] + box["width"] * 20 / 39, box["y"] + 30)
-    assert displayed_frame(report) == 20 == shown_frame(report, reel_frames)
+    assert displayed_frame(report) == 20 == shown_frame(report, comparison_frames)
     value = table["psnr_person_box"][20].as_py()
     assert f"PSNR, person {value:.3g} dB" in report.get_attribute("#frame", "aria-valuetext")
     report.locator("#curves label", has_text="TCM").click()
@@ -159,15 +161,15 @@ def test_the_curve_shows_the_score_and_seeks(report, reports, reel_frames):
     assert displayed_frame(report) == 39
 
 
-def test_the_wipe_shows_both_sides(report, reel_frames):
+def test_the_wipe_shows_both_sides(report, comparison_frames):
     """All truth, all result, half of each; and against another view, or as a difference."""
     report.click("#on")
-    result, truth = reel_frames[1, 64:, :64], reel_frames[1, 64:, 64:]
+    result, truth = comparison_frames[1, 64:, :64], comparison_frames[1, 64:, 64:]
     canvas = report.locator("#wipe").bounding_box()
 
     def drag(share: float) -> np.ndarray:
         report.mouse.click(canvas["x"] + canvas["width"] * share, canvas["y"] + 20)
-        shown_frame(report, reel_frames)
+        shown_frame(report, comparison_frames)
         return picture(report, "wipe")
 
     assert mean_difference(drag(0.002), truth) < 0.5 * mean_difference(drag(0.002), result)
@@ -176,22 +178,22 @@ def test_the_wipe_shows_both_sides(report, reel_frames):
     for side, own, other in ((np.s_[:, :31], result, truth), (np.s_[:, 33:], truth, result)):
         assert mean_difference(half[side], own[side]) < 0.5 * mean_difference(half[side], other[side])
     report.select_option("#against", "source")
-    assert mean_difference(picture(report, "wipe")[:, 33:], reel_frames[1, :64, 33:64]) < 3
+    assert mean_difference(picture(report, "wipe")[:, 33:], comparison_frames[1, :64, 33:64]) < 3
     report.select_option("#against", "truth")
     report.check("#difference")
     assert mean_difference(picture(report, "wipe"), np.abs(result - truth)) < 3
 
 
-def test_warnings_and_worst_frames_seek_and_pictures_open_enlarged(report, reel_frames):
+def test_warnings_and_worst_frames_seek_and_pictures_open_enlarged(report, comparison_frames):
     values = report.locator("#worst b").all_inner_texts()
     assert all(re.fullmatch(r"\d+\.\d\d dB", value) for value in values)  # equal precision
     assert values == sorted(values, key=lambda value: float(value.split()[0]))
     worst = report.locator("#worst .seek").first
     worst.click()
-    assert displayed_frame(report) == int(worst.get_attribute("data-frame")) == shown_frame(report, reel_frames)
-    spot = report.locator("#cautions li", has_text="Background never seen").locator(".seek").last
+    assert displayed_frame(report) == int(worst.get_attribute("data-frame")) == shown_frame(report, comparison_frames)
+    spot = report.locator("#warnings li", has_text="Background never seen").locator(".seek").last
     spot.click()
-    assert displayed_frame(report) == int(spot.get_attribute("data-frame")) == shown_frame(report, reel_frames)
+    assert displayed_frame(report) == int(spot.get_attribute("data-frame")) == shown_frame(report, comparison_frames)
     report.locator("#stages .zoom").first.focus()
     report.keyboard.press("Enter")
     assert report.locator("#large img").is_visible()
@@ -218,7 +220,7 @@ def test_keys_outside_of_the_players_keep_their_function(report):
     until(report, f"scrollY > {before}")
     report.keyboard.press("Home")
     until(report, "scrollY === 0")
-    assert report.evaluate("document.getElementById('reel').paused") and displayed_frame(report) == 0
+    assert report.evaluate("document.getElementById('comparison').paused") and displayed_frame(report) == 0
     report.keyboard.press("ArrowRight")  # the players are visible
     assert displayed_frame(report) == 1
 
@@ -234,10 +236,10 @@ def test_print_is_bright_and_has_no_controls(report):
     assert report.locator("#wipe").is_visible() and report.locator("#worst img").first.is_visible()
 
 
-def test_without_javascript_the_reel_can_be_played(page, reports):
+def test_without_javascript_the_comparison_video_can_be_played(page, reports):
     plain = page.context.browser.new_context(java_script_enabled=False).new_page()
     plain.goto(reports["ann_from_bob"].as_uri())
-    assert plain.get_attribute("#reel", "controls") is not None and plain.locator("noscript").is_visible()
+    assert plain.get_attribute("#comparison", "controls") is not None and plain.locator("noscript").is_visible()
     assert not plain.locator("#play").is_visible()
 
 

@@ -25,7 +25,7 @@ NO_FRAMES = np.zeros(0, int)
 
 
 @dataclass(frozen=True)
-class Caution:
+class QualityWarning:
     title: str
     text: str
     frames: np.ndarray  # frames of the result that the warning is about, ascending; empty: the whole result
@@ -41,7 +41,7 @@ class Caution:
         return longest(self.spans)
 
 
-def cautions(inputs: ReportInputs, unseen_background: np.ndarray) -> list[Caution]:
+def quality_warnings(inputs: ReportInputs, unseen_background: np.ndarray) -> list[QualityWarning]:
     """All warnings of a transfer. unseen_background: (T,) share of the square's pixels that show background which no
     frame has shown."""
     out = [*_delivery_loss(inputs), *_far_poses(inputs), *_unseen_parts(inputs), *_unseen_background(unseen_background)]
@@ -49,18 +49,21 @@ def cautions(inputs: ReportInputs, unseen_background: np.ndarray) -> list[Cautio
         out += _video(inputs, role, name)
     faces, about = parquet.read(inputs.paths["faces"], parquet.FACES)
     if not len(faces["frame"]):
-        out.append(Caution("No face enhancement", "The index of training faces is empty: "
-                           f"{about.get('reason') or 'none is visible'}.", NO_FRAMES))
+        out.append(QualityWarning(
+            "No face enhancement", "The index of training faces is empty: "
+            f"{about.get('reason') or 'none is visible'}.", NO_FRAMES))
     if inputs.about.get("outside", 0) > OUTSIDE_JOINTS:
         side = inputs.clock("target").about["size"]
         body = inputs.driving.body
         outside = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & (body[..., 2] > 0)
-        out.append(Caution("Out of the picture", f"{inputs.about['outside']:.1%} of the driving joints are outside of "
-                           "the target's square.", np.flatnonzero(outside.any(1))))
+        out.append(QualityWarning(
+            "Out of the picture", f"{inputs.about['outside']:.1%} of the driving joints are outside of "
+            "the target's square.", np.flatnonzero(outside.any(1))))
     about = about_of(inputs, "generator")
     if about.get("features") == "random":
-        out.append(Caution("Random features", "The generator was trained with random VGG features, not with "
-                           "pre-trained ones.", NO_FRAMES))
+        out.append(QualityWarning(
+            "Random features", "The generator was trained with random VGG features, not with "
+            "pre-trained ones.", NO_FRAMES))
     return [*out, *_terms_without_effect(about)]
 
 
@@ -70,24 +73,26 @@ def about_of(inputs: ReportInputs, name: str) -> dict:
     return json.loads(existing(path, "trained weights; run the training stage").read_text(encoding="utf-8"))
 
 
-def _terms_without_effect(about: dict) -> list[Caution]:
+def _terms_without_effect(about: dict) -> list[QualityWarning]:
     """If a term of the generator's loss had no effect, or was left out in some steps."""
     out = []
     if found := about.get("discriminators_guessing"):
         names = " and ".join({"spatial": "D_q", "temporal": "D_t"}[name] for name in found)
-        out.append(Caution("Discriminators without effect", "At the end of the training, the loss of the "
-                           f"generator's {names} is that of guessing.", NO_FRAMES))
+        out.append(QualityWarning(
+            "Discriminators without effect", "At the end of the training, the loss of the "
+            f"generator's {names} is that of guessing.", NO_FRAMES))
     if skipped := about.get("gw_skipped"):
-        out.append(Caution("Gromov-Wasserstein left out", f"In {skipped} training steps the solver found no transport "
-                           "plan, and the term was left out; use a larger gw_epsilon.", NO_FRAMES))
+        out.append(QualityWarning(
+            "Gromov-Wasserstein left out", f"In {skipped} training steps the solver found no transport "
+            "plan, and the term was left out; use a larger gw_epsilon.", NO_FRAMES))
     return out
 
 
-def _delivery_loss(inputs: ReportInputs) -> list[Caution]:
+def _delivery_loss(inputs: ReportInputs) -> list[QualityWarning]:
     """If the final video is visibly different from the generated frames."""
     found = "; ".join(_differences(score_tables.read_metrics(inputs)["metrics"]))
     text = f"Watermark, compression or resizing changed the frames: {found}. The label is left out."
-    return [Caution("The video differs from what was generated", text, NO_FRAMES)] if found else []
+    return [QualityWarning("The video differs from what was generated", text, NO_FRAMES)] if found else []
 
 
 def _differences(metrics: dict[str, dict]) -> Iterator[str]:
@@ -102,18 +107,19 @@ def _differences(metrics: dict[str, dict]) -> Iterator[str]:
         yield f"LPIPS between both {distance:.3g}"
 
 
-def _far_poses(inputs: ReportInputs) -> list[Caution]:
+def _far_poses(inputs: ReportInputs) -> list[QualityWarning]:
     far = np.flatnonzero(inputs.pose_distance > inputs.covered_distance)
     if not len(far):
         return []
     worst = np.nanmax(inputs.pose_distance)
-    return [Caution("Poses far from training", f"In {len(far)} of {len(inputs.pose_distance)} frames the joints are on "
-                    f"average more than {inputs.covered_distance:g} torso lengths from those of the nearest training "
-                    f"pose of {inputs.entry.target} (at most {worst:.2f}). The generator has seen no similar "
-                    "pose.", far)]
+    return [QualityWarning(
+        "Poses far from training", f"In {len(far)} of {len(inputs.pose_distance)} frames the joints are on "
+        f"average more than {inputs.covered_distance:g} torso lengths from those of the nearest training "
+        f"pose of {inputs.entry.target} (at most {worst:.2f}). The generator has seen no similar "
+        "pose.", far)]
 
 
-def _unseen_parts(inputs: ReportInputs) -> list[Caution]:
+def _unseen_parts(inputs: ReportInputs) -> list[QualityWarning]:
     out = []
     for part, name in PART_LABELS.items():
         driven, shown = np.flatnonzero(known(inputs.driving, part)), int(known(inputs.training_poses, part).sum())
@@ -121,7 +127,7 @@ def _unseen_parts(inputs: ReportInputs) -> list[Caution]:
             seldom = f"only seen in {shown}" if shown else "never seen in any"
             verb = "are" if part == "feet" else "is"
             title = f"{name.capitalize()} {'hardly' if shown else 'never'} seen"
-            out.append(Caution(title, f"{inputs.entry.target}'s {name} {verb} {seldom} of the "
+            out.append(QualityWarning(title, f"{inputs.entry.target}'s {name} {verb} {seldom} of the "
                                f"{len(inputs.training_poses)} training frames, but the motion shows "
                                f"{'them' if verb == 'are' else 'it'}.", driven))
     return out
@@ -132,16 +138,17 @@ def known(pose: Pose, part: str) -> np.ndarray:
     return (getattr(pose, part)[..., 2] > 0).mean(-1) >= 0.5
 
 
-def _unseen_background(unseen: np.ndarray) -> list[Caution]:
+def _unseen_background(unseen: np.ndarray) -> list[QualityWarning]:
     frames = np.flatnonzero(unseen > UNSEEN_BACKGROUND)
     if not len(frames):
         return []
-    return [Caution("Background never seen", f"In {len(frames)} of {len(unseen)} frames a part of the background is "
-                    f"visible that no frame has shown; it was inpainted. At most {unseen.max():.1%} of the "
-                    "picture.", frames)]
+    return [QualityWarning(
+        "Background never seen", f"In {len(frames)} of {len(unseen)} frames a part of the background is "
+        f"visible that no frame has shown; it was inpainted. At most {unseen.max():.1%} of the "
+        "picture.", frames)]
 
 
-def _video(inputs: ReportInputs, role: str, name: str) -> list[Caution]:
+def _video(inputs: ReportInputs, role: str, name: str) -> list[QualityWarning]:
     """The warnings about one of the videos."""
     _, columns, _ = inputs.poses(role)
     about, total, out = inputs.clock(role).about, len(columns["frame"]), []
@@ -153,15 +160,18 @@ def _video(inputs: ReportInputs, role: str, name: str) -> list[Caution]:
 
     several, lost = columns["people"] > 1, ~columns["detected"]
     if several.any() or about.get("people", 1) > 1:
-        out.append(Caution("Several people", f"{name}'s video: {several.sum()} of {total} frames show more than one "
-                           "person in the square; the larger and more persistent one was chosen.", concerned(several)))
+        out.append(QualityWarning(
+            "Several people", f"{name}'s video: {several.sum()} of {total} frames show more than one "
+            "person in the square; the larger and more persistent one was chosen.", concerned(several)))
     if lost.any():
         filled = int((lost & columns["interpolated"]).sum())
-        out.append(Caution("No person detected", f"{name}'s video: no person found in {lost.sum()} of {total} frames, "
-                           f"{filled} of them interpolated.", concerned(lost)))
+        out.append(QualityWarning(
+            "No person detected", f"{name}'s video: no person found in {lost.sum()} of {total} frames, "
+            f"{filled} of them interpolated.", concerned(lost)))
     if about.get("split_reason"):
-        out.append(Caution("Nothing held out", f"{name}'s video: {about['split_reason']}.", NO_FRAMES))
+        out.append(QualityWarning("Nothing held out", f"{name}'s video: {about['split_reason']}.", NO_FRAMES))
     for file, damage in about.get("damaged", {}).items():
-        out.append(Caution("Damaged file", f"{name}'s video: {file} is damaged; {damage['decoded']} frames could be "
-                           "decoded.", NO_FRAMES))
+        out.append(QualityWarning(
+            "Damaged file", f"{name}'s video: {file} is damaged; {damage['decoded']} frames could be "
+            "decoded.", NO_FRAMES))
     return out

@@ -9,7 +9,7 @@ import pytest
 
 from stages.media import parquet
 from stages.pose.skeleton import L_ANKLE, L_KNEE, R_ANKLE, R_KNEE
-from stages.reporting.cautions import UNSEEN_BACKGROUND, Caution, cautions
+from stages.reporting.quality_warnings import UNSEEN_BACKGROUND, QualityWarning, quality_warnings
 from tests.stages import toy
 from tests.stages.reporting import made
 
@@ -32,10 +32,10 @@ def rewrite(path, change) -> None:
 
 
 def found(project, key="ann_from_bob", unseen=None) -> dict:
-    """Title -> caution."""
+    """Title -> warning."""
     inputs = made.inputs(project, key)
     unseen = np.zeros(len(inputs.source_frames)) if unseen is None else unseen
-    return {caution.title: caution for caution in cautions(inputs, unseen)}
+    return {warning.title: warning for warning in quality_warnings(inputs, unseen)}
 
 
 def test_a_pose_far_from_training_and_its_frames(project):
@@ -45,9 +45,9 @@ def test_a_pose_far_from_training_and_its_frames(project):
     assert "Poses far from training" not in found(project)
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", kick)
     made.cover(project, "ann_from_bob")
-    caution = found(project)["Poses far from training"]
-    assert caution.longest_spans == [(20, 23)] and caution.frames.tolist() == [20, 21, 22, 23]
-    assert "4 of 40 frames" in caution.text
+    warning = found(project)["Poses far from training"]
+    assert warning.longest_spans == [(20, 23)] and warning.frames.tolist() == [20, 21, 22, 23]
+    assert "4 of 40 frames" in warning.text
 
 
 def test_hands_that_the_motion_shows_and_training_does_not(project):
@@ -59,8 +59,8 @@ def test_hands_that_the_motion_shows_and_training_does_not(project):
     assert not any("hand" in title for title in found(project))
     rewrite(project / "artifacts/ann/poses.parquet", hide(slice(None)))
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", hide(slice(0, 30)))
-    caution = found(project)["Left hand never seen"]
-    assert caution.longest_spans == [(30, 39)] and "never seen in any of the 25 training frames" in caution.text
+    warning = found(project)["Left hand never seen"]
+    assert warning.longest_spans == [(30, 39)] and "never seen in any of the 25 training frames" in warning.text
     assert "Right hand never seen" not in found(project)
     rewrite(project / "artifacts/ann_from_bob/driving.parquet", hide(slice(None)))
     assert "Left hand never seen" not in found(project)  # the motion does not show it either
@@ -69,8 +69,8 @@ def test_hands_that_the_motion_shows_and_training_does_not(project):
 def test_background_never_seen_and_its_frames(project):
     unseen = np.zeros(40)
     unseen[[3, 4, 30]] = UNSEEN_BACKGROUND, 0.05, 0.01
-    caution = found(project, unseen=unseen)["Background never seen"]
-    assert caution.longest_spans == [(4, 4), (30, 30)] and "2 of 40 frames" in caution.text and "5.0%" in caution.text
+    warning = found(project, unseen=unseen)["Background never seen"]
+    assert warning.longest_spans == [(4, 4), (30, 30)] and "2 of 40 frames" in warning.text and "5.0%" in warning.text
 
 
 def test_frames_of_the_video_become_frames_of_the_result(project):
@@ -80,10 +80,10 @@ def test_frames_of_the_video_become_frames_of_the_result(project):
         columns["people"][35:37] = 2
 
     rewrite(project / "artifacts/ann/poses.parquet", lose)
-    cautions = found(project, "ann_from_ann")
-    lost = cautions["No person detected"]
+    warnings = found(project, "ann_from_ann")
+    lost = warnings["No person detected"]
     assert lost.longest_spans == [(1, 1)] and "2 of 40 frames" in lost.text
-    assert cautions["Several people"].longest_spans == [(5, 6)]
+    assert warnings["Several people"].longest_spans == [(5, 6)]
     # In an imitation these are frames of the target, not of the result
     assert found(project)["No person detected"].longest_spans == []
 
@@ -115,8 +115,8 @@ def test_a_video_that_differs_from_the_generated_frames(project, video, message)
         content["metrics"][f"video_{name}"]["value"] = video.get(name, value)
     content["metrics"]["delivery_lpips"]["value"] = video.get("change")
     path.write_text(json.dumps(content))
-    caution = found(project).get("The video differs from what was generated")
-    assert (caution is None) == (message is None) and (message is None or message in caution.text)
+    warning = found(project).get("The video differs from what was generated")
+    assert (warning is None) == (message is None) and (message is None or message in warning.text)
 
 
 def test_an_empty_index_of_faces(project):
@@ -132,12 +132,12 @@ def test_terms_without_effect(project):
     about.write_text(json.dumps(content | {"discriminators_guessing": [], "gw_skipped": 0}))
     assert not without & set(found(project))
     about.write_text(json.dumps(content | {"discriminators_guessing": ["spatial", "temporal"], "gw_skipped": 3}))
-    cautions = found(project)
-    assert "D_q and D_t" in cautions["Discriminators without effect"].text
-    assert "In 3 training steps" in cautions["Gromov-Wasserstein left out"].text
+    warnings = found(project)
+    assert "D_q and D_t" in warnings["Discriminators without effect"].text
+    assert "In 3 training steps" in warnings["Gromov-Wasserstein left out"].text
 
 
 def test_only_the_longest_spans_are_named():
-    many = Caution("", "", np.arange(0, 200, 20))
+    many = QualityWarning("", "", np.arange(0, 200, 20))
     assert len(many.spans) == 10 and len(many.longest_spans) == 6
     assert replace(many, frames=np.zeros(0, int)).spans == []

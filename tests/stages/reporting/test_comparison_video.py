@@ -1,4 +1,4 @@
-"""The reel shows the frames that are scored."""
+"""The comparison video shows the frames that are scored."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -6,7 +6,7 @@ import pytest
 
 from stages.imaging import image_quality
 from stages.media import video_file
-from stages.reporting import reel
+from stages.reporting import comparison_video
 from tests.stages import toy
 from tests.stages.reporting import made
 
@@ -14,7 +14,7 @@ TRUTH = 3  # the quarter of the truth or, without one, of the training frame who
 
 
 def quarter(folder, key: str) -> list[np.ndarray]:
-    return [quarters[TRUTH] for quarters, _ in reel.moments(made.inputs(folder, key), toy.SIZE)]
+    return [quarters[TRUTH] for quarters, _ in comparison_video.quarter_pictures(made.inputs(folder, key), toy.SIZE)]
 
 
 def test_the_retrieved_frame_that_is_shown_is_the_one_that_is_scored(folder, monkeypatch):

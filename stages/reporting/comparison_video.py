@@ -1,5 +1,5 @@
-"""The reel: source, skeleton, result and truth as the four quarters of one video, so that the views stay in sync.
-"""
+"""The comparison video: source, skeleton, result and truth as the four quarters of one video, so that the views stay in
+sync."""
 
 import tempfile
 from collections.abc import Iterator
@@ -29,26 +29,26 @@ NOTICE = "AI-generated video made with FakeMotion"
 
 
 @dataclass(frozen=True)
-class Reel:
+class ComparisonVideo:
     url: str                        # the MP4 as a data URL
     side: int                       # pixels of a quarter
     views: list[tuple[str, str]]    # name and label of the quarters: top left, top right, bottom left, bottom right
-    frames: int                     # of the reel, at most T
+    frames: int                     # of the video, at most T
     unseen_background: np.ndarray   # (T,) share of the square's pixels that show background which no frame has shown
     stills: dict[int, np.ndarray]   # by frame: the four quarters side by side, (side, 4 side, 3)
 
 
-def make_reel(inputs: ReportInputs, still_frames: set[int]) -> Reel:
+def make_comparison_video(inputs: ReportInputs, still_frames: set[int]) -> ComparisonVideo:
     """still_frames: frames of the result that are also kept as stills."""
-    total, size = len(inputs.source_frames), inputs.clock("target").about["size"]
+    total, size, fps = len(inputs.source_frames), inputs.clock("target").about["size"], inputs.about["fps"]
     max_side = next((side for frames, side in SIDES if total <= frames), SIDES[-1][1])
     side = max(BLOCK, min(max_side, size) // BLOCK * BLOCK)
     label = Label((side, side)) if inputs.entry.label else None
     unseen, unseen_background, stills = unseen_pixels(inputs.paths["seen"]), np.zeros(total), {}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "reel.mp4"
-        with video_file.h264(path, inputs.about["fps"], CRF, {"comment": NOTICE}, keyframe_interval=KEY_FRAMES) as write:
-            for t, (quarters, alpha) in enumerate(moments(inputs, side)):
+        path = Path(folder) / "comparison.mp4"
+        with video_file.h264(path, fps, CRF, {"comment": NOTICE}, keyframe_interval=KEY_FRAMES) as write:
+            for t, (quarters, alpha) in enumerate(quarter_pictures(inputs, side)):
                 unseen_background[t] = np.mean(unseen & (alpha < OPAQUE))
                 tiles = [contact_sheets.fit_tile(picture, side) for picture in quarters]
                 if label:
@@ -57,7 +57,8 @@ def make_reel(inputs: ReportInputs, still_frames: set[int]) -> Reel:
                     write(np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])]))
                 if t in still_frames:
                     stills[t] = np.hstack(tiles)
-        return Reel(html_page.mp4_url(path), side, views(inputs), min(total, SIDES[-1][0]), unseen_background, stills)
+        url = html_page.mp4_url(path)
+    return ComparisonVideo(url, side, views(inputs), min(total, SIDES[-1][0]), unseen_background, stills)
 
 
 def views(inputs: ReportInputs) -> list[tuple[str, str]]:
@@ -71,7 +72,7 @@ def views(inputs: ReportInputs) -> list[tuple[str, str]]:
             truth if has_truth_video else ("nearest", "nearest training frame")]
 
 
-def moments(inputs: ReportInputs, side: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+def quarter_pictures(inputs: ReportInputs, side: int) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
     """For each frame of the result the pictures of the four quarters, and the foreground's alpha (S, S)."""
     paths, entry, rows = inputs.paths, inputs.entry, inputs.source_frames
     plate = png.read(paths["background"])
