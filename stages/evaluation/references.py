@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages import InputError
-from stages.imaging import image_quality
 from stages.imaging.optical_flow import SimilarityTransform
 from stages.media import footage, video_file
 from stages.media.clock import read_clock
@@ -27,6 +26,7 @@ from stages.media.images import list_images
 from stages.media.pose_table import read_poses
 from stages.media.seek import SeekableVideo, select_frames
 from stages.media.view import View, read_view, stabilised_crop
+from stages.pose.pose_distance import nearest_poses
 from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def references(
     pose, columns, about = read_poses(driving)
     source_rows, timeline = columns["frame"], read_clock(target_clock)
     size, training = timeline.about["size"], timeline.usable()
-    nearest = image_quality.nearest_poses(pose.body, read_poses(target_poses)[0].body[training])
+    nearest = nearest_poses(pose, read_poses(target_poses)[0][training])
     target = _CameraCoverage(read_view(target_view), timeline.about["crop"], size)
     source_timeline = read_clock(source_clock)
     source = _CameraCoverage(read_view(source_view), source_timeline.about["crop"], source_timeline.about["size"])

@@ -161,18 +161,3 @@ def person_box(pose: Pose, size: int) -> tuple[int, int, int, int] | None:
     low = np.clip(low - short, 0, size - SMALLEST).astype(int)
     high = np.clip(high + short, low + SMALLEST, size).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def nearest_poses(body: np.ndarray, bodies: np.ndarray) -> np.ndarray:
-    """For each pose (T, 18, 3) the index (T,) of the nearest pose among (N, 18, 3), by the mean distance of the common
-    joints. Poses are not aligned, because the result is used to detect copied frames, in which the person has the same
-    position. -1 if no pose has at least half of the joints in common."""
-    out = np.full(len(body), -1)
-    for t, pose in enumerate(body):
-        common = (pose[:, 2] > 0) & (bodies[..., 2] > 0)                                   # (N, 18)
-        apart = np.where(common, np.linalg.norm(bodies[..., :2] - pose[:, :2], axis=-1), 0)  # (N, 18)
-        count = common.sum(1)
-        mean = np.where(count >= 9, apart.sum(1) / np.maximum(count, 1), np.inf)
-        if len(mean) and np.isfinite(mean.min()):
-            out[t] = mean.argmin()
-    return out

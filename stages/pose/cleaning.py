@@ -45,8 +45,8 @@ def without_detached_hands(pose: Pose) -> Pose:
 
 
 def depth_points(pose: Pose) -> np.ndarray:
-    """The depths of T poses as points (T, 18, 3), so that they are cleaned in the same way: depth, 0 and the score of the
-    joint; NaN with score 0 if the joint or its depth is unknown."""
+    """The depths of T poses as points (T, 18, 3), so that they are cleaned in the same way: depth, 0 and the score of
+    the joint; NaN with score 0 if the joint or its depth is unknown."""
     points = np.stack([pose.depth, np.zeros_like(pose.depth), pose.body[..., 2]], -1)
     return without(points, ~np.isfinite(pose.depth) | (pose.body[..., 2] == 0))
 

@@ -1,5 +1,5 @@
 """PSNR and SSIM compared with torchmetrics and scikit-image; alignment and sharpness on pictures with known shift, blur
-and noise; boxes and nearest poses on small examples."""
+and noise; boxes on small examples."""
 
 import cv2
 import numpy as np
@@ -179,15 +179,3 @@ def at(*points):
 ])
 def test_person_box(pose, box):
     assert image_quality.person_box(pose, 100) == box
-
-
-def test_nearest_poses_finds_the_disturbed_original():
-    draw = np.random.default_rng(0)
-    bodies = np.dstack([draw.uniform(0, 100, (30, 18, 2)), np.ones((30, 18))])
-    order = draw.permutation(30)
-    body = bodies[order] + [0.5, -0.5, 0]
-    body[3, :5] = np.nan, np.nan, 0    # known joints decide
-    body[4, :12] = np.nan, np.nan, 0   # too few
-    found = image_quality.nearest_poses(body, bodies)
-    assert found[4] == -1
-    assert np.array_equal(np.delete(found, 4), np.delete(order, 4))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from stages.pose.pose_distance import distance_to_nearest
+from stages.pose.pose_distance import distance_to_nearest, nearest_poses
 from stages.pose.skeleton import L_HIP, NECK, R_HIP, Pose
 
 
@@ -52,16 +52,33 @@ def test_a_filmed_pose_has_distance_zero(draw):
     assert which.tolist() == [4, 1]
 
 
-@pytest.mark.parametrize("hide, told", [
+@pytest.mark.parametrize("hide, comparable", [
     ([0, 3], True), (range(2, 8), True), (range(0, 8), True), ([R_HIP], False), (range(1, 18), False),
 ])
-def test_unknown_joints_are_ignored_and_too_few_give_nan(draw, hide, told):
+def test_unknown_joints_are_ignored_and_too_few_give_nan(draw, hide, comparable):
     driving, known = draw(1), draw(3)
     driving.body[:, list(hide)] = np.nan, np.nan, 0
     [found], [which] = distance_to_nearest(driving, known)
-    assert np.isfinite(found) == (which >= 0) == told
+    assert np.isfinite(found) == (which >= 0) == comparable
 
 
 def test_without_filmed_poses_distances_are_nan(draw):
     found, which = distance_to_nearest(draw(3), draw(0))
     assert np.isnan(found).all() and (which == -1).all()
+
+
+def test_the_nearest_pose_in_place_is_the_disturbed_original(draw):
+    known, order = draw(30), np.random.default_rng(0).permutation(30)
+    driving = known[order].map(lambda points: points + (0.5, -0.5, 0))
+    driving.body[3, :5] = np.nan, np.nan, 0    # known joints decide
+    driving.body[4, :12] = np.nan, np.nan, 0   # too few
+    found = nearest_poses(driving, known)
+    assert found[4] == -1
+    assert np.array_equal(np.delete(found, 4), np.delete(order, 4))
+
+
+def test_the_nearest_pose_in_place_is_not_moved(draw):
+    known = draw(2)
+    moved = Pose.concatenate([known, known.map(lambda points: points + (30, 0, 0))])
+    assert nearest_poses(known, moved).tolist() == [0, 1]
+    assert nearest_poses(known.map(lambda points: points + (28, 0, 0)), moved).tolist() == [2, 3]
