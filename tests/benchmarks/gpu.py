@@ -1,9 +1,9 @@
 """Training and inference on a GPU, without DVC, Prefect or a network: python -m tests.benchmarks.gpu OUT
 
 Renders one person with the true poses and masks, trains the preset `best` on the first four fifths for a fixed time, and
-scores held-out frames on the way. Then it trains the preset `paper` for some steps, to measure its speed and memory. Writes
-OUT/figures.json, the table that it prints, and OUT/best_<seconds>.png: true above generated frames. Ten minutes in all. With
---device cpu and small values it also runs on a CPU, as tests/benchmarks/test_gpu.py does.
+scores the held-out frames several times during the training. Then it trains the preset `paper` for some steps, to measure
+its speed and memory. Writes OUT/figures.json (the table that it prints) and OUT/best_<seconds>.png (true above generated
+frames). Takes ten minutes. With --device cpu and small values it also runs on a CPU, as in tests/benchmarks/test_gpu.py.
 
 OUT                folder for the results
 --size 512         side of the frames in pixels
@@ -34,7 +34,7 @@ from stages.learning.training import Training
 from stages.media import files, png, video_file
 from stages.media.sampling import evenly_spaced
 from stages.pose.skeleton import Pose
-from tests.benchmarks.held_out import lpips
+from tests.benchmarks.held_out import begin_on, lpips, seconds_per_step, synchronise
 
 ROOT = Path(__file__).parents[2]
 PERSON, MOTIONS, SEED = "stranger_304", ("turn", "wave", "squat", "kick", "dance"), 304
@@ -64,9 +64,7 @@ class Film:
 
 
 def begin(film: Film, block: params.GeneratorTraining) -> tuple[Batches, Training]:
-    fabric = devices.fabric(block.device, 1, block.precision)
-    batches = Batches(film.train, block, fabric.device)
-    training = Training(block, fabric, batches.in_channels, film.train)
+    batches, training = begin_on(film.train, block, devices.fabric(block.device, 1, block.precision))
     training.initialise(batches)
     return batches, training
 
@@ -74,7 +72,7 @@ def begin(film: Film, block: params.GeneratorTraining) -> tuple[Batches, Trainin
 def best(film: Film, block: params.GeneratorTraining, seconds: list[float], out: Path) -> dict:
     """Trains for the last of `seconds`, scores after each of them."""
     batches, training = begin(film, block)
-    per_step = timed(batches, training, 4 * block.adversarial_interval)
+    per_step = seconds_per_step(batches, training, 4 * block.adversarial_interval)
     block = block.model_copy(update={"steps": max(1, round(seconds[-1] / per_step))})
     batches, training = begin(film, block)
     frames, found, spent = block.clips * block.clip_length + block.single_frames, {}, 0.0
@@ -82,28 +80,11 @@ def best(film: Film, block: params.GeneratorTraining, seconds: list[float], out:
         while spent < until and training.step < block.steps:
             begun = time.perf_counter()
             training.advance(batches)
-            wait(training)
+            synchronise(training)
             spent += time.perf_counter() - begun
         found |= scores(film, training, out, f"best_{until:g}")
     return found | {"best: images/s": training.step * frames / spent, "best: steps": training.step,
                     "best: memory, GiB": memory(training)}
-
-
-def timed(batches: Batches, training: Training, steps: int) -> float:
-    """Seconds per step, after a first round."""
-    for _ in range(training.params.adversarial_interval):
-        training.advance(batches)
-    wait(training)
-    begun = time.perf_counter()
-    for _ in range(steps):
-        training.advance(batches)
-    wait(training)
-    return (time.perf_counter() - begun) / steps
-
-
-def wait(training: Training) -> None:
-    if training.fabric.device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def memory(training: Training) -> float | None:
@@ -140,7 +121,7 @@ def paper(film: Film, block: params.GeneratorTraining, steps: int) -> dict:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     batches, training = begin(film, block)
-    per_step = timed(batches, training, steps)
+    per_step = seconds_per_step(batches, training, steps)
     return {"paper: images/s": block.clips * block.clip_length / per_step, "paper: memory, GiB": memory(training),
             "paper: hours for all steps": per_step * training.params.steps / 3600}
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -33,6 +34,9 @@ from stages.media.view import read_view
 from stages.params import GeneratorTraining, Subject
 from stages.pose.skeleton import Pose
 from tests import settings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 MEASURED = {"who": "whoever is in the clip", "when": "2026-11-22", "scope": "nothing but measuring",
             "record": "its licence"}
@@ -90,15 +94,27 @@ def run_missing(folder: Path, stage: str, key: str) -> None:
 
 
 def rate(folder: Path, name: str, block: GeneratorTraining, steps: int = 3, least: float = 0.0) -> float:
-    """Seconds per step without the first one, measured over at least `steps` steps and `least` seconds. The number of
+    """Seconds per step of a training that begins; see `seconds_per_step`."""
+    return seconds_per_step(*begin(folder, name, block), steps, least)
+
+
+def seconds_per_step(batches: Batches, training: Training, steps: int, least: float = 0.0) -> float:
+    """Seconds per step after a warm-up step, measured over at least `steps` steps and `least` seconds. The number of
     steps is a multiple of `adversarial_interval`, because not every step uses the discriminators."""
-    batches, training = begin(folder, name, block)
     training.advance(batches)
+    synchronise(training)
     begun, done = time.perf_counter(), 0
-    while done < steps or done % block.adversarial_interval or time.perf_counter() - begun < least:
+    while done < steps or done % training.params.adversarial_interval or time.perf_counter() - begun < least:
         training.advance(batches)
         done += 1
+    synchronise(training)
     return (time.perf_counter() - begun) / done
+
+
+def synchronise(training: Training) -> None:
+    """Waits until the device has finished."""
+    if training.fabric.device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: GeneratorTraining, rounds: int = 3) -> float:
@@ -124,8 +140,14 @@ def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, T
     timeline = read_clock(inputs["clock"])
     rows = timeline.training_frames()
     fabric = devices.fabric(block.device, 1, block.precision)
-    data = FrameStore(*(inputs[name] for name in ("frames", "masks", "background")), read_poses(inputs["poses"])[0][rows],
-                   len(rows), fabric.device, timeline.take[rows], block.shadows)
+    files = (inputs[name] for name in ("frames", "masks", "background"))
+    data = FrameStore(*files, read_poses(inputs["poses"])[0][rows], len(rows), fabric.device, timeline.take[rows],
+                      block.shadows)
+    return begin_on(data, block, fabric)
+
+
+def begin_on(data: FrameStore, block: GeneratorTraining, fabric: "Fabric") -> tuple[Batches, Training]:
+    """The same for these training frames. The textures of a limb atlas are random."""
     batches = Batches(data, block, fabric.device)
     return batches, Training(block, fabric, batches.in_channels, data)
 
