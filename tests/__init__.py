@@ -1,1 +1,1 @@
-"""A package, because some installed packages bring a `tests` of their own that would hide a plain folder."""
+"""A package, because some installed packages contain a package `tests`, which would hide a plain folder of that name."""
