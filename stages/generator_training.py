@@ -142,8 +142,8 @@ def train(training: Training, batches: Batches, checkpoint: Checkpoint, previews
 
 @torch.no_grad()
 def atlas_pictures(training: Training, batch: Batch) -> dict[str, np.ndarray]:
-    """Of a limb atlas: its textures, and the real foregrounds with the charts and the offsets with which the generator looks
-    up the textures in them; RGB uint8 by file name."""
+    """Pictures of a limb atlas, RGB uint8 by file name: the textures; and for real foregrounds, which charts are seen in
+    each pixel, and the offsets of the positions in their textures. Empty for other generators."""
     if not isinstance(training.average, AtlasGenerator):
         return {}
     maps = training.average.maps(batch.pose_maps, batch.charts, chart_colours(batch.real.device))

@@ -117,8 +117,9 @@ def train(gans: dict[str, LocalGan], pairs: CropPairs, checkpoint: Checkpoint, s
 
 @torch.no_grad()
 def refiner_strength(gan: LocalGan, pairs: CropPairs, part: str, batch: int, network: Vgg | None) -> float:
-    """The factor of the residual, one of STRENGTHS, with the smallest perceptual distance (stages/losses/perceptual.py) on
-    the validation frames; 1 if there are none, which needs no network. The squared error would prefer blurred parts."""
+    """The factor of the residual, one of STRENGTHS, with the smallest perceptual distance (stages/losses/perceptual.py)
+    on the validation frames; 1 if there are none, and then `network` may be None. The squared error would prefer blurred
+    parts."""
     frames = pairs.validation_frames[part]
     if not len(frames):
         return 1.0

@@ -36,10 +36,10 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     fps, size, detected_poses = timeline.about["fps"], timeline.about["size"], []
     estimator, no_mask = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
-        results = sightings(frames, scene, estimator, params.batch)
-        for sighting in Progress(results, "pose_extraction", len(scene.box), unit="frame"):
-            detected_poses.append(sighting.pose if sighting else Pose.unknown())
-            mask = sighting and sighting.silhouette
+        results = detect_poses(frames, scene, estimator, params.batch)
+        for detection in Progress(results, "pose_extraction", len(scene.box), unit="frame"):
+            detected_poses.append(detection.pose if detection else Pose.unknown())
+            mask = detection and detection.silhouette
             add(no_mask if mask is None else np.rint(255 * mask).astype(np.uint8))
 
     pose = Pose.stack(detected_poses).map(lambda points: pose_estimator.hide_unknown(points, params.min_score))
@@ -60,17 +60,17 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, timeline))
 
 
-def sightings(frames: Path, scene: View, estimator: pose_estimator.PoseEstimator, batch: int
-              ) -> Iterator[PoseDetection | None]:
-    """The estimate for the person in each frame; None if the person is not found, or if the pose is of another person.
-    One thread decodes and one estimates while the caller uses the results."""
+def detect_poses(frames: Path, scene: View, estimator: pose_estimator.PoseEstimator, batch: int
+                 ) -> Iterator[PoseDetection | None]:
+    """The pose and silhouette of the person in each frame; None if the person is not found, or if the pose is of another
+    person. One thread decodes and one estimates while the caller uses the results."""
     people = [Person(tuple(map(float, box))) if np.isfinite(box).all() else None for box in scene.box]
 
     def estimate(pictures: list[np.ndarray], people_in: list[Person | None]) -> list[PoseDetection | None]:
         if len(pictures) != len(people_in):
             raise InputError(f"{frames}: not the {len(people)} frames of its view; run frames again")
-        return [sighting if sighting and matches(sighting.pose, person) else None
-                for sighting, person in zip(estimator.estimate(pictures, people_in), people_in)]
+        return [detection if detection and matches(detection.pose, person) else None
+                for detection, person in zip(estimator.estimate(pictures, people_in), people_in)]
 
     pictures = prefetched(batches(video_file.frames(frames), batch))
     pairs = zip_longest(pictures, batches(people, batch), fillvalue=())

@@ -56,7 +56,7 @@ class Reading:
     def seconds_since(self, begun: Self) -> float:
         return self.wall - begun.wall
 
-    def room_since(self, begun: Self) -> float | None:
+    def free_since(self, begun: Self) -> float | None:
         """The mean number of processors since `begun` that this process used or that were idle; None if unknown."""
         if self.idle is None or begun.idle is None or self.wall <= begun.wall:
             return None
@@ -69,7 +69,7 @@ def free_processors(seconds: float) -> float | None:
     if begun.idle is None:
         return None
     time.sleep(seconds)
-    return Reading.now().room_since(begun)
+    return Reading.now().free_since(begun)
 
 
 def idle(root: Path = Path("/")) -> float | None:

@@ -2,9 +2,9 @@
 
 Threads that share a computation wait for each other at its end. If another program uses the core of one of them, all
 have to wait, and a step can take many times as long as with a single thread. With `auto`, a loop starts with one thread
-for each processor that other programs leave free, and tries fewer or more threads while it runs (thread_trials.py). A
-number is never changed: PyTorch splits sums into as many parts as there are threads, so the rounding of results depends
-on their number.
+for each processor that other programs leave free, and tries fewer or more threads while it runs (thread_trials.py). If
+`threads` is a number, it is not changed: PyTorch splits sums into as many parts as there are threads, so the rounding of
+results depends on their number.
 """
 
 from collections import Counter
@@ -83,27 +83,27 @@ class Threads:
         if error is None:
             now = Reading.now()
             self.used[self._trials.count] += 1
-            self._trials.note(now.seconds_since(self._begun), now.room_since(self._begun))
+            self._trials.note(now.seconds_since(self._begun), now.free_since(self._begun))
 
     def _adapt(self) -> None:
         now = Reading.now()
-        _set(self._trials.rest(now.seconds_since(self._begun), now.room_since(self._begun)))
+        _set(self._trials.rest(now.seconds_since(self._begun), now.free_since(self._begun)))
 
     def _first(self) -> int:
         """The number of threads for the first step: one for each processor that other programs leave free."""
-        room = None if self._fixed or self._most == 1 else processors.free_processors(PROBE_SECONDS)
-        return self._most if room is None else max(1, min(round(room), self._most))
+        free = None if self._fixed or self._most == 1 else processors.free_processors(PROBE_SECONDS)
+        return self._most if free is None else max(1, min(round(free), self._most))
 
-    def each(self, made: Iterable[Item]) -> Iterator[Item]:
+    def each(self, items: Iterable[Item]) -> Iterator[Item]:
         """The same items. Producing one item is one step."""
-        made = iter(made)
+        items = iter(items)
         while True:
             try:
                 with self:
-                    one = next(made)
+                    item = next(items)
             except StopIteration:
                 return
-            yield one
+            yield item
 
     @property
     def about(self) -> dict:

@@ -1,4 +1,5 @@
-"""The house rules: who may import whom, and that dvc.yaml says what the code does."""
+"""The rules of docs/design.md: which module may import which, names and lengths of modules, and that dvc.yaml agrees with
+the code."""
 
 import ast
 import importlib

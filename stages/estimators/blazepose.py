@@ -18,8 +18,8 @@ _SCORE_WITHOUT_MESH = 0.4   # factor on the score of face points that only the b
 def to_pose(points: dict[str, np.ndarray], score: np.ndarray, face: np.ndarray | None) -> Pose:
     """BlazePose's landmarks -> a pose. If the head is seen from behind, eyes, nose and mouth are unknown.
 
-    points  body (33, 3) and, where found, left_hand and right_hand (21, 3): x, y and depth in pixels. A hand that is far from
-            its wrist is unknown
+    points  body (33, 3) and, where found, left_hand and right_hand (21, 3): x, y and depth in pixels. A hand that is far
+            from its wrist is unknown
     score   (33,) of the body landmarks
     face    (7, 2) of FaceMesh.head, or None
     """

@@ -12,7 +12,7 @@ from stages.estimators.pose_estimator import PoseDetection, PoseEstimator, hide_
 from stages.pose.skeleton import Pose
 from stages.tracking.boxes import Person
 
-# the points of the mirror image in the order of the image
+# for each point of the image, the index of the same point in the mirror image
 _BODY = [0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16]
 _FEET = [2, 3, 0, 1]
 _FACE = [1, 0, 3, 2, 4]
@@ -37,7 +37,7 @@ class MirroredEstimator:
 
 
 def mean_detection(one: PoseDetection | None, other: PoseDetection | None) -> PoseDetection | None:
-    """The mean of two detections of one person; a point, or a person, that only one of them has is that one's."""
+    """The mean of two detections of one person. What only one of them contains (a point, or the person) is taken from it."""
     if one is None or other is None:
         return one or other
     sets = {name: mean_points(points, getattr(other.pose, name)) for name, points in one.pose.point_sets().items()}
@@ -45,7 +45,8 @@ def mean_detection(one: PoseDetection | None, other: PoseDetection | None) -> Po
     known = np.isfinite(depths)
     depth = np.where(known, depths, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
     silhouettes = [detection.silhouette for detection in (one, other) if detection.silhouette is not None]
-    return PoseDetection(Pose(**sets, depth=depth.astype(np.float32)), sum(silhouettes) / len(silhouettes) if silhouettes else None)
+    silhouette = sum(silhouettes) / len(silhouettes) if silhouettes else None
+    return PoseDetection(Pose(**sets, depth=depth.astype(np.float32)), silhouette)
 
 
 def mean_points(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -61,7 +62,8 @@ def mirrored_person(person: Person, width: int) -> Person:
 
 
 def mirrored_detection(detection: PoseDetection, width: int) -> PoseDetection:
-    """A detection in the mirror image, as one in the image of this width."""
+    """A detection in the mirror image, converted to the image. width: of both, pixels."""
     pose = detection.pose.map(lambda points: (points * [-1, 1, 1] + [width, 0, 0]).astype(np.float32))
-    pose = Pose(pose.body[_BODY], pose.right_hand, pose.left_hand, pose.feet[_FEET], pose.face[_FACE], pose.depth[_BODY])
+    body, depth, feet, face = pose.body[_BODY], pose.depth[_BODY], pose.feet[_FEET], pose.face[_FACE]
+    pose = Pose(body, pose.right_hand, pose.left_hand, feet, face, depth)
     return PoseDetection(pose, None if detection.silhouette is None else detection.silhouette[:, ::-1])

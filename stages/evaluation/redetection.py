@@ -41,11 +41,12 @@ class Redetection:
     driving: the poses of all frames. identity: of the target, or the reason why there is none."""
 
     def __init__(self, chosen: "PoseExtraction", driving: Pose, identity: Identity | str):
-        self._chosen, self._estimator, self._height = chosen, pose_estimator.build_pose_estimator(chosen), upright_height(driving.body)
+        self._chosen, self._estimator = chosen, pose_estimator.build_pose_estimator(chosen)
+        self._height = upright_height(driving.body)
         self._identity = None if isinstance(identity, str) else identity
         self._batch: list[tuple[np.ndarray, Pose]] = []
         self._scores: list[FrameRedetection] = []
-        not_found = "the person is found in no frame"
+        not_found = "the person is not found in any frame"
         self.reasons = {
             "pose_error": not_found if np.isfinite(self._height) else "no driving pose has both head and ankles",
             "pck_05": "no driving pose has a known joint", "detected": "no driving pose has a known joint",

@@ -1,5 +1,5 @@
-"""The detail loss (not in the paper): whether each neighbourhood contains as much detail as in the real frame, wherever in the
-neighbourhood it lies. L1 alone prefers blur where detail is misplaced by a pixel; this term does not."""
+"""The detail loss (not in the paper): compares the amount of detail in each neighbourhood with that in the real frame,
+wherever in the neighbourhood the detail is. If detail is misplaced by a pixel, L1 prefers blur; this term does not."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ CELL, STEP = 8, 4  # pixels: side of a neighbourhood, and distance between two
 
 
 def detail_loss(generated: Tensor, real: Tensor) -> Tensor:
-    """Mean difference of the neighbourhoods' mean gradients, a scalar; pictures (B, 3, h, w) of at least 9 x 9 pixels."""
+    """Mean difference of the neighbourhoods' mean gradients, a scalar. Pictures (B, 3, h, w), at least 9 x 9 pixels."""
     return (mean_gradients(generated) - mean_gradients(real)).abs().mean()
 
 

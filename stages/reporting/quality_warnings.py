@@ -74,7 +74,7 @@ def about_of(inputs: ReportInputs, name: str) -> dict:
 
 
 def _terms_without_effect(about: dict) -> list[QualityWarning]:
-    """If a term of the generator's loss had no effect, or was left out in some steps."""
+    """Warnings about terms of the generator's loss that had no effect, or were left out in some steps."""
     out = []
     if found := about.get("discriminators_guessing"):
         names = " and ".join({"spatial": "D_q", "temporal": "D_t"}[name] for name in found)
@@ -89,7 +89,7 @@ def _terms_without_effect(about: dict) -> list[QualityWarning]:
 
 
 def _delivery_loss(inputs: ReportInputs) -> list[QualityWarning]:
-    """If the final video is visibly different from the generated frames."""
+    """A warning if the final video is visibly different from the generated frames."""
     found = "; ".join(_differences(score_tables.read_metrics(inputs)["metrics"]))
     text = f"Watermark, compression or resizing changed the frames: {found}. The label is left out."
     return [QualityWarning("The video differs from what was generated", text, NO_FRAMES)] if found else []

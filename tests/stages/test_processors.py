@@ -68,7 +68,7 @@ def test_idle_counts_the_processors_of_the_affinity_and_waiting_for_a_disk(tmp_p
 @pytest.mark.parametrize("used, idle, expected", [(2.0, 2.0, 2.0), (2.0, 0.0, 1.0), (0.5, 0.5, 0.5), (2.0, None, None)])
 def test_the_room_is_what_the_process_uses_and_what_has_nothing_to_do(used, idle, expected):
     later = Reading(7.0, 3.0 + used, None if idle is None else 10.0 + idle)
-    assert later.room_since(Reading(5.0, 3.0, 10.0)) == expected
+    assert later.free_since(Reading(5.0, 3.0, 10.0)) == expected
 
 
 def test_a_process_that_computes_takes_room_and_this_one_does_not():
@@ -86,6 +86,6 @@ def test_a_process_that_computes_takes_room_and_this_one_does_not():
         while time.perf_counter() < begun.wall + 0.1:
             pass
         now = Reading.now()
-        assert now.room_since(begun) > 0.9 * (now.used - begun.used) / now.seconds_since(begun) > 0
+        assert now.free_since(begun) > 0.9 * (now.used - begun.used) / now.seconds_since(begun) > 0
     finally:
         os.sched_setaffinity(0, allowed)

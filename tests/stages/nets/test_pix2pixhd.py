@@ -1,4 +1,4 @@
-"""The baseline against what its authors say of it: sizes of all layers, number of weights, how they start."""
+"""The baseline compared with its publication: sizes of all layers, number of weights, initial weights."""
 
 import pytest
 import torch

@@ -1,5 +1,5 @@
-"""RAFT with weights drawn at random in place of the trained ones, which the tests do not have: that it is torchvision's
-network that is asked, in the right range, size and order. How good its flow is these tests do not tell."""
+"""RAFT with random weights, because the trained ones are not available to the tests: inputs have the right range, size and
+order, and outputs are those of torchvision's network. The quality of the flow is not tested."""
 
 import hashlib
 
