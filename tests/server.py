@@ -145,7 +145,7 @@ class Command:
         assert words in self.said, self.said
 
     def hangs(self) -> int:
-        """Waits for a stage of the miniature project that was told to hang, and returns its process id."""
+        """Waits for a stage of the miniature project that hangs on request, and returns its process id."""
         wait_for(lambda: content(self.folder / "hangs") or self.process.poll() is not None, name="the stage")
         assert self.process.poll() is None, self.said
         return int(content(self.folder / "hangs"))

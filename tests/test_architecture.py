@@ -1,5 +1,5 @@
-"""The rules of docs/design.md: which module may import which, names and lengths of modules, and that dvc.yaml agrees with
-the code."""
+"""The rules of docs/design.md: which module may import which, names and lengths of modules, and that dvc.yaml agrees
+with the code."""
 
 import ast
 import importlib
@@ -27,11 +27,11 @@ from stages.samples import truth
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").rglob("*.py"))
 PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
-OPEN = {"stages", *(f"stages.{name}" for name in (  # what the pipeline may import: none of it loads science
+OPEN = {"stages", *(f"stages.{name}" for name in (  # what the pipeline may import: it loads no scientific library
     "code_digest", "consent", "evaluation.comparison", "evaluation.system_frames", "events", "layout", "media.container",
     "media.files", "media.footage", "media.images", "media.takes", "params", "pretrained", "processors", "progress",
     "provenance.verification", "reporting.artifact_sheet", "safe_yaml"))}
-ADAPTERS = {"Detector", "PoseEstimator", "Segmenter"}  # one of each a back-end, and their protocols
+ADAPTERS = {"Detector", "PoseEstimator", "Segmenter"}  # one per back-end, and their protocols
 ARRAYS = {"camera", "face", "imaging", "matting", "pose", "tracking"}  # packages of functions from arrays to arrays
 SCIENCE = {"torch", "torchvision", "cv2", "numpy", "scipy", "skimage", "numba", "mediapipe", "PIL", "lpips", "ot"}
 
@@ -220,7 +220,7 @@ def code() -> code_digest.Code:
 
 @pytest.fixture
 def unload():
-    """To be called for `stages` to be imported anew, until the test ends."""
+    """A function that unloads `stages`, so that it is imported again. The modules are restored after the test."""
     ours = lambda: [name for name in sys.modules if name.split(".")[0] == "stages"]
     before = {name: sys.modules[name] for name in ours()}
     unload = lambda: [sys.modules.pop(name) for name in ours()]
@@ -230,7 +230,7 @@ def unload():
 
 
 def test_what_a_stage_loads_is_among_its_files(code, unload):
-    """Against Python itself: import every stage and see which files came along."""
+    """Compared with Python itself: the files that are loaded when a stage is imported."""
     for stage in layout.KINDS:
         unload()
         importlib.import_module(f"stages.{stage}")

@@ -40,8 +40,8 @@ def test_a_link_that_leads_nowhere_is_noticed(tmp_path):
     with (copy / "README.md").open("a") as readme:
         readme.writelines(f"\n[there]({link})\n" for link in nowhere)
     done = build(copy, tmp_path / "site")
-    told = re.findall("WARNING: (.*not found.*)", done.stderr)
-    assert done.returncode and len(told) == len(nowhere) and done.stderr.count("WARNING") == len(nowhere), done.stderr
+    warnings = re.findall("WARNING: (.*not found.*)", done.stderr)
+    assert done.returncode and len(warnings) == len(nowhere) and done.stderr.count("WARNING") == len(nowhere), done.stderr
 
 
 def typed() -> list[str]:
@@ -83,15 +83,15 @@ def test_the_figure_of_the_readme_shows_every_stage():
 
 
 def test_the_artifacts_readme_tells_who_writes_and_reads_every_file():
-    text, told = (ROOT / "artifacts/README.md").read_text(), {}
+    text, documented = (ROOT / "artifacts/README.md").read_text(), {}
     for file, writer, readers in re.findall(r"^\| `<\w+>/([^`]+?)/?` \|.*\| (\w+) \| ([^|]+) \|$", text, re.MULTILINE):
         named = set(re.findall(r"\w+", re.sub("`[^`]*`", "", readers))) & set(layout.KINDS)
         later = set(list(layout.KINDS)[list(layout.KINDS).index(writer) + 1 :])
-        told[file] = writer, later - named if readers.startswith("all later stages") else named
+        documented[file] = writer, later - named if readers.startswith("all later stages") else named
     wanted = {}
     for writer in list(layout.KINDS)[1:]:
         for output, file in layout.OUTPUTS[writer].items():
             readers = {stage for stage, reads in layout.INPUTS.items()
                        if any(read[:2] == (writer, output) for read in reads.values())}
             wanted[file.removeprefix("{key}/")] = writer, readers
-    assert told == wanted
+    assert documented == wanted

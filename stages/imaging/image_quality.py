@@ -80,8 +80,8 @@ def _gradient_energy(picture: np.ndarray, inside: np.ndarray) -> float:
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Squared difference summed over channels, (height, width) float32, exact."""
-    apart = cv2.absdiff(a, b)
-    return cv2.transform(cv2.multiply(apart, apart, dtype=cv2.CV_32F), np.ones((1, 3), np.float32))
+    difference = cv2.absdiff(a, b)
+    return cv2.transform(cv2.multiply(difference, difference, dtype=cv2.CV_32F), np.ones((1, 3), np.float32))
 
 
 def ssim(picture: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None) -> float:

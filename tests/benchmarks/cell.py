@@ -54,10 +54,10 @@ class Cell:
 
     def key(self, folder: Path) -> str:
         """A hash of the parameters, the base and its steps, the person's prepared data, the code, and the machine."""
-        told = {"blocks": [block.model_dump(mode="json", exclude=FITTED) for block in (self.block, self.base)],
+        inputs = {"blocks": [block.model_dump(mode="json", exclude=FITTED) for block in (self.block, self.base)],
                 "steps": self.steps, "data": prepared(folder, self.person), "code": code(held_out.ROOT),
                 "machine": machine()}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @cache
@@ -78,9 +78,9 @@ def code(root: Path) -> str:
 
 
 def measure(folder: Path, cell: Cell) -> dict:
-    told = json.dumps({"person": cell.person, "steps": cell.steps, "block": cell.block.model_dump(mode="json"),
+    argument = json.dumps({"person": cell.person, "steps": cell.steps, "block": cell.block.model_dump(mode="json"),
                        "base": cell.base.model_dump(mode="json")})
-    done = subprocess.run([sys.executable, "-m", "tests.benchmarks.cell", str(folder), told], cwd=held_out.ROOT,
+    done = subprocess.run([sys.executable, "-m", "tests.benchmarks.cell", str(folder), argument], cwd=held_out.ROOT,
                           env=os.environ | ONE_THREAD, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{cell.experiment}, {cell.person}, seed {cell.seed}:\n{done.stderr[-2000:]}")

@@ -157,5 +157,5 @@ def _plain(style: str, value: float) -> str:
 def _line(experiment: Experiment, cells: list[str], rows: Rows, pairs: str, verdicts: str) -> str:
     steps = [row["steps"] for row in rows.values() if "steps" in row]
     reached = f"{np.mean(steps):.0f} ({min(steps)} - {max(steps)})" if steps else "-"
-    told = [experiment.name, experiment.expected, *cells, reached, pairs, verdicts, experiment.kept]
-    return f"| {' | '.join(told)} |"
+    row = [experiment.name, experiment.expected, *cells, reached, pairs, verdicts, experiment.kept]
+    return f"| {' | '.join(row)} |"

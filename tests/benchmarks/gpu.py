@@ -127,7 +127,7 @@ def paper(film: Film, block: params.GeneratorTraining, steps: int) -> dict:
 
 
 def available(block: params.GeneratorTraining, device: str) -> params.GeneratorTraining:
-    """The parameters on this device; with random VGG features if the trained ones are not here, which cost the same."""
+    """The parameters for this device. Without the trained weights of VGG, random features are used: they cost the same."""
     try:
         pretrained.find(pretrained.VGG.get(block.features, pretrained.VGG["vgg16"]))
     except pretrained.MissingWeights:

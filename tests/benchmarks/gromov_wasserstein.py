@@ -71,10 +71,10 @@ def speed(n: int, goal: float) -> Figure:
             start = time.process_time()
             found[solver] = solver()
             times.append(time.process_time() - start)
-    told = [f"{1e3 * min(taken[solver]):.0f} ms, value {value:.6f}, marginals off by {missed(plan):.0e}"
+    remarks = [f"{1e3 * min(taken[solver]):.0f} ms, value {value:.6f}, marginals off by {missed(plan):.0e}"
             for solver, (value, plan) in found.items()]
     return Figure(f"Gromov-Wasserstein: times as fast as POT, n = {n}", min(taken[pots]) / min(taken[ours]), goal,
-                  remark=f"{told[0]}; POT {told[1]}")
+                  remark=f"{remarks[0]}; POT {remarks[1]}")
 
 
 def costs(n: int) -> tuple[Tensor, Tensor]:

@@ -114,7 +114,7 @@ def peak(stage: str, key: str) -> float:
 
 
 def prepare(wanted: list[str]) -> None:
-    """The videos: a rendered clip, its pictures several times, and they enlarged."""
+    """The videos: a rendered clip, the clip repeated several times, and an enlarged clip."""
     files = {key: f"{key}.mp4" for key in (*REPEATS, "large")} | {"once": "film.mp4"}
     content = settings.people(files)
     demo = content["presets"]["demo"]

@@ -70,7 +70,7 @@ def test_what_is_compared(base, other, mean, pairs, said):
     ([0.21, 0.211, 0.209], [30, 30, 30], "worse"),
     ([0.197, 0.1971, 0.1969], [30, 30, 30], "too small"),  # 1.5 % of the base
     ([0.195, 0.1951, 0.1949], [30, 30, 30], "better"),     # 2.5 %
-    ([0.19, 0.22, 0.2], [32, 32, 32], "unclear"),          # PSNR does not judge
+    ([0.19, 0.22, 0.2], [32, 32, 32], "unclear"),          # PSNR does not decide
     ([0.19, 0.191, 0.189], [29, 29, 29], "better (PSNR worse)"),
     ([0.19, 0.191, 0.189], [29.95, 29.95, 29.95], "better"),
     ([0.19, 0.191], [30, 30], "2 seeds"),

@@ -31,7 +31,7 @@ def test_every_experiment_can_be_trained_and_differs_from_the_others(config):
     blocks = [experiment.block(config, 0) for experiment in EXPERIMENTS]
     assert len({block.model_dump_json() for block in blocks}) == len(EXPERIMENTS)
     assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)
-    assert not any("," in experiment.name for experiment in EXPERIMENTS)  # as --only is told
+    assert not any("," in experiment.name for experiment in EXPERIMENTS)  # --only separates names by commas
     assert blocks[0] == config.presets[PRESET].generator_training.model_copy(update={"device": "cpu"})
 
 

@@ -30,10 +30,11 @@ def generated(monkeypatch):
 
 @pytest.mark.parametrize("moving", [False, True])
 def test_the_scores_are_those_of_the_stage(tmp_path, monkeypatch, generated, trained, moving):
-    """Of all frames; and of the first two and the last two, which are two steps in time."""
-    monkeypatch.setattr(part_boxes, "PART_SIZES", {part: 3 * share for part, share in part_boxes.PART_SIZES.items()})  # large enough here
+    """The scores of all frames; and of the first two and the last two, which are two pairs of consecutive frames."""
+    large = {part: 3 * share for part, share in part_boxes.PART_SIZES.items()}  # the toy's parts are too small for SSIM
+    monkeypatch.setattr(part_boxes, "PART_SIZES", large)
     toy.write_all(tmp_path)
-    if moving:  # ever more to the left, so that the right of the square is out of sight
+    if moving:  # to the left in every frame, so that the right of the square is outside of the view
         camera = np.tile(np.eye(3), (toy.FRAMES, 1, 1))
         camera[:, 0, 2] = -np.arange(toy.FRAMES)
         toy.write_view(tmp_path / layout.ROOT / "ann/view.parquet", camera=camera)

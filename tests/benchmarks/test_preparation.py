@@ -49,13 +49,13 @@ def test_every_benchmark_writes_parameters_with_a_consent_for_everybody(tmp_path
 
 
 def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
-    """A second of a rendered stranger, as somebody's file."""
+    """A second of a rendered stranger, as a video file."""
     rendered = params.SampleEntry(person="stranger_7", motions=("wave",), seed=5, seconds=1.0, size=128)
     files = {name: tmp_path / path.name for name, path in layout.outputs("samples", "dancer").items()}
     samples.run(**files, params=rendered)
 
     def make(folder: Path, stage: str, key: str) -> None:
-        with contextlib.chdir(folder):  # here: loading MediaPipe five times would take longer than all of it
+        with contextlib.chdir(folder):  # in this process, because each new process would load MediaPipe again
             invoke(stage, key)
 
     monkeypatch.setattr(held_out, "run_missing", make)

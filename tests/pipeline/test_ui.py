@@ -94,9 +94,9 @@ def test_bars_and_lines_are_distinguished(prefect, unhurried):
         for output, _, _ in SAID:
             with ui.StageView("frames@ava") as watch:
                 watch.on_event(output)
-            new, told = shown(run)[bars:], logged(run)[lines:]
-            bars, lines = bars + len(new), lines + len(told)
-            found.append((output, (new[0].data, new[0].description) if new else None, told))
+            new, logs = shown(run)[bars:], logged(run)[lines:]
+            bars, lines = bars + len(new), lines + len(logs)
+            found.append((output, (new[0].data, new[0].description) if new else None, logs))
         return found
 
     assert in_a_flow(work) == SAID
@@ -152,9 +152,9 @@ def test_a_stage_continues_without_a_server(project, capfd):
     vary(project, "metrics", min_score=0.4)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert tasks.reproduce("metrics@ava_from_ben") is True
-    told = capfd.readouterr()
-    assert "metrics@ava_from_ben done in" in told.out and project.ran() == ["metrics@ava_from_ben"]
-    assert told.err.count("metrics@ava_from_ben: progress is not shown in Prefect") == 1
+    printed = capfd.readouterr()
+    assert "metrics@ava_from_ben done in" in printed.out and project.ran() == ["metrics@ava_from_ben"]
+    assert printed.err.count("metrics@ava_from_ben: progress is not shown in Prefect") == 1
 
 
 def test_dvc_shows_changes_of_scores_and_curves(project):

@@ -163,7 +163,7 @@ def test_dvc_tracks_the_folder_and_brings_it_back(project):
 
 
 def test_new_metric_weights_rerun_the_metrics(project):
-    """No no other stage. The weights of an estimator rerun nothing."""
+    """And no other stage. The weights of an estimator rerun nothing."""
     (project.folder / "weights").mkdir()
     (project.folder / "weights/yolo11n-pose.pt").write_text("an estimator's")
     weights = project.folder / "metric_weights" / pretrained.INCEPTION
@@ -175,4 +175,4 @@ def test_new_metric_weights_rerun_the_metrics(project):
     assert project.ran() == ["metrics@ava_from_ben"]
     weights.unlink()
     project.dvc("repro")
-    assert project.ran() == []  # the result result it is in the cache
+    assert project.ran() == []  # the result is in the cache

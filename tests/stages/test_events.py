@@ -30,8 +30,8 @@ def test_without_events_output_goes_to_the_terminal(tmp_path, monkeypatch, capsy
     events.emit("begun", address="frames@ava")
     events.report_refusal("frames@ava", ValueError("nobody is in this video"))
     assert list(Progress(range(3), "frames", unit="frame")) == [0, 1, 2]
-    told = capsys.readouterr()
-    assert "frames@ava: nobody is in this video" in told.err and "frames: 100%" in told.err and told.out == ""
+    printed = capsys.readouterr()
+    assert "frames@ava: nobody is in this video" in printed.err and "frames: 100%" in printed.err and printed.out == ""
 
 
 def test_refusals_are_events_and_not_printed(listened, capsys):

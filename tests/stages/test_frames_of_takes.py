@@ -51,7 +51,7 @@ def test_the_person_of_the_first_take_is_tracked_in_the_next(stranger, other, fr
     assert np.abs(middles - columns.mean()).max() < 30
 
 
-@pytest.mark.parametrize("second, told", [
+@pytest.mark.parametrize("second, message", [
     (lambda pictures, other: [picture[:200] for picture in pictures],
      r"me/2: pictures of 256 x 200, but of 256 x 256 in .*me/1; all takes must have one size"),
     (lambda pictures, other: [*pictures, *reversed(other)],
@@ -59,8 +59,8 @@ def test_the_person_of_the_first_take_is_tracked_in_the_next(stranger, other, fr
     (lambda pictures, other: other[::-1],
      r"me/2: frame \d+ .*the background (.|\n)*. A take of another place .* needs a video of its own"),
 ], ids=["size", "cut", "room"])
-def test_errors_about_takes_name_the_take(stranger, other, framed, tmp_path, second, told):
+def test_errors_about_takes_name_the_take(stranger, other, framed, tmp_path, second, message):
     images(tmp_path / "me" / "1", stranger.pictures)
     images(tmp_path / "me" / "2", second(stranger.pictures, other))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         framed(tmp_path / "me")

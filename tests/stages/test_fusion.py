@@ -131,12 +131,12 @@ def cameras(count):
 
 @pytest.mark.parametrize("source, rows", [("figure", range(6)), ("other", [2] * 6)])
 def test_a_moving_camera_s_background_is_drawn_from_the_mosaic(learned, tmp_path, config, source, rows):
-    """Where the square is not: the canvas as that camera saw it, in the target's own frame size; an imitation stands
-    still in the reference frame."""
+    """Outside of the square, each frame shows the canvas as the camera of that frame saw it, in the target's own frame
+    size. An imitation has a still camera, that of the reference frame."""
     canvas = scene((150, 120))
     cv2.imwrite(str(learned["full_background"]), canvas[..., ::-1])
     toy.write_view(learned["target_view"], 24, cameras(24), reference=2)
-    plain = {"label": False, "label_reason": "it would hide what is looked at"}
+    plain = {"label": False, "label_reason": "it would hide what is compared"}
     found = list(video_file.frames(fuse(learned, tmp_path / "out", config, source, **plain)["unsigned"]))
     assert len(found) == 6 and found[0].shape == (80, 96, 3)
     inner = np.s_[4:-4, 4:-4]

@@ -237,7 +237,8 @@ def test_pixels_that_a_moving_camera_did_not_see_do_not_count(root, tmp_path):
 
 
 def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_path):
-    """The truth's frames show the canvas from there: placed on it, the square is the target's own."""
+    """The frames of the truth show the canvas as the camera of the reference frame sees it, so their square is that of the
+    target."""
     view = tmp_path / "view.parquet"
     camera = np.tile(np.float64([[1, 0, 20], [0, 1, 10], [0, 0, 1]]), (toy.FRAMES, 1, 1))
     toy.write_view(view, camera=camera, frame_size=[64, 60])
@@ -250,7 +251,7 @@ def test_a_truth_of_a_moving_target_is_seen_from_its_reference_frame(root, tmp_p
     metrics.run(**files, params=toy.METRICS, key="ann_from_bob",
                 entry=toy.IMITATION.model_copy(update={"truth": str(wide)}))
     rows = pq.read_table(files["per_frame"]).to_pydict()
-    assert rows["retrieval_psnr"][:25] == [image_quality.MAX_PSNR] * 25  # of what that camera saw
+    assert rows["retrieval_psnr"][:25] == [image_quality.MAX_PSNR] * 25  # over the pixels that this camera saw
 
 
 def test_the_same_bytes_twice(root):

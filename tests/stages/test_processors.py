@@ -71,8 +71,8 @@ def test_the_room_is_what_the_process_uses_and_what_has_nothing_to_do(used, idle
     assert later.free_since(Reading(5.0, 3.0, 10.0)) == expected
 
 
-def test_a_process_that_computes_takes_room_and_this_one_does_not():
-    """Counted on one processor, which it has for itself but for other programs of the machine."""
+def test_processors_that_another_process_uses_are_not_free_and_our_own_are():
+    """Measured on one processor, which other programs of the machine may use too."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:

@@ -49,8 +49,8 @@ def answers(tmp_path_factory):
                 print(json.dumps([file, str(error)]), flush=True)"""
     done = subprocess.run([sys.executable, "-c", code, *map(str, files)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-500:]
-    told = dict(map(json.loads, done.stdout.splitlines()))
-    return [(file, told.get(str(file), "")) for file in files]
+    errors = dict(map(json.loads, done.stdout.splitlines()))
+    return [(file, errors.get(str(file), "")) for file in files]
 
 
 @pytest.mark.parametrize("number", range(len(HARMFUL)), ids=[

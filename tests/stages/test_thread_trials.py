@@ -6,7 +6,7 @@ import pytest
 
 from stages.thread_trials import Trials
 
-MACHINES = {  # seconds of a step by the number of threads, measured on two cores or supposed; the best
+MACHINES = {  # seconds per step by number of threads, measured on two cores or assumed; the best number
     "idle": ({1: 0.179, 2: 0.119}, 2),
     "one busy process": ({1: 0.185, 2: 0.5}, 1),
     "three": ({1: 0.207, 2: 0.31}, 1),
@@ -16,16 +16,16 @@ MACHINES = {  # seconds of a step by the number of threads, measured on two core
 }
 
 
-TAKEN = {1: 0.2, 2: 5.0}  # one of two cores, at the worst that was measured
+TAKEN = {1: 0.2, 2: 5.0}  # another program uses one of two cores: the worst case measured
 
 
-def spent(trials: Trials, machine: dict[int, float], seconds: float, noise: random.Random, room: float | None = None
+def spent(trials: Trials, machine: dict[int, float], seconds: float, noise: random.Random, free: float | None = None
           ) -> float:
-    """Mean seconds a step over so long; every fourth is twice the work."""
+    """Mean seconds per step over this time. Every fourth step is twice the work. free: free processors, if known."""
     now, steps = 0.0, 0
     while now < seconds or steps % 4:
         taken = machine[trials.count] * (1.6 if steps % 4 == 0 else 0.8) * noise.uniform(0.8, 1.2)
-        trials.note(taken, room)
+        trials.note(taken, free)
         now, steps = now + taken, steps + 1
     return now / steps
 
@@ -42,17 +42,18 @@ def test_the_number_that_makes_steps_short_is_found_and_kept(name, seed):
 def test_it_follows_what_others_leave():
     trials, noise, idle = Trials(2, 4), random.Random(0), MACHINES["idle"][0]
     assert spent(trials, idle, 30, noise) < 1.05 * idle[2]
-    assert spent(trials, MACHINES["one busy process"][0], 30, noise) < 1.15 * 0.185  # with what it takes to notice
+    busy = MACHINES["one busy process"][0]
+    assert spent(trials, busy, 30, noise) < 1.15 * busy[1]  # includes the time until the change is noticed
     spent(trials, idle, 15, noise)
     assert spent(trials, idle, 30, noise) < 1.05 * idle[2]
 
 
-@pytest.mark.parametrize("room", [1.0, 1.3])
+@pytest.mark.parametrize("free", [1.0, 1.3])
 @pytest.mark.parametrize("seconds", [20, 150])
-def test_none_is_tried_that_others_leave_no_processor_for(room, seconds):
+def test_none_is_tried_that_others_leave_no_processor_for(free, seconds):
     """Neither the first time nor later: not one step of five seconds."""
     trials = Trials(2, 4, first=1)
-    assert spent(trials, TAKEN, seconds, random.Random(0), room) < 1.05 * TAKEN[1]
+    assert spent(trials, TAKEN, seconds, random.Random(0), free) < 1.05 * TAKEN[1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -66,15 +67,15 @@ def test_one_slow_step_is_enough_where_others_take_a_processor(seed):
     assert len(steps) == 1 and spent(trials, TAKEN, 60, noise, 1) < 1.05 * TAKEN[1]
 
 
-@pytest.mark.parametrize("seconds, room, fixed, rest", [
+@pytest.mark.parametrize("seconds, free, fixed, rest", [
     (1.5, 1, False, 4), (2.5, 1.2, False, 1), (2.5, 2.9, False, 3), (2.5, 4, False, 4), (2.5, None, False, 4),
     (2.5, 1, True, 4)])
-def test_what_is_left_of_a_slow_step_goes_on_with_fewer(seconds, room, fixed, rest):
+def test_what_is_left_of_a_slow_step_goes_on_with_fewer(seconds, free, fixed, rest):
     trials = Trials(4, fixed=fixed)
     assert trials.rest(100.0, 1) == 4  # where no step is usual yet
     for _ in range(2):
         trials.note(1.0, 4)
-    assert trials.rest(seconds, room) == rest
+    assert trials.rest(seconds, free) == rest
 
 
 def test_so_many_are_tried_as_there_is_room_for():
@@ -89,12 +90,12 @@ def test_so_many_are_tried_as_there_is_room_for():
     assert trials.count == 3
 
 
-@pytest.mark.parametrize("room", [None, 1.0, 2.0])
+@pytest.mark.parametrize("free", [None, 1.0, 2.0])
 @pytest.mark.parametrize("slow", [0.5, 5.0])
-def test_lost_trials_take_a_small_share_of_the_time(room, slow):
-    """Also where the system does not tell the room, or tells more than there is."""
+def test_lost_trials_take_a_small_share_of_the_time(free, slow):
+    """Also if the number of free processors is unknown or overestimated."""
     trials, busy = Trials(2, 4, first=1), {1: 0.2, 2: slow}
-    assert spent(trials, busy, 600, random.Random(0), room) < 1.05 * busy[1]
+    assert spent(trials, busy, 600, random.Random(0), free) < 1.05 * busy[1]
 
 
 def test_more_are_tried_at_once_where_there_is_room_again():

@@ -9,7 +9,7 @@ from stages.threads import Threads
 
 @pytest.fixture
 def four(monkeypatch):
-    """A machine that gives four threads; PyTorch's number is put back."""
+    """Four processors are available; PyTorch's number of threads is restored after the test."""
     before = torch.get_num_threads()
     monkeypatch.setattr(processors, "count", lambda: 4)
     monkeypatch.setattr(threads, "_default_threads", lambda: 8)
@@ -58,13 +58,13 @@ def test_it_starts_with_what_others_leave_just_before_the_first_step(four, monke
             assert torch.get_num_threads() == first
     assert looked == [threads.PROBE_SECONDS]
     with threads.using(1), Threads():
-        assert len(looked) == 1  # has no choice
+        assert len(looked) == 1  # a fixed number: nothing is measured
     with threads.using("auto"), Threads(fixed=True):
         assert torch.get_num_threads() == 4
 
 
 def test_a_step_in_which_another_program_begins_goes_on_with_fewer(four, monkeypatch):
-    """Four processors, a second a step; then another program takes three."""
+    """Four processors, one second per step; then another program uses three of them."""
     now, begins = [0.0], 40
     monkeypatch.setattr(processors.Reading, "now", lambda: processors.Reading(now[0], now[0], 3 * min(now[0], begins)))
     own = Threads()

@@ -122,7 +122,7 @@ def test_a_source_can_become_a_target(clips):
     assert params.load().subjects["cho"].consent.who == "Ana Ruiz"
 
 
-@pytest.mark.parametrize("change, told", [
+@pytest.mark.parametrize("change, message", [
     ({"target": "nobody"}, "the target video is missing"),
     ({"source": "nobody"}, "the source video is missing"),
     ({"who": " "}, "consent: write who agreed$"),
@@ -133,9 +133,9 @@ def test_a_source_can_become_a_target(clips):
     ({"agreed": False}, "required before a video of this person is made"),
     ({"preset": "worst"}, "no preset `worst`; there are demo"),
 ])
-def test_missing_fields_are_reported_and_nothing_is_stored(clips, change, told):
+def test_missing_fields_are_reported_and_nothing_is_stored(clips, change, message):
     before = Path("params.yaml").read_bytes()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         ordered(clips, **change)
     assert Path("params.yaml").read_bytes() == before and not uploads.VIDEOS.exists()
 

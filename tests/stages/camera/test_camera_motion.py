@@ -127,16 +127,16 @@ def walking(step):
     return np.where((np.arange(240)[:, None, None] > 110), fence, wall)
 
 
-@pytest.mark.parametrize("frames, told", [
+@pytest.mark.parametrize("frames, message", [
     ([walking(t) for t in range(40)], r"walk.mp4: frame \d+: the background does not move as a whole: "
                                       r".* residual of \d+\.\d pixels \(\d+\.\d% of the longer side\)"),
     ([walking(4 * t) for t in range(18)], "walk.mp4: frame .* the background does not move as a whole"),
     ([turning.room("ben")[:240, :320]] * 6 + [cv2.flip(turning.room("stranger_7"), 0)[:240, :320]] * 20,
      "walk.mp4: frame 6: the background is not found in the frames before"),
 ], ids=["parallax", "running", "cut"])
-def test_motion_that_no_homography_describes(frames, told):
+def test_motion_that_no_homography_describes(frames, message):
     registration = camera_motion.Registration("walk.mp4", (320, 240), 25.0, 0.006, "walk.mp4: frame {}".format)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         for frame in frames:
             registration.add(frame, np.zeros(frame.shape[:2], bool))
         registration.path()

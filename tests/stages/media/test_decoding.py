@@ -178,9 +178,9 @@ def test_broken_packets_are_skipped_and_recorded(tmp_path, codec, name, kind, op
     film = footage.open_footage(path, None)
     found = list(film.pictures())
     assert len(found) == 60  # the one before is held
-    told = film.remarks["damaged"]
-    assert told["broken"] == 2 and told["decoded"] == 58
-    assert told["skipped"] == pytest.approx([time - film.start for time in times], abs=2e-3)
+    damage = film.remarks["damaged"]
+    assert damage["broken"] == 2 and damage["decoded"] == 58
+    assert damage["skipped"] == pytest.approx([time - film.start for time in times], abs=2e-3)
 
 
 @pytest.mark.parametrize("codec, name, options", [("libx264", "a.mp4", {}), ("mpeg4", "a.avi", {}),
@@ -204,8 +204,8 @@ def test_damage_is_reported_in_every_pass(tmp_path):
     path = write(tmp_path / "a.mp4", scene(), "mpeg4")
     spoil(path, [31])
     film = footage.open_footage(path, None)
-    told = [list(film.pictures()) and film.remarks["damaged"] for _ in range(2)]
-    assert told[0] == told[1]
+    damage = [list(film.pictures()) and film.remarks["damaged"] for _ in range(2)]
+    assert damage[0] == damage[1]
 
 
 def test_a_file_without_an_index_is_read_from_its_start(tmp_path, monkeypatch):

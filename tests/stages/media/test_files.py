@@ -71,10 +71,10 @@ def test_scratch_files_are_in_the_project_and_disappear(tmp_path, monkeypatch):
         assert list(layout.CHECKPOINTS.iterdir()) == []
 
 
-@pytest.mark.parametrize("bytes, told", [
+@pytest.mark.parametrize("bytes, text", [
     (None, "-"), (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1500, "1.5 kB"), (999_499, "999 kB"), (999_500, "1 MB"),
     (999_999, "1 MB"), (999_499_999, "999 MB"), (999_500_000, "1 GB"), (2 * 10**9, "2 GB"), (999_999_999_999, "1 TB"),
     (3 * 10**13, "30 TB"), (3 * 10**15, "3000 TB"),
 ])
-def test_human_size(bytes, told):
-    assert human_size(bytes) == told
+def test_human_size(bytes, text):
+    assert human_size(bytes) == text

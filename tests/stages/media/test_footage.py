@@ -135,13 +135,13 @@ def no_frames(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("make, told", [
+@pytest.mark.parametrize("make, message", [
     (missing, "no such file"), (empty_folder, "no images"), (text, "not a video"), (empty_file, "not a video"),
     (sound_only, "no video stream"), (cut_before_its_index, "cut off"), (no_frames, "no frame can be decoded"),
 ])
-def test_errors_for_unreadable_files(tmp_path, make, told):
+def test_errors_for_unreadable_files(tmp_path, make, message):
     path = make(tmp_path)
-    with pytest.raises(InputError, match=told) as error:
+    with pytest.raises(InputError, match=message) as error:
         footage.open_footage(path, None)
     assert str(path) in str(error.value)
 

@@ -187,8 +187,8 @@ def refusals(tmp_path_factory):
     folders = [str(folder / kind) for kind in MAKE]
     done = subprocess.run([sys.executable, "-c", code, *folders], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr[-500:]
-    told = dict(map(json.loads, done.stdout.splitlines()))
-    return {kind: told.get(str(folder / kind), "") for kind in MAKE}
+    errors = dict(map(json.loads, done.stdout.splitlines()))
+    return {kind: errors.get(str(folder / kind), "") for kind in MAKE}
 
 
 @pytest.mark.parametrize("make, suffix", [(kind, ".tif" if kind == "tiff" else ".png") for kind in MAKE])

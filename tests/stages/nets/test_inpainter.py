@@ -22,7 +22,8 @@ def test_a_signal_keeps_its_strength_through_many_gates():
 
 
 def planted(twin: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention's answer in a hole, and what stands in its twin; the twin may be looked at or is a hole too."""
+    """The output of attention in a hole, and the features of a second place with equal surroundings. twin: whether that
+    place is known; otherwise it is a hole too."""
     features = torch.randn(1, 6, 32, 32, generator=torch.Generator().manual_seed(0))
     features[..., 14:28, 16:30] = features[..., 2:16, 4:18]
     holes = torch.zeros(1, 1, 32, 32)

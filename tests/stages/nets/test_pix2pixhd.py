@@ -41,7 +41,7 @@ def test_foreground_is_a_premultiplied_picture_of_any_shape(small):
 
 @pytest.mark.parametrize("part", [slice(0, 3), slice(13, 14)])
 def test_the_border_is_mirrored(small, part):
-    """A flat picture, normalised, is nothing to its very edge: padding with zeros would show there."""
+    """A flat picture is 0 after normalisation, up to its edge. Padding with zeros would be visible there."""
     layers, width = small.body[part], 9 if part.start == 0 else 64
     flat = torch.full((1, width, 12, 12), 0.9)
     assert layers(flat).sub(flat[:, :1] if isinstance(layers[0], GlobalResidual) else 0).abs().max() < 1e-3

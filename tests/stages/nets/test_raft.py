@@ -27,7 +27,7 @@ def network():
 
 @pytest.fixture
 def planted(network, tmp_path, monkeypatch):
-    """Its weights under the name of the trained ones."""
+    """The network's weights, saved under the name of the trained ones."""
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     path = tmp_path / pretrained.RAFT
@@ -72,6 +72,6 @@ def test_a_gpu_finds_the_same(planted):
 
 def test_missing_weights_are_an_error_that_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "METRIC_FOLDER", tmp_path)
-    told = f"(?s){pretrained.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
-    with pytest.raises(pretrained.MissingWeights, match=told):
+    message = f"(?s){pretrained.RAFT}.*weights fetch.*weights take FOLDER.*metrics.flow to `dis`"
+    with pytest.raises(pretrained.MissingWeights, match=message):
         optical_flow.choose_flow("raft", CPU)

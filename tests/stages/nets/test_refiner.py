@@ -10,13 +10,13 @@ SHAPES = [RefinerShape(4, 8, 1, 3, 1), RefinerShape(7, 8, 1, 1, 2), RefinerShape
 def test_an_untrained_refiner_changes_nothing_and_a_trained_one_keeps_colours_valid(shape):
     refiner = Refiner(shape)
     alpha = torch.rand(2, 1, 16, 16)
-    crops, beside = torch.cat([torch.rand(2, 3, 16, 16) * alpha, alpha], 1), torch.rand(2, shape.inputs - 4, 16, 16)
-    assert torch.allclose(refine(refiner, crops, beside), crops)
+    crops, conditioning = torch.cat([torch.rand(2, 3, 16, 16) * alpha, alpha], 1), torch.rand(2, shape.inputs - 4, 16, 16)
+    assert torch.allclose(refine(refiner, crops, conditioning), crops)
     torch.nn.init.normal_(refiner.residual.weight)
-    refined = refine(refiner, crops, beside)
+    refined = refine(refiner, crops, conditioning)
     assert not torch.allclose(refined, crops)
     assert (refined >= 0).all() and (refined[:, :3] <= refined[:, 3:]).all() and (refined[:, 3] <= 1).all()
-    assert torch.allclose(refine(refiner, crops, beside, strength=0.0), crops)
+    assert torch.allclose(refine(refiner, crops, conditioning, strength=0.0), crops)
 
 
 def test_the_shape_says_how_deep_and_how_wide():

@@ -27,20 +27,20 @@ def ours(unsigned, tmp_path):
 
 
 def test_a_valid_file_and_its_inputs(ours):
-    sure, told = verify(ours)
-    assert sure and told.startswith(f"{ours}: valid: made with FakeMotion, not modified")
-    assert "ann doing what bob did" in told and "does not prove anybody's identity" in told
+    sure, report = verify(ours)
+    assert sure and report.startswith(f"{ours}: valid: made with FakeMotion, not modified")
+    assert "ann doing what bob did" in report and "does not prove anybody's identity" in report
     for hashed in "abcdef0":
-        assert 64 * hashed in told
-    assert "left out: shown in a museum" in told and "ann.mp4" in told and "number b52e" in told
+        assert 64 * hashed in report
+    assert "left out: shown in a museum" in report and "ann.mp4" in report and "number b52e" in report
 
 
 def test_changed(ours, tmp_path):
     content = bytearray(ours.read_bytes())
     content[len(content) // 2] ^= 1
     ours.write_bytes(content)
-    sure, told = verify(ours)
-    assert not sure and "CHANGED" in told.splitlines()[0] and "bmffHash.mismatch" in told
+    sure, report = verify(ours)
+    assert not sure and "CHANGED" in report.splitlines()[0] and "bmffHash.mismatch" in report
 
 
 def test_a_reencoded_file_is_identified_by_its_watermark(ours, tmp_path):
@@ -56,9 +56,9 @@ def test_a_reencoded_file_is_identified_by_its_watermark(ours, tmp_path):
     other = tmp_path / "other.mp4"
     with video_file.h264(other, 25, 18, {"watermark": "0000"}) as write:
         write(pictures[0])
-    sure, told = verify(copy, [other, ours, copy])
-    assert not sure and "no Content Credentials" in told
-    assert "FakeMotion's, number b52e" in told and f"the same number as {ours}" in told and str(other) not in told
+    sure, report = verify(copy, [other, ours, copy])
+    assert not sure and "no Content Credentials" in report
+    assert "FakeMotion's, number b52e" in report and f"the same number as {ours}" in report and str(other) not in report
     assert "no result in this project has this number" in verify(copy, [other])[1]
 
 
@@ -67,17 +67,17 @@ def test_a_recording_has_no_watermark(tmp_path):
     with video_file.h264(path, 25, 18, {}) as write:
         for _ in range(50):
             write(rng.integers(0, 256, (120, 160, 3), np.uint8))
-    sure, told = verify(path)
-    assert not sure and "no Content Credentials" in told and "none detected" in told
+    sure, report = verify(path)
+    assert not sure and "no Content Credentials" in report and "none detected" in report
 
 
-@pytest.mark.parametrize("count, told", [(1, "a single frame"), (25, "1.0 s of video")])
-def test_videos_that_are_too_short(tmp_path, count, told):
+@pytest.mark.parametrize("count, length", [(1, "a single frame"), (25, "1.0 s of video")])
+def test_videos_that_are_too_short(tmp_path, count, length):
     path = tmp_path / "short.mp4"
     with video_file.h264(path, 25, 18, {}) as write:
         for _ in range(count):
             write(np.full((120, 160, 3), 130, np.uint8))
-    assert f"{told} is too short to detect it, 2 s are needed" in verify(path)[1]
+    assert f"{length} is too short to detect it, 2 s are needed" in verify(path)[1]
 
 
 def test_the_watermark_is_found_in_the_middle_of_a_longer_video(ours, tmp_path):
@@ -91,9 +91,9 @@ def test_the_watermark_is_found_in_the_middle_of_a_longer_video(ours, tmp_path):
 
 def test_signed_with_an_unknown_certificate(ours, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
-    sure, told = verify(ours)
-    assert not sure and "signed with an unknown certificate" in told
-    assert "ann doing what bob did" in told
+    sure, report = verify(ours)
+    assert not sure and "signed with an unknown certificate" in report
+    assert "ann doing what bob did" in report
 
 
 def test_the_certificate_is_enough_for_verification(unsigned, tmp_path, authority, monkeypatch):
@@ -122,8 +122,8 @@ def test_credentials_of_other_software(unsigned, tmp_path, statement):
     with unsigned.open("rb") as source, path.open("w+b") as target:
         Builder.from_json(json.dumps(content), context=Context.from_dict(credentials.OFFLINE)).sign(
             signer, "video/mp4", source, target)
-    sure, told = verify(path)
-    assert not sure and "not made with FakeMotion" in told and "Camera?[2J" in told and "\x1b" not in told
+    sure, report = verify(path)
+    assert not sure and "not made with FakeMotion" in report and "Camera?[2J" in report and "\x1b" not in report
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 5000, b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"])
@@ -151,9 +151,9 @@ def test_an_expired_certificate_is_reported_as_unchanged(
             break
     end = certificates.read(files[0]).chain[0].not_valid_after_utc
     time.sleep(max(0, (end - datetime.now(timezone.utc)).total_seconds() + 1.1))
-    sure, told = verify(path)
-    assert not sure and "CHANGED" not in told and "not modified since it was signed" in told.splitlines()[0]
-    assert "the certificate of A Studio, Ana has expired" in told and "ann doing what bob did" in told
+    sure, report = verify(path)
+    assert not sure and "CHANGED" not in report and "not modified since it was signed" in report.splitlines()[0]
+    assert "the certificate of A Studio, Ana has expired" in report and "ann doing what bob did" in report
     content = bytearray(path.read_bytes())
     content[-200] ^= 1
     path.write_bytes(content)
@@ -164,8 +164,8 @@ def test_long_text_is_cut_and_times_have_a_zone(unsigned, tmp_path):
     path, person = tmp_path / "long.mp4", STATEMENT.target.model_copy(update={"name": 9999 * "a"})
     said = STATEMENT.model_copy(update={"target": person, "made": datetime.fromisoformat("2026-11-22T12:00+05:00")})
     credentials.sign(unsigned, path, "", said, *certificates.signing_certificate())
-    told = verify(path)[1]
-    assert max(map(len, told.splitlines())) < 500
+    report = verify(path)[1]
+    assert max(map(len, report.splitlines())) < 500
     said = STATEMENT.model_copy(update={"made": said.made})
     credentials.sign(unsigned, path, "", said, *certificates.signing_certificate())
     assert "2026-11-22 12:00 +05:00\n" in verify(path)[1]
@@ -175,8 +175,8 @@ def test_long_text_is_cut_and_times_have_a_zone(unsigned, tmp_path):
 def test_control_characters_in_file_names_are_replaced(unsigned, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(unsigned.read_bytes())
-    sure, told = verify(path)
-    assert not sure and len(told.splitlines()) == 2 and all(line.isprintable() for line in told.splitlines())
+    sure, report = verify(path)
+    assert not sure and len(report.splitlines()) == 2 and all(line.isprintable() for line in report.splitlines())
     path.write_bytes(b"hello")
     with pytest.raises(InputError) as error:
         verify(path)
@@ -185,5 +185,5 @@ def test_control_characters_in_file_names_are_replaced(unsigned, tmp_path, name)
 
 def test_a_truncated_file_is_changed(ours):
     ours.write_bytes(ours.read_bytes()[:-300])
-    sure, told = verify(ours)
-    assert not sure and "CHANGED" in told
+    sure, report = verify(ours)
+    assert not sure and "CHANGED" in report

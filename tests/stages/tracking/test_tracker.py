@@ -119,16 +119,16 @@ def test_a_person_is_chosen_by_number_point_or_box(meant, middle):
     assert middles(choose_track(tracks, scaled, 0.5, FPS, "two.mp4"))[0] == middle
 
 
-@pytest.mark.parametrize("meant, told", [
+@pytest.mark.parametrize("meant, message", [
     (2, r"no person 2; there are 2.*\n  person: 0 .*from 0.0 s to 3.8 s.*box \(144, 100, 256, 380\) of frame 0"),
     ((500, 60), r"no person is at the point \(500, 60\) in the first frame(.|\n)*person: 1"),
     ((500, 0, 560, 100), r"no person is at the box \(500, 0, 560, 100\)"),
     ((600.0, 200.0), "no person is at the point"),
 ])
-def test_a_choice_that_matches_nobody_lists_the_people(meant, told):
+def test_a_choice_that_matches_nobody_lists_the_people(meant, message):
     later = GREEN, 100, walking(300, 310, 40, 100)  # not yet there in the first frame
     people = [(RED, 140, walking(100, 180)), (BLUE, 90, walking(400, 340)), later][: 2 if meant == 2 else 3]
-    with pytest.raises(InputError, match="two.mp4: " + told):
+    with pytest.raises(InputError, match="two.mp4: " + message):
         choose_track(tracked(looks(*people)), meant, 0.5, FPS, "two.mp4")
 
 
