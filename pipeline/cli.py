@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="copy the motion in one video to the person in another")
-    run.add_argument("target", nargs="?", help="the person who will move, a subject in params.yaml")
+    run.add_argument("target", nargs="?", help="the target: a subject in params.yaml")
     run.add_argument("--from", dest="sources", nargs="+", default=[], metavar="SOURCE",
                      help="the videos whose motion is copied")
     run.add_argument("--as", dest="key", metavar="TRANSFER", help="the transfer to run, if params.yaml has several")

@@ -97,12 +97,12 @@ def _build_page(gradio, queue: JobQueue):
     clip = {"file_types": sorted(takes.VIDEOS), "type": "filepath", "height": 150}
     with gradio.Blocks(title="FakeMotion studio", analytics_enabled=False) as page:
         gradio.HTML("<h1>FakeMotion studio</h1>" + HINT.format(
-            "The person in one video moves like the person in another. Everything stays on this machine."))
+            "The target will do what the source does. Everything stays on this machine."))
         with gradio.Row():
             with gradio.Column(scale=5, min_width=320):
-                target = gradio.File(label="Target: who will move", elem_id="target", **clip)
+                target = gradio.File(label="Target: the person in the result", elem_id="target", **clip)
                 target_preview = gradio.HTML(visible=False)
-                source = gradio.File(label="Source: whose motion it is", elem_id="source", **clip)
+                source = gradio.File(label="Source: the motion to copy", elem_id="source", **clip)
                 source_preview = gradio.HTML(visible=False)
                 preset = gradio.Radio(presets, value=presets[0][1], label="Preset")
                 gradio.HTML("<h2>Consent of the target</h2>" + HINT.format(
@@ -111,7 +111,7 @@ def _build_page(gradio, queue: JobQueue):
                     who = gradio.Textbox(label="Who agreed", placeholder="Ana Ruiz")
                     when = gradio.Textbox(label="When", placeholder="2026-11-22")
                     scope = gradio.Textbox(label="To what", placeholder="one dance video for her own site")
-                    record = gradio.Textbox(label="Where that is written down, or what they said",
+                    record = gradio.Textbox(label="Where this is recorded, or what they said",
                                             placeholder="forms/ana.pdf")
                     agreed = gradio.Checkbox(label="This person has agreed that I make this video of them")
                 button = gradio.Button("Make the video", variant="primary")

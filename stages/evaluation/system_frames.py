@@ -39,7 +39,7 @@ def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path,
 
 
 def check_numbering(files: list[Path]) -> None:
-    """InputError if the file names differ in one number that does not rise evenly: an image is missing or there twice.
+    """InputError if the file names differ in one number that does not rise evenly: an image is missing or duplicated.
     Names of another pattern are accepted, in natural order."""
     parts = [re.split(r"(\d+)", file.stem) for file in files]
     differing = [column for column in zip(*parts) if len(set(column)) > 1]
@@ -49,7 +49,7 @@ def check_numbering(files: list[Path]) -> None:
     if len(uneven := np.flatnonzero(steps != np.median(steps))):
         before, after = files[uneven[0] : uneven[0] + 2]
         raise InputError(f"{after}: comes next to {before.name}, while the other numbers rise by {np.median(steps):g}; "
-                         f"a frame is missing or there twice: {REMEDY}")
+                         f"a frame is missing or duplicated: {REMEDY}")
 
 
 def read_frames(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:

@@ -26,7 +26,7 @@ if not find_spec("gradio"):
 
 MADE = 120_000  # milliseconds in which a run of the miniature is done
 CONSENT = {"Who agreed": "Ana Ruiz", "When": "2026-01-31", "To what": "one dance",
-           "Where that is written down, or what they said": "a form"}
+           "Where this is recorded, or what they said": "a form"}
 CUT_OFF = ("AbortError: signal is aborted", "Error: Connection errored out")  # Gradio's streams, by a reload
 START = '            if name == "plots":\n'  # of what a stage of the miniature does with an output
 

@@ -105,7 +105,7 @@ def test_frames_that_do_not_match_are_rejected(root, own, tmp_path, spoil, messa
 
 
 @pytest.mark.parametrize("names, message", [
-    ([f"{t}.png" for t in (0, 1, 2, 3, 5, 6, 7, 8, 9, 10)], "5.png: comes next to 3.png, .* is missing or there twice"),
+    ([f"{t}.png" for t in (0, 1, 2, 3, 5, 6, 7, 8, 9, 10)], "5.png: comes next to 3.png, .* is missing or duplicated"),
     ([f"frame_{t:04}_fake.png" for t in (0, 5, 10, 15, 20, 25, 26, 30, 35, 40)], "0026_fake.png: .* rise by 5"),
     (["2.png", "3.jpg", *(f"{t}.png" for t in range(3, 11))], "3.png: comes next to 3.jpg"),
     ([f"{t}.png" for t in range(30, 50, 2)], None),
