@@ -16,7 +16,7 @@ from stages.learning import inpainter_training
 from stages.matting.background import clearance, estimate_background
 from stages.matting.poisson import integrate
 from stages.media import footage, png, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
 from stages.params import BackgroundInpainting
@@ -29,12 +29,12 @@ MOST = 512       # pixels, largest longer side of the input of OpenCV's inpainte
 METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
-def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, masks: Path, background: Path, seen: Path,
+def run(*, frames: Path, timeline: Path, view: Path, full_frames: Path, masks: Path, background: Path, seen: Path,
         full_background: Path, params: BackgroundInpainting) -> None:
-    timeline, camera = read_clock(clock), read_view(view)
-    usable, crop = timeline.usable(), timeline.about["crop"]
+    times, camera = read_timeline(timeline), read_view(view)
+    usable, crop = times.usable(), times.about["crop"]
     chosen = evenly_spaced(usable, SAMPLE)
-    whole = timeline.about["full_frames"]
+    whole = times.about["full_frames"]
     shown, alphas, whole_alphas = collect(frames, masks, chosen, whole)
 
     size, radius = shown.shape[1], params.dilate * shown.shape[1]

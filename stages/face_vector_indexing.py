@@ -13,7 +13,7 @@ import numpy as np
 
 from stages.face import face_vectors
 from stages.media import parquet, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
 from stages.params import FaceVectorIndexing
@@ -24,8 +24,8 @@ SIDE = (32, 256)  # pixels, smallest and largest side of a crop
 CHUNK = 64        # number of faces that are written at once; limits memory
 
 
-def run(*, frames: Path, clock: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
-    usable = read_clock(clock).usable()
+def run(*, frames: Path, timeline: Path, poses: Path, faces: Path, params: FaceVectorIndexing) -> None:
+    usable = read_timeline(timeline).usable()
     pose, _, _ = read_poses(poses)
     known = (pose.face[usable, :, 2] >= params.min_score).all(1)
     rows = usable[known]

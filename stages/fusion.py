@@ -27,7 +27,7 @@ from stages.learning import devices
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import files, footage, png, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.prefetch import ordered_map, prefetched
 from stages.media.view import View, read_view
@@ -42,7 +42,7 @@ CUBIC_REACH = 2  # pixels on each side that cubic interpolation reads
 
 
 def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_background: Path,
-        target_clock: Path, target_view: Path, source_frames: Path, source_clock: Path, foreground: Path,
+        target_timeline: Path, target_view: Path, source_frames: Path, source_timeline: Path, foreground: Path,
         unsigned: Path, params: "Fusion", entry: "Transfer") -> None:
     """Writes one frame of both videos for every driving pose."""
     device = devices.choose(params.device)
@@ -50,13 +50,13 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     inference, gans = GeneratorInference(generator, device), LocalGans(local_gans, device)
     index = FaceIndex.read(faces)
     stage_threads = threads.Threads(spare=1, fixed=device.type != "cpu")  # leaves one processor for the other steps
-    timeline = read_clock(source_clock)
+    times = read_timeline(source_timeline)
     static = Placement.from_crop(
-        read_clock(target_clock).about["crop"], inference.size, png.read(full_background))
+        read_timeline(target_timeline).about["crop"], inference.size, png.read(full_background))
     placement = placements(static, read_view(target_view), columns["frame"] if entry.reconstruction else None)
 
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        yield from stage_threads.each(inference.foregrounds(poses, params.batch, timeline.take[columns["frame"]]))
+        yield from stage_threads.each(inference.foregrounds(poses, params.batch, times.take[columns["frame"]]))
 
     def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
         torch.set_num_threads(1)
@@ -76,7 +76,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
 
     size = placement(0).background.shape[1::-1]
     number = watermark_number(generator, driving)
-    fps = timeline.about["fps"]
+    fps = times.about["fps"]
     mark, label = watermark.Watermark(number, size, fps), Label(size) if entry.label else None
     audio = None if entry.reconstruction else source_frames  # no sound for a held-out part: it would not be in sync
     with (

@@ -1,6 +1,6 @@
 """Generator training (paper sections 2.2 and 2.4): trains the network that maps poses to foregrounds of the target.
 
-Reads frames, masks, background and poses of the subject, and uses only the training frames of the clock. Writes the
+Reads frames, masks, background and poses of the subject, and uses only the training frames of the timeline. Writes the
 folder `generator/`: the moving average of the weights (model.safetensors), their description (about.json), the losses
 of every step (log.parquet), previews of skeletons, generated and real foregrounds (preview_*.png) and, with a limb
 atlas, its textures (atlas.png) and where and with which offsets they are seen (charts.png). Also writes `plots`, the losses as curves.
@@ -26,7 +26,7 @@ from stages.learning.preview_sheet import preview_sheet
 from stages.learning.training import Training
 from stages.losses.adversarial import chance_level
 from stages.media import curves, files, parquet, png
-from stages.media.clock import read_clock, too_short_error
+from stages.media.timeline import read_timeline, too_short_error
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced_indices
 from stages.nets.atlas import AtlasGenerator
@@ -40,26 +40,26 @@ CHECK_INTERVAL = 10  # steps between two checks: until then the losses stay on t
 PREVIEW_FRAMES = 6
 
 
-def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, generator: Path, plots: Path,
+def run(*, frames: Path, timeline: Path, masks: Path, background: Path, poses: Path, generator: Path, plots: Path,
         params: "GeneratorTraining", entry: "Subject", key: str) -> None:
     """Trains the generator, or resumes from the last checkpoint. Raises InputError without consent, if the video has
     too few training frames, if pre-trained weights of VGG are missing, if memory runs out, and if the training
     diverges."""
     consent = entry.require_consent(key)
-    timeline = read_clock(clock)
-    training_frames = timeline.training_frames()
+    times = read_timeline(timeline)
+    training_frames = times.training_frames()
     pose, _, _ = read_poses(poses)
-    if timeline.longest_clip() < params.clip_length:
-        raise too_short_error(clock, params.clip_length)
+    if times.longest_clip() < params.clip_length:
+        raise too_short_error(timeline, params.clip_length)
     fabric = devices.fabric(params.device, params.devices, params.precision)
     stage_threads = threads.Threads(
         params.adversarial_interval, fixed=params.compile or fabric.device.type != "cpu")
     data = FrameStore(frames, masks, background, pose[training_frames], len(training_frames), fabric.device,
-                      timeline.take[training_frames], params.shadows)
+                      times.take[training_frames], params.shadows)
     batches = Batches(data, params, fabric.device)
     training = Training(params, fabric, batches.in_channels, data)
     params = training.params  # with a number of steps in place of epochs
-    checkpoint = Checkpoint(f"generator_training@{key}", [frames, clock, masks, background, poses], params)
+    checkpoint = Checkpoint(f"generator_training@{key}", [frames, timeline, masks, background, poses], params)
     previews = checkpoint.path.with_suffix("")  # the folder of the previews made so far
 
     log = train(training, batches, checkpoint, previews, stage_threads)

@@ -27,7 +27,7 @@ from stages.learning.local_gan import LocalGan
 from stages.learning.preview_sheet import preview_sheet
 from stages.losses.perceptual import perceptual_loss
 from stages.media import curves, files, parquet, png
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced_indices
 from stages.nets.refiner import REFINED_PARTS, refine
@@ -44,19 +44,19 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a refiner's residual
 VGG_DEPTH = 3  # blocks, of the perceptual distance by which the strength is chosen
 
 
-def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
+def run(*, frames: Path, timeline: Path, masks: Path, background: Path, poses: Path, faces: Path, generator: Path,
         local_gans: Path, plots: Path, params: "LocalGanTraining", entry: "Subject", key: str) -> None:
     """Trains the refiners, or resumes from the last checkpoint. A part that is unknown in all training frames has no
     refiner. Raises InputError without consent, and if pre-trained weights of VGG are missing."""
     consent = entry.require_consent(key)
-    timeline = read_clock(clock)
+    times = read_timeline(timeline)
     pose, _, _ = read_poses(poses)
-    rows = timeline.training_frames()
-    inputs = [frames, clock, masks, background, poses, faces, generator]
+    rows = times.training_frames()
+    inputs = [frames, timeline, masks, background, poses, faces, generator]
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     device = devices.choose(params.device)
     inference = GeneratorInference(generator, device)
-    data = FrameStore(frames, masks, background, pose[rows], len(rows), take=timeline.take[rows],
+    data = FrameStore(frames, masks, background, pose[rows], len(rows), take=times.take[rows],
                       shadows=inference.about.get("shadows", False))
     network = Vgg(params.features, VGG_DEPTH).to(device) if params.validation_share else None
     stage_threads = threads.Threads(fixed=device.type != "cpu")
@@ -64,7 +64,7 @@ def run(*, frames: Path, clock: Path, masks: Path, background: Path, poses: Path
     enhancement = {name: getattr(params, name) for name in
                    ("faces", "face_vectors", "candidates", "alpha", "beta", "features")}
     pairs = CropPairs(data, inference, FaceEnhancer(FaceIndex.read(faces), enhancement),
-                      timeline.about["fps"], params)
+                      times.about["fps"], params)
     gans = {part: LocalGan(params, part, device) for part in params.parts if len(pairs.training_frames[part])}
     log = train(gans, pairs, checkpoint, stage_threads, params, device)
 

@@ -22,7 +22,7 @@ from stages.estimators.person import segmenter
 from stages.matting import alpha_matte, plate
 from stages.matting.background_difference import DifferenceMatting
 from stages.media import video_file
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.prefetch import batches, ordered_map, prefetched
 from stages.media.sampling import evenly_spaced
@@ -38,10 +38,10 @@ COVERED = 12   # mask value (of 255) from which a pixel may show the person
 HALO = 0.004   # margin around the mask in which the person still affects colours, share of S
 
 
-def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, masks: Path,
+def run(*, frames: Path, timeline: Path, view: Path, poses: Path, silhouettes: Path, masks: Path,
         params: MaskSegmentation) -> None:
-    scene, timeline = read_view(view), read_clock(clock)
-    crop, size = timeline.about["crop"], timeline.about["size"]
+    scene, times = read_view(view), read_timeline(timeline)
+    crop, size = times.about["crop"], times.about["size"]
     pose, _, estimated = read_poses(poses)
     given = silhouettes if estimated["silhouettes"] == params.estimator else None
     fps, radius = video_file.frame_rate(frames), max(1, round(params.refine_radius * size))
@@ -49,7 +49,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     with TemporaryDirectory(dir=masks.parent, prefix=".masks_") as folder:
         if params.against_plate:
             soft_file = Path(folder) / "soft.mkv"
-            matting = DifferenceMatting.from_plate(make_plate(pairs, soft_file, fps, scene, timeline))
+            matting = DifferenceMatting.from_plate(make_plate(pairs, soft_file, fps, scene, times))
             soft_again = (soft.astype(np.float32) / 255 for soft in video_file.frames(soft_file, "gray"))
             pairs = zip(video_file.frames(frames), soft_again)
         made_by = {"estimator": params.estimator, "model": params.model}
@@ -113,10 +113,10 @@ def prompt_box(pose: Pose, box: np.ndarray) -> Person | None:
     return Person(tuple(box.tolist())) if np.isfinite(box).all() else None
 
 
-def make_plate(pairs: Iterator, soft_file: Path, fps: float, scene: View, timeline: Clock) -> plate.Plate:
+def make_plate(pairs: Iterator, soft_file: Path, fps: float, scene: View, times: Timeline) -> plate.Plate:
     """Reads all frames and soft masks once. Writes the masks to `soft_file` and returns the plate, computed from a
     sample of the training frames."""
-    count, usable, size = len(scene.box), timeline.usable(), timeline.about["size"]
+    count, usable, size = len(scene.box), times.usable(), times.about["size"]
     sample = evenly_spaced(usable, SAMPLE).tolist()
     pictures, covered = np.empty((len(sample), size, size, 3), np.uint8), np.empty((len(sample), size, size), bool)
     around = np.ones((2 * max(1, round(HALO * size)) + 1,) * 2, np.uint8)
@@ -127,5 +127,5 @@ def make_plate(pairs: Iterator, soft_file: Path, fps: float, scene: View, timeli
             if t in sample:
                 i = sample.index(t)
                 pictures[i] = frame
-                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.visible(t, timeline.about["crop"], size)
+                covered[i] = (cv2.dilate(soft, around) >= COVERED) | ~scene.visible(t, times.about["crop"], size)
     return plate.estimate_plate(pictures, covered)

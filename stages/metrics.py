@@ -33,7 +33,7 @@ def run(*, foreground: Path, unsigned: Path, background: Path, metrics: Path, pe
     plate = png.read(background)
     composites = (compositing.compose(rgba, plate) for rgba in video_file.frames(foreground, "rgba"))
     rows = read_poses(measured["driving"])[1]["frame"]
-    delivered = delivered_frames(unsigned, rows, measured["target_clock"], measured["target_view"], entry)
+    delivered = delivered_frames(unsigned, rows, measured["target_timeline"], measured["target_view"], entry)
     found = evaluate(composites, measured, metrics, per_frame, params, entry, key, str(foreground), "run fusion again",
                      delivered=delivered)
     values = {title: score.value for title, score in found.metrics.items() if score.value is not None}

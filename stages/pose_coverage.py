@@ -1,7 +1,7 @@
 """Pose coverage (not in the paper): measures which share of the driving poses is similar to a training pose of the
 target. It is computed before the training, so that missing poses can be filmed first.
 
-Input: the driving poses, the target's poses and clock, and the frames of both for the picture. Output: `coverage`, a
+Input: the driving poses, the target's poses and timeline, and the frames of both for the picture. Output: `coverage`, a
 COVERAGE table (its metadata: near, share), and `farthest`, a picture of poses to film. Its first row shows the driving
 frames that are farthest from all training poses, the second row their poses, the third row the nearest training frames.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from stages import InputError
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.pose import pose_distance
 from stages.pose.skeleton import Pose
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from stages.params import PoseCoverage, Transfer
 
 
-def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames: Path, source_frames: Path,
-        source_clock: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
+def run(*, driving: Path, target_poses: Path, target_timeline: Path, target_frames: Path, source_frames: Path,
+        source_timeline: Path, coverage: Path, farthest: Path, params: "PoseCoverage", entry: "Transfer") -> None:
     """Writes table and picture. Raises InputError if no driving pose can be compared with a training pose, because too
     few joints are known."""
     poses, columns, _ = read_poses(driving)
-    training = read_clock(target_clock).usable()
+    training = read_timeline(target_timeline).usable()
     with Progress(total=len(poses), desc="pose_coverage", unit="frame") as progress:
         distances, which = pose_distance.distance_to_nearest(poses, read_poses(target_poses)[0][training])
         progress.update(len(poses))
@@ -48,7 +48,7 @@ def run(*, driving: Path, target_poses: Path, target_clock: Path, target_frames:
     skeletons = [contact_sheets.with_skeleton(np.zeros_like(target[nearest[i]]), poses[i]) for i in to_film]
     png.write(farthest, contact_sheets.sheet([
         [source[row] for row in rows], skeletons, [target[row] for row in nearest[to_film]]]))
-    seconds = read_clock(source_clock).seconds[columns["frame"]]
+    seconds = read_timeline(source_timeline).seconds[columns["frame"]]
     moments = ", ".join(f"{seconds[i]:.1f} s ({distances[i]:.2f})" for i in to_film)
     print(f"pose coverage: {share:.0%} of {len(poses)} frames are near a training pose of {entry.target} (within "
           f"{params.near:g} torso lengths); farthest at {moments}: see {farthest}")

@@ -1,6 +1,6 @@
 """The person's pose in every frame (paper section 2.1): joints, hands, feet and face points with scores.
 
-Inputs: the frames, their clock, and the view, which has the person's box in each frame. Outputs: `poses`
+Inputs: the frames, their timeline, and the view, which has the person's box in each frame. Outputs: `poses`
 (parquet.POSES) in pixels of the S x S frame, cleaned and smoothed over time; and `silhouettes`, the soft masks that the
 estimator's network computes in the same pass (8-bit grey, black for frames without a mask). Short gaps are filled and
 marked. Points are unknown in longer gaps and outside the camera's view.
@@ -16,7 +16,7 @@ from stages import InputError
 from stages.estimators import pose_estimator
 from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.footage import crop_to_frame
 from stages.media.prefetch import batches, prefetched
 from stages.media.view import View, read_view
@@ -31,9 +31,9 @@ BORDER = 0.01  # distance that a point may lie outside the camera's view, share 
 SMALL = 64     # pixels of the user's video: a smaller person gives a warning
 
 
-def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
-    timeline, scene = read_clock(clock), read_view(view)
-    fps, size, detected_poses = timeline.about["fps"], timeline.about["size"], []
+def run(*, frames: Path, timeline: Path, view: Path, poses: Path, silhouettes: Path, params: PoseExtraction) -> None:
+    times, scene = read_timeline(timeline), read_view(view)
+    fps, size, detected_poses = times.about["fps"], times.about["size"], []
     estimator, no_mask = pose_estimator.build_pose_estimator(params), np.zeros((size, size), np.uint8)
     with video_file.lossless(silhouettes, fps, "gray") as add:
         results = detect_poses(frames, scene, estimator, params.batch)
@@ -43,13 +43,13 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
             add(no_mask if mask is None else np.rint(255 * mask).astype(np.uint8))
 
     pose = Pose.stack(detected_poses).map(lambda points: pose_estimator.hide_unknown(points, params.min_score))
-    pose = pose.map(lambda points: without(points, ~in_view(points, timeline, scene)))
+    pose = pose.map(lambda points: without(points, ~in_view(points, times, scene)))
     detected = (pose.body[..., 2] > 0).any(1)
     if not detected.any():
-        raise InputError(f"{timeline.about['file']}: no person in any of {len(pose)} frames; "
+        raise InputError(f"{times.about['file']}: no person in any of {len(pose)} frames; "
                          "expected one person, whole and upright")
-    pose, interpolated = clean_poses(pose, timeline.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
-    pose = pose.map(lambda points: without(points, ~in_view(points, timeline, scene)))  # smoothing may move points
+    pose, interpolated = clean_poses(pose, times.take, fps, params.smoothing, int(params.max_gap_seconds * fps))
+    pose = pose.map(lambda points: without(points, ~in_view(points, times, scene)))  # smoothing may move points
     pose = without_detached_hands(pose)
     parquet.write(poses, parquet.POSES, {
         "frame": np.arange(len(pose)), **pose.columns(), "detected": detected, "interpolated": interpolated,
@@ -57,7 +57,7 @@ def run(*, frames: Path, clock: Path, view: Path, poses: Path, silhouettes: Path
     }, {"estimator": params.estimator, "model": params.model, "details": params.details,
         "mirrored": params.mirrored, "fps": fps,
         "smoothing": params.smoothing, "silhouettes": params.estimator if estimator.provides_silhouettes else None})
-    print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, timeline))
+    print(summary(pose, detected, interpolated, scene.people) + warning(pose, detected, times))
 
 
 def detect_poses(frames: Path, scene: View, estimator: pose_estimator.PoseEstimator, batch: int
@@ -86,14 +86,14 @@ def matches(pose: Pose, person: Person) -> bool:
     return bool((np.abs(np.median(known, axis=0) - person.centre) <= limit).all())
 
 
-def in_view(points: np.ndarray, timeline: Clock, scene: View) -> np.ndarray:
+def in_view(points: np.ndarray, times: Timeline, scene: View) -> np.ndarray:
     """Which points (T, n, 3) lie in the camera's view, (T, n) bool."""
-    size = timeline.about["size"]
-    crop = np.vstack([crop_to_frame(timeline.about["crop"], size), [0, 0, 1]])
+    size = times.about["size"]
+    crop = np.vstack([crop_to_frame(times.about["crop"], size), [0, 0, 1]])
     homogeneous = np.concatenate([points[..., :2] - 0.5, np.ones_like(points[..., :1])], -1)  # (T, n, 3) pixel centres
     projected = np.einsum("tij,tnj->tni", np.linalg.inv(scene.camera) @ crop, homogeneous)  # in the video's frame
     projected = projected[..., :2] / projected[..., 2:] + 0.5
-    border = BORDER * timeline.about["crop"][2]
+    border = BORDER * times.about["crop"][2]
     return ((projected >= -border) & (projected <= np.array(scene.about["frame_size"]) + border)).all(-1)
 
 
@@ -108,8 +108,8 @@ def summary(pose: Pose, detected: np.ndarray, interpolated: np.ndarray, people: 
     return line
 
 
-def warning(pose: Pose, detected: np.ndarray, timeline: Clock) -> str:
-    missing, scale = int((~detected).sum()), timeline.about["crop"][2] / timeline.about["size"]
+def warning(pose: Pose, detected: np.ndarray, times: Timeline) -> str:
+    missing, scale = int((~detected).sum()), times.about["crop"][2] / times.about["size"]
     height, line = scale * np.nanmedian(person_height(pose.body)), ""
     if missing > len(detected) / 2:
         line += (f"; WARNING: no person found in {missing} frames, more than half: "

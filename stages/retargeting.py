@@ -4,7 +4,7 @@ Reconstruction (target == source, the paper's Person Reconstruction): the poses 
 Action imitation: every pose of the source after global pose normalisation (`pose.pose_normalisation`). The same scale
 and translation is applied to body, hands, feet and face.
 
-Input: poses and clocks of both. Output: `driving`, a DRIVING table whose `frame` is the source's frame. Its metadata:
+Input: poses and timelines of both. Output: `driving`, a DRIVING table whose `frame` is the source's frame. Its metadata:
 fps, first (source frame), reconstruction, scale (median), outside (share of the known joints outside the square).
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from stages import InputError
 from stages.media import parquet
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.pose import pose_normalisation
 from stages.pose.skeleton import Pose
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 MAX_OUTSIDE = 0.01  # share of joints outside of the target's square; a larger share causes a warning
 
 
-def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_clock: Path, driving: Path,
+def run(*, target_poses: Path, target_timeline: Path, source_poses: Path, source_timeline: Path, driving: Path,
         params: "Retargeting", entry: "Transfer") -> None:
     """Writes the driving poses. Raises InputError if there is no held-out part to reconstruct, or if a video does not
     show the whole person."""
     pose, columns, _ = read_poses(source_poses)
-    clock, side = read_clock(source_clock), read_clock(target_clock).about["size"]
+    timeline, side = read_timeline(source_timeline), read_timeline(target_timeline).about["size"]
     with Progress(total=len(pose), desc="retargeting", unit="frame") as progress:
         if entry.reconstruction:
-            rows = held_out(clock)
+            rows = held_out(timeline)
             pose, scales, offsets = pose[rows], np.ones(len(rows)), np.zeros((len(rows), 2))
         else:
-            target = _stance(target_poses, target_clock, "target")
-            source = _stance(source_poses, source_clock, "source")
+            target = _stance(target_poses, target_timeline, "target")
+            source = _stance(source_poses, source_timeline, "source")
             rows = np.arange(len(pose))
             scales, offsets = pose_normalisation.normalise(target, source, params.median_frames)
             pose = transformed(pose, scales, offsets)
@@ -47,7 +47,7 @@ def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_cl
 
     scale, outside = float(np.median(scales)), outside_share(pose.body, side)
     about = {
-        "fps": clock.about["fps"], "first": int(rows[0]), "reconstruction": entry.reconstruction,
+        "fps": timeline.about["fps"], "first": int(rows[0]), "reconstruction": entry.reconstruction,
         "scale": scale, "outside": outside,
     }
     columns = {name: column[rows] for name, column in columns.items()} | {"scale": scales, "offset": offsets}
@@ -57,14 +57,14 @@ def run(*, target_poses: Path, target_clock: Path, source_poses: Path, source_cl
     print(f"retargeting: {len(rows)} {kind}{warning}")
 
 
-def held_out(clock: Clock) -> np.ndarray:
+def held_out(timeline: Timeline) -> np.ndarray:
     """The indices of the test frames. Raises InputError if the video has none."""
-    if not clock.is_split():
+    if not timeline.is_split():
         raise InputError(
-            f"{clock.about['file']}: no held-out frames to reconstruct: {clock.about['split_reason']}. Give a longer "
+            f"{timeline.about['file']}: no held-out frames to reconstruct: {timeline.about['split_reason']}. Give a longer "
             "video, or a smaller frames.gap_seconds or frames.train_share"
         )
-    return np.flatnonzero(clock.split == "test")
+    return np.flatnonzero(timeline.split == "test")
 
 
 def transformed(pose: Pose, scale: np.ndarray, offset: np.ndarray) -> Pose:
@@ -81,17 +81,17 @@ def outside_share(body: np.ndarray, side: int) -> float:
     return float(out.sum() / max(1, known.sum()))
 
 
-def _stance(poses: Path, clock: Path, role: str) -> pose_normalisation.Stance:
+def _stance(poses: Path, timeline: Path, role: str) -> pose_normalisation.Stance:
     """Measures the stance of the person in a video. Only training frames of the target are used, so that the result
     does not depend on its held-out frames. role: `target` or `source`. Raises InputError if the ankles or the head are
     never visible."""
-    timeline, body = read_clock(clock), read_poses(poses)[0].body
-    about = timeline.about
+    times, body = read_timeline(timeline), read_poses(poses)[0].body
+    about = times.about
     (left, _, side), size = about["crop"], about["size"]
     middle = (about["full_size"][0] / 2 - left) * size / side
     try:
-        rows = timeline.usable() if role == "target" else timeline.frame
-        return pose_normalisation.measure_stance(body[rows], timeline.take[rows], about["fps"], middle)
+        rows = times.usable() if role == "target" else times.frame
+        return pose_normalisation.measure_stance(body[rows], times.take[rows], about["fps"], middle)
     except ValueError as error:
         raise InputError(
             f"{poses}: cannot place the {role}: {error}. Expected a video that shows the whole person, feet included; "

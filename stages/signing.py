@@ -1,6 +1,6 @@
 """Signing: adds Content Credentials (C2PA) to the result, which state that it is AI-generated and from which inputs.
 
-In: `unsigned`, the video of fusion; the target's trained networks; the clocks, which contain the hashes of the user's
+In: `unsigned`, the video of fusion; the target's trained networks; the timelines, which contain the hashes of the user's
 files. Out: `video`, the same frames and sound, signed with the user's certificate or one created on this machine. Since
 signatures contain a time and random numbers, this is the only stage whose output differs from run to run.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.media import files
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.container import open_media
 from stages.provenance import certificates, credentials
 from stages.provenance.statement import CodeVersion, SourceFile, SourceVideo, Statement, WeightDigests
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from stages.params import Signing, Transfer
 
 
-def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path, source_clock: Path, video: Path,
+def run(*, unsigned: Path, generator: Path, local_gans: Path, target_timeline: Path, source_timeline: Path, video: Path,
         params: "Signing", entry: "Transfer") -> None:
     certificate, key, algorithm = certificates.signing_certificate()
     with open_media(files.existing(unsigned, "a video; run fusion")) as container:
         watermark = container.metadata[TAG]
     networks = {"generator": generator, "local_gans": local_gans}
     statement = Statement(
-        target=SourceVideo(name=entry.target, files=source_files(target_clock)),
-        source=SourceVideo(name=entry.source, files=source_files(source_clock)),
+        target=SourceVideo(name=entry.target, files=source_files(target_timeline)),
+        source=SourceVideo(name=entry.source, files=source_files(source_timeline)),
         model=WeightDigests(**{name: files.sha256(folder / "model.safetensors") for name, folder in networks.items()}),
         consent=json.loads((generator / "about.json").read_text(encoding="utf-8"))["consent"], code=code_version(),
         label=entry.label, label_reason=None if entry.label else " ".join(entry.label_reason.split()),
@@ -42,10 +42,10 @@ def run(*, unsigned: Path, generator: Path, local_gans: Path, target_clock: Path
     print(f"signing: {video}, with {description}: {certificate.path}")
 
 
-def source_files(clock: Path) -> list[SourceFile]:
+def source_files(timeline: Path) -> list[SourceFile]:
     """The user's files that a video was read from: names without folders, and hashes."""
     return [SourceFile(name=Path(file).name, sha256=digest)
-            for file, digest in read_clock(clock).about["sha256"].items()]
+            for file, digest in read_timeline(timeline).about["sha256"].items()]
 
 
 def code_version(folder: Path = Path(__file__).parent) -> CodeVersion:

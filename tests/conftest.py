@@ -1,5 +1,5 @@
 """Shared fixtures, among them a tiny subject that needs no estimator: a waving stick figure with poses, masks and
-clock."""
+timeline."""
 
 import gc
 import subprocess
@@ -124,10 +124,10 @@ def paint(pose: skeleton.Pose, size: int = SIZE) -> tuple[np.ndarray, np.ndarray
 
 @pytest.fixture(scope="session")
 def subject(tmp_path_factory) -> dict:
-    """Paths of the inputs of training (frames, clock, masks, background, poses): 24 frames of 64 x 64."""
+    """Paths of the inputs of training (frames, timeline, masks, background, poses): 24 frames of 64 x 64."""
     folder = tmp_path_factory.mktemp("subject")
     paths = {name: folder / file for name, file in {
-        "frames": "frames.mkv", "clock": "frames.parquet", "masks": "masks.mkv", "poses": "poses.parquet",
+        "frames": "frames.mkv", "timeline": "frames.parquet", "masks": "masks.mkv", "poses": "poses.parquet",
         "background": "background.png"}.items()}
     rng = np.random.default_rng(0)
     background = cv2.GaussianBlur(rng.integers(60, 200, (SIZE, SIZE, 3), np.uint8), (0, 0), 2)
@@ -141,7 +141,7 @@ def subject(tmp_path_factory) -> dict:
     split = ["train"] * 17 + ["gap"] * 2 + ["test"] * 5
     about = {"fps": FPS, "file": "figure.mp4", "full_size": [96, 80], "crop": [10.0, 5.0, 72.0],
              "full_frames": [0], "split_reason": None}
-    parquet.write(paths["clock"], parquet.CLOCK, {
+    parquet.write(paths["timeline"], parquet.TIMELINE, {
         "frame": np.arange(FRAMES), "seconds": np.arange(FRAMES) / FPS, "split": split, "take": [0] * FRAMES}, about)
     parquet.write(paths["poses"], parquet.POSES, skeleton.Pose.stack(poses).columns() | {
         "frame": np.arange(FRAMES), "detected": [True] * FRAMES, "interpolated": [False] * FRAMES,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from stages.media import footage, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.view import View, read_view, stabilised_crop
 from stages.provenance.label import Label
 
@@ -38,10 +38,10 @@ class DeliveredFrame:
         return np.where(self.label_mask[..., None], generated, self.picture)
 
 
-def delivered_frames(unsigned: Path, rows: np.ndarray, target_clock: Path, target_view: Path, entry: "Transfer"
+def delivered_frames(unsigned: Path, rows: np.ndarray, target_timeline: Path, target_view: Path, entry: "Transfer"
                      ) -> Iterator[DeliveredFrame]:
     """The frames of the video `unsigned`, in order. rows: (T,) the source's frame of each."""
-    about, view = read_clock(target_clock).about, read_view(target_view)
+    about, view = read_timeline(target_timeline).about, read_view(target_view)
     square = SquareCrop(about["crop"], about["size"], view)
     label, last_row, mask = None, None, None
     for t, picture in enumerate(video_file.frames(unsigned)):

@@ -13,7 +13,7 @@ from stages.evaluation.image_similarity import PixelBox
 from stages.evaluation.metric_names import LPIPS_SCORES, REDETECTION_SCORES
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.pose.skeleton import Pose
 
@@ -155,5 +155,5 @@ def _identity(measured: dict[str, Path], poses: Pose) -> "Identity | str":
         describe = dlib_describer()
     except pretrained.MissingWeights as error:
         return f"its network's weights are not available: {error}"
-    usable = read_clock(measured["target_clock"]).usable()
+    usable = read_timeline(measured["target_timeline"]).usable()
     return Identity.from_video(measured["target_frames"], poses, usable, describe)

@@ -20,7 +20,7 @@ import numpy as np
 from stages import InputError
 from stages.imaging.optical_flow import SimilarityTransform
 from stages.media import footage, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.files import sha256
 from stages.media.images import list_images
 from stages.media.pose_table import read_poses
@@ -63,23 +63,23 @@ class Reference:
 
 
 def references(
-    driving: Path, target_frames: Path, target_clock: Path, target_view: Path, target_poses: Path,
-    source_frames: Path, source_clock: Path, source_view: Path, entry: "Transfer",
+    driving: Path, target_frames: Path, target_timeline: Path, target_view: Path, target_poses: Path,
+    source_frames: Path, source_timeline: Path, source_view: Path, entry: "Transfer",
 ) -> Iterator[Reference]:
     """The references of a transfer, one for each driving pose, in order. The paths are those of layout.INPUTS.
 
     InputError if the truth is shorter than the source, longer by more than MAX_OVERRUN, or of another frame size."""
     pose, columns, about = read_poses(driving)
-    source_rows, timeline = columns["frame"], read_clock(target_clock)
-    size, training = timeline.about["size"], timeline.usable()
+    source_rows, times = columns["frame"], read_timeline(target_timeline)
+    size, training = times.about["size"], times.usable()
     nearest = nearest_poses(pose, read_poses(target_poses)[0][training])
-    target = _CameraCoverage(read_view(target_view), timeline.about["crop"], size)
-    source_timeline = read_clock(source_clock)
-    source = _CameraCoverage(read_view(source_view), source_timeline.about["crop"], source_timeline.about["size"])
+    target = _CameraCoverage(read_view(target_view), times.about["crop"], size)
+    source_times = read_timeline(source_timeline)
+    source = _CameraCoverage(read_view(source_view), source_times.about["crop"], source_times.about["size"])
     source_pictures = select_frames(video_file.frames(source_frames), source_rows, source_frames)
     truths, truth_video = repeat(None), iter([])
     if entry.truth and not entry.reconstruction:
-        truth_video = truth_frames(entry.truth, timeline.about, target.view, about["fps"])
+        truth_video = truth_frames(entry.truth, times.about, target.view, about["fps"])
         truths = select_frames(truth_video, source_rows, entry.truth,
                         f"expected {SAME_MOTION}: cut the source (`end`), or give another truth")
 
@@ -91,7 +91,7 @@ def references(
             retrieval_frame = int(training[nearest[t]]) if nearest[t] >= 0 else None
             compared = truth is not None and retrieval_frame is not None
             yield Reference(
-                source_frame=int(row), take=int(source_timeline.take[row]), pose=pose[t],
+                source_frame=int(row), take=int(source_times.take[row]), pose=pose[t],
                 motion_picture=source_picture if truth is None else truth,
                 motion_mask=source.mask(row) if truth is None else mask,
                 placement=placement, truth=truth, truth_mask=mask, retrieval_frame=retrieval_frame,

@@ -16,7 +16,7 @@ from stages import InputError
 from stages.evaluation.evaluate import evaluate
 from stages.evaluation.scoring import Scores
 from stages.media import footage
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.decoding import VideoDecoder
 from stages.media.images import list_images
 from stages.media.view import read_view
@@ -34,7 +34,7 @@ def run(frames: Path, measured: dict[str, Path], metrics: Path, per_frame: Path,
     measured: as in the stage `metrics`. code: identifies the code that scores; it is stored with the scores."""
     if frames.is_dir():
         check_numbering(list_images(frames))
-    squares = read_frames(frames, measured["target_clock"], measured["target_view"])
+    squares = read_frames(frames, measured["target_timeline"], measured["target_view"])
     return evaluate(squares, measured, metrics, per_frame, params, entry, key, str(frames), REMEDY, {"code": code})
 
 
@@ -52,10 +52,10 @@ def check_numbering(files: list[Path]) -> None:
                          f"a frame is missing or duplicated: {REMEDY}")
 
 
-def read_frames(path: Path, clock: Path, view: Path) -> Iterator[np.ndarray]:
-    """The frames as squares (S, S, 3) uint8 RGB. clock and view: of the target. InputError for a frame of another
+def read_frames(path: Path, timeline: Path, view: Path) -> Iterator[np.ndarray]:
+    """The frames as squares (S, S, 3) uint8 RGB. timeline and view: of the target. InputError for a frame of another
     size."""
-    about, target_view = read_clock(clock).about, read_view(view)
+    about, target_view = read_timeline(timeline).about, read_view(view)
     size, crop = about["size"], about["crop"]
     full_size = None if target_view.about["moving"] else tuple(target_view.about["frame_size"])
     for index, picture in enumerate(_pictures(path)):

@@ -1,8 +1,8 @@
 """The user's video as square frames at a constant rate, as if from a still camera (paper section 3.1).
 
 The video is decoded up to three times: to detect cuts and people (survey.py), if the camera moves or the light changes
-to measure both (stabilisation.py), and to crop and write the frames. Outputs: `frames` (S x S), `clock`
-(parquet.CLOCK), `view` (parquet.VIEW: the box of the tracked person, the camera and the light of each frame) and
+to measure both (stabilisation.py), and to crop and write the frames. Outputs: `frames` (S x S), `timeline`
+(parquet.TIMELINE), `view` (parquet.VIEW: the box of the tracked person, the camera and the light of each frame) and
 `full_frames`, a sample of whole frames for the full-size background.
 """
 
@@ -21,7 +21,7 @@ from stages.frame_size import choose_frame_size
 from stages.frames.stabilisation import Stabilisation, stabilise
 from stages.frames.survey import Survey, reject_cuts, survey_video
 from stages.media import footage, parquet, takes, video_file
-from stages.media.clock import split
+from stages.media.timeline import split
 from stages.media.prefetch import prefetched
 from stages.media.view import stabilised_crop, warp_to_canvas
 from stages.params import Frames, Video
@@ -33,7 +33,7 @@ from stages.tracking.track import Track, choose_track
 FULL_FRAMES = 32  # whole frames kept at most
 
 
-def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: Frames, entry: Video) -> None:
+def run(*, frames: Path, timeline: Path, view: Path, full_frames: Path, params: Frames, entry: Video) -> None:
     video = takes.open_takes(entry.file, params.fps, entry.start, entry.end)
     survey = survey_video(video, detector(params), params.batch)
     reject_cuts(video, survey)
@@ -51,7 +51,7 @@ def run(*, frames: Path, clock: Path, view: Path, full_frames: Path, params: Fra
 
     people = survey.people()
     columns = {"frame": np.arange(survey.count), "seconds": seconds, "split": parts, "take": take}
-    parquet.write(clock, parquet.CLOCK, columns, {
+    parquet.write(timeline, parquet.TIMELINE, columns, {
         "fps": video.fps, "file": entry.file, "full_size": list(stabilisation.size), "crop": list(crop),
         "size": size, "full_frames": whole, "people": int(people.max()), "split_reason": reason,
         "sha256": video.checksums(), **video.remarks,

@@ -51,7 +51,7 @@ class FrameStore:
             self._pixels[index] = torch.from_numpy(foreground).permute(2, 0, 1)
             self.boxes[index] = mask_box(foreground[..., 3])
         if index + 1 < count:
-            raise InputError(f"{frames}, {masks}: fewer frames than the clock's {count}; run their stages again")
+            raise InputError(f"{frames}, {masks}: fewer frames than the timeline's {count}; run their stages again")
         self.size = self._pixels.shape[-1]
         self.background = torch.from_numpy(plate).permute(2, 0, 1).to(device).float().div_(255)
 

@@ -27,7 +27,7 @@ def points(n: int) -> pa.DataType:
 
 SPLITS = ("train", "gap", "test")
 
-CLOCK = pa.schema([
+TIMELINE = pa.schema([
     ("frame", pa.int32()),
     ("seconds", pa.float64()),  # presentation time in the user's video, from 0
     ("split", pa.string()),     # one of SPLITS; null if the video is too short to split

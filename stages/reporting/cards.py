@@ -75,7 +75,7 @@ def _pictures(stage: str, inputs: ReportInputs, count: int) -> figures.Figures:
     """The figures of a stage, of each video that it ran for."""
     of_video = layout.KINDS[stage] == "videos"
     for role, name in inputs.people().items() if of_video else [("target", "")]:
-        own = {file: inputs.paths[f"{role}_{file}"] for file in ("frames", "clock", "poses")}
+        own = {file: inputs.paths[f"{role}_{file}"] for file in ("frames", "timeline", "poses")}
         for caption, picture in figures.stage_figures(stage, inputs.paths | own, count):
             yield f"{caption} of {name}" if of_video else caption, picture
 
@@ -94,11 +94,11 @@ def losses(log: Path) -> list[str]:
 def _frames(inputs: ReportInputs) -> list[tuple[str, str]]:
     out = []
     for role, name in inputs.people().items():
-        clock = inputs.clock(role)
-        total, fps, size = len(clock.frame), clock.about["fps"], clock.about["size"]
+        timeline = inputs.timeline(role)
+        total, fps, size = len(timeline.frame), timeline.about["fps"], timeline.about["size"]
         out.append((name, f"{total} frames, {total / fps:.1f} s at {fps:g} fps, {size} x {size}"))
-        if role == "target" and clock.is_split():
-            training, test = len(clock.training_frames()), (clock.split == "test").sum()
+        if role == "target" and timeline.is_split():
+            training, test = len(timeline.training_frames()), (timeline.split == "test").sum()
             out.append(("split", f"{training} for training, {test} held out"))
     return out
 

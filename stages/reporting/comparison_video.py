@@ -40,7 +40,7 @@ class ComparisonVideo:
 
 def make_comparison_video(inputs: ReportInputs, still_frames: set[int]) -> ComparisonVideo:
     """still_frames: frames of the result that are also kept as stills."""
-    total, size, fps = len(inputs.source_frames), inputs.clock("target").about["size"], inputs.about["fps"]
+    total, size, fps = len(inputs.source_frames), inputs.timeline("target").about["size"], inputs.about["fps"]
     max_side = next((side for frames, side in SIDES if total <= frames), SIDES[-1][1])
     side = max(BLOCK, min(max_side, size) // BLOCK * BLOCK)
     label = Label((side, side)) if inputs.entry.label else None
@@ -79,7 +79,7 @@ def quarter_pictures(inputs: ReportInputs, side: int) -> Iterator[tuple[list[np.
     sources = select_frames(video_file.frames(paths["source_frames"]), rows, paths["source_frames"])
     truths = repeat(None)
     if entry.truth and not entry.reconstruction:
-        about, view = inputs.clock("target").about, read_view(paths["target_view"])
+        about, view = inputs.timeline("target").about, read_view(paths["target_view"])
         truths = select_frames(truth_frames(entry.truth, about, view, inputs.about["fps"]), rows, entry.truth,
                                f"expected {SAME_MOTION}")
     foregrounds = select_frames(video_file.frames(paths["foreground"], "rgba"), np.arange(len(rows)),

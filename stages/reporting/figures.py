@@ -1,6 +1,6 @@
 """Figures of the stages: contact sheets of what each stage wrote, for the report and for the studio's previews.
 
-`paths` are the artifacts of a transfer by the names of layout.INPUTS["report"], and `frames`, `clock` and `poses` of
+`paths` are the artifacts of a transfer by the names of layout.INPUTS["report"], and `frames`, `timeline` and `poses` of
 the video that is shown. Each function yields captions and pictures, RGB uint8; the first is the most informative.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import SeekableVideo
@@ -88,7 +88,7 @@ def driving(paths: Paths, count: int) -> Figures:
     sample = evenly_spaced(np.arange(len(pose)), count)
     rows, source_pose = columns["frame"][sample], read_poses(paths["source_poses"])[0]
     source = _read_frames(paths["source_frames"], rows)
-    size = read_clock(paths["target_clock"]).about["size"]
+    size = read_timeline(paths["target_timeline"]).about["size"]
     background = paths["background"]  # may not exist yet when the studio shows this stage
     plate = png.read(background) if background.exists() else np.zeros((size, size, 3), np.uint8)
     yield "the source's poses, and the driving poses for the target", contact_sheets.sheet([
@@ -122,7 +122,7 @@ FIGURES = {
 
 def _sample(paths: Paths, count: int) -> np.ndarray:
     """Frames of the video, evenly spaced."""
-    return evenly_spaced(read_clock(paths["clock"]).frame, count)
+    return evenly_spaced(read_timeline(paths["timeline"]).frame, count)
 
 
 def _read_frames(path: Path, rows: np.ndarray) -> list[np.ndarray]:

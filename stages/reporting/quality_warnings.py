@@ -53,7 +53,7 @@ def quality_warnings(inputs: ReportInputs, unseen_background: np.ndarray) -> lis
             "No face enhancement", "The index of training faces is empty: "
             f"{about.get('reason') or 'none is visible'}.", NO_FRAMES))
     if inputs.about.get("outside", 0) > OUTSIDE_JOINTS:
-        side = inputs.clock("target").about["size"]
+        side = inputs.timeline("target").about["size"]
         body = inputs.driving.body
         outside = ((body[..., :2] < 0) | (body[..., :2] > side)).any(-1) & (body[..., 2] > 0)
         out.append(QualityWarning(
@@ -151,7 +151,7 @@ def _unseen_background(unseen: np.ndarray) -> list[QualityWarning]:
 def _video(inputs: ReportInputs, role: str, name: str) -> list[QualityWarning]:
     """The warnings about one of the videos."""
     _, columns, _ = inputs.poses(role)
-    about, total, out = inputs.clock(role).about, len(columns["frame"]), []
+    about, total, out = inputs.timeline(role).about, len(columns["frame"]), []
     drives = role == "source" or inputs.entry.reconstruction
 
     def concerned(mask: np.ndarray) -> np.ndarray:

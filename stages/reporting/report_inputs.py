@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.media import parquet
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.files import existing
 from stages.media.pose_table import read_poses
 from stages.pose.skeleton import Pose
@@ -49,7 +49,7 @@ class ReportInputs:
     @cached_property
     def training_frames(self) -> np.ndarray:
         """(N,) indices of the target's frames that the networks were trained on."""
-        return self.clock("target").usable()
+        return self.timeline("target").usable()
 
     @cached_property
     def training_poses(self) -> Pose:
@@ -90,9 +90,9 @@ class ReportInputs:
         """Poses, other columns and metadata of a video."""
         return read_poses(self.paths[f"{role}_poses"])
 
-    def clock(self, role: str) -> Clock:
-        """The clock of a video."""
-        return read_clock(self.paths[f"{role}_clock"])
+    def timeline(self, role: str) -> Timeline:
+        """The timeline of a video."""
+        return read_timeline(self.paths[f"{role}_timeline"])
 
     def people(self) -> dict[str, str]:
         """Names by role: `target` and, for an imitation, `source`."""

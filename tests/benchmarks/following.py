@@ -7,7 +7,7 @@ import numpy as np
 
 from stages import frames, layout, params, pose_extraction
 from stages.media import video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.view import read_view
 from stages.pose.skeleton import L_HIP, R_HIP
@@ -67,9 +67,9 @@ def followed(folder: Path, name: str, film: duo.Duo, point: np.ndarray) -> tuple
     square, body = ({argument: folder / "following" / path for argument, path in layout.outputs(stage, key).items()}
                     for stage in ("frames", "pose_extraction"))
     frames.run(**square, params=preset.frames, entry=entry)
-    pose_extraction.run(**{name: square[name] for name in ("frames", "clock", "view")}, **body,
+    pose_extraction.run(**{name: square[name] for name in ("frames", "timeline", "view")}, **body,
                         params=preset.pose_extraction)
-    left, top, side = read_clock(square["clock"]).about["crop"]
-    scale = side / read_clock(square["clock"]).about["size"]
+    left, top, side = read_timeline(square["timeline"]).about["crop"]
+    scale = side / read_timeline(square["timeline"]).about["size"]
     boxes = read_view(square["view"]).box * scale + [left, top, left, top]
     return boxes, read_poses(body["poses"])[0].body[..., :2] * scale + [left, top]

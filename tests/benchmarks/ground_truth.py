@@ -25,7 +25,7 @@ import yaml
 from stages import layout, pose_extraction, pretrained
 from stages.evaluation.perceptual_distance import lpips_network
 from stages.imaging import image_quality
-from stages.media import clock, footage, video_file
+from stages.media import timeline, footage, video_file
 from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
 from stages.params import load
@@ -83,8 +83,8 @@ class Square:
     """The ground truth in the S x S square of one video."""
 
     def __init__(self, folder: Path, of: str, square: str):
-        self.about = clock.read_clock(folder / f"artifacts/{square}/frames.parquet").about
-        seconds = clock.read_clock(folder / f"artifacts/{square if of != 'truth' else 'source'}/frames.parquet").seconds
+        self.about = timeline.read_timeline(folder / f"artifacts/{square}/frames.parquet").about
+        seconds = timeline.read_timeline(folder / f"artifacts/{square if of != 'truth' else 'source'}/frames.parquet").seconds
         self.rows = np.rint(seconds * motion.FPS).astype(int)  # of the rendered video
         pose, visible = read_truth(folder / f"artifacts/samples/{of}.parquet")
         left, top, side = self.about["crop"]

@@ -27,7 +27,7 @@ from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import png, video_file
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
 from stages.media.view import read_view
@@ -137,11 +137,11 @@ def relative_cost(folder: Path, name: str, block: GeneratorTraining, base: Gener
 def begin(folder: Path, name: str, block: GeneratorTraining) -> tuple[Batches, Training]:
     """The batches and the training, before the first step."""
     inputs = {argument: folder / path for argument, path in layout.inputs("generator_training", name).items()}
-    timeline = read_clock(inputs["clock"])
-    rows = timeline.training_frames()
+    times = read_timeline(inputs["timeline"])
+    rows = times.training_frames()
     fabric = devices.fabric(block.device, 1, block.precision)
     files = (inputs[name] for name in ("frames", "masks", "background"))
-    data = FrameStore(*files, read_poses(inputs["poses"])[0][rows], len(rows), fabric.device, timeline.take[rows],
+    data = FrameStore(*files, read_poses(inputs["poses"])[0][rows], len(rows), fabric.device, times.take[rows],
                       block.shadows)
     return begin_on(data, block, fabric)
 
@@ -178,12 +178,12 @@ def scores(folder: Path, name: str, generator: Path, pairs: int | None = None) -
     pretrained.MissingWeights if the weights of LPIPS are missing."""
     pretrained.find(pretrained.ALEXNET)
     artifacts, cpu = folder / layout.ROOT / name, torch.device("cpu")
-    pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
-    rows = np.flatnonzero(np.array(timeline.split) == "test")
+    pose, times = read_poses(artifacts / "poses.parquet")[0], read_timeline(artifacts / "frames.parquet")
+    rows = np.flatnonzero(np.array(times.split) == "test")
     scored = paired(len(rows), pairs)
     vgg = VggDistance()
-    found = score(composites(artifacts, generator, pose[rows], scored), truths(artifacts, pose, timeline, rows[scored]),
-                  timeline.about["fps"], optical_flow.DisFlow(), [PerceptualDistance(cpu), vgg], str(generator),
+    found = score(composites(artifacts, generator, pose[rows], scored), truths(artifacts, pose, times, rows[scored]),
+                  times.about["fps"], optical_flow.DisFlow(), [PerceptualDistance(cpu), vgg], str(generator),
                   "train it again").metrics
     values = {key: np.nan if found[key].value is None else found[key].value for key in (*HEADLINE_SCORES, *WHOLE_FRAME)}
     parts = [found[f"lpips_{part}"].value for part in ("face", "right_hand", "left_hand")]
@@ -221,12 +221,12 @@ def composites(artifacts: Path, generator: Path, pose: Pose, scored: np.ndarray)
                 yield compositing.compose(compositing.straight(foreground), plate)
 
 
-def truths(artifacts: Path, pose: Pose, timeline: Clock, rows: np.ndarray) -> Iterator[Reference]:
+def truths(artifacts: Path, pose: Pose, times: Timeline, rows: np.ndarray) -> Iterator[Reference]:
     """The references of these rows: their true frames."""
     camera, file = read_view(artifacts / "view.parquet"), artifacts / "frames.mkv"
     for row, picture in zip(rows.tolist(), select_frames(video_file.frames(file), rows, file)):
-        mask = camera.visible(row, timeline.about["crop"], len(picture)) if camera.about["moving"] else None
-        yield Reference(source_frame=row, take=int(timeline.take[row]), pose=pose[row], motion_picture=picture,
+        mask = camera.visible(row, times.about["crop"], len(picture)) if camera.about["moving"] else None
+        yield Reference(source_frame=row, take=int(times.take[row]), pose=pose[row], motion_picture=picture,
                         motion_mask=mask, placement=None, truth=picture, truth_mask=mask, retrieval_frame=None,
                         retrieved=None, retrieved_mask=None, real=picture)
 

@@ -53,7 +53,7 @@ def learn(root: Path, preset: params.Preset, size: int, device: str) -> None:
     write_poses(found["poses"], Pose.stack(poses))
     there_and_back = [*range(count), *reversed(range(count))]
     write_poses(found["driving"], Pose.stack([poses[i] for i in there_and_back * (SHOWN // len(there_and_back))]))
-    parquet.write(found["clock"], parquet.CLOCK, {
+    parquet.write(found["timeline"], parquet.TIMELINE, {
         "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": ["train"] * count, "take": [0] * count,
     }, {"fps": FPS, "file": "me.mp4", "full_size": [size, size], "crop": [0.0, 0.0, float(size)], "size": size})
     parquet.write(found["target_view"], parquet.VIEW, {

@@ -17,7 +17,7 @@ from stages.imaging import compositing
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import png
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.nets.refiner import REFINED_PARTS
 from tests.benchmarks import held_out
@@ -64,12 +64,12 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     compared with the true held-out frames as in the stage `metrics`. Raises pretrained.MissingWeights if the weights of
     LPIPS are missing."""
     pretrained.find(pretrained.ALEXNET)
-    pose, timeline = read_poses(artifacts / "poses.parquet")[0], read_clock(artifacts / "frames.parquet")
-    rows = np.flatnonzero(np.array(timeline.split) == "test")
+    pose, times = read_poses(artifacts / "poses.parquet")[0], read_timeline(artifacts / "frames.parquet")
+    rows = np.flatnonzero(np.array(times.split) == "test")
     plate, index = png.read(artifacts / "background.png"), FaceIndex.read(artifacts / "faces.parquet")
     where = torch.device("cpu")
     generator, local = GeneratorInference(artifacts / "generator", where), LocalGans(artifacts / "local_gans", where)
-    truths = held_out.truths(artifacts, pose, timeline, rows)
+    truths = held_out.truths(artifacts, pose, times, rows)
     lpips, psnr = [PerceptualDistance(where) for _ in range(2)], []  # psnr: (frames, 2) dictionaries
     for indices, generated in generator.foregrounds(pose[rows], 8):
         polished = local.refine_parts(generated, pose[rows[indices]], index)

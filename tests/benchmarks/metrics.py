@@ -72,7 +72,7 @@ def make(root: Path) -> None:
                 add(rgba)
                 show(compositing.compose(rgba, plate))
     parts = ["train"] * TRAINED + ["test"] * (count - TRAINED)
-    parquet.write(found["target_clock"], parquet.CLOCK, {
+    parquet.write(found["target_timeline"], parquet.TIMELINE, {
         "frame": np.arange(count), "seconds": np.arange(count) / FPS, "split": parts, "take": [0] * count,
     }, {"fps": FPS, "file": "me.mp4", "full_size": [SIZE, SIZE], "crop": [0.0, 0.0, float(SIZE)], "size": SIZE})
     parquet.write(found["target_view"], parquet.VIEW, {

@@ -10,7 +10,7 @@ import yaml
 from stages import background_inpainting, frames, layout, mask_segmentation, params, pose_extraction, samples
 from stages.imaging import image_quality
 from stages.media import video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.view import read_view
 from stages.pose.skeleton import person_height
@@ -30,7 +30,7 @@ def camera(folder: Path) -> list[Figure]:
     folder.mkdir(parents=True, exist_ok=True)
     true, joints, gains = film(folder / "hand.mp4")
     run(folder)
-    view, about = read_view(folder / "view.parquet"), read_clock(folder / "frames.parquet").about
+    view, about = read_view(folder / "view.parquet"), read_timeline(folder / "frames.parquet").about
     reference = view.about["reference"]
 
     corners = np.float32([[(0, 0)], [(FRAME[0], 0)], [FRAME], [(0, FRAME[1])]]) - 0.5
@@ -89,11 +89,11 @@ def run(folder: Path) -> None:
     files = {argument: folder / Path(path).name for stage in ("frames", "pose_extraction", "mask_segmentation",
              "background_inpainting") for argument, path in layout.OUTPUTS[stage].items()}
     given = lambda *names: {name: files[name] for name in names}
-    frames.run(**given("frames", "clock", "view", "full_frames"), params=preset.frames,
+    frames.run(**given("frames", "timeline", "view", "full_frames"), params=preset.frames,
                entry=params.Video(file=str(folder / "hand.mp4"), preset="demo"))
-    pose_extraction.run(**given("frames", "clock", "view", "poses", "silhouettes"), params=preset.pose_extraction)
-    mask_segmentation.run(**given("frames", "clock", "view", "poses", "silhouettes", "masks"),
+    pose_extraction.run(**given("frames", "timeline", "view", "poses", "silhouettes"), params=preset.pose_extraction)
+    mask_segmentation.run(**given("frames", "timeline", "view", "poses", "silhouettes", "masks"),
                           params=preset.mask_segmentation)
-    background_inpainting.run(**given("frames", "clock", "view", "full_frames", "masks", "background", "seen",
+    background_inpainting.run(**given("frames", "timeline", "view", "full_frames", "masks", "background", "seen",
                                       "full_background"),
                              params=preset.background_inpainting.model_copy(update={"inpainter": "telea"}))

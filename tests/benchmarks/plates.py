@@ -27,7 +27,7 @@ from stages.imaging import image_quality
 from stages.matting.background import clearance
 from stages.matting.temporal_median import uncovered_median
 from stages.media import footage, png, video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.media.sampling import evenly_spaced
 from stages.media.view import read_view
 from stages.samples import hard_world, motion
@@ -57,11 +57,11 @@ def make(folder: Path, names: list[str]) -> None:
 
 def figures(folder: Path, name: str, network: nn.Module) -> list[Figure]:
     artifacts = folder / layout.ROOT / name
-    timeline, camera = read_clock(artifacts / "frames.parquet"), read_view(artifacts / "view.parquet")
-    crop, size, usable = timeline.about["crop"], timeline.about["size"], timeline.usable()
+    times, camera = read_timeline(artifacts / "frames.parquet"), read_view(artifacts / "view.parquet")
+    crop, size, usable = times.about["crop"], times.about["size"], times.usable()
     chosen = evenly_spaced(usable, SAMPLE)
     shown, alphas, _ = collect(artifacts / "frames.mkv", artifacts / "masks.mkv", chosen,
-                              timeline.about["full_frames"])
+                              times.about["full_frames"])
     dilate = yaml.safe_load((folder / "params.yaml").read_text())["presets"]["demo"]["background_inpainting"]["dilate"]
     free = np.stack([clearance(alpha >= COVERED, camera.visible(frame, crop, size), dilate * size) > 0
                      for frame, alpha in zip(chosen, alphas)])

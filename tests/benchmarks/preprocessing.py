@@ -31,7 +31,7 @@ import yaml
 from stages import layout, params, samples
 from stages.__main__ import invoke
 from stages.media import video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from tests import settings
 from tests.benchmarks.figures import Figure, argument_parser, print_figures
 
@@ -99,7 +99,7 @@ def memory(_) -> list[Figure]:
 def large(_) -> list[Figure]:
     gib = peak("frames", "large")
     seconds = yaml.safe_load(layout.cost("frames", "large").read_text())["seconds"]
-    about = read_clock(layout.outputs("frames", "large")["clock"]).about
+    about = read_timeline(layout.outputs("frames", "large")["timeline"]).about
     count = sum(1 for _ in video_file.frames(layout.outputs("frames", "large")["frames"]))
     good = count == LARGE_COUNT and about["full_size"] == list(LARGE) and about["fps"] == LARGE_FPS
     return [Figure("large: frames of a 4K clip at 60 frames/s", count if good else None, LARGE_COUNT,

@@ -35,7 +35,7 @@ from stages import InputError, fusion, layout, params
 from stages.evaluation import delivered_video, image_similarity, perceptual_distance
 from stages.imaging import image_quality
 from stages.media import footage, png, video_file, view
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import select_frames
@@ -85,7 +85,7 @@ class Clip:
     @cached_property
     def place(self) -> Callable[[int], fusion.Placement]:
         """The placement of the square in a held-out frame of the video, by its index."""
-        about, plate = self._clock().about, png.read(self.path("background_inpainting", "full_background"))
+        about, plate = self._timeline().about, png.read(self.path("background_inpainting", "full_background"))
         still = fusion.Placement.from_crop(about["crop"], about["size"], plate)
         return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
 
@@ -96,7 +96,7 @@ class Clip:
 
     @property
     def fps(self) -> float:
-        return self._clock().about["fps"]
+        return self._timeline().about["fps"]
 
     def truth(self) -> Iterator[np.ndarray]:
         """The held-out frames as filmed, cropped to even height and width."""
@@ -112,8 +112,8 @@ class Clip:
         driving = read_poses(self.path("retargeting", "driving"))[0]
         return (pose.map(partial(to_video_pixels, self.place(index).matrix)) for index, pose in enumerate(driving))
 
-    def _clock(self) -> Clock:
-        return read_clock(self.path("frames", "clock"))
+    def _timeline(self) -> Timeline:
+        return read_timeline(self.path("frames", "timeline"))
 
 
 def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:

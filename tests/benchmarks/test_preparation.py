@@ -8,7 +8,7 @@ import pytest
 
 from stages import layout, params, samples
 from stages.__main__ import invoke
-from stages.media import clock, video_file
+from stages.media import timeline, video_file
 from tests import settings
 from tests.benchmarks import ground_truth, held_out, plates, preprocessing, scale
 
@@ -63,5 +63,5 @@ def test_a_clip_is_prepared_by_the_stages_themselves(tmp_path, monkeypatch):
         "frames": {"size": 64, "max_size": 64, "gap_seconds": 0.04}, "background_inpainting": {"inpainter": "telea"}})
     for stage in held_out.PREPARED:
         assert all((tmp_path / "work" / path).exists() for path in layout.outputs(stage, "dancer").values())
-    found = clock.read_clock(tmp_path / "work" / layout.outputs("frames", "dancer")["clock"])
+    found = timeline.read_timeline(tmp_path / "work" / layout.outputs("frames", "dancer")["timeline"])
     assert len(found.training_frames()) == 20 and found.about["size"] == 64

@@ -20,7 +20,7 @@ def test_frames_rows_and_columns(project):
         for level in (0, 100, 200):
             append(np.full((48, 64, 3), level, np.uint8))
     columns = {"frame": [0, 1, 2], "seconds": [0.0, 0.04, 0.08], "split": ["train", "gap", "test"], "take": [0] * 3}
-    parquet.write("artifacts/ava/frames.parquet", parquet.CLOCK, columns, about={"fps": 25.0})
+    parquet.write("artifacts/ava/frames.parquet", parquet.TIMELINE, columns, about={"fps": 25.0})
     shutil.rmtree("artifacts/ava/generator", ignore_errors=True)
     for name in ("full_frames.mkv", "view.parquet"):
         (project.folder / "artifacts/ava" / name).unlink()

@@ -10,7 +10,7 @@ import pytest
 
 from stages import frames, params, samples
 from stages.media import video_file
-from stages.media.clock import Clock, read_clock
+from stages.media.timeline import Timeline, read_timeline
 from stages.samples.truth import read_truth
 
 FRAMES = 18
@@ -47,13 +47,13 @@ def lossless(tmp_path: Path):
     return write
 
 
-def frame(folder: Path, config: params.Params, file, video=(), **changes) -> tuple[Clock, dict[str, Path]]:
-    """Runs the stage `frames` on a file; gives the clock and the paths."""
+def frame(folder: Path, config: params.Params, file, video=(), **changes) -> tuple[Timeline, dict[str, Path]]:
+    """Runs the stage `frames` on a file; gives the timeline and the paths."""
     block = config.presets["demo"].frames.model_copy(update={"size": 128, "max_size": 128, **changes})
-    paths = {"frames": folder / "frames.mkv", "clock": folder / "frames.parquet",
+    paths = {"frames": folder / "frames.mkv", "timeline": folder / "frames.parquet",
              "full_frames": folder / "full_frames.mkv", "view": folder / "view.parquet"}
     frames.run(**paths, params=block, entry=params.Video(file=str(file), preset="demo", **dict(video)))
-    return read_clock(paths["clock"]), paths
+    return read_timeline(paths["timeline"]), paths
 
 
 @pytest.fixture

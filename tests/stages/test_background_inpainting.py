@@ -53,7 +53,7 @@ def paint(tmp_path, lossless, config):
             square[i][:] = 255
             masks[i][:] = 0
         whole = list(range(0, split, 3))
-        write_clock(tmp_path / "clock.parquet", FULL, split, whole)
+        write_timeline(tmp_path / "timeline.parquet", FULL, split, whole)
         write_view(tmp_path / "view.parquet", False, np.tile(np.eye(3), (COUNT, 1, 1)), FULL)
         return run(lossless("frames.mkv", square), lossless("full.mkv", [full[i] for i in whole]),
                    lossless("masks.mkv", masks, "gray"), block(config, inpainter))
@@ -76,7 +76,7 @@ def pan(tmp_path, lossless, config):
             full.append(warp_to_canvas(picture[:, x : x + 160], camera, canvas))
             square.append(stabilised_crop(picture[:, x : x + 160], camera, CROP, SIZE))
             masks.append(footage.crop_square(np.repeat(alpha[..., None], 3, 2), CROP, SIZE)[..., 0])
-        write_clock(tmp_path / "clock.parquet", canvas, COUNT, list(range(0, COUNT, 2)))
+        write_timeline(tmp_path / "timeline.parquet", canvas, COUNT, list(range(0, COUNT, 2)))
         write_view(tmp_path / "view.parquet", True, cameras, (160, 150))
         return run(lossless("frames.mkv", square), lossless("full.mkv", full[::2]),
                    lossless("masks.mkv", masks, "gray"), block(config, "telea"))
@@ -88,8 +88,8 @@ def block(config, inpainter):
         "inpainter": inpainter, "large_share": 0.0, "large_depth": 0.0, "size": 64, "width": 4, "steps": 2, "batch": 1, "device": "cpu"})
 
 
-def write_clock(path, full_size, split, whole):
-    parquet.write(path, parquet.CLOCK, {
+def write_timeline(path, full_size, split, whole):
+    parquet.write(path, parquet.TIMELINE, {
         "frame": np.arange(COUNT), "seconds": np.arange(COUNT) / 25,
         "split": ["train"] * split + ["test"] * (COUNT - split), "take": [0] * COUNT,
     }, {"fps": 25.0, "file": "walk.mp4", "crop": CROP, "full_size": full_size, "full_frames": whole})
@@ -105,7 +105,7 @@ def write_view(path, moving, cameras, frame_size):
 def run(frames, full_frames, masks, params):
     folder = frames.parent
     out = {name: folder / f"{name}.png" for name in ("background", "seen", "full_background")}
-    background_inpainting.run(frames=frames, clock=folder / "clock.parquet", view=folder / "view.parquet",
+    background_inpainting.run(frames=frames, timeline=folder / "timeline.parquet", view=folder / "view.parquet",
                               full_frames=full_frames, masks=masks, **out, params=params)
     return [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in out.values()]
 

@@ -14,7 +14,7 @@ from stages.pose.skeleton import Pose
 def index(tmp_path, lossless, config):
     def index(pictures, pose: Pose, training: int):
         count = len(pictures)
-        parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, {
+        parquet.write(tmp_path / "timeline.parquet", parquet.TIMELINE, {
             "frame": np.arange(count), "seconds": np.arange(count) / 25,
             "split": ["train"] * training + ["test"] * (count - training),
             "take": [0] * count}, {"fps": 25.0, "file": "wave.mp4"})
@@ -22,7 +22,7 @@ def index(tmp_path, lossless, config):
             "frame": np.arange(count), "detected": [True] * count, "interpolated": [False] * count,
             "people": [1] * count})
         face_vector_indexing.run(
-            frames=lossless("frames.mkv", pictures), clock=tmp_path / "clock.parquet",
+            frames=lossless("frames.mkv", pictures), timeline=tmp_path / "timeline.parquet",
             poses=tmp_path / "poses.parquet", faces=tmp_path / "faces.parquet",
             params=config.presets["demo"].face_vector_indexing)
         return parquet.read(tmp_path / "faces.parquet", parquet.FACES)

@@ -18,26 +18,26 @@ from tests.stages.filming import beside, record
 
 def test_the_square_contains_the_person_in_every_frame(stranger, framed, tmp_path):
     file = record(tmp_path / "wide.mp4", [beside(p, 100, 60) for p in stranger.pictures])
-    clock, paths = framed(file)
-    left, top, side = clock.about["crop"]
+    timeline, paths = framed(file)
+    left, top, side = timeline.about["crop"]
     rows, columns = np.nonzero(stranger.alpha.max(0) > 127)
     assert left <= columns.min() + 100 and left + side > columns.max() + 100
     assert top <= rows.min() and top + side > rows.max()
-    assert clock.about["full_size"] == [416, 256] and clock.about["size"] == 128 and clock.about["people"] == 1
-    assert clock.about["sha256"] == {str(file): hashlib.sha256(file.read_bytes()).hexdigest()}
+    assert timeline.about["full_size"] == [416, 256] and timeline.about["size"] == 128 and timeline.about["people"] == 1
+    assert timeline.about["sha256"] == {str(file): hashlib.sha256(file.read_bytes()).hexdigest()}
     assert side <= 256 and 0 <= left and left + side <= 416
     cut = list(video_file.frames(paths["frames"]))
-    assert len(cut) == len(stranger.pictures) == len(clock.frame) and cut[0].shape == (128, 128, 3)
-    assert np.allclose(clock.seconds, np.arange(len(cut)) / 25)
+    assert len(cut) == len(stranger.pictures) == len(timeline.frame) and cut[0].shape == (128, 128, 3)
+    assert np.allclose(timeline.seconds, np.arange(len(cut)) / 25)
     whole = list(video_file.frames(paths["full_frames"]))
-    assert len(whole) == len(clock.about["full_frames"]) <= 32 and whole[0].shape == (256, 416, 3)
+    assert len(whole) == len(timeline.about["full_frames"]) <= 32 and whole[0].shape == (256, 416, 3)
     again = cv2.resize(whole[0][top : top + side, left : left + side], (128, 128), interpolation=cv2.INTER_AREA)
     assert np.abs(again.astype(int) - cut[0]).max() <= 1
 
 
 def test_a_video_too_short_to_split_gives_a_reason_and_no_error(stranger_framed):
-    clock, _ = stranger_framed
-    assert not clock.is_split() and "too short" in clock.about["split_reason"]
+    timeline, _ = stranger_framed
+    assert not timeline.is_split() and "too short" in timeline.about["split_reason"]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -67,8 +67,8 @@ def company(stranger, tmp_path_factory):
 
 @pytest.mark.parametrize("person", [1, (90.0, 180.0), (50.0, 100.0, 130.0, 250.0)])
 def test_the_chosen_person_is_tracked(stranger, company, framed, person):
-    clock, paths = framed(company, {"person": person})
-    left, _, side = clock.about["crop"]
+    timeline, paths = framed(company, {"person": person})
+    left, _, side = timeline.about["crop"]
     x = np.nonzero(stranger.alpha.max(0) > 127)[1].mean() * 0.7
     assert abs(left + side / 2 - x) < 40
     box = read_view(paths["view"]).box * side / 128 + left
@@ -79,8 +79,8 @@ def test_shots_are_listed_and_one_can_be_chosen(stranger, other, framed, tmp_pat
     file = record(tmp_path / "shots.mp4", [*stranger.pictures, *other])
     with pytest.raises(InputError, match=r"2 shots, cut at frame 18; (.|\n)*start: 0.00, end: 0.72(.|\n)*end: 1.44"):
         framed(file)
-    clock, paths = framed(file, {"start": 0.72, "end": 1.44})
-    assert len(clock.frame) == 18 and clock.seconds[0] == 0
+    timeline, paths = framed(file, {"start": 0.72, "end": 1.44})
+    assert len(timeline.frame) == 18 and timeline.seconds[0] == 0
     whole = next(video_file.frames(paths["full_frames"])).astype(int)
     assert np.abs(whole - other[0]).mean() < 6 < np.abs(whole - stranger.pictures[0]).mean()
 
@@ -88,10 +88,10 @@ def test_shots_are_listed_and_one_can_be_chosen(stranger, other, framed, tmp_pat
 def test_a_shaking_camera_is_stabilised(framed, tmp_path):
     cameras = turning.shaking(16)
     pictures, _ = turning.filmed(cameras, turning.room("stranger_7"))
-    clock, paths = framed(record(tmp_path / "hand.mp4", pictures))
+    timeline, paths = framed(record(tmp_path / "hand.mp4", pictures))
     view = read_view(paths["view"])
     assert view.about["moving"] and view.about["frame_size"] == [320, 240]
-    assert clock.about["full_size"][0] > 320 and clock.about["full_size"][1] > 240
+    assert timeline.about["full_size"][0] > 320 and timeline.about["full_size"][1] > 240
     corners = np.float64([[[0, 0]], [[319, 0]], [[319, 239]], [[0, 239]]])
     onto = cameras[view.about["reference"]] @ np.linalg.inv(view.camera[view.about["reference"]])
     for true, found in zip(cameras, view.camera):
@@ -112,12 +112,12 @@ def test_flicker_is_corrected_and_a_steady_clip_is_unchanged(stranger, stranger_
 
 
 def test_the_larger_of_two_people_is_chosen_and_reported(stranger, company, framed, capsys):
-    clock, _ = framed(company)
-    left, _, side = clock.about["crop"]
+    timeline, _ = framed(company)
+    left, _, side = timeline.about["crop"]
     columns = np.nonzero(stranger.alpha.max(0) > 127)[1] + 178
     assert left <= columns.min() and left + side > columns.max()
     assert abs(left + side / 2 - columns.mean()) < 40
-    assert clock.about["people"] == 2 and "2 people" in capsys.readouterr().out
+    assert timeline.about["people"] == 2 and "2 people" in capsys.readouterr().out
 
 
 def test_images_of_odd_and_of_different_sizes(stranger, framed, tmp_path, capsys):
@@ -125,8 +125,8 @@ def test_images_of_odd_and_of_different_sizes(stranger, framed, tmp_path, capsys
     folder.mkdir()
     for i, picture in enumerate(stranger.pictures[:5]):
         cv2.imwrite(str(folder / f"{i}.png"), picture[:251, :253, ::-1])
-    clock, _ = framed(folder)
-    assert clock.about["fps"] == clock.about["assumed_fps"] == 25 and clock.about["full_size"] == [253, 251]
+    timeline, _ = framed(folder)
+    assert timeline.about["fps"] == timeline.about["assumed_fps"] == 25 and timeline.about["full_size"] == [253, 251]
     assert "taken as 25 frames/s" in capsys.readouterr().out
     cv2.imwrite(str(folder / "3.png"), stranger.pictures[0][:200])
     with pytest.raises(InputError, match="3.png is 256 x 200, 0.png 253 x 251"):
@@ -158,9 +158,9 @@ def test_a_truncated_video_is_used_with_a_warning(stranger, framed, tmp_path, ca
                 target.mux(packet)
     data = (tmp_path / "fast.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 8 // 10])
-    clock, _ = framed(tmp_path / "cut.mp4")
-    assert 3 <= len(clock.frame) < 18
-    assert clock.about["damaged"][str(tmp_path / "cut.mp4")]["promised"] == 18
+    timeline, _ = framed(tmp_path / "cut.mp4")
+    assert 3 <= len(timeline.frame) < 18
+    assert timeline.about["damaged"][str(tmp_path / "cut.mp4")]["promised"] == 18
     assert "WARNING" in capsys.readouterr().err
 
 
@@ -188,8 +188,8 @@ def test_the_square_is_not_resampled_if_s_can_be_its_side(config, extent, expect
 
 def test_frames_at_full_resolution_are_the_pixels_of_the_video(stranger, framed, tmp_path):
     file = record(tmp_path / "wide.mp4", [beside(p, 100, 60) for p in stranger.pictures])
-    clock, paths = framed(file, max_size=256)
-    (left, top, side), size = clock.about["crop"], clock.about["size"]
+    timeline, paths = framed(file, max_size=256)
+    (left, top, side), size = timeline.about["crop"], timeline.about["size"]
     assert 128 < side == size <= 256
     for square, picture in zip(video_file.frames(paths["frames"]), footage.open_footage(file, None).pictures(), strict=True):
         assert (square == footage.crop_square(picture, (left, top, side), side)).all()
@@ -197,9 +197,9 @@ def test_frames_at_full_resolution_are_the_pixels_of_the_video(stranger, framed,
         assert (square[max(-top, 0) :][: len(inside)] == inside).all()
 
 
-def test_the_clock_table_is_the_declared_one(stranger, framed):
+def test_the_timeline_table_is_the_declared_one(stranger, framed):
     _, paths = framed(stranger.file, fps=12.5)
-    columns, about = parquet.read(paths["clock"], parquet.CLOCK)
+    columns, about = parquet.read(paths["timeline"], parquet.TIMELINE)
     assert about["fps"] == 12.5 and len(columns["frame"]) == 9
 
 
@@ -207,9 +207,9 @@ def test_the_clock_table_is_the_declared_one(stranger, framed):
                                   (slice(80, None), slice(None))], ids=["legs", "an arm", "head"])
 def test_the_square_of_a_person_at_the_border_reaches_it(stranger, framed, tmp_path, keep):
     file = record(tmp_path / "cut.mp4", [picture[keep] for picture in stranger.pictures])
-    clock, paths = framed(file)
+    timeline, paths = framed(file)
     rows, columns = np.nonzero(stranger.alpha.max(0)[keep] > 127)
-    left, top, side = clock.about["crop"]
+    left, top, side = timeline.about["crop"]
     assert left <= columns.min() + 3 and left + side >= columns.max() - 3
     assert top <= rows.min() + 3 and top + side >= rows.max() - 3
     box = read_view(paths["view"]).box
@@ -238,8 +238,8 @@ def test_a_person_seen_from_behind_is_found(framed, tmp_path):
         rgb, cover, kept = render.draw([body], camera, who.room.light)
         picture = 255 * (cover * rgb + (1 - cover) * plate * kept[..., None])
         pictures.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
-    clock, paths = framed(record(tmp_path / "behind.mp4", pictures))
-    assert len(clock.frame) == 10 and np.isfinite(read_view(paths["view"]).box).all()
+    timeline, paths = framed(record(tmp_path / "behind.mp4", pictures))
+    assert len(timeline.frame) == 10 and np.isfinite(read_view(paths["view"]).box).all()
 
 
 def test_a_monochrome_video(stranger, stranger_framed, framed, tmp_path):
@@ -253,9 +253,9 @@ def test_a_monochrome_video(stranger, stranger_framed, framed, tmp_path):
 
 def test_a_black_second_is_not_a_cut_and_has_no_person(stranger, framed, tmp_path):
     black = [np.zeros_like(stranger.plate)] * 25
-    clock, paths = framed(record(tmp_path / "black.mp4", [*stranger.pictures, *black, *stranger.pictures]))
+    timeline, paths = framed(record(tmp_path / "black.mp4", [*stranger.pictures, *black, *stranger.pictures]))
     present = np.isfinite(read_view(paths["view"]).box).all(1)
-    assert len(clock.frame) == 61 and present[:16].all() and present[45:].all() and not present[24:36].any()
+    assert len(timeline.frame) == 61 and present[:16].all() and present[45:].all() and not present[24:36].any()
     rows, columns = np.nonzero(stranger.alpha.max(0) > 127)
-    left, top, side = clock.about["crop"]
+    left, top, side = timeline.about["crop"]
     assert left <= columns.min() and left + side > columns.max() and top <= rows.min() and top + side > rows.max()

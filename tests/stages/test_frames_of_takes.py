@@ -16,8 +16,8 @@ def test_boxes_are_not_interpolated_between_takes(framed, tmp_path, capsys):
     pictures, _ = turning.filmed([turning.turned(0)] * 24, turning.room("stranger_7"))
     for take in ("1", "2"):
         images(tmp_path / "me" / take, pictures)
-    clock, paths = framed(tmp_path / "me")
-    assert clock.take.tolist() == [0] * 24 + [1] * 24 and "2 takes, 48 frames" in capsys.readouterr().out
+    timeline, paths = framed(tmp_path / "me")
+    assert timeline.take.tolist() == [0] * 24 + [1] * 24 and "2 takes, 48 frames" in capsys.readouterr().out
     view, cut = read_view(paths["view"]), list(video_file.frames(paths["frames"]))
     assert not view.about["moving"] and all((a == b).all() for a, b in zip(cut[:24], cut[24:], strict=True))
     assert np.abs(view.box[:24] - view.box[24:]).max() < 1 and abs(view.box[23, 0] - view.box[24, 0]) > 15
@@ -43,10 +43,10 @@ def test_the_person_of_the_first_take_is_tracked_in_the_next(stranger, other, fr
     larger = [cv2.resize(picture[20:], (260, 256), interpolation=cv2.INTER_LINEAR)[:, 20:240] for picture in other]
     images(tmp_path / "me" / "1", [beside(picture, right=220) for picture in stranger.pictures])
     images(tmp_path / "me" / "2", [np.hstack(pair) for pair in zip(stranger.pictures, larger)])
-    clock, paths = framed(tmp_path / "me")
-    assert clock.about["people"] == 2
+    timeline, paths = framed(tmp_path / "me")
+    assert timeline.about["people"] == 2
     view, columns = read_view(paths["view"]), np.nonzero(stranger.alpha.max(0) > 127)[1]
-    left, _, side = clock.about["crop"]
+    left, _, side = timeline.about["crop"]
     middles = (view.box[:, 0] + view.box[:, 2]) / 2 * side / 128 + left - view.camera[:, 0, 2]
     assert np.abs(middles - columns.mean()).max() < 30
 

@@ -35,9 +35,9 @@ def learned(subject, tmp_path) -> dict:
                  poses[keep].columns() | {name: column[keep] for name, column in other.items()}, {"fps": 8.0})
     return {"driving": tmp_path / "driving.parquet", "generator": tmp_path / "generator",
             "local_gans": tmp_path / "local_gans", "faces": tmp_path / "faces.parquet",
-            "full_background": tmp_path / "full.png", "target_clock": subject["clock"],
+            "full_background": tmp_path / "full.png", "target_timeline": subject["timeline"],
             "target_view": tmp_path / "view.parquet",
-            "source_frames": subject["frames"], "source_clock": subject["clock"]}
+            "source_frames": subject["frames"], "source_timeline": subject["timeline"]}
 
 
 def fuse(learned: dict, folder, config, source="other", **entry) -> dict:
@@ -49,11 +49,11 @@ def fuse(learned: dict, folder, config, source="other", **entry) -> dict:
 
 
 def test_takes_of_the_source_are_generated_independently(learned, tmp_path, config):
-    columns, about = parquet.read(learned["source_clock"], parquet.CLOCK)
+    columns, about = parquet.read(learned["source_timeline"], parquet.TIMELINE)
     columns["take"] = np.repeat([0, 1], [3, len(columns["frame"]) - 3])
-    parquet.write(tmp_path / "takes.parquet", parquet.CLOCK, columns, about)
+    parquet.write(tmp_path / "takes.parquet", parquet.TIMELINE, columns, about)
     one, two = (np.stack(list(video_file.frames(fuse(read, tmp_path / name, config)["foreground"], "rgba"))) for name, read in
-                (("one", learned), ("two", learned | {"source_clock": tmp_path / "takes.parquet"})))
+                (("one", learned), ("two", learned | {"source_timeline": tmp_path / "takes.parquet"})))
     assert [t for t in range(6) if (one[t] != two[t]).any()] == [2, 3]  # that meet
 
 

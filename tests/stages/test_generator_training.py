@@ -15,7 +15,7 @@ from stages.learning import objective, saved_networks, training
 from stages.learning.divergence import Diverged
 from stages.losses.gromov_wasserstein import NoPlan
 from stages.media import parquet
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from tests import settings
 
 ROOT = Path(__file__).parents[2]
@@ -104,18 +104,18 @@ def test_without_consent_there_is_no_training(subject, tmp_path, monkeypatch):
 
 
 def test_a_video_too_short_to_split_is_rejected(subject, tmp_path, monkeypatch):
-    columns, about = parquet.read(subject["clock"], parquet.CLOCK)
+    columns, about = parquet.read(subject["timeline"], parquet.TIMELINE)
     columns["split"] = [None] * len(columns["frame"])
-    parquet.write(tmp_path / "clock.parquet", parquet.CLOCK, columns, about | {"split_reason": "24 frames are too short"})
+    parquet.write(tmp_path / "timeline.parquet", parquet.TIMELINE, columns, about | {"split_reason": "24 frames are too short"})
     with pytest.raises(InputError, match="figure.mp4: cannot be used for training: 24 frames are too short"):
-        train(subject | {"clock": tmp_path / "clock.parquet"}, tmp_path / "run", monkeypatch)
+        train(subject | {"timeline": tmp_path / "timeline.parquet"}, tmp_path / "run", monkeypatch)
 
 
 def test_held_out_frames_do_not_reach_training(subject, tmp_path, monkeypatch):
     """Black frames in place of the held-out ones change nothing."""
     first = train(subject, tmp_path / "a", monkeypatch, steps=3)
     from stages.media import video_file
-    training = len(read_clock(subject["clock"]).training_frames())
+    training = len(read_timeline(subject["timeline"]).training_frames())
     with video_file.lossless(tmp_path / "frames.mkv", 8.0) as append:
         for i, frame in enumerate(video_file.frames(subject["frames"])):
             append(frame if i < training else np.zeros_like(frame))

@@ -37,10 +37,10 @@ def segment(tmp_path, lossless, config):
             "box": np.full((count, 4), np.nan) if box is None else np.tile(box, (count, 1)),
             "camera": cameras(count) if camera is None else camera, "light": np.tile([1, 1, 1, 0, 0, 0], (count, 1))},
             {"moving": camera is not None, "reference": 0, "frame_size": [size, size]})
-        toy.write_clock(tmp_path / "frames.parquet", count, False, crop=[0, 0, size], size=size, full_size=[size, size])
+        toy.write_timeline(tmp_path / "frames.parquet", count, False, crop=[0, 0, size], size=size, full_size=[size, size])
         outlines = silhouettes if silhouettes is not None else np.zeros((count, size, size), np.uint8)
         mask_segmentation.run(
-            frames=lossless("frames.mkv", pictures), clock=tmp_path / "frames.parquet",
+            frames=lossless("frames.mkv", pictures), timeline=tmp_path / "frames.parquet",
             view=tmp_path / "view.parquet", poses=tmp_path / "poses.parquet",
             silhouettes=lossless("silhouettes.mkv", outlines, "gray"), masks=tmp_path / "masks.mkv",
             params=config.presets["demo"].mask_segmentation.model_copy(update=changes))

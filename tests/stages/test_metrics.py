@@ -145,7 +145,7 @@ def test_imitation_without_truth_has_only_scores_that_need_none(root):
 
 @pytest.fixture()
 def truth(root, tmp_path):
-    """A folder of full frames 96 x 80 of ann with the motion, around the square of toy's clock."""
+    """A folder of full frames 96 x 80 of ann with the motion, around the square of toy's timeline."""
     for t, frame in enumerate(video_file.frames(root / "artifacts/ann/frames.mkv")):
         cv2.imwrite(str(tmp_path / f"{t}.png"), np.pad(frame, ((8, 8), (16, 16), (0, 0)))[..., ::-1])
     return tmp_path

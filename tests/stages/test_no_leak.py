@@ -15,7 +15,7 @@ from stages import (
     params, pose_extraction,
 )
 from stages.media import video_file
-from stages.media.clock import read_clock
+from stages.media.timeline import read_timeline
 from stages.pose.cleaning import clean_poses
 from tests.stages import toy
 
@@ -34,7 +34,7 @@ STAGES = {  # in order, with changes to the demo preset that make them fast
         "steps": 3, "batch": 4, "crop_share": 0.25, "width": 8, "num_downsamples": 1, "patch_size": 1, "blocks": 1,
         "faces": "vectors", "features": "random", "checkpoint_every": 99, "device": "cpu"},
 }
-TRAINING = 25  # frames, as toy's clock has it
+TRAINING = 25  # frames, as toy's timeline has it
 FOLDER = layout.ROOT / "ann"
 RESULTS = ("masks.mkv", "background.png", "background_seen.png", "background_full.png", "faces.parquet",
            "generator/model.safetensors", "local_gans/model.safetensors")
@@ -44,7 +44,7 @@ def prepare(root: Path, garbage: range) -> None:
     """Writes the inputs of toy's ann. The frames in `garbage` are noise, with random poses and other silhouettes."""
     folder = root / FOLDER
     toy.write_person(root / layout.ROOT, "ann", 40.0, (200, 80, 60))
-    toy.write_clock(folder / "frames.parquet", full_frames=FULL_FRAMES, take=np.repeat([0, 1], [10, 30]))
+    toy.write_timeline(folder / "frames.parquet", full_frames=FULL_FRAMES, take=np.repeat([0, 1], [10, 30]))
     noise, poses = np.random.default_rng(5), toy.poses()
     pictures, outlines = list(video_file.frames(folder / "frames.mkv")), list(video_file.frames(folder / "masks.mkv", "gray"))
     for t in garbage:
@@ -75,7 +75,7 @@ def learn(root: Path, config, monkeypatch) -> dict[str, bytes]:
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             found |= {str(file): file.read_bytes() for file in files}
     masks = np.stack(list(video_file.frames(FOLDER / "masks.mkv", "gray")))
-    return found | {str(FOLDER / "masks.mkv"): masks[read_clock(FOLDER / "frames.parquet").training_frames()].tobytes()}
+    return found | {str(FOLDER / "masks.mkv"): masks[read_timeline(FOLDER / "frames.parquet").training_frames()].tobytes()}
 
 
 @pytest.fixture(scope="module")

@@ -47,12 +47,12 @@ def extracting(folder, config, stranger):
     box: of the person, or one for each frame. crop: of the video that the pictures show. frame: its size."""
     def extract(pictures, box=None, crop=(0, 0, 256), frame=(256, 256), fps=25.0, people=1, **changes):
         count = len(pictures)
-        files = {"clock": folder / "frames.parquet", "view": folder / "view.parquet",
+        files = {"timeline": folder / "frames.parquet", "view": folder / "view.parquet",
                  "poses": folder / "poses.parquet", "silhouettes": folder / "silhouettes.mkv"}
         with video_file.lossless(folder / "frames.mkv", fps) as add:
             for picture in pictures:
                 add(picture)
-        parquet.write(files["clock"], parquet.CLOCK, {
+        parquet.write(files["timeline"], parquet.TIMELINE, {
             "frame": np.arange(count), "seconds": np.arange(count) / fps, "split": [None] * count, "take": [0] * count,
         }, {"fps": fps, "file": "wave.mp4", "crop": list(crop), "size": pictures[0].shape[0], "full_size": list(frame)})
         parquet.write(files["view"], parquet.VIEW, {

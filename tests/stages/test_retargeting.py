@@ -19,7 +19,7 @@ def retarget(root, entry, key):
 @pytest.fixture()
 def root(tmp_path):
     for key, height in (("ann", 40.0), ("bob", 50.0)):
-        toy.write_clock(tmp_path / "artifacts" / key / "frames.parquet")
+        toy.write_timeline(tmp_path / "artifacts" / key / "frames.parquet")
         toy.write_poses(tmp_path / "artifacts" / key / "poses.parquet", toy.poses(height=height))
     return tmp_path
 
@@ -57,13 +57,13 @@ def test_each_take_of_a_source_has_its_own_ground(root):
     source = source.map(lambda points: points - np.float32([0, 10, 0]) * (np.arange(toy.FRAMES) >= 30)[:, None, None])
     toy.write_poses(root / "artifacts/bob/poses.parquet", source)
     for take, apart in ((np.repeat([0, 1], [30, 10]), True), (None, False)):
-        toy.write_clock(root / "artifacts/bob/frames.parquet", take=take)
+        toy.write_timeline(root / "artifacts/bob/frames.parquet", take=take)
         ankle = retarget(root, toy.IMITATION, "ann_from_bob")[0].body[:, 10, 1]
         assert (np.ptp(ankle) < 0.1) == apart
 
 
 def test_too_short_to_split_is_rejected(root):
-    toy.write_clock(root / "artifacts/ann/frames.parquet", split=False)
+    toy.write_timeline(root / "artifacts/ann/frames.parquet", split=False)
     with pytest.raises(InputError, match="1.6 s are too short"):
         retarget(root, toy.RECONSTRUCTION, "ann_from_ann")
 

@@ -27,10 +27,10 @@ def made(tmp_path, monkeypatch) -> dict[str, Path]:
         (tmp_path / name / "model.safetensors").write_bytes(name.encode())
         (tmp_path / name / "about.json").write_text(json.dumps({"consent": 64 * "c"}))
     for who, letter in (("target", "a"), ("source", "b")):
-        toy.write_clock(tmp_path / f"{who}.parquet", sha256={f"/home/ann/secret/{who}.mp4": 64 * letter})
+        toy.write_timeline(tmp_path / f"{who}.parquet", sha256={f"/home/ann/secret/{who}.mp4": 64 * letter})
     return {"unsigned": tmp_path / "unsigned.mp4", "generator": tmp_path / "generator",
-            "local_gans": tmp_path / "local_gans", "target_clock": tmp_path / "target.parquet",
-            "source_clock": tmp_path / "source.parquet"}
+            "local_gans": tmp_path / "local_gans", "target_timeline": tmp_path / "target.parquet",
+            "source_timeline": tmp_path / "source.parquet"}
 
 
 def run(made, folder, **entry) -> credentials.Credentials:

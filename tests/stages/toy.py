@@ -55,11 +55,11 @@ def over(rgba: np.ndarray, background: np.ndarray) -> np.ndarray:
     return np.where(rgba[..., 3:] > 127, rgba[..., :3], background)
 
 
-def write_clock(path: Path, frames: int = FRAMES, split: bool = True, take=None, **about) -> None:
+def write_timeline(path: Path, frames: int = FRAMES, split: bool = True, take=None, **about) -> None:
     parts = ["train"] * (frames - 15) + ["gap"] * 5 + ["test"] * 10 if split else [None] * frames
     columns = {"frame": np.arange(frames), "seconds": np.arange(frames) / FPS, "split": parts,
                "take": [0] * frames if take is None else take}
-    parquet.write(path, parquet.CLOCK, columns, {
+    parquet.write(path, parquet.TIMELINE, columns, {
         "fps": FPS, "file": "ann.mp4", "full_size": [96, 80], "crop": [16, 8, 64], "size": SIZE, "full_frames": [0],
         "camera": None, "sha256": {"ann.mp4": 64 * "a"}, "split_reason": None if split else "1.6 s are too short",
         **about,
@@ -105,7 +105,7 @@ def write_person(root: Path, key: str, height: float, colour) -> None:
             rgba = figure(p[t], colour)
             frames(over(rgba, background))
             masks(rgba[..., 3])
-    write_clock(folder / "frames.parquet")
+    write_timeline(folder / "frames.parquet")
     write_view(folder / "view.parquet")
     write_poses(folder / "poses.parquet", p)
     cv2.imwrite(str(folder / "background.png"), background[..., ::-1])

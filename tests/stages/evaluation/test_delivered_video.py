@@ -42,10 +42,10 @@ def fused(path, entry, view_path):
 @pytest.mark.parametrize("moving", [False, True])
 @pytest.mark.parametrize("entry", [LABELLED, BARE, toy.IMITATION], ids=["labelled", "bare", "imitation"])
 def test_a_fused_video_comes_back_into_the_square(tmp_path, entry, moving):
-    toy.write_clock(tmp_path / "clock.parquet")
+    toy.write_timeline(tmp_path / "timeline.parquet")
     toy.write_view(tmp_path / "view.parquet", camera=cameras(moving))
     generated = fused(tmp_path / "unsigned.mp4", entry, tmp_path / "view.parquet")
-    found = list(delivered_frames(tmp_path / "unsigned.mp4", np.arange(30, 40), tmp_path / "clock.parquet",
+    found = list(delivered_frames(tmp_path / "unsigned.mp4", np.arange(30, 40), tmp_path / "timeline.parquet",
                                   tmp_path / "view.parquet", entry))
     assert len(found) == 10
     inside = np.s_[4:-4, 4:-4]  # a moving camera did not see all of the edge
@@ -60,11 +60,11 @@ def test_a_fused_video_comes_back_into_the_square(tmp_path, entry, moving):
 
 def test_a_larger_video_is_compared_at_the_squares_size(tmp_path):
     """Its frame is three times as large as the square's pixels are."""
-    toy.write_clock(tmp_path / "clock.parquet", crop=[48, 24, 192])
+    toy.write_timeline(tmp_path / "timeline.parquet", crop=[48, 24, 192])
     toy.write_view(tmp_path / "view.parquet", frame_size=[288, 240])
     picture = np.pad(np.kron(toy.wall(), np.ones((3, 3, 1), np.uint8)), ((24, 24), (48, 48), (0, 0)))
     with video_file.h264(tmp_path / "unsigned.mp4", toy.FPS, 4, {}) as show:
         show(picture)
-    files = (tmp_path / name for name in ("clock.parquet", "view.parquet"))
+    files = (tmp_path / name for name in ("timeline.parquet", "view.parquet"))
     one, = delivered_frames(tmp_path / "unsigned.mp4", np.arange(1), *files, BARE)
     assert one.picture.shape == (64, 64, 3) and image_quality.psnr(one.picture, toy.wall()) > 35

@@ -47,7 +47,7 @@ def test_frames_are_stored_in_the_project_not_in_the_temporary_folder(subject, t
 
 def test_too_few_frames_are_an_error(subject):
     poses, _, _ = read_poses(subject["poses"])
-    with pytest.raises(InputError, match="fewer frames than the clock's 99"):
+    with pytest.raises(InputError, match="fewer frames than the timeline's 99"):
         FrameStore(*three(subject), poses, 99)
 
 

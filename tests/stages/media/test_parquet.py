@@ -33,6 +33,6 @@ def test_lists_keep_their_precision(tmp_path, kind, values):
 def test_missing_and_wrong_tables(tmp_path):
     with pytest.raises(InputError, match="gone.parquet: not found"):
         parquet.read(tmp_path / "gone.parquet", SCHEMA)
-    parquet.write(tmp_path / "t.parquet", parquet.CLOCK, {"frame": [0], "seconds": [0.0], "split": [None], "take": [0]})
+    parquet.write(tmp_path / "t.parquet", parquet.TIMELINE, {"frame": [0], "seconds": [0.0], "split": [None], "take": [0]})
     with pytest.raises(InputError, match="t.parquet: columns"):
         parquet.read(tmp_path / "t.parquet", SCHEMA)

@@ -10,7 +10,7 @@ from tests.stages.reporting import made
 def test_figures_read_only_inputs_of_the_report(folder):
     """The studio passes more files, which are no dependencies of the report in dvc.yaml."""
     inputs = made.inputs(folder, "ann_from_bob")
-    own = {name: inputs.paths[f"target_{name}"] for name in ("frames", "clock", "poses")}
+    own = {name: inputs.paths[f"target_{name}"] for name in ("frames", "timeline", "poses")}
     shown = {stage: list(figures.stage_figures(stage, inputs.paths | own, 4)) for stage in layout.KINDS}
     assert [stage for stage in shown if not shown[stage]] == ["samples", "signing", "metrics", "report"]
     assert all(caption and picture.dtype == np.uint8 and picture.shape[2] == 3

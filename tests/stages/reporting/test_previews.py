@@ -29,8 +29,8 @@ def made(subject, tmp_path_factory) -> Path:
         for path in subject.values():
             shutil.copy(path, folder / f"artifacts/{key}")
     ava, transfer = folder / "artifacts/ava", folder / "artifacts/ava_from_ben"
-    columns, about = parquet.read(ava / "frames.parquet", parquet.CLOCK)
-    parquet.write(ava / "frames.parquet", parquet.CLOCK, columns, about | {"size": SIZE})
+    columns, about = parquet.read(ava / "frames.parquet", parquet.TIMELINE)
+    parquet.write(ava / "frames.parquet", parquet.TIMELINE, columns, about | {"size": SIZE})
     seen = np.full((SIZE, SIZE), 255, np.uint8)
     seen[:, : SIZE // 2] = 0
     png.write(ava / "background_seen.png", seen)

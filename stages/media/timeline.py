@@ -1,4 +1,4 @@
-"""The clock of a video: a table with the time of each frame of frames.mkv, its take, and whether it is a training or a
+"""The timeline of a video: a table with the time of each frame of frames.mkv, its take, and whether it is a training or a
 test frame."""
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MIN_TRAINING, MIN_TEST = 16, 2  # frames
 
 
 @dataclass(frozen=True)
-class Clock:
+class Timeline:
     """The table frames.parquet: one row for each of the T frames of a video."""
 
     path: Path
@@ -41,15 +41,15 @@ class Clock:
         return self.training_frames() if self.is_split() else np.arange(len(self.frame))
 
 
-def read_clock(path: Path) -> Clock:
-    columns, about = parquet.read(path, parquet.CLOCK)
-    return Clock(Path(path), columns["frame"], columns["seconds"], columns["split"], columns["take"], about)
+def read_timeline(path: Path) -> Timeline:
+    columns, about = parquet.read(path, parquet.TIMELINE)
+    return Timeline(Path(path), columns["frame"], columns["seconds"], columns["split"], columns["take"], about)
 
 
 def too_short_error(path: Path, needed: int) -> InputError:
     """The error for a video with fewer than `needed` consecutive training frames."""
-    clock = read_clock(path)
-    return InputError(f"{clock.about['file']}: {clock.longest_clip()} consecutive training frames, but at least "
+    timeline = read_timeline(path)
+    return InputError(f"{timeline.about['file']}: {timeline.longest_clip()} consecutive training frames, but at least "
                       f"{needed} are needed (generator_training.clip_length); use a longer video")
 
 
