@@ -25,7 +25,7 @@ from stages.progress import Progress
 SAMPLE = 160     # largest number of S x S frames that are used
 COVERED = 12     # alpha (of 255) from which a pixel counts as covered by the person
 AROUND = 0.5     # width of the context around a hole, share of the hole's longer side
-MOST = 512       # pixels, largest longer side of the input of OpenCV's inpainters
+MAX_SIDE = 512       # pixels, largest longer side of the input of OpenCV's inpainters
 METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
@@ -109,7 +109,7 @@ def fill(plate: np.ndarray, known: np.ndarray, viewed: np.ndarray, params: Backg
     place = surroundings(hidden, params.size)
     region, unknown = plate[place], ~known[place]
     longer = max(unknown.shape)
-    scale = min(1.0, (params.size if inpainter == "gated" else MOST) / longer)
+    scale = min(1.0, (params.size if inpainter == "gated" else MAX_SIDE) / longer)
     small, hole = reduced(region, unknown, scale)
     if inpainter == "gated":
         filled = inpainter_training.inpaint(small, hole, params)

@@ -58,7 +58,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
     def generated() -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         yield from stage_threads.each(inference.foregrounds(poses, params.batch, times.take[columns["frame"]]))
 
-    def polished(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
+    def refined(batch: tuple[np.ndarray, torch.Tensor]) -> list[np.ndarray]:
         torch.set_num_threads(1)
         indices, foregrounds = batch
         images = gans.refine_parts(foregrounds, poses[indices], index).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 4)
@@ -83,7 +83,7 @@ def run(*, driving: Path, generator: Path, local_gans: Path, faces: Path, full_b
         video_file.lossless(foreground, fps, "rgba") as write_foreground,
         video_file.h264(unsigned, fps, params.crf, metadata(entry, number), audio) as write_video,
     ):
-        straight = chain.from_iterable(ordered_map(polished, prefetched(generated())))
+        straight = chain.from_iterable(ordered_map(refined, prefetched(generated())))
         pictures = prefetched(write_foregrounds(ordered_map(composited, enumerate(straight))))
         for picture in Progress(pictures, "fusion", len(poses), unit="frame"):
             write_video(picture)

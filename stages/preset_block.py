@@ -26,6 +26,7 @@ RENAMED = {  # block -> former name of a key, or former `key: value` -> new name
         "crop": "crop_share", "crop_size": "crop_share", "pose": "limb_maps",
         "keep_back": "validation_share", "halvings": "num_downsamples", "stem": "patch_size"},
 }
+UNITS = {"crop_share": " and is a share of S, such as 0.156 for 40 of 256 pixels"}  # of renamed keys whose unit changed
 
 
 class PresetBlock(BaseModel):
@@ -37,7 +38,7 @@ class PresetBlock(BaseModel):
         """Rejects the former name of a key or of a value (RENAMED). The error contains the new name."""
         names = RENAMED.get(cls.__name__, {})
         entries = values.items() if isinstance(values, dict) and names else ()
-        found = [f"`{key}` is now called `{names[key]}`" for key, _ in entries if key in names]
+        found = [f"`{key}` is now called `{names[key]}`" + UNITS.get(names[key], "") for key, _ in entries if key in names]
         found += [f"`{entry}` is now `{key}: {names[entry]}`" for key, value in entries
                   if (entry := f"{key}: {value}") in names]
         if found:

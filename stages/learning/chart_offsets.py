@@ -29,7 +29,7 @@ class ChartOffsets(nn.Module):
         return batch.charts + nn.functional.pad(offsets.view(len(offsets), -1, 4), (0, batch.charts.shape[-1] - 4))
 
     def penalty(self, batch: "Batch") -> Tensor:
-        """Draws the offsets to 0."""
+        """Penalises large offsets."""
         return WEIGHT * self.offsets(batch.frames).square().mean()
 
     def offsets(self, frames: Tensor) -> Tensor:

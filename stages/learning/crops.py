@@ -77,7 +77,7 @@ def steady_crop_sizes(boxes: np.ndarray, take: np.ndarray, size: int, grid: int,
 def pose_boxes(poses: Pose, margin: float) -> np.ndarray:
     """Boxes (B, 4) around the known points of B poses, with a margin: a share of the longer side of the box. NaN if no
     point is known."""
-    points = np.concatenate([poses.body, poses.left_hand, poses.right_hand, poses.feet, poses.face], 1)  # (B, 69, 3)
+    points = poses.points()  # (B, 69, 3)
     known = points[..., 2:] > 0
     low = np.where(known, points[..., :2], np.inf).min(1)
     high = np.where(known, points[..., :2], -np.inf).max(1)

@@ -24,7 +24,7 @@ class DivergenceCheck:
         """names: the names of all losses, in the order of the columns. discriminator_names: those that are losses of
         discriminators in use."""
         self.names, self.discriminator_names = names, discriminator_names
-        self._steps_won = dict.fromkeys(discriminator_names, 0)  # consecutive
+        self._steps_at_zero = dict.fromkeys(discriminator_names, 0)  # consecutive
 
     def check(self, first: int, rows: np.ndarray) -> None:
         """Checks the losses (n, len(names)) of n steps, of which the first has the number `first`. Raises Diverged with
@@ -35,11 +35,11 @@ class DivergenceCheck:
                 raise Diverged(f"the loss `{name}` is not a finite number in step {step}; lower learning_rate or "
                                f"weight_{name.removeprefix('d_')}")
             for name in self.discriminator_names:
-                self._steps_won[name] = self._steps_won[name] + 1 if row[self.names.index(name)] < MIN_DISCRIMINATOR_LOSS else 0
-                if self._steps_won[name] >= PATIENCE:
+                self._steps_at_zero[name] = self._steps_at_zero[name] + 1 if row[self.names.index(name)] < MIN_DISCRIMINATOR_LOSS else 0
+                if self._steps_at_zero[name] >= PATIENCE:
                     raise Diverged(
                         f"the discriminator's loss `{name}` has been zero for {PATIENCE} steps, up to step {step}: it "
-                        f"has won, and the generator learns nothing from it; lower discriminator_learning_rate")
+                        f"makes no errors, so the generator gets no gradient; lower discriminator_learning_rate")
 
 
 def guessing(losses: dict[str, np.ndarray], discriminators: Iterable[str], chance: float) -> list[str]:

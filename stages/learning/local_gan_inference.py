@@ -42,10 +42,10 @@ class LocalGans:
             rows = np.flatnonzero(np.isfinite(boxes_of_part).all(1))
             if len(rows) and (part == "face" or part in self.refiners):
                 corners = crop_corners(boxes_of_part[rows], self.about["crop_size"])
-                self._polish_part([images[i] for i in rows], poses[rows], part, corners)
+                self._refine_part([images[i] for i in rows], poses[rows], part, corners)
         return clamp_premultiplied(images)
 
-    def _polish_part(self, images: list[Tensor], poses: Pose, part: str, corners: np.ndarray) -> None:
+    def _refine_part(self, images: list[Tensor], poses: Pose, part: str, corners: np.ndarray) -> None:
         """Refines one part of the images (4, S, S), in place."""
         side = self.about["crop_size"]
         before = after = crop_parts(images, corners, side)

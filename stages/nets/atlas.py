@@ -137,10 +137,10 @@ class AtlasGenerator(nn.Module):
         far = (near.amax(1, keepdim=True) - near - MARGIN).relu()
         return chosen, in_front, FADE * outside + far, u.clamp(-1, 1), v.clamp(-1, 1)
 
-    def sampled(self, chosen: Tensor, in_front: Tensor, fall: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    def sampled(self, chosen: Tensor, in_front: Tensor, alpha_drop: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """The textures at what `locate` returns, composited by depth, (B, C, h, w)."""
         found = sample_textures(self.textures, chosen, u, v)  # (B, C, L, h, w)
-        alpha = found[:, 3] - fall  # (B, L, h, w), logits
+        alpha = found[:, 3] - alpha_drop  # (B, L, h, w), logits
         shares = seen_shares(in_front, alpha)
         colour, _, rest = (found * shares[:, None]).sum(2).split([3, 1, found.shape[1] - 4], 1)
         return torch.cat([colour, union(alpha), rest], 1)
@@ -150,8 +150,8 @@ class AtlasGenerator(nn.Module):
         """Two pictures (B, 3, h, w) of what is seen in every pixel: the colours (K, 3) of the charts; and the offsets along
         (red) and across (green), 0.5 where they are 0. Both are means over the layers."""
         predicted = self.lookup(self.block(self.unet(pose_maps)))
-        chosen, in_front, fall, u, v = self.locate(predicted, charts)
-        shares = seen_shares(in_front, sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - fall)
+        chosen, in_front, alpha_drop, u, v = self.locate(predicted, charts)
+        shares = seen_shares(in_front, sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - alpha_drop)
         size = in_front.shape[-2:]
         shown = F.interpolate(chosen.float(), size).long()
         offsets = [F.interpolate(offset.tanh().gather(1, chosen), size) for offset in predicted.unflatten(1, (3, -1)).unbind(1)[1:]]

@@ -72,8 +72,8 @@ def gains(artifacts: Path) -> dict[str, np.ndarray]:
     truths = held_out.truths(artifacts, pose, times, rows)
     lpips, psnr = [PerceptualDistance(where) for _ in range(2)], []  # psnr: (frames, 2) dictionaries
     for indices, generated in generator.foregrounds(pose[rows], 8):
-        polished = local.refine_parts(generated, pose[rows[indices]], index)
-        for i, before, after in zip(rows[indices], generated, polished):
+        refined = local.refine_parts(generated, pose[rows[indices]], index)
+        for i, before, after in zip(rows[indices], generated, refined):
             truth, places = next(truths), image_similarity.region_boxes(pose[i], len(plate))
             pair = [_composite(foreground, plate) for foreground in (before, after)]
             for picture, judge in zip(pair, lpips):

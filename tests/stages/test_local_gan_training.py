@@ -103,7 +103,7 @@ def test_a_resumed_run_ends_with_the_same_weights(learned, tmp_path, monkeypatch
     assert resumed.joinpath("model.safetensors").read_bytes() == unbroken
 
 
-def test_a_subject_without_a_visible_face_is_polished_too(learned, tmp_path, monkeypatch, config):
+def test_a_subject_without_a_visible_face_is_refined_too(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
     none = {name: [] for name in parquet.FACES.names}
     parquet.write(tmp_path / "faces.parquet", parquet.FACES, none, {"reason": "back"})
@@ -118,16 +118,16 @@ def test_a_subject_without_a_visible_face_is_polished_too(learned, tmp_path, mon
     gans = LocalGans(folder, CPU)
     assert "face" not in gans.refiners and "right_hand" in gans.refiners
     foregrounds = torch.rand(2, 4, 64, 64)
-    polished = gans.refine_parts(foregrounds, poses[np.array([0, 1])], FaceIndex.read(faceless["faces"]))
-    assert polished.shape == foregrounds.shape and polished.isfinite().all()
+    refined = gans.refine_parts(foregrounds, poses[np.array([0, 1])], FaceIndex.read(faceless["faces"]))
+    assert refined.shape == foregrounds.shape and refined.isfinite().all()
 
 
 def change(folder, learned: dict) -> torch.Tensor:
     """How much each pixel of a grey foreground changes, (S, S)."""
     poses, _, _ = read_poses(learned["poses"])
     foregrounds = torch.full((1, 4, 64, 64), 0.5)
-    polished = LocalGans(folder, CPU).refine_parts(foregrounds, poses[np.array([3])], FaceIndex.read(learned["faces"]))
-    return (polished - foregrounds).abs().sum(1)[0]
+    refined = LocalGans(folder, CPU).refine_parts(foregrounds, poses[np.array([3])], FaceIndex.read(learned["faces"]))
+    return (refined - foregrounds).abs().sum(1)[0]
 
 
 FACE, HAND, THIGHS = np.s_[8:18, 26:38], np.s_[32:38, 40:46], np.s_[46:50, 31:35]
@@ -139,7 +139,7 @@ FACE, HAND, THIGHS = np.s_[8:18, 26:38], np.s_[32:38, 40:46], np.s_[46:50, 31:35
     ({"parts": (), "faces": "vectors", "alpha": 1.0, "beta": 0.0}, True, False),  # enhancement alone
     ({"parts": (), "faces": "none"}, False, False),
 ], ids=str)
-def test_polishing_changes_the_wanted_parts_and_nothing_else(
+def test_refining_changes_the_wanted_parts_and_nothing_else(
         learned, tmp_path, monkeypatch, config, changes, face, hand):
     monkeypatch.chdir(tmp_path)
     changed = change(train(learned, tmp_path, config, steps=5, **changes), learned)
@@ -147,7 +147,7 @@ def test_polishing_changes_the_wanted_parts_and_nothing_else(
     assert changed[THIGHS].max() == 0
 
 
-def test_polishing_a_batch_is_polishing_its_frames(learned, tmp_path, monkeypatch, config):
+def test_refining_a_batch_is_refining_its_frames(learned, tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
     gans = LocalGans(train(learned, tmp_path, config, steps=5, faces="vectors"), CPU)
     (poses, _, _), index = read_poses(learned["poses"]), FaceIndex.read(learned["faces"])

@@ -85,7 +85,7 @@ DEMO = ("presets", "demo")
      "frames.size and max_size: 256 and 320, but .*patch_size 4 and num_downsamples 7 need multiples of 512"),
     ((*DEMO, "generator_training", "run_length"), 3, "generator_training: .*`run_length` is now called `clip_length`"),
     ((*DEMO, "generator_training", "pose_maps"), "fields", "`pose_maps: fields` is now `pose_maps: limbs`"),
-    ((*DEMO, "local_gan_training", "crop"), 40, "local_gan_training: .*`crop` is now called `crop_share`"),
+    ((*DEMO, "local_gan_training", "crop"), 40, "local_gan_training: .*`crop` is now called `crop_share` and is a share of S"),
     (("variants", "td"), {"generator_training": {"drawing": "lines"}},
      "variants.td.generator_training.*`drawing` is now called `pose_maps`"),
     (("variants", "td"), {"generator_training": 0}, "variants.td.generator_training.*dictionary"),
