@@ -10,9 +10,11 @@ This handles three disturbances near the person:
 - Motion blur, and parts of the person that the mask misses: each estimate uses the frames with the largest clearance
   that enough frames have.
 - The person's shadow: a gradient uses only the frames in which the brightness around its two pixels differs least, so
-  that both are lit or both are in shadow. A colour is the mean over the brightest frames. If it is still darker than
-  its surroundings and the gradients predict, the pixel was always in shadow, and iteratively reweighted least squares
-  (Holland and Welsch 1977) reduce its weight.
+  that both are lit or both are in shadow. Across an edge of the background that is steeper than those of soft shadows,
+  it uses the frames in which the difference is nearest to that of the brightest frames, because a shadow on one side
+  may reduce it. A colour is the mean over the brightest frames. If it is still darker than its surroundings and the
+  gradients predict, the pixel was always in shadow, and iteratively reweighted least squares (Holland and Welsch 1977)
+  reduce its weight.
 - Changes of the light: gradients hardly depend on them.
 """
 
@@ -28,6 +30,7 @@ RADII = 1, 2, 4, 8  # distances from the person that separate the clearances, in
 ENOUGH, LEAST = 0.1, 3  # share and number of frames that a clearance needs at least to be used
 AROUND = 0.6        # sigma of the Gaussian window of a pixel's mean brightness, in units of the smallest radius
 EVEN, STEP = 0.02, 1.0  # a pair's brightness difference may exceed this quantile over time by STEP / sigma 8-bit steps
+STEEP = 0.12        # an edge of the background: a pair's relative brightness difference exceeds STEEP / sigma
 POWER = 8           # a colour's weight is the share of frames at the largest radius to this power; a gradient's is 1
 LOOSE = 1e-7, 1e-5  # smallest weight of a colour, for a still and for a moving camera
 BRIGHTEST, WITHIN = 0.02, 2  # the brightest frames of a pixel: near this upper quantile, tolerance in 8-bit steps
@@ -81,7 +84,13 @@ def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour
     """The colours (H, W, 3) that fit both the gradients and the given colours with their weight (H, W), by least
     squares. sigma: pixels, of the window for brightness (AROUND); None if shadows are not handled. Otherwise the mean
     colours of the brightest frames replace the given ones, and those that are too dark get less weight."""
-    bright = None if sigma is None else np.stack([_brightness(*one, sigma) for one in zip(pictures, clear)])
+    bright = edges = None
+    if sigma is not None:
+        bright = np.stack([_brightness(*one, sigma) for one in zip(pictures, clear)])
+        lit, count = _lit(pictures, clear, bright)
+        typical, colour = colour, np.where(count[..., None] > 0, lit, colour)
+        edges = _edges(*(_brightness(np.rint(one).astype(np.uint8), seen, sigma) for one in (colour, typical)),
+                       STEEP / sigma)
     gradients, links = [], []
     for axis in (1, 0):
         height, width = colour.shape[0] - (axis == 0), colour.shape[1] - (axis == 1)
@@ -92,20 +101,38 @@ def _joined(pictures: np.ndarray, clear: np.ndarray, sigma: float | None, colour
             both = np.minimum(clear[there], clear[here])
             linked[rows] = both.any(0)
             if sigma is not None:
-                both = _even(bright[there] - bright[here], both, STEP / sigma)
+                both = _even(bright[there] - bright[here] - edges[axis][rows], both, STEP / sigma)
             gradient[rows], _ = _typical(pictures[there].astype(np.int16) - pictures[here], both)
         gradients.append(gradient)
         links.append(linked)
     solve = lambda values, weight: poisson.integrate(values, *gradients, *links, weight + LOOSE[bright is None] * seen)
     if bright is None:
         return solve(colour, weight)
-    lit, count = _lit(pictures, clear, bright)
-    colour, trust = np.where(count[..., None] > 0, lit, colour), 1.0
-    weight = np.maximum(weight, LIT * np.minimum(count / MANY, 1))
+    weight, trust = np.maximum(weight, LIT * np.minimum(count / MANY, 1)), 1.0
     for darker in DARKER:
         found = solve(colour, weight * trust)
         trust = 1 / (1 + (np.minimum((colour - found).mean(-1), 0) / darker) ** 2) ** 2
     return found
+
+
+def _edges(bright: np.ndarray, typical: np.ndarray, steep: float) -> list[np.ndarray]:
+    """The edges of the background: the differences of brightness (H, W) between vertical neighbours (H - 1, W) and
+    between horizontal ones (H, W - 1), int16. Those below the share `steep` of the darker pixel's brightness are 0.
+    Edges that the `typical` brightness (H, W) does not have are 0 too: they belong to an object that is there in few
+    frames."""
+    edges = []
+    for here, there in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        found, usual = (_garrote(one[there] - one[here], steep * np.minimum(one[there], one[here]))
+                        for one in (bright, typical))
+        edges.append(np.rint(np.where(found * usual > 0, found, 0)).astype(np.int16))
+    return edges
+
+
+def _garrote(values: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """The non-negative garrote (Breiman 1995): 0 up to the magnitude `least`, continuous, and nearly unchanged far
+    beyond it."""
+    beyond = np.abs(values) > least
+    return np.where(beyond, values - least**2 / np.where(beyond, values, 1), 0)
 
 
 def _lit(pictures: np.ndarray, clear: np.ndarray, bright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +161,8 @@ def _brightness(picture: np.ndarray, clear: np.ndarray, sigma: float) -> np.ndar
 
 def _even(change: np.ndarray, clear: np.ndarray, step: float) -> np.ndarray:
     """The clearances (T, h, w) of pairs of pixels, set to 0 in the frames in which the brightness around the two pixels
-    differs more than in the frames with the smallest difference. change (T, h, w): the difference of brightness."""
+    differs more than in the frames with the smallest difference. change (T, h, w): the difference of brightness, minus
+    that of an edge of the background."""
     change = np.where(clear > 0, np.abs(change), np.int16(2**14))
     ordered = np.ascontiguousarray(np.moveaxis(change, 0, -1))
     ordered.sort(axis=-1)

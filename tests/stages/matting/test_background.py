@@ -61,6 +61,34 @@ def test_the_few_moments_without_shadow_tell_the_colours():
     assert seen.all() and np.sqrt(((plate - wall()) ** 2).mean()) < 0.65
 
 
+def test_a_shadow_on_one_side_of_an_edge_does_not_weaken_the_edge():
+    """The shadow of a person who moves little lies on a wall in nearly every frame, and less on the dark floor below."""
+    (_, covered), rng, room = film(sway=14), np.random.default_rng(2), wall()
+    room[60:] *= 0.55
+    share = np.where(np.arange(HEIGHT) < 60, 0.45, 0.15)[:, None, None]
+    pictures = []
+    for t, mask in enumerate(covered):
+        cast = cv2.GaussianBlur(np.roll(mask, 14, 1).astype(np.float32), (0, 0), 2)[..., None]
+        picture = room * (1 - share * cast * (t % 12 > 0))
+        picture[mask] = (40, 80, 160)
+        pictures.append(np.clip(np.rint(picture + rng.normal(0, 1.5, room.shape)), 0, 255))
+    plate, seen = found(np.stack(pictures).astype(np.uint8), covered)
+    floor = cv2.GaussianBlur((plate - room).mean(-1) * seen, (0, 0), 2)[62:78]
+    assert np.sqrt((floor**2).mean()) < 5
+
+
+def test_edges_are_those_that_the_typical_brightness_has_too():
+    typical = np.full((20, 30), 3000, np.int16)
+    typical[10:] = 2000  # weakened by a shadow
+    bright = typical.copy()
+    bright[:10] += 2000
+    bright[14:17, 5:9] += 2000  # an object in few frames
+    bright[:, 20:] += 100       # too small
+    down, across = background._edges(bright, typical, 0.1)
+    assert not across.any() and not np.delete(down, 9, 0).any()
+    assert down[9, :20] == pytest.approx(-3000 + 200**2 / 3000, abs=1)
+
+
 @pytest.mark.parametrize("light", [0, 6])
 def test_a_camera_that_moved_leaves_no_seam_either(light):
     plate, seen = found(*film(0, light), still=False)

@@ -1,13 +1,18 @@
 """What happens to a published video: functions from frames (T, H, W, 3) RGB to frames."""
 
 import io
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
+from stages.media import footage, video_file
 from stages.provenance import watermark
+
+CRF = 18  # of fusion, in the demo preset
 
 
 def marked(pictures: np.ndarray, number: int, fps: float) -> np.ndarray:
@@ -20,8 +25,18 @@ def timed(pictures: np.ndarray, fps: float, begin: float = 0.0) -> Iterator[tupl
     return ((begin + frame / fps, picture) for frame, picture in enumerate(pictures))
 
 
+def delivered(pictures: np.ndarray, fps: float, crf: float = CRF) -> tuple[np.ndarray, int]:
+    """Encoded with the settings of fusion and decoded, and the size of the file in bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "video.mp4"
+        with video_file.h264(file, fps, crf, {}) as append:
+            for picture in pictures:
+                append(picture)
+        return np.stack(list(footage.open_footage(file, None).pictures())), file.stat().st_size
+
+
 def h264(pictures: np.ndarray, crf: int = 28) -> np.ndarray:
-    """Encoded with x264's default settings and decoded."""
+    """Encoded again with x264's default settings, as by a platform, and decoded."""
     pictures = pictures[:, : pictures.shape[1] // 2 * 2, : pictures.shape[2] // 2 * 2]
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
