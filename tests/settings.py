@@ -19,12 +19,12 @@ def content() -> dict:
     return copy.deepcopy(_read())
 
 
-def people(films: dict[str, str], **others) -> dict:
+def people(films: dict[str, str], preset: str = "demo", **others) -> dict:
     """What the repository's own params.yaml would hold if its people were those of these videos, by name, all rendered
-    and learned with the demo preset. others: further entries, such as samples and transfers, or other ones."""
+    and learned with this preset. others: further entries, such as samples and transfers, or other ones."""
     return {
-        "threads": "auto", "samples": {}, "videos": {name: {"file": file, "preset": "demo"} for name, file in films.items()},
-        "subjects": {name: {"preset": "demo", "consent": "synthetic"} for name in films}, "transfers": {},
+        "threads": "auto", "samples": {}, "videos": {name: {"file": file, "preset": preset} for name, file in films.items()},
+        "subjects": {name: {"preset": preset, "consent": "synthetic"} for name in films}, "transfers": {},
         "presets": content()["presets"], **others,
     }
 

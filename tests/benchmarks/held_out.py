@@ -48,28 +48,29 @@ PREPARED = ("frames", "pose_extraction", "mask_segmentation", "background_inpain
 
 
 def prepare(folder: Path, people: dict[str, str], size: int = 256, changes: dict[str, dict] | None = None,
-            world: str = "plain") -> None:
+            world: str = "plain", preset: str = "demo") -> None:
     """Runs all stages before training whose outputs are missing. people: name -> `rendered` or the path of a video.
-    changes: to the demo preset, by stage. world: of the rendered people."""
+    changes: to the preset, by stage. world: of the rendered people."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / pretrained.FOLDER).exists():
         (folder / pretrained.FOLDER).symlink_to(ROOT / pretrained.FOLDER)
-    settings.write(folder, learned(people, size, changes or {}, world))
+    settings.write(folder, learned(people, size, changes or {}, world, preset))
     for name, file in people.items():
         for stage in (("samples",) if file == "rendered" else ()) + PREPARED:
             run_missing(folder, stage, name)
 
 
-def learned(people: dict[str, str], size: int, changes: dict[str, dict], world: str = "plain") -> dict:
+def learned(people: dict[str, str], size: int, changes: dict[str, dict], world: str = "plain", preset: str = "demo"
+            ) -> dict:
     """The content of a params.yaml in which each person is a subject and the target of a reconstruction."""
     samples = {name: {"person": name, "motions": MOTIONS, "seed": seed_of(name), "seconds": SECONDS,
                       "size": size, "world": world} for name, file in people.items() if file == "rendered"}
     films = {name: f"artifacts/samples/{name}.mp4" if name in samples else file for name, file in people.items()}
-    found = settings.people(films, samples=samples, transfers={
-        reconstruction_key(name): {"target": name, "source": name, "preset": "demo", "truth": film}
+    found = settings.people(films, preset, samples=samples, transfers={
+        reconstruction_key(name): {"target": name, "source": name, "preset": preset, "truth": film}
         for name, film in films.items()})
     for stage, fields in changes.items():
-        found["presets"]["demo"][stage] |= fields
+        found["presets"][preset][stage] |= fields
     for name in people.keys() - samples.keys():
         found["subjects"][name]["consent"] = MEASURED
     return found

@@ -1,7 +1,7 @@
 """Quality of delivered videos of real clips: python -m tests.benchmarks.seen FOLDER --clips A.mp4 B.mp4
 
-Trains on the first four fifths of each clip with the demo preset, reconstructs the rest, and compares the final video
-with the true frames, in the person's box and in the whole frame. The rows of a clip's table: results of other systems,
+Trains on the first four fifths of each clip, reconstructs the rest, and compares the final video with the true frames, in
+the person's box, in the square around all frames of the person, and in the whole frame. The rows of a clip's table: results of other systems,
 if given, with their delay removed; ours before label and watermark, through the same H.264; ours as `video.mp4`; the
 true frames through H.264, without and with our watermark. In all of them, pixels of the label are replaced by the
 truth. LPIPS uses AlexNet; sharpness is that of the inner part of the person.
@@ -15,6 +15,7 @@ FOLDER               folder to work in; about 10 minutes a clip on two cores
 --clips FILE ...     videos of one person
 --panels FILE N      a video of N panels side by side: the true frames, for training, and results of other systems
 --frames N           number of held-out frames that are scored, evenly spaced (25)
+--preset NAME        demo
 --steps N            of the generator's training, for a quick try
 --reuse              continues with the artifacts in FOLDER, even if other code made them
 """
@@ -41,6 +42,7 @@ from stages.media.sampling import evenly_spaced
 from stages.media.seek import select_frames
 from stages.pose.skeleton import Pose
 from stages.provenance.watermark import Watermark
+from tests import settings
 from tests.benchmarks import held_out
 from tests.benchmarks.experiments import people_by_name
 from tests.benchmarks.figures import Figure, print_figures
@@ -51,9 +53,9 @@ MARK_NUMBER = 1     # of the mark in the true frames
 TRAINING_STAGES = ("generator_training", "local_gan_training")
 RESULT_STAGES = ("retargeting", "fusion", "signing")
 BEFORE, AFTER, TRUTH, MARKED = "ours, before label and mark", "ours, video.mp4", "the true frames", "the same, marked"
-COLUMNS = {"box: PSNR": "{:.2f}", "box: SSIM": "{:.3f}", "box: LPIPS": "{:.4f}", "sharpness": "{:.2f}",
-           "whole: PSNR": "{:.2f}", "whole: SSIM": "{:.3f}", "whole: LPIPS": "{:.4f}"}
-REGIONS = ("box", "whole")
+REGIONS = ("box", "square", "whole")
+COLUMNS = {"sharpness": "{:.2f}"} | {f"{region}: {score}": style for region in REGIONS for score, style in (
+    ("PSNR", "{:.2f}"), ("SSIM", "{:.3f}"), ("LPIPS", "{:.4f}"))}
 
 Measured = dict[str, np.ndarray]  # by row, (frames, COLUMNS)
 
@@ -90,6 +92,11 @@ class Clip:
         return fusion.placements(still, view.read_view(self.path("frames", "view")), self.rows)
 
     @property
+    def square_side(self) -> int:
+        """S, pixels."""
+        return self._timeline().about["size"]
+
+    @property
     def sheet(self) -> Path:
         """A picture of the person's box in the middle frame: the truth, then every row."""
         return self.folder / f"seen_{self.name}.png"
@@ -116,10 +123,10 @@ class Clip:
         return read_timeline(self.path("frames", "timeline"))
 
 
-def learn(folder: Path, files: dict[str, Path], steps: int | None) -> None:
+def learn(folder: Path, files: dict[str, Path], steps: int | None, preset: str) -> None:
     """Runs all stages of every clip whose outputs are missing."""
     changes = {"generator_training": {"steps": steps}} if steps else {}
-    held_out.prepare(folder, {name: str(file) for name, file in files.items()}, changes=changes)
+    held_out.prepare(folder, {name: str(file) for name, file in files.items()}, changes=changes, preset=preset)
     for name in files:
         for stage in TRAINING_STAGES:
             held_out.run_missing(folder, stage, name)
@@ -144,31 +151,36 @@ def measure(clip: Clip, crf: int, lpips: nn.Module) -> tuple[Measured, dict[str,
     for index, (truth, pose, *shown) in enumerate(zip(clip.truth(), clip.poses(), *films.values(), strict=True)):
         if index not in clip.scored:
             continue
+        parts = regions(pose, size, clip.place(index).matrix, clip.square_side)
         shown = dict(zip(films, (np.where(label[..., None], truth, picture) for picture in shown)))
         for row, picture in shown.items():
-            found[row].append(scores(picture, truth, pose, lpips))
+            found[row].append(scores(picture, truth, pose, parts, lpips))
         if index == clip.scored[len(clip.scored) // 2]:
-            part = regions(pose, size)["box"]
-            png.write(clip.sheet, np.concatenate([one[part] for one in (truth, *shown.values())], 1))
-        for region, part in regions(pose, size).items():
+            png.write(clip.sheet, np.concatenate([one[parts["box"]] for one in (truth, *shown.values())], 1))
+        for region, part in parts.items():
             seen[region].append(held_out.lpips(lpips, shown[MARKED][part], shown[TRUTH][part]))
     return ({row: np.array(values) for row, values in found.items()},
             {region: float(np.mean(values)) for region, values in seen.items()})
 
 
-def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, lpips: nn.Module) -> list[float]:
-    """The scores of one frame, in the order of COLUMNS."""
+def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, parts: dict[str, tuple[slice, slice]], lpips: nn.Module
+           ) -> list[float]:
+    """The scores of one frame, in the order of COLUMNS. parts: its `regions`."""
     height, width = truth.shape[:2]
     inside = image_similarity.certain_person_mask(pose, max(height, width))[:height, :width]
-    box, whole = ([image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.lpips(lpips, *pair)]
-                  for pair in ((picture[part], truth[part]) for part in regions(pose, (width, height)).values()))
-    return [*box, image_quality.sharpness(picture, truth, inside), *whole]
+    pairs = ((picture[part], truth[part]) for part in parts.values())
+    return [image_quality.sharpness(picture, truth, inside), *(
+        score for pair in pairs for score in (image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.lpips(lpips, *pair)))]
 
 
-def regions(pose: Pose, size: tuple[int, int]) -> dict[str, tuple[slice, slice]]:
-    """The crops of a picture of a size (width, height) by region: the person's box with its margin, and all of it."""
+def regions(pose: Pose, size: tuple[int, int], matrix: np.ndarray, side: int) -> dict[str, tuple[slice, slice]]:
+    """The crops of a picture of a size (width, height) by region: the person's box with its margin, the bounding box of the
+    square, and all of it. matrix: from pixels of the side x side square to pixels of the picture."""
     left, top, right, bottom = image_quality.person_box(pose, max(size)) or (0, 0, *size)
-    return {"box": np.s_[top : min(bottom, size[1]), left : min(right, size[0])], "whole": np.s_[:, :]}
+    corners = cv2.perspectiveTransform(np.float64([[[0, 0], [side, 0], [side, side], [0, side]]]) - 0.5, matrix)[0] + 0.5
+    low, high = (np.rint(one).astype(int).clip(0, size) for one in (corners.min(0), corners.max(0)))
+    return {"box": np.s_[top : min(bottom, size[1]), left : min(right, size[0])],
+            "square": np.s_[low[1] : high[1], low[0] : high[0]], "whole": np.s_[:, :]}
 
 
 def to_video_pixels(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -226,6 +238,7 @@ def main() -> int:
     parser.add_argument("--clips", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--panels", nargs=2, action="append", default=[], metavar=("FILE", "N"))
     parser.add_argument("--frames", type=int, default=25, metavar="N")
+    parser.add_argument("--preset", default="demo", choices=settings.content()["presets"])
     parser.add_argument("--steps", type=int, metavar="N")
     parser.add_argument("--reuse", action="store_true")
     given = parser.parse_args()
@@ -242,12 +255,12 @@ def main() -> int:
         lpips = perceptual_distance.lpips_network().eval()
         originals = {name: Path(file) for name, file in files.items()}
         files = originals | {name: first_panel(folder, originals[name], count) for name, count in counts.items()}
-        learn(folder, files, given.steps)
+        learn(folder, files, given.steps, given.preset)
     except InputError as error:
         parser.error(str(error))
     except subprocess.CalledProcessError as error:  # it has said why
         parser.error(f"{' '.join(error.cmd[1:])} in {folder} ended with {error.returncode}")
-    crf, reached = params.load(folder / "params.yaml").presets["demo"].fusion.crf, []
+    crf, reached = params.load(folder / "params.yaml").presets[given.preset].fusion.crf, []
     for name, file in files.items():
         count = counts.get(name, 1)
         films = {f"panel {index + 1}": lambda name=name, index=index: panel(originals[name], index, counts[name])

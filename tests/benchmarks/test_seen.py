@@ -15,6 +15,7 @@ from tests.benchmarks import films, held_out, seen
 from tests.stages import toy
 
 COUNT, CRF = 4, 18
+COLUMNS = list(seen.COLUMNS)
 OTHERS = "panel 2, shown 1 frame early"
 
 
@@ -48,12 +49,15 @@ def test_every_row_has_the_same_frames(clip, measured):
     found, marks = measured
     assert list(found) == [OTHERS, seen.BEFORE, seen.AFTER, seen.TRUTH, seen.MARKED]
     assert set(marks) == set(seen.REGIONS)
-    box = seen.regions(list(clip.poses())[clip.scored[COUNT // 2]], (96, 80))["box"]
+    pose = list(clip.poses())[clip.scored[COUNT // 2]]
+    parts = seen.regions(pose, (96, 80), clip.place(0).matrix, clip.square_side)
+    box = parts["box"]
+    assert parts["square"] == np.s_[8:72, 16:80]  # toy's crop
     assert cv2.imread(str(clip.sheet)).shape[:2] == (box[0].stop - box[0].start, 6 * (box[1].stop - box[1].start))
     assert all(values.shape == (COUNT, len(seen.COLUMNS)) for values in found.values())
     assert list(clip.rows) == list(range(30, 40)) and list(clip.scored) == [0, 3, 6, 9]
     shown = seen.table(clip, found).splitlines()
-    assert shown[0].startswith("| ann, 4 of 10 held-out frames | box: PSNR |") and len(shown) == 2 + len(found)
+    assert shown[0].startswith("| ann, 4 of 10 held-out frames | sharpness | box: PSNR |") and len(shown) == 2 + len(found)
 
 
 def test_the_truth_is_best_and_the_watermark_changes_little(measured):
@@ -73,7 +77,7 @@ def test_the_figures_are_the_lpips_that_the_watermark_adds(measured):
     found, marks = measured
     rows = {figure.what: figure for figure in seen.figures("ann", found, marks)}
     own = rows["ann, box: LPIPS of ours, marked less unmarked"]
-    assert own.reached == pytest.approx(abs(found[seen.AFTER][:, 2].mean() - found[seen.BEFORE][:, 2].mean()))
+    assert own.reached == pytest.approx(abs(np.subtract(*(found[row][:, COLUMNS.index("box: LPIPS")].mean() for row in (seen.AFTER, seen.BEFORE)))))
     assert rows["ann, whole: LPIPS of true frames, marked to unmarked"].reached == marks["whole"]
     none = seen.figures("ann", found | {seen.AFTER: found[seen.BEFORE]}, dict.fromkeys(seen.REGIONS, 0.0))
     assert all(figure.met for figure in none) and not all(figure.met for figure in rows.values())
@@ -91,7 +95,7 @@ def test_poses_match_the_person_in_the_video(clip):
     """The square begins 16 pixels from the left and 8 from the top of the frame."""
     for row, pose in zip(clip.rows, clip.poses(), strict=True):
         np.testing.assert_allclose(pose.body, toy.pose(row).body + [16, 8, 0], atol=1e-4)
-        box = seen.regions(pose, (96, 80))["box"]
+        box = seen.regions(pose, (96, 80), clip.place(0).matrix, clip.square_side)["box"]
         shown = np.pad(toy.figure(toy.pose(row))[..., 3], ((8, 8), (16, 16)))
         assert shown[box].sum() == shown.sum() and box[0].stop <= 80
 
@@ -100,7 +104,7 @@ def test_the_label_is_not_scored(clip):
     area = Label((96, 80)).area > 0
     spoiled = [np.where(area[..., None], 255, picture) for picture in video_file.frames(clip.file)]
     found, _ = seen.measure(replace(clip, films={"spoiled": lambda: spoiled}), CRF, distance)
-    assert 0.01 < area.mean() < 0.5 and (found["spoiled"][:, 0] == 100).all()
+    assert 0.01 < area.mean() < 0.5 and (found["spoiled"][:, COLUMNS.index("whole: PSNR")] == 100).all()
 
 
 @pytest.mark.parametrize("late", [-2, -1, 0, 1, 3])
