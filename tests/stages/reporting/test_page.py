@@ -211,6 +211,14 @@ def test_no_tag_covers_the_label_of_the_result(report):
             assert canvas["y"] <= box["y"] and box["y"] + box["height"] < canvas["y"] + canvas["height"] / 4
 
 
+def scrolling_ended(page) -> None:
+    """Waits until the page has not scrolled for 0.3 seconds."""
+    before, now = None, page.evaluate("scrollY")
+    while now != before:
+        page.wait_for_timeout(300)
+        before, now = now, page.evaluate("scrollY")
+
+
 def test_keys_outside_of_the_players_keep_their_function(report):
     """Space scrolls if the players are not visible, and home and end go to the ends of the page."""
     report.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
@@ -218,6 +226,7 @@ def test_keys_outside_of_the_players_keep_their_function(report):
     before = report.evaluate("scrollY")
     report.keyboard.press("Space")
     until(report, f"scrollY > {before}")
+    scrolling_ended(report)  # keys are lost while the page scrolls
     report.keyboard.press("Home")
     until(report, "scrollY === 0")
     assert report.evaluate("document.getElementById('comparison').paused") and displayed_frame(report) == 0
