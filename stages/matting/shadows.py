@@ -19,14 +19,12 @@ def shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np
     deviation = BLUR * len(picture)
     blurred = lambda values, factor=1: cv2.GaussianBlur(values, (0, 0), factor * deviation)
     seen, empty = (blurred(free * one) for one in (picture, background))
-    brightness = np.minimum((seen + 1) / (empty + 1), 1)  # (H, W, 3)
-    brightness = np.maximum(brightness, 1 - DARKEST)
-    darkest = 1 - brightness.min(-1, keepdims=True)
-    brightness = 1 - (1 - brightness) * np.clip(darkest / NOISE - 1, 0, 1)
+    darkness = np.clip(1 - (seen + 1) / (empty + 1), 0, DARKEST)  # (H, W, 3)
+    darkness *= np.clip(darkness.max(-1, keepdims=True) / NOISE - 1, 0, 1)
     near, wide = (blurred(free, factor)[..., None] for factor in (1, 4))
-    behind = blurred(free * (1 - brightness), 4) / np.maximum(wide, 1e-6)
+    behind = blurred(free * darkness, 4) / np.maximum(wide, 1e-6)
     share = np.clip(2 * near, 0, 1)
-    brightness = 1 - (share * (1 - brightness) + (1 - share) * behind)
-    least = brightness.min(-1, keepdims=True)
-    colour = (brightness - least) * blurred(background.astype(np.float32)) / 255
-    return np.concatenate([colour, 1 - least], -1).astype(np.float32)
+    darkness = share * darkness + (1 - share) * behind
+    most = darkness.max(-1, keepdims=True)
+    colour = (most - darkness) * blurred(background.astype(np.float32)) / 255
+    return np.concatenate([colour, most], -1).astype(np.float32)
