@@ -40,13 +40,23 @@ def test_over_the_background_it_gives_the_picture():
 
 
 def test_the_light_that_is_reflected_into_a_shadow_has_its_colour():
-    filmed, light = WALL.astype(float), np.array([0.9, 0.75, 0.6])
+    wall = WALL[..., :1].repeat(3, 2)
+    filmed, light = wall.astype(float), np.array([0.9, 0.75, 0.6])
     filmed[40:110, 70:100] *= light
     filmed = np.rint(filmed).astype(np.uint8)
-    found = shadow(filmed, PERSON, WALL)
+    found = shadow(filmed, PERSON, wall)
     assert found[50:100, 80:92, 3] == pytest.approx(0.4, abs=0.02)
-    lit = compositing.over(255 * found, WALL)[50:100, 80:92].astype(float)
-    assert (lit / WALL[50:100, 80:92]).mean((0, 1)) == pytest.approx(light, abs=0.02)
+    lit = compositing.over(255 * found, wall)[50:100, 80:92].astype(float)
+    assert (lit / wall[50:100, 80:92]).mean((0, 1)) == pytest.approx(light, abs=0.02)
+
+
+def test_a_dark_channel_decides_little():
+    """Grass, whose blue is 20 in the picture and 35 in the background: the layer is nearly transparent."""
+    grass, filmed = (np.full((SIDE, SIDE, 3), (110, 140, blue), np.uint8) for blue in (35, 20))
+    found = shadow(filmed, PERSON, grass)
+    assert found[..., 3].max() < 0.15
+    lit = compositing.over(255 * found, grass)[PERSON == 0].astype(int)
+    assert np.abs(lit - (110, 140, 20)).max() <= 15
 
 
 def test_a_soft_outline_in_shadow_gives_the_picture():
