@@ -16,8 +16,8 @@ from stages.learning import inpainter_training
 from stages.matting.background import clearance, estimate_background
 from stages.matting.poisson import integrate
 from stages.media import footage, png, video_file
-from stages.media.timeline import read_timeline
 from stages.media.sampling import evenly_spaced
+from stages.media.timeline import read_timeline
 from stages.media.view import read_view
 from stages.params import BackgroundInpainting
 from stages.progress import Progress
@@ -25,7 +25,7 @@ from stages.progress import Progress
 SAMPLE = 160     # largest number of S x S frames that are used
 COVERED = 12     # alpha (of 255) from which a pixel counts as covered by the person
 AROUND = 0.5     # width of the context around a hole, share of the hole's longer side
-MAX_SIDE = 512       # pixels, largest longer side of the input of OpenCV's inpainters
+MAX_SIDE = 512   # pixels, largest longer side of the input of OpenCV's inpainters
 METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 

@@ -3,8 +3,8 @@
 DVC compares bytes and does not know imports. A digest covers the syntax trees of all modules of stages/ that the stage
 imports, directly or indirectly. Comments, docstrings, blank lines and a module's package do not change it. Files that
 are not Python are included with their bytes if the stage imports a module from the same folder. Excluded:
-- params.py, preset_block.py, presets.py, consent.py, safe_yaml.py, layout.py and __main__.py: they affect a stage only through
-  parameters and paths, which DVC tracks itself
+- params.py, preset_block.py, presets.py, consent.py, safe_yaml.py, layout.py and __main__.py: they affect a stage only
+  through parameters and paths, which DVC tracks itself
 - events.py and progress.py, which report progress
 - threads.py, thread_trials.py and processors.py, which choose the number of threads
 - modules that contain only a docstring, and InputError, an exception without behaviour
@@ -22,8 +22,8 @@ from pathlib import Path
 from stages import InputError, events, layout
 
 EXCLUDED = {Path(f"stages/{name}.py") for name in (
-    "code_digest", "consent", "safe_yaml", "events", "layout", "params", "preset_block", "presets", "processors", "progress",
-    "thread_trials", "threads", "__main__")}
+    "code_digest", "consent", "safe_yaml", "events", "layout", "params", "preset_block", "presets", "processors",
+    "progress", "thread_trials", "threads", "__main__")}
 WRITE_COMMAND = "python -m pipeline.dvc_backend.digests"
 WITHOUT_EFFECT = {"ctx", "kind", "type_comment"}  # fields of ast nodes
 IMPORTS = (ast.Import, ast.ImportFrom)

@@ -13,9 +13,9 @@ import numpy as np
 
 from stages.face import face_vectors
 from stages.media import parquet, video_file
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
+from stages.media.timeline import read_timeline
 from stages.params import FaceVectorIndexing
 from stages.pose import part_boxes
 from stages.progress import Progress

@@ -27,9 +27,9 @@ from stages.learning import devices
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import files, footage, png, video_file
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.prefetch import ordered_map, prefetched
+from stages.media.timeline import read_timeline
 from stages.media.view import View, read_view
 from stages.progress import Progress
 from stages.provenance import watermark

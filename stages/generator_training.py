@@ -26,9 +26,9 @@ from stages.learning.preview_sheet import preview_sheet
 from stages.learning.training import Training
 from stages.losses.adversarial import chance_level
 from stages.media import curves, files, parquet, png
-from stages.media.timeline import read_timeline, too_short_error
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced_indices
+from stages.media.timeline import read_timeline, too_short_error
 from stages.nets.atlas import AtlasGenerator
 from stages.progress import Progress
 

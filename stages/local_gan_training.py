@@ -27,9 +27,9 @@ from stages.learning.local_gan import LocalGan
 from stages.learning.preview_sheet import preview_sheet
 from stages.losses.perceptual import perceptual_loss
 from stages.media import curves, files, parquet, png
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced_indices
+from stages.media.timeline import read_timeline
 from stages.nets.refiner import REFINED_PARTS, refine
 from stages.nets.vgg import Vgg
 from stages.progress import Progress

@@ -22,10 +22,10 @@ from stages.estimators.person import segmenter
 from stages.matting import alpha_matte, plate
 from stages.matting.background_difference import DifferenceMatting
 from stages.media import video_file
-from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.prefetch import batches, ordered_map, prefetched
 from stages.media.sampling import evenly_spaced
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.view import View, read_view
 from stages.params import MaskSegmentation
 from stages.pose.skeleton import L_HIP, R_HIP, Pose

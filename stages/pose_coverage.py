@@ -14,8 +14,8 @@ import numpy as np
 from stages import InputError
 from stages.imaging import contact_sheets
 from stages.media import parquet, png, video_file
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
+from stages.media.timeline import read_timeline
 from stages.pose import pose_distance
 from stages.pose.skeleton import Pose
 from stages.progress import Progress

@@ -16,9 +16,9 @@ from stages import InputError
 from stages.estimators import pose_estimator
 from stages.estimators.pose_estimator import PoseDetection
 from stages.media import parquet, video_file
-from stages.media.timeline import Timeline, read_timeline
 from stages.media.footage import crop_to_frame
 from stages.media.prefetch import batches, prefetched
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.view import View, read_view
 from stages.params import PoseExtraction
 from stages.pose.cleaning import clean_poses, without, without_detached_hands

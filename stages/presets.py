@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.preset_block import Count, Decay, Device, NonNegative, Positive, PresetBlock, Seed, Share
 
-SIZE_STEP = 32  # that of stages/frame_size.py, which only two stages may import
+SIZE_STEP = 32  # as in stages/frame_size.py, which would be in the digest of every stage if it was imported here
+
 
 class EstimatorBlock(PresetBlock):
     """Common parameters of the stages that run a pre-trained detector, pose network or segmentation network."""

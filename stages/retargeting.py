@@ -15,8 +15,8 @@ import numpy as np
 
 from stages import InputError
 from stages.media import parquet
-from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
+from stages.media.timeline import Timeline, read_timeline
 from stages.pose import pose_normalisation
 from stages.pose.skeleton import Pose
 from stages.progress import Progress

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.media import files
-from stages.media.timeline import read_timeline
 from stages.media.container import open_media
+from stages.media.timeline import read_timeline
 from stages.provenance import certificates, credentials
 from stages.provenance.statement import CodeVersion, SourceFile, SourceVideo, Statement, WeightDigests
 from stages.provenance.watermark import TAG

@@ -13,8 +13,8 @@ from stages.evaluation.image_similarity import PixelBox
 from stages.evaluation.metric_names import LPIPS_SCORES, REDETECTION_SCORES
 from stages.evaluation.references import Reference
 from stages.imaging import optical_flow
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
+from stages.media.timeline import read_timeline
 from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ import numpy as np
 from stages import InputError
 from stages.imaging.optical_flow import SimilarityTransform
 from stages.media import footage, video_file
-from stages.media.timeline import read_timeline
 from stages.media.files import sha256
 from stages.media.images import list_images
 from stages.media.pose_table import read_poses
 from stages.media.seek import SeekableVideo, select_frames
+from stages.media.timeline import read_timeline
 from stages.media.view import View, read_view, stabilised_crop
 from stages.pose.pose_distance import nearest_poses
 from stages.pose.skeleton import Pose

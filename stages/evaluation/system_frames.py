@@ -16,9 +16,9 @@ from stages import InputError
 from stages.evaluation.evaluate import evaluate
 from stages.evaluation.scoring import Scores
 from stages.media import footage
-from stages.media.timeline import read_timeline
 from stages.media.decoding import VideoDecoder
 from stages.media.images import list_images
+from stages.media.timeline import read_timeline
 from stages.media.view import read_view
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from stages.frame_size import choose_frame_size
 from stages.frames.stabilisation import Stabilisation, stabilise
 from stages.frames.survey import Survey, reject_cuts, survey_video
 from stages.media import footage, parquet, takes, video_file
-from stages.media.timeline import split
 from stages.media.prefetch import prefetched
 from stages.media.view import stabilised_crop, warp_to_canvas
 from stages.params import Frames, Video
 from stages.media.sampling import evenly_spaced
+from stages.media.timeline import split
 from stages.progress import Progress
 from stages.tracking.boxes import Person
 from stages.tracking.track import Track, choose_track

@@ -35,7 +35,8 @@ class DivergenceCheck:
                 raise Diverged(f"the loss `{name}` is not a finite number in step {step}; lower learning_rate or "
                                f"weight_{name.removeprefix('d_')}")
             for name in self.discriminator_names:
-                self._steps_at_zero[name] = self._steps_at_zero[name] + 1 if row[self.names.index(name)] < MIN_DISCRIMINATOR_LOSS else 0
+                is_zero = row[self.names.index(name)] < MIN_DISCRIMINATOR_LOSS
+                self._steps_at_zero[name] = self._steps_at_zero[name] + 1 if is_zero else 0
                 if self._steps_at_zero[name] >= PATIENCE:
                     raise Diverged(
                         f"the discriminator's loss `{name}` has been zero for {PATIENCE} steps, up to step {step}: it "

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from stages.params import GeneratorTraining
 
 
-
 class ScaledBatches:
     """Batches whose images and maps are resized by the factor `scale`."""
 

@@ -21,13 +21,18 @@ def shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np
     blurred = lambda values, factor=1: cv2.GaussianBlur(values, (0, 0), factor * deviation)
     seen, empty = (blurred(free * one) for one in (picture, background))
     smooth = blurred(background.astype(np.float32))
-    bright = smooth / np.maximum(smooth.max(-1, keepdims=True), 1)  # relative to the brightest channel
+    bright = smooth / np.maximum(_largest(smooth), 1)  # relative to the brightest channel
     darkness = np.clip(1 - (seen + 1) / (empty + 1), 0, DARKEST)  # (H, W, 3)
-    darkness *= np.clip((bright * darkness).max(-1, keepdims=True) / NOISE - 1, 0, 1)
+    darkness *= np.clip(_largest(bright * darkness) / NOISE - 1, 0, 1)
     near, wide = (blurred(free, factor)[..., None] for factor in (1, 4))
     behind = blurred(free * darkness, 4) / np.maximum(wide, 1e-6)
     share = np.clip(2 * near, 0, 1)
     darkness = share * darkness + (1 - share) * behind
-    most = (bright * darkness).max(-1, keepdims=True)
+    most = _largest(bright * darkness)
     colour = np.maximum(most - darkness, 0) * smooth / 255
     return np.concatenate([colour, most], -1).astype(np.float32)
+
+
+def _largest(channels: np.ndarray) -> np.ndarray:
+    """The largest of the channels (H, W, C), (H, W, 1). Faster than NumPy's maximum over the last axis."""
+    return np.maximum.reduce(cv2.split(channels))[..., None]

@@ -17,8 +17,8 @@ def unwarped_textures(charts: Tensor, foregrounds: Tensor, size: int, groups: Te
     """Textures (K, 4, size, size), RGB and alpha in [0, 1], of K charts (B, K, 7) seen in foregrounds (B, 4, h, w).
 
     A pixel belongs to the nearest chart, and is clear if no chart of another group is near; groups (K,): by default each chart
-    is a group of its own. The colours are those of the frame which shows the chart in most clear pixels, because a mean over frames would be
-    blurred. What this frame does not show is the mean over all frames, or else a mean over the surroundings. Alpha is the mean
+    is a group of its own. The colours are those of the frame which shows the chart in most clear pixels, because a mean over
+    frames would be blurred. What this frame does not show is the mean over all frames, or else a mean over the surroundings. Alpha is the mean
     over all frames, and 0 far from what any frame shows. Both means are over clear pixels where there are any."""
     k = charts.shape[1]
     groups = torch.arange(k, device=charts.device) if groups is None else groups

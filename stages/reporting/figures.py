@@ -12,10 +12,10 @@ import numpy as np
 from stages.face.face_index import FaceIndex
 from stages.imaging import compositing, contact_sheets
 from stages.media import png, video_file
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import SeekableVideo
+from stages.media.timeline import read_timeline
 from stages.pose import skeleton
 from stages.reporting.face_map import face_tile, real_face
 

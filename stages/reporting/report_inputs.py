@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.media import parquet
-from stages.media.timeline import Timeline, read_timeline
 from stages.media.files import existing
 from stages.media.pose_table import read_poses
+from stages.media.timeline import Timeline, read_timeline
 from stages.pose.skeleton import Pose
 
 if TYPE_CHECKING:

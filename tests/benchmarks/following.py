@@ -7,8 +7,8 @@ import numpy as np
 
 from stages import frames, layout, params, pose_extraction
 from stages.media import video_file
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
+from stages.media.timeline import read_timeline
 from stages.media.view import read_view
 from stages.pose.skeleton import L_HIP, R_HIP
 from stages.samples.people import person

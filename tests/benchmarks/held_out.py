@@ -27,9 +27,9 @@ from stages.learning.frame_store import FrameStore
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.training import Training
 from stages.media import png, video_file
-from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.seek import select_frames
+from stages.media.timeline import Timeline, read_timeline
 from stages.media.view import read_view
 from stages.params import GeneratorTraining, Subject
 from stages.pose.skeleton import Pose

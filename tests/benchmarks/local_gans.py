@@ -17,8 +17,8 @@ from stages.imaging import compositing
 from stages.learning.generator_inference import GeneratorInference
 from stages.learning.local_gan_inference import LocalGans
 from stages.media import png
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
+from stages.media.timeline import read_timeline
 from stages.nets.refiner import REFINED_PARTS
 from tests.benchmarks import held_out
 from tests.benchmarks.figures import Figure

@@ -10,8 +10,8 @@ import yaml
 from stages import background_inpainting, frames, layout, mask_segmentation, params, pose_extraction, samples
 from stages.imaging import image_quality
 from stages.media import video_file
-from stages.media.timeline import read_timeline
 from stages.media.pose_table import read_poses
+from stages.media.timeline import read_timeline
 from stages.media.view import read_view
 from stages.pose.skeleton import person_height
 from stages.samples import motion, people, scene

@@ -27,8 +27,8 @@ from stages.imaging import image_quality
 from stages.matting.background import clearance
 from stages.matting.temporal_median import uncovered_median
 from stages.media import footage, png, video_file
-from stages.media.timeline import read_timeline
 from stages.media.sampling import evenly_spaced
+from stages.media.timeline import read_timeline
 from stages.media.view import read_view
 from stages.samples import hard_world, motion
 from tests import settings

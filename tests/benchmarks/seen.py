@@ -1,10 +1,10 @@
 """Quality of delivered videos of real clips: python -m tests.benchmarks.seen FOLDER --clips A.mp4 B.mp4
 
-Trains on the first four fifths of each clip, reconstructs the rest, and compares the final video with the true frames, in
-the person's box, in the square around all frames of the person, and in the whole frame. The rows of a clip's table: results of other systems,
-if given, with their delay removed; ours before label and watermark, through the same H.264; ours as `video.mp4`; the
-true frames through H.264, without and with our watermark. In all of them, pixels of the label are replaced by the
-truth. LPIPS uses AlexNet; sharpness is that of the inner part of the person.
+Trains on the first four fifths of each clip, reconstructs the rest, and compares the final video with the true frames:
+in the person's box, in the square crop of all frames, and in the whole frame. The rows of a clip's table: results of
+other systems, if given, with their delay removed; ours before label and watermark, through the same H.264; ours as
+`video.mp4`; the true frames through H.264, without and with our watermark. In all of them, pixels of the label are
+replaced by the truth. LPIPS uses AlexNet; sharpness is that of the inner part of the person.
 
 Exits with 1 if the watermark is visible: if it changes the LPIPS to the true frames, of ours or of the true frames
 themselves, by more than GOAL. The LPIPS between both encoded videos is shown without a goal, because H.264 reacts to a
@@ -34,12 +34,13 @@ from torch import nn
 
 from stages import InputError, fusion, layout, params
 from stages.evaluation import delivered_video, image_similarity, perceptual_distance
+from stages.frames import project_box
 from stages.imaging import image_quality
 from stages.media import footage, png, video_file, view
-from stages.media.timeline import Timeline, read_timeline
 from stages.media.pose_table import read_poses
 from stages.media.sampling import evenly_spaced
 from stages.media.seek import select_frames
+from stages.media.timeline import Timeline, read_timeline
 from stages.pose.skeleton import Pose
 from stages.provenance.watermark import Watermark
 from tests import settings
@@ -169,18 +170,19 @@ def scores(picture: np.ndarray, truth: np.ndarray, pose: Pose, parts: dict[str, 
     height, width = truth.shape[:2]
     inside = image_similarity.certain_person_mask(pose, max(height, width))[:height, :width]
     pairs = ((picture[part], truth[part]) for part in parts.values())
-    return [image_quality.sharpness(picture, truth, inside), *(
-        score for pair in pairs for score in (image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.lpips(lpips, *pair)))]
+    found = [image_quality.sharpness(picture, truth, inside)]
+    for pair in pairs:
+        found += [image_quality.psnr(*pair), image_quality.ssim(*pair), held_out.lpips(lpips, *pair)]
+    return found
 
 
 def regions(pose: Pose, size: tuple[int, int], matrix: np.ndarray, side: int) -> dict[str, tuple[slice, slice]]:
     """The crops of a picture of a size (width, height) by region: the person's box with its margin, the bounding box of the
     square, and all of it. matrix: from pixels of the side x side square to pixels of the picture."""
     left, top, right, bottom = image_quality.person_box(pose, max(size)) or (0, 0, *size)
-    corners = cv2.perspectiveTransform(np.float64([[[0, 0], [side, 0], [side, side], [0, side]]]) - 0.5, matrix)[0] + 0.5
-    low, high = (np.rint(one).astype(int).clip(0, size) for one in (corners.min(0), corners.max(0)))
+    low_x, low_y, high_x, high_y = np.rint(project_box(np.array([0, 0, side, side]), matrix)).astype(int)
     return {"box": np.s_[top : min(bottom, size[1]), left : min(right, size[0])],
-            "square": np.s_[low[1] : high[1], low[0] : high[0]], "whole": np.s_[:, :]}
+            "square": np.s_[max(low_y, 0) : min(high_y, size[1]), max(low_x, 0) : min(high_x, size[0])], "whole": np.s_[:, :]}
 
 
 def to_video_pixels(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
