@@ -3,7 +3,7 @@
 A frame is an array (height, width, channels) uint8: RGB, RGBA, or grey without the last axis.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from stages import InputError
-from stages.media import artifact_metadata
+from stages.media import artifact_metadata, yuv
 from stages.media.colour import EXACT
 from stages.media.container import open_media
 from stages.media.files import atomic_write, existing
@@ -38,7 +38,10 @@ def lossless(path: Path, fps: float, mode: str = "rgb", audio: Path | None = Non
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         fill_audio = copy_audio(container, audio, "flac", start) if audio else None
 
-        with encoding(container, stream, path, _ARRAY[mode], fill_audio) as append:
+        def convert(frame: np.ndarray) -> av.VideoFrame:
+            return av.VideoFrame.from_ndarray(frame, format=_ARRAY[mode]).reformat(format=_FFV1[mode])
+
+        with encoding(container, stream, path, convert, fill_audio) as append:
             yield append
 
 
@@ -62,14 +65,14 @@ def h264(path: Path, fps: float, crf: int, metadata: dict[str, str], audio: Path
         stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU601, ColorRange.MPEG
         fill_audio = copy_audio(container, audio, "aac") if audio else None
 
-        with encoding(container, stream, path, "rgb24", fill_audio) as append:
+        with encoding(container, stream, path, yuv.from_rgb, fill_audio) as append:
             yield lambda frame: append(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
 
 
 @contextmanager
-def encoding(container, stream, path: Path, array_format: str, fill_audio):
-    """Yields a function that appends one frame in PyAV's `array_format` to a stream. At the end, finishes the stream
-    and calls `fill_audio`, if given, with the duration in seconds."""
+def encoding(container, stream, path: Path, convert: Callable[[np.ndarray], av.VideoFrame], fill_audio):
+    """Yields a function that appends one frame to a stream. convert: makes a frame of the stream's pixel format. At the
+    end, finishes the stream and calls `fill_audio`, if given, with the duration in seconds."""
     count = 0
 
     def append(frame: np.ndarray) -> None:
@@ -77,8 +80,7 @@ def encoding(container, stream, path: Path, array_format: str, fill_audio):
         count += 1
         if not stream.codec_context.is_open:
             stream.height, stream.width = frame.shape[:2]
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=array_format)
-        container.mux(stream.encode(picture.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode(convert(np.ascontiguousarray(frame))))
 
     yield append
     if not stream.codec_context.is_open:
