@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from stages.params import LocalGanTraining, Subject
 
 LOG = pa.schema([("step", pa.int32())] + [
-    (f"{part}_{name}", pa.float32()) for part in REFINED_PARTS for name in ("l1", "l2", "adversarial", "d")])
+    (f"{part}_{name}", pa.float32()) for part in REFINED_PARTS for name in ("l1", "l2", "detail", "adversarial", "d")])
 PREVIEW_FRAMES = 8
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a refiner's residual
 VGG_DEPTH = 3  # blocks, of the perceptual distance by which the strength is chosen

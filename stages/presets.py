@@ -8,7 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.preset_block import Count, Decay, Device, NonNegative, Positive, PresetBlock, Seed, Share
 
-SIZE_STEP = 32  # as in stages/frame_size.py, which would be in the digest of every stage if it was imported here
+# as in stages/frame_size.py, which would be in the digest of every stage if it was imported here
+SIZE_STEP, CHOSEN_STEP = 32, 64
+PATCH_SIZES = (1, 2, 4, 8, 16)
 
 
 class EstimatorBlock(PresetBlock):
@@ -91,7 +93,10 @@ class GeneratorTraining(PresetBlock):
     max_channels: Annotated[int, Field(ge=4)]
     num_downsamples: Annotated[int, Field(ge=2, le=8)]
     blocks: Count
-    patch_size: Literal[1, 2, 4]
+    patch_size: Literal[PATCH_SIZES]
+    max_cells: Annotated[int, Field(ge=16)] | None
+    window_size: Annotated[int, Field(ge=32)] | None
+    coarse_share: Share
     dense: bool
     texture_size: Annotated[int, Field(ge=8, le=512)]
     texture_channels: Annotated[int, Field(ge=4, le=64)]
@@ -139,12 +144,33 @@ class GeneratorTraining(PresetBlock):
     accumulation: Count
     compile: bool
 
-    def for_frames(self, count: int) -> "GeneratorTraining":
-        """The same with `steps` in place of `epochs`, for this number of training frames."""
-        if self.epochs is None:
-            return self
-        batch = self.clips * self.clip_length + self.single_frames
-        return self.model_copy(update={"steps": math.ceil(self.epochs * count / batch), "epochs": None})
+    def for_frames(self, count: int, size: int) -> "GeneratorTraining":
+        """The same for `count` training frames of size x size pixels: with `steps` in place of `epochs`, and with
+        `patch_size` doubled until the U-Net has at most `max_cells` cells along a side."""
+        steps = self.steps
+        if self.epochs is not None:
+            steps = math.ceil(self.epochs * count / (self.clips * self.clip_length + self.single_frames))
+        return self.model_copy(update={"steps": steps, "epochs": None, "patch_size": self.patch_size_for(size)})
+
+    def patch_size_for(self, size: int) -> int:
+        """`patch_size` for frames of size x size pixels."""
+        patch_size, scaled = self.patch_size, self.architecture == "limb_atlas" and self.max_cells
+        while scaled and size > self.max_cells * patch_size:
+            patch_size *= 2
+        return patch_size
+
+    @property
+    def windowed(self) -> bool:
+        """Whether steps may generate parts of a frame."""
+        return self.architecture == "limb_atlas" and self.window_size is not None
+
+    def reduction(self, step: int, size: int) -> int:
+        """By how much frames of size x size pixels are reduced in a step: in the first steps (`coarse_share`) to at most
+        `window_size` pixels, later not at all."""
+        reduction = 1
+        while self.windowed and step < self.coarse_share * self.steps and size > self.window_size * reduction:
+            reduction *= 2
+        return reduction
 
     @model_validator(mode="after")
     def consistent(self) -> "GeneratorTraining":
@@ -194,6 +220,7 @@ class LocalGanTraining(PresetBlock):
     beta: Share
     weight_l1: NonNegative
     weight_l2: NonNegative
+    weight_detail: NonNegative
     weight_adversarial: NonNegative
     adversarial: Literal["logistic", "least_squares"]
     checkpoint_every: Count
@@ -257,9 +284,11 @@ class Preset(PresetBlock):
     @model_validator(mode="after")
     def size_can_be_downsampled(self) -> "Preset":
         learn, frames = self.generator_training, self.frames
-        grid = learn.patch_size * 2**learn.num_downsamples
-        if frames.size % grid or frames.max_size % grid or (frames.size < frames.max_size and SIZE_STEP % grid):
-            raise ValueError(f"frames.size and max_size: {frames.size} and {frames.max_size}, but generator_training's "
-                             f"patch_size {learn.patch_size} and num_downsamples {learn.num_downsamples} need multiples of "
-                             f"{grid}" + f", and between them every multiple of {SIZE_STEP}" * bool(SIZE_STEP % grid))
+        between = range(frames.size // CHOSEN_STEP * CHOSEN_STEP + CHOSEN_STEP, frames.max_size, CHOSEN_STEP)
+        for size in (frames.size, *between, frames.max_size):
+            patch_size = learn.patch_size_for(size)
+            if patch_size not in PATCH_SIZES or size % (grid := patch_size * 2**learn.num_downsamples):
+                raise ValueError(f"frames.size and max_size: {frames.size} and {frames.max_size}, so S may be {size}, but "
+                                 f"generator_training's patch_size {patch_size} (with max_cells {learn.max_cells}) and "
+                                 f"num_downsamples {learn.num_downsamples} need multiples of {grid}")
         return self

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stages import InputError
 from stages.learning.augmentation import SimilarityAugment, noisy
@@ -19,20 +20,25 @@ from stages.learning.clip_sampler import Clip, ClipSampler
 from stages.learning.conditioning import Conditioning
 from stages.learning.crops import Crops, crop_images, pose_boxes, union_box
 from stages.learning.frame_store import FrameStore
+from stages.nets.windows import Windows
 
 if TYPE_CHECKING:
     from stages.params import GeneratorTraining
 
+WINDOWS = b"windows"  # distinguishes the random numbers
+
 
 @dataclass
 class Batch:
-    """B frames: first `num_clips` clips of `clip_length` consecutive frames, then single frames. All are cropped to
-    h x w pixels."""
+    """B frames: first `num_clips` clips of `clip_length` consecutive frames, then single frames. The pose maps show crops,
+    `real`, `backgrounds` and `skeletons` only the windows of these, of h x w pixels; without windows, the crops."""
 
-    pose_maps: Tensor    # (B, in_channels, h / patch_size, w / patch_size), the generator's input
-    charts: Tensor       # (B, K, 7), the generator's second input
-    real: Tensor         # (B, 4, h, w): RGB times alpha, and alpha, in [0, 1]
-    backgrounds: Tensor  # (B, 3, h, w): the static background in the same crops
+    pose_maps: Tensor    # (B, in_channels, crop's h / patch_size, w / patch_size), the generator's input
+    charts: Tensor       # (B, K, 7), the generator's second input, in pixels of the crops
+    windows: Windows | None
+    reduction: int       # `real` and `backgrounds` have 1 / reduction of the resolution
+    real: Tensor         # (B, 4, h / reduction, w / reduction): RGB times alpha, and alpha, in [0, 1]
+    backgrounds: Tensor  # (B, 3, h / reduction, w / reduction): the static background
     frames: Tensor       # (B,) indices of the frames
     linear: Tensor       # (B, 2, 2), the linear part of their augmentation
     num_clips: int
@@ -56,8 +62,8 @@ class Batches:
     """Loads the batches of a training. `in_channels`: channels of the generator's input."""
 
     def __init__(self, data: FrameStore, params: "GeneratorTraining", device: torch.device):
-        p = self.params = params
-        self.data, self.sampler = data, ClipSampler(data, params)
+        p = self.params = params.for_frames(data.count, data.size)
+        self.data, self.sampler = data, ClipSampler(data, p)
         self.conditioning = Conditioning(data.size, p.patch_size, p.parts, p.pose_maps, p.pose_context, device)
         self.in_channels = self.conditioning.in_channels
 
@@ -81,27 +87,42 @@ class Batches:
         """The networks' inputs for these clips. crops: one crop for each clip. num_clips: how many of the clips are
         not single frames. step: of the training, from which the noise on the pose maps is drawn; None: no noise."""
         frames, clip_of, augment = flattened(clips)
+        reduction, windows = (1, None) if step is None else self.part(clips, crops, step)
         crops = crops[clip_of]  # one for each frame
+        shown = crops if windows is None else crops.windows(windows := windows[clip_of], self.params.patch_size)
         context = self.conditioning.context_frames(frames, self.data.take)  # (B, 2 k + 1) frames
         keys = context + self.data.count * clip_of[:, None]  # one number for each pair of frame and clip
         keys, index = np.unique(keys, return_inverse=True)  # so that each pose is transformed only once
         index = index.reshape(len(frames), -1)
-        first_frame_of = np.searchsorted(clip_of, keys // self.data.count)
+        p, first_frame_of = self.params, np.searchsorted(clip_of, keys // self.data.count)
         poses = augment[first_frame_of].pose(self.data.poses[keys % self.data.count], self.data.size)
-        boxes, drawn = np.array(crops.boxes()), poses
+        boxes, drawn = np.array(shown.boxes()), poses
         if step is not None:
-            seeds = [[self.params.seed, step, frame] for frame in keys % self.data.count]
-            drawn = noisy(poses, self.params.pose_noise * self.data.size, seeds)
+            seeds = [[p.seed, step, frame] for frame in keys % self.data.count]
+            drawn = noisy(poses, p.pose_noise * self.data.size, seeds)
         now = poses[index[:, self.conditioning.pose_context]]
         return Batch(
             pose_maps=self.conditioning.pose_maps(drawn, index, crops),
             charts=self.conditioning.charts(now, crops),
-            real=augment.foregrounds(self.data, frames, boxes),
-            backgrounds=crop_images([self.data.background] * len(frames), boxes),
+            windows=windows, reduction=reduction,
+            real=reduced(augment.foregrounds(self.data, frames, boxes), reduction),
+            backgrounds=reduced(crop_images([self.data.background] * len(frames), boxes), reduction),
             frames=torch.from_numpy(frames).to(self.conditioning.device),
             linear=torch.from_numpy(augment.matrix(self.data.size)[0].astype(np.float32)).to(self.conditioning.device),
-            num_clips=num_clips, clip_length=self.params.clip_length,
-            draw_skeletons=lambda: self.conditioning.skeleton_maps(now, crops))
+            num_clips=num_clips, clip_length=p.clip_length,
+            draw_skeletons=lambda: self.conditioning.skeleton_maps(now, shown))
+
+    def part(self, clips: list[Clip], crops: Crops, step: int) -> tuple[int, Windows | None]:
+        """What a step generates of large crops, one for each clip: by how much the resolution is reduced, or else a random
+        window in each crop. A window depends on the number of the clip's first frame, not on the other clips."""
+        p = self.params
+        reduction, size = p.reduction(step, self.data.size), np.array([crops.width, crops.height])
+        if reduction > 1 or not p.windowed or size.max() <= p.window_size:
+            return reduction, None
+        cells, side = size // p.patch_size, np.minimum(size, p.window_size) // p.patch_size
+        corners = [np.random.default_rng([*WINDOWS, p.seed, step, clip.frames[0]]).integers(0, cells - side + 1)
+                   for clip in clips]
+        return reduction, Windows(np.stack(corners), *side.tolist())
 
     def crops(self, clips: list[Clip], crop_size: np.ndarray) -> Crops:
         """One crop for each clip, of size `crop_size` (width, height), centred on the clip's transformed poses.
@@ -115,6 +136,11 @@ class Batches:
         boxes = pose_boxes(augment.pose(self.data.poses[frames], size), p.crop_margin)  # (frames, 4)
         boxes = [union_box(boxes[clip_of == clip]) for clip in range(len(clips))]
         return Crops.centred_on(np.stack(boxes), size, p.patch_size, crop_size)
+
+
+def reduced(pictures: Tensor, reduction: int) -> Tensor:
+    """Pictures (B, C, h, w) at 1 / reduction of the resolution."""
+    return F.avg_pool2d(pictures, reduction) if reduction > 1 else pictures
 
 
 def flattened(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray, SimilarityAugment]:

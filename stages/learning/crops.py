@@ -13,6 +13,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 
+from stages.nets.windows import Windows
 from stages.pose.skeleton import Pose
 
 HEADROOM = 2.0     # factor of the margin above the pose: its topmost points are eyes and ears, but hair is higher
@@ -45,6 +46,11 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.corners)
+
+    def windows(self, windows: Windows, patch_size: int) -> "Crops":
+        """The windows of these crops, as crops of the frame."""
+        width, height = windows.width * patch_size, windows.height * patch_size
+        return Crops(self.corners + windows.corners * patch_size, width, height)
 
     def boxes(self) -> list[tuple[int, int, int, int]]:
         return [(x, y, x + self.width, y + self.height) for x, y in self.corners.tolist()]

@@ -8,6 +8,7 @@ from torch import Tensor
 from stages.learning.optimisers import ema_update, minimise
 from stages.learning.part_crops import part_conditioning_channels
 from stages.losses.adversarial import discriminator_loss, generator_loss
+from stages.losses.detail import detail_loss
 from stages.nets.discriminators import background_change
 from stages.nets.refiner import REFINED_PARTS, PartDiscriminator, Refiner, RefinerShape, refine
 
@@ -54,10 +55,11 @@ class LocalGan:
             minimise(loss_d, self.discriminator, self.optimisers["discriminator"])
             adversarial = generator_loss(self.discriminator(fake_change), p.adversarial)
         l1, l2 = (refined - real).abs().mean(), (refined - real).square().mean()
-        loss = p.weight_l1 * l1 + p.weight_l2 * l2 + p.weight_adversarial * adversarial
+        detail = detail_loss(refined[:, :3], real[:, :3])
+        loss = p.weight_l1 * l1 + p.weight_l2 * l2 + p.weight_detail * detail + p.weight_adversarial * adversarial
         minimise(loss, self.refiner, self.optimisers["refiner"])
         ema_update(self.average, self.refiner, step, p.ema)
-        return {"l1": l1.item(), "l2": l2.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
+        return {"l1": l1.item(), "l2": l2.item(), "detail": detail.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
 
     def learning_rate_factor(self, step: int) -> float:
         """Factor of the learning rate: rises to 1 in WARM_UP steps, stays there, and falls to 0 in the last steps (from

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ScaledBatches:
-    """Batches whose images and maps are resized by the factor `scale`."""
+    """Batches whose images and maps are resized by the factor `scale`, without windows."""
 
     def __init__(self, batches: Batches, scale: float):
         self.batches, self.scale = batches, scale
@@ -29,7 +29,7 @@ class ScaledBatches:
         real, backgrounds = (F.interpolate(images, [p.patch_size * side for side in sides])
                              for images in (batch.real, batch.backgrounds))
         charts = torch.cat([batch.charts[..., :5] * self.scale, batch.charts[..., 5:]], -1)
-        return replace(batch, pose_maps=pose_maps, charts=charts, draw_skeletons=lambda: skeletons, real=real, backgrounds=backgrounds)
+        return replace(batch, pose_maps=pose_maps, charts=charts, windows=None, reduction=1, draw_skeletons=lambda: skeletons, real=real, backgrounds=backgrounds)
 
 
 def suggest_settings(training: "Training", batches: Batches) -> str:

@@ -121,6 +121,8 @@ class Objective:
         """The outputs of the discriminator `name` for real or generated foregrounds (B, 4, h, w)."""
         discriminator = self.discriminators[name]
         skeletons, frames = batch.skeletons, background_change(foregrounds, batch.backgrounds)
+        if batch.reduction > 1:
+            frames = F.interpolate(frames, scale_factor=batch.reduction)
         if (length := discriminator.num_frames) > 1:
             skeletons, frames = batch.frame_windows(skeletons, length), batch.frame_windows(frames, length)
         with self.fabric.autocast():

@@ -43,7 +43,7 @@ class Training:
 
     def __init__(self, params: "GeneratorTraining", fabric: "Fabric", in_channels: int, data: "FrameStore"):
         torch.manual_seed(params.seed)
-        p = self.params = params.for_frames(data.count)
+        p = self.params = params.for_frames(data.count, data.size)
         self.fabric, device = fabric, fabric.device
         sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense", "texture_size",
                  "texture_channels", "texture_offsets", "shadows")
@@ -99,8 +99,9 @@ class Training:
     def generate(self, batch: "Batch") -> Tensor:
         """The generated foregrounds (B, 4, h, w)."""
         charts = self.chart_offsets.corrected(batch) if self.chart_offsets else batch.charts
+        part = (batch.windows, batch.reduction) if isinstance(self.generator, AtlasGenerator) else ()
         with self.fabric.autocast():
-            return self.generator(batch.pose_maps, charts).float()
+            return self.generator(batch.pose_maps, charts, *part).float()
 
     def train_discriminators(self, micro_batches: "list[Batch]", fakes: list[Tensor]) -> dict[str, Tensor]:
         """One step of D_q and of D_t. Returns their losses."""

@@ -24,6 +24,7 @@ from stages.nets.chart_lookup import (
 )
 from stages.nets.generator import ConvBlock, DenseUNet, GeneratorShape
 from stages.nets.unwarping import unwarped_textures
+from stages.nets.windows import Windows
 
 LAYERS = 2             # charts that are combined in a pixel
 MAX_ALONG = 0.5        # largest offset along, lengths of the limb
@@ -97,32 +98,44 @@ class AtlasGenerator(nn.Module):
         seen = unwarped_textures(charts, foregrounds, self.shape.texture_size, groups)
         self.scaled_textures[:, :4] = seen.clamp(0.02, 0.98).logit().flatten(2) / GAIN
 
-    def forward(self, pose_maps: Tensor, charts: Tensor) -> Tensor:
-        x = self.block(self.unet(pose_maps))
+    def forward(self, pose_maps: Tensor, charts: Tensor, windows: Windows | None = None, reduction: int = 1) -> Tensor:
+        """windows: the parts of the crops that are generated, by default the whole crops. reduction: generates
+        1 / reduction of the resolution; the patch size is a multiple of it."""
+        x, patch_size = self.block(self.unet(pose_maps)), self.shape.patch_size // reduction
         with torch.autocast(x.device.type, enabled=False):  # positions need more than 8 bits
-            sampled = self.sampled(*self.locate(self.lookup(x.float()), charts))  # (B, C, h, w)
-        coarse = F.interpolate(self.coarse(x), sampled.shape[-2:], mode="bilinear")
+            predicted = self.lookup(x.float())
+        coarse, shadow = self.coarse(x), self.shadow_layer(x) if self.shape.shadows else None
+        if windows:
+            predicted, coarse = windows.cut(predicted), windows.cut(coarse, 2)
+            shadow = shadow if shadow is None else windows.cut(shadow)
+            charts = windows.charts(charts, self.shape.patch_size)
+        charts = torch.cat([charts[..., :5] / reduction, charts[..., 5:]], -1)
+        with torch.autocast(x.device.type, enabled=False):
+            sampled = self.sampled(*self.locate(predicted, charts, patch_size))  # (B, C, h, w)
+        coarse = F.interpolate(coarse, sampled.shape[-2:], mode="bilinear")
         features = torch.cat([sampled.to(coarse.dtype), coarse], 1).contiguous(memory_format=torch.channels_last)
         change = MAX_CHANGE * torch.tanh(self.picture(features) / MAX_CHANGE)
         colour, alpha = (sampled[:, :4] + change).sigmoid().split([3, 1], 1)
         foreground = torch.cat([colour * alpha, alpha], 1)
-        return foreground + (1 - alpha) * self.shadows(x, alpha.shape[-2:]) if self.shape.shadows else foreground
+        if shadow is None:
+            return foreground
+        return foreground + (1 - alpha) * F.interpolate(shadow, alpha.shape[-2:], mode="bilinear")
 
-    def shadows(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """The shadow (B, 4, h, w), RGB times alpha, and alpha. It vanishes towards the border of the crop, where it would be
-        cut off."""
+    def shadow_layer(self, features: Tensor) -> Tensor:
+        """The shadow in every cell, (B, 4, h / patch_size, w / patch_size): RGB times alpha, and alpha. It falls to 0
+        towards the outermost cells of the crop, because it would be cut off there."""
         colour, alpha = self.shadow(features).sigmoid().split([3, 1], 1)
-        layer = F.interpolate(DARKEST * torch.cat([colour * alpha, alpha], 1), size, mode="bilinear")
-        ramps = [(0.5 - ((torch.arange(side, device=layer.device) + 0.5) / side - 0.5).abs()) / BORDER for side in size]
-        return layer * torch.minimum(ramps[0][:, None], ramps[1]).clamp(0, 1)
+        cells = [torch.arange(side, device=alpha.device) for side in alpha.shape[-2:]]
+        ramps = [torch.minimum(cell, cell.flip(0)) / (BORDER * len(cell)) for cell in cells]
+        return DARKEST * torch.cat([colour * alpha, alpha], 1) * torch.minimum(ramps[0][:, None], ramps[1]).clamp(0, 1)
 
-    def locate(self, predicted: Tensor, charts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def locate(self, predicted: Tensor, charts: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel, (B, L, h, w) each:
         the probability that the chart is in front, how much alpha's logit falls, and the positions along and across in
         the texture, -1 to 1 inside of it.
 
-        predicted (B, 3 K, h / patch_size, w / patch_size): output of `lookup`."""
-        patch_size = self.shape.patch_size
+        predicted (B, 3 K, h / patch_size, w / patch_size): output of `lookup`. charts (B, K, 7): in pixels of the output.
+        patch_size: pixels of the output per cell."""
         weight, along_offset, across_offset = predicted.unflatten(1, (3, -1)).unbind(1)  # (B, K, h', w')
         along, across = chart_coordinates(charts, *weight.shape[-2:], patch_size)
         near = (FALLOFF * (weight - chart_distance(charts, along, across))).clamp_min(UNKNOWN)
@@ -150,7 +163,7 @@ class AtlasGenerator(nn.Module):
         """Two pictures (B, 3, h, w) of what is seen in every pixel: the colours (K, 3) of the charts; and the offsets along
         (red) and across (green), 0.5 where they are 0. Both are means over the layers."""
         predicted = self.lookup(self.block(self.unet(pose_maps)))
-        chosen, in_front, alpha_drop, u, v = self.locate(predicted, charts)
+        chosen, in_front, alpha_drop, u, v = self.locate(predicted, charts, self.shape.patch_size)
         shares = seen_shares(in_front, sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - alpha_drop)
         size = in_front.shape[-2:]
         shown = F.interpolate(chosen.float(), size).long()

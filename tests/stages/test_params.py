@@ -38,7 +38,7 @@ DEMO = ("presets", "demo")
     ((*DEMO, "frames", "size"), 100, "presets.demo.frames.size.*multiple of 32"),
     ((*DEMO, "frames", "max_size"), 128, "frames: .*max_size: 128, but size is 256; expected at least that"),
     ((*DEMO, "generator_training", "num_downsamples"), 4,
-     "patch_size 4 and num_downsamples 4 need multiples of 64, and between them every multiple of 32"),
+     "frames.size and max_size: 256 and 640, so S may be 448, but .*patch_size 8 .* and num_downsamples 4 need multiples of 128"),
     ((*DEMO, "frames", "colour"), "red", "presets.demo.frames.colour.*not permitted"),
     ((*DEMO, "generator_training", "weight_gw"), -1, "weight_gw.*greater than or equal to 0"),
     ((*DEMO, "generator_training", "features"), "vgg11", "features.*vgg16.*vgg19"),
@@ -82,7 +82,7 @@ DEMO = ("presets", "demo")
     ((*DEMO, "generator_training", "epochs"), 120, "generator_training: .*steps: 900, epochs: 120; expected a number for one"),
     ((*DEMO, "generator_training", "steps"), None, "generator_training: .*steps: None, epochs: None; expected a number for one"),
     ((*DEMO, "generator_training", "num_downsamples"), 7,
-     "frames.size and max_size: 256 and 320, but .*patch_size 4 and num_downsamples 7 need multiples of 512"),
+     "frames.size and max_size: 256 and 640, so S may be 256, but .*patch_size 4 .* and num_downsamples 7 need multiples of 512"),
     ((*DEMO, "generator_training", "run_length"), 3, "generator_training: .*`run_length` is now called `clip_length`"),
     ((*DEMO, "generator_training", "pose_maps"), "fields", "`pose_maps: fields` is now `pose_maps: limbs`"),
     ((*DEMO, "local_gan_training", "crop"), 40, "local_gan_training: .*`crop` is now called `crop_share` and is a share of S"),
@@ -99,9 +99,9 @@ def test_wrong_entries_are_named(tmp_path, path, value, message):
 @pytest.mark.parametrize("epochs, frames, steps", [(120, 1500, 18_000), (1, 11, 2), (3, 10, 3)])
 def test_epochs_are_as_many_steps_as_draw_every_frame_that_often(epochs, frames, steps):
     block = params.load(settings.FILE).presets["paper"].generator_training  # batches of ten frames
-    found = block.model_copy(update={"epochs": epochs}).for_frames(frames)
+    found = block.model_copy(update={"epochs": epochs}).for_frames(frames, 512)
     assert (found.steps, found.epochs) == (steps, None)
-    assert found.for_frames(7) == found
+    assert found.for_frames(7, 512) == found
 
 
 def test_variants_are_checked_with_every_preset(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from stages import InputError
 from stages.learning.augmentation import SimilarityAugment
@@ -45,10 +46,11 @@ def test_drawn_from_seed_and_step(batches):
         assert other.real.shape != first.real.shape or not torch.equal(other.real, first.real)
 
 
-@pytest.mark.parametrize("pose_maps", ["skeleton", "limbs"])
-@pytest.mark.parametrize("crop", [True, False])
-def test_micro_batches_are_the_undivided_batch(batches, pose_maps, crop):
-    data = batches(pose_maps=pose_maps, crop=crop)
+@pytest.mark.parametrize("changes", [
+    *({"pose_maps": pose_maps, "crop": crop} for pose_maps in ("skeleton", "limbs") for crop in (True, False)),
+    {"max_cells": 16, "window_size": 32, "coarse_share": 0.2, "steps": 10}])
+def test_micro_batches_are_the_undivided_batch(batches, changes):
+    data = batches(**changes)
     for step in range(3):
         undivided, parts = data.at_step(step), [data.at_step(step, part, 2) for part in range(2)]
         assert (undivided.num_clips, undivided.clip_length, len(undivided.real)) == (2, 4, 14)
@@ -66,6 +68,27 @@ def test_noise_moves_the_pose_maps_and_nothing_else(batches):
         assert torch.equal(getattr(plain, name), getattr(noise, name)), name
     frames = np.arange(4)
     assert torch.equal(*(batches(pose_noise=share).without_augmentation(frames).pose_maps for share in (0.0, 0.02)))
+
+
+WINDOWED = {"architecture": "limb_atlas", "max_cells": 16, "window_size": 32, "coarse_share": 0.5, "steps": 10}
+
+
+@pytest.mark.parametrize("step, reduction", [(0, 2), (4, 2), (5, 1), (9, 1)])
+def test_a_step_generates_reduced_frames_at_first_and_windows_of_them_later(batches, step, reduction):
+    """S is 64: patches of 4 pixels, windows of 32 or frames reduced to 32."""
+    data, whole = batches(**WINDOWED), batches(**WINDOWED | {"window_size": None})
+    assert data.params.patch_size == whole.params.patch_size == 4
+    batch, full = data.at_step(step), whole.at_step(step)
+    assert batch.reduction == reduction and torch.equal(batch.pose_maps, full.pose_maps) and torch.equal(batch.charts, full.charts)
+    for name in ("real", "backgrounds"):
+        found, frames = getattr(batch, name), getattr(full, name)
+        if reduction > 1:
+            assert batch.windows is None and torch.equal(found, F.avg_pool2d(frames, 2))
+        else:
+            assert max(found.shape[-2:]) == 32 and torch.equal(found, batch.windows.cut(frames, 4))
+            assert len(np.unique(batch.windows.corners, axis=0)) > 4  # of 8 clips and single frames
+    if reduction == 1:
+        assert torch.equal(batch.skeletons, batch.windows.cut(full.skeletons))
 
 
 @pytest.mark.parametrize("changes", [{"clips": 1}, {"single_frames": 3}])

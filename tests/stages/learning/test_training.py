@@ -30,6 +30,9 @@ def settings(**changes) -> GeneratorTraining:
     return GeneratorTraining(**{**block, **SMALL, **changes})
 
 
+WINDOWED = {"max_cells": 16, "window_size": 32, "coarse_share": 0.5}  # for frames of 64 x 64 pixels
+
+
 @pytest.fixture(scope="module")
 def data(subject):
     pose = read_poses(subject["poses"])[0][np.arange(17)]
@@ -58,8 +61,9 @@ def gradients(data, params) -> tuple[np.ndarray, dict]:
     return training.advance(batches).numpy(), found
 
 
-@pytest.mark.parametrize("changes", [{}, {"architecture": "fakemotion"}, {"gw_points": "patches"}, {"gw_debiased": True}, EDN],
-                         ids=["limb_atlas", "fakemotion", "patches", "debiased", "pix2pixhd"])
+@pytest.mark.parametrize("changes", [{}, {"architecture": "fakemotion"}, {"gw_points": "patches"}, {"gw_debiased": True}, EDN,
+                                     WINDOWED, WINDOWED | {"coarse_share": 0.0}],
+                         ids=["limb_atlas", "fakemotion", "patches", "debiased", "pix2pixhd", "reduced", "windows"])
 def test_micro_batches_change_nothing(data, changes):
     """Including Gromov-Wasserstein, which compares the vectors of all micro-batches."""
     whole, grads = gradients(data, settings(**changes))

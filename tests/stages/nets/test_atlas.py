@@ -1,11 +1,13 @@
 """The generator with a limb atlas, on charts of known positions."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from stages.matting.shadows import DARKEST
 from stages.nets.atlas import AtlasGenerator, AtlasShape, seen_shares, union
+from stages.nets.windows import Windows
 
 CHARTS = torch.tensor([[[20.0, 8, 20, 40, 6, 0, 0], [40, 8, 40, 40, 6, 0, 0]], [[20, 10, 22, 44, 6, 0, 0], [40, 8, 40, 40, 0, 0, 0]]])
 
@@ -19,7 +21,7 @@ def network(**changes) -> AtlasGenerator:
 
 def sampled(generator: AtlasGenerator, predicted: torch.Tensor, charts: torch.Tensor) -> torch.Tensor:
     """What the textures show, before the convolutions at full resolution: (B, C, h, w)."""
-    return generator.sampled(*generator.locate(predicted, charts))
+    return generator.sampled(*generator.locate(predicted, charts, generator.shape.patch_size))
 
 
 @pytest.mark.parametrize("patch_size", [2, 4])
@@ -147,3 +149,22 @@ def test_textures_are_initialised_without_the_shadow():
     generator.initialise(CHARTS[:1], painted)
     alpha = generator.textures[:, 3].sigmoid()
     assert alpha[0, 8, 8] > 0.9 and alpha[1].max() < 0.05
+
+
+@pytest.mark.parametrize("windows", [None, Windows(np.array([[2, 4], [5, 0]]), 8, 9)])
+@pytest.mark.parametrize("patch_size, reduction", [(4, 1), (4, 2), (8, 4)])
+def test_windows_and_lower_resolutions_show_the_same_picture(patch_size, reduction, windows):
+    """Apart from the border of a window, where the convolutions have no input, and detail."""
+    generator = network(patch_size=patch_size, texture_size=4, shadows=True).eval()
+    with torch.no_grad():
+        torch.nn.init.normal_(generator.lookup.weight, std=0.1)
+        generator.scaled_textures.copy_(torch.randn(generator.scaled_textures.shape))
+        generator.picture[-1].weight.zero_()
+        pose_maps = torch.rand(2, 5, 16, 16)
+        charts = torch.cat([CHARTS[..., :5] * (patch_size / 4), CHARTS[..., 5:]], -1)
+        whole = generator(pose_maps, charts)
+        found = generator(pose_maps, charts, windows, reduction)
+    expected = F.avg_pool2d(windows.cut(whole, patch_size) if windows else whole, reduction)
+    inner = np.s_[..., patch_size // reduction : -(patch_size // reduction), patch_size // reduction : -(patch_size // reduction)]
+    assert found.shape == expected.shape
+    assert (found - expected)[inner].abs().mean() < (1e-6 if reduction == 1 else 0.05 * expected[inner].std())
