@@ -56,6 +56,7 @@ def run(*, frames: Path, timeline: Path, masks: Path, background: Path, poses: P
     checkpoint = Checkpoint(f"local_gan_training@{key}", inputs, params)
     device = devices.choose(params.device)
     inference = GeneratorInference(generator, device)
+    params = params.for_frames(inference.size)
     data = FrameStore(frames, masks, background, pose[rows], len(rows), take=times.take[rows],
                       shadows=inference.about.get("shadows", False))
     network = Vgg(params.features, VGG_DEPTH).to(device) if params.validation_share else None

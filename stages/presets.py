@@ -154,10 +154,7 @@ class GeneratorTraining(PresetBlock):
 
     def patch_size_for(self, size: int) -> int:
         """`patch_size` for frames of size x size pixels."""
-        patch_size, scaled = self.patch_size, self.architecture == "limb_atlas" and self.max_cells
-        while scaled and size > self.max_cells * patch_size:
-            patch_size *= 2
-        return patch_size
+        return doubled(self.patch_size, size, self.max_cells if self.architecture == "limb_atlas" else None)
 
     @property
     def windowed(self) -> bool:
@@ -196,6 +193,13 @@ class GeneratorTraining(PresetBlock):
         return self
 
 
+def doubled(patch_size: int, side: float, max_cells: int | None) -> int:
+    """The patch size, doubled until a side of so many pixels has at most `max_cells` patches; None: not doubled."""
+    while max_cells and side > max_cells * patch_size:
+        patch_size *= 2
+    return patch_size
+
+
 class LocalGanTraining(PresetBlock):
     seed: Seed
     steps: Count
@@ -207,7 +211,8 @@ class LocalGanTraining(PresetBlock):
     width: Annotated[int, Field(ge=4)]
     num_downsamples: Annotated[int, Field(ge=1, le=4)]
     blocks: Count
-    patch_size: Literal[1, 2, 4]
+    patch_size: Literal[PATCH_SIZES]
+    max_cells: Annotated[int, Field(ge=8)] | None
     learning_rate: Positive
     decay_from: Share
     betas: tuple[Decay, Decay]
@@ -225,6 +230,11 @@ class LocalGanTraining(PresetBlock):
     adversarial: Literal["logistic", "least_squares"]
     checkpoint_every: Count
     device: Device
+
+    def for_frames(self, size: int) -> "LocalGanTraining":
+        """The same for frames of size x size pixels: with `patch_size` doubled until the crops have at most `max_cells`
+        cells along a side."""
+        return self.model_copy(update={"patch_size": doubled(self.patch_size, self.crop_share * size, self.max_cells)})
 
 
 class Retargeting(PresetBlock):

@@ -32,6 +32,8 @@ MAX_ACROSS = 0.8       # largest offset across, half widths
 FALLOFF = 4.0          # of a chart's logit with the distance from it, before anything is learned
 FRONT = 6.0            # logit of a limb that is clearly in front of the trunk
 MARGIN = 6.0           # a chart is transparent where its logit is lower than the best one by more than this
+CLOSE = 1.0            # the last layer fades where its logit is higher than the next chart's by less than this,
+HIDDEN = 8.0           # by up to this, so that nothing jumps where the other chart replaces it
 UNKNOWN = -1e4         # logit of a chart whose ends are not known
 GAIN = 5.0             # of the textures, so that they learn faster than other weights
 COARSE = 8             # channels of the coarse features
@@ -139,16 +141,20 @@ class AtlasGenerator(nn.Module):
         weight, along_offset, across_offset = predicted.unflatten(1, (3, -1)).unbind(1)  # (B, K, h', w')
         along, across = chart_coordinates(charts, *weight.shape[-2:], patch_size)
         near = (FALLOFF * (weight - chart_distance(charts, along, across))).clamp_min(UNKNOWN)
-        chosen = near.topk(LAYERS, 1).indices  # (B, L, h', w')
+        near = F.pad(near, (0, 0, 0, 0, 0, 1), value=UNKNOWN)  # a chart that is nowhere, in case that there are only L
+        ranked = near.topk(LAYERS + 1, 1).indices  # (B, L + 1, h', w')
+        chosen = ranked[:, :LAYERS]
         if self.shape.texture_offsets:
             along, across = along + MAX_ALONG * along_offset.tanh(), across + MAX_ACROSS * across_offset.tanh()
         u, v = texture_position(along, across)
         front = FRONT * charts[..., 6].gather(1, chosen.flatten(1)).view(chosen.shape)  # (B, L, h', w')
-        near, u, v = upsample_chosen(torch.stack([near, u, v], 1), chosen, patch_size).unbind(1)  # (B, L, h, w)
+        near, following = upsample_chosen(near[:, None], ranked, patch_size)[:, 0].split([LAYERS, 1], 1)
+        u, v = upsample_chosen(torch.stack([u, v], 1), chosen, patch_size).unbind(1)  # (B, L, h, w), as near
+        replaced = HIDDEN * (1 - (near[:, -1:] - following) / CLOSE).clamp(0, 1)  # (B, 1, h, w)
         in_front = (near + F.interpolate(front, scale_factor=patch_size)).softmax(1)
         outside = (u.abs() - 1).relu() + (v.abs() - 1).relu()
         far = (near.amax(1, keepdim=True) - near - MARGIN).relu()
-        return chosen, in_front, FADE * outside + far, u.clamp(-1, 1), v.clamp(-1, 1)
+        return chosen, in_front, FADE * outside + far + F.pad(replaced, (0, 0, 0, 0, LAYERS - 1, 0)), u.clamp(-1, 1), v.clamp(-1, 1)
 
     def sampled(self, chosen: Tensor, in_front: Tensor, alpha_drop: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """The textures at what `locate` returns, composited by depth, (B, C, h, w)."""

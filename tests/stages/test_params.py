@@ -104,6 +104,17 @@ def test_epochs_are_as_many_steps_as_draw_every_frame_that_often(epochs, frames,
     assert found.for_frames(7, 512) == found
 
 
+@pytest.mark.parametrize("size, patch_size, refiners, reduction", [
+    (256, 4, 2, 1), (320, 4, 2, 1), (384, 4, 2, 2), (448, 8, 4, 2), (640, 8, 4, 2), (960, 16, 8, 4)])
+def test_large_frames_have_larger_patches_and_are_reduced_at_first(size, patch_size, refiners, reduction):
+    preset = params.load(settings.FILE).presets["demo"]
+    block = preset.generator_training.for_frames(10, size)
+    assert (block.patch_size, preset.local_gan_training.for_frames(size).patch_size) == (patch_size, refiners)
+    assert (block.reduction(0, size), block.reduction(block.steps - 1, size)) == (reduction, 1)
+    paper = preset.generator_training.model_copy(update={"architecture": "fakemotion"}).for_frames(10, size)
+    assert (paper.patch_size, paper.reduction(0, size), paper.windowed) == (4, 1, False)
+
+
 def test_variants_are_checked_with_every_preset(tmp_path):
     """Without the temporal discriminator shorter clips are valid."""
     file = changed(tmp_path, "presets", "demo", "generator_training", "weight_temporal", value=0.0)

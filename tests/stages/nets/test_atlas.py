@@ -168,3 +168,21 @@ def test_windows_and_lower_resolutions_show_the_same_picture(patch_size, reducti
     inner = np.s_[..., patch_size // reduction : -(patch_size // reduction), patch_size // reduction : -(patch_size // reduction)]
     assert found.shape == expected.shape
     assert (found - expected)[inner].abs().mean() < (1e-6 if reduction == 1 else 0.05 * expected[inner].std())
+
+
+def test_nothing_jumps_where_a_chart_replaces_another():
+    """Three opaque charts of different colours at the same place, whose weights cross from left to right: the second and
+    the third change places at a border of cells."""
+    charts = torch.tensor([[[32.0, 8, 32, 56, 40, 0, 0]] * 3])
+    generator = network(charts=3)
+    with torch.no_grad():
+        generator.scaled_textures[:, :3] = -2.0
+        for i in range(3):
+            generator.scaled_textures[i, i] = 2.0
+        generator.scaled_textures[:, 3] = 0.2  # half transparent, so that the second layer is seen
+    predicted = torch.zeros(1, 9, 16, 16)
+    predicted[:, 0], predicted[:, 1], predicted[:, 2] = 0.31, torch.linspace(0.3, -0.3, 16), torch.linspace(-0.3, 0.3, 16)
+    found = sampled(generator, predicted, charts)[0, :3].sigmoid()  # (3, 64, 64)
+    change = found[1] - found[2]  # from the second chart to the third
+    assert change[32, :16].min() > 0.05 and change[32, -16:].max() < -0.05
+    assert found[1:, 32].diff(dim=-1)[:, 30:33].abs().max() < 0.005
