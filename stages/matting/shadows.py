@@ -7,6 +7,7 @@ DARKEST = 0.6   # largest alpha of a shadow
 NOISE = 0.03    # alpha below which it is noise
 BLUR = 0.01     # standard deviation of the blur, share of the picture's side
 EDGE = 5        # pixels: this close to the person, the background may be mixed with them
+LARGE = 320     # pixels: shadows of larger pictures are computed at a half (or less) of the resolution, as they are blurred
 
 
 def shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -17,10 +18,17 @@ def shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np
     layer's colour is the light that is left in the others. A channel in which the background is dark, so that its ratio is
     uncertain, counts less."""
     free = (cv2.dilate(alpha, np.ones((EDGE, EDGE), np.uint8)) == 0).astype(np.float32)[..., None]
+    planes = free * picture, free * background, background.astype(np.float32), free
+    layer = _layer(*(np.atleast_3d(_reduced(plane)) for plane in planes))
+    return layer if layer.shape[:2] == alpha.shape else cv2.resize(layer, alpha.shape[::-1])
+
+
+def _layer(picture: np.ndarray, known: np.ndarray, background: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """`shadow` of a picture and a background whose pixels are 0 where the person is, of the whole background, all
+    (H, W, 3), and of the share of each pixel (H, W, 1) that is free; float32."""
     deviation = BLUR * len(picture)
     blurred = lambda values, factor=1: cv2.GaussianBlur(values, (0, 0), factor * deviation)
-    seen, empty = (blurred(free * one) for one in (picture, background))
-    smooth = blurred(background.astype(np.float32))
+    seen, empty, smooth = blurred(picture), blurred(known), blurred(background)
     bright = smooth / np.maximum(_largest(smooth), 1)  # relative to the brightest channel
     darkness = np.clip(1 - (seen + 1) / (empty + 1), 0, DARKEST)  # (H, W, 3)
     darkness *= np.clip(_largest(bright * darkness) / NOISE - 1, 0, 1)
@@ -31,6 +39,15 @@ def shadow(picture: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np
     most = _largest(bright * darkness)
     colour = np.maximum(most - darkness, 0) * smooth / 255
     return np.concatenate([colour, most], -1).astype(np.float32)
+
+
+def _reduced(values: np.ndarray) -> np.ndarray:
+    """Means over squares of pixels, of LARGE x LARGE pixels or fewer, (h, w) or (h, w, C)."""
+    factor = 1
+    while len(values) > LARGE * factor:
+        factor *= 2
+    height, width = values.shape[:2]
+    return values if factor == 1 else cv2.resize(values, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
 
 
 def _largest(channels: np.ndarray) -> np.ndarray:

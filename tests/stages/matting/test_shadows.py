@@ -81,3 +81,12 @@ def test_noise_and_brighter_places_are_none():
 def test_it_is_never_black_and_continues_behind_the_person():
     found = shadow(picture(1.0, slice(30, 100)), PERSON, WALL)[..., 3]
     assert found.max() < DARKEST + 1e-4 and found[60:90, 52:68].min() > 0.5 * DARKEST
+
+
+def test_the_shadow_of_a_large_picture_is_computed_at_lower_resolution():
+    def scaled(one: np.ndarray) -> np.ndarray:
+        return cv2.resize(one, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
+
+    found, small = shadow(*(scaled(one) for one in (picture(0.3), PERSON, WALL))), shadow(picture(0.3), PERSON, WALL)
+    assert found.shape == (4 * SIDE, 4 * SIDE, 4)
+    assert np.abs(cv2.resize(found, (SIDE, SIDE), interpolation=cv2.INTER_AREA) - small)[PERSON == 0].max() < 0.05
