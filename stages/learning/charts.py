@@ -23,6 +23,7 @@ class Chart:
     priority: float    # over other charts at the same distance, half widths: arms are usually in front of the trunk
     depth: tuple[int, ...] = ()  # joints of the body whose mean depth is the limb's; none: that of the trunk
     beyond: tuple[float, float] = (0.0, 0.0)  # how far the limb reaches beyond start and end, shares of their distance
+    reach: float = 0.4  # how far its texture is seen beyond the end, lengths: not where another limb begins
 
     @property
     def group(self) -> str:
@@ -48,8 +49,8 @@ def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int
 
 
 HEAD, EARS = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR), (R_EAR, L_EAR)
-CHARTS = (
-    Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0),
+CHARTS = (  # a trunk's texture that reached further would show a second head where the head leans
+    Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0, reach=0.12),
     Chart("head", ("body", (NECK,)), ("body", HEAD), 0.22, 0.2, EARS, (0.0, 0.7)),
     Chart("face", ("face", (2, 3)), ("face", (0, 1)), 0.16, 0.5, EARS, (0.5, 0.5)),  # middle of the mouth, middle of the eyes
     *_limbs("right", R_SHOULDER, R_ELBOW, R_WRIST, R_HIP, R_KNEE, R_ANKLE, 0),

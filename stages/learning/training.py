@@ -47,7 +47,8 @@ class Training:
         self.fabric, device = fabric, fabric.device
         sizes = ("width", "max_channels", "num_downsamples", "blocks", "patch_size", "dense", "texture_size",
                  "texture_channels", "texture_offsets", "shadows")
-        self.shape = {name: getattr(p, name) for name in sizes} | {"inputs": in_channels, "charts": len(CHARTS)}
+        self.shape = {name: getattr(p, name) for name in sizes} | {"inputs": in_channels, "charts": len(CHARTS),
+                                                                  "reach": [chart.reach for chart in CHARTS]}
         self.discriminators = build_discriminators(p)
         self.generator = build_generator(p.architecture, self.shape)
         self.networks = {"generator": self.generator} | self.discriminators

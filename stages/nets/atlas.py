@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from stages.matting.shadows import DARKEST
 from stages.nets.chart_lookup import (
-    chart_coordinates, chart_distance, sample_textures, texture_position, upsample_chosen,
+    ALONG, chart_coordinates, chart_distance, sample_textures, texture_position, upsample_chosen,
 )
 from stages.nets.generator import ConvBlock, DenseUNet, GeneratorShape
 from stages.nets.unwarping import unwarped_textures
@@ -32,8 +32,9 @@ MAX_ACROSS = 0.8       # largest offset across, half widths
 FALLOFF = 4.0          # of a chart's logit with the distance from it, before anything is learned
 FRONT = 6.0            # logit of a limb that is clearly in front of the trunk
 MARGIN = 6.0           # a chart is transparent where its logit is lower than the best one by more than this
+CANDIDATES = 5         # best charts of a cell, from which those of its pixels are chosen
 CLOSE = 1.0            # the last layer fades where its logit is higher than the next chart's by less than this,
-HIDDEN = 8.0           # by up to this, so that nothing jumps where the other chart replaces it
+HIDDEN = 8.0           # by up to this, so that nothing jumps where the other chart replaces it. Also of hidden texels
 UNKNOWN = -1e4         # logit of a chart whose ends are not known
 GAIN = 5.0             # of the textures, so that they learn faster than other weights
 COARSE = 8             # channels of the coarse features
@@ -54,6 +55,7 @@ class AtlasShape(GeneratorShape):
     texture_channels: int = 8     # the first four are colour and alpha
     texture_offsets: bool = True  # whether the U-Net moves the position in a texture: folds, turning, perspective
     shadows: bool = False         # whether the U-Net predicts the person's shadow, a dark layer
+    reach: tuple[float, ...] = ()  # how far the texture of each chart is seen beyond the limb's end, lengths; (): all of it
 
 
 class AtlasGenerator(nn.Module):
@@ -70,6 +72,9 @@ class AtlasGenerator(nn.Module):
         nn.init.zeros_(self.lookup.weight)
         nn.init.zeros_(self.lookup.bias)
         self.coarse = nn.Sequential(nn.Conv2d(width, 4 * COARSE, 3, padding=1), nn.PixelShuffle(2))
+        beyond = torch.linspace(*ALONG, size) - 1  # of a texture's columns
+        hidden = torch.stack([HIDDEN * (beyond > reach).float() for reach in shape.reach or [torch.inf] * k])
+        self.register_buffer("hidden", F.pad(hidden[:, None, None], (0, 0, 0, 0, 3, shape.texture_channels - 4)), persistent=False)
         self.scaled_textures = nn.Parameter(0.02 * torch.randn(k, shape.texture_channels, size * size))
         if shape.shadows:
             self.shadow = nn.Conv2d(width, 4, 3, padding=1)  # logits of RGB and alpha
@@ -84,7 +89,7 @@ class AtlasGenerator(nn.Module):
     @property
     def textures(self) -> Tensor:
         """The textures (K, C, T, T). The first four channels are the logits of RGB and alpha."""
-        return GAIN * self.scaled_textures.unflatten(2, (self.shape.texture_size, -1))
+        return GAIN * self.scaled_textures.unflatten(2, (self.shape.texture_size, -1)) - self.hidden
 
     def colours(self) -> Tensor:
         """The textures as pictures (K, 3, T, T), RGB in [0, 1]."""
@@ -132,29 +137,31 @@ class AtlasGenerator(nn.Module):
         return DARKEST * torch.cat([colour * alpha, alpha], 1) * torch.minimum(ramps[0][:, None], ramps[1]).clamp(0, 1)
 
     def locate(self, predicted: Tensor, charts: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The best L charts of each cell, (B, L, h / patch_size, w / patch_size); and for every pixel, (B, L, h, w) each:
-        the probability that the chart is in front, how much alpha's logit falls, and the positions along and across in
-        the texture, -1 to 1 inside of it.
+        """For every pixel, (B, L, h, w) each: the best L charts, the probability that the chart is in front, how much
+        alpha's logit falls, and the positions along and across in the texture, -1 to 1 inside of it.
 
         predicted (B, 3 K, h / patch_size, w / patch_size): output of `lookup`. charts (B, K, 7): in pixels of the output.
         patch_size: pixels of the output per cell."""
         weight, along_offset, across_offset = predicted.unflatten(1, (3, -1)).unbind(1)  # (B, K, h', w')
         along, across = chart_coordinates(charts, *weight.shape[-2:], patch_size)
         near = (FALLOFF * (weight - chart_distance(charts, along, across))).clamp_min(UNKNOWN)
-        near = F.pad(near, (0, 0, 0, 0, 0, 1), value=UNKNOWN)  # a chart that is nowhere, in case that there are only L
-        ranked = near.topk(LAYERS + 1, 1).indices  # (B, L + 1, h', w')
-        chosen = ranked[:, :LAYERS]
         if self.shape.texture_offsets:
             along, across = along + MAX_ALONG * along_offset.tanh(), across + MAX_ACROSS * across_offset.tanh()
-        u, v = texture_position(along, across)
-        front = FRONT * charts[..., 6].gather(1, chosen.flatten(1)).view(chosen.shape)  # (B, L, h', w')
-        near, following = upsample_chosen(near[:, None], ranked, patch_size)[:, 0].split([LAYERS, 1], 1)
-        u, v = upsample_chosen(torch.stack([u, v], 1), chosen, patch_size).unbind(1)  # (B, L, h, w), as near
+        fields = torch.stack([near, *texture_position(along, across)], 1)  # (B, 3, K, h', w')
+        candidates = near.topk(min(CANDIDATES, near.shape[1]), 1).indices  # (B, N, h', w')
+        near, u, v = upsample_chosen(fields, candidates, patch_size).unbind(1)  # (B, N, h, w)
+        near = F.pad(near, (0, 0, 0, 0, 0, max(0, LAYERS + 1 - near.shape[1])), value=2 * UNKNOWN)
+        ranked = near.topk(LAYERS + 1, 1).indices
+        near, following = near.gather(1, ranked).split([LAYERS, 1], 1)
+        best = ranked[:, :LAYERS]  # among the candidates, (B, L, h, w)
+        u, v, chosen = u.gather(1, best), v.gather(1, best), repeated(candidates, patch_size).gather(1, best)
+        front = FRONT * charts[..., 6].gather(1, chosen.flatten(1)).view(chosen.shape)
+        in_front = (near + front).softmax(1)
         replaced = HIDDEN * (1 - (near[:, -1:] - following) / CLOSE).clamp(0, 1)  # (B, 1, h, w)
-        in_front = (near + F.interpolate(front, scale_factor=patch_size)).softmax(1)
         outside = (u.abs() - 1).relu() + (v.abs() - 1).relu()
         far = (near.amax(1, keepdim=True) - near - MARGIN).relu()
-        return chosen, in_front, FADE * outside + far + F.pad(replaced, (0, 0, 0, 0, LAYERS - 1, 0)), u.clamp(-1, 1), v.clamp(-1, 1)
+        alpha_drop = FADE * outside + far + F.pad(replaced, (0, 0, 0, 0, LAYERS - 1, 0))
+        return chosen, in_front, alpha_drop, u.clamp(-1, 1), v.clamp(-1, 1)
 
     def sampled(self, chosen: Tensor, in_front: Tensor, alpha_drop: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """The textures at what `locate` returns, composited by depth, (B, C, h, w)."""
@@ -171,11 +178,15 @@ class AtlasGenerator(nn.Module):
         predicted = self.lookup(self.block(self.unet(pose_maps)))
         chosen, in_front, alpha_drop, u, v = self.locate(predicted, charts, self.shape.patch_size)
         shares = seen_shares(in_front, sample_textures(self.textures[:, 3:4], chosen, u, v)[:, 0] - alpha_drop)
-        size = in_front.shape[-2:]
-        shown = F.interpolate(chosen.float(), size).long()
-        offsets = [F.interpolate(offset.tanh().gather(1, chosen), size) for offset in predicted.unflatten(1, (3, -1)).unbind(1)[1:]]
+        offsets = [repeated(offset.tanh(), self.shape.patch_size).gather(1, chosen)
+                   for offset in predicted.unflatten(1, (3, -1)).unbind(1)[1:]]
         offsets = 0.5 + 0.5 * torch.stack([*offsets, torch.zeros_like(offsets[0])], 1)  # (B, 3, L, h, w)
-        return torch.einsum("blhwc,blhw->bchw", colours[shown], shares), (offsets * shares[:, None]).sum(2)
+        return torch.einsum("blhwc,blhw->bchw", colours[chosen], shares), (offsets * shares[:, None]).sum(2)
+
+
+def repeated(cells: Tensor, factor: int) -> Tensor:
+    """Values of cells (B, N, h, w) in factor x factor pixels each, (B, N, h * factor, w * factor)."""
+    return cells.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
 
 
 def seen_shares(in_front: Tensor, alpha: Tensor) -> Tensor:

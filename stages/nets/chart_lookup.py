@@ -73,13 +73,12 @@ def _interpolation_weights(factor: int) -> Tensor:
 def sample_textures(textures: Tensor, chosen: Tensor, u: Tensor, v: Tensor) -> Tensor:
     """The textures (K, C, T, T) at positions u along and v across, linearly interpolated, (B, C, L, h, w).
 
-    chosen (B, L, h / p, w / p): the chart of each cell of p x p pixels; u, v (B, L, h, w) in [-1, 1]. A texture's rows
+    chosen (B, L, h, w): the chart of each pixel; u, v (B, L, h, w) in [-1, 1]. A texture's rows
     are positions across the limb, its columns positions along it."""
     k, c, t, _ = textures.shape
     b, layers, h, w = u.shape
     tall = textures.transpose(0, 1).reshape(1, c, k * t, t)  # one below the other
-    chart = F.interpolate(chosen.float(), scale_factor=h // chosen.shape[-2])
     x = u * ((t - 1) / t)
-    y = (chart + ((v + 1) * ((t - 1) / 2) + 0.5) / t) * (2 / k) - 1
+    y = (chosen + ((v + 1) * ((t - 1) / 2) + 0.5) / t) * (2 / k) - 1
     grid = torch.stack([x, y], -1).view(b, layers * h, w, 2)
     return F.grid_sample(tall.expand(b, -1, -1, -1), grid, align_corners=False).view(b, c, layers, h, w)

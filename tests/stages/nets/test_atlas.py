@@ -186,3 +186,13 @@ def test_nothing_jumps_where_a_chart_replaces_another():
     change = found[1] - found[2]  # from the second chart to the third
     assert change[32, :16].min() > 0.05 and change[32, -16:].max() < -0.05
     assert found[1:, 32].diff(dim=-1)[:, 30:33].abs().max() < 0.005
+
+
+@pytest.mark.parametrize("reach, seen", [((0.1, 0.4), False), ((0.4, 0.4), True), ((), True)])
+def test_a_texture_is_not_seen_beyond_its_reach(reach, seen):
+    """The chart ends at y = 40 after 32 pixels. y = 48 is 0.25 lengths beyond."""
+    generator = network(texture_size=32, reach=reach)
+    with torch.no_grad():
+        generator.scaled_textures[:, 3] = 1.0
+    alpha = sampled(generator, torch.zeros(2, 6, 16, 16), CHARTS)[0, 3].sigmoid()
+    assert alpha[38, 20] > 0.9 and (alpha[48, 20] > 0.9) == seen and alpha[48, 40] > 0.9
