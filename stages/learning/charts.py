@@ -37,19 +37,19 @@ class Chart:
 def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int, ankle: int, heel: int) -> list[Chart]:
     body, hand = (lambda joint: ("body", (joint,))), f"{side}_hand"
     return [
-        Chart(f"{side}_upper_arm", body(shoulder), body(elbow), 0.16, 0.2, (shoulder, elbow)),
-        Chart(f"{side}_forearm", body(elbow), body(wrist), 0.13, 0.4, (elbow, wrist)),
+        Chart(f"{side}_upper_arm", body(shoulder), body(elbow), 0.16, 0.2, (shoulder, elbow), reach=0.2),
+        Chart(f"{side}_forearm", body(elbow), body(wrist), 0.13, 0.4, (elbow, wrist), reach=0.15),
         Chart(f"{side}_palm", (hand, (0,)), (hand, (9,)), 0.1, 0.5, (wrist,)),
         Chart(f"{side}_fingers", (hand, (9, 13)), (hand, (12, 16)), 0.1, 0.5, (wrist,)),  # of the middle and ring finger
         Chart(f"{side}_thumb", (hand, (1,)), (hand, (4,)), 0.05, 0.55, (wrist,)),
-        Chart(f"{side}_thigh", body(hip), body(knee), 0.2, 0.1, (hip, knee)),
-        Chart(f"{side}_shank", body(knee), body(ankle), 0.16, 0.1, (knee, ankle)),
+        Chart(f"{side}_thigh", body(hip), body(knee), 0.2, 0.1, (hip, knee), reach=0.2),
+        Chart(f"{side}_shank", body(knee), body(ankle), 0.16, 0.1, (knee, ankle), reach=0.2),
         Chart(f"{side}_foot", ("feet", (heel,)), ("feet", (heel + 1,)), 0.13, 0.2, (ankle,)),
     ]
 
 
 HEAD, EARS = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR), (R_EAR, L_EAR)
-CHARTS = (  # a trunk's texture that reached further would show a second head where the head leans
+CHARTS = (  # if the trunk's texture reached further, it would show a second head where the head leans
     Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0, reach=0.12),
     Chart("head", ("body", (NECK,)), ("body", HEAD), 0.22, 0.2, EARS, (0.0, 0.7)),
     Chart("face", ("face", (2, 3)), ("face", (0, 1)), 0.16, 0.5, EARS, (0.5, 0.5)),  # middle of the mouth, middle of the eyes
