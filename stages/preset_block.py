@@ -44,3 +44,10 @@ class PresetBlock(BaseModel):
         if found:
             raise ValueError("; ".join(found))
         return values
+
+
+def doubled(patch_size: int, side: float, max_cells: int | None) -> int:
+    """The patch size, doubled until a side of so many pixels has at most `max_cells` patches; None: not doubled."""
+    while max_cells and side > max_cells * patch_size:
+        patch_size *= 2
+    return patch_size

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from stages.preset_block import Count, Decay, Device, NonNegative, Positive, PresetBlock, Seed, Share
+from stages.preset_block import Count, Decay, Device, NonNegative, Positive, PresetBlock, Seed, Share, doubled
 
 # as in stages/frame_size.py, which would be in the digest of every stage if it was imported here
 SIZE_STEP, CHOSEN_STEP = 32, 64
@@ -191,13 +191,6 @@ class GeneratorTraining(PresetBlock):
         if self.architecture == "pix2pixhd" and self.patch_size != 1:
             raise ValueError("patch_size: pix2pixhd works at full size; expected 1")
         return self
-
-
-def doubled(patch_size: int, side: float, max_cells: int | None) -> int:
-    """The patch size, doubled until a side of so many pixels has at most `max_cells` patches; None: not doubled."""
-    while max_cells and side > max_cells * patch_size:
-        patch_size *= 2
-    return patch_size
 
 
 class LocalGanTraining(PresetBlock):

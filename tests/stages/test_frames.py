@@ -176,8 +176,8 @@ def test_square_around(extent, full, margin, expected):
 
 @pytest.mark.parametrize("extent, expected, expected_size", [
     ((100, 20, 200, 120), (100, 20, 100), 128),   # fewer pixels than the least S: enlarged
-    ((100, 20, 200, 220), (38, 8, 224), 224),     # as many pixels as S can have: the square becomes S pixels
-    ((100, 20, 200, 244), (38, 20, 224), 224),
+    ((100, 20, 200, 220), (22, 0, 256), 256),     # as many pixels as S can have: the square becomes S pixels
+    ((100, 20, 200, 244), (22, 4, 256), 256),
     ((100, 20, 300, 350), (35, 20, 330), 256),    # more: reduced
 ])
 def test_the_square_is_not_resampled_if_s_can_be_its_side(config, extent, expected, expected_size):
