@@ -87,7 +87,7 @@ class Batches:
         """The networks' inputs for these clips. crops: one crop for each clip. num_clips: how many of the clips are
         not single frames. step: of the training, from which the noise on the pose maps is drawn; None: no noise."""
         frames, clip_of, augment = flattened(clips)
-        reduction, windows = (1, None) if step is None else self.part(clips, crops, step)
+        reduction, windows = (1, None) if step is None else self.resolution(clips, crops, step)
         crops = crops[clip_of]  # one for each frame
         shown = crops if windows is None else crops.windows(windows := windows[clip_of], self.params.patch_size)
         context = self.conditioning.context_frames(frames, self.data.take)  # (B, 2 k + 1) frames
@@ -112,9 +112,10 @@ class Batches:
             num_clips=num_clips, clip_length=p.clip_length,
             draw_skeletons=lambda: self.conditioning.skeleton_maps(now, shown))
 
-    def part(self, clips: list[Clip], crops: Crops, step: int) -> tuple[int, Windows | None]:
-        """What a step generates of large crops, one for each clip: by how much the resolution is reduced, or else a random
-        window in each crop. A window depends on the number of the clip's first frame, not on the other clips."""
+    def resolution(self, clips: list[Clip], crops: Crops, step: int) -> tuple[int, Windows | None]:
+        """How a step generates large crops, one for each clip: by how much the resolution is reduced, or else a random
+        window of each crop at full resolution. A window depends on the number of the clip's first frame, not on the other
+        clips, so that it is the same in a micro-batch."""
         p = self.params
         reduction, size = p.reduction(step, self.data.size), np.array([crops.width, crops.height])
         if reduction > 1 or not p.windowed or size.max() <= p.window_size:

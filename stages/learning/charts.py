@@ -49,8 +49,8 @@ def _limbs(side: str, shoulder: int, elbow: int, wrist: int, hip: int, knee: int
 
 
 HEAD, EARS = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR), (R_EAR, L_EAR)
-CHARTS = (  # if the trunk's texture reached further, it would show a second head where the head leans
-    Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0, reach=0.12),
+CHARTS = (
+    Chart("trunk", ("body", (R_HIP, L_HIP)), ("body", (NECK,)), 0.35, 0.0, reach=0.12),  # further up is the head, which may lean
     Chart("head", ("body", (NECK,)), ("body", HEAD), 0.22, 0.2, EARS, (0.0, 0.7)),
     Chart("face", ("face", (2, 3)), ("face", (0, 1)), 0.16, 0.5, EARS, (0.5, 0.5)),  # middle of the mouth, middle of the eyes
     *_limbs("right", R_SHOULDER, R_ELBOW, R_WRIST, R_HIP, R_KNEE, R_ANKLE, 0),

@@ -59,7 +59,8 @@ class LocalGan:
         loss = p.weight_l1 * l1 + p.weight_l2 * l2 + p.weight_detail * detail + p.weight_adversarial * adversarial
         minimise(loss, self.refiner, self.optimisers["refiner"])
         ema_update(self.average, self.refiner, step, p.ema)
-        return {"l1": l1.item(), "l2": l2.item(), "detail": detail.item(), "adversarial": adversarial.item(), "d": loss_d.item()}
+        losses = {"l1": l1, "l2": l2, "detail": detail, "adversarial": adversarial, "d": loss_d}
+        return {name: value.item() for name, value in losses.items()}
 
     def learning_rate_factor(self, step: int) -> float:
         """Factor of the learning rate: rises to 1 in WARM_UP steps, stays there, and falls to 0 in the last steps (from

@@ -29,7 +29,8 @@ class ScaledBatches:
         real, backgrounds = (F.interpolate(images, [p.patch_size * side for side in sides])
                              for images in (batch.real, batch.backgrounds))
         charts = torch.cat([batch.charts[..., :5] * self.scale, batch.charts[..., 5:]], -1)
-        return replace(batch, pose_maps=pose_maps, charts=charts, windows=None, reduction=1, draw_skeletons=lambda: skeletons, real=real, backgrounds=backgrounds)
+        return replace(batch, pose_maps=pose_maps, charts=charts, windows=None, reduction=1, real=real, backgrounds=backgrounds,
+                       draw_skeletons=lambda: skeletons)
 
 
 def suggest_settings(training: "Training", batches: Batches) -> str:

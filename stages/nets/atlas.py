@@ -33,8 +33,8 @@ FALLOFF = 4.0          # of a chart's logit with the distance from it, before an
 FRONT = 6.0            # logit of a limb that is clearly in front of the trunk
 MARGIN = 6.0           # a chart is transparent where its logit is lower than the best one by more than this
 CANDIDATES = 5         # best charts of a cell, from which those of its pixels are chosen
-CLOSE = 1.0            # the last layer fades where its logit is higher than the next chart's by less than this,
-HIDDEN = 8.0           # by up to this, so that nothing jumps where the other chart replaces it. Also of hidden texels
+CLOSE = 1.0            # the last layer fades where its logit is higher than the next chart's by less than this
+HIDDEN = 8.0           # by how much alpha's logit falls where a layer is replaced, or is beyond its texture's reach
 UNKNOWN = -1e4         # logit of a chart whose ends are not known
 GAIN = 5.0             # of the textures, so that they learn faster than other weights
 COARSE = 8             # channels of the coarse features
@@ -72,9 +72,10 @@ class AtlasGenerator(nn.Module):
         nn.init.zeros_(self.lookup.weight)
         nn.init.zeros_(self.lookup.bias)
         self.coarse = nn.Sequential(nn.Conv2d(width, 4 * COARSE, 3, padding=1), nn.PixelShuffle(2))
-        beyond = torch.linspace(*ALONG, size) - 1  # of a texture's columns
-        hidden = torch.stack([HIDDEN * (beyond > reach).float() for reach in shape.reach or [torch.inf] * k])
-        self.register_buffer("hidden", F.pad(hidden[:, None, None], (0, 0, 0, 0, 3, shape.texture_channels - 4)), persistent=False)
+        beyond = torch.linspace(*ALONG, size) - 1  # the end of the limb, of a texture's columns
+        hidden = torch.stack([HIDDEN * (beyond > reach).float() for reach in shape.reach or [torch.inf] * k])  # (K, T)
+        hidden = F.pad(hidden[:, None, None], (0, 0, 0, 0, 3, shape.texture_channels - 4))  # (K, C, 1, T), alpha only
+        self.register_buffer("hidden", hidden, persistent=False)
         self.scaled_textures = nn.Parameter(0.02 * torch.randn(k, shape.texture_channels, size * size))
         if shape.shadows:
             self.shadow = nn.Conv2d(width, 4, 3, padding=1)  # logits of RGB and alpha
