@@ -101,7 +101,7 @@ def fill(page: Page, clips: dict[str, Path]) -> None:
     expect(page.locator(".clip video")).to_have_count(2)
     for label, text in CONSENT.items():
         page.get_by_label(label).fill(text)
-    page.get_by_label("demo: up to 320 x 320").check()
+    page.get_by_label("demo: up to 640 x 640").check()
     page.get_by_label("This person has agreed").check()
 
 
@@ -131,7 +131,7 @@ def test_from_upload_to_download(studio, watched, clips, seeing, tmp_path):
     order(page)
     expect(page.get_by_role("alert")).to_contain_text("required before a video of this person is made")
     assert not set(params.load().subjects) - {"ava", "ben"} and not list(Path("studio").glob("videos/*"))
-    page.get_by_label("demo: up to 320 x 320").check()
+    page.get_by_label("demo: up to 640 x 640").check()
     page.get_by_label("This person has agreed").check()
     order(page)
 

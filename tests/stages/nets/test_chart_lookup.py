@@ -57,7 +57,7 @@ def test_textures_are_sampled_at_texel_centres_and_between():
     u = (torch.arange(size) / (size - 1) * 2 - 1).expand(1, 1, size, size)
     v = u.mT
     for k in range(3):
-        found = sample_textures(textures, torch.full((1, 1, 2, 2), k), u, v)[0, :, 0]
+        found = sample_textures(textures, torch.full((1, 1, size, size), k), u, v)[0, :, 0]
         assert found.numpy() == pytest.approx(textures[k].numpy(), abs=1e-5)
     between = sample_textures(textures, torch.ones(1, 1, 1, 1).long(), torch.zeros(1, 1, 1, 1), -torch.ones(1, 1, 1, 1))
     assert between.flatten().numpy() == pytest.approx(textures[1, :, 0, 3:5].mean(-1).numpy(), abs=1e-5)
