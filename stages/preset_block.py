@@ -47,7 +47,7 @@ class PresetBlock(BaseModel):
 
 
 def doubled(patch_size: int, side: float, max_cells: int | None) -> int:
-    """The patch size, doubled until a side of so many pixels has at most `max_cells` patches; None: not doubled."""
+    """The patch size in pixels, doubled until `side` pixels are at most `max_cells` patches; None: not doubled."""
     while max_cells and side > max_cells * patch_size:
         patch_size *= 2
     return patch_size

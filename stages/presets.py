@@ -164,10 +164,7 @@ class GeneratorTraining(PresetBlock):
     def reduction(self, step: int, size: int) -> int:
         """By how much frames of size x size pixels are reduced in a step: in the first steps (`coarse_share`) to at most
         `window_size` pixels, later not at all."""
-        reduction = 1
-        while self.windowed and step < self.coarse_share * self.steps and size > self.window_size * reduction:
-            reduction *= 2
-        return reduction
+        return doubled(1, size, self.window_size) if self.windowed and step < self.coarse_share * self.steps else 1
 
     @model_validator(mode="after")
     def consistent(self) -> "GeneratorTraining":

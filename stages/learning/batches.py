@@ -89,7 +89,7 @@ class Batches:
         frames, clip_of, augment = flattened(clips)
         reduction, windows = (1, None) if step is None else self.resolution(clips, crops, step)
         crops = crops[clip_of]  # one for each frame
-        shown = crops if windows is None else crops.windows(windows := windows[clip_of], self.params.patch_size)
+        shown = crops.windows(windows, self.params.patch_size) if windows else crops
         context = self.conditioning.context_frames(frames, self.data.take)  # (B, 2 k + 1) frames
         keys = context + self.data.count * clip_of[:, None]  # one number for each pair of frame and clip
         keys, index = np.unique(keys, return_inverse=True)  # so that each pose is transformed only once
@@ -114,8 +114,8 @@ class Batches:
 
     def resolution(self, clips: list[Clip], crops: Crops, step: int) -> tuple[int, Windows | None]:
         """How a step generates large crops, one for each clip: by how much the resolution is reduced, or else a random
-        window of each crop at full resolution. A window depends on the number of the clip's first frame, not on the other
-        clips, so that it is the same in a micro-batch."""
+        window at full resolution for each frame, the same in all frames of a clip. It depends on the number of the clip's
+        first frame, not on the other clips, so that it is the same in a micro-batch."""
         p = self.params
         reduction, size = p.reduction(step, self.data.size), np.array([crops.width, crops.height])
         if reduction > 1 or not p.windowed or size.max() <= p.window_size:
@@ -123,7 +123,7 @@ class Batches:
         cells, side = size // p.patch_size, np.minimum(size, p.window_size) // p.patch_size
         corners = [np.random.default_rng([*WINDOWS, p.seed, step, clip.frames[0]]).integers(0, cells - side + 1)
                    for clip in clips]
-        return reduction, Windows(np.stack(corners), *side.tolist())
+        return reduction, Windows(np.repeat(corners, [len(clip.frames) for clip in clips], 0), *side.tolist())
 
     def crops(self, clips: list[Clip], crop_size: np.ndarray) -> Crops:
         """One crop for each clip, of size `crop_size` (width, height), centred on the clip's transformed poses.

@@ -14,6 +14,8 @@ LUMA = {  # weights of red and blue
     Colorspace.ITU601: (0.299, 0.114), Colorspace.SMPTE170M: (0.299, 0.114), Colorspace.ITU709: (0.2126, 0.0722),
 }
 FRACTION = 19  # bits after the binary point
+RED, BLUE = LUMA[Colorspace.ITU601]  # of `from_rgb`
+TO_LUMA = tuple(np.int32(round(weight * 219 / 255 * 2**16)) for weight in (RED, 1 - RED - BLUE, BLUE))
 # Linear interpolation of chroma and the mean over 2 x 2 pixels together blur it by 1/8, 3/4, 1/8. This undoes the blur
 SHARPEN = np.float32(np.sqrt(2) * (np.sqrt(8) - 3.0) ** np.abs(np.arange(-5, 6)))
 
@@ -56,8 +58,8 @@ def from_rgb(picture: np.ndarray) -> av.VideoFrame:
 def _luma_and_chroma(picture, luma, chroma):
     """Codes of Y (H, W), and the means of U and V over 2 x 2 pixels, 0 for grey, (2, H / 2, W / 2)."""
     half = np.int32(1 << 15)
-    kr, kg, kb = np.int32(16829), np.int32(33039), np.int32(6416)  # (0.299, 0.587, 0.114) * 219 / 255 * 2^16
-    to_u, to_v = np.float32(224 / 255 / 1.772 / 4), np.float32(224 / 255 / 1.402 / 4)
+    kr, kg, kb = TO_LUMA
+    to_u, to_v = np.float32(224 / 255 / (2 * (1 - BLUE)) / 4), np.float32(224 / 255 / (2 * (1 - RED)) / 4)  # of sums of 4
     scale = np.float32(255 / 219 / (1 << 16))
     for row in range(0, luma.shape[0], 2):
         for column in range(0, luma.shape[1], 2):

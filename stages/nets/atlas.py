@@ -151,7 +151,7 @@ class AtlasGenerator(nn.Module):
         fields = torch.stack([near, *texture_position(along, across)], 1)  # (B, 3, K, h', w')
         candidates = near.topk(min(CANDIDATES, near.shape[1]), 1).indices  # (B, N, h', w')
         near, u, v = upsample_chosen(fields, candidates, patch_size).unbind(1)  # (B, N, h, w)
-        near = F.pad(near, (0, 0, 0, 0, 0, max(0, LAYERS + 1 - near.shape[1])), value=2 * UNKNOWN)
+        near = F.pad(near, (0, 0, 0, 0, 0, max(0, LAYERS + 1 - near.shape[1])), value=2 * UNKNOWN)  # if K is L
         ranked = near.topk(LAYERS + 1, 1).indices
         near, following = near.gather(1, ranked).split([LAYERS, 1], 1)
         best = ranked[:, :LAYERS]  # among the candidates, (B, L, h, w)

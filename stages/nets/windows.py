@@ -15,9 +15,6 @@ class Windows:
     width: int
     height: int
 
-    def __getitem__(self, index) -> "Windows":
-        return Windows(self.corners[index], self.width, self.height)
-
     def cut(self, maps: Tensor, scale: int = 1) -> Tensor:
         """The windows of maps (B, C, h * scale, w * scale): (B, C, height * scale, width * scale)."""
         width, height = self.width * scale, self.height * scale
